@@ -1,0 +1,387 @@
+"""The nouns of hrbench: frozen dataclasses that every floor above may use.
+
+Standard library only, so that importing a noun never imports a framework. Everything here is plain data that
+turns into JSON and back without loss (`to_json`, `from_json` in `store.py` do it for results).
+
+Frames and units, wherever nothing else is said: pixel coordinates are (x, y) in the original image with the centre
+of the top-left pixel at (0, 0); sizes of images are (width, height) in pixels; inputs of networks are (height, width)
+as the literature writes them ("256x192"); accuracies are fractions in [0, 1]; times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
+    import numpy as np
+
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
+Better = Literal["higher", "lower", "neither"]
+
+
+# --- errors ----------------------------------------------------------------------------------------------------
+
+
+class HrbenchError(Exception):
+    """Something a person must act on. The message says what was given, what exists and what to do.
+
+    `cli.py` prints it without a traceback and exits with `exit_code`.
+    """
+
+    exit_code = 2
+
+
+class UsageError(HrbenchError):
+    """A name, option or suite that cannot be understood."""
+
+
+class InputError(HrbenchError):
+    """A file whose content is wrong: it names the file and the first offender in it."""
+
+
+class MissingError(HrbenchError):
+    """Data or weights that are not on this disk: it names the path and where to get it."""
+
+
+class EntryError(HrbenchError):
+    """An entry failed while running."""
+
+    exit_code = 3
+
+
+# --- quantities and what was measured ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What a number means, carried with the number so that tables and gates need to import no metric.
+
+    name: stable identifier within its metric or cost, e.g. "AP50", "pckh@0.5/mean", "macs", "latency".
+    label: the heading in a table, e.g. "AP50", "GMACs". `unit` decides how `units.py` writes it.
+    description: one sentence for a hover text, conventions included.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    better: Better
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One accuracy number of one entry.
+
+    value: fraction in [0, 1]; None where it does not exist, and then `reason` says why.
+    interval: the 95 % bootstrap interval (low, high) over images, or None.
+    n: how many ground-truth objects the number rests on (people, joints, images: the metric's description says).
+    """
+
+    metric: str
+    quantity: Quantity
+    value: float | None
+    interval: tuple[float, float] | None = None
+    n: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One cost number of one entry.
+
+    value: in the quantity's unit (operations are plain counts, latency seconds); None where `reason` says why.
+    conditions: what it was measured under: batch, dtype, device, input, view, percentile, threads, passes ...
+    samples: the raw measurements (seconds per pass), kept so that any statistic can be derived on reading.
+    """
+
+    quantity: Quantity
+    value: float | None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[float] = ()
+    reason: str = ""
+
+
+# --- what a suite resolves to --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One network with its arguments and the input it is evaluated at: a catalog row, or written in a suite.
+
+    use: entry point of `hrbench.models` or "package.module:callable"; called with `args` it returns a torch module.
+    input: (height, width) in pixels. colour: channel order the network reads. mean, std: by channel position, of
+    values in [0, 1]. weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
+    parameters: the known count, checked by a test. published: where the literature's row is, e.g.
+    {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"}.
+    title: how a table calls it ("HRNet-W32"). miniature: labelled as such wherever it appears.
+    """
+
+    name: str
+    use: str
+    task: str
+    input: tuple[int, int]
+    args: Mapping[str, Any] = field(default_factory=dict)
+    colour: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None
+    published: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    miniature: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """One data set: a catalog row, or written in a suite.
+
+    use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root`
+    is the folder given by --data. metrics: names of `hrbench.metrics`. draw: "module:function" that draws a
+    miniature below `root` when it is not there. home: where a person gets the real data, in words.
+    """
+
+    name: str
+    use: str
+    task: str
+    metrics: tuple[str, ...]
+    args: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    draw: str = ""
+    home: str = ""
+    miniature: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a suite, every default filled in: plain values only, so it can be hashed, logged and shipped.
+
+    weights: a path (absolute), a source of the variant's, "none" (costs only), or None (first source found).
+    dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
+    "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
+    None} or None}. batch: images or crops per forward pass while evaluating. limit: evaluate only the first N images.
+    where: "file:line" in the suite, for messages.
+    """
+
+    name: str
+    variant: Variant
+    dataset: DatasetRow | None
+    protocol: Mapping[str, Any]
+    metrics: tuple[str, ...]
+    cost: Mapping[str, Any]
+    weights: str | None = None
+    batch: int = 16
+    limit: int | None = None
+    seed: int = 0
+    dtype: str = "float32"
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A parsed suite file. table: the layout's name or path, or "" for the default of the task."""
+
+    name: str
+    title: str
+    entries: tuple[Entry, ...]
+    table: str = ""
+    path: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an installation knows, handed to `load_suite` so that it imports no other leaf.
+
+    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
+    dataset_arguments: entry point of a data set -> names of the arguments it takes.
+    exists: (entry-point group, name) -> whether it can be resolved.
+    """
+
+    variants: Mapping[str, Variant]
+    datasets: Mapping[str, DatasetRow]
+    protocols: Mapping[str, type]
+    metrics: tuple[str, ...]
+    exists: Callable[[str, str], bool]
+
+
+# --- what flows through an evaluation --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image with what the protocol needs of its annotation.
+
+    id: the data set's own image id. size: (width, height) as annotated, or None. group: a city, or "".
+    content: what the task's `prepare` takes; pose: a tuple of `Person`.
+    """
+
+    id: int | str
+    path: Path
+    size: tuple[int, int] | None = None
+    group: str = ""
+    content: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One box to estimate a pose in.
+
+    centre: (x, y) in image pixels. scale: (width, height) of the padded box / 200. score: the box's confidence, 1 for
+    ground truth. index: position in the official order of the data set (MPII rows, COCO boxes).
+    """
+
+    centre: tuple[float, float]
+    scale: tuple[float, float]
+    score: float
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One network input: `image` uint8 (H, W, 3) in the variant's colour order, and what `finish` needs to undo it."""
+
+    sample: int | str
+    image: np.ndarray
+    content: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was predicted for one image, in its own frame; pose: a list of COCO results rows (dicts)."""
+
+    sample: int | str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The sufficient statistics of a metric: named NumPy arrays (rows keyed by sample id) and JSON parameters.
+
+    Stored as states.npz, read without pickle. `params` holds what rows must share to be merged.
+    """
+
+    metric: str
+    version: int
+    params: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+# --- contracts (Protocols, never inherited) ----------------------------------------------------------------------------
+
+
+class DataSet(Protocol):
+    """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing."""
+
+    task: str
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Sentences, one per missing piece: what, where it was looked for, how to get it. Empty: all is there."""
+        ...
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        """SHA-256 over annotations, the box file in use, and the list of image names and sizes."""
+        ...
+
+    def samples(self, protocol: Mapping[str, Any], input: tuple[int, int]) -> Iterable[Sample]:
+        """All samples in the official order, with what the protocol asks for; `input` is (height, width)."""
+        ...
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Warnings that belong beside the score (a box file that is not the official one)."""
+        ...
+
+
+class Task(Protocol):
+    """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`."""
+
+    def prepare(self, sample: Sample) -> list[Item]: ...
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]: ...
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction: ...
+
+
+class Metric(Protocol):
+    """Predictions and a target -> state -> scores.
+
+    `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
+    """
+
+    name: str
+    version: int
+    quantities: tuple[Quantity, ...]
+    prediction_file: str
+
+    def read_target(self, path: Path) -> Any: ...
+
+    def read_predictions(self, path: Path, target: Any) -> Any: ...
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None: ...
+
+    def measure(self, predictions: Any, target: Any, images: Sequence[int | str] | None = None) -> State: ...
+
+    def merge(self, states: Sequence[State]) -> State: ...
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]: ...
+
+    def qualities(self, state: State) -> dict[int | str, float]: ...
+
+    def verify(self, target: Path, predictions: Path) -> dict[str, float]: ...
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One picture of a prediction: a file in the entry's folder, with what to say about it."""
+
+    file: str
+    sample: int | str
+    kind: Literal["worst", "typical"]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything known about one entry after a run; one JSON file.
+
+    status: "done"; "empty" (no accuracy: `reason` says what is missing; costs may be there); "failed" (`reason` is
+    the error). accuracy_key, cost_key: what was measured, as SHA-256; None where it was not. provenance: data set
+    digest, weights digest and source, engine versions, environment, numeric flags. seconds: wall time by phase.
+    limited: the --limit in force; such a result is comparable with nothing.
+    """
+
+    name: str
+    entry: Entry
+    status: Literal["done", "empty", "failed"]
+    reason: str = ""
+    scores: tuple[Score, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+    notes: tuple[str, ...] = ()
+    accuracy_key: str | None = None
+    cost_key: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    limited: int | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth telling while a suite runs; the command line turns events into bars or lines.
+
+    kind: "entry" (an entry starts), "progress" (done of total, in `unit`), "cost", "note", "result" (text is a
+    summary), "failed". entry: its name. phase: "predict", "score", "latency", "draw", ...
+    """
+
+    kind: Literal["entry", "progress", "cost", "note", "result", "failed"]
+    entry: str
+    phase: str = ""
+    text: str = ""
+    done: int = 0
+    total: int = 0
