@@ -229,14 +229,32 @@ class Sample:
 class Person:
     """One box to estimate a pose in.
 
-    centre: (x, y) in image pixels. scale: (width, height) of the padded box / 200. score: the box's confidence, 1 for
-    ground truth. index: position in the official order of the data set (MPII rows, COCO boxes).
+    centre: (2,) x, y in image pixels. scale: (2,) width, height of the padded box / 200. Their dtype belongs to the
+    protocol (float32 for COCO, float64 for MPII: crops are computed in it). score: the box's confidence, 1 for
+    ground truth. index: position in the official order of the data set (rows of MPII, of the box file, of COCO).
     """
 
-    centre: tuple[float, float]
-    scale: tuple[float, float]
+    centre: np.ndarray
+    scale: np.ndarray
     score: float
     index: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointScheme:
+    """The joints of a pose data set.
+
+    names: K joint names in output order. flip_pairs: (left, right) indices exchanged by a mirror. sigmas: K OKS
+    constants, empty where the metric needs none. limbs: pairs of joints that a drawing connects. category: COCO id of
+    the person class. annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.
+    """
+
+    names: tuple[str, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...] = ()
+    limbs: tuple[tuple[int, int], ...] = ()
+    category: int = 1
+    annotated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
