@@ -1,0 +1,44 @@
+"""What this installation knows, put together for `load_suite`: the catalog and the entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+from hrbench import catalog, resolve
+from hrbench.types import EntryError, Known
+
+
+def known() -> Known:
+    """Variants, data sets, protocols, metrics. Imports no task before its protocol is asked for, and never torch."""
+    return Known(
+        variants=catalog.variants(),
+        datasets=catalog.datasets(),
+        protocols=Protocols(),
+        metrics=resolve.names("hrbench.metrics"),
+        exists=resolve.exists,
+    )
+
+
+class Protocols(Mapping[str, type]):
+    """Task name -> the frozen dataclass of its protocol, which the task's class names in its attribute `settings`.
+
+    Raises KeyError for an unknown task, EntryError where a task does not import or names no such dataclass.
+    """
+
+    def __getitem__(self, task: str) -> type:
+        if task not in resolve.names("hrbench.tasks"):
+            raise KeyError(task)
+        protocol = getattr(resolve.resolve("hrbench.tasks", task), "settings", None)
+        if not isinstance(protocol, type) or not is_dataclass(protocol):
+            raise EntryError(f"task {task!r} names no protocol: its attribute `settings` must be a frozen dataclass")
+        missing = {"name", "version"} - {field.name for field in fields(protocol)}
+        if missing:
+            raise EntryError(f"the protocol of task {task!r} lacks the field {' and '.join(sorted(missing))}")
+        return protocol
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(resolve.names("hrbench.tasks"))
+
+    def __len__(self) -> int:
+        return len(resolve.names("hrbench.tasks"))
