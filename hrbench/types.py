@@ -227,17 +227,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One box to estimate a pose in.
+    """Where to estimate a pose: a box, or a centre and a scale as MPII annotates them.
 
-    centre: (2,) x, y in image pixels. scale: (2,) width, height of the padded box / 200. Their dtype belongs to the
-    protocol (float32 for COCO, float64 for MPII: crops are computed in it). score: the box's confidence, 1 for
-    ground truth. index: position in the official order of the data set (rows of MPII, of the box file, of COCO).
+    index: position in the official order of the data set (rows of MPII, of the box file, of COCO's annotations).
+    score: the box's confidence, 1 for ground truth. box: x, y, width, height in image pixels. centre: x, y in image
+    pixels, 1-based as annotated; scale: the person's height / 200.
     """
 
-    centre: np.ndarray
-    scale: np.ndarray
-    score: float
     index: int
+    score: float = 1.0
+    box: tuple[float, float, float, float] | None = None
+    centre: tuple[float, float] | None = None
+    scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +296,15 @@ class DataSet(Protocol):
 
     task: str
 
+    @property
+    def target(self) -> Path:
+        """The ground truth that the data set's metrics read."""
+        ...
+
+    def metric_options(self) -> dict[str, Any]:
+        """Keyword arguments with which a metric of this data set is constructed (sigmas)."""
+        ...
+
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """Sentences, one per missing piece: what, where it was looked for, how to get it. Empty: all is there."""
         ...
@@ -303,8 +313,8 @@ class DataSet(Protocol):
         """SHA-256 over annotations, the box file in use, and the list of image names and sizes."""
         ...
 
-    def samples(self, protocol: Mapping[str, Any], input: tuple[int, int]) -> Iterable[Sample]:
-        """All samples in the official order, with what the protocol asks for; `input` is (height, width)."""
+    def samples(self, protocol: Mapping[str, Any]) -> Iterable[Sample]:
+        """All samples in the official order, with what the protocol asks for."""
         ...
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:

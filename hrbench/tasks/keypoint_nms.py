@@ -30,7 +30,8 @@ def oks_between(
     """OKS of one estimate with N others, (N,) float64 in [0, 1].
 
     person: (K, 3) x, y, confidence; others: (N, K, 3); area, areas: padded box areas in square pixels; sigmas: (K,).
-    With a visibility threshold only joints above it in both estimates count; OKS is 0 where there is none.
+    With a visibility threshold only joints above it in the *other* estimate count (the official code means both, but
+    its `list and list` keeps the second alone); OKS is 0 where there is none.
     """
     variance = (2 * np.asarray(sigmas, dtype=np.float64)) ** 2
     delta = others[..., :2] - person[:, :2]
@@ -39,7 +40,7 @@ def oks_between(
     similarity = np.exp(-(squared / variance / mean_area[:, None] / 2))
     if visibility_threshold is None:
         return similarity.sum(axis=1) / similarity.shape[1]
-    counted = (person[:, 2] > visibility_threshold) & (others[..., 2] > visibility_threshold)
+    counted = others[..., 2] > visibility_threshold
     return np.where(counted, similarity, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
 
@@ -64,7 +65,7 @@ def oks_nms(
     while order.size:
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        overlap = oks_between(people[best], people[rest], areas[best], areas[rest], sigmas, visibility_threshold)
+        overlap = oks_between(people[best], people[rest], float(areas[best]), areas[rest], sigmas, visibility_threshold)
         order = rest[overlap <= threshold]
     return kept
 
@@ -86,7 +87,7 @@ def soft_oks_nms(
     while order.size and len(kept) < most:
         best, rest = order[0], order[1:]
         kept.append(int(best))
-        overlap = oks_between(people[best], people[rest], areas[best], areas[rest], sigmas)
+        overlap = oks_between(people[best], people[rest], float(areas[best]), areas[rest], sigmas)
         left = decayed[1:] * np.exp(-(overlap**2) / threshold)
         again = _descending(left)
         order, decayed = rest[again], left[again]

@@ -1,4 +1,4 @@
-"""Where a person is in an image and in a network's input: boxes, affine maps, crops, decoded heatmaps, mirrored heatmaps.
+"""Where a person is in an image and in a network's input: boxes, affine maps, crops, decoded and mirrored heatmaps.
 
 NumPy and OpenCV only. The arithmetic follows the official HRNet code step by step, dtype for dtype
 (deep-high-resolution-net.pytorch, lib/utils/transforms.py, lib/core/inference.py, lib/dataset/coco.py), because a
@@ -36,6 +36,19 @@ def box_to_centre_scale(box: Sequence[float], input: tuple[int, int]) -> tuple[n
         w = h * aspect
     scale = np.array([w / PIXEL_STD, h / PIXEL_STD], dtype=np.float32)
     return centre, scale * np.float32(PADDING) if centre[0] != -1 else scale
+
+
+def mpii_centre_scale(centre: Sequence[float], scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centre (2,) float64 in 0-based image pixels and padded scale (2,) float64 of an MPII annotation.
+
+    centre: 1-based, as annotated; it moves down by 15 x scale so that the feet stay inside, and the scale grows by a
+    quarter; both are skipped where the centre's x is exactly -1.
+    """
+    point, size = np.array(centre, dtype=np.float64), np.array([scale, scale], dtype=np.float64)
+    if point[0] != -1:
+        point[1] += 15 * size[1]
+        size *= PADDING
+    return point - 1, size
 
 
 def affine_matrix(
@@ -107,7 +120,7 @@ def refine_quarter(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
     points: (N, K, 2) float32 from `heatmap_maxima`. Only where 1 < x < w - 1 and 1 < y < h - 1 hold together.
     """
-    n, k, height, width = heatmaps.shape
+    height, width = heatmaps.shape[2:]
     x, y = points[..., 0].astype(np.int64), points[..., 1].astype(np.int64)
     inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
     i, j = np.nonzero(inside)

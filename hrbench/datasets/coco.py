@@ -1,0 +1,292 @@
+"""COCO person keypoints in the official layout, or anybody's own annotations in the same format.
+
+    <data>/coco/annotations/person_keypoints_{split}.json
+    <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg
+    <data>/coco/person_detection_results/COCO_{split}_detections_AP_H_56_person.json
+
+How boxes become people follows deep-high-resolution-net.pytorch lib/dataset/coco.py (PROTOCOLS.md in words:
+detector boxes are neither clipped nor suppressed; ground-truth boxes are clamped to the image first).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample, UsageError
+
+OFFICIAL_BOXES = {
+    "val2017": "COCO_val2017_detections_AP_H_56_person.json",
+    "test-dev2017": "COCO_test-dev2017_detections_AP_H_609_person.json",
+}
+"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4, 60.9)."""
+
+HOME = "get it from cocodataset.org (images, annotations)"
+BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
+
+NAMES = (
+    "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder", "left elbow",
+    "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee", "left ankle",
+    "right ankle",
+)  # fmt: skip
+FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
+SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
+    0.089,
+)  # fmt: skip
+LIMBS = (
+    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
+    (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+)  # fmt: skip
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class _Person(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    id: int = 0
+    area: float = 0.0
+    iscrowd: int = 0
+    keypoints: list[float] = []
+
+
+class _Category(msgspec.Struct):
+    id: int
+    name: str = ""
+    keypoints: list[str] = []
+    skeleton: list[tuple[int, int]] = []
+
+
+class _Annotations(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[_Person] = []
+    categories: list[_Category] = []
+
+
+class _Box(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+class CocoKeypoints:
+    """People of a COCO-format keypoint file; construction reads nothing.
+
+    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
+    official ones (relative ones lie below the folder). sigmas: OKS constants (K,), needed where K is not COCO's 17.
+    flip_pairs: pairs of joints exchanged by a mirror, as indices or names.
+    """
+
+    task = "pose"
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "val2017",
+        folder: str = "coco",
+        annotations: str | None = None,
+        images: str | None = None,
+        sigmas: Sequence[float] | None = None,
+        flip_pairs: Sequence[Sequence[int | str]] | None = None,
+    ) -> None:
+        self.folder = Path(root) / folder
+        self.split = split
+        self._annotations, self._images = annotations, images
+        self._sigmas, self._flip_pairs = sigmas, flip_pairs
+
+    # --- where things lie
+
+    @property
+    def target(self) -> Path:
+        """The annotation file, which the metric reads as well."""
+        if self._annotations is not None:
+            return self.folder / self._annotations
+        return self.folder / "annotations" / f"person_keypoints_{self.split}.json"
+
+    @property
+    def images(self) -> Path:
+        """The image folder: one's own, or the first of the two official places that exists."""
+        if self._images is not None:
+            return self.folder / self._images
+        nested = self.folder / "images" / self.split
+        return nested if nested.is_dir() else self.folder / self.split
+
+    def box_file(self, boxes: str) -> Path | None:
+        """The box file that a protocol's `boxes` names, None for ground truth."""
+        if boxes == "ground_truth":
+            return None
+        if boxes != "detector":
+            return self.folder / boxes
+        if self.split not in OFFICIAL_BOXES:
+            raise UsageError(
+                f"no published person detector's boxes exist for split {self.split} (they do for "
+                f"{', '.join(OFFICIAL_BOXES)}): set protocol.boxes to ground_truth or to a file below {self.folder}"
+            )
+        return self.folder / "person_detection_results" / OFFICIAL_BOXES[self.split]
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for each file or image that is not there."""
+        own = self._annotations is not None
+        gaps = []
+        if not self.target.is_file():
+            gaps.append(f"annotations are missing: {self.target}; {'check the path in the suite' if own else HOME}")
+        boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
+        if boxes is not None and not boxes.is_file():
+            gaps.append(f"boxes are missing: {boxes}; {BOXES_HOME}, or set protocol.boxes to ground_truth")
+        if not self.images.is_dir():
+            gaps.append(f"images are missing: {self.images}; {'check the path in the suite' if own else HOME}")
+        elif not gaps:
+            gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
+        return gaps
+
+    # --- what they hold
+
+    @cached_property
+    def _content(self) -> _Annotations:
+        content = _decode(self.target, _Annotations)
+        if not content.images:
+            raise InputError(f"{self.target} lists no images")
+        return content
+
+    @cached_property
+    def category(self) -> _Category:
+        """The class whose joints are estimated: the first that names its joints, else the first."""
+        named = [c for c in self._content.categories if c.keypoints]
+        return (named or self._content.categories or [_Category(id=1, name="person")])[0]
+
+    @cached_property
+    def scheme(self) -> KeypointScheme:
+        """Joint names, mirror pairs and OKS constants: COCO's, or one's own."""
+        names = tuple(self.category.keypoints) or NAMES
+        own = len(names) != len(NAMES)
+        if own and self._sigmas is None:
+            raise UsageError(
+                f"{self.target} has {len(names)} joints; OKS needs a sigma for each: set dataset.sigmas in the suite"
+            )
+        if own and self._flip_pairs is None:
+            raise UsageError(
+                f"{self.target} has {len(names)} joints: set dataset.flip_pairs in the suite ([] for none)"
+            )
+        sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else SIGMAS
+        if len(sigmas) != len(names):
+            raise UsageError(f"{len(sigmas)} sigmas were given for the {len(names)} joints of {self.target}")
+        limbs = tuple((a - 1, b - 1) for a, b in self.category.skeleton)
+        return KeypointScheme(names, self._pairs(names), sigmas, limbs or (() if own else LIMBS), self.category.id)
+
+    def _pairs(self, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+        if self._flip_pairs is None:
+            return FLIP_PAIRS
+        index = {name: i for i, name in enumerate(names)}
+        pairs = []
+        for pair in self._flip_pairs:
+            try:
+                left, right = (index[joint] if isinstance(joint, str) else int(joint) for joint in pair)
+            except (KeyError, TypeError, ValueError):
+                raise UsageError(f"flip pair {pair!r} does not name two of the joints {', '.join(names)}") from None
+            if not (0 <= left < len(names) and 0 <= right < len(names) and left != right):
+                raise UsageError(f"flip pair {pair!r} must be two different joints from 0 to {len(names) - 1}")
+            pairs.append((left, right))
+        return tuple(pairs)
+
+    def metric_options(self) -> dict[str, Any]:
+        return {"sigmas": list(self.scheme.sigmas)}
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
+        files = [self.target] if boxes is None else [self.target, boxes]
+        return digest_of(files, file_sizes(self.images, [image.file_name for image in self._content.images]))
+
+    # --- people
+
+    def people(self, protocol: Mapping[str, Any]) -> dict[int, list[Person]]:
+        """Image id -> its boxes, in the official order: ground truth image by image, detections as in their file."""
+        path = self.box_file(str(protocol.get("boxes", "ground_truth")))
+        if path is None:
+            return _ground_truth_boxes(self._content, self.category.id)
+        return _detected_boxes(path, self.category.id, float(protocol.get("image_threshold", 0.0)))
+
+    def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
+        """One sample for each annotated image: those with boxes in the boxes' order, then those with nobody in them."""
+        by_image = self.people(protocol)
+        images = {image.id: image for image in self._content.images}
+        order = [image for image in by_image if image in images] + [image for image in images if image not in by_image]
+        return [
+            Sample(
+                id=image,
+                path=self.images / images[image].file_name,
+                size=(images[image].width, images[image].height),
+                content=tuple(by_image.get(image, ())),
+            )
+            for image in order
+        ]
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        notes = []
+        if protocol.get("boxes") not in ("detector", "ground_truth"):
+            notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
+        listed = {image.id for image in self._content.images}
+        strangers = [image for image in self.people(protocol) if image not in listed]
+        if strangers:
+            notes.append(
+                f"boxes of {len(strangers)} images that {self.target.name} does not list were left out, the first of "
+                f"image {strangers[0]}"
+            )
+        return notes
+
+
+def _decode(path: Path, kind: Any) -> Any:
+    """The JSON file at `path` as `kind`; one line naming the place of what does not fit."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise MissingError(f"no file {path}; {HOME}") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
+
+
+def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[Person]]:
+    """Annotated boxes clamped to the image; crowds, empty boxes and people without a joint are left out."""
+    by_image: dict[int, list[_Person]] = {}
+    for person in content.annotations:
+        by_image.setdefault(person.image_id, []).append(person)
+    kept: dict[int, list[Person]] = {}
+    index = 0
+    for image in content.images:
+        for person in by_image.get(image.id, ()):
+            if person.iscrowd or person.category_id != category:
+                continue
+            x, y, w, h = person.bbox
+            x1, y1 = max(0.0, x), max(0.0, y)
+            x2 = min(image.width - 1, x1 + max(0.0, w - 1))
+            y2 = min(image.height - 1, y1 + max(0.0, h - 1))
+            if person.area > 0 and x2 >= x1 and y2 >= y1 and max(person.keypoints, default=0) != 0:
+                kept.setdefault(image.id, []).append(Person(index, box=(x1, y1, x2 - x1, y2 - y1)))
+                index += 1
+    return kept
+
+
+def _detected_boxes(path: Path, category: int, threshold: float) -> dict[int, list[Person]]:
+    """Boxes of a detector file with the person class and at least the threshold's score, in file order."""
+    kept: dict[int, list[Person]] = {}
+    for index, box in enumerate(_decode(path, list[_Box])):
+        if box.category_id != category or box.score < threshold:
+            continue
+        if not all(map(math.isfinite, (*box.bbox, box.score))):
+            raise InputError(f"{path}: box {index} of image {box.image_id} holds a number that is not finite")
+        kept.setdefault(box.image_id, []).append(Person(index, score=box.score, box=box.bbox))
+    return kept

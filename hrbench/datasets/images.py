@@ -1,0 +1,32 @@
+"""Folders of images: which of a list are there, and how large their files are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
+    """Bytes of each named file below `folder`, None for one that is not there; each directory is listed once."""
+    listed: dict[str, dict[str, int]] = {}
+    sizes: dict[str, int | None] = {}
+    for name in names:
+        parent, _, base = name.rpartition("/")
+        if parent not in listed:
+            try:
+                with os.scandir(folder / parent) as entries:
+                    listed[parent] = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+            except (FileNotFoundError, NotADirectoryError):
+                listed[parent] = {}
+        sizes[name] = listed[parent].get(base)
+    return sizes
+
+
+def missing_images(folder: Path, names: Sequence[str], home: str) -> list[str]:
+    """At most one sentence saying which of the named images are not below `folder`, and where to get them."""
+    absent = [name for name, size in file_sizes(folder, names).items() if size is None]
+    if not absent:
+        return []
+    how_many = "all" if len(absent) == len(names) else f"{len(absent)} of"
+    return [f"{how_many} {len(names)} images are missing from {folder}, the first is {absent[0]}; {home}"]

@@ -1,0 +1,107 @@
+"""MPII Human Pose, validation part, as the HRNet and SimpleBaseline code lays it out.
+
+    <data>/mpii/images/*.jpg
+    <data>/mpii/annot/valid.json       what is estimated: image, centre, scale, joints, visibility
+    <data>/mpii/annot/gt_valid.mat     what is scored: joints, missing joints, head boxes, in the same order
+
+Centres and joints are 1-based as annotated; tasks/pose_geometry.py turns them into pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample
+
+HOME = (
+    "get the images from human-pose.mpi-inf.mpg.de, valid.json and gt_valid.mat from the HRNet repository's MPII link"
+)
+
+SCHEME = KeypointScheme(
+    names=(
+        "right ankle", "right knee", "right hip", "left hip", "left knee", "left ankle", "pelvis", "thorax",
+        "upper neck", "head top", "right wrist", "right elbow", "right shoulder", "left shoulder", "left elbow",
+        "left wrist",
+    ),
+    flip_pairs=((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13)),
+    limbs=(
+        (0, 1), (1, 2), (2, 6), (3, 6), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9), (7, 12), (12, 11), (11, 10), (7, 13),
+        (13, 14), (14, 15),
+    ),
+    annotated=True,
+)  # fmt: skip
+"""MPII's 16 joints. Every annotated person is estimated once; nothing is rescored or suppressed."""
+
+
+class _Row(msgspec.Struct):
+    image: str
+    center: tuple[float, float]
+    scale: float
+
+
+class Mpii:
+    """People of MPII's validation split; construction reads nothing. root: the folder of --data."""
+
+    task = "pose"
+    scheme = SCHEME
+
+    def __init__(self, root: str | Path, folder: str = "mpii", split: str = "valid") -> None:
+        self.folder = Path(root) / folder
+        self.split = split
+
+    @property
+    def annotations(self) -> Path:
+        return self.folder / "annot" / f"{self.split}.json"
+
+    @property
+    def target(self) -> Path:
+        """The official ground truth, which the metric reads."""
+        return self.folder / "annot" / f"gt_{self.split}.mat"
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @cached_property
+    def _rows(self) -> list[_Row]:
+        try:
+            rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_Row])
+        except FileNotFoundError:
+            raise MissingError(f"no file {self.annotations}; {HOME}") from None
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{self.annotations} is not MPII's valid.json: {error}") from None
+        if not rows:
+            raise InputError(f"{self.annotations} lists nobody")
+        return rows
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for each file or image that is not there."""
+        gaps = [f"{path} is missing; {HOME}" for path in (self.annotations, self.target) if not path.is_file()]
+        if not self.images.is_dir():
+            gaps.append(f"images are missing: {self.images}; {HOME}")
+        elif not gaps:
+            gaps += missing_images(self.images, sorted({row.image for row in self._rows}), HOME)
+        return gaps
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        return digest_of([self.annotations, self.target], file_sizes(self.images, {row.image for row in self._rows}))
+
+    def metric_options(self) -> dict[str, Any]:
+        return {}
+
+    def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
+        """One sample for each image, in the order of its first person; a person's index is its row."""
+        people: dict[str, list[Person]] = {}
+        for index, row in enumerate(self._rows):
+            people.setdefault(row.image, []).append(Person(index, centre=row.center, scale=row.scale))
+        return [Sample(id=name, path=self.images / name, content=tuple(of)) for name, of in people.items()]
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        return []

@@ -1,0 +1,164 @@
+"""Top-down pose estimation: one crop for each person, heatmaps, joints in the image's frame.
+
+The protocol of HRNet (Sun et al., CVPR 2019) and SimpleBaseline (Xiao et al., ECCV 2018), as their official code runs
+it. torch is imported only where a network is called, so that worker processes and listings start without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from hrbench.tasks import keypoint_nms
+from hrbench.tasks import pose_geometry as geometry
+from hrbench.tasks.images import read_image
+from hrbench.types import EntryError, Item, KeypointScheme, Person, Prediction, Sample, Variant
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class TopDown:
+    """The protocol; `version` is raised by hand whenever a prediction may change.
+
+    boxes: "detector" (the file behind the published tables), "ground_truth", or a file below the data set's folder.
+    flip: average with the mirrored image's heatmaps; shift_heatmap: those moved right by one first.
+    quarter_offset: move each maximum a quarter pixel towards its higher neighbour. image_threshold: least score of a
+    detector's box. visibility_threshold: joints above it enter a person's score. oks_threshold: of suppression.
+    soft_nms: the soft variant, at most 20 people to an image. A data set that scores each annotated person once
+    (MPII) uses neither boxes, rescoring nor suppression.
+    """
+
+    name: str = "top-down"
+    version: int = 1
+    boxes: Literal["detector", "ground_truth"] | str = "detector"
+    flip: bool = True
+    shift_heatmap: bool = True
+    quarter_offset: bool = True
+    image_threshold: float = 0.0
+    visibility_threshold: float = 0.2
+    oks_threshold: float = 0.9
+    soft_nms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an item's crop was taken: the person, its centre and padded scale, (2,) each in the protocol's dtype."""
+
+    person: Person
+    centre: np.ndarray
+    scale: np.ndarray
+
+
+class Pose:
+    """The pose task for one variant, data set and protocol (types.Task)."""
+
+    Protocol = TopDown
+
+    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+        self.input = variant.input
+        self.colour = variant.colour
+        self.mean, self.std = tuple(variant.mean), tuple(variant.std)
+        self.scheme: KeypointScheme = dataset.scheme
+        self.protocol = TopDown(**protocol)
+
+    def prepare(self, sample: Sample) -> list[Item]:
+        """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
+        if not sample.content:
+            return []
+        image = read_image(sample.path, sample.size)
+        height, width = self.input
+        items = []
+        for person in sample.content:
+            place = self._place(person)
+            pixels = geometry.crop(image, place.centre, place.scale, (width, height))
+            if self.colour == "rgb":
+                pixels = np.ascontiguousarray(pixels[..., ::-1])
+            items.append(Item(sample=sample.id, image=pixels, content=place))
+        return items
+
+    def _place(self, person: Person) -> Placement:
+        if person.box is not None:
+            return Placement(person, *geometry.box_to_centre_scale(person.box, self.input))
+        assert person.centre is not None and person.scale is not None
+        return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's where the protocol says so."""
+        import torch
+
+        with torch.inference_mode():
+            batch = self._normalised(net, items)
+            direct = self._heatmaps(net, batch)
+            if self.protocol.flip:
+                mirrored = self._heatmaps(net, batch.flip(3))
+                direct = geometry.average_flip(direct, mirrored, self.scheme.flip_pairs, self.protocol.shift_heatmap)
+        return list(direct)
+
+    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
+        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
+        import torch
+
+        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
+        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
+        return batch.sub_(mean).div_(std).to(like.dtype)
+
+    def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
+        output = net(batch)
+        output = output[-1] if isinstance(output, (list, tuple)) else output
+        joints = len(self.scheme.names)
+        if output.ndim != 4 or output.shape[1] != joints:
+            raise EntryError(
+                f"the network returned {tuple(output.shape)}; a pose network returns heatmaps (N, {joints}, h, w)"
+            )
+        return output.float().cpu().numpy()
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+        """COCO results rows of the people kept in one image, joints in its pixels (0-based), best first."""
+        if not pairs:
+            return Prediction(sample.id, [])
+        places = [item.content for item, _ in pairs]
+        heatmaps = np.stack([raw for _, raw in pairs])
+        points, confidence = geometry.decode(
+            heatmaps, [p.centre for p in places], [p.scale for p in places], self.protocol.quarter_offset
+        )
+        people = np.concatenate([points, confidence], axis=2)
+        if self.scheme.annotated:
+            return Prediction(
+                sample.id,
+                [
+                    {"index": place.person.index, "keypoints": person.reshape(-1).tolist()}
+                    for place, person in zip(places, people, strict=True)
+                ],
+            )
+        scores = np.array(
+            [
+                keypoint_nms.rescore(person[:, 2], place.person.score, self.protocol.visibility_threshold)
+                for place, person in zip(places, people, strict=True)
+            ]
+        )
+        return Prediction(
+            sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
+        )
+
+    def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
+        areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])
+        suppress = keypoint_nms.soft_oks_nms if self.protocol.soft_nms else keypoint_nms.oks_nms
+        return suppress(people, scores, areas, np.array(self.scheme.sigmas), self.protocol.oks_threshold)
+
+    def _row(self, sample: Sample, place: Placement, person: np.ndarray, score: float) -> dict[str, Any]:
+        return {
+            "image_id": sample.id,
+            "category_id": self.scheme.category,
+            "keypoints": person.reshape(-1).tolist(),
+            "score": float(score),
+            "center": place.centre.tolist(),
+            "scale": place.scale.tolist(),
+        }
