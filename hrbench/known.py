@@ -21,7 +21,7 @@ def known() -> Known:
 
 
 class Protocols(Mapping[str, type]):
-    """Task name -> the frozen dataclass of its protocol, which the task's class names in its attribute `settings`.
+    """Task name -> the frozen dataclass of its protocol, which the task's class names in its attribute `Protocol`.
 
     Raises KeyError for an unknown task, EntryError where a task does not import or names no such dataclass.
     """
@@ -29,9 +29,9 @@ class Protocols(Mapping[str, type]):
     def __getitem__(self, task: str) -> type:
         if task not in resolve.names("hrbench.tasks"):
             raise KeyError(task)
-        protocol = getattr(resolve.resolve("hrbench.tasks", task), "settings", None)
+        protocol = getattr(resolve.resolve("hrbench.tasks", task), "Protocol", None)
         if not isinstance(protocol, type) or not is_dataclass(protocol):
-            raise EntryError(f"task {task!r} names no protocol: its attribute `settings` must be a frozen dataclass")
+            raise EntryError(f"task {task!r} names no protocol: its attribute `Protocol` must be a frozen dataclass")
         missing = {"name", "version"} - {field.name for field in fields(protocol)}
         if missing:
             raise EntryError(f"the protocol of task {task!r} lacks the field {' and '.join(sorted(missing))}")
