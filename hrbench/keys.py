@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from hrbench.types import Entry, Variant
@@ -70,25 +69,41 @@ def accuracy_key(
 def cost_key(
     entry: Entry,
     *,
-    batch: int | Sequence[int],
-    dtype: str | Sequence[str],
     device: str,
     driver: str = "",
     torch: str = "",
+    batch: int | Sequence[int] | None = None,
+    dtype: str | Sequence[str] | None = None,
 ) -> str:
-    """Key of a cost measurement, 64 hexadecimal digits; entries that share it share one measurement.
+    """Key of cost measurements, 64 hexadecimal digits; entries that share it share one measurement.
 
-    device: the device's name as it calls itself. driver, torch: versions; "" where there is none.
+    device: the device's name as it calls itself. driver, torch: versions; "" where there is none. batch, dtype: of one
+    cell; left out, all that the entry asks for.
     """
+    latency = entry.cost.get("latency") or {}
     return digest(
         {
             "variant": variant_fields(entry.variant),
-            "cost": _plain(entry.cost),
-            "batch": batch if isinstance(batch, int) else list(batch),
-            "dtype": dtype if isinstance(dtype, str) else list(dtype),
+            "operations": bool(entry.cost.get("operations", True)),
+            "batch": _plain(latency.get("batch", []) if batch is None else batch),
+            "dtype": _plain(latency.get("dtype", []) if dtype is None else dtype),
+            "budget": latency.get("budget"),
             "device": device,
             "driver": driver,
             "torch": torch,
+        }
+    )
+
+
+def content_key(entry: Entry) -> str:
+    """Key of all that an entry asks for: two entries of a suite alike in it would measure the same thing twice."""
+    return digest(
+        {
+            "accuracy": accuracy_key(entry, None, None, dict.fromkeys(entry.metrics, 0)),
+            "weights": entry.weights,
+            "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},
+            "paths": None if entry.dataset is None else _plain(entry.dataset.args),
+            "cost": _plain(entry.cost),
         }
     )
 
@@ -108,9 +123,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def entry_content(entry: Entry) -> str:
-    """Canonical JSON of all that an entry asks for, its name aside: two entries alike in it would measure the same."""
-    plain = asdict(entry)
-    return canonical({key: value for key, value in _plain(plain).items() if key not in ("name", "where")})

@@ -17,6 +17,7 @@ def known() -> Known:
         protocols=Protocols(),
         metrics=resolve.names("hrbench.metrics"),
         exists=resolve.exists,
+        arguments=resolve.arguments,
     )
 
 

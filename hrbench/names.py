@@ -1,7 +1,8 @@
-"""Names a person types: the nearest known one, and where a module lies without importing it."""
+"""Names a person types: the nearest known one, and what lies behind a reference, without importing it."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 import sys
@@ -75,3 +76,50 @@ def _find(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> Modu
         if spec is not None:
             return spec
     return None
+
+
+def arguments(reference: str, folders: Sequence[str | Path] = ()) -> tuple[str, ...] | None:
+    """Names of the arguments that "package.module:callable" takes, read from its source; imports nothing.
+
+    None where that cannot be told: no Python source, **keywords, a callable made in another way than by `def`,
+    `class` with an `__init__` of its own, or a plain dataclass.
+
+    >>> arguments("hrbench.names:suggestion")
+    ('name', 'names')
+    """
+    module, _, attribute = reference.partition(":")
+    file = module_file(module, folders)
+    if file is None or not file.endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
+        return None
+    made = [node for node in tree.body if getattr(node, "name", None) == attribute]
+    if len(made) != 1:
+        return None
+    if isinstance(made[0], ast.FunctionDef):
+        return None if made[0].decorator_list else _parameters(made[0], skip=0)
+    if not isinstance(made[0], ast.ClassDef):
+        return None
+    for node in made[0].body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            return _parameters(node, skip=1)
+    return _dataclass_fields(made[0])
+
+
+def _parameters(function: ast.FunctionDef, skip: int) -> tuple[str, ...] | None:
+    """Arguments that may be given by name; `skip` leaves out self."""
+    if function.args.kwarg is not None:
+        return None
+    return tuple(argument.arg for argument in [*function.args.args[skip:], *function.args.kwonlyargs])
+
+
+def _dataclass_fields(made: ast.ClassDef) -> tuple[str, ...] | None:
+    """Fields of a dataclass that inherits from nothing."""
+    decorators = [ast.unparse(decorator) for decorator in made.decorator_list]
+    if made.bases or not any(name.partition("(")[0].endswith("dataclass") for name in decorators):
+        return None
+    return tuple(
+        node.target.id for node in made.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    )

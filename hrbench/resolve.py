@@ -11,14 +11,16 @@ be given without the "hrbench." in front.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from functools import cache, reduce
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from hrbench import names as lookup
 from hrbench.names import is_reference, module_file, suggestion
 from hrbench.types import EntryError, UsageError
 
-__all__ = ["exists", "names", "resolve", "suggestion"]
+__all__ = ["arguments", "exists", "names", "resolve", "suggestion"]
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -34,6 +36,13 @@ def exists(group: str, name: str) -> bool:
     if is_reference(name):
         return module_file(name.partition(":")[0]) is not None
     return name in _points(_full(group))
+
+
+def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """Names of the arguments a callable takes, told from its source, or None; see `hrbench.names.arguments`."""
+    point = _points(_full(group)).get(name)
+    reference = name if is_reference(name) else "" if point is None else point.value
+    return lookup.arguments(reference, folders) if reference else None
 
 
 def resolve(group: str, name: str) -> Any:

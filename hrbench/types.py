@@ -196,8 +196,9 @@ class Known:
     """What an installation knows, handed to `load_suite` so that it imports no other leaf.
 
     protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
-    dataset_arguments: entry point of a data set -> names of the arguments it takes.
     exists: (entry-point group, name) -> whether it can be resolved.
+    arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
+    that cannot be told; told from the source, without importing it.
     """
 
     variants: Mapping[str, Variant]
@@ -205,6 +206,7 @@ class Known:
     protocols: Mapping[str, type]
     metrics: tuple[str, ...]
     exists: Callable[[str, str], bool]
+    arguments: Callable[[str, str, Sequence[str]], tuple[str, ...] | None] = lambda group, name, folders: None
 
 
 # --- what flows through an evaluation --------------------------------------------------------------------------------
