@@ -1,0 +1,228 @@
+"""One cell of a table: its text, the number behind it, and what a reader may ask about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hrbench import units
+from hrbench.report.layout import ColumnLayout
+from hrbench.types import Better, Cost, Quantity, Result, Score, Unit
+
+Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
+Facts = tuple[tuple[str, str], ...]
+
+CONVENTIONS = {
+    "macs": "multiply-adds of convolutions and linear layers / 10⁹",
+    "flops": "2 × multiply-adds / 10⁹",
+    "fvcore": "multiply-adds / 10⁹ with batch norm and upsampling, as fvcore counts",
+    "hrnet-paper": "multiply-adds / 2³⁰, transposed convolutions by their output, as the HRNet papers count",
+}
+_ALIKE = ("batch", "device", "dtype", "percentile", "threads", "view")
+_COST_UNITS: dict[str, Unit] = {"parameters": "count", "latency": "seconds", "memory": "bytes", "energy": "joules"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one cell shows and knows.
+
+    text: as typeset, "" where there is nothing. values: the numbers behind it in the column's unit, unrounded: one,
+    or two for an interval; none where the cell is empty. detail: facts about this number; conditions: facts shared
+    with other cells (protocol, device); both label -> text. reason: why it is empty. notes: numbers of footnotes of
+    the table. notable: a difference larger than the interval explains.
+    """
+
+    text: str = ""
+    kind: Kind = "empty"
+    values: tuple[float, ...] = ()
+    bold: bool = False
+    detail: Facts = ()
+    conditions: Facts = ()
+    reason: str = ""
+    notes: tuple[int, ...] = ()
+    notable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a result holds for a column: a score, a cost, or neither and then `reason` says why."""
+
+    value: float | None
+    quantity: Quantity | None
+    interval: tuple[float, float] | None = None
+    detail: Facts = ()
+    conditions: Facts = ()
+    reason: str = ""
+    comparable: Hashable = None
+
+
+def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
+    """The unit of a column, also where no result has its quantity yet."""
+    if quantity is not None:
+        return quantity.unit
+    return column.unit or ("fraction" if column.source == "score" else _COST_UNITS.get(column.name, "operations"))
+
+
+def better_of(column: ColumnLayout, quantity: Quantity | None) -> Better:
+    """Which way is better, also where no result has the quantity yet."""
+    return quantity.better if quantity is not None else "higher" if column.source == "score" else "lower"
+
+
+def find(result: Result, column: ColumnLayout) -> Found:
+    """What `result` holds for a score or cost column."""
+    if column.source == "score":
+        score = find_score(result, column.name, column.metric)
+        return _no_score(result, column) if score is None else _from_score(result, score)
+    cost = find_cost(result, column.name, column.where)
+    return _no_cost(result, column) if cost is None else _from_cost(cost)
+
+
+def find_score(result: Result, name: str, metric: str = "") -> Score | None:
+    """The result's score of that quantity; the first one where no metric is asked for."""
+    fits = (score for score in result.scores if score.quantity.name == name and metric in ("", score.metric))
+    return next(fits, None)
+
+
+def find_cost(result: Result, name: str, where: Mapping[str, Any]) -> Cost | None:
+    """The result's cost of that quantity whose conditions hold `where`."""
+    for cost in result.costs:
+        if cost.quantity.name == name and all(cost.conditions.get(key) == value for key, value in where.items()):
+            return cost
+    return None
+
+
+def _from_score(result: Result, score: Score) -> Found:
+    quantity = score.quantity
+    detail: list[tuple[str, str]] = []
+    if score.value is not None:
+        detail.append((quantity.label or quantity.name, units.exact(score.value, quantity.unit)))
+    if score.interval is not None:
+        detail.append(("95 % interval", units.interval(*score.interval, quantity.unit, 2)))
+    if score.n:
+        detail.append(("n", f"{score.n:,}"))
+    if quantity.description:
+        detail.append(("", quantity.description))
+    reason = score.reason or _why_empty(result)
+    conditions = score_conditions(result, score.metric)
+    return Found(score.value, quantity, score.interval, tuple(detail), conditions, reason, _score_key(result, score))
+
+
+def _from_cost(cost: Cost) -> Found:
+    quantity = cost.quantity
+    detail: list[tuple[str, str]] = []
+    if cost.value is not None:
+        detail.append((quantity.label or quantity.name, units.exact(cost.value, quantity.unit)))
+    if quantity.name in CONVENTIONS:
+        detail.append(("convention", CONVENTIONS[quantity.name]))
+    elif quantity.description:
+        detail.append(("", quantity.description))
+    if cost.samples:
+        low, high = min(cost.samples), max(cost.samples)
+        detail.append(("samples", f"{len(cost.samples)}, {units.exact(low, quantity.unit)} to "
+                       f"{units.exact(high, quantity.unit)}"))  # fmt: skip
+    conditions = cost_conditions(cost)
+    # Sizes of inputs and networks may differ: that is what a table compares. What measures them may not.
+    key = (quantity.name, *((name, text) for name, text in conditions if name in _ALIKE))
+    return Found(cost.value, quantity, None, tuple(detail), conditions, cost.reason or "not measured", key)
+
+
+def _no_score(result: Result, column: ColumnLayout) -> Found:
+    reason = _why_empty(result) or f"not measured: no {column.label or column.name} among this result's scores"
+    return Found(None, None, reason=reason, conditions=score_conditions(result, column.metric))
+
+
+def _no_cost(result: Result, column: ColumnLayout) -> Found:
+    under = ", ".join(f"{key} {value}" for key, value in column.where.items())
+    what = f"{column.name} at {under}" if under else column.name
+    failed = f"failed: {result.reason}" if result.status == "failed" else ""
+    return Found(None, None, reason=failed or f"not measured: this run holds no {what}")
+
+
+def _why_empty(result: Result) -> str:
+    if result.status == "failed":
+        return f"failed: {result.reason}"
+    return result.reason if result.status == "empty" else ""
+
+
+def score_conditions(result: Result, metric: str = "") -> Facts:
+    """How an accuracy was made: data set, protocol with every field, metric, precision, device."""
+    entry = result.entry
+    facts: list[tuple[str, str]] = []
+    if entry.dataset is not None:
+        facts.append(("data set", entry.dataset.title or entry.dataset.name))
+    if entry.protocol:
+        facts.append(("protocol", protocol_text(entry.protocol)))
+    if metric:
+        facts.append(("metric", metric))
+    facts.append(("computed in", f"{entry.dtype}, {entry.batch} to a batch" + on_device(result)))
+    if result.limited is not None:
+        facts.append(("limited", limited_text(result.limited)))
+    return tuple(facts)
+
+
+def cost_conditions(cost: Cost) -> Facts:
+    """What a cost was measured under, as its conditions say."""
+    return tuple((str(key), plain_text(value)) for key, value in cost.conditions.items() if key != "uncounted")
+
+
+def protocol_text(protocol: Mapping[str, Any]) -> str:
+    """A protocol in one line: name, version, then every field.
+
+    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9})
+    'top-down v1 (flip yes, oks 0.9)'
+    """
+    fields = ", ".join(
+        f"{key} {plain_text(value)}" for key, value in protocol.items() if key not in ("name", "version")
+    )
+    head = f"{protocol.get('name', 'protocol')} v{protocol.get('version', '?')}"
+    return f"{head} ({fields})" if fields else head
+
+
+def plain_text(value: Any) -> str:
+    """A JSON value as words.
+
+    >>> plain_text(True), plain_text(None), plain_text([1, 2]), plain_text({"a": 0.5})
+    ('yes', 'none', '1, 2', 'a 0.5')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {plain_text(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain_text(item) for item in value)
+    return str(value)
+
+
+def limited_text(limit: int) -> str:
+    """The words that go wherever a limited result does."""
+    return f"limited to {units.amount(limit, 'image')}: not comparable"
+
+
+def device_of(result: Result) -> str:
+    """The device's name as the provenance has it, or ""."""
+    for place in (result.provenance, result.provenance.get("environment")):
+        device = place.get("device") if isinstance(place, Mapping) else None
+        if isinstance(device, Mapping):
+            device = device.get("name")
+        if device:
+            return str(device)
+    return ""
+
+
+def on_device(result: Result) -> str:
+    device = device_of(result)
+    return f" on {device}" if device else ""
+
+
+def _score_key(result: Result, score: Score) -> Hashable:
+    """Equal for scores that may be compared: same data, protocol and metric, none of them limited."""
+    if result.limited is not None or result.entry.dataset is None:
+        return None
+    protocol = json.dumps(result.entry.protocol, sort_keys=True, default=str)
+    return (result.entry.dataset.name, protocol, score.metric, score.quantity.name)

@@ -1,0 +1,114 @@
+"""Which layout a report gets: the one asked for, that of the results' tasks, and tables for whatever is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hrbench.report.cells import find_score
+from hrbench.report.layout import ColumnLayout, Layout, TableLayout, layout_names, read_layout
+from hrbench.report.rows import matches
+from hrbench.types import Result
+
+# Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
+_COSTS = ("parameters", "macs", "latency")
+
+
+def choose_layout(results: Sequence[Result], table: str = "", beside: Path | None = None) -> Layout:
+    """The layout named `table` (a name, or a path, relative to `beside` first), or the default of the tasks at hand.
+
+    A result that no table of it shows gets a table derived from its own quantities: nothing is left out silently.
+    Raises `UsageError` where `table` is not to be found or understood.
+    """
+    names = [table] if table else _defaults(results)
+    layouts = [read_layout(name, beside) for name in names]
+    tables = tuple(item for layout in layouts for item in layout.tables)
+    title = layouts[0].title if len(layouts) == 1 else ""
+    folder = layouts[0].folder if layouts else Path()
+    return complete(Layout(names[0] if names else "derived", tables, title, folder), results)
+
+
+def complete(layout: Layout, results: Sequence[Result]) -> Layout:
+    """The layout with derived tables for the results whose scores (or costs, without a data set) it does not show."""
+    left = [result for result in results if not any(_covers(table, result) for table in layout.tables)]
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
+    for result in left:
+        dataset = result.entry.dataset
+        key = (result.entry.variant.task, dataset.name if dataset else "", tuple(result.entry.metrics))
+        groups.setdefault(key, []).append(result)
+    taken = {table.name for table in layout.tables}
+    derived = []
+    for (task, dataset, metrics), group in groups.items():
+        table = derive_table(task, dataset, metrics, group)
+        name, number = table.name, 2
+        while table.name in taken:
+            table, number = replace(table, name=f"{name}-{number}"), number + 1
+        taken.add(table.name)
+        derived.append(table)
+    return replace(layout, tables=(*layout.tables, *derived))
+
+
+def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
+    """A table of all the quantities that these results hold, intervals beside the first score of each metric."""
+    rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [result.name for result in results]}
+    if metrics:
+        rows["metric"] = list(metrics)
+    columns = [
+        ColumnLayout("text", "model"),
+        ColumnLayout("text", "input"),
+        ColumnLayout("text", "device", varies=True),
+    ]
+    columns += _cost_columns(results, () if dataset else None)
+    seen: dict[tuple[str, str], ColumnLayout] = {}
+    for score in (score for result in results for score in result.scores):
+        first = not any(metric == score.metric for metric, _ in seen)
+        parts = ("measured", "interval") if first and score.interval is not None else ("measured",)
+        group = score.metric if len(metrics) > 1 else ""
+        key = (score.metric, score.quantity.name)
+        seen.setdefault(key, ColumnLayout("score", score.quantity.name, group=group, metric=score.metric, parts=parts))
+    columns += seen.values()
+    if dataset and not seen:  # nothing measured yet: one column that says why
+        columns += [ColumnLayout("score", metric, metric=metric) for metric in metrics]
+    dataset_row = results[0].entry.dataset
+    title = (dataset_row.title or dataset_row.name) if dataset_row else "Costs"
+    name = "-".join(filter(None, [task, dataset or "costs"]))
+    return TableLayout(name, f"{task.capitalize()}: {title}", tuple(columns), rows)
+
+
+def _defaults(results: Sequence[Result]) -> list[str]:
+    """Names of the layouts that tasks have, the miniatures' where there are miniatures."""
+    known = layout_names()
+    tasks = dict.fromkeys(result.entry.variant.task for result in results)
+    return [name for name in [*tasks, "miniature"] if name in known]
+
+
+def _covers(table: TableLayout, result: Result) -> bool:
+    if not matches(result, table):
+        return False
+    shown = [column for column in table.columns if column.source == "score"]
+    if result.entry.dataset is None:
+        return True
+    if not result.scores:
+        return bool(shown)
+    return any(find_score(result, column.name, column.metric) for column in shown)
+
+
+def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:
+    """A column per cost and, for those measured at several, per batch and dtype; `names` None: all of them."""
+    wanted = _COSTS if names is not None else None
+    kinds: dict[str, dict[tuple[tuple[str, object], ...], str]] = {}
+    for cost in (cost for result in results for cost in result.costs):
+        name = cost.quantity.name
+        if wanted is None or name in wanted:
+            where = tuple((key, cost.conditions[key]) for key in ("batch", "dtype") if key in cost.conditions)
+            kinds.setdefault(name, {})[where] = cost.quantity.label or name
+    columns = []
+    for name, places in kinds.items():
+        if len(places) == 1:
+            columns.append(ColumnLayout("cost", name))
+            continue
+        for where, label in places.items():
+            text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
+            columns.append(ColumnLayout("cost", name, label=text, group=label, where=dict(where)))
+    return columns

@@ -1,0 +1,289 @@
+"""Layouts: which tables a report has, which results are their rows and which quantities their columns.
+
+A layout is a YAML file, `reports/tables/pose.yaml` or one of a user's own:
+
+```yaml
+title: Our networks
+tables:
+  - name: val                              # becomes the table's id and LaTeX label
+    title: COCO val2017
+    caption: One or two sentences.
+    rows: {task: pose, dataset: coco-*, miniature: false}   # patterns; what is left out matches everything
+    group: family                          # family, dataset, run or none
+    published: {file: pose, section: coco_keypoints, where: {split: val2017}, requires: {flip: true}, show: linked}
+    columns:
+      - {text: model}
+      - {cost: latency, where: {batch: 1}, label: "batch 1", group: Latency (ms)}
+      - {score: AP, published: AP, parts: [measured, interval, published, difference]}
+```
+
+`published` names a file of `reports/published` (or a path beside the layout) and a section in it, or holds `rows:` in
+line. Figures there are written in the units a table shows: points, M, G, ms. `requires` are protocol fields the
+published figures were made with: where a measured row differs in one, no difference is formed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from hrbench.places import shared
+from hrbench.types import Unit, UsageError
+
+Part = Literal["measured", "interval", "published", "difference"]
+Source = Literal["text", "score", "cost"]
+Grouping = Literal["family", "dataset", "run", "none"]
+TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "weights", "run")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLayout:
+    """One quantity of a table, or one text about its rows.
+
+    name: the quantity's name, or one of `TEXTS`. parts: what is shown of it, always in the
+    order of `Part`. published: the key of the published rows. where: conditions a cost must have. unit: for quantities that no result holds yet. bold: whether
+    the best is set in bold (None: scores are, costs are not). varies: leave a text out where all rows have the same.
+    """
+
+    source: Source
+    name: str
+    label: str = ""
+    group: str = ""
+    decimals: int | None = None
+    parts: tuple[Part, ...] = ("measured",)
+    published: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    unit: Unit | None = None
+    bold: bool | None = None
+    metric: str = ""
+    varies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLayout:
+    """Where a table's published figures come from and what they may be compared with.
+
+    file, section: a file of `reports/published` (or a path) and a list in it; or `rows` in line. where: fields every
+    row used must have. requires: protocol fields of a measured result that is comparable. show: "linked" rows beside
+    measured ones only, or "all". notes: footnotes, each {text, where (patterns of row fields), columns (their keys)}.
+    """
+
+    file: str = ""
+    section: str = ""
+    rows: tuple[Mapping[str, Any], ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+    requires: Mapping[str, Any] = field(default_factory=dict)
+    show: Literal["linked", "all"] = "linked"
+    notes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """One table. rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`, and `miniature: true|false`."""
+
+    name: str
+    title: str
+    columns: tuple[ColumnLayout, ...]
+    rows: Mapping[str, Any] = field(default_factory=dict)
+    caption: str = ""
+    group: Grouping = "family"
+    published: PublishedLayout | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tables of a report, in order. folder: what paths in it are relative to."""
+
+    name: str
+    tables: tuple[TableLayout, ...]
+    title: str = ""
+    folder: Path = Path()
+
+
+def layout_names() -> list[str]:
+    """Names of the layouts that ship with hrbench."""
+    return sorted(path.stem for path in shared("reports/tables").glob("*.yaml"))
+
+
+def read_layout(source: str | Path, beside: Path | None = None) -> Layout:
+    """The layout with this name, or in the file at this path (relative to `beside` first, then to where we are).
+
+    The name of a single table of a layout that ships with hrbench, such as "pose-mpii", gives that table alone.
+    Raises `UsageError`, with file and line, for a file that is not there or says something unknown.
+    """
+    name = str(source)
+    if name in layout_names():
+        return _read(shared("reports/tables") / f"{name}.yaml")
+    for path in ([beside / name] if beside else []) + [Path(name)]:
+        if path.is_file():
+            return _read(path)
+    tables: list[str] = []
+    for layout in map(read_layout, layout_names()):
+        for table in layout.tables:
+            if table.name == name:
+                return replace(layout, name=name, tables=(table,))
+            tables.append(table.name)
+    known = layout_names() + tables
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    raise UsageError(f"no table layout {name}: neither a file nor a known name; {hint}")
+
+
+def _read(path: Path) -> Layout:
+    try:
+        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: {str(error.problem or error).splitlines()[0]}") from None
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
+    top = _Node(document, path, 1).fields("title tables")
+    tables = tuple(_table(node) for node in top.items("tables"))
+    if not tables:
+        raise UsageError(f"{path}:1: a layout needs `tables:`, a list of at least one table")
+    names = [table.name for table in tables]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"{path}: two tables are called {twice!r}; give each a `name:` of its own")
+    return Layout(path.stem, tables, top.text("title"), path.parent)
+
+
+def _table(node: _Node) -> TableLayout:
+    node.fields("name title caption rows group published columns")
+    columns = tuple(_column(item) for item in node.items("columns"))
+    if not columns:
+        node.fail("a table needs `columns:`, a list of at least one column")
+    name = node.text("name") or "table"
+    published = _published(node.child("published")) if "published" in node.value else None
+    return TableLayout(
+        name=name,
+        title=node.text("title") or name,
+        columns=columns,
+        rows=node.child("rows").fields("task dataset metric variant entry miniature").plain()
+        if "rows" in node.value
+        else {},
+        caption=node.text("caption"),
+        group=node.choice("group", get_args(Grouping), "family"),
+        published=published,
+    )
+
+
+def _column(node: _Node) -> ColumnLayout:
+    node.fields("text score cost label group decimals parts published where unit bold metric varies")
+    sources = [source for source in get_args(Source) if source in node.value]
+    if len(sources) != 1:
+        node.fail("a column has exactly one of `text:`, `score:`, `cost:`")
+    source = sources[0]
+    if source == "text":
+        node.choice("text", TEXTS, "")
+    parts = node.value.get("parts") or ["measured"]
+    for part in parts:
+        node.expect(part, get_args(Part), "parts")
+    decimals = node.value.get("decimals")
+    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= 9):
+        node.fail(f"decimals: a whole number from 0 to 9 is needed, not {decimals!r}", "decimals")
+    published = node.text("published")
+    if not published and {"published", "difference"} & set(parts):
+        node.fail("a column that shows published figures needs `published:`, their key in the published rows", "parts")
+    return ColumnLayout(
+        source=source,
+        name=node.text(source),
+        label=node.text("label"),
+        group=node.text("group"),
+        decimals=decimals,
+        parts=tuple(part for part in get_args(Part) if part in parts),
+        published=published,
+        where=node.child("where").plain() if "where" in node.value else {},
+        unit=node.choice("unit", get_args(Unit), None),
+        bold=node.value.get("bold"),
+        metric=node.text("metric"),
+        varies=bool(node.value.get("varies")),
+    )
+
+
+def _published(node: _Node) -> PublishedLayout:
+    node.fields("file section rows where requires show notes")
+    if ("file" in node.value) == ("rows" in node.value):
+        node.fail("published figures have either `file:` with `section:`, or `rows:` in line")
+    return PublishedLayout(
+        file=node.text("file"),
+        section=node.text("section"),
+        rows=tuple(item.plain() for item in node.items("rows")),
+        where=node.child("where").plain() if "where" in node.value else {},
+        requires=node.child("requires").plain() if "requires" in node.value else {},
+        show=node.choice("show", ("linked", "all"), "linked"),
+        notes=tuple(item.fields("text where columns").plain() for item in node.items("notes")),
+    )
+
+
+class _Node:
+    """A mapping of the file with the place it was read from, so that a complaint can name its line."""
+
+    def __init__(self, value: Any, path: Path, line: int) -> None:
+        self.path, self.line = path, line
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{path}:{line}: `key: value` pairs are needed here, not {type(value).__name__}")
+        self.value = value
+
+    def fail(self, message: str, key: str = "") -> None:
+        raise UsageError(f"{self.path}:{self._line(key)}: {message}")
+
+    def fields(self, known: str) -> _Node:
+        for key in self.value:
+            self.expect(key, known.split(), "", str(key))
+        return self
+
+    def expect(self, value: Any, known: Sequence[str], what: str, key: str = "") -> None:
+        if value in known:
+            return
+        near = difflib.get_close_matches(str(value), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        self.fail(f"{what + ': ' if what else ''}unknown {'value' if what else 'key'} {value!r}; {hint}", key or what)
+
+    def text(self, key: str) -> str:
+        value = self.value.get(key)
+        return "" if value is None else str(value)
+
+    def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
+        if key not in self.value:
+            return default
+        self.expect(self.value[key], known, key)
+        return self.value[key]
+
+    def child(self, key: str) -> _Node:
+        return _Node(self.value[key], self.path, self._line(key))
+
+    def items(self, key: str) -> list[_Node]:
+        values = self.value.get(key) or []
+        if not isinstance(values, Sequence) or isinstance(values, str):
+            self.fail(f"{key}: a list is needed", key)
+        places = getattr(values, "lc", None)
+        lines = [self._line(key) if places is None else places.item(i)[0] + 1 for i in range(len(values))]
+        return [_Node(value, self.path, line) for value, line in zip(values, lines, strict=True)]
+
+    def plain(self) -> dict[str, Any]:
+        return {str(key): _plain(value) for key, value in self.value.items()}
+
+    def _line(self, key: str) -> int:
+        places = getattr(self.value, "lc", None)
+        if not key or places is None or key not in self.value:
+            return self.line
+        return places.key(key)[0] + 1
+
+
+def _plain(value: Any) -> Any:
+    """What ruamel reads, as ordinary Python values."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value

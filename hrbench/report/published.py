@@ -1,0 +1,92 @@
+"""Published figures: read from `reports/published`, linked to the networks that measured results are of."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from hrbench.places import shared
+from hrbench.report.layout import Layout, PublishedLayout
+from hrbench.types import Result, UsageError
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def read_published(layout: Layout) -> dict[str, Rows]:
+    """Table name -> its published rows, as the layout asks for them.
+
+    Raises `UsageError` for a file, a section or a row that is not as it should be.
+    """
+    found: dict[str, Rows] = {}
+    for table in layout.tables:
+        if table.published is None:
+            continue
+        rows = table.published.rows or _section(table.published, layout.folder)
+        found[table.name] = [row for row in rows if _has(row, table.published.where)]
+    return found
+
+
+def find_row(rows: Rows, result: Result, source: PublishedLayout) -> Mapping[str, Any] | None:
+    """The published row of the network that `result` is of, or None.
+
+    A row names an `entry` or a `variant`, or a `model` with its `input`. The last two are compared with what the
+    variant says of its place in the literature (`Variant.published`), or with its title and input where it says
+    nothing and the rows are a user's own.
+    """
+    variant = result.entry.variant
+    if variant.miniature or (result.entry.dataset is not None and result.entry.dataset.miniature):
+        return None
+    for row in rows:
+        if row.get("entry") == result.name or row.get("variant") == variant.name:
+            return row
+    link = {key: value for key, value in variant.published.items() if key not in ("file", "section")}
+    if source.file in published_names():
+        if (variant.published.get("file"), variant.published.get("section")) != (source.file, source.section):
+            return None
+    elif not link:
+        link = {"model": variant.title or variant.name, "input": "{}x{}".format(*variant.input)}
+    return next((row for row in rows if "model" in row and _has(row, link, only_known=True)), None)
+
+
+def notes_for(source: PublishedLayout, row: Mapping[str, Any], column: str) -> list[str]:
+    """Footnotes that belong to one published figure."""
+    texts = []
+    for note in source.notes:
+        patterns = note.get("where") or {}
+        fits = all(fnmatch.fnmatchcase(str(row.get(key, "")), str(pattern)) for key, pattern in patterns.items())
+        if fits and column in (note.get("columns") or [column]):
+            texts.append(str(note.get("text", "")))
+    return texts
+
+
+def published_names() -> list[str]:
+    """Names of the files of published figures that ship with hrbench."""
+    return sorted(path.stem for path in shared("reports/published").glob("*.yaml"))
+
+
+def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
+    path = folder / source.file
+    if not path.is_file():
+        path = shared("reports/published") / f"{source.file}.yaml"
+    if not path.is_file():
+        known = ", ".join(published_names())
+        raise UsageError(f"no published figures {source.file}: neither {folder / source.file} nor one of {known}")
+    try:
+        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
+    rows = document.get(source.section) if isinstance(document, Mapping) else document
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        sections = ", ".join(str(key) for key in document) if isinstance(document, Mapping) else "none"
+        raise UsageError(f"{path}: no list of rows under {source.section!r}; sections: {sections}")
+    return rows
+
+
+def _has(row: Mapping[str, Any], fields: Mapping[str, Any], only_known: bool = False) -> bool:
+    """Whether the row holds these fields; `only_known` passes over fields that it does not have."""
+    return all(str(row[key]) == str(value) if key in row else only_known for key, value in fields.items())

@@ -1,0 +1,123 @@
+"""What a row of a table is called, which table it belongs to, and what may be compared with it."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hrbench import units
+from hrbench.report.cells import device_of, limited_text, protocol_text
+from hrbench.report.layout import ColumnLayout, TableLayout
+from hrbench.types import Result, Unit
+
+
+def matches(result: Result, table: TableLayout) -> bool:
+    """Whether `result` is a row of this table."""
+    entry = result.entry
+    names = {
+        "task": [entry.variant.task],
+        "dataset": [entry.dataset.name] if entry.dataset else [""],
+        "metric": list(entry.metrics),
+        "variant": [entry.variant.name],
+        "entry": [result.name],
+    }
+    for key, wanted in table.rows.items():
+        if key == "miniature":
+            if bool(wanted) != is_miniature(result):
+                return False
+            continue
+        patterns = wanted if isinstance(wanted, list) else [wanted]
+        if not any(fnmatch.fnmatchcase(name, str(pattern)) for name in names[key] for pattern in patterns):
+            return False
+    return True
+
+
+def is_miniature(result: Result) -> bool:
+    """Whether the network or the data set is one of the miniatures."""
+    entry = result.entry
+    return entry.variant.miniature or bool(entry.dataset and entry.dataset.miniature)
+
+
+def family(title: str) -> str:
+    """What rows are grouped by: the first word of a network's title.
+
+    >>> family("HRNet-W32, head at 1/4"), family("SimpleBaseline-R50 (Caffe style)")
+    ('HRNet', 'SimpleBaseline')
+    """
+    return re.split(r"[-\s,(]", title.strip(), maxsplit=1)[0]
+
+
+def title_of(result: Result) -> str:
+    """How a table calls the network of a result."""
+    return result.entry.variant.title or result.entry.variant.name
+
+
+def unlikeness(result: Result, requires: Mapping[str, Any]) -> str:
+    """Why this result is not comparable with the published figures, or ""."""
+    if result.limited is not None:
+        return f"no difference: {limited_text(result.limited)}"
+    unlike = [
+        f"{key} {result.entry.protocol.get(key)} here, {value} there"
+        for key, value in requires.items()
+        if str(result.entry.protocol.get(key)) != str(value)
+    ]
+    return f"no difference: the published figure has another protocol ({', '.join(unlike)})" if unlike else ""
+
+
+def figure_of(row: Mapping[str, Any] | None, key: str) -> float | None:
+    value = row.get(key) if row is not None and key else None
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def published_decimals(layout: ColumnLayout, unit: Unit, figure: float) -> int | None:
+    """Published figures keep the digits they were published with, up to the column's own."""
+    if layout.decimals is not None:
+        own: int | None = layout.decimals
+    else:
+        own = {"fraction": 1, "count": 1, "operations": 3}.get(unit)
+    digits = len(repr(figure).partition(".")[2])
+    return digits if own is None else min(own, digits)
+
+
+def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
+    """Text and sort key of a text column."""
+    entry = result.entry
+    if name == "input":
+        return units.size(entry.variant.input), (float(entry.variant.input[0] * entry.variant.input[1]),)
+    if name == "dataset":
+        return ((entry.dataset.title or entry.dataset.name) if entry.dataset else "none", ())
+    texts = {
+        "model": title_of(result),
+        "entry": result.name,
+        "variant": entry.variant.name,
+        "protocol": protocol_text(entry.protocol) if entry.protocol else "",
+        "device": device_of(result),
+        "dtype": entry.dtype,
+        "weights": entry.weights or "",
+        "run": result.folder,
+    }
+    return texts[name], ()
+
+
+def area(text: str) -> tuple[float, ...]:
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    return (float(match[1]) * float(match[2]),) if match else ()
+
+
+def row_labels(results: Sequence[Result]) -> list[str]:
+    """Titles; where rows would read alike, with what tells them apart: the entry's name, then its run."""
+    titles = [(title_of(r), r.entry.variant.input, r.entry.dataset.name if r.entry.dataset else "") for r in results]
+    count = Counter(titles)
+    names = Counter((title, result.name) for title, result in zip(titles, results, strict=True))
+    labels = []
+    for title, result in zip(titles, results, strict=True):
+        if count[title] == 1:
+            labels.append(title[0])
+        elif names[title, result.name] == 1:
+            labels.append(f"{title[0]} · {result.name}")
+        else:
+            labels.append(f"{title[0]} · {result.name} · {result.folder or 'run'}")
+    return labels

@@ -1,0 +1,363 @@
+"""Tables, built once from results, a layout and published figures; every format typesets the same ones.
+
+Pure: nothing here reads a file, and the same results give the same tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from hrbench import units
+from hrbench.report.cells import Cell, Found, better_of, find, limited_text, protocol_text, unit_of
+from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
+from hrbench.report.published import Rows, find_row, notes_for
+from hrbench.report.rows import (
+    area,
+    family,
+    figure_of,
+    is_miniature,
+    matches,
+    published_decimals,
+    row_labels,
+    text_of,
+    title_of,
+    unlikeness,
+)
+from hrbench.types import Better, Quantity, Result, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. quantity: number shared by the columns of one quantity (its measured, published ... parts).
+
+    unit: as shown ("points", "M", ...; "" for text). label: the whole heading in one line, unique in the table.
+    """
+
+    key: str
+    label: str
+    heading: str
+    part: Part | Literal["text"]
+    quantity: int
+    group: str = ""
+    unit: str = ""
+    better: Better = "neither"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed")."""
+
+    name: str
+    kind: Literal["measured", "published"]
+    cells: tuple[Cell, ...]
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    notes: tuple[int, ...] = ()
+    status: str = ""
+    limited: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table ready to be typeset. footnotes: what the notes of rows and cells refer to. remarks: unnumbered notes."""
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+PART_LABELS: dict[str, str] = {
+    "measured": "measured",
+    "interval": "95 % interval",
+    "published": "published",
+    "difference": "difference",
+}
+
+
+def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
+    """The layout's tables that have rows among `results`.
+
+    published: table name -> published rows, from `read_published`.
+    """
+    tables = []
+    for table in layout.tables:
+        chosen = [result for result in results if matches(result, table)]
+        if chosen:
+            tables.append(_Builder(table, chosen, published.get(table.name, ())).table())
+    return tables
+
+
+class _Builder:
+    """Builds one table; holds the footnotes while they are being numbered."""
+
+    def __init__(self, layout: TableLayout, results: Sequence[Result], published: Rows) -> None:
+        self.layout = layout
+        self.results = list(results)
+        self.published = published
+        self.footnotes: list[str] = []
+        self.columns = [column for column in layout.columns if self._used(column)]
+        self.quantities = [self._quantity(column) for column in self.columns]
+
+    def table(self) -> Table:
+        linked = [self._linked(result) for result in self.results]
+        names = row_labels(self.results)
+        found = [[find(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
+        best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
+        rows = [
+            self._measured_row(result, label, row, facts, best)
+            for result, label, row, facts in zip(self.results, names, linked, found, strict=True)
+        ]
+        if self.layout.published is not None and self.layout.published.show == "all":
+            rows += [self._published_row(row) for row in self.published if row not in linked]
+        rows = _grouped(rows)
+        return Table(
+            self.layout.name,
+            self.layout.title,
+            " ".join(self._caption(linked).split()),
+            tuple(self._columns()),
+            tuple(rows),
+            tuple(self.footnotes),
+            tuple(self._remarks(found)),
+        )
+
+    # --- columns
+
+    def _used(self, column: ColumnLayout) -> bool:
+        """Costs nobody measured have no column, nor texts that are the same in every row (if the layout says so)."""
+        if column.source == "text":
+            return not column.varies or len({text_of(result, column.name)[0] for result in self.results}) > 1
+        if column.source == "score" or "published" in column.parts:
+            return True
+        return any(find(result, column).quantity is not None for result in self.results)
+
+    def _quantity(self, column: ColumnLayout) -> Quantity | None:
+        if column.source == "text":
+            return None
+        return next((q for result in self.results if (q := find(result, column).quantity) is not None), None)
+
+    def _columns(self) -> list[Column]:
+        columns = []
+        for index, (layout, quantity) in enumerate(zip(self.columns, self.quantities, strict=True)):
+            heading = layout.label or (quantity.label if quantity else "") or layout.name
+            if layout.source == "text":
+                columns.append(Column(layout.name, heading, heading.capitalize(), "text", index, layout.group))
+                continue
+            unit = units.NAMES[unit_of(layout, quantity)]
+            where = "".join(f" {key}={value}" for key, value in layout.where.items())
+            for part in layout.parts:
+                suffix = "" if part == "measured" else f" {PART_LABELS[part]}"
+                columns.append(
+                    Column(
+                        key=f"{layout.name}{where}{'' if part == 'measured' else '.' + part}",
+                        label=heading + suffix,
+                        heading=heading,
+                        part=part,
+                        quantity=index,
+                        group=layout.group,
+                        unit=unit,
+                        better=better_of(layout, quantity) if part in ("measured", "published") else "higher",
+                        description=quantity.description if quantity else "",
+                    )
+                )
+        return columns
+
+    # --- rows
+
+    def _linked(self, result: Result) -> Mapping[str, Any] | None:
+        return find_row(self.published, result, self.layout.published) if self.layout.published else None
+
+    def _measured_row(
+        self,
+        result: Result,
+        label: str,
+        row: Mapping[str, Any] | None,
+        found: Sequence[Found | None],
+        best: Sequence[Mapping[Any, str]],
+    ) -> Row:
+        tags, notes = [], []
+        if is_miniature(result):
+            tags.append("miniature")
+        if result.limited is not None:
+            tags.append(limited_text(result.limited))
+        if result.status == "failed":
+            tags.append("failed")
+            notes.append(self._note(f"failed: {result.reason}"))
+        cells: list[Cell] = []
+        noted: set[str] = {f"failed: {result.reason}"} if notes else set()
+        for index, (layout, fact) in enumerate(zip(self.columns, found, strict=True)):
+            if fact is None:
+                text, key = text_of(result, layout.name)
+                cells.append(Cell(label if layout.name == "model" else text, "text", key))
+                continue
+            cells += [self._cell(part, index, result, row, fact, best[index], noted) for part in layout.parts]
+        return Row(
+            result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(notes), result.status,
+            result.limited,
+        )  # fmt: skip
+
+    def _published_row(self, row: Mapping[str, Any]) -> Row:
+        cells: list[Cell] = []
+        for layout, quantity in zip(self.columns, self.quantities, strict=True):
+            if layout.source == "text":
+                cells.append(Cell(str(row.get(layout.name, "")), "text", area(str(row.get(layout.name, "")))))
+                continue
+            for part in layout.parts:
+                shown = self._published_cell(layout, quantity, row) if part == "published" else Cell()
+                cells.append(shown)
+        group = family(str(row.get("model", ""))) if self.layout.group == "family" else ""
+        note = self._note(f"published only, not measured here: {row.get('source', 'source not given')}")
+        return Row(str(row.get("model", "")), "published", tuple(cells), group, ("published",), (note,))
+
+    def _cell(
+        self,
+        part: Part,
+        index: int,
+        result: Result,
+        row: Mapping[str, Any] | None,
+        fact: Found,
+        best: Mapping[Any, str],
+        noted: set[str],
+    ) -> Cell:
+        layout, quantity = self.columns[index], self.quantities[index]
+        unit, view = unit_of(layout, quantity), layout.name
+        if part == "published":
+            return self._published_cell(layout, quantity, row)
+        if part == "difference":
+            return self._difference(layout, unit, result, row, fact)
+        if fact.value is None:
+            if part == "interval":
+                return Cell(reason=fact.reason)
+            # One footnote to a row and reason is enough: the first empty cell carries it.
+            notes = () if fact.reason in noted else (self._note(fact.reason),)
+            noted.add(fact.reason)
+            return Cell("–", "empty", reason=fact.reason, notes=notes, conditions=fact.conditions)
+        if part == "interval":
+            if fact.interval is None:
+                return Cell(reason="no interval was computed")
+            text = units.interval(*fact.interval, unit, layout.decimals, view)
+            values = tuple(units.shown(end, unit, view) for end in fact.interval)
+            return Cell(text, "interval", values, detail=fact.detail, conditions=fact.conditions)
+        text = units.show(fact.value, unit, layout.decimals, view)
+        bold = fact.comparable is not None and best.get(fact.comparable) == text
+        number = (units.shown(fact.value, unit, view),)
+        return Cell(text, "measured", number, bold, fact.detail, fact.conditions)
+
+    def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:
+        figure = figure_of(row, layout.published)
+        if row is None or figure is None:
+            return Cell(reason="no published figure")
+        unit, view = unit_of(layout, quantity), layout.name
+        text = units.show(figure * units.divisor(unit, view), unit, published_decimals(layout, unit, figure), view)
+        detail = [("published", f"{figure:g} {units.NAMES[unit]}"), ("source", str(row.get("source", "not given")))]
+        detail += [(key, str(row[key])) for key in ("split", "boxes") if key in row]
+        assert self.layout.published is not None
+        texts = notes_for(self.layout.published, row, layout.published)
+        detail += [("note", text) for text in texts]
+        return Cell(text, "published", (figure,), detail=tuple(detail), notes=tuple(self._note(t) for t in texts))
+
+    def _difference(
+        self, layout: ColumnLayout, unit: Unit, result: Result, row: Mapping[str, Any] | None, fact: Found
+    ) -> Cell:
+        """Measured minus published, where the two were made alike."""
+        figure = figure_of(row, layout.published)
+        if fact.value is None or figure is None:
+            return Cell(reason="no published figure" if figure is None else fact.reason)
+        assert self.layout.published is not None
+        unlike = unlikeness(result, self.layout.published.requires) if layout.source == "score" else ""
+        if unlike:
+            return Cell("≠", "empty", reason=unlike, notes=(self._note(unlike),))
+        view = layout.name
+        base = figure * units.divisor(unit, view)
+        value = fact.value - base
+        text = units.signed(value, unit, layout.decimals, view)
+        ends = fact.interval
+        notable = ends is not None and not ends[0] <= base <= ends[1]
+        detail = [("measured − published", units.signed(value, unit, 2 if unit == "fraction" else None, view))]
+        if ends is not None:
+            words = "outside" if notable else "inside"
+            detail.append(("", f"the published figure lies {words} the measured 95 % interval"))
+        return Cell(text, "difference", (units.shown(value, unit, view),), detail=tuple(detail), notable=notable)
+
+    def _best(self, found: Sequence[Found | None], index: int) -> dict[Any, str]:
+        """Comparability key -> how its best value is written; only where there are several to choose from."""
+        layout, quantity = self.columns[index], self.quantities[index]
+        bold = layout.bold if layout.bold is not None else layout.source == "score"
+        better = better_of(layout, quantity)
+        if layout.source == "text" or not bold or better == "neither":
+            return {}
+        values: dict[Any, list[float]] = {}
+        for fact in found:
+            if fact is not None and fact.value is not None and fact.comparable is not None:
+                values.setdefault(fact.comparable, []).append(fact.value)
+        best = {}
+        for key, group in values.items():
+            unit = unit_of(layout, quantity)
+            texts = {units.show(value, unit, layout.decimals, layout.name) for value in group}
+            if len(texts) > 1:
+                top = max(group) if better == "higher" else min(group)
+                best[key] = units.show(top, unit, layout.decimals, layout.name)
+        return best
+
+    # --- around the rows
+
+    def _group(self, result: Result) -> str:
+        if self.layout.group == "family":
+            return family(title_of(result))
+        if self.layout.group == "dataset":
+            dataset = result.entry.dataset
+            return (dataset.title or dataset.name) if dataset else "costs only"
+        return result.folder if self.layout.group == "run" else ""
+
+    def _note(self, text: str) -> int:
+        text = " ".join(text.split())
+        if text not in self.footnotes:
+            self.footnotes.append(text)
+        return self.footnotes.index(text)
+
+    def _caption(self, linked: Sequence[Mapping[str, Any] | None]) -> str:
+        sentences = [self.layout.caption]
+        limits = sorted({result.limited for result in self.results if result.limited is not None})
+        if limits:
+            counts = " or ".join(f"{limit:,}" for limit in limits)
+            sentences.append(f"Rows limited to {counts} images are not comparable with anything.")
+        if any(is_miniature(result) for result in self.results):
+            sentences.append("Miniatures: small drawn data sets and narrow networks; no figure of the real data sets.")
+        return " ".join(sentences)
+
+    def _remarks(self, found: Sequence[Sequence[Found | None]]) -> list[str]:
+        """What holds for the whole table: protocols, devices, conventions, where published figures are from."""
+        remarks = []
+        sources = {column.source for column in self.columns}
+        if "score" in sources:
+            protocols = list(dict.fromkeys(protocol_text(r.entry.protocol) for r in self.results if r.entry.protocol))
+            plural = "Protocols (bold compares rows of one only)" if len(protocols) > 1 else "Protocol"
+            remarks += [f"{plural}: {'; '.join(protocols)}."] if protocols else []
+        conditions: dict[str, None] = {}
+        for row in found:
+            for layout, fact in zip(self.columns, row, strict=True):
+                if fact and layout.source == "cost" and fact.value is not None and fact.quantity:
+                    if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
+                        continue
+                    shown = ", ".join(f"{k} {v}" for k, v in fact.conditions if k in ("device", "dtype", "threads"))
+                    conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
+        remarks += [f"{text}." for text in list(conditions)[:4] if not text.endswith(": ")]
+        used = [row for row in (self._linked(result) for result in self.results) if row]
+        origins = list(dict.fromkeys(str(row["source"]) for row in used if row.get("source")))
+        if origins and any("published" in column.parts for column in self.columns):
+            remarks.append(f"Published figures: {'; '.join(origins)}.")
+        return remarks
+
+
+def _grouped(rows: Sequence[Row]) -> list[Row]:
+    """Rows of one group together, groups in the order of their first row; a single group needs no heading."""
+    order = list(dict.fromkeys(row.group for row in rows))
+    if len(order) == 1:
+        return [replace(row, group="") for row in rows]
+    return [row for group in order for row in rows if row.group == group]

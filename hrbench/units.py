@@ -1,0 +1,197 @@
+"""The one place where a number becomes text: points, millions, billions of operations, milliseconds, mebibytes.
+
+Numbers are stored in base units (fractions, counts, seconds, bytes, joules) and shown in the units of the field's
+tables. `divisor` says how much of the base unit one shown unit is; every other function here builds on it, so that
+a table, a plot and a CSV file cannot disagree. A minus is the typographic one (−) in text and ASCII in CSV.
+
+>>> show(0.7441, "fraction"), show(28_536_113, "count"), show(7_645_274_112, "operations"), show(0.04567, "seconds")
+('74.4', '28.5', '7.645', '45.7')
+>>> signed(-0.0012, "fraction"), signed(0.0104, "fraction"), signed(-0.0002, "fraction")
+('−0.1', '+1.0', '0.0')
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from hrbench.types import Unit
+
+MINUS = "−"
+NAMES: dict[str, str] = {
+    "fraction": "points",
+    "count": "M",
+    "operations": "G",
+    "seconds": "ms",
+    "bytes": "MiB",
+    "joules": "J",
+}
+_DIVISORS: dict[str, float] = {
+    "fraction": 1e-2,
+    "count": 1e6,
+    "operations": 1e9,
+    "seconds": 1e-3,
+    "bytes": 2.0**20,
+    "joules": 1.0,
+}
+# Units whose values span decades are shown to three significant digits, the others to fixed decimals.
+_DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
+# The HRNet papers call 2**30 multiply-adds one GFLOP (README of leoxiaobin/deep-high-resolution-net.pytorch).
+_VIEW_DIVISORS: dict[str, float] = {"hrnet-paper": 2.0**30}
+
+
+def divisor(unit: Unit, view: str = "") -> float:
+    """How much of the base unit one shown unit is; `view` is the operations' convention.
+
+    >>> divisor("operations"), divisor("operations", "hrnet-paper")
+    (1000000000.0, 1073741824.0)
+    """
+    if unit == "operations" and view in _VIEW_DIVISORS:
+        return _VIEW_DIVISORS[view]
+    return _DIVISORS[unit]
+
+
+def shown(value: float, unit: Unit, view: str = "") -> float:
+    """The value in the unit it is shown in.
+
+    >>> shown(0.744, "fraction"), shown(0.25, "seconds")
+    (74.4, 250.0)
+    """
+    return float(f"{value / divisor(unit, view):.12g}")
+
+
+def show(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+    """The value as a table writes it, without its unit; "–" where it is not a finite number.
+
+    >>> show(7_645_274_112, "operations", view="hrnet-paper"), show(0.88532, "fraction", 3), show(float("nan"), "count")
+    ('7.120', '88.532', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    number = shown(value, unit, view)
+    if decimals is None:
+        decimals = _DECIMALS.get(unit)
+    text = significant(number) if decimals is None else f"{number:.{decimals}f}"
+    return _typographic(text)
+
+
+def significant(number: float, digits: int = 3) -> str:
+    """At least `digits` significant digits, never an exponent, no digit of the whole part dropped.
+
+    >>> [significant(x) for x in (0.04567, 0.4567, 4.567, 45.67, 456.7, 4567.0, 0.0)]
+    ['0.0457', '0.457', '4.57', '45.7', '457', '4567', '0']
+    """
+    if number == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(number))))
+    return f"{number:.{decimals}f}"
+
+
+def with_unit(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+    """The value and its unit, for sentences and hover texts.
+
+    >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
+    ('74.4 points', '31.2 ms', '3.00 MiB')
+    """
+    return f"{show(value, unit, decimals, view)} {NAMES[unit]}"
+
+
+def exact(value: float, unit: Unit) -> str:
+    """Everything that is known of a value, for a hover text: counts to the last one, fractions to four decimals.
+
+    >>> exact(28_536_113, "count"), exact(7_645_274_112, "operations"), exact(0.74412345, "fraction")
+    ('28,536,113', '7,645,274,112', '74.4123 points')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if unit in ("count", "operations"):
+        return _typographic(f"{value:,.0f}")
+    if unit == "fraction":
+        return _typographic(f"{shown(value, unit):.4f} points")
+    return _typographic(f"{significant(shown(value, unit), 5)} {NAMES[unit]}")
+
+
+def interval(low: float, high: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+    """An interval in square brackets.
+
+    >>> interval(0.7361, 0.7522, "fraction")
+    '[73.6, 75.2]'
+    """
+    return f"[{show(low, unit, decimals, view)}, {show(high, unit, decimals, view)}]"
+
+
+def signed(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+    """A difference with its sign; one that rounds to nothing has none.
+
+    >>> signed(0.003, "seconds"), signed(-1_500_000, "count"), signed(-0.0, "fraction")
+    ('+3.00', '−1.5', '0.0')
+    """
+    if not math.isfinite(value):
+        return "–"
+    text = show(abs(value), unit, decimals, view)
+    if not text.strip("0."):
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def percent(fraction: float) -> str:
+    """A share of a whole.
+
+    >>> percent(0.123)
+    '12.3 %'
+    """
+    return f"{shown(fraction, 'fraction'):.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """Wall time in the largest units that matter.
+
+    >>> duration(0.0312), duration(4.25), duration(75.0), duration(7_384.0)
+    ('31.2 ms', '4.2 s', '1 min 15 s', '2 h 03 min')
+    """
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 1:
+        return f"{significant(seconds * 1e3)} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def amount(count: int, noun: str, plural: str = "") -> str:
+    """A count and its noun.
+
+    >>> amount(1, "entry", "entries"), amount(1250, "image")
+    ('1 entry', '1,250 images')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def date(text: str) -> str:
+    """An ISO time as a reader wants it; any other text comes back as it is.
+
+    >>> date("2025-03-09T14:05:33+00:00"), date("unknown")
+    ('9 March 2025, 14:05 UTC', 'unknown')
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    zone = f" {moment.tzname()}" if moment.tzinfo else ""
+    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"
+
+
+def size(shape: tuple[int, int]) -> str:
+    """An input size as the literature writes it, height first.
+
+    >>> size((256, 192))
+    '256×192'
+    """
+    return f"{shape[0]}×{shape[1]}"
+
+
+def _typographic(text: str) -> str:
+    return text.replace("-", MINUS)
