@@ -1,0 +1,74 @@
+"""How time is taken: a CPU's counter, or events on a GPU's stream. Tests bring a clock of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+
+from hrbench.types import UsageError
+
+
+class Clock(Protocol):
+    """What latency is measured with. Both are in seconds."""
+
+    def now(self) -> float:
+        """Wall time from any origin, for budgets."""
+        ...
+
+    def measure(self, work: Callable[[], object]) -> float:
+        """Run `work` once, to its end on its device, and say how long it took there."""
+        ...
+
+
+class CpuClock:
+    """`time.perf_counter` around the work, which on a CPU is done when it returns."""
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    def measure(self, work: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+
+class CudaClock:
+    """Two events on the stream the work is queued on; their distance is the time on the GPU.
+
+    The device is idle before the first event, so that no earlier work is timed. `cuda` is `torch.cuda` or what stands
+    in for it in a test.
+    """
+
+    def __init__(self, device: torch.device | str, cuda: Any = torch.cuda) -> None:
+        self._device = torch.device(device)
+        self._cuda = cuda
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    def measure(self, work: Callable[[], object]) -> float:
+        cuda = self._cuda
+        with cuda.device(self._device):
+            start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+            cuda.synchronize(self._device)
+            start.record(cuda.current_stream(self._device))
+            work()
+            end.record(cuda.current_stream(self._device))
+            end.synchronize()
+        return start.elapsed_time(end) / 1000  # elapsed_time is in milliseconds
+
+
+def clock_for(device: torch.device) -> Clock:
+    """The clock of a device; UsageError for one that cannot be timed or is not there."""
+    if device.type == "cpu":
+        return CpuClock()
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UsageError(f"device {device} was asked for, but torch sees no CUDA device here; use --device cpu")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise UsageError(f"device {device} was asked for, but there are only {torch.cuda.device_count()} (from 0)")
+        return CudaClock(device)
+    raise UsageError(f"latency is measured on cpu and cuda devices, not on {device}")

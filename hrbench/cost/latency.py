@@ -1,0 +1,214 @@
+"""How long one forward pass takes, network only: no data, no transfer, nothing before or after it.
+
+A cell has a budget of wall time. Its first pass tells whether it fits at all. Then passes are thrown away until they
+are stable: until the medians of two windows in a row differ by at most 5 %, a window being at least three passes and
+at least 2 % of the budget; after a quarter of the budget measuring starts all the same, and the conditions say that
+warming up did not settle. Passes are measured while the budget lasts (the last may end after it) and at most 2,000
+of them. A cell that has no number says why.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hrbench.cost.clocks import Clock, clock_for
+from hrbench.cost.device import device_name, numeric_flags
+from hrbench.cost.samples import LATENCY
+from hrbench.types import Cost, EntryError, UsageError
+
+CPU_BUDGET = 10.0
+CUDA_BUDGET = 30.0
+FEWEST_SAMPLES = 3
+MOST_SAMPLES = 2000  # three times what p99 needs; more would only lengthen the stored result
+WARM_UP_SHARE = 0.25
+WINDOW_PASSES = 3
+WINDOW_SHARE = 0.02
+STABLE_WITHIN = 0.05
+
+Progress = Callable[[float, float], None]
+
+
+def measure_latency(
+    net: nn.Module,
+    input_shape: tuple[int, int, int, int],
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | str = "float32",
+    budget: float | None = None,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+    as_input: Callable[[Tensor], Any] | None = None,
+) -> Cost:
+    """Latency of a network in eval and inference mode on a seeded standard-normal input.
+
+    net: any device and dtype; a copy is made where they differ from those asked for, and its training flags are put
+    back. input_shape: (N, C, H, W). dtype: "float32", "bfloat16", ... budget: seconds of wall time (default 10 on a
+    CPU, 30 on CUDA). clock: for tests. progress: called as `progress(seconds done, budget)` after every pass.
+    as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
+
+    Returns the median in seconds for the whole batch with all samples in the order measured, or a Cost without a
+    value and with its reason: float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow for the
+    budget. Raises UsageError for a device that is not there, a dtype or budget that makes no sense; EntryError where
+    the network itself fails.
+    """
+    device, dtype = torch.device(device), _dtype(dtype)
+    budget = _budget(budget, device)
+    clock = clock or clock_for(device)
+    conditions = _conditions(input_shape, device, dtype, budget)
+    if device.type == "cpu" and dtype == torch.float16:
+        return Cost(LATENCY, None, conditions, (), "float16 is not measured on a CPU, where torch mostly emulates it")
+    try:
+        with _ready(net, input_shape, device, dtype, as_input) as work:
+            passes = _time(work, clock, budget, progress)
+    except (RuntimeError, MemoryError, TypeError) as error:
+        reason = _excuse(error, device, dtype)
+        if reason is None:
+            raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
+        return Cost(LATENCY, None, conditions, (), reason)
+    conditions |= {
+        "first_pass": passes.first,
+        "warm_up_passes": passes.warm_up,
+        "warm_up_settled": passes.settled,
+        "passes": len(passes.samples),
+    }
+    value = None if passes.reason else median(passes.samples)
+    return Cost(LATENCY, value, conditions, tuple(passes.samples), passes.reason)
+
+
+class _Passes(NamedTuple):
+    first: float
+    warm_up: int
+    settled: bool
+    samples: list[float]
+    reason: str
+
+
+def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Progress | None) -> _Passes:
+    """First pass, warm-up, samples; `reason` says why there are too few of them."""
+    began = clock.now()
+
+    def once() -> float:
+        seconds = clock.measure(work)
+        if progress is not None:
+            progress(min(clock.now() - began, budget), budget)
+        return seconds
+
+    def spent() -> float:
+        return clock.now() - began
+
+    first = once()
+    if spent() > budget:
+        return _Passes(first, 1, False, [], f"the first pass alone took {spent():.3g} s of a budget of {budget:g} s")
+    warm, settled = _warm_up(first, once, spent, budget)
+    samples: list[float] = []
+    while spent() < budget and len(samples) < MOST_SAMPLES:
+        samples.append(once())
+    reason = ""
+    if len(samples) < FEWEST_SAMPLES:
+        reason = (
+            f"only {len(samples)} passes fit the budget of {budget:g} s after {warm} to warm up (the first took "
+            f"{first:.3g} s); {FEWEST_SAMPLES} are needed"
+        )
+    return _Passes(first, warm, settled, samples, reason)
+
+
+def _warm_up(first: float, once: Callable[[], float], spent: Callable[[], float], budget: float) -> tuple[int, bool]:
+    """Passes thrown away, the first included, and whether two windows in a row agreed."""
+    passes, before, window = 1, None, [first]
+    while spent() < WARM_UP_SHARE * budget:
+        if len(window) >= WINDOW_PASSES and sum(window) >= WINDOW_SHARE * budget:
+            middle = median(window)
+            if before is not None and abs(middle - before) <= STABLE_WITHIN * before:
+                return passes, True
+            before, window = middle, []
+        window.append(once())
+        passes += 1
+    return passes, False
+
+
+@contextmanager
+def _ready(
+    net: nn.Module,
+    input_shape: tuple[int, int, int, int],
+    device: torch.device,
+    dtype: torch.dtype,
+    as_input: Callable[[Tensor], Any] | None,
+) -> Iterator[Callable[[], object]]:
+    """One forward pass as a function, in eval and inference mode; what was changed is put back."""
+    if not _fits(net, device, dtype):
+        net = copy.deepcopy(net).to(device=device, dtype=dtype)
+    image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
+    training = [module for module in net.modules() if module.training]
+    net.eval()
+    try:
+        with torch.inference_mode():
+            given = image if as_input is None else as_input(image)
+            yield lambda: net(given)
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _fits(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
+    where = torch.device(device.type, torch.cuda.current_device()) if str(device) == "cuda" else device
+    tensors = [*net.parameters(), *net.buffers()]
+    return all(value.device == where and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
+
+
+def _dtype(dtype: torch.dtype | str) -> torch.dtype:
+    found = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UsageError(f"dtype {dtype!r} is unknown here; there are float32, bfloat16, float16, float64")
+    return found
+
+
+def _budget(budget: float | None, device: torch.device) -> float:
+    if budget is None:
+        return CUDA_BUDGET if device.type == "cuda" else CPU_BUDGET
+    if not 0 < budget < float("inf"):
+        raise UsageError(f"a latency budget is a positive number of seconds, not {budget}")
+    return float(budget)
+
+
+def _conditions(
+    input_shape: tuple[int, int, int, int], device: torch.device, dtype: torch.dtype, budget: float
+) -> dict[str, Any]:
+    return {
+        "batch": input_shape[0],
+        "input": list(input_shape[2:]),
+        "dtype": str(dtype).removeprefix("torch."),
+        "device": device_name(device),
+        "device_type": device.type,
+        "percentile": 50,
+        "budget": budget,
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "channels_last": False,
+        "flags": numeric_flags(),
+        "timed": "one forward pass of the network, input already on the device",
+    }
+
+
+def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why a cell may be empty without the entry having failed; None where the network is at fault."""
+    text = str(error).lower()
+    memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in text for phrase in memory):
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return f"out of memory on {device_name(device)}"
+    if dtype != torch.float32:
+        name = str(dtype).removeprefix("torch.")
+        return f"{name} does not run on {device_name(device)}: {_first_line(error)}"
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__

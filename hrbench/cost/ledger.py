@@ -1,0 +1,127 @@
+"""The ledger of a network's operations: by module, by operator, under every convention at once.
+
+Plain data: no tensors, no torch. `operations.py` fills it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hrbench.cost.calls import Call
+from hrbench.cost.views import VIEWS, Tally, View, tally
+from hrbench.types import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Calls of one operator by one module, or a sum of such rows.
+
+    module: dotted path in the network, "" for the network itself or for all of it. operator: as the module called it
+    ("aten::conv2d", not the kernel below), "" in a sum over operators. calls: how often. elements: numbers in the
+    first outputs, all calls together. counts: view -> operations; a view that counts nothing here has no key.
+    parameters: of the module with all below it, None where the row stands for an operator.
+    """
+
+    module: str
+    operator: str
+    calls: int
+    elements: int
+    counts: Mapping[str, int | float]
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """An operator that computes something a view has no rule for. elements: of the outputs, all calls together."""
+
+    operator: str
+    calls: int
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All operations of one forward pass.
+
+    input: (N, C, H, W). rows: by module and operator in the order of their first call, without what computes
+    nothing. uncounted: view -> what it left out, most calls first. parameters: module path -> parameters of its own.
+    views: the conventions counted by.
+    """
+
+    input: tuple[int, int, int, int]
+    rows: tuple[Row, ...]
+    uncounted: Mapping[str, tuple[Uncounted, ...]]
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
+
+    def total(self, view: str) -> int | float:
+        """Operations of the whole network under one view, a plain count. Raises UsageError for an unknown view."""
+        if view not in self.views:
+            raise UsageError(f"no view of operations is called {view!r}; there are {', '.join(self.views)}")
+        return sum(row.counts.get(view, 0) for row in self.rows)
+
+    def by_operator(self) -> tuple[Row, ...]:
+        """One row per operator, in the order of first calls."""
+        groups: dict[str, list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(row.operator, []).append(row)
+        return tuple(_sum(rows, "", operator, None) for operator, rows in groups.items())
+
+    def by_module(self, depth: int = 1) -> tuple[Row, ...]:
+        """One row per module at most `depth` names deep, in the order of first calls; depth 0 is the whole network.
+
+        What a module computes itself, above the depth, stands under its own path; so the rows add up to the total.
+        Modules that hold parameters but are never called come last, with no calls.
+        """
+        if depth < 0:
+            raise UsageError(f"a depth of modules is 0 or more, not {depth}")
+        groups: dict[str, list[Row]] = {}
+        for row in self.rows:
+            groups.setdefault(_head(row.module, depth), []).append(row)
+        weights: dict[str, int] = {}
+        for path, count in self.parameters.items():
+            weights[_head(path, depth)] = weights.get(_head(path, depth), 0) + count
+        names = dict.fromkeys([*groups, *(name for name, count in weights.items() if count)])
+        return tuple(_sum(groups.get(name, []), name, "", weights.get(name, 0)) for name in names)
+
+
+def enter(
+    calls: Iterable[tuple[str, Call]],
+    input: tuple[int, int, int, int],
+    parameters: Mapping[str, int],
+    views: Mapping[str, View] = VIEWS,
+) -> Ledger:
+    """Make the ledger of (module path, call) pairs in the order they were made."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    totals = {name: Tally() for name in views}
+    for module, call in calls:
+        if call.idle:
+            continue
+        counts = {}
+        for name, view in views.items():
+            tallied = tally(view, call)
+            totals[name].add(tallied)
+            if tallied.counted:
+                counts[name] = tallied.operations
+        groups.setdefault((module, call.operator), []).append(Row(module, call.operator, 1, call.elements, counts))
+    rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
+    uncounted = {name: _listed(total) for name, total in totals.items()}
+    return Ledger(input, rows, uncounted, dict(parameters), views)
+
+
+def _sum(rows: list[Row], module: str, operator: str, parameters: int | None) -> Row:
+    counts: dict[str, int | float] = {}
+    for row in rows:
+        for view, count in row.counts.items():
+            counts[view] = counts.get(view, 0) + count
+    return Row(module, operator, sum(row.calls for row in rows), sum(row.elements for row in rows), counts, parameters)
+
+
+def _listed(total: Tally) -> tuple[Uncounted, ...]:
+    items = sorted(total.uncounted.items(), key=lambda item: (-item[1][0], item[0]))
+    return tuple(Uncounted(operator, calls, elements) for operator, (calls, elements) in items)
+
+
+def _head(path: str, depth: int) -> str:
+    return ".".join(path.split(".")[:depth])
