@@ -1,0 +1,342 @@
+"""The fields of one entry -> `types.Entry`: names looked up, defaults filled in, everything checked against the rest.
+
+Each function takes nodes, adds what is wrong to `problems`, and returns None for what could not be made, so that one
+reading of a suite finds all its errors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from hrbench.names import is_reference, module_file, suggestion
+from hrbench.suite_yaml import Node, Problems
+from hrbench.types import DatasetRow, Entry, HrbenchError, Known, Variant
+
+FIXED = ("name", "version")  # of a protocol: only its author changes them
+NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
+ROW_KEYS = (
+    "base",
+    "use",
+    "name",
+    "title",
+    "task",
+    "metrics",
+    "home",
+)  # of a data set in place; the others are arguments
+PATH_KEYS = ("annotations", "images")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the reading of one suite has at hand. folder: the suite file's, absolute."""
+
+    known: Known
+    folder: Path
+    problems: Problems
+
+    def exists(self, group: str, name: str) -> bool:
+        if self.known.exists(group, name):
+            return True
+        return is_reference(name) and module_file(name.partition(":")[0], [self.folder]) is not None
+
+    def check_use(self, node: Node, group: str, names: Sequence[str], noun: str) -> bool:
+        """Whether what `use` names can be there; adds a problem otherwise."""
+        if self.exists(group, node.value):
+            return True
+        if is_reference(node.value):
+            module = node.value.partition(":")[0]
+            message = f"no module {module!r} beside the suite or installed"
+        else:
+            message = f"no {noun} is called {node.value!r}; {suggestion(node.value, names)}"
+        self.problems.add(node, message)
+        return False
+
+    def check_arguments(self, args: Mapping[str, Node], group: str, use: str, beside: Sequence[str] = ()) -> None:
+        """Adds a problem for each argument that `use` does not take, where that can be told.
+
+        beside: further keys that may stand where the arguments stand, for the suggestion.
+        """
+        taken = self.known.arguments(group, use, [str(self.folder)])
+        if taken is None:
+            return
+        taken = tuple(name for name in taken if name != "root")  # given by --data, never by a suite
+        for name, node in args.items():
+            if name not in taken:
+                hint = suggestion(name, [*taken, *beside])
+                self.problems.add(node, f"{use} takes no argument {name!r}; {hint}")
+
+    def path(self, text: str) -> str:
+        """Absolute path of what is written relative to the suite file."""
+        return str((self.folder / Path(text).expanduser()).resolve())
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+def variant(node: Node, context: Context) -> Variant | None:
+    """The network of `model:`, by name or with fields in place. The node's shape has been checked."""
+    if isinstance(node.value, str):
+        row = context.known.variants.get(node.value)
+        if row is None:
+            hint = suggestion(node.value, context.known.variants)
+            context.problems.add(node, f"no model is called {node.value!r}; {hint}")
+        return row
+    base = None
+    if (named := node.get("base")) is not None:
+        base = variant(Node(named.value, named.source, named.line), context)
+        if base is None:
+            return None
+    return _variant_in_place(node, base, context)
+
+
+def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Variant | None:
+    given = {key: value for key, value in node.plain().items() if key != "base"}
+    alike = [row for row in context.known.variants.values() if row.use == given.get("use")]
+    if base is None and "task" not in given and alike:
+        given["task"] = alike[0].task
+    if (use := node.get("use")) is not None and not context.check_use(
+        use, "hrbench.models", sorted({row.use for row in context.known.variants.values()}), "model"
+    ):
+        return None
+    missing = [] if base else [key for key in ("use", "task", "input") if key not in given]
+    if missing:
+        context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
+        return None
+    if (args := node.get("args")) is not None:
+        context.check_arguments(
+            args.value, "hrbench.models", given["use"] if base is None else given.get("use", base.use)
+        )
+    made = _laid_over(base, given)
+    if len(made.mean) != len(made.std):
+        context.problems.add(node, f"mean has {len(made.mean)} values and std {len(made.std)}")
+        return None
+    return made
+
+
+def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
+    """A variant of the given fields over those of `base`.
+
+    Arguments are laid over the base's unless another `use` is given, which takes arguments of its own. What is known
+    of the base's network (its weights, count, published row, title) holds only for what is still the same network.
+    """
+    for key in ("input", "mean", "std"):
+        if key in given:
+            given[key] = tuple(given[key])
+    if base is None:
+        return Variant(**{"name": given["use"].rpartition(":")[2].rpartition(".")[2], **given})
+    if "use" in given and given["use"] != base.use:
+        given.setdefault("args", {})
+    elif "args" in given:
+        given["args"] = {**base.args, **given["args"]}
+    made = replace(base, **given)
+    forgotten: dict[str, Any] = {}
+    if any(getattr(made, key) != getattr(base, key) for key in ("use", "args")):
+        forgotten = {"weights": {}, "parameters": None}
+    if any(getattr(made, key) != getattr(base, key) for key in NETWORK):
+        forgotten |= {"published": {}, "title": ""}
+    return replace(made, **{key: value for key, value in forgotten.items() if key not in given})
+
+
+# --- data sets -------------------------------------------------------------------------------------------------------
+
+
+def dataset(node: Node, context: Context) -> DatasetRow | None:
+    """The data set of `dataset:`, by name or with fields in place. The node's shape has been checked."""
+    if isinstance(node.value, str):
+        row = context.known.datasets.get(node.value)
+        if row is None:
+            hint = suggestion(node.value, [*context.known.datasets, "none"])
+            context.problems.add(node, f"no data set is called {node.value!r}; {hint}")
+        return row
+    base = None
+    if (named := node.get("base")) is not None:
+        base = dataset(Node(named.value, named.source, named.line), context)
+        if base is None:
+            return None
+    return _dataset_in_place(node, base, context)
+
+
+def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> DatasetRow | None:
+    plain = node.plain()
+    if base is None and "use" not in plain:
+        context.problems.add(node, "a data set in place lacks `use`; give that or `base: NAME`")
+        return None
+    uses = sorted({row.use for row in context.known.datasets.values()})
+    if (use := node.get("use")) is not None and not context.check_use(use, "hrbench.datasets", uses, "data set"):
+        return None
+    called = plain.get("use", base.use if base else "")
+    arguments = {key: value for key, value in node.value.items() if key not in ROW_KEYS}
+    context.check_arguments(arguments, "hrbench.datasets", called, beside=ROW_KEYS)
+    args = {key: value.plain() for key, value in arguments.items()}
+    args |= {key: context.path(args[key]) for key in PATH_KEYS if isinstance(args.get(key), str)}
+    given = {key: plain[key] for key in ("name", "title", "task", "home", "use") if key in plain}
+    if "metrics" in plain:
+        given["metrics"] = tuple(plain["metrics"])
+    if base is not None:
+        own = {} if called != base.use else dict(base.args)
+        return replace(base, **given, args={**own, **args})
+    alike = next((row for row in context.known.datasets.values() if row.use == called), None)
+    if alike is not None:
+        given = {"task": alike.task, "metrics": alike.metrics, **given}
+    missing = [key for key in ("task", "metrics") if key not in given]
+    if missing:
+        context.problems.add(node, f"a data set with `use: {called}` lacks {' and '.join(missing)}")
+        return None
+    return DatasetRow(**{"name": _dataset_name(called, args), **given}, args=args)
+
+
+def _dataset_name(use: str, args: Mapping[str, Any]) -> str:
+    """A name for a data set written in place: "coco-keypoints-train2017", or with the stem of its annotation file."""
+    name = use.rpartition(":")[2].rpartition(".")[2]
+    file = args.get("annotations")
+    further = Path(file).stem if isinstance(file, str) else args.get("split")
+    return f"{name}-{further}" if isinstance(further, str) and further else name
+
+
+# --- protocol, metrics, weights, cost --------------------------------------------------------------------------------
+
+
+def protocol(node: Node | None, at: Node, task: str, context: Context) -> dict[str, Any] | None:
+    """Every field of the task's protocol: those given, the defaults of the others. `at` is where the entry stands."""
+    try:
+        kind = context.known.protocols.get(task)
+    except HrbenchError as error:  # a task that does not import
+        context.problems.add(at, str(error))
+        return None
+    if kind is None:
+        context.problems.add(at, f"no task is called {task!r}; {suggestion(task, context.known.protocols)}")
+        return None
+    settings = {field.name: field for field in fields(kind)}
+    filled = {name: _default(field) for name, field in settings.items()}
+    types = get_type_hints(kind)
+    may = [name for name in settings if name not in FIXED]
+    fine = True
+    for name, value in (node.value if node is not None else {}).items():
+        if name not in may:
+            hint = f"{name} is not for suites to set" if name in FIXED else suggestion(name, may)
+            context.problems.add(value, f"the protocol of task {task} has no setting {name!r}; {hint}")
+            fine = False
+            continue
+        try:  # through JSON, where a list may be a tuple, yet "16" is no number
+            filled[name] = _jsonable(TypeAdapter(types[name]).validate_json(json.dumps(value.plain()), strict=True))
+        except ValidationError as error:
+            context.problems.add(value, f"protocol.{name} {explained(error.errors()[0], value.plain())}")
+            fine = False
+    return filled if fine else None
+
+
+def _default(field: Field[Any]) -> Any:
+    return _jsonable(field.default_factory() if field.default_factory is not MISSING else field.default)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def metrics(node: Node | None, row: DatasetRow | None, context: Context) -> tuple[str, ...]:
+    """What predictions are judged by: as given, or the data set's own."""
+    if row is None:
+        return ()
+    names = tuple(row.metrics) if node is None else tuple(node.plain())
+    for name in names:
+        if name not in context.known.metrics and not context.exists("hrbench.metrics", name):
+            where = node if node is not None else Node(None, f"data set {row.name}")
+            context.problems.add(where, f"no metric is called {name!r}; {suggestion(name, context.known.metrics)}")
+    if node is not None and len(set(names)) != len(names):
+        context.problems.add(node, f"metrics names one twice: {', '.join(names)}")
+    return names
+
+
+def weights(node: Node | None, made: Variant | None, context: Context) -> str | None:
+    """An absolute path, a source of the variant's, "none", or None for the first source found."""
+    if node is None or made is None:
+        return None
+    text = node.value
+    if text == "none" or text in made.weights:
+        return text
+    if any(mark in text for mark in "./\\~"):
+        return context.path(text)
+    known = [*made.weights, "none"]
+    hint = suggestion(text, known)
+    context.problems.add(
+        node, f"{made.name} has no weights source {text!r}; {hint} (a file is written with its ending)"
+    )
+    return None
+
+
+def cost(plain: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The costs asked for, lists made of single values; the shape has been checked."""
+    plain = plain or {}
+    latency = plain.get("latency", True)
+    made = None
+    if latency is not False:
+        given = latency if isinstance(latency, Mapping) else {}
+        made = {
+            "batch": _distinct(given.get("batch", 1)),
+            "dtype": _distinct(given.get("dtype", "float32")),
+            "budget": None if given.get("budget") is None else float(given["budget"]),
+        }
+    return {"operations": plain.get("operations", True), "latency": made}
+
+
+def _distinct(value: Any) -> list[Any]:
+    return list(dict.fromkeys(value if isinstance(value, list) else [value]))
+
+
+# --- the whole -------------------------------------------------------------------------------------------------------
+
+
+def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
+    """An entry of nodes whose shape has been checked; its name is "" where none is given."""
+    model, data = node.get("model"), node.get("dataset")
+    made = None if model is None else variant(model, context)
+    wanted = data is not None and data.value != "none"
+    row = dataset(data, context) if wanted and data is not None else None
+    if made is not None and row is not None and made.task != row.task:
+        context.problems.add(
+            node, f"model {made.name} is for {made.task} and data set {row.name} for {row.task}: they do not fit"
+        )
+    plain = node.plain()
+    if (
+        made is not None
+        and model is not None
+        and "name" in plain
+        and isinstance(model.value, dict)
+        and "name" not in model.value
+    ):
+        made = replace(made, name=plain["name"])  # a network of one's own goes by the name of its entry
+    task = made.task if made is not None else row.task if row is not None else None
+    settings = None if task is None else protocol(node.get("protocol"), node, task, context)
+    judged = metrics(node.get("metrics"), row, context)
+    source = weights(node.get("weights"), made, context)
+    if made is None or settings is None or (wanted and row is None):
+        return None
+    return Entry(
+        name=plain.get("name", ""),
+        variant=made,
+        dataset=row,
+        protocol=settings,
+        metrics=judged,
+        cost=cost(plain.get("cost")),
+        weights=source,
+        limit=limit,
+        where=node.where,
+        **{key: plain[key] for key in ("batch", "seed", "dtype") if key in plain},
+    )
+
+
+def explained(error: Mapping[str, Any], value: Any) -> str:
+    """What pydantic found, in our words: "must be a valid integer, not 'abc'"."""
+    message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
+    if error["type"] == "string_pattern_mismatch":
+        message = "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit"
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"

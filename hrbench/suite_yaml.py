@@ -1,0 +1,217 @@
+"""YAML of version 1.2 as a tree that remembers lines, and the errors found in it, all at once.
+
+Not ruamel's own objects: those stop at the first duplicate key, and forget lines once two mappings are merged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from hrbench.types import UsageError
+
+MOST_VALUES = 200_000  # aliases of aliases can make gigabytes out of ten lines
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value with where it was written.
+
+    value: None, a bool, int, float or str, a list of nodes, or a dictionary of name -> node.
+    source: the file, or the command-line option. line: counted from 1, that of the key for a value in a mapping;
+    0 where there are no lines.
+    """
+
+    value: Any
+    source: str
+    line: int = 0
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+    def get(self, key: str) -> Node | None:
+        return self.value.get(key) if isinstance(self.value, dict) else None
+
+    def at(self, path: Iterable[Any]) -> Node:
+        """The node below this one along keys and indices, as far as they lead; pydantic's tags are passed over."""
+        node = self
+        for part in path:
+            inside: Any = node.value
+            if (isinstance(inside, dict) and part in inside) or (
+                isinstance(inside, list) and isinstance(part, int) and part < len(inside)
+            ):
+                node = inside[part]
+        return node
+
+    def plain(self) -> Any:
+        """The value without its lines."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def having(self, **values: Node | None) -> Node:
+        """This mapping with some values exchanged; None takes a key out."""
+        merged = {**self.value, **values}
+        return Node({key: node for key, node in merged.items() if node is not None}, self.source, self.line)
+
+
+@dataclass(slots=True)
+class Problems:
+    """Errors as they are found; each is kept once, since defaults are looked at again with every entry."""
+
+    found: dict[tuple[str, int, str], None] = field(default_factory=dict)
+
+    def add(self, node: Node, message: str) -> None:
+        self.found[node.source, node.line, " ".join(message.split())] = None
+
+    def raise_any(self) -> None:
+        """Raises UsageError with one line per error, in the order of the file."""
+        if not self.found:
+            return
+        ordered = sorted(self.found, key=lambda problem: (problem[1] == 0, problem[1]))
+        raise UsageError("\n".join(f"{Node(None, source, line).where}: {text}" for source, line, text in ordered))
+
+
+def read(text: str, source: str, problems: Problems) -> Node:
+    """The whole document; duplicate keys, foreign tags and the like are added to `problems`."""
+    reader = _Reader(source, problems)
+    top = Node(None, source, 1)
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+        return top if root is None else reader.node(root, ())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        problems.add(Node(None, source, line), f"not YAML: {error.problem or error.context or 'cannot be read'}")
+    except (YAMLError, ValueError) as error:  # ValueError: characters that YAML does not have
+        problems.add(top, f"not YAML: {error}")
+    except RecursionError:
+        problems.add(top, "nested too deeply")
+    except _TooMany:
+        problems.add(top, f"more than {MOST_VALUES:,} values once its aliases are written out")
+    return top
+
+
+def value(text: str, source: str, problems: Problems) -> Node:
+    """One value from the command line, `1` or `[1, 8]` or `float32`; every part of it says `source`, without lines."""
+
+    def unlined(node: Node) -> Node:
+        inside = node.value
+        if isinstance(inside, dict):
+            inside = {key: unlined(item) for key, item in inside.items()}
+        elif isinstance(inside, list):
+            inside = [unlined(item) for item in inside]
+        return Node(inside, source)
+
+    local = Problems()
+    node = unlined(read(text, source, local))
+    for _, _, message in local.found:
+        problems.add(node, message)
+    return node
+
+
+class _TooMany(Exception):
+    """The document is larger than any suite."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    source: str
+    problems: Problems
+    count: int = 0
+
+    def node(self, raw: Any, above: tuple[int, ...], key_line: int = 0) -> Node:
+        """A tree from ruamel's node graph; `above` holds the ids of the collections around it."""
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise _TooMany
+        line: int = key_line or raw.start_mark.line + 1
+        here = Node(None, self.source, line)
+        if id(raw) in above:
+            self.problems.add(here, "an alias that contains itself")
+            return here
+        above = (*above, id(raw))
+        if isinstance(raw, ScalarNode):
+            return Node(self.scalar(raw, here), self.source, line)
+        if isinstance(raw, SequenceNode):
+            return Node([self.node(item, above) for item in raw.value], self.source, line)
+        assert isinstance(raw, MappingNode)
+        return Node(self.mapping(raw, above), self.source, line)
+
+    def mapping(self, raw: MappingNode, above: tuple[int, ...]) -> dict[str, Node]:
+        content: dict[str, Node] = {}
+        for key, inside in raw.value:
+            line = key.start_mark.line + 1
+            here = Node(None, self.source, line)
+            if not isinstance(key, ScalarNode):
+                self.problems.add(here, "a key must be a word")
+                continue
+            name = key.value
+            if not _is_text(name):
+                self.problems.add(here, "a key holds characters that are not text")
+            elif name == "<<":
+                self.problems.add(here, "merge keys (<<) are not part of YAML 1.2; use `defaults:` or `base:`")
+            elif name in content:
+                self.problems.add(here, f"duplicate key {name!r}, first written in line {content[name].line}")
+            else:
+                content[name] = self.node(inside, above, line)
+        return content
+
+    def scalar(self, raw: ScalarNode, here: Node) -> Any:
+        tag = str(raw.tag).rpartition(":")[2]
+        make = _SCALARS.get(tag)
+        if make is None:
+            self.problems.add(here, f"tag {raw.tag} is not understood")
+            return None
+        try:
+            made = make(raw.value)
+        except ValueError as error:
+            self.problems.add(here, f"{raw.value[:40]!r}: {error}")
+            return None
+        if isinstance(made, str) and not _is_text(made):
+            self.problems.add(here, "holds characters that are not text")
+            return None
+        return made
+
+
+def _is_text(word: str) -> bool:
+    return not any(0xD800 <= ord(letter) < 0xE000 for letter in word)
+
+
+def _boolean(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return word.lower() == "true"
+
+
+def _integer(word: str) -> int:
+    number = int(word.replace("_", ""), 0 if word.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") else 10)
+    if abs(number) >= 2**63:
+        raise ValueError("a number too large")
+    return number
+
+
+def _real(word: str) -> float:
+    number = float(word.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    return number
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "null": lambda word: None,
+    "bool": _boolean,
+    "int": _integer,
+    "float": _real,
+    "timestamp": str,  # a suite has no dates: 2017-11-20 is a name like any other
+}
