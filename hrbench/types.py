@@ -290,7 +290,7 @@ class State:
     arrays: Mapping[str, np.ndarray]
 
 
-# --- contracts (Protocols, never inherited) ----------------------------------------------------------------------------
+# --- contracts (Protocols, never inherited) -----------------------------------------------------------------------
 
 
 class DataSet(Protocol):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import cv2
 import numpy as np
 
 from hrbench.tasks import keypoint_nms
 from hrbench.tasks import pose_geometry as geometry
 from hrbench.tasks.images import read_image
+from hrbench.tasks.pose_drawing import draw_people, read_rows
 from hrbench.types import EntryError, Item, KeypointScheme, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -147,6 +150,17 @@ class Pose:
         return Prediction(
             sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
         )
+
+    def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> the rows that a prediction file holds for it, for `draw`."""
+        return read_rows(predictions, samples)
+
+    def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+        """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
+        image = draw_people(read_image(sample.path, sample.size), rows, self.scheme, self.protocol.visibility_threshold)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
+            raise EntryError(f"the drawing {path} could not be written")
 
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])

@@ -1,0 +1,95 @@
+"""What machine, versions and numeric flags a result was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hrbench.version import __version__
+
+PACKAGES = (
+    "torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pycocotools", "safetensors", "pandas",
+    "matplotlib", "timm", "transformers", "onnxruntime",
+)  # fmt: skip
+"""Packages whose version can change a number or a picture; those not installed are left out."""
+
+
+def environment() -> dict[str, Any]:
+    """Plain values: hrbench and Python, packages, processor and memory, GPUs with driver, numeric flags of torch.
+
+    Imports no framework: flags are read only from a torch that is loaded already.
+    """
+    return {
+        "hrbench": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "packages": packages(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "memory": psutil.virtual_memory().total,
+        "gpus": gpus(),
+        "torch": torch_flags(),
+    }
+
+
+def packages() -> dict[str, str]:
+    """Name -> installed version."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Name, memory in bytes and driver of every NVIDIA GPU; empty where there is none."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        driver = pynvml.nvmlSystemGetDriverVersion()
+        found = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            found.append({"name": pynvml.nvmlDeviceGetName(handle), "memory": int(memory.total), "driver": driver})
+        return found
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def torch_flags() -> dict[str, Any]:
+    """Flags of a loaded torch that decide how its numbers round; empty where torch is not loaded."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {
+        "threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }

@@ -1,0 +1,130 @@
+"""A suite to results: resume what is stored, isolate failures, measure costs last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from hrbench import environment
+from hrbench.evaluate import Assembled, Listen, Settings, assemble, evaluate
+from hrbench.measure import Costs, cost_key, measure_costs
+from hrbench.store import RunFolder
+from hrbench.types import Cost, Entry, Event, HrbenchError, InputError, Result, Suite
+
+
+def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = lambda event: None) -> Iterator[Result]:
+    """Every entry's result, stored as it ends; what is stored already and still counts is not run again.
+
+    Accuracy of all entries comes first. Costs are measured after all workers have ended, one entry at a time, alone
+    on their device; a result is yielded when its costs are known. A failing entry is a result with status "failed".
+    """
+    with folder.locked(), _importable(suite):
+        folder.write_text("suite.yaml", suite.text)
+        folder.write_environment(environment.environment())
+        results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
+        known = {result.cost_key: result.costs for result in results if result.cost_key and _measured(result.costs)}
+        for result in results:
+            yield _with_costs(result, settings, folder, listen, known)
+
+
+@contextmanager
+def _importable(suite: Suite) -> Iterator[None]:
+    """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
+    beside = str(Path(suite.path).resolve().parent) if suite.path else ""
+    if not beside or beside in sys.path:
+        yield
+        return
+    sys.path.append(beside)
+    try:
+        yield
+    finally:
+        sys.path.remove(beside)
+
+
+def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
+    """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
+    listen(Event("entry", entry.name))
+    stored, notes = _stored(entry, folder)
+    try:
+        parts = assemble(entry, settings)
+        if parts.reason:
+            result = _empty(entry, parts, stored, folder)
+        elif stored is not None and stored.status == "done" and stored.accuracy_key == parts.key:
+            listen(Event("note", entry.name, text="stored already"))
+            result = folder.update(replace(stored, entry=entry))
+        else:
+            result = evaluate(parts, settings, folder, listen)
+            if stored is not None:
+                result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
+    except HrbenchError as error:
+        result = _failed(entry, str(error), stored, folder)
+    except OSError as error:
+        result = _failed(entry, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), stored, folder)
+    result = replace(result, notes=(*result.notes, *notes))
+    listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
+    return result
+
+
+def _stored(entry: Entry, folder: RunFolder) -> tuple[Result | None, list[str]]:
+    """What is stored of an entry; a damaged result is set aside with a note rather than overwritten."""
+    try:
+        return folder.read(entry.name), []
+    except InputError as error:
+        folder.supersede(entry.name)
+        return None, [f"set aside: {error}"]
+
+
+def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFolder) -> Result:
+    """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost."""
+    result = Result(name=entry.name, entry=entry, status="empty", reason=parts.reason, limited=entry.limit)
+    return _keep_costs(result, stored, folder)
+
+
+def _failed(entry: Entry, reason: str, stored: Result | None, folder: RunFolder) -> Result:
+    result = Result(name=entry.name, entry=entry, status="failed", reason=reason, limited=entry.limit)
+    return _keep_costs(result, stored, folder)
+
+
+def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Result:
+    """Stores a result without accuracy: in place of another such, or beside a superseded measurement."""
+    if stored is None:
+        return folder.commit(folder.begin(result.name), result)
+    result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
+    if stored.status == "done":
+        return folder.commit(folder.begin(result.name), result)
+    return folder.update(result)
+
+
+def _with_costs(
+    result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Cost, ...]]
+) -> Result:
+    """The result with its costs: stored, shared with an entry of the same key, or measured now."""
+    entry = result.entry
+    try:
+        key = cost_key(entry, settings)
+        if result.cost_key == key and _measured(result.costs):
+            costs = Costs(result.costs)
+        elif key in known:
+            costs = Costs(known[key])
+        else:
+            listen(Event("cost", entry.name, "operations"))
+            costs = measure_costs(entry, settings, listen)
+        known[key] = costs.values
+        result = replace(result, costs=costs.values, cost_key=key, notes=(*result.notes, *costs.notes))
+    except HrbenchError as error:
+        if result.status != "failed":
+            note = f"costs were not measured: {error}"
+            result = replace(
+                result, notes=(*result.notes, note), status="failed" if result.status == "empty" else "done"
+            )
+            result = replace(result, reason=result.reason or note)
+    result = folder.update(result)
+    listen(Event("failed" if result.status == "failed" else "result", entry.name, "costs", result.reason))
+    return result
+
+
+def _measured(costs: tuple[Cost, ...]) -> bool:
+    return bool(costs)
