@@ -45,12 +45,12 @@ MPII_NAMES = (
 
 
 def draw_coco(folder: Path) -> None:
-    """Draw the COCO keypoint miniature into `folder`, which must not exist. Raises InputError if it cannot be written."""
+    """Draw the COCO keypoint miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
     _draw_whole(folder, _write_coco)
 
 
 def draw_mpii(folder: Path) -> None:
-    """Draw the MPII miniature into `folder`, which must not exist. Raises InputError if it cannot be written."""
+    """Draw the MPII miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
     _draw_whole(folder, _write_mpii)
 
 

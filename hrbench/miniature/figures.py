@@ -254,7 +254,8 @@ class Canvas:
         return ((total + f * f // 2) // (f * f)).astype(np.uint8), self.pixels[..., 3]
 
 
-def _shade(colour: tuple[int, int, int], factor: float) -> tuple[int, ...]:
+def shade(colour: tuple[int, int, int], factor: float) -> tuple[int, ...]:
+    """The colour, lighter or darker by a factor."""
     return tuple(int(min(255.0, max(0.0, c * factor))) for c in colour)
 
 
@@ -305,9 +306,9 @@ def draw_body(canvas: Canvas, body: Body) -> None:
         id = first + PARTS.index(name)
         light = 1.0 + 0.9 * (depth(part) - pelvis) / body.height
         light = min(1.12, max(0.74, light))
-        canvas.hull(circles, 1.0, _shade(colour, 0.62 * light), id)
-        canvas.hull(circles, 0.8, _shade(colour, 0.95 * light), id)
-        canvas.hull(circles, 0.45, _shade(colour, 1.1 * light), id, lift=0.22)
+        canvas.hull(circles, 1.0, shade(colour, 0.62 * light), id)
+        canvas.hull(circles, 0.8, shade(colour, 0.95 * light), id)
+        canvas.hull(circles, 0.45, shade(colour, 1.1 * light), id, lift=0.22)
         if name == "torso" and colour == body.look.shirt:
             _draw_front(canvas, body, id)
         if name == "head":
@@ -325,7 +326,7 @@ def _draw_front(canvas: Canvas, body: Body, id: int) -> None:
     neck, waist = j[18, :2] + surface, 0.3 * j[18, :2] + 0.7 * j[17, :2] + surface
     down = waist - neck
     corners = [neck + 0.08 * down + across, neck + 0.08 * down - across, waist - 0.75 * across, waist + 0.75 * across]
-    canvas.polygon(np.array(corners), _shade(body.look.panel, 0.8 + 0.2 * float(forward[2])), id)
+    canvas.polygon(np.array(corners), shade(body.look.panel, 0.8 + 0.2 * float(forward[2])), id)
 
 
 def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
@@ -339,8 +340,8 @@ def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
     ears = np.array([[1.02, 0.02, -0.05], [-1.02, 0.02, -0.05]])
     for at, lit in zip(on_head(ears), (ears @ axes.T)[:, 2], strict=True):
         if lit > -0.25:
-            canvas.hull([(at, radius * 0.24)], 1.0, _shade(look.skin, 0.62), id)
-            canvas.hull([(at, radius * 0.24)], 0.7, _shade(look.skin, 0.9), id)
+            canvas.hull([(at, radius * 0.24)], 1.0, shade(look.skin, 0.62), id)
+            canvas.hull([(at, radius * 0.24)], 0.7, shade(look.skin, 0.9), id)
     turn = np.arange(24) * np.pi / 12
     # The face is a cap of the sphere; what of its rim lies behind the head is moved to the head's outline.
     rim = np.stack([0.86 * np.cos(turn), 0.2 + 0.84 * np.sin(turn), np.full(24, 0.5)], axis=1)
@@ -351,10 +352,16 @@ def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
         length = np.sqrt((seen[behind, :2] ** 2).sum(axis=1, keepdims=True))
         seen[behind, :2] /= np.maximum(length, 1e-6)
         canvas.polygon(centre[:2] + radius * seen[:, :2], look.skin, id)
-    marks = ((0.4, -0.16, 0.9, 0.13, (30, 26, 24)), (-0.4, -0.16, 0.9, 0.13, (30, 26, 24)))
-    shadow = _shade(look.skin, 0.66)
-    for x, y, z, size, colour in (*marks, (0.0, 0.14, 1.05, 0.15, shadow), (0.13, 0.52, 0.83, 0.08, (70, 60, 150)),
-                                  (-0.13, 0.52, 0.83, 0.08, (70, 60, 150)), (0.0, 0.54, 0.84, 0.08, (70, 60, 150))):  # fmt: skip
+    eye, lip, shadow = (30, 26, 24), (70, 60, 150), shade(look.skin, 0.66)
+    marks = (
+        (0.4, -0.16, 0.9, 0.13, eye),
+        (-0.4, -0.16, 0.9, 0.13, eye),
+        (0.0, 0.14, 1.05, 0.15, shadow),
+        (0.13, 0.52, 0.83, 0.08, lip),
+        (-0.13, 0.52, 0.83, 0.08, lip),
+        (0.0, 0.54, 0.84, 0.08, lip),
+    )
+    for x, y, z, size, colour in marks:
         direction = np.array([x, y, z])
         if float((direction @ axes.T)[2]) > 0.08:
             canvas.hull([(on_head(direction), radius * size)], 1.0, colour, id)

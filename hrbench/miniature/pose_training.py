@@ -156,9 +156,9 @@ def augmented(
     angle = 0.0
     if rng.random() < ranges.rotated:
         angle = float(ranges.rotation * np.clip(rng.standard_normal(), -2, 2))
-    shift = rng.uniform(-ranges.shift, ranges.shift, 2)
+    shift = rng.uniform(-ranges.shift, ranges.shift, 2).tolist()
     matrix = affine_matrix(example.centre, example.scale * factor, (width, height), rotation=angle, shift=shift)
-    image = cv2.warpAffine(example.image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    image: np.ndarray = cv2.warpAffine(example.image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     joints, visible = transform_points(example.joints, matrix), example.visible
     if rng.random() < ranges.mirrored:
         image = image[:, ::-1]
@@ -166,7 +166,7 @@ def augmented(
     if ranges.light:
         gain, offset = 1 + ranges.light * rng.uniform(-1, 1), 255 * ranges.light * rng.uniform(-1, 1)
         levels = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
-        image = levels[image]
+        image = np.take(levels, image)
     return image, joints, visible
 
 

@@ -187,7 +187,7 @@ def _draw_room(canvas: Canvas, width: int, height: int, rng: np.random.Generator
     fade = np.where(rows < horizon, 1.06 - 0.16 * rows / height, 0.84 + 0.3 * (rows - horizon) / height)
     base = np.where((rows < horizon)[:, None], np.array(wall, dtype=float), np.array(floor, dtype=float))
     canvas.pixels[..., :3] = np.clip(base * fade[:, None], 0, 255).astype(np.uint8)[:, None, :]
-    skirting = figures._shade(floor, 0.7)
+    skirting = figures.shade(floor, 0.7)
     canvas.polygon(_box_corners(-5, horizon - 1, width + 10, 2), skirting, 0)
     for _ in range(int(rng.integers(3, 9))):
         x, colour = rng.uniform(-0.1, 1.0) * width, _THINGS[rng.integers(len(_THINGS))]
@@ -195,7 +195,7 @@ def _draw_room(canvas: Canvas, width: int, height: int, rng: np.random.Generator
         if shape == 0:  # a window
             w, h = rng.uniform(0.12, 0.25) * width, rng.uniform(0.14, 0.3) * height
             y = rng.uniform(0.03, 0.2) * height
-            canvas.polygon(_box_corners(x, y, w, h), figures._shade(wall, 0.62), 0)
+            canvas.polygon(_box_corners(x, y, w, h), figures.shade(wall, 0.62), 0)
             for k in range(2):
                 pane = _box_corners(x + 2 + k * (w - 2) / 2, y + 2, (w - 6) / 2, h - 4)
                 canvas.polygon(pane, (236, 224, 200), 0)
@@ -205,7 +205,7 @@ def _draw_room(canvas: Canvas, width: int, height: int, rng: np.random.Generator
             for k in range(3):
                 y, half = horizon - h * (0.1 + 0.28 * k), w * (0.5 - 0.12 * k)
                 tip = np.array([[x - half, y], [x + half, y], [x, y - h * 0.42]])
-                canvas.polygon(tip, figures._shade((84, 130, 84), 0.85 + 0.12 * k), 0)
+                canvas.polygon(tip, figures.shade((84, 130, 84), 0.85 + 0.12 * k), 0)
         elif shape == 2:  # a board on the wall
             slant = rng.uniform(-6, 6)
             w, h, y = rng.uniform(10, 40), rng.uniform(6, 24), rng.uniform(0.02, 0.3) * height
@@ -222,9 +222,9 @@ def _draw_thing(canvas: Canvas, corners: np.ndarray, colour: tuple[int, int, int
     depth = np.array([3.0, -3.0])
     top = np.stack([corners[0], corners[1], corners[1] + depth, corners[0] + depth])
     side = np.stack([corners[1], corners[2], corners[2] + depth, corners[1] + depth])
-    canvas.polygon(side, figures._shade(colour, 0.6), id)
-    canvas.polygon(top, figures._shade(colour, 1.25), id)
-    canvas.polygon(corners, figures._shade(colour, 0.68), id)
+    canvas.polygon(side, figures.shade(colour, 0.6), id)
+    canvas.polygon(top, figures.shade(colour, 1.25), id)
+    canvas.polygon(corners, figures.shade(colour, 0.68), id)
     inside = corners + np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
     canvas.polygon(inside, colour, id)
 

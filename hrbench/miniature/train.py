@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from hrbench.catalog import variants
 from hrbench.datasets.coco import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
-
 from hrbench.miniature.draw_pose import coco_annotations, mpii_annotated, mpii_annotation
 from hrbench.miniature.pose_training import (
     Augmentation,
