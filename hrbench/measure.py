@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 
 from hrbench import environment, keys
 from hrbench.evaluate import Listen, Settings, build, device_of
-from hrbench.types import Cost, Entry, EntryError, Event
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Costs of one entry and notes on those that could not be measured."""
-
-    values: tuple[Cost, ...]
-    notes: tuple[str, ...] = ()
+from hrbench.types import Cost, Entry, EntryError, Event, Quantity
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
@@ -29,7 +20,7 @@ def cost_key(entry: Entry, settings: Settings) -> str:
     return keys.cost_key(entry, device=name, driver=driver, torch=version("torch"))
 
 
-def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> Costs:
+def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cost, ...]:
     """Parameters, operation views, and latency at every batch and dtype the entry asks for.
 
     What cannot be counted or timed is a Cost without a value that carries its reason. Raises HrbenchError where the
@@ -42,11 +33,8 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> Costs:
     device = device_of(settings)
     net = build(entry.variant)
     values = list(parameter_costs(net))
-    notes: list[str] = []
     if entry.cost.get("operations", True):
-        counted, why = _operations(entry)
-        values += counted
-        notes += why
+        values += _operations(entry)
     latency = entry.cost.get("latency") or {}
     cells = [(batch, dtype) for dtype in latency.get("dtype", ()) for batch in latency.get("batch", ())]
     net = net.to(device) if cells else net
@@ -67,14 +55,14 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> Costs:
                 progress=tell,
             )
         )
-    return Costs(tuple(values), tuple(notes))
+    return tuple(values)
 
 
-def _operations(entry: Entry) -> tuple[Sequence[Cost], list[str]]:
+def _operations(entry: Entry) -> Sequence[Cost]:
     from hrbench.cost.operations import count_operations, operation_costs
 
     height, width = entry.variant.input
     try:
-        return operation_costs(count_operations(lambda: build(entry.variant), (1, 3, height, width))), []
+        return operation_costs(count_operations(lambda: build(entry.variant), (1, 3, height, width)))
     except EntryError as error:
-        return [], [f"operations were not counted: {error}"]
+        return [Cost(Quantity("macs", "GMACs", "operations", "lower"), None, {"view": "macs"}, (), str(error))]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hrbench import environment
 from hrbench.evaluate import Assembled, Listen, Settings, assemble, evaluate
-from hrbench.measure import Costs, cost_key, measure_costs
+from hrbench.measure import cost_key, measure_costs
 from hrbench.store import RunFolder
 from hrbench.types import Cost, Entry, Event, HrbenchError, InputError, Result, Suite
 
@@ -25,7 +25,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
         folder.write_text("suite.yaml", suite.text)
         folder.write_environment(environment.environment())
         results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
-        known = {result.cost_key: result.costs for result in results if result.cost_key and _measured(result.costs)}
+        known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}
         for result in results:
             yield _with_costs(result, settings, folder, listen, known)
 
@@ -105,26 +105,21 @@ def _with_costs(
     entry = result.entry
     try:
         key = cost_key(entry, settings)
-        if result.cost_key == key and _measured(result.costs):
-            costs = Costs(result.costs)
+        if result.cost_key == key and result.costs:
+            costs = result.costs
         elif key in known:
-            costs = Costs(known[key])
+            costs = known[key]
         else:
             listen(Event("cost", entry.name, "operations"))
             costs = measure_costs(entry, settings, listen)
-        known[key] = costs.values
-        result = replace(result, costs=costs.values, cost_key=key, notes=(*result.notes, *costs.notes))
+        known[key] = costs
+        result = replace(result, costs=costs, cost_key=key)
     except HrbenchError as error:
-        if result.status != "failed":
-            note = f"costs were not measured: {error}"
-            result = replace(
-                result, notes=(*result.notes, note), status="failed" if result.status == "empty" else "done"
-            )
-            result = replace(result, reason=result.reason or note)
+        reason = f"costs were not measured: {error}"
+        if result.status == "empty":  # neither accuracy nor costs: nothing of the entry is known
+            result = replace(result, status="failed", reason=reason)
+        elif result.status == "done":
+            result = replace(result, notes=(*result.notes, reason))
     result = folder.update(result)
     listen(Event("failed" if result.status == "failed" else "result", entry.name, "costs", result.reason))
     return result
-
-
-def _measured(costs: tuple[Cost, ...]) -> bool:
-    return bool(costs)

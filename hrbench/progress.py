@@ -1,0 +1,120 @@
+"""Events of a run as bars with rate and time left, or as plain lines for logs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hrbench.types import Event
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+EVERY = 10.0
+"""Seconds between two plain lines of one phase."""
+
+
+class Lines:
+    """One line for what starts and ends, and for long phases one every few seconds.
+
+    say: writes a line. clock: seconds, for tests.
+    """
+
+    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self.say, self.clock = say, clock
+        self.phase, self.started, self.last = ("", ""), 0.0, 0.0
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":
+            self._advance(event)
+        else:
+            self.say(line(event))
+
+    def _advance(self, event: Event) -> None:
+        now = self.clock()
+        if self.phase != (event.entry, event.phase):
+            self.phase, self.started, self.last = (event.entry, event.phase), now, now
+        finished = event.total > 0 and event.done >= event.total and event.text != "seconds"
+        if now - self.last < EVERY and not finished:
+            return
+        self.last = now
+        if event.total:
+            self.say(f"{event.entry}: {event.phase}: {tally(event, now - self.started)}")
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def line(event: Event) -> str:
+    """What happened, in one line."""
+    text = f": {event.text}" if event.text else ""
+    if event.kind == "entry":
+        return f"{event.entry}: accuracy"
+    if event.kind == "cost":
+        return f"{event.entry}: costs: {event.phase}"
+    if event.kind == "failed":
+        return f"{event.entry}: FAILED{text}"
+    if event.kind == "result":
+        return f"{event.entry}: {event.phase}{' left empty' if event.text else ' done'}{text}"
+    return f"{event.entry}{text}"
+
+
+def tally(event: Event, seconds: float) -> str:
+    """How far, how fast and how much longer: "120/411 images, 3.2/s, 1:31 left"."""
+    done = f"{event.done}/{event.total} {event.text}".rstrip()
+    if not seconds or not event.done or event.text == "seconds":
+        return done
+    rate = event.done / seconds
+    left = (event.total - event.done) / rate
+    return f"{done}, {rate:.1f}/s, {int(left) // 60}:{int(left) % 60:02d} left"
+
+
+class Bars:
+    """A live bar for the phase under way; what ends is printed above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = Console(stderr=True, highlight=False)
+        self.progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.progress.start()
+        self.task: TaskID | None = None
+        self.phase, self.started = ("", ""), 0.0
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":
+            self._advance(event)
+            return
+        self._end()
+        if event.kind in ("result", "failed", "note"):
+            style = {"failed": "red", "note": "dim"}.get(event.kind)
+            self.console.print(line(event), style=style, markup=False)
+
+    def _advance(self, event: Event) -> None:
+        if self.task is None or self.phase != (event.entry, event.phase):
+            self._end()
+            self.phase, self.started = (event.entry, event.phase), time.monotonic()
+            self.task = self.progress.add_task(f"{event.entry}: {event.phase}", total=event.total or None, rate="")
+        spent = time.monotonic() - self.started
+        rate = f"{event.done / spent:.1f} {event.text}/s" if spent and event.done and event.text != "seconds" else ""
+        self.progress.update(self.task, completed=event.done, total=event.total or None, rate=rate)
+
+    def _end(self) -> None:
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        self._end()
+        self.progress.stop()
