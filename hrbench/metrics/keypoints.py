@@ -1,0 +1,178 @@
+"""The COCO keypoint metric: average precision and recall by object keypoint similarity.
+
+Synopsis:
+
+    metric = CocoKeypoints()
+    target = metric.read_target(Path("person_keypoints_val2017.json"))
+    state = metric.measure(metric.read_predictions(Path("results.json"), target), target)
+    scores = metric.summarise(metric.merge([state]))
+
+State, rows by image id (I images, N detections kept, C categories, A = 3 area ranges): `image` (I,) int64, `offsets`
+(I + 1,) int64 into the detections, `score` (N,) float64, `category` (N,) uint16 (an index into params["categories"]),
+`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `coco.Matches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..types import InputError, Prediction, Quantity, Score, State, UsageError
+from .bootstrap import intervals
+from .coco import Matches, match
+from .coco_curves import Accumulator, Number
+from .coco_files import Results, Target, read_results, read_truth
+from .coco_oracle import keypoint_numbers
+from .coco_states import matches_of, merged, state_of
+from .coco_write import write_results
+from .oks import COCO_SIGMAS, KEYPOINTS, oks
+
+_RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
+NUMBERS = (
+    Number("AP", "precision", None, 0),
+    Number("AP50", "precision", KEYPOINTS.thresholds.index(0.5), 0),
+    Number("AP75", "precision", KEYPOINTS.thresholds.index(0.75), 0),
+    Number("APM", "precision", None, 1),
+    Number("APL", "precision", None, 2),
+    Number("AR", "recall", None, 0),
+    Number("AR50", "recall", KEYPOINTS.thresholds.index(0.5), 0),
+    Number("AR75", "recall", KEYPOINTS.thresholds.index(0.75), 0),
+    Number("ARM", "recall", None, 1),
+    Number("ARL", "recall", None, 2),
+)
+
+
+def _quantity(number: Number) -> Quantity:
+    at = "averaged over OKS 0.50 to 0.95 in steps of 0.05"
+    if number.threshold is not None:
+        at = f"at OKS {KEYPOINTS.thresholds[number.threshold]:.2f}"
+    what = "Average precision" if number.kind == "precision" else "Average recall"
+    text = f"{what} {at}, people {_RANGES[number.area]}, at most 20 detections an image; COCO protocol; n is people."
+    return Quantity(number.name, number.name, "fraction", "higher", text)
+
+
+class CocoKeypoints:
+    """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
+
+    sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
+    """
+
+    name = "coco-keypoints"
+    version = 1
+    prediction_file = "predictions.json"
+    quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)
+
+    def __init__(self, sigmas: Sequence[float] | None = None) -> None:
+        self.sigmas = tuple(float(sigma) for sigma in (COCO_SIGMAS if sigmas is None else sigmas))
+        if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
+            raise UsageError(f"sigmas {list(self.sigmas)}: give one positive number per joint, or none for COCO's 17")
+
+    def read_target(self, path: Path) -> Target:
+        """Annotations as columns. Raises InputError naming the first fault, MissingError."""
+        return read_truth(Path(path), len(self.sigmas))
+
+    def read_predictions(self, path: Path, target: Target) -> Results:
+        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        return read_results(Path(path), len(self.sigmas), target)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Write rows as one JSON list, whole or not at all. Raises InputError (NaN, missing key), UsageError (disk)."""
+        write_results(predictions, Path(path), len(self.sigmas))
+
+    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
+        chosen = target.images if images is None else self._chosen(images, target)
+        similarity = oks(
+            target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
+        )
+        matches = match(target.truths, predictions.detections, similarity, KEYPOINTS, chosen, target.categories)
+        params = {
+            "sigmas": list(self.sigmas),
+            "categories": target.categories.tolist(),
+            "thresholds": list(KEYPOINTS.thresholds),
+            "areas": [list(area) for area in KEYPOINTS.areas],
+            "most": KEYPOINTS.most[-1],
+            "detection_area": predictions.area_from,
+        }
+        return state_of(matches, self.name, self.version, params)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
+        return merged(states, self.name, self.version)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """The ten numbers with their 95 % intervals over images (none with resamples=0)."""
+        matches = matches_of(state, self.name, self.version)
+        accumulator = Accumulator(matches, KEYPOINTS, NUMBERS)
+        values = accumulator.at()
+        people = matches.positives.sum(axis=(0, 1)).tolist()
+
+        def statistic(weights: np.ndarray) -> np.ndarray:
+            numbers = accumulator.at(weights)
+            return np.where(numbers > -1, numbers, np.nan)
+
+        ends = intervals(statistic, len(matches.images), resamples, seed)
+        note = ""
+        if state.params.get("detection_area") == "box":
+            note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
+        scores = []
+        for number, quantity, value, interval in zip(NUMBERS, self.quantities, values.tolist(), ends, strict=True):
+            quantity = replace(quantity, description=quantity.description + note)
+            if value > -1:
+                scores.append(Score(self.name, quantity, value, interval, people[number.area]))
+            else:
+                reason = f"no annotated person {_RANGES[number.area]} in {len(matches.images)} images"
+                scores.append(Score(self.name, quantity, None, None, 0, reason))
+        return scores
+
+    def raw(self, state: State) -> np.ndarray:
+        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
+        return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image id -> how well its people were found, in [0, 1]; images without people that count are absent.
+
+        Each person counts for the share of OKS thresholds at which a detection finds it, each find times the precision
+        among this image's detections down to that one: what is found behind confident false detections counts less,
+        false detections behind all finds count nothing. (The image's own average precision, not interpolated.)
+        """
+        matches = matches_of(state, self.name, self.version)
+        people = matches.positives[:, :, 0].sum(axis=1)
+        return {
+            image: value
+            for image, value, number in zip(
+                matches.images.tolist(), _own_precision(matches, people).tolist(), people.tolist(), strict=True
+            )
+            if number
+        }
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The ten numbers by pycocotools itself, -1 where it finds none to average."""
+        numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images)
+        return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}
+
+    def _chosen(self, images: Sequence[int | str], target: Target) -> np.ndarray:
+        known = set(target.images.tolist())
+        for image in images:
+            if image not in known:
+                raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(known)} images")
+        return np.array(sorted({int(image) for image in images}), np.int64)
+
+
+def _own_precision(matches: Matches, people: np.ndarray) -> np.ndarray:
+    """(I,) float64: average precision within each image over area range 0, mean over thresholds; 0 without people."""
+    image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
+    order = np.lexsort((-matches.score, image))
+    start = matches.offsets[image]
+    total = np.zeros(len(matches.images))
+    thresholds = len(KEYPOINTS.thresholds)
+    for t in range(thresholds):
+        hit = (matches.hits[order, 0] >> t) & 1
+        counted = 1 - ((matches.ignored[order, 0] >> t) & 1)
+        hits, seen = (np.concatenate(([0], np.cumsum(part, dtype=np.int64))) for part in (hit, counted))
+        precision = (hits[1:] - hits[start]) / np.maximum(seen[1:] - seen[start], 1)
+        total += np.bincount(image, precision * hit, minlength=len(matches.images))
+    return total / np.maximum(people, 1) / thresholds
