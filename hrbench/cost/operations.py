@@ -11,20 +11,16 @@ what lets one pass serve conventions that look at different levels; see `views.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from hrbench.cost.calls import IDLE, Call, Shape
 from hrbench.cost.ledger import Ledger, enter
+from hrbench.cost.recorder import Recorder, Undrawn
 from hrbench.types import Cost, EntryError, Quantity, UsageError
-
-_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
 def count_operations(
@@ -51,15 +47,14 @@ def count_operations(
         name: value.to(device) for name, value in _tensors(net) if value.device.type != torch.device(device).type
     }
     dtype = next((value.dtype for _, value in _tensors(net) if value.is_floating_point()), torch.float32)
-    recorder = _Recorder()
+    recorder = Recorder()
     with ExitStack() as stack:
         stack.enter_context(_evaluating(net))
         stack.enter_context(recorder.following(net))
         stack.enter_context(_composite_attention())
         stack.enter_context(torch.inference_mode())
         stack.enter_context(torch.device(device))  # tensors a forward pass makes for itself join the others
-        generator = None if device == "meta" else torch.Generator(device).manual_seed(0)
-        image = torch.randn(input_shape, generator=generator, dtype=dtype)
+        image = _image(input_shape, device, dtype)
         given = image if as_input is None else as_input(image)
         stack.enter_context(recorder)
         try:
@@ -102,144 +97,26 @@ def parameter_costs(net: nn.Module) -> list[Cost]:
     ]
 
 
-# --- the pass ------------------------------------------------------------------------------------------------------
-
-
-class _Operator(NamedTuple):
-    name: str
-    defaults: Mapping[str, Any]
-    composite: bool
-    idle: bool
-
-
-@cache
-def _operator(func: Any) -> _Operator:
-    """What the schema says: argument names with defaults in order, whether it is composite, whether it is a view."""
-    schema = func._schema
-    defaults = {argument.name: argument.default_value for argument in schema.arguments}
-    composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), _COMPOSITE)
-    aliases = [returned.alias_info for returned in schema.returns]
-    view = any(alias is not None and not alias.is_write for alias in aliases)
-    return _Operator(schema.name, defaults, composite, view or schema.name in IDLE)
-
-
-class _Recorder(TorchDispatchMode):
-    """Notes every call with the module it was made in; composites are run as the calls they are made of."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[str, Call]] = []
-        self._path: list[str] = []
-        self._parts: list[list[Call]] = []
-        self._failure: tuple[BaseException, str, str] | None = None
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        operator, kwargs = _operator(func), kwargs or {}
-        parts: list[Call] = []
-        # An operator may overwrite its arguments, so they are described first.
-        arguments = _arguments(operator, args, kwargs)
-        self._parts.append(parts)
-        try:
-            if operator.composite:
-                with self:
-                    result = func._op_dk(_COMPOSITE, *args, **kwargs)
-            else:
-                result = func(*args, **kwargs)
-        except Exception as error:
-            if self._failure is None or self._failure[0] is not error:
-                self._failure = (error, operator.name, self.module)
-            raise
-        finally:
-            self._parts.pop()
-        idle = operator.idle or (operator.composite and all(part.idle for part in parts))
-        self._note(Call(operator.name, arguments, _outputs(result), tuple(parts), idle))
-        return result
-
-    def _note(self, call: Call) -> None:
-        if self._parts:
-            self._parts[-1].append(call)
-        else:
-            self.calls.append((self.module, call))
-
-    @property
-    def module(self) -> str:
-        """Path of the module whose forward is running."""
-        return self._path[-1] if self._path else ""
-
-    @contextmanager
-    def following(self, net: nn.Module) -> Iterator[None]:
-        """Know in which module of `net` a call is made; a module reached by several paths goes by its first."""
-        hooks = []
-        try:
-            for path, module in net.named_modules():
-                hooks.append(module.register_forward_pre_hook(lambda *_, path=path: self._path.append(path)))
-                hooks.append(module.register_forward_hook(lambda *_, path=path: self._leave(path)))
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _leave(self, path: str) -> None:
-        # A module that failed never leaves; where its caller went on without it, it is dropped here.
-        while self._path.pop() != path:
-            pass
-
-    def explain(self, error: Exception, device: str) -> str:
-        """One or two lines: which operator of which module failed, and what to do."""
-        first = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        module = self._named(self.module)
-        if self._failure is None or self._failure[0] is not error:
-            return f"counting operations failed in {module}: {type(error).__name__}: {first}"
-        _, operator, path = self._failure
-        message = f"counting operations failed at {operator} in {self._named(path)}: {first}"
-        if device == "meta" and (isinstance(error, NotImplementedError) or "meta" in first):
-            message += "\nIt needs values, which meta tensors do not have: count on a device that computes them ('cpu')"
-        return message
-
-    @staticmethod
-    def _named(path: str) -> str:
-        return f"module {path}" if path else "the network's own forward"
-
-
-def _arguments(operator: _Operator, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    described = dict(operator.defaults)
-    described.update(zip(described, map(_plain, args), strict=False))
-    described.update((name, _plain(value)) for name, value in kwargs.items())
-    return described
-
-
-def _plain(value: Any) -> Any:
-    """A tensor becomes its shape, sequences become tuples; dtypes, devices and layouts become text."""
-    if isinstance(value, Tensor):
-        return Shape(value.shape)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
-    return str(value)
-
-
-def _outputs(result: Any) -> tuple[Shape, ...]:
-    if isinstance(result, Tensor):
-        return (Shape(result.shape),)
-    if isinstance(result, list | tuple):
-        return tuple(Shape(value.shape) for value in result if isinstance(value, Tensor))
-    return ()
-
-
 # --- the network ---------------------------------------------------------------------------------------------------
 
 
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     """Build on `device`; a builder that reads values while building is run as it is, then moved."""
     try:
-        with torch.device(device):
+        with torch.device(device), Undrawn():
             net = build()
     except (RuntimeError, NotImplementedError):
         if device != "meta":
             raise
         net = build()
     return net.to(device)
+
+
+def _image(shape: tuple[int, int, int, int], device: str, dtype: torch.dtype) -> Tensor:
+    """An input: a shape on meta, seeded standard normal values elsewhere."""
+    if device == "meta":
+        return torch.empty(shape, dtype=dtype)
+    return torch.randn(shape, generator=torch.Generator(device).manual_seed(0), dtype=dtype)
 
 
 def _tensors(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

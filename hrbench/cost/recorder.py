@@ -1,0 +1,167 @@
+"""Sees every operator call of a forward pass through torch's dispatcher, and in which module it was made.
+
+In inference mode the dispatcher shows a composite operator before it is taken apart, so calls come as trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hrbench.cost.calls import IDLE, Call, Shape, aten
+from hrbench.cost.shapes import known_output
+
+# What initialisers do to a weight in place; none of it changes a shape.
+_DRAWING = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
+
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
+class _Mode(TorchDispatchMode):
+    """A mode that torch's compiler may look into. By default it may not, and saying so imports it for three seconds."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class Undrawn(_Mode):
+    """Leaves meta weights as they are where a builder would draw them: they have no values, and it takes time."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        if func._schema.name in _DRAWING and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+class _Operator(NamedTuple):
+    name: str
+    defaults: Mapping[str, Any]
+    composite: bool
+    idle: bool
+
+
+@cache
+def _operator(func: Any) -> _Operator:
+    """What the schema says: argument names with defaults in order, whether it is composite, whether it is a view."""
+    schema = func._schema
+    defaults = {argument.name: argument.default_value for argument in schema.arguments}
+    composite = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), _COMPOSITE)
+    aliases = [returned.alias_info for returned in schema.returns]
+    view = any(alias is not None and not alias.is_write for alias in aliases)
+    return _Operator(schema.name, defaults, composite, view or schema.name in IDLE)
+
+
+class Recorder(_Mode):
+    """Notes every call with the module it was made in; composites are run as the calls they are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, Call]] = []
+        self._path: list[str] = []
+        self._parts: list[list[Call]] = []
+        self._failure: tuple[BaseException, str, str] | None = None
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        operator, kwargs = _operator(func), kwargs or {}
+        parts: list[Call] = []
+        # An operator may overwrite its arguments, so they are described first.
+        arguments = _arguments(operator, args, kwargs)
+        self._parts.append(parts)
+        try:
+            result = known_output(operator.name, arguments, tuple(args))
+            known = result is not None
+            if known:
+                pass
+            elif operator.composite:
+                with self:
+                    result = func._op_dk(_COMPOSITE, *args, **kwargs)
+            else:
+                result = func(*args, **kwargs)
+        except Exception as error:
+            if self._failure is None or self._failure[0] is not error:
+                self._failure = (error, operator.name, self.module)
+            raise
+        finally:
+            self._parts.pop()
+        # A composite without parts handed its input on, as dropout does in eval mode; but not where it was not run.
+        idle = operator.idle or (operator.composite and not known and all(part.idle for part in parts))
+        self._note(Call(operator.name, arguments, _outputs(result), tuple(parts), idle))
+        return result
+
+    def _note(self, call: Call) -> None:
+        if self._parts:
+            self._parts[-1].append(call)
+        else:
+            self.calls.append((self.module, call))
+
+    @property
+    def module(self) -> str:
+        """Path of the module whose forward is running."""
+        return self._path[-1] if self._path else ""
+
+    @contextmanager
+    def following(self, net: nn.Module) -> Iterator[None]:
+        """Know in which module of `net` a call is made; a module reached by several paths goes by its first."""
+        hooks = []
+        try:
+            for path, module in net.named_modules():
+                hooks.append(module.register_forward_pre_hook(lambda *_, path=path: self._path.append(path)))
+                hooks.append(module.register_forward_hook(lambda *_, path=path: self._leave(path)))
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _leave(self, path: str) -> None:
+        # A module that failed never leaves; where its caller went on without it, it is dropped here.
+        while self._path.pop() != path:
+            pass
+
+    def explain(self, error: Exception, device: str) -> str:
+        """One or two lines: which operator of which module failed, and what to do."""
+        first = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        module = self._named(self.module)
+        if self._failure is None or self._failure[0] is not error:
+            return f"counting operations failed in {module}: {type(error).__name__}: {first}"
+        _, operator, path = self._failure
+        message = f"counting operations failed at {operator} in {self._named(path)}: {first}"
+        if device == "meta" and (isinstance(error, NotImplementedError) or "meta" in first):
+            message += "\nIt needs values, which meta tensors do not have: count on a device that computes them ('cpu')"
+        return message
+
+    @staticmethod
+    def _named(path: str) -> str:
+        return f"module {path}" if path else "the network's own forward"
+
+
+def _arguments(operator: _Operator, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    described = dict(operator.defaults)
+    described.update(zip(described, map(_plain, args), strict=False))
+    described.update((name, _plain(value)) for name, value in kwargs.items())
+    return described
+
+
+def _plain(value: Any) -> Any:
+    """A tensor becomes its shape, sequences become tuples; dtypes, devices and layouts become text."""
+    if isinstance(value, Tensor):
+        return Shape(value.shape)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return str(value)
+
+
+def _outputs(result: Any) -> tuple[Shape, ...]:
+    if isinstance(result, Tensor):
+        return (Shape(result.shape),)
+    if isinstance(result, list | tuple):
+        return tuple(Shape(value.shape) for value in result if isinstance(value, Tensor))
+    return ()
