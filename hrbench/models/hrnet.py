@@ -56,6 +56,7 @@ def pose_hrnet(
 ) -> PoseHRNet:
     """HRNet V1 for top-down pose: images (N, 3, H, W), normalised, -> heatmaps (N, joints, H / 4, W / 4).
 
+    The official code takes H and W that are multiples of 32; here every other size is rounded up at each halving.
     width: channels of the highest branch; the others have 2, 4 and 8 times as many, or say all four in `widths`.
     exchange, head: ablations, see the top of this file; head=k gives heatmaps at 1 / 2^(k+1) of the input.
     stem: channels before the branches; layer1 is `layer1` bottlenecks of 4 x stem channels. modules: how many in

@@ -41,6 +41,7 @@ def pose_resnet(
 ) -> PoseResNet:
     """SimpleBaseline for top-down pose: images (N, 3, H, W), normalised, -> heatmaps (N, joints, H / 4, W / 4).
 
+    H and W must be multiples of 32: others are rounded up on the way down and give larger heatmaps than a quarter.
     planes: width of the four layers (a bottleneck writes 4 times as many channels); the stem has planes[0] channels.
     deconvolutions: channels of each transposed convolution; each doubles the resolution, starting at 1/32.
     Raises UsageError on values that make no network. Weights are drawn as the official code draws them where it is

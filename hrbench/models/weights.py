@@ -1,0 +1,220 @@
+"""Weights on disk <-> a network: read safely, load strictly, save.
+
+Nothing in a weights file is ever executed: safetensors hold no code, and PyTorch's pickles are read with
+`weights_only=True`. Nothing is skipped: every key of the file and of the network finds its partner, or it is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from hrbench.models.pickles import damaged_record, foreign_globals
+from hrbench.models.weight_files import digest
+from hrbench.types import InputError, MissingError
+
+__all__ = ["LoadReport", "digest", "load", "read_state", "save"]
+
+PICKLES = (".pth", ".pt", ".tar")
+PREFIXES = ("module.", "model.")  # DataParallel's, and the official segmentation code's
+COUNTER = "num_batches_tracked"
+LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What was loaded. tensors: how many of the network's were set. notes: what a reader of the results should know."""
+
+    path: Path
+    digest: str
+    tensors: int
+    notes: tuple[str, ...] = ()
+
+
+def load(net: nn.Module, path: Path) -> LoadReport:
+    """Set every parameter and buffer of `net` from a file, in place; dtypes and devices stay the network's.
+
+    One prefix "module." or "model." on all keys of the file is dropped, unless the network's keys carry it too.
+    Norm counters (`num_batches_tracked`) may be absent from the file only all together; evaluation does not use them.
+    Raises MissingError, and InputError that lists what does not fit.
+    """
+    state = _read(path)
+    target = net.state_dict()
+    state, prefix = _without_prefix(state, target)
+    notes = [f"prefix {prefix!r} dropped from all keys"] if prefix else []
+    counters = [key for key in target if key.rpartition(".")[2] == COUNTER]
+    if counters and not any(key.rpartition(".")[2] == COUNTER for key in state):
+        state |= {key: target[key] for key in counters}
+        notes.append(f"no {COUNTER} in the file (PyTorch up to 0.4.0 wrote none): the network's own are kept")
+    _refuse_misfits(path, state, target)
+    narrowed = sorted({_narrowing(state[key], target[key]) for key in target} - {""})
+    notes += [f"values narrowed from {pair}" for pair in narrowed]
+    net.load_state_dict(state, strict=True)
+    return LoadReport(path, digest(path), len(target), tuple(notes))
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by key, on the CPU, without one prefix "module." or "model." that all keys share.
+
+    Takes .safetensors, and .pth, .pt, .tar as `torch.save` writes them; of a training checkpoint the "state_dict".
+    Raises MissingError, and InputError for a file that is damaged, holds no tensors, or asks to run code.
+    """
+    return _without_prefix(_read(path), ())[0]
+
+
+def save(
+    weights: nn.Module | Mapping[str, Tensor],
+    path: Path,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write all parameters and buffers as safetensors; `dtype` converts the floating-point ones (float16 halves them).
+
+    metadata: how the weights came about, kept in the file's header.
+    The file appears whole or not at all. Raises InputError where it cannot be written.
+    """
+    state = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    # Channels-last tensors must be laid out plainly, and tied ones stored twice, or safetensors refuses them.
+    plain = {
+        key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous().clone()
+        for key, value in state.items()
+    }
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_file(plain, partial, metadata={"format": "pt", **(metadata or {})})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise InputError(f"{path}: weights cannot be written: {_line(error)}") from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.exists():
+        raise MissingError(f"{path}: there is no such weights file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in PICKLES:
+        return _tensors(path, _read_pickle(path))
+    raise InputError(f"{path}: weights are read from .safetensors and {', '.join(PICKLES)} files; rename or convert it")
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a whole safetensors file (damaged or truncated?): {_line(error)}") from error
+
+
+def _read_pickle(path: Path) -> object:
+    damaged = damaged_record(path)
+    if damaged:
+        raise InputError(
+            f"{path}: this PyTorch checkpoint is damaged: {damaged} does not match its checksum; get it again"
+        )
+    try:
+        with warnings.catch_warnings():  # torch warns of old pickle protocols and of archives that it then refuses
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files make the reader raise nearly anything
+        names = foreign_globals(path) if path.is_file() else []
+        if not names:
+            raise InputError(
+                f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {_line(error)}"
+            ) from error
+        raise InputError(
+            f"{path}: refused unread, because this pickle asks for more than tensors: {_some(names)}. "
+            f"If you trust its author, convert it once:\n{_conversion(path)}"
+        ) from error
+
+
+def _conversion(path: Path) -> str:
+    """A command that turns a pickle which needs code into safetensors, at the risk of whoever runs it."""
+    new = path.with_suffix(".safetensors")
+    return (
+        'python -c "import torch, safetensors.torch as s; '
+        f"d = torch.load('{path}', map_location='cpu', weights_only=False); "
+        "d = d.state_dict() if hasattr(d, 'state_dict') else d.get('state_dict', d); "
+        f"s.save_file({{k: v.contiguous() for k, v in d.items()}}, '{new}')\""
+    )
+
+
+def _tensors(path: Path, content: object) -> dict[str, Tensor]:
+    """The state dict within a checkpoint: itself, or its "state_dict"."""
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"{path}: holds a {type(content).__name__}, not a mapping of keys to tensors")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise InputError(f"{path}: {key!r} is a {type(value).__name__}, not a tensor: this is no state dict")
+    return dict(content)
+
+
+def _without_prefix(state: dict[str, Tensor], expected: Collection[str]) -> tuple[dict[str, Tensor], str]:
+    """The state without the one prefix that all its keys share, and that prefix ("" where none was dropped)."""
+    for prefix in PREFIXES:
+        shared = bool(state) and all(key.startswith(prefix) for key in state)
+        wanted = bool(expected) and all(key.startswith(prefix) for key in expected)
+        if shared and not wanted:
+            return {key.removeprefix(prefix): value for key, value in state.items()}, prefix
+    return state, ""
+
+
+def _refuse_misfits(path: Path, state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
+    missing = [key for key in target if key not in state]
+    leftover = sorted(key for key in state if key not in target)
+    shapes = [
+        f"{key} (file {_size(state[key])}, network {_size(target[key])})"
+        for key in target
+        if key in state and state[key].shape != target[key].shape
+    ]
+    kinds = [
+        f"{key} (file {state[key].dtype}, network {target[key].dtype})"
+        for key in target
+        if key in state and state[key].is_floating_point() != target[key].is_floating_point()
+    ]
+    wrong = [
+        f"{len(keys)} {what}: {_some(keys)}"
+        for what, keys in (
+            ("missing from the file", missing),
+            ("left over", leftover),
+            ("of another shape", shapes),
+            ("of another kind", kinds),
+        )
+        if keys
+    ]
+    if wrong:
+        raise InputError(f"{path}: does not fit the network, nothing was loaded; {'; '.join(wrong)}")
+
+
+def _narrowing(source: Tensor, target: Tensor) -> str:
+    """ "float64 to float32" where values may lose digits or range, else ""."""
+    if torch.promote_types(source.dtype, target.dtype) == target.dtype:
+        return ""
+    return f"{source.dtype} to {target.dtype}".replace("torch.", "")
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    rest = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
+
+
+def _line(error: Exception) -> str:
+    """The kind of an error and the first sentence of its text, which may be long."""
+    first = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return f"{type(error).__name__}: {first[:200]}".rstrip(": ")
