@@ -1,0 +1,158 @@
+"""The catalog: every name of the design, every row true, every error named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrbench.catalog import datasets, read, variants
+from hrbench.names import arguments
+from hrbench.resolve import exists, names, resolve
+from hrbench.types import InputError
+
+NAMES = [
+    *(f"pose_hrnet_w{w}_coco_{size}" for w in (32, 48) for size in ("256x192", "384x288")),
+    *(f"pose_hrnet_w{w}_mpii_256x256" for w in (32, 48)),
+    *(f"pose_resnet_{d}_coco_{size}" for d in (50, 101, 152) for size in ("256x192", "384x288")),
+    *(f"pose_resnet_{d}_mpii_{size}" for d in (50, 101, 152) for size in ("256x256", "384x384")),
+    *(f"pose_resnet_{d}_caffe_coco_256x192" for d in (50, 101, 152)),
+    "pose_hrnet_w32_coco_256x192_ablation_a_final_only",
+    "pose_hrnet_w32_coco_256x192_ablation_b_across_stage_only",
+    *(f"pose_hrnet_w32_coco_256x192_head_{head}" for head in (1, 2, 3, 4)),
+    *(f"pose_{family}_miniature_{data}" for family in ("hrnet", "resnet") for data in ("coco", "mpii")),
+]
+
+
+def test_every_pose_name_is_there():
+    assert sorted(name for name in variants() if name.startswith("pose_")) == sorted(NAMES)
+
+
+def test_published_parameter_counts():
+    """The counts of PROTOCOLS: COCO with 17 joints, MPII with 16."""
+    rows = variants()
+    known = {"hrnet_w32": (28536113, 28536080), "hrnet_w48": (63595745, 63595696), "resnet_50": (33999697, 33999440)}
+    for network, (coco, mpii) in known.items():
+        assert rows[f"pose_{network}_coco_256x192"].parameters == coco
+        assert rows[f"pose_{network}_mpii_256x256"].parameters == mpii
+
+
+@pytest.mark.parametrize("name", variants())
+def test_row_builds_with_its_parameter_count(name: str):
+    import torch
+
+    row = variants()[name]
+    with torch.device("meta"):
+        net = resolve("hrbench.models", row.use)(**row.args)
+    assert sum(parameter.numel() for parameter in net.parameters()) == row.parameters
+
+
+@pytest.mark.parametrize("name", variants())
+def test_row_is_in_order(name: str):
+    row = variants()[name]
+    assert row.name == name and row.title and row.task == "pose"
+    assert row.colour == ("bgr" if row.use == "pose_resnet" else "rgb")
+    if not row.miniature:
+        assert name.split("_")[4 if "caffe" in name else 3] in ("coco", "mpii")
+        assert row.args["joints"] == (17 if "_coco_" in name else 16)
+        assert f"{row.input[0]}x{row.input[1]}" in name
+
+
+def test_weights_have_the_publishers_names():
+    rows = variants()
+    assert rows["pose_hrnet_w32_coco_256x192"].weights == {"official": "pose_hrnet_w32_256x192.pth"}
+    assert rows["pose_hrnet_w48_mpii_256x256"].weights == {"official": "pose_hrnet_w48_256x256.pth"}
+    assert rows["pose_resnet_50_mpii_384x384"].weights == {"simple-baseline": "pose_resnet_50_384x384.pth.tar"}
+    assert list(rows["pose_resnet_152_coco_384x288"].weights.values()) == [
+        "pose_resnet_152_384x288.pth",
+        "pose_resnet_152_384x288.pth.tar",
+    ]
+
+
+def test_no_two_networks_share_a_weights_file():
+    files = [file for row in variants().values() for file in row.weights.values()]
+    assert len(files) == len(set(files))
+
+
+def test_published_rows_are_there():
+    from ruamel.yaml import YAML
+
+    from hrbench.places import shared
+
+    tables = YAML(typ="safe").load((shared("reports/published") / "pose.yaml").read_text())
+    linked = 0
+    for row in variants().values():
+        if row.published:
+            where = {key: value for key, value in row.published.items() if key not in ("file", "section")}
+            found = [r for r in tables[row.published["section"]] if where.items() <= r.items()]
+            assert len(found) == 1, row.name
+            linked += 1
+    assert linked == 10 + 7
+
+
+@pytest.mark.parametrize("name", datasets())
+def test_data_set_row_is_in_order(name: str):
+    row = datasets()[name]
+    assert row.name == name and row.title and row.home
+    assert exists("hrbench.datasets", row.use)
+    assert row.task in names("hrbench.tasks")
+    assert set(row.metrics) <= set(names("hrbench.metrics")) and row.metrics
+    taken = arguments(f"{resolve('datasets', row.use).__module__}:{resolve('datasets', row.use).__name__}")
+    assert taken is not None and set(row.args) <= set(taken)
+    assert bool(row.draw) == row.miniature == name.startswith("miniature-")
+
+
+def test_miniatures_come_last():
+    for rows in (variants(), datasets()):
+        flags = [row.miniature for row in rows.values()]
+        assert flags == sorted(flags) and len(set(flags)) == 2
+
+
+def test_answers_are_fresh():
+    variants().clear()
+    assert variants()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models: {a: {use: u, task: t, input: [1, 2], colur: rgb}}", "a: unknown field 'colur'; did you mean colour"),
+        ("models: {a: {use: u, task: t, input: [1, 2], colour: grey}}", "a: colour: Input should be 'rgb' or 'bgr'"),
+        ("models: {a: {use: u, task: t}}", "a: input: .*required"),
+        ("models: {a: 3}", "a: a row is a mapping"),
+        ("models: [a]", "mappings of name to fields"),
+        ("model: {}", "unknown section 'model'; did you mean models?"),
+        ("datasets: {a: {use: u, task: t, metrics: 3}}", "a: metrics:"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("[1]", "a catalog file is a mapping"),
+    ],
+)
+def test_errors_name_the_row(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "rows.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"^rows\.yaml: .*{message}"):
+        read([path])
+
+
+def test_a_name_is_taken_once(tmp_path: Path):
+    row = "models: {a: {use: u, task: t, input: [1, 2]}}"
+    paths = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for path in paths:
+        path.write_text(row)
+    with pytest.raises(InputError, match=r"two\.yaml: a: this name is taken"):
+        read(paths)
+
+
+def test_defaults_are_laid_under_rows(tmp_path: Path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("models: {defaults: {task: t, input: [1, 2]}, a: {use: u}, b: {use: u, task: v}}")
+    rows, _ = read([path])
+    assert [(row.name, row.task, row.input) for row in rows.values()] == [("a", "t", (1, 2)), ("b", "v", (1, 2))]
+
+
+def test_listing_needs_no_torch():
+    code = "import sys; from hrbench.catalog import variants; variants(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

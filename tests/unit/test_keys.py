@@ -1,0 +1,118 @@
+"""Keys: what changes a number changes the key, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrbench.keys import accuracy_key, canonical, content_key, cost_key, digest
+from hrbench.types import DatasetRow, Entry, Variant
+
+VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
+DATASET = DatasetRow("d", "coco", "pose", ("ap",), args={"split": "val", "images": "/a/images"})
+ENTRY = Entry(
+    name="e",
+    variant=VARIANT,
+    dataset=DATASET,
+    protocol={"name": "p", "version": 1, "flip": True},
+    metrics=("ap",),
+    cost={"operations": True, "latency": {"batch": [1], "dtype": ["float32"], "budget": None}},
+)
+
+
+def accuracy(entry: Entry = ENTRY, weights: str | None = "w", data: str | None = "d", ap: int = 1) -> str:
+    return accuracy_key(entry, weights, data, {"ap": ap})
+
+
+def costs(entry: Entry = ENTRY, **where: Any) -> str:
+    return cost_key(entry, **{"device": "cpu", "torch": "2.9", **where})
+
+
+def test_key_is_sha256_of_canonical_json():
+    import hashlib
+
+    assert digest({"b": (1,), "a": "é"}) == hashlib.sha256('{"a":"é","b":[1]}'.encode()).hexdigest()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("abé"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_reading_back_changes_no_key(value: Any):
+    assert canonical(json.loads(canonical(value))) == canonical(value)
+
+
+def test_not_a_number_has_no_key():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical(float("nan"))
+
+
+ACCURACY_CHANGES: Mapping[str, str] = {
+    "weights digest": accuracy(weights="x"),
+    "no weights": accuracy(weights=None),
+    "data digest": accuracy(data="x"),
+    "metric version": accuracy(ap=2),
+    "protocol": accuracy(replace(ENTRY, protocol={**ENTRY.protocol, "flip": False})),
+    "limit": accuracy(replace(ENTRY, limit=10)),
+    "seed": accuracy(replace(ENTRY, seed=1)),
+    "dtype": accuracy(replace(ENTRY, dtype="float16")),
+    "split": accuracy(replace(ENTRY, dataset=replace(DATASET, args={"split": "train"}))),
+    "use": accuracy(replace(ENTRY, variant=replace(VARIANT, use="other"))),
+    "args": accuracy(replace(ENTRY, variant=replace(VARIANT, args={"width": 48}))),
+    "input": accuracy(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
+    "colour": accuracy(replace(ENTRY, variant=replace(VARIANT, colour="bgr"))),
+    "mean": accuracy(replace(ENTRY, variant=replace(VARIANT, mean=(0.0, 0.0, 0.0)))),
+}
+
+
+def test_every_change_that_counts_gives_a_key_of_its_own():
+    keys = [accuracy(), *ACCURACY_CHANGES.values()]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        replace(ENTRY, name="other", where="x:1", weights="/moved/v.pth", batch=1),
+        replace(ENTRY, variant=replace(VARIANT, name="w", title="W", published={"file": "pose"}, weights={})),
+        replace(ENTRY, dataset=replace(DATASET, name="x", title="X", home="there")),
+        replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "images": "/moved/images"})),
+        replace(ENTRY, cost={"operations": False, "latency": None}),
+    ],
+)
+def test_titles_names_and_paths_do_not_count(same: Entry):
+    assert accuracy(same) == accuracy()
+
+
+def test_cost_key():
+    assert costs() == costs(replace(ENTRY, name="other", dataset=None, protocol={}, weights="none"))
+    changed = [
+        costs(),
+        costs(device="gpu"),
+        costs(driver="1"),
+        costs(torch="2.8"),
+        costs(batch=8),
+        costs(dtype="float16"),
+        costs(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
+        costs(replace(ENTRY, cost={"operations": True, "latency": None})),
+        costs(replace(ENTRY, cost={**ENTRY.cost, "operations": False})),
+    ]
+    assert len(set(changed)) == len(changed)
+    assert costs(batch=[1], dtype=["float32"]) == costs()
+
+
+def test_content_key_tells_what_would_be_measured_twice():
+    assert content_key(replace(ENTRY, name="other", where="x:1")) == content_key(ENTRY)
+    assert content_key(replace(ENTRY, weights="official")) != content_key(ENTRY)
+    assert content_key(replace(ENTRY, variant=replace(VARIANT, weights={"official": "w.pth"}))) != content_key(ENTRY)
+    assert content_key(replace(ENTRY, cost={"operations": True, "latency": None})) != content_key(ENTRY)

@@ -1,0 +1,89 @@
+"""Suggestions, and looking at modules without importing them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrbench.names import arguments, is_reference, module_file, suggestion
+
+
+def test_suggestion_names_the_nearest():
+    assert suggestion("pose_hrnt", ["pose_hrnet", "pose_resnet"]) == "did you mean pose_hrnet?"
+    assert suggestion("POSE", ["pose"]) == "did you mean pose?"
+
+
+def test_suggestion_lists_all_where_none_is_near():
+    assert suggestion("zebra", ["b", "a", "b"]) == "known: a, b"
+    assert suggestion("zebra", []) == "none is known"
+    assert suggestion("zebra", [f"n{i:02}" for i in range(40)]).endswith("n11, ... (40 in all)")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a.b.c:d", "a:B.c"])
+def test_references(name: str):
+    assert is_reference(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a.b", ":a", "a:", "a b:c", "a:b:c", "C:/x", "1a:b", "a..b:c"])
+def test_not_references(name: str):
+    assert not is_reference(name)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package that must not be imported."""
+    folder = tmp_path / "strangers"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    (folder / "nets.py").write_text(
+        "raise RuntimeError('imported')\n"
+        "def plain(width=3, *, depth): ...\n"
+        "def open_ended(width, **rest): ...\n"
+        "@cache\ndef decorated(width): ...\n"
+        "class Own:\n    def __init__(self, root, split='a'): ...\n"
+        "class Bare: ...\n"
+        "@dataclass(frozen=True)\nclass Data:\n    root: str\n    split: str = 'a'\n"
+        "class Child(Own): ...\n"
+    )
+    return tmp_path
+
+
+def test_module_is_found_without_importing_it(package: Path):
+    before = set(sys.modules)
+    assert module_file("strangers.nets", [package]) == str(package / "strangers" / "nets.py")
+    assert module_file("strangers.absent", [package]) is None
+    assert module_file("strangers.nets.deeper", [package]) is None
+    assert module_file("strangers.nets") is None
+    assert set(sys.modules) == before
+
+
+def test_modules_of_every_kind_are_found():
+    for module in ("sys", "json", "json.decoder", "os.path", "hrbench.types", "numpy.linalg"):
+        assert module_file(module) is not None, module
+    assert module_file("no_such_module_anywhere.x") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("plain", ("width", "depth")),
+        ("open_ended", None),
+        ("decorated", None),
+        ("Own", ("root", "split")),
+        ("Data", ("root", "split")),
+        ("Bare", None),
+        ("Child", None),
+        ("absent", None),
+    ],
+)
+def test_arguments_come_from_the_source(package: Path, name: str, taken: tuple[str, ...] | None):
+    assert arguments(f"strangers.nets:{name}", [package]) == taken
+
+
+def test_arguments_of_what_is_no_python_source(tmp_path: Path):
+    (tmp_path / "broken_source.py").write_text("def (:\n")
+    assert arguments("broken_source:x", [tmp_path]) is None
+    assert arguments("sys:exit") is None
+    assert arguments("no_such_module_anywhere:x") is None

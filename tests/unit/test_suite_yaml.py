@@ -1,0 +1,106 @@
+"""YAML 1.2 with lines: every scalar as it should be, every error with its line, none hiding another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hrbench.suite_yaml import MOST_VALUES, Node, Problems, read, value
+from hrbench.types import UsageError
+
+
+def parsed(text: str) -> Any:
+    problems = Problems()
+    node = read(text, "f.yaml", problems)
+    problems.raise_any()
+    return node.plain()
+
+
+def errors(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parsed(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1e-3", 1e-3), ("1e3", 1000.0), ("1.", 1.0), (".5", 0.5), ("-2", -2), ("0x10", 16), ("0o14", 12), ("012", 12),
+        ("true", True), ("False", False), ("yes", "yes"), ("on", "on"), ("null", None), ("~", None), ('"1"', "1"),
+        ("2017-11-20", "2017-11-20"), ("1:30", "1:30"), ("256x192", "256x192"), ("float32", "float32"),
+    ],
+)  # fmt: skip
+def test_scalars_of_yaml_1_2(text: str, expected: Any):
+    read_back = parsed(f"a: {text}")["a"]
+    assert read_back == expected and type(read_back) is type(expected)
+
+
+def test_lines_are_those_of_keys_and_items():
+    node = read("a:\n  b:\n    c: 1\nd:\n  - 2\n  - e: 3\n", "f.yaml", Problems())
+    assert node.at(["a"]).where == "f.yaml:1"
+    assert node.at(["a", "b", "c"]).where == "f.yaml:3"
+    assert node.at(["d", 1, "e"]).where == "f.yaml:6"
+    assert node.at(["d", "(list)", 0, "absent"]).where == "f.yaml:5"
+
+
+def test_aliases_are_values():
+    assert parsed("a: &x {b: 1}\nc: *x") == {"a": {"b": 1}, "c": {"b": 1}}
+
+
+def test_all_errors_at_once():
+    text = "a: 1\na: 2\nb: !!python/object:os.system x\nc: .nan\n? [1]\n: 2\n<<: {d: 1}\n"
+    text += "e: 99999999999999999999\nf: 1e999\n"
+    assert errors(text).splitlines() == [
+        "f.yaml:2: duplicate key 'a', first written in line 1",
+        "f.yaml:3: tag tag:yaml.org,2002:python/object:os.system is not understood",
+        "f.yaml:4: '.nan': must be a finite number",
+        "f.yaml:5: a key must be a word",
+        "f.yaml:7: merge keys (<<) are not part of YAML 1.2; use `defaults:` or `base:`",
+        "f.yaml:8: '99999999999999999999': a number too large",
+        "f.yaml:9: '1e999': must be a finite number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "f.yaml:1: not YAML: "),
+        ("a: 1\n\tb: 2", "f.yaml:2: not YAML: "),
+        ("a: *x", "f.yaml:1: not YAML: found undefined alias"),
+        ("a: \x00", "f.yaml:1: not YAML: "),
+        ('a: "\\ud800"', "f.yaml:1: holds characters that are not text"),
+        ("a: &x [*x]", "f.yaml:1: an alias that contains itself"),
+        ("--- 1\n--- 2", "f.yaml:2: not YAML: "),
+        ("a: !!int x", "f.yaml:1: 'x': "),
+        ("[" * 5000, "f.yaml:1: "),
+    ],
+)
+def test_what_is_no_yaml(text: str, message: str):
+    assert errors(text).startswith(message)
+
+
+def test_aliases_of_aliases_do_not_explode():
+    rows = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    assert errors("\n".join(rows)) == f"f.yaml:1: more than {MOST_VALUES:,} values once its aliases are written out"
+
+
+def test_a_value_from_the_command_line_says_so():
+    problems = Problems()
+    node = value("[1, {a: 8}]", "--set k=[1, {a: 8}]", problems)
+    assert node.plain() == [1, {"a": 8}]
+    assert node.at([1, "a"]).where == "--set k=[1, {a: 8}]"
+    value("[1", "--set k=[1", problems)
+    with pytest.raises(UsageError, match=r"^--set k=\[1: not YAML: "):
+        problems.raise_any()
+
+
+def test_an_error_is_told_once_and_in_order():
+    problems = Problems()
+    for line in (3, 1, 3):
+        problems.add(Node(None, "f.yaml", line), "wrong")
+    problems.add(Node(None, "--set x"), "wrong")
+    with pytest.raises(UsageError) as caught:
+        problems.raise_any()
+    assert str(caught.value).splitlines() == ["f.yaml:1: wrong", "f.yaml:3: wrong", "--set x: wrong"]
