@@ -53,7 +53,7 @@ class Ledger:
     rows: tuple[Row, ...]
     uncounted: Mapping[str, tuple[Uncounted, ...]]
     parameters: Mapping[str, int] = field(default_factory=dict)
-    views: Mapping[str, View] = field(default_factory=lambda: VIEWS)
+    views: Mapping[str, View] = field(default_factory=lambda: VIEWS, repr=False)
 
     def total(self, view: str) -> int | float:
         """Operations of the whole network under one view, a plain count. Raises UsageError for an unknown view."""

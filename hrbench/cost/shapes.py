@@ -90,6 +90,28 @@ def _upsampling(arguments: Arguments, image: Tensor) -> Tensor | None:
     return image.new_empty((*image.shape[:2], *size))
 
 
+def _max_pool(arguments: Arguments, image: Tensor) -> Tensor | None:
+    """https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html, rounding down."""
+    kernel, padding, dilation = (arguments[name] for name in ("kernel_size", "padding", "dilation"))
+    stride = arguments["stride"] or kernel
+    if image.dim() != 4 or arguments["ceil_mode"]:
+        return None
+    sizes = []
+    for axis, size in enumerate(image.shape[2:]):
+        k, s, p, d = (_along(values, axis) for values in (kernel, stride, padding, dilation))
+        if 2 * p > k:
+            return None
+        sizes.append((size + 2 * p - d * (k - 1) - 1) // s + 1)
+    return image.new_empty((*image.shape[:2], *sizes)) if min(sizes) > 0 else None
+
+
+def _along(values: Any, axis: int) -> int:
+    """One number for both axes may come as a list of one, or, as a default, bare."""
+    if isinstance(values, int):
+        return values
+    return values[axis] if len(values) > 1 else values[0]
+
+
 def _like(_: Arguments, first: Tensor) -> Tensor:
     return _twin(first)
 
@@ -103,6 +125,7 @@ _RULES: dict[str, Callable[[Arguments, Tensor], Tensor | None]] = {
     "aten::add_": _addition_in_place,
     "aten::batch_norm": _batch_norm,
     "aten::convolution": _convolution,
+    "aten::max_pool2d": _max_pool,
     "aten::relu": _like,
     "aten::relu_": _itself,
     "aten::sigmoid": _like,

@@ -71,7 +71,8 @@ class Tally:
 def tally(view: View, call: Call) -> Tally:
     """Count one call, from the outside in: the first rule met counts for all that is inside.
 
-    A composite in which nothing is counted is listed under its own name ("aten::batch_norm"), not that of its kernel.
+    Where a view looks into all composites, one in which it counts nothing is listed under its own name
+    ("aten::batch_norm"), not those of its parts.
     """
     result = Tally()
     formula = view.formulas.get(call.operator)
@@ -82,7 +83,7 @@ def tally(view: View, call: Call) -> Tally:
     elif call.parts and (view.opens is None or call.operator in view.opens):
         for part in call.parts:
             result.add(tally(view, part))
-        if result.uncounted and not result.counted:
+        if view.opens is None and result.uncounted and not result.counted:
             result.uncounted = {call.operator: (1, call.elements)}
     else:
         result.miss(call.operator, 1, call.elements)
@@ -234,9 +235,10 @@ FVCORE_FREE = aten(
 )
 
 # fvcore reads a traced graph, in which a composite operator is one node, except these, which tracing always opens.
+# (Padding "same" is a node of its own there, `aten::_convolution_mode`, so fvcore leaves such convolutions out.)
 FVCORE_OPENS = aten(
     """
-    _convolution_mode conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
+    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     gru_cell lstm_cell rnn_relu_cell rnn_tanh_cell
     """
 )
