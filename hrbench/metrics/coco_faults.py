@@ -63,7 +63,7 @@ def explain_results(path: Path, data: bytes, joints: int, images: set[int], cate
                 fault(f"{key!r} does not belong into keypoint results and changes what pycocotools does; remove it")
         if bool(row.get("bbox")) != boxed:
             fault("'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it")
-        if row.get("bbox") is not None and row["bbox"] != []:
+        if "bbox" in row and row["bbox"] != []:
             _box(fault, row["bbox"])
 
 

@@ -7,9 +7,9 @@ rows, so that neither its text nor its objects are ever in memory as a whole.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -21,7 +21,7 @@ from .coco import Detections, Truths
 from .coco_faults import FARTHEST, explain_results, explain_truth
 from .files import reading
 
-BLOCK = 4 << 20  # bytes of text decoded at a time
+BLOCK = 1 << 19  # bytes of text decoded at a time: its objects stay within a cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
@@ -85,9 +85,10 @@ class _Row(msgspec.Struct, gc=False):
     category_id: Whole
     keypoints: list[float]
     score: float
-    bbox: list[float] | None = None
-    segmentation: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    caption: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
+    # nothing is of this type: such a row is refused, and `coco_faults` says why
+    segmentation: msgspec.UnsetType = msgspec.UNSET
+    caption: msgspec.UnsetType = msgspec.UNSET
 
 
 class _WrongError(ValueError):
@@ -108,23 +109,21 @@ def read_truth(path: Path, joints: int) -> Target:
 
 def _truth(path: Path, truth: _Truth, joints: int) -> Target:
     rows = truth.annotations
-    many = len(rows)
-    images, categories = _whole((i.id for i in truth.images), -1), _whole((c.id for c in truth.categories), -1)
-    ids = _whole((row.id for row in rows), many)
-    _need(len(np.unique(images)) == len(images) and len(np.unique(categories)) == len(categories) > 0)
-    _need(len(np.unique(ids)) == many and not np.any(ids < 1))
-    image, category = _whole((row.image_id for row in rows), many), _whole((row.category_id for row in rows), many)
+    images, categories = (np.unique(_whole([one.id for one in named])) for named in (truth.images, truth.categories))
+    ids = _whole([row.id for row in rows])
+    _need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
+    _need(len(np.unique(ids)) == len(rows) and not np.any(ids < 1))
+    image, category = _whole([row.image_id for row in rows]), _whole([row.category_id for row in rows])
     _need(_known(image, images) and _known(category, categories))
     _need(all(row.iscrowd in (0, 1) and row.num_keypoints >= 0 for row in rows))
-    _need(all(len(row.keypoints) == 3 * joints for row in rows))
-    area = np.fromiter((row.area for row in rows), np.float64, many)
-    box = _numbers((row.bbox for row in rows), 4 * many).reshape(many, 4)
-    keypoints = _numbers((row.keypoints for row in rows), 3 * joints * many).reshape(many, joints, 3)
+    area = np.array([row.area for row in rows], np.float64)
+    box = _numbers([row.bbox for row in rows], 4)
+    keypoints = _numbers([row.keypoints for row in rows], 3 * joints)
     _need(bool(np.all(np.isfinite(area) & (area >= 0))) and _near(box) and _near(keypoints))
-    crowd = np.fromiter((bool(row.iscrowd) for row in rows), bool, many)
-    unlabelled = np.fromiter((row.num_keypoints == 0 for row in rows), bool, many)
+    crowd = np.array([row.iscrowd for row in rows], bool)
+    unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
     truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    return Target(path, np.sort(images), np.sort(categories), truths, keypoints, box)
+    return Target(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box)
 
 
 def read_results(path: Path, joints: int, target: Target) -> Results:
@@ -160,22 +159,21 @@ def _joined(column: list[np.ndarray]) -> np.ndarray:
 def _columns(rows: list[_Row], joints: int, boxed: bool, target: Target) -> tuple[np.ndarray, ...]:
     """image, category, score, area, keypoints of some rows, checked."""
     many = len(rows)
-    _need(all(len(row.keypoints) == 3 * joints and bool(row.bbox) == boxed for row in rows))
-    _need(all(row.segmentation is msgspec.UNSET and row.caption is msgspec.UNSET for row in rows))
-    image, category = _whole((row.image_id for row in rows), many), _whole((row.category_id for row in rows), many)
+    _need([bool(row.bbox) for row in rows].count(boxed) == many)
+    image, category = _whole([row.image_id for row in rows]), _whole([row.category_id for row in rows])
     _need(_known(image, target.images) and _known(category, target.categories))
-    score = np.fromiter((row.score for row in rows), np.float64, many)
-    all_three = _numbers((row.keypoints for row in rows), 3 * joints * many).reshape(many, joints, 3)
-    _need(bool(np.isfinite(score).all()) and _near(all_three))
-    keypoints = all_three[..., :2].copy()
+    score = np.array([row.score for row in rows])
+    values = _numbers([row.keypoints for row in rows], 3 * joints)
+    _need(bool(np.isfinite(score).all()) and _near(values))
+    keypoints = values.reshape(many, joints, 3)[..., :2].copy()
     if boxed:
-        _need(all(len(row.bbox or ()) == 4 for row in rows))
-        box = _numbers((row.bbox or () for row in rows), 4 * many).reshape(many, 4)
+        box = _numbers([row.bbox or [] for row in rows], 4)
         _need(_near(box))
         area = box[:, 2] * box[:, 3]
     else:
-        extent = keypoints.max(axis=1) - keypoints.min(axis=1)
-        area = extent[:, 0] * extent[:, 1]
+        by_joint = keypoints.transpose(1, 2, 0).copy()  # a maximum over the first axis runs along memory
+        width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
+        area = width * height
     return image, category, score, area, keypoints
 
 
@@ -215,17 +213,26 @@ def _need(held: bool) -> None:
         raise _WrongError("inconsistent content")
 
 
-def _whole(values: Iterator[int], many: int) -> np.ndarray:
-    return np.fromiter(values, np.int64, many)
+def _whole(values: list[int]) -> np.ndarray:
+    return np.array(values, np.int64)
 
 
-def _numbers(rows: Iterator[list[float] | tuple[()]], many: int) -> np.ndarray:
-    return np.fromiter(chain.from_iterable(rows), np.float64, many)
+def _numbers(rows: list[list[float]], width: int) -> np.ndarray:
+    """(rows, width) float64. Packing is the quickest way out of lists and refuses a wrong length by itself."""
+    pack = struct.Struct(f"{width}d").pack
+    try:
+        return np.frombuffer(b"".join([pack(*row) for row in rows])).reshape(len(rows), width)
+    except struct.error:
+        raise _WrongError("a list of the wrong length") from None
 
 
 def _known(ids: np.ndarray, among: np.ndarray) -> bool:
-    return bool(np.isin(ids, among).all())
+    """Whether all ids are in `among`, which rises."""
+    if not len(ids) or not len(among):
+        return not len(ids)
+    return bool(np.all(among[np.minimum(np.searchsorted(among, ids), len(among) - 1)] == ids))
 
 
 def _near(values: np.ndarray) -> bool:
+    """Whether all are finite and no farther than FARTHEST; a comparison with NaN fails."""
     return not values.size or bool(values.min() >= -FARTHEST and values.max() <= FARTHEST)
