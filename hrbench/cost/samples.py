@@ -21,7 +21,6 @@ INTERVAL_SAMPLES = 6
 
 LATENCY = Quantity("latency", "Latency", "seconds", "lower", "Median time of one forward pass of the whole batch.")
 P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentile of the time of one forward pass.")
-THROUGHPUT = Quantity("throughput", "Images/s", "count", "higher", "Images per second: batch / median latency.")
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
@@ -61,26 +60,31 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
 
 
 def percentile_costs(latency: Cost) -> list[Cost]:
-    """The costs that follow from one latency measurement: p50, p99 and throughput, under its conditions.
+    """p50 and p99 of one latency measurement, under its conditions.
 
-    Each keeps the conditions with "percentile" (50, 99) or "statistic" and, for p50, "interval": [low, high], the
-    95 % interval of the median, or None. Samples stay with the measurement alone. p99 is None, with its reason, below
-    `P99_SAMPLES`; all are None where the measurement is.
+    Each keeps the conditions with "percentile" (50, 99) and, for p50, "interval": [low, high], the 95 % interval of
+    the median, or None. Samples stay with the measurement alone. p99 is None, with its reason, below `P99_SAMPLES`;
+    both are None where the measurement is.
     """
-    samples, conditions = latency.samples, dict(latency.conditions)
+    samples = latency.samples
+    at_50, at_99 = {**latency.conditions, "percentile": 50}, {**latency.conditions, "percentile": 99}
     if latency.value is None:
-        return [Cost(quantity, None, conditions, (), latency.reason) for quantity in (LATENCY, P99, THROUGHPUT)]
-    middle = median(samples)
+        return [Cost(LATENCY, None, at_50, (), latency.reason), Cost(P99, None, at_99, (), latency.reason)]
     interval = median_interval(samples)
-    p50 = Cost(
-        LATENCY, middle, {**conditions, "percentile": 50, "interval": None if interval is None else list(interval)}
-    )
-    p99 = Cost(P99, None, {**conditions, "percentile": 99}, (), _too_few(len(samples)))
-    if len(samples) >= P99_SAMPLES:
-        p99 = Cost(P99, percentile(samples, 99), {**conditions, "percentile": 99})
-    rate = conditions["batch"] / middle if middle > 0 else None
-    reason = "" if rate is not None else "the median latency is zero at the clock's resolution"
-    return [p50, p99, Cost(THROUGHPUT, rate, {**conditions, "statistic": "batch / p50"}, (), reason)]
+    at_50["interval"] = None if interval is None else list(interval)
+    p50 = Cost(LATENCY, median(samples), at_50)
+    if len(samples) < P99_SAMPLES:
+        return [p50, Cost(P99, None, at_99, (), _too_few(len(samples)))]
+    return [p50, Cost(P99, percentile(samples, 99), at_99)]
+
+
+def throughput(latency: Cost) -> float | None:
+    """Images per second at the median, batch / p50; None where there is no latency or the clock saw none pass.
+
+    >>> throughput(Cost(LATENCY, 0.5, {"batch": 8}, (0.4, 0.5, 0.6)))
+    16.0
+    """
+    return latency.conditions["batch"] / latency.value if latency.value else None
 
 
 def _too_few(n: int) -> str:
