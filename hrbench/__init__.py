@@ -1,1 +1,87 @@
-"""hrbench measures high-resolution vision networks: accuracy, operations, latency, and tables like the papers'."""
+"""hrbench measures high-resolution vision networks: accuracy, operations, latency, and tables like the papers'.
+
+    net = hrbench.build("pose_hrnet_w32_coco_256x192")
+    suite = hrbench.load_suite("suites/pose.yaml")
+    results = list(hrbench.run(suite, folder="runs/pose"))
+    frame = hrbench.frame(hrbench.load("runs/pose"))
+    scores = hrbench.score("coco-keypoints", ground_truth="person_keypoints_val2017.json", predictions="results.json")
+
+Importing this imports nothing else: each function loads what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrbench.version import __version__
+
+if TYPE_CHECKING:
+    import pandas
+    from torch import nn
+
+    from hrbench.types import Result, Score, Suite, Variant
+
+__all__ = ["__version__", "build", "frame", "load", "load_suite", "run", "score"]
+
+
+def build(model: str | Variant, **overrides: Any) -> nn.Module:
+    """A network of the catalog, in eval mode, with the official keys and random weights.
+
+    overrides: replace arguments of the catalog's row, such as `joints=21`.
+    """
+    from hrbench import evaluate
+
+    return evaluate.build(model, **overrides)
+
+
+def load_suite(
+    path: str | Path, *, overrides: Iterable[str] = (), only: str | None = None, limit: int | None = None
+) -> Suite:
+    """A suite file, or a shipped suite by name, parsed and resolved. Raises types.UsageError listing every error."""
+    from hrbench import known, suite
+
+    return suite.load_suite(path, known.known(), overrides=tuple(overrides), only=only, limit=limit)
+
+
+def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iterator[Result]:
+    """Runs a suite and yields every entry's result when its costs are known; the same call again resumes.
+
+    folder: where results are stored, by default runs/<suite>. settings: fields of evaluate.Settings (data, weights,
+    device, workers, verify).
+    """
+    from hrbench import runner
+    from hrbench.evaluate import Settings
+    from hrbench.store import RunFolder
+
+    paths: dict[str, Any] = {
+        key: Path(value) if key in ("data", "weights") else value for key, value in settings.items()
+    }
+    return runner.run(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**paths))
+
+
+def load(folder: str | Path) -> list[Result]:
+    """The stored results of a run folder, in the suite's order."""
+    from hrbench.store import RunFolder
+    from hrbench.types import MissingError
+
+    if not Path(folder).is_dir():
+        raise MissingError(f"there is no run folder {folder}")
+    return RunFolder(folder).results()
+
+
+def frame(results: Iterable[Result]) -> pandas.DataFrame:
+    """One row for each number of each result: entry, model, data set, quantity, value, interval, conditions."""
+    from hrbench import frames
+
+    return frames.frame(results)
+
+
+def score(
+    metric: str, *, ground_truth: str | Path, predictions: str | Path, verify: bool = False, **options: Any
+) -> list[Score]:
+    """Scores, with intervals, of predictions made anywhere. options: what the metric takes, such as sigmas."""
+    from hrbench.scoring import score as judge
+
+    return judge(metric, ground_truth=ground_truth, predictions=predictions, options=options, verify=verify).scores

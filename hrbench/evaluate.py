@@ -6,7 +6,7 @@ torch is imported only when a network is needed: an entry that is stored already
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hrbench import catalog, environment, keys, pipeline
 from hrbench.models.weight_files import Found, digest, find_weights
 from hrbench.resolve import resolve, suggestion
+from hrbench.scoring import verdict
 from hrbench.store import RunFolder, write_state
 from hrbench.types import (
     Drawing,
@@ -220,20 +221,10 @@ def _judge(
         states.append(state)
         own = metric.summarise(state, seed=parts.entry.seed)
         scores += own
-        if verify and images is None:
-            notes.append(verdict(own, metric.verify(parts.dataset.target, place / metric.prediction_file), metric.name))
-    if verify and images is not None:
-        notes.append("not verified: the official code judges whole sets only, and this run is limited")
+        if verify:
+            official = metric.verify(parts.dataset.target, place / metric.prediction_file, images)
+            notes.append(verdict(own, official, metric.name))
     return scores, states[0], notes
-
-
-def verdict(scores: list[Score], official: Mapping[str, float], metric: str) -> str:
-    """One sentence on how our scores compare with the official code's; raises EntryError where they differ."""
-    ours = {score.quantity.name: -1.0 if score.value is None else score.value for score in scores}
-    for name, value in official.items():
-        if ours[name] != value:
-            raise EntryError(f"{metric}: {name} is {ours[name]!r} here and {value!r} by the official code")
-    return f"{metric}: the official code gives the same {len(official)} numbers, bit for bit"
 
 
 def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, each: int = 3) -> list[Drawing]:

@@ -1,7 +1,7 @@
 """Results, predictions and states in a run folder that a person can read.
 
     runs/pose/
-      suite.yaml environment.json report.html report.md report.csv report.tex
+      suite.yaml run.json environment.json report.html report.md report.csv report.tex
       entries/<entry>/result.json predictions.json|predictions.npy states.npz drawings/*.jpg
       superseded/<entry>.<n>/...      what a changed suite, weights or data replaced
 
@@ -23,7 +23,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from hrbench.types import InputError, MissingError, Result, State, UsageError
+from hrbench.types import InputError, MissingError, Result, State, Suite, UsageError
 
 FORMAT = 1
 """Version of result.json, raised whenever an older hrbench could misread a newer file."""
@@ -96,6 +96,15 @@ def read_state(path: Path) -> State:
         raise InputError(f"{path} is not a state of hrbench: {error}") from None
 
 
+class Run(msgspec.Struct):
+    """What run.json holds: the suite's name, title and table, and its entries in order."""
+
+    suite: str = ""
+    title: str = ""
+    table: str = ""
+    entries: list[str] = []
+
+
 class RunFolder:
     """One run folder; made on first writing."""
 
@@ -132,10 +141,10 @@ class RunFolder:
         return from_json(path.read_bytes(), path) if path.is_file() else None
 
     def results(self) -> list[Result]:
-        """All stored results, in the order of their names."""
-        return [
-            from_json(path.read_bytes(), path) for path in sorted((self.path / "entries").glob("[!.]*/result.json"))
-        ]
+        """The stored results of the last run's entries, in the suite's order; without run.json all, by name."""
+        stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+        names = [name for name in self.read_run().entries if name in stored] or list(stored)
+        return [from_json(stored[name].read_bytes(), stored[name]) for name in names]
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` puts it in place."""
@@ -169,6 +178,28 @@ class RunFolder:
         while (past / f"{name}.{number}").exists():
             number += 1
         place.rename(past / f"{name}.{number}")
+
+    def write_run(self, suite: Suite) -> None:
+        """suite.yaml as run, and run.json: what a report needs of the suite, and the entries in their order.
+
+        A run of part of the same suite (--only) keeps the entries that other runs of it have stored.
+        """
+        names = [entry.name for entry in suite.entries]
+        if self.read_text("suite.yaml") == suite.text:
+            names += [name for name in self.read_run().entries if name not in names]
+        run = Run(suite.name, suite.title, suite.table, names)
+        self.write_text("suite.yaml", suite.text)
+        self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
+
+    def read_run(self) -> Run:
+        """What run.json says; an empty Run where there is none. Raises InputError where it is damaged."""
+        path = self.path / "run.json"
+        if not path.is_file():
+            return Run()
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Run)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 
     def write_text(self, name: str, text: str) -> None:
         write_atomic(self.path / name, lambda stream: stream.write(text.encode()))

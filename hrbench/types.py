@@ -359,7 +359,9 @@ class Metric(Protocol):
 
     def qualities(self, state: State) -> dict[int | str, float]: ...
 
-    def verify(self, target: Path, predictions: Path) -> dict[str, float]: ...
+    def verify(
+        self, target: Path, predictions: Path, images: Sequence[int | str] | None = None
+    ) -> dict[str, float]: ...
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

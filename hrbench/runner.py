@@ -22,7 +22,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     on their device; a result is yielded when its costs are known. A failing entry is a result with status "failed".
     """
     with folder.locked(), _importable(suite):
-        folder.write_text("suite.yaml", suite.text)
+        folder.write_run(suite)
         folder.write_environment(environment.environment())
         results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
         known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}

@@ -1,0 +1,218 @@
+"""The command line: arguments -> one call -> exit code. The only place that prints or exits.
+
+Exit codes: 0 fine; 2 usage, or bad input; 3 an entry failed, or nothing was measured; 130 interrupted.
+Imports nothing heavy: each command loads what it needs (`commands.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from hrbench.version import __version__
+
+EPILOG = """examples:
+  hrbench run suites/miniature.yaml           drawn data, trained networks: the whole flow in a minute or two
+  hrbench run pose --data data --weights weights
+  hrbench check pose                          what is there, what is missing, how much work it would be
+  hrbench score coco-keypoints --gt person_keypoints_val2017.json --pred results.json
+  hrbench COMMAND --help                      more on a command, with examples
+"""
+
+EXAMPLES = {
+    "run": """examples:
+  hrbench run suites/miniature.yaml
+  hrbench run pose --data /datasets --weights checkpoints --device cuda
+  hrbench run pose --only 'pose_hrnet_w32*' --set cost.latency.batch=1
+  hrbench run pose --limit 50                 a quick look; marked as not comparable
+The same command again resumes: what is stored and still counts is not run again.""",
+    "check": """examples:
+  hrbench check suites/miniature.yaml
+  hrbench check pose --data /datasets --weights checkpoints""",
+    "score": """examples:
+  hrbench score coco-keypoints --gt annotations/person_keypoints_val2017.json --pred results.json
+  hrbench score coco-keypoints --gt ours.json --pred results.json --sigmas 0.03,0.05,0.05
+  hrbench score mpii-pckh --gt annot/gt_valid.mat --pred preds.npy
+  hrbench score coco-keypoints --gt gt.json --pred results.json --verify --json""",
+    "profile": """examples:
+  hrbench profile pose_hrnet_w32_coco_256x192
+  hrbench profile pose_resnet_50_coco_256x192 --depth 2 --latency
+  hrbench profile ourpkg.nets:pose --input 512x512""",
+    "report": """examples:
+  hrbench report runs/pose
+  hrbench report runs/ours runs/baseline --out both
+  hrbench report runs/pose --table our_table.yaml""",
+    "models": """examples:
+  hrbench models
+  hrbench models 'pose_hrnet*'
+  hrbench models pose_hrnet_w32_coco_256x192  all about one""",
+    "datasets": """examples:
+  hrbench datasets
+  hrbench datasets mpii-val --data /datasets""",
+    "metrics": """examples:
+  hrbench metrics""",
+    "schema": """examples:
+  hrbench schema > suite.schema.json          then, first line of a suite:
+                                              # yaml-language-server: $schema=suite.schema.json""",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="hrbench",
+        description="Measures high-resolution vision networks and writes tables like the papers'.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"hrbench {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            epilog=EXAMPLES[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _run(command("run", "evaluate a suite, measure its costs, store the results, write the report"))
+    _check(command("check", "parse a suite and look for its data and weights; runs nothing"))
+    _score(command("score", "judge a file of predictions made anywhere"))
+    _profile(command("profile", "parameters, operations and latency of one network"))
+    _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
+    for name, help in (
+        ("models", "networks there are, and which weights are on this disk"),
+        ("datasets", "data sets there are, and which are on this disk"),
+    ):
+        listing = command(name, help)
+        listing.add_argument("name", nargs="?", default="", help="a name, for all about it, or a pattern ('pose_*')")
+        _places(listing)
+    command("metrics", "metrics there are, and the files they read")
+    command("schema", "the JSON Schema of suite files, for editors")
+    return top
+
+
+def _places(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"), help="folder of data sets (data/)"
+    )
+    command.add_argument(
+        "--weights",
+        metavar="DIR",
+        default=os.environ.get("HRBENCH_WEIGHTS", "weights"),
+        help="folder of weights, under their publishers' file names (weights/)",
+    )
+
+
+def _suite(command: argparse.ArgumentParser) -> None:
+    command.add_argument("suite", metavar="SUITE", help="a suite file, or the name of a shipped suite")
+    _places(command)
+    command.add_argument("--only", metavar="GLOB", help="only entries whose name matches")
+    command.add_argument("--limit", metavar="N", type=_count, help="evaluate the first N images only; not comparable")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="lay a value over every entry, e.g. cost.latency.batch=1 (repeatable)",
+    )
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    _suite(command)
+    command.add_argument("--out", metavar="DIR", help="run folder (runs/<suite>)")
+    command.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    command.add_argument(
+        "--workers", metavar="N", type=_natural, help="processes that prepare images; 0 for threads (by the set's size)"
+    )
+    command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
+    command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
+    command.add_argument("--verify", action="store_true", help="run the official metric code beside ours and compare")
+
+
+def _check(command: argparse.ArgumentParser) -> None:
+    _suite(command)
+
+
+def _score(command: argparse.ArgumentParser) -> None:
+    command.add_argument("metric", metavar="METRIC", help="a name of `hrbench metrics`")
+    command.add_argument("--gt", metavar="FILE", required=True, help="ground truth, in the metric's own format")
+    command.add_argument("--pred", metavar="FILE", required=True, help="predictions, in the metric's own format")
+    command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
+    command.add_argument(
+        "--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000); 0: none"
+    )
+    command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
+    command.add_argument("--verify", action="store_true", help="run the official code beside ours and compare")
+    command.add_argument("--json", action="store_true", help="scores as JSON")
+
+
+def _profile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a name of `hrbench models`, or package.module:callable")
+    command.add_argument("--input", metavar="HxW", help="input size, where the model does not say or another is wanted")
+    command.add_argument("--depth", metavar="N", type=_count, default=1, help="depth of the module ledger (1)")
+    command.add_argument("--latency", action="store_true", help="measure latency as well")
+    command.add_argument("--batch", metavar="N", type=_count, default=1, help="batch of the latency (1)")
+    command.add_argument("--dtype", metavar="T", default="float32", help="dtype of the latency (float32)")
+    command.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
+    command.add_argument(
+        "--table", metavar="FILE", default="", help="a layout of one's own, or the name of a shipped one"
+    )
+    command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
+
+
+def _count(text: str) -> int:
+    value = _natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return value
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 0.03,0.05") from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; every foreseen error is a line or two on standard error, without a traceback."""
+    arguments = parser().parse_args(argv)
+
+    from hrbench import commands
+    from hrbench.types import HrbenchError
+
+    try:
+        return getattr(commands, arguments.command)(arguments, _say)
+    except HrbenchError as error:
+        print(f"hrbench: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output left: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        print(f"hrbench: {error.strerror or error}{place}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nhrbench: interrupted; the same command resumes where it stopped", file=sys.stderr)
+        return 130
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,228 @@
+"""What each command does: parsed arguments and a way to say things -> exit code. Prints nothing itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrbench import listing
+from hrbench.evaluate import Settings, assemble, build
+from hrbench.known import known
+from hrbench.store import RunFolder
+from hrbench.suite import load_suite
+from hrbench.suite import schema as suite_schema
+from hrbench.types import MissingError, Result, Suite, UsageError, Variant
+
+if TYPE_CHECKING:
+    from hrbench.cost.ledger import Ledger
+
+Say = Callable[[str], object]
+
+
+def _settings(arguments: Namespace) -> Settings:
+    named = {name: getattr(arguments, name) for name in ("device", "workers", "verify") if hasattr(arguments, name)}
+    return Settings(data=Path(arguments.data), weights=Path(arguments.weights), **named)
+
+
+def _suite(arguments: Namespace) -> Suite:
+    return load_suite(
+        arguments.suite, known(), overrides=arguments.overrides, only=arguments.only, limit=arguments.limit
+    )
+
+
+# --- run, check, report ----------------------------------------------------------------------------------------------
+
+
+def run(arguments: Namespace, say: Say) -> int:
+    from hrbench.progress import Bars, Lines
+    from hrbench.runner import run as run_suite
+
+    suite = _suite(arguments)
+    folder = RunFolder(arguments.out or Path("runs") / suite.name)
+    bars = sys.stderr.isatty() and not arguments.plain
+    listener = Bars() if bars else Lines(say)
+    try:
+        results = list(run_suite(suite, folder, _settings(arguments), listener))
+    finally:
+        listener.close()
+    report = _write_reports([folder], suite.table, folder.path)
+    say(_summary(results, report))
+    return _exit_code(results, arguments.strict)
+
+
+def _exit_code(results: Sequence[Result], strict: bool) -> int:
+    failed = any(result.status == "failed" for result in results)
+    nothing = not any(result.scores or any(c.value is not None for c in result.costs) for result in results)
+    empty = strict and any(result.status == "empty" for result in results)
+    return 3 if failed or nothing or empty else 0
+
+
+def _summary(results: Sequence[Result], report: Path) -> str:
+    """What a run came to: a line for each entry with its first score, and where the report is."""
+    table = [["entry", "", "points", "95 % interval", ""]]
+    for result in results:
+        first = next((score for score in result.scores if score.value is not None), None)
+        if first is None:
+            table.append([result.name, "", "-", "", f"{result.status}: {_short(result.reason)}"])
+            continue
+        points = listing.show(first.value, first.quantity.unit)
+        ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
+        tag = f"first {result.limited} images only: not comparable" if result.limited else ""
+        table.append([result.name, first.quantity.label, points, ends, tag])
+    return f"\n{listing.columns(table, right=(2,))}\n\nreport: {report}"
+
+
+def _short(text: str, most: int = 150) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _write_reports(runs: Sequence[RunFolder], table: str, out: Path) -> Path:
+    from hrbench.report.write import write_reports
+
+    results = [result for run in runs for result in run.results()]
+    if not results:
+        raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
+    heads = [run.read_run() for run in runs]
+    return write_reports(
+        results,
+        out,
+        title=" and ".join(dict.fromkeys(head.title or head.suite for head in heads)),
+        table=table,
+        environments=[run.read_environment() for run in runs],
+        suites=[run.read_text("suite.yaml") for run in runs],
+    )
+
+
+def report(arguments: Namespace, say: Say) -> int:
+    runs = [RunFolder(path) for path in arguments.runs]
+    for run in runs:
+        if not run.path.is_dir():
+            raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
+    tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
+    table = arguments.table or (next(iter(tables)) if len(tables) == 1 else "")
+    say(f"report: {_write_reports(runs, table, Path(arguments.out) if arguments.out else runs[0].path)}")
+    return 0
+
+
+def check(arguments: Namespace, say: Say) -> int:
+    suite, settings = _suite(arguments), _settings(arguments)
+    table = [["entry", "images", "crops", "accuracy"]]
+    for entry in suite.entries:
+        parts = assemble(entry, settings)
+        if parts.reason:
+            table.append([entry.name, "-", "-", f"left empty: {_short(parts.reason)}"])
+            continue
+        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+        items = sum(len(sample.content) if isinstance(sample.content, tuple) else 1 for sample in samples)
+        passes = items * (2 if entry.protocol.get("flip") else 1)
+        table.append([entry.name, f"{len(samples):,}", f"{items:,}", f"{passes:,} forward passes of one crop"])
+    cells = sum(
+        len(latency["batch"]) * len(latency["dtype"])
+        for latency in (entry.cost.get("latency") for entry in suite.entries)
+        if latency
+    )
+    say(listing.columns(table, right=(1, 2)))
+    say(f"\n{len(suite.entries)} entries, {cells} latency cells; {suite.path} is sound")
+    return 0
+
+
+# --- score, profile --------------------------------------------------------------------------------------------------
+
+
+def score(arguments: Namespace, say: Say) -> int:
+    from hrbench.scoring import score as judge
+
+    judged = judge(
+        arguments.metric,
+        ground_truth=arguments.gt,
+        predictions=arguments.pred,
+        options={"sigmas": arguments.sigmas} if arguments.sigmas else {},
+        verify=arguments.verify,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+    )
+    if arguments.json:
+        scores: list[dict[str, Any]] = [asdict(score) for score in judged.scores]
+        say(json.dumps({"scores": scores, "verify": judged.verdict or None}, indent=1))
+    else:
+        say(listing.scores(judged.scores) + (f"\n{judged.verdict}" if judged.verdict else ""))
+    return 0
+
+
+def profile(arguments: Namespace, say: Say) -> int:
+    from hrbench.cost.latency import measure_latency
+    from hrbench.cost.operations import count_operations, operation_costs, parameter_costs
+    from hrbench.cost.samples import percentile_costs
+    from hrbench.evaluate import device_of
+
+    variant = _variant(arguments)
+    height, width = variant.input
+    ledger = count_operations(lambda: build(variant), (1, 3, height, width))
+    net = build(variant)
+    say(f"{variant.name}, input {height}x{width}\n")
+    say(_ledger(ledger, arguments.depth) + "\n")
+    values = [*parameter_costs(net), *operation_costs(ledger)]
+    if arguments.latency:
+        device = device_of(Settings(device=arguments.device))
+        shape = (arguments.batch, 3, height, width)
+        values += percentile_costs(measure_latency(net.to(device), shape, device=device, dtype=arguments.dtype))
+    say(listing.costs(values))
+    return 0
+
+
+def _variant(arguments: Namespace) -> Variant:
+    """A catalog row, or a callable with an input size; --input overrides the row's."""
+    rows = known().variants
+    size = _input(arguments.input) if arguments.input else None
+    if arguments.model in rows:
+        row = rows[arguments.model]
+        return replace(row, input=size) if size else row
+    if ":" not in arguments.model:
+        raise UsageError(f"there is no model {arguments.model!r}: {listing.resolve.suggestion(arguments.model, rows)}")
+    if size is None:
+        raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
+    sys.path.insert(0, "")
+    return Variant(name=arguments.model, use=arguments.model, task="", input=size)
+
+
+def _input(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--input {text!r} is not HEIGHTxWIDTH, such as 256x192")
+    return int(height), int(width)
+
+
+def _ledger(ledger: Ledger, depth: int) -> str:
+    table = [["module", "parameters", "GMACs", "calls"]]
+    for row in ledger.by_module(depth):
+        macs = listing.show(row.counts.get("macs", 0), "operations", view="macs")
+        table.append([row.module or "(top)", f"{row.parameters or 0:,}", macs, str(row.calls)])
+    return listing.columns(table, right=(1, 2, 3))
+
+
+# --- what there is -----------------------------------------------------------------------------------------------------
+
+
+def models(arguments: Namespace, say: Say) -> int:
+    say(listing.models(arguments.name, _settings(arguments)))
+    return 0
+
+
+def datasets(arguments: Namespace, say: Say) -> int:
+    say(listing.datasets(arguments.name, _settings(arguments)))
+    return 0
+
+
+def metrics(arguments: Namespace, say: Say) -> int:
+    say(listing.metrics())
+    return 0
+
+
+def schema(arguments: Namespace, say: Say) -> int:
+    say(json.dumps(suite_schema(known()), indent=2))
+    return 0
