@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 from hrbench.report.cells import find_score
@@ -24,14 +25,15 @@ def choose_layout(results: Sequence[Result], table: str = "", beside: Path | Non
     names = [table] if table else _defaults(results)
     layouts = [read_layout(name, beside) for name in names]
     tables = tuple(item for layout in layouts for item in layout.tables)
-    title = layouts[0].title if len(layouts) == 1 else ""
+    used = [layout for layout in layouts if any(matches(r, item) for r in results for item in layout.tables)]
+    title = used[0].title if len(used) == 1 else ""
     folder = layouts[0].folder if layouts else Path()
     return complete(Layout(names[0] if names else "derived", tables, title, folder), results)
 
 
 def complete(layout: Layout, results: Sequence[Result]) -> Layout:
     """The layout with derived tables for the results whose scores (or costs, without a data set) it does not show."""
-    left = [result for result in results if not any(_covers(table, result) for table in layout.tables)]
+    left = [result for result in results if not _covered(result, layout)]
     groups: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
     for result in left:
         dataset = result.entry.dataset
@@ -51,7 +53,7 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
 
 def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
     """A table of all the quantities that these results hold, intervals beside the first score of each metric."""
-    rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [result.name for result in results]}
+    rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     if metrics:
         rows["metric"] = list(metrics)
     columns = [
@@ -83,15 +85,16 @@ def _defaults(results: Sequence[Result]) -> list[str]:
     return [name for name in [*tasks, "miniature"] if name in known]
 
 
-def _covers(table: TableLayout, result: Result) -> bool:
-    if not matches(result, table):
-        return False
-    shown = [column for column in table.columns if column.source == "score"]
+def _covered(result: Result, layout: Layout) -> bool:
+    """Whether every metric of the result has a place in some table (where it has none: the result itself)."""
+    tables = [table for table in layout.tables if matches(result, table)]
     if result.entry.dataset is None:
-        return True
-    if not result.scores:
+        return bool(tables)
+    shown = [column for table in tables for column in table.columns if column.source == "score"]
+    held = dict.fromkeys(score.metric for score in result.scores)
+    if not held:
         return bool(shown)
-    return any(find_score(result, column.name, column.metric) for column in shown)
+    return all(any(find_score(result, column.name, metric) for column in shown) for metric in held)
 
 
 def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:

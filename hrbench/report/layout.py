@@ -46,9 +46,10 @@ TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", 
 class ColumnLayout:
     """One quantity of a table, or one text about its rows.
 
-    name: the quantity's name, or one of `TEXTS`. parts: what is shown of it, always in the
-    order of `Part`. published: the key of the published rows. where: conditions a cost must have. unit: for quantities that no result holds yet. bold: whether
-    the best is set in bold (None: scores are, costs are not). varies: leave a text out where all rows have the same.
+    name: the quantity's name, or one of `TEXTS`. parts: what is shown of it, always in the order of `Part`.
+    published: the key of the published rows. where: conditions a cost must have. unit: for quantities that no result
+    holds yet. bold: whether the best is set in bold (None: scores are, costs are not). varies: leave a text out where
+    all rows have the same.
     """
 
     source: Source

@@ -32,11 +32,10 @@ from hrbench.types import Better, Quantity, Result, Unit
 class Column:
     """One column. quantity: number shared by the columns of one quantity (its measured, published ... parts).
 
-    unit: as shown ("points", "M", ...; "" for text). label: the whole heading in one line, unique in the table.
+    key: unique in the table. heading: the quantity's. unit: as shown ("points", "M", ...; "" for text).
     """
 
     key: str
-    label: str
     heading: str
     part: Part | Literal["text"]
     quantity: int
@@ -44,6 +43,12 @@ class Column:
     unit: str = ""
     better: Better = "neither"
     description: str = ""
+
+    @property
+    def full_label(self) -> str:
+        """Group, heading and part in one line: "Latency (ms): batch 1", "AP published"."""
+        part = "" if self.part in ("measured", "text") else f" {PART_LABELS[self.part]}"
+        return f"{self.group}: {self.heading}{part}" if self.group else self.heading + part
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,20 @@ PART_LABELS: dict[str, str] = {
     "published": "published",
     "difference": "difference",
 }
+
+
+def marker(number: int) -> str:
+    """The sign of a footnote: a, b, ... z, aa, ab, ...
+
+    >>> [marker(number) for number in (0, 25, 26, 53)]
+    ['a', 'z', 'aa', 'bb']
+    """
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
 
 
 def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
@@ -147,16 +166,14 @@ class _Builder:
         for index, (layout, quantity) in enumerate(zip(self.columns, self.quantities, strict=True)):
             heading = layout.label or (quantity.label if quantity else "") or layout.name
             if layout.source == "text":
-                columns.append(Column(layout.name, heading, heading.capitalize(), "text", index, layout.group))
+                columns.append(Column(layout.name, layout.label or heading.capitalize(), "text", index, layout.group))
                 continue
             unit = units.NAMES[unit_of(layout, quantity)]
             where = "".join(f" {key}={value}" for key, value in layout.where.items())
             for part in layout.parts:
-                suffix = "" if part == "measured" else f" {PART_LABELS[part]}"
                 columns.append(
                     Column(
                         key=f"{layout.name}{where}{'' if part == 'measured' else '.' + part}",
-                        label=heading + suffix,
                         heading=heading,
                         part=part,
                         quantity=index,
@@ -230,13 +247,11 @@ class _Builder:
         if part == "published":
             return self._published_cell(layout, quantity, row)
         if part == "difference":
-            return self._difference(layout, unit, result, row, fact)
+            return self._difference(layout, unit, result, row, fact, noted)
         if fact.value is None:
             if part == "interval":
                 return Cell(reason=fact.reason)
-            # One footnote to a row and reason is enough: the first empty cell carries it.
-            notes = () if fact.reason in noted else (self._note(fact.reason),)
-            noted.add(fact.reason)
+            notes = self._first_note(fact.reason, noted)
             return Cell("–", "empty", reason=fact.reason, notes=notes, conditions=fact.conditions)
         if part == "interval":
             if fact.interval is None:
@@ -263,7 +278,13 @@ class _Builder:
         return Cell(text, "published", (figure,), detail=tuple(detail), notes=tuple(self._note(t) for t in texts))
 
     def _difference(
-        self, layout: ColumnLayout, unit: Unit, result: Result, row: Mapping[str, Any] | None, fact: Found
+        self,
+        layout: ColumnLayout,
+        unit: Unit,
+        result: Result,
+        row: Mapping[str, Any] | None,
+        fact: Found,
+        noted: set[str],
     ) -> Cell:
         """Measured minus published, where the two were made alike."""
         figure = figure_of(row, layout.published)
@@ -272,11 +293,11 @@ class _Builder:
         assert self.layout.published is not None
         unlike = unlikeness(result, self.layout.published.requires) if layout.source == "score" else ""
         if unlike:
-            return Cell("≠", "empty", reason=unlike, notes=(self._note(unlike),))
+            return Cell("≠", "empty", reason=unlike, notes=self._first_note(unlike, noted))
         view = layout.name
         base = figure * units.divisor(unit, view)
         value = fact.value - base
-        text = units.signed(value, unit, layout.decimals, view)
+        text = units.signed(value, unit, published_decimals(layout, unit, figure), view)
         ends = fact.interval
         notable = ends is not None and not ends[0] <= base <= ends[1]
         detail = [("measured − published", units.signed(value, unit, 2 if unit == "fraction" else None, view))]
@@ -320,6 +341,13 @@ class _Builder:
         if text not in self.footnotes:
             self.footnotes.append(text)
         return self.footnotes.index(text)
+
+    def _first_note(self, text: str, noted: set[str]) -> tuple[int, ...]:
+        """One footnote to a row and reason is enough: the first empty cell carries it."""
+        if text in noted:
+            return ()
+        noted.add(text)
+        return (self._note(text),)
 
     def _caption(self, linked: Sequence[Mapping[str, Any] | None]) -> str:
         sentences = [self.layout.caption]

@@ -1,0 +1,65 @@
+"""Tables as one CSV file: a line per row, a column per quantity, numbers unrounded and in the unit of the heading."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from hrbench.report.cells import Cell
+from hrbench.report.table import Column, Row, Table
+
+FIXED = ("table", "row", "kind", "status", "tags", "reasons")
+
+
+def render_csv(tables: Sequence[Table]) -> str:
+    """All tables, one below the other; a row has values in the columns of its own table only.
+
+    `row` is the entry's name; `reasons` says what its empty cells lack. An interval has two columns, low and high.
+    """
+    headings = list(dict.fromkeys(name for table in tables for column in table.columns for name in _names(column)))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*FIXED, *headings], restval="", lineterminator="\n")
+    writer.writeheader()
+    for table in tables:
+        for row in table.rows:
+            fixed = (table.name, row.name, row.kind, row.status, "; ".join(row.tags), _reasons(row))
+            line = dict(zip(FIXED, fixed, strict=True))
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                line |= dict(zip(_names(column), _values(column, cell), strict=False))  # an empty cell has none
+            writer.writerow({key: _clean(value) for key, value in line.items()})
+    return out.getvalue()
+
+
+def _names(column: Column) -> list[str]:
+    if column.part == "text":
+        return [column.key]
+    unit = f" [{column.unit}]" if column.unit else ""
+    if column.part == "interval":
+        return [f"{column.key.removesuffix('.interval')}.{end}{unit}" for end in ("low", "high")]
+    return [column.key + unit]
+
+
+def _values(column: Column, cell: Cell) -> list[str]:
+    if column.part == "text":
+        return [cell.text]
+    return [f"{value:.12g}" for value in cell.values]
+
+
+def _reasons(row: Row) -> str:
+    return "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.kind == "empty" and cell.text))
+
+
+def _clean(text: str) -> str:
+    """One line, and nothing that a spreadsheet would run as a formula.
+
+    >>> _clean("=1+1"), _clean("-0.1"), _clean("two\\nlines")
+    ("'=1+1", '-0.1', 'two lines')
+    """
+    text = " ".join(text.replace("\0", " ").split())
+    if text[:1] in "=+-@" and text:
+        try:
+            float(text)
+        except ValueError:
+            return "'" + text
+    return text

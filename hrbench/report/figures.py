@@ -1,0 +1,186 @@
+"""What the page shows beside its tables: plots per table, strips of latency samples, drawings of predictions."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hrbench import units
+from hrbench.report.cells import cost_conditions, find_cost
+from hrbench.report.plots import Point, accuracy_against_cost
+from hrbench.report.rows import family, is_miniature, title_of
+from hrbench.report.summary import headline
+from hrbench.report.table import Table
+from hrbench.types import Cost, Result
+
+_IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+_AXES = (
+    ("macs", {}, "GMACs"),
+    ("parameters", {}, "Parameters (M)"),
+    ("latency", {"batch": 1}, "Latency at batch 1 (ms)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Accuracy of one table's headline against several costs; drawings: (name of the cost, svg)."""
+
+    name: str
+    title: str
+    drawings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One latency: what was timed, how, and its samples as a drawing."""
+
+    name: str
+    model: str
+    conditions: str
+    median: str
+    samples: str
+    drawing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One drawing of a prediction; uri: its bytes as a data URI, "" where the file is gone and `caption` says so."""
+
+    uri: str
+    kind: str
+    caption: str
+
+
+def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
+    """A plot for each table with a headline accuracy that is measured, or published beside known costs."""
+    by_name: dict[str, list[Result]] = {}
+    for result in results:
+        by_name.setdefault(result.name, []).append(result)
+    found = []
+    for table in tables:
+        index = headline(table)
+        if index is None:
+            continue
+        drawings = []
+        for number, (cost, where, label) in enumerate(_AXES):
+            points = _points(table, index, by_name, cost, where)
+            if len(points) > 1:
+                unit = table.columns[index]
+                name = f"plot-{table.name}-{number}".replace(" ", "-")
+                drawings.append((label, accuracy_against_cost(points, name, label, f"{unit.heading} ({unit.unit})")))
+        if drawings:
+            found.append(Plot(table.name, table.title, tuple(drawings)))
+    return found
+
+
+def _points(
+    table: Table, index: int, results: Mapping[str, Sequence[Result]], cost: str, where: Mapping[str, Any]
+) -> list[Point]:
+    """One point to a row that has this cost and an accuracy, measured or published; limited rows have none."""
+    parts = {c.part: i for i, c in enumerate(table.columns) if c.quantity == table.columns[index].quantity}
+    taken: dict[str, int] = {}
+    points = []
+    for row in table.rows:
+        if row.kind != "measured" or row.limited is not None:
+            continue
+        order = taken[row.name] = taken.get(row.name, -1) + 1  # several runs may hold entries of one name
+        result = results[row.name][min(order, len(results[row.name]) - 1)]
+        spent = find_cost(result, cost, where)
+        values = row.cells[index].values
+        interval = row.cells[parts["interval"]].values if "interval" in parts else ()
+        published = row.cells[parts["published"]].values if "published" in parts else ()
+        if spent is None or not spent.value or not (values or published):
+            continue
+        size = units.size(result.entry.variant.input)
+        x = units.shown(spent.value, spent.quantity.unit, cost)
+        facts = [f"{title_of(result)} {size}", units.with_unit(spent.value, spent.quantity.unit, view=cost)]
+        if values:
+            facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
+        if interval:
+            facts.append(f"95 % interval {row.cells[parts['interval']].text}")
+        points.append(
+            Point(
+                label=f"{title_of(result)} {size}",
+                family=family(title_of(result)),
+                line=f"{family(title_of(result))} {size}",
+                x=x,
+                y=values[0] if values else None,
+                low=interval[0] if interval else None,
+                high=interval[1] if interval else None,
+                published=published[0] if published else None,
+                tooltip="\n".join(facts),
+            )
+        )
+    return points
+
+
+def strips(results: Sequence[Result]) -> list[Strip]:
+    """Every latency that has samples, all drawn over one logarithmic axis of seconds."""
+    costs = [(result, cost) for result in results for cost in result.costs if cost.quantity.unit == "seconds"]
+    timed = [(result, cost) for result, cost in costs if any(sample > 0 for sample in cost.samples)]
+    samples = [sample for _, cost in timed for sample in cost.samples if sample > 0]
+    low, high = (min(samples), max(samples)) if samples else (1.0, 1.0)
+    return [_strip(result, cost, low, high) for result, cost in timed]
+
+
+def _strip(result: Result, cost: Cost, low: float, high: float) -> Strip:
+    shown = dict(cost_conditions(cost))
+    shown.pop("input", None)
+    conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
+    return Strip(
+        name=result.name,
+        model=f"{title_of(result)} {units.size(result.entry.variant.input)}" + _mark(result),
+        conditions=conditions,
+        median="" if cost.value is None else units.show(cost.value, "seconds"),
+        samples=f"{len(cost.samples):,}",
+        drawing=_drawn(cost.samples, cost.value, low, high),
+    )
+
+
+def _drawn(samples: Sequence[float], middle: float | None, low: float, high: float) -> str:
+    """A tick to a sample (quantiles of them where there are very many), a taller one for the value reported."""
+    width, height = 220.0, 18.0
+
+    def place(value: float) -> str:
+        span = math.log(high / low)
+        share = math.log(max(value, low) / low) / span if span else 0.5
+        return f"{2 + share * (width - 4):.1f}"
+
+    ordered = sorted(sample for sample in samples if sample > 0)
+    if len(ordered) > 120:
+        ordered = [ordered[round(index * (len(ordered) - 1) / 119)] for index in range(120)]
+    ticks = "".join(f"M{place(sample)} 5v8" for sample in ordered)
+    text = f"{len(samples)} samples from {units.duration(min(samples))} to {units.duration(max(samples))}"
+    main = "" if middle is None else f'<path class="median" d="M{place(middle)} 1v16"/>'
+    return (
+        f'<svg class="strip" role="img" aria-label="{text}" viewBox="0 0 {width:g} {height:g}">'
+        f'<title>{text}</title><path class="axis" d="M0 9H{width:g}"/><path class="ticks" d="{ticks}"/>{main}</svg>'
+    )
+
+
+def shots(result: Result, folder_of: Callable[[Result], Path]) -> list[Shot]:
+    """The drawings of one result, worst ones first, as data URIs; a file that is gone leaves its caption."""
+    order = {"worst": 0, "typical": 1}
+    found = []
+    for drawing in sorted(result.drawings, key=lambda drawing: order.get(drawing.kind, 2)):
+        uri = _data_uri(folder_of(result), drawing.file)
+        caption = drawing.caption or f"image {drawing.sample}"
+        found.append(Shot(uri, drawing.kind, caption if uri else f"{caption} (the file {drawing.file} is not there)"))
+    return found
+
+
+def _data_uri(folder: Path, file: str) -> str:
+    """The picture's bytes; "" for one that is not there, is none, or lies outside the folder."""
+    path = (folder / file).resolve()
+    kind = _IMAGES.get(path.suffix.lower())
+    if kind is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return ""
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _mark(result: Result) -> str:
+    return " (miniature)" if is_miniature(result) and "miniature" not in title_of(result).lower() else ""

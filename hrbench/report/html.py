@@ -1,0 +1,233 @@
+"""The report as one HTML file that holds everything it shows: no request leaves it, online or from disk."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from hrbench import units
+from hrbench.report import figures
+from hrbench.report.cells import Cell, Facts, plain_text, protocol_text
+from hrbench.report.csv import render_csv
+from hrbench.report.latex import render_latex
+from hrbench.report.layout import Layout
+from hrbench.report.markdown import render_markdown
+from hrbench.report.published import Rows, read_published
+from hrbench.report.rows import is_miniature, title_of
+from hrbench.report.summary import headline, missing, summarise
+from hrbench.report.table import Column, Row, Table, build_tables, marker
+from hrbench.types import Cost, Result
+from hrbench.version import __version__
+
+TEMPLATES = Path(__file__).parent / "templates"
+_PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One heading cell. column: the index it sorts by, None for one that spans several."""
+
+    text: str
+    label: str
+    columns: int = 1
+    rows: int = 1
+    column: int | None = None
+    first: str = "ascending"
+    description: str = ""
+    numeric: bool = True
+
+
+@dataclass(slots=True)
+class _Facts:
+    """Facts shared by many cells, each stored once in the page and referred to by its number."""
+
+    known: dict[Facts, int] = field(default_factory=dict)
+
+    def number(self, facts: Facts) -> int:
+        return self.known.setdefault(facts, len(self.known))
+
+    def of(self, cell: Cell) -> str:
+        """The numbers of what a cell can tell, in one attribute."""
+        own = cell.detail
+        if cell.reason and cell.text:
+            own = (("", cell.reason), *own)
+        return " ".join(str(self.number(facts)) for facts in (own, cell.conditions) if facts)
+
+
+def render_html(
+    results: Sequence[Result],
+    layout: Layout,
+    environment: Mapping[str, Any],
+    suite_text: str,
+    folder_of: Callable[[Result], Path],
+    *,
+    title: str = "",
+    published: Mapping[str, Rows] | None = None,
+) -> str:
+    """The whole page.
+
+    layout: from `choose_layout`. environment: as stored with the run (nested plain values; of several runs, one value
+    per run). suite_text: the suite file as it was run. folder_of: the folder in which an entry's drawings lie.
+    title: the page's, the layout's own where it is left out. published: table name -> rows; read where left out.
+    """
+    tables = build_tables(results, layout, read_published(layout) if published is None else published)
+    facts = _Facts()
+    page = _environment(facts).get_template("report.html.j2")
+    gallery = [(result, figures.shots(result, folder_of)) for result in results if result.drawings]
+    return page.render(
+        title=title or layout.title or "Results",
+        summary=summarise(results, tables),
+        made=_made(environment),
+        version=__version__,
+        tables=tables,
+        headlines={table.name: headline(table) for table in tables},
+        plots=figures.plots(results, tables),
+        gallery=gallery,
+        missing=missing(results),
+        strips=figures.strips(results),
+        uncounted=_uncounted(results),
+        entries=[_entry(result) for result in results],
+        environment=_tree(environment),
+        suite_text=suite_text,
+        downloads=_downloads(tables),
+        facts=facts,
+        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    )
+
+
+def _environment(facts: _Facts) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(headings=headings, marker=marker, facts_of=facts.of, body=_body, input_of=_input)
+    environment.filters.update(svg=Markup, units_size=units.size, model=title_of, miniature=is_miniature)
+    return environment
+
+
+def headings(columns: Sequence[Column]) -> list[list[Heading]]:
+    """Heading cells, one list to a line: groups, quantities, their parts, as many lines as the table needs."""
+    widths = {column.quantity: sum(c.quantity == column.quantity for c in columns) for column in columns}
+    grouped, parted = any(column.group for column in columns), any(width > 1 for width in widths.values())
+    lines: list[list[Heading]] = [[] for _ in range(1 + grouped + parted)]
+    place = 0
+    for group, run in groupby(columns, key=lambda column: column.group):
+        members = list(run)
+        if group:
+            lines[0].append(Heading(group, group, len(members)))
+        top = 1 if group else 0  # a quantity without a group stands as high as the groups do
+        depth = grouped - top + 1
+        for _, same in groupby(members, key=lambda column: column.quantity):
+            leaves = list(same)
+            if len(leaves) == 1:
+                lines[top].append(_leaf(leaves[0], leaves[0].heading, place, depth + parted))
+            else:
+                lines[top].append(
+                    Heading(leaves[0].heading, leaves[0].heading, len(leaves), depth, description=leaves[0].description)
+                )
+                for offset, leaf in enumerate(leaves):
+                    lines[-1].append(_leaf(leaf, _PARTS[leaf.part], place + offset, 1))
+            place += len(leaves)
+    return lines
+
+
+def _leaf(column: Column, text: str, place: int, rows: int) -> Heading:
+    numeric = column.part != "text"
+    first = "descending" if column.better == "higher" and numeric else "ascending"
+    return Heading(text, column.full_label, 1, rows, place, first, column.description, numeric)
+
+
+def _body(table: Table) -> list[tuple[str, list[Any]]]:
+    """Rows by group, for a `<tbody>` each."""
+    return [(group, list(rows)) for group, rows in groupby(table.rows, key=lambda row: row.group)]
+
+
+def _input(table: Table, row: Row) -> str:
+    """The input size, which narrow screens show below the model instead of in a column of its own."""
+    cells = zip(table.columns, row.cells, strict=True)
+    return next((cell.text for column, cell in cells if column.key == "input"), "")
+
+
+def _made(environment: Mapping[str, Any]) -> list[str]:
+    """When, on what and with which version, where the environment says so."""
+    words = []
+    device = environment.get("device")
+    for value in (environment.get("time") or environment.get("date"), device):
+        name = value.get("name") if isinstance(value, Mapping) else value
+        if name:
+            words.append(units.date(str(name)))
+    return words
+
+
+def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
+    """(entry, convention, operators) for every count that passed over operators it has no rule for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for cost in result.costs:
+            if cost.conditions.get("uncounted"):
+                key = (cost.quantity.label or cost.quantity.name, _operators(cost))
+                found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
+    return [(", ".join(dict.fromkeys(names)), view, operators) for (view, operators), names in found.items()]
+
+
+def _operators(cost: Cost) -> str:
+    uncounted = cost.conditions["uncounted"]
+    if isinstance(uncounted, Mapping):
+        return ", ".join(f"{name} ×{plain_text(calls)}" for name, calls in uncounted.items())
+    return plain_text(uncounted)
+
+
+def _entry(result: Result) -> tuple[str, list[tuple[str, Any]]]:
+    """Name of an entry and all that is known of how it was made, as a tree."""
+    entry = result.entry
+    facts: dict[str, Any] = {
+        "status": result.status + (f": {result.reason}" if result.reason else ""),
+        "model": f"{entry.variant.name} ({entry.variant.use}{_arguments(entry.variant.args)})",
+        "input": units.size(entry.variant.input),
+        "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
+        "protocol": protocol_text(entry.protocol) if entry.protocol else "",
+        "limited to": f"{result.limited} images" if result.limited is not None else "",
+        "notes": "; ".join(result.notes),
+        "accuracy key": result.accuracy_key or "",
+        "cost key": result.cost_key or "",
+        "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
+        **result.provenance,
+    }
+    return result.name, _tree(facts)
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    return "".join(f", {key} {plain_text(value)}" for key, value in arguments.items())
+
+
+def _tree(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Nested plain values as (name, text or list of the same)."""
+    return [
+        (str(key).replace("_", " "), _tree(value) if isinstance(value, Mapping) else plain_text(value))
+        for key, value in values.items()
+        if value not in ("", None, {}, [], ())
+    ]
+
+
+def _downloads(tables: Sequence[Table]) -> list[tuple[str, str, str]]:
+    """(label, file name, data URI) of the same tables in the other formats."""
+    texts = {
+        "CSV": ("report.csv", "text/csv", render_csv(tables)),
+        "Markdown": ("report.md", "text/markdown", render_markdown(tables)),
+        "LaTeX": ("report.tex", "application/x-tex", render_latex(tables)),
+    }
+    return [
+        (label, file, f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
+        for label, (file, kind, text) in texts.items()
+    ]

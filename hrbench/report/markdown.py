@@ -1,0 +1,61 @@
+"""Tables as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hrbench.report.cells import Cell
+from hrbench.report.table import Column, Row, Table, marker
+
+
+def render_markdown(tables: Sequence[Table]) -> str:
+    """All tables, each with its title, caption and footnotes; numbers are aligned right."""
+    return "\n".join(_table(table) for table in tables)
+
+
+def escape(text: str) -> str:
+    r"""Text that Markdown shows as it is, in one line.
+
+    >>> escape("a|b *c* <d>\n_e_")
+    'a\\|b \\*c\\* &lt;d&gt; \\_e\\_'
+    """
+    text = " ".join(text.split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|\[\]~$])", r"\\\1", text)
+
+
+def _table(table: Table) -> str:
+    lines = [f"## {escape(table.title)}", ""]
+    if table.caption:
+        lines += [escape(table.caption), ""]
+    lines.append(_line([_heading(column) for column in table.columns]))
+    lines.append(_line([":--" if column.part == "text" else "--:" for column in table.columns]))
+    group = ""
+    for row in table.rows:
+        if row.group != group:
+            group = row.group
+            lines.append(_line([f"*{escape(group)}*"] + [""] * (len(table.columns) - 1)))
+        lines.append(_line([_cell(row, cell, index) for index, cell in enumerate(row.cells)]))
+    notes = [f"<sup>{marker(number)}</sup> {escape(text)}" for number, text in enumerate(table.footnotes)]
+    # A backslash ends a line without ending the paragraph.
+    paragraph = "\\\n".join(notes + [escape(text) for text in table.remarks])
+    return "\n".join([*lines, "", paragraph, ""] if paragraph else [*lines, ""])
+
+
+def _heading(column: Column) -> str:
+    return escape(column.full_label)
+
+
+def _cell(row: Row, cell: Cell, index: int) -> str:
+    text = escape(cell.text)
+    if cell.bold:
+        text = f"**{text}**"
+    if index == 0 and row.tags:
+        text += f" ({escape('; '.join(row.tags))})"
+    notes = (row.notes if index == 0 else ()) + cell.notes
+    return text + (f"<sup>{','.join(map(marker, notes))}</sup>" if notes else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

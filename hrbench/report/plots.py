@@ -1,0 +1,202 @@
+"""Accuracy against cost as SVG that lies in the page: text is text, colours follow the page, points have tooltips.
+
+Matplotlib draws in placeholder colours; they are exchanged for CSS variables, so that one drawing serves light and
+dark. The same points give the same bytes: identifiers come from a fixed salt and no date is written.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+INK, RULE, PAPER = "#010203", "#010204", "#010205"
+SERIES = tuple(f"#0a0b0{index}" for index in range(1, 7))
+_CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
+    colour: f"var(--series-{index})" for index, colour in enumerate(SERIES, 1)
+}
+_WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
+_FONT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One network in the plane, in shown units. low, high: the interval's ends. published: its published accuracy.
+
+    family: what shares a colour; line: points that share it are joined. tooltip: one line per fact.
+    """
+
+    label: str
+    family: str
+    line: str
+    x: float
+    y: float | None
+    low: float | None = None
+    high: float | None = None
+    published: float | None = None
+    tooltip: str = ""
+
+
+def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_label: str) -> str:
+    """An inline `<svg>`: measured points filled with their interval, published ones hollow, families in colours.
+
+    name: distinguishes the identifiers of several drawings in a page. At least one point is needed.
+    """
+    import matplotlib  # imported here: a report without a plot, and `hrbench --help`, do without it
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    families = list(dict.fromkeys(point.family for point in points))
+    colours = {family: SERIES[index % len(SERIES)] for index, family in enumerate(families)}
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": name,
+        "svg.fonttype": "none",
+        "font.size": _FONT,
+        "font.family": "sans-serif",
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="none")
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.085, 0.125, 0.905, 0.86), facecolor="none")
+        _frame(axes, points, x_label, y_label)
+        tooltips = _marks(axes, points, colours, name)
+        _names(axes, points)
+        _legend(axes, points, colours)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return _inline(out.getvalue(), name, tooltips, f"{y_label} against {x_label} for {len(points)} networks")
+
+
+def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+    xs = [point.x for point in points]
+    low, high = min(xs), max(xs)
+    pad = max((high / low) ** 0.12, 1.12)
+    axes.set_xscale("log")
+    axes.set_xlim(low / pad, high * pad * 1.1)
+    ys = [y for point in points for y in (point.y, point.low, point.high, point.published) if y is not None]
+    margin = max(0.08 * (max(ys) - min(ys)), 0.5)
+    axes.set_ylim(min(ys) - margin, max(ys) + margin)
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(low / pad, high * pad * 1.1)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.grid(True, color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+        spine.set_linewidth(0.8)
+    axes.tick_params(colors=INK, length=3, width=0.8)
+    axes.set_xlabel(x_label, color=INK)
+    axes.set_ylabel(y_label, color=INK)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers within a span, few enough to be read."""
+    import math
+
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1,)):
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= 9:
+            break
+    return ticks
+
+
+def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: str) -> dict[str, str]:
+    """Draws lines, intervals and points; group identifier -> tooltip."""
+    tooltips = {}
+    for line in dict.fromkeys(point.line for point in points):
+        joined = sorted((p.x, p.y, p.family) for p in points if p.line == line and p.y is not None)
+        if len(joined) > 1:
+            xs, ys, families = zip(*joined, strict=True)
+            axes.plot(xs, ys, color=colours[families[0]], linewidth=1.0, alpha=0.45, zorder=2)
+    for index, point in enumerate(points):
+        colour = colours[point.family]
+        if point.published is not None:
+            gid = f"{name}-published-{index}"
+            axes.plot([point.x], [point.published], "o", ms=7, mfc=PAPER, mec=colour, mew=1.3, zorder=3, gid=gid)
+            tooltips[gid] = f"{point.label}, published: {point.published:g}"
+        if point.y is None:
+            continue
+        if point.low is not None and point.high is not None:
+            axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.4, zorder=4, alpha=0.8)
+        gid = f"{name}-measured-{index}"
+        axes.plot([point.x], [point.y], "o", ms=5.5, mfc=colour, mec=PAPER, mew=0.7, zorder=5, gid=gid)
+        tooltips[gid] = point.tooltip or point.label
+    return tooltips
+
+
+def _names(axes: Any, points: Sequence[Point]) -> None:
+    """A label beside each point, at the first of eight places where it meets neither a label nor a point."""
+    places = []
+    for point in points:
+        heights = [y for y in (point.y, point.published) if y is not None]
+        places += [axes.transData.transform((point.x, y)) for y in heights]
+    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    for point in points:
+        if point.low is not None and point.high is not None:
+            (x, low), (_, high) = axes.transData.transform([(point.x, point.low), (point.x, point.high)])
+            boxes.append((x - 1.5, low, x + 1.5, high))
+    area = axes.get_window_extent().extents
+    size = _FONT - 1.5
+    for point in points:
+        y = point.y if point.y is not None else point.published
+        if y is None:
+            continue
+        x0, y0 = axes.transData.transform((point.x, y))
+        width, height = 0.53 * size * len(point.label), size
+        offsets = [(7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13), (7, 18), (7, -18)]
+        scored = []
+        for order, (dx, dy) in enumerate(offsets):
+            left = x0 + dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
+            box = (left, y0 + dy - height / 2, left + width, y0 + dy + height / 2)
+            outside = box[0] < area[0] or box[2] > area[2] + 4 or box[1] < area[1] or box[3] > area[3]
+            scored.append((sum(_overlap(box, other) for other in boxes) + 1e4 * outside, order, box, dx, dy))
+        _, _, box, dx, dy = min(scored)
+        boxes.append(box)
+        side = "right" if dx < 0 else "center" if dx == 0 else "left"
+        axes.annotate(
+            point.label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
+            fontsize=size, color=INK, zorder=6,
+        )  # fmt: skip
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def _legend(axes: Any, points: Sequence[Point], colours: dict[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], marker="o", ls="", ms=5.5, color=colour, label=name) for name, colour in colours.items()]
+    if any(point.y is not None for point in points):
+        keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
+    if any(point.published is not None for point in points):
+        keys.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=PAPER, mec=INK, label="published"))
+    legend = axes.legend(handles=keys, loc="lower right", frameon=False, labelcolor=INK, fontsize=_FONT - 1)
+    legend.set_zorder(1)
+
+
+def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
+    """The `<svg>` element alone: scalable, named, identifiers of its own, placeholder colours exchanged."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
+    for gid, text in tooltips.items():
+        svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}" class="point"><title>{escape(text)}</title>', 1)
+    own = re.escape(name)
+    svg = re.sub(rf'\bid="(?!{own}-)', f'id="{name}-', svg)
+    svg = re.sub(rf'(href="#|url\(#)(?!{own}-)', rf"\g<1>{name}-", svg)
+    for colour, css in _CSS.items():
+        svg = svg.replace(colour, css)
+    return svg

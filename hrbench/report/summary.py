@@ -1,0 +1,125 @@
+"""What a report says in words: what was measured, what came out, what is missing and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hrbench import units
+from hrbench.report.rows import is_miniature
+from hrbench.report.table import Column, Row, Table
+from hrbench.types import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One reason why something is empty, and the entries it concerns (with the quantity, where it is a cost)."""
+
+    reason: str
+    entries: tuple[str, ...]
+
+
+def headline(table: Table) -> int | None:
+    """Index of the column that a table is about: its first measured one that has intervals beside it."""
+    parts = {
+        column.quantity: {c.part for c in table.columns if c.quantity == column.quantity} for column in table.columns
+    }
+    for index, column in enumerate(table.columns):
+        if column.part == "measured" and "interval" in parts[column.quantity]:
+            return index
+    return None
+
+
+def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
+    """One sentence on what there is, then one or two to each table that has a headline."""
+    count = {status: sum(result.status == status for result in results) for status in ("done", "empty", "failed")}
+    parts = [f"{count['done']} measured"]
+    if count["empty"]:
+        parts.append(f"{count['empty']} without accuracy, because data or weights are missing")
+    if count["failed"]:
+        parts.append(f"{count['failed']} failed")
+    sentences = [f"{units.amount(len(results), 'entry', 'entries')}: {', '.join(parts)}."]
+    if results and all(is_miniature(result) for result in results):
+        sentences.append("All of them are miniatures: small drawn data sets and narrow networks.")
+    for number, table in enumerate(tables, 1):
+        index = headline(table)
+        if index is not None:
+            sentences.append(_headline(number, table, index))
+    return sentences
+
+
+def missing(results: Sequence[Result]) -> list[Missing]:
+    """Reasons why something is empty, each once, in the order of the results."""
+    found: dict[str, list[str]] = {}
+
+    def note(reason: str, entry: str) -> None:
+        reason = " ".join(reason.split())
+        if reason and entry not in found.setdefault(reason, []):
+            found[reason].append(entry)
+
+    for result in results:
+        if result.status != "done":
+            note(f"failed: {result.reason}" if result.status == "failed" else result.reason, result.name)
+        for score in result.scores:
+            if score.value is None and score.reason != result.reason:
+                note(score.reason, f"{result.name} ({score.quantity.label or score.quantity.name})")
+        for cost in result.costs:
+            if cost.value is None and cost.reason != result.reason:
+                under = [str(cost.conditions[key]) for key in ("dtype",) if key in cost.conditions]
+                under += [f"batch {cost.conditions['batch']}"] if "batch" in cost.conditions else []
+                what = ", ".join([cost.quantity.label or cost.quantity.name, *under])
+                note(cost.reason, f"{result.name} ({what})")
+    return [Missing(reason, tuple(entries)) for reason, entries in found.items()]
+
+
+def _headline(number: int, table: Table, index: int) -> str:
+    name = table.columns[index].heading
+    measured = [row for row in table.rows if row.kind == "measured"]
+    there = [row for row in measured if row.cells[index].values]
+    full = [row for row in there if row.limited is None]
+    if not there:
+        return f"{table.title} (Table {number}): no {name} could be measured yet; the table says what is missing."
+    if not full:
+        return f"{table.title} (Table {number}): limited runs only, comparable with nothing."
+    sign = -1 if table.columns[index].better == "lower" else 1
+    best = max(full, key=lambda row: sign * row.cells[index].values[0])
+    among = f"the best of {len(full)}" if len(full) > 1 else "the only one measured"
+    interval = _part(table.columns, best, index, "interval")
+    text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
+    text += f", 95 % interval {interval}." if interval else "."
+    return text + _agreement(table, full, index)
+
+
+def _agreement(table: Table, rows: Sequence[Row], index: int) -> str:
+    """How many published figures the intervals hold."""
+    column = next((i for i, c in enumerate(table.columns) if _is_part(c, table.columns[index], "difference")), None)
+    if column is None:
+        return ""
+    cells = [row.cells[column] for row in rows if row.cells[column].kind == "difference"]
+    if not cells:
+        return ""
+    inside = sum(not cell.notable for cell in cells)
+    if len(cells) == 1:
+        return f" The published figure {'lies' if inside else 'does not lie'} in the measured 95 % interval."
+    which = "All" if inside == len(cells) else "None" if not inside else f"{inside} of"
+    if which == "None":
+        return f" None of the {len(cells)} published figures lies in its measured 95 % interval."
+    verb, whose = ("lies", "its") if inside == 1 else ("lie", "their")
+    return f" {which} {len(cells)} published figures {verb} in {whose} measured 95 % interval."
+
+
+def _part(columns: Sequence[Column], row: Row, index: int, part: str) -> str:
+    cells = zip(columns, row.cells, strict=True)
+    return next((cell.text for column, cell in cells if _is_part(column, columns[index], part)), "")
+
+
+def _is_part(column: Column, of: Column, part: str) -> bool:
+    return column.quantity == of.quantity and column.part == part
+
+
+def _called(table: Table, row: Row) -> str:
+    """Model and input, as the row's first text columns have them."""
+    texts = {
+        column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True) if column.part == "text"
+    }
+    return f"{texts.get('model', row.name)} at {texts['input']}" if "input" in texts else texts.get("model", row.name)
