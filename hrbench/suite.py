@@ -127,21 +127,32 @@ def _checked_top(root: Node, problems: Problems) -> bool:
     return True
 
 
-def _check(model: type[BaseModel], node: Node, problems: Problems) -> set[str]:
-    """Checks a mapping against a pydantic model; the keys of it in which something is wrong."""
-    wrong = _without_value(node, problems)
-    plain = node.plain()
-    for key in wrong:
-        plain.pop(key)
+def _check(model: type[BaseModel], node: Node, problems: Problems) -> Node | None:
+    """Checks a mapping against a pydantic model: None where it is in order, else what is left to look at of it.
+
+    Left is the mapping without its unknown keys and without the values in which something is wrong.
+    """
+    left = node.having(dict.fromkeys(_without_value(node, problems)))
+    fine = len(left.value) == len(node.value)
     try:  # through JSON, where a list may be a tuple, yet "16" is no number
-        model.model_validate_json(json.dumps(plain), strict=True)
+        model.model_validate_json(json.dumps(left.plain()), strict=True)
     except ValidationError as error:
+        fine = False
         for one in error.errors():
-            place = one["loc"]
-            at = node.at(place)
-            wrong.add(str(place[0]) if place else "")
-            problems.add(at, _message(one, at, model))
-    return wrong
+            problems.add(node.at(one["loc"]), _message(one, node.at(one["loc"]), model))
+            place = [part for part in one["loc"] if not (isinstance(part, str) and part.startswith("("))]
+            left = _pruned(left, place if one["type"] == "extra_forbidden" else place[:1])
+    return None if fine else left
+
+
+def _pruned(node: Node, place: Sequence[Any]) -> Node:
+    """The tree without the key that `place` leads to."""
+    if not place or not isinstance(node.value, dict) or place[0] not in node.value:
+        return node
+    inner = node.value[place[0]]
+    if len(place) > 1 and isinstance(inner.value, dict):
+        return node.having({place[0]: _pruned(inner, place[1:])})
+    return node.having({place[0]: None})
 
 
 def _without_value(node: Node, problems: Problems) -> set[str]:
@@ -164,7 +175,7 @@ def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
         may = keys_at(above) if any(isinstance(part, str) for part in above) else tuple(model.model_fields)
         return f"unknown key {place[-1]!r}; {suggestion(str(place[-1]), may)}"
     if error["type"] == "missing" and isinstance(place[-1], int):
-        return f"{'.'.join(map(str, place[:-1]))} must have more than {place[-1]} values"
+        return f"{'.'.join(map(str, place[:-1]))} must have at least {place[-1] + 1} values"
     if error["type"] == "missing":
         return f"{named} is missing"
     if error["loc"][-1] == NAME:
@@ -183,9 +194,9 @@ def _entries(root: Node, settings: Sequence[Node], limit: int | None, context: C
         node = _merge(defaults, raw)
         for setting in settings:
             node = _merge(node, setting)
-        wrong = _check(EntryFields, node, problems)
-        one = entry(node.having(**dict.fromkeys(wrong, None)), limit, context)
-        if one is not None and not wrong:
+        left = _check(EntryFields, node, problems)
+        one = entry(node if left is None else left, limit, context)
+        if one is not None and left is None:
             made.append(one)
     named = _named(made)
     _refuse_duplicates(named, root, problems)
@@ -233,7 +244,7 @@ def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
     for model in sides["model"]:
         for data in sides["dataset"]:
             line = model if model is not None and row.get("models") is not None else row
-            made = row.having(models=None, datasets=None, model=model, dataset=data)
+            made = row.having({"models": None, "datasets": None, "model": model, "dataset": data})
             yield Node(made.value, row.source, line.line)
 
 
@@ -261,7 +272,7 @@ def _merge(under: Node, over: Node) -> Node:
 
 def _override(text: str, problems: Problems) -> Node | None:
     """ "cost.latency.batch=1" as the mapping {cost: {latency: {batch: 1}}}."""
-    source = f"--set {text}"
+    source = f"--set {' '.join(text.split())}"
     key, equals, value = text.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):
@@ -270,7 +281,10 @@ def _override(text: str, problems: Problems) -> Node | None:
     if keys[0] in ("model", "models", "datasets", "name") and len(keys) == 1:
         problems.add(Node(None, source), f"{key} cannot be the same for every entry; use --only to choose entries")
         return None
+    before = len(problems.found)
     node = suite_yaml.value(value, source, problems)
+    if len(problems.found) > before:
+        return None
     for part in reversed(keys):
         node = Node({part: node}, source)
     return node

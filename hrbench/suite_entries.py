@@ -241,18 +241,17 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def metrics(node: Node | None, row: DatasetRow | None, context: Context) -> tuple[str, ...]:
-    """What predictions are judged by: as given, or the data set's own."""
-    if row is None:
-        return ()
-    names = tuple(row.metrics) if node is None else tuple(node.plain())
+def metrics(node: Node | None, at: Node, row: DatasetRow | None, context: Context) -> tuple[str, ...]:
+    """What predictions are judged by: as given, or the data set's own, which stands at `at`."""
+    own = () if row is None else tuple(row.metrics)
+    names = own if node is None else tuple(node.plain())
     for name in names:
         if name not in context.known.metrics and not context.exists("hrbench.metrics", name):
-            where = node if node is not None else Node(None, f"data set {row.name}")
+            where = node if node is not None else at
             context.problems.add(where, f"no metric is called {name!r}; {suggestion(name, context.known.metrics)}")
     if node is not None and len(set(names)) != len(names):
         context.problems.add(node, f"metrics names one twice: {', '.join(names)}")
-    return names
+    return () if row is None else names
 
 
 def weights(node: Node | None, made: Variant | None, context: Context) -> str | None:
@@ -315,7 +314,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         made = replace(made, name=plain["name"])  # a network of one's own goes by the name of its entry
     task = made.task if made is not None else row.task if row is not None else None
     settings = None if task is None else protocol(node.get("protocol"), node, task, context)
-    judged = metrics(node.get("metrics"), row, context)
+    judged = metrics(node.get("metrics"), data or node, row, context)
     source = weights(node.get("weights"), made, context)
     if made is None or settings is None or (wanted and row is None):
         return None
@@ -336,6 +335,10 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
 def explained(error: Mapping[str, Any], value: Any) -> str:
     """What pydantic found, in our words: "must be a valid integer, not 'abc'"."""
     message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
+    if error["type"] == "too_short":
+        return f"must have at least {error['ctx']['min_length']} values"
+    if error["type"] == "too_long":
+        return f"must have at most {error['ctx']['max_length']} values"
     if error["type"] == "string_pattern_mismatch":
         message = "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit"
     shown = json.dumps(value, ensure_ascii=False)

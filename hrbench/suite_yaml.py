@@ -6,7 +6,7 @@ Not ruamel's own objects: those stop at the first duplicate key, and forget line
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Node:
             return [node.plain() for node in self.value]
         return self.value
 
-    def having(self, **values: Node | None) -> Node:
+    def having(self, values: Mapping[str, Node | None]) -> Node:
         """This mapping with some values exchanged; None takes a key out."""
         merged = {**self.value, **values}
         return Node({key: node for key, node in merged.items() if node is not None}, self.source, self.line)
