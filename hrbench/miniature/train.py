@@ -89,11 +89,18 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def train_and_save(name: str, out: Path | None, iterations: int | None, tell: Callable[[str | Progress], None]) -> Path:
+def train_and_save(
+    name: str,
+    out: Path | None,
+    iterations: int | None,
+    tell: Callable[[str | Progress], None],
+    threads: int = THREADS,
+) -> Path:
     """Train one network by its recipe and write its weights as float16 safetensors; returns the file.
 
-    out: the file, by default the one that ships. iterations: instead of the recipe's.
+    out: the file, by default the one that ships. iterations: instead of the recipe's. threads: of PyTorch.
     """
+    torch.set_num_threads(threads)
     plan = recipe(name)
     if iterations is not None:
         plan = replace(plan, iterations=iterations)
@@ -187,7 +194,6 @@ def train(
     every: int = 100,
 ) -> list[float]:
     """Train in place; returns the loss of every iteration. The network ends in evaluation mode."""
-    torch.set_num_threads(THREADS)
     net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     # Norms and biases are left out of the decay: it would only fight the statistics.
     decayed = [p for p in net.parameters() if p.ndim > 1]
