@@ -1,0 +1,103 @@
+"""Clocks: a real one on the CPU, and the CUDA protocol against something that writes down what it is asked."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from hrbench.cost.clocks import CpuClock, CudaClock, clock_for
+from hrbench.types import UsageError
+
+
+class Gpu:
+    """Stands in for `torch.cuda`: a GPU whose time passes only where the test says so."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 0.0
+        self.log: list[str] = []
+
+    @contextmanager
+    def device(self, device):
+        self.log.append(f"enter {device}")
+        yield
+        self.log.append("leave")
+
+    def Event(self, enable_timing: bool):
+        assert enable_timing
+        return Mark(self)
+
+    def synchronize(self, device):
+        self.log.append(f"synchronize {device}")
+
+    def current_stream(self, device):
+        return f"stream of {device}"
+
+
+class Mark:
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self.at: float | None = None
+
+    def record(self, stream):
+        self.at = self.gpu.milliseconds
+        self.gpu.log.append(f"record on {stream}")
+
+    def synchronize(self):
+        self.gpu.log.append("wait for event")
+
+    def elapsed_time(self, end: Mark) -> float:
+        assert self.at is not None and end.at is not None
+        assert self.gpu.log[-2:] == ["wait for event", "leave"], "read before the work was done"
+        return end.at - self.at
+
+
+def test_events_enclose_the_work_on_its_stream_after_the_device_is_idle():
+    gpu = Gpu()
+
+    def work():
+        gpu.log.append("work")
+        gpu.milliseconds += 12.5
+
+    assert CudaClock("cuda:1", gpu).measure(work) == 0.0125
+    assert gpu.log == [
+        "enter cuda:1",
+        "synchronize cuda:1",
+        "record on stream of cuda:1",
+        "work",
+        "record on stream of cuda:1",
+        "wait for event",
+        "leave",
+    ]
+
+
+def test_both_clocks_go_forward():
+    for clock in (CpuClock(), CudaClock("cuda", Gpu())):
+        start = clock.now()
+        assert clock.measure(lambda: sum(range(1000))) >= 0
+        assert clock.now() >= start
+
+
+def test_the_cpu_clock_times_the_work():
+    import time
+
+    assert 0.02 <= CpuClock().measure(lambda: time.sleep(0.02)) < 1
+
+
+def test_each_device_has_its_clock(monkeypatch):
+    assert isinstance(clock_for(torch.device("cpu")), CpuClock)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert isinstance(clock_for(torch.device("cuda")), CudaClock)
+    assert isinstance(clock_for(torch.device("cuda:0")), CudaClock)
+    with pytest.raises(UsageError, match=r"cuda:1 was asked for, but there are only 1"):
+        clock_for(torch.device("cuda:1"))
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UsageError, match="no CUDA device here"):
+        clock_for(torch.device("cuda"))
+    with pytest.raises(UsageError, match="not on meta"):
+        clock_for(torch.device("meta"))
