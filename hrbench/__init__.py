@@ -55,10 +55,9 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     from hrbench.evaluate import Settings
     from hrbench.store import RunFolder
 
-    paths: dict[str, Any] = {
-        key: Path(value) if key in ("data", "weights") else value for key, value in settings.items()
-    }
-    return runner.run(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**paths))
+    for key in {"data", "weights"} & set(settings):
+        settings[key] = Path(settings[key])
+    return runner.run(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
 
 
 def load(folder: str | Path) -> list[Result]:

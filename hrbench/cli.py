@@ -144,9 +144,7 @@ def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gt", metavar="FILE", required=True, help="ground truth, in the metric's own format")
     command.add_argument("--pred", metavar="FILE", required=True, help="predictions, in the metric's own format")
     command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
-    command.add_argument(
-        "--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000); 0: none"
-    )
+    command.add_argument("--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000)")
     command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
     command.add_argument("--verify", action="store_true", help="run the official code beside ours and compare")
     command.add_argument("--json", action="store_true", help="scores as JSON")
@@ -164,9 +162,7 @@ def _profile(command: argparse.ArgumentParser) -> None:
 
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
-    command.add_argument(
-        "--table", metavar="FILE", default="", help="a layout of one's own, or the name of a shipped one"
-    )
+    command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
 
 

@@ -67,7 +67,7 @@ def _summary(results: Sequence[Result], report: Path) -> str:
     table = [["entry", "", "points", "95 % interval", ""]]
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
-        if first is None:
+        if first is None or first.value is None:
             table.append([result.name, "", "-", "", f"{result.status}: {_short(result.reason)}"])
             continue
         points = listing.show(first.value, first.quantity.unit)
@@ -205,7 +205,7 @@ def _ledger(ledger: Ledger, depth: int) -> str:
     return listing.columns(table, right=(1, 2, 3))
 
 
-# --- what there is -----------------------------------------------------------------------------------------------------
+# --- what there is ---------------------------------------------------------------------------------------------------
 
 
 def models(arguments: Namespace, say: Say) -> int:

@@ -21,9 +21,7 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):
-        cells = [
-            text.rjust(w) if i in right else text.ljust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = [row[i].rjust(width) if i in right else row[i].ljust(width) for i, width in enumerate(widths)]
         lines.append("  ".join(cells).rstrip())
         if number == 0:
             lines.append("  ".join("-" * width for width in widths))
@@ -142,15 +140,12 @@ def costs(values: Sequence[Cost]) -> str:
     """Costs with their units, each with the conditions that define it."""
     table = [["cost", "value", ""]]
     for cost in values:
-        view = str(cost.conditions.get("view", ""))
-        shown = show(cost.value, cost.quantity.unit, view=view) if view else ""
-        if cost.value is None:
-            shown = "-"
-        elif not view:
-            shown = with_unit(cost.value, cost.quantity.unit)
-        about = [
-            f"{key} {cost.conditions[key]}" for key in ("batch", "dtype", "device", "passes") if key in cost.conditions
-        ]
+        view, unit = str(cost.conditions.get("view", "")), cost.quantity.unit
+        shown = "-"
+        if cost.value is not None:  # the heading of an operation view names its unit already
+            shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
+        named = [key for key in ("batch", "dtype", "device", "passes") if key in cost.conditions]
+        about = [f"{key} {cost.conditions[key]}" for key in named]
         uncounted = cost.conditions.get("uncounted") or {}
         if uncounted:
             about.append("not counted: " + ", ".join(f"{name} x{calls}" for name, calls in uncounted.items()))
