@@ -1,0 +1,192 @@
+"""MPII ground truth and predictions on disk.
+
+Ground truth: `gt_valid.mat` as the HRNet code reads it: `dataset_joints` (16 names), `jnt_missing` (16, N),
+`pos_gt_src` (16, 2, N) in px, the top-left pixel at (1, 1), `headboxes_src` (2, 2, N): corner, xy, person. Where
+`valid.json` beside it lists as many people, it says in which image each is; else every person stands alone.
+
+Predictions: `.npy` (N, 16, 2 or 3), x, y and perhaps a confidence, the top-left pixel at (0, 0), NaN for people who
+were not predicted (a limited run); or the `pred.mat` of the HRNet and SimpleBaseline code, key `preds`, (N, 16, 2),
+top-left at (1, 1) (`lib/dataset/mpii.py` adds one before it saves).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..types import InputError, MissingError, Prediction
+from .files import reading, replacing
+
+JOINTS = 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """Ground truth of N people.
+
+    joints: 16 names in the file's order. position: (N, 16, 2) float64, px, top-left pixel at (1, 1).
+    visible: (N, 16) bool. head: (N,) float64, diagonal of the head box in px. image: (N,) names, or None.
+    """
+
+    path: Path
+    joints: tuple[str, ...]
+    position: np.ndarray
+    visible: np.ndarray
+    head: np.ndarray
+    image: np.ndarray | None
+
+
+def read_truth(path: Path) -> Target:
+    """`path` is gt_valid.mat, or a folder that holds it or annot/gt_valid.mat. Raises InputError, MissingError."""
+    path = _found(Path(path))
+    content = _mat(path, "MPII's gt_valid.mat")
+    for key in ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"):
+        if key not in content:
+            raise InputError(
+                f"{path}: {key!r} is missing; is it the gt_valid.mat of the HRNet code's MPII annotations?"
+            )
+    people = np.shape(content["pos_gt_src"])[-1] if np.ndim(content["pos_gt_src"]) == 3 else 0
+    missing = _array(path, content, "jnt_missing", (JOINTS, people))
+    position = _array(path, content, "pos_gt_src", (JOINTS, 2, people))
+    heads = _array(path, content, "headboxes_src", (2, 2, people))
+    odd = np.argwhere(~np.isin(missing.T, (0, 1)))
+    if len(odd):
+        raise InputError(f"{path}: person {odd[0][0]}, joint {odd[0][1]}: jnt_missing is neither 0 nor 1")
+    visible = missing.T == 0
+    head = np.linalg.norm(heads[1] - heads[0], axis=0)
+    wrong = np.flatnonzero(~(np.isfinite(head) & (head > 0)))
+    if len(wrong):
+        raise InputError(f"{path}: person {wrong[0]}: the head box has diagonal {head[wrong[0]]}; it must be positive")
+    position = position.transpose(2, 0, 1)
+    odd = np.argwhere(~np.isfinite(position).all(axis=2) & visible)
+    if len(odd):
+        raise InputError(f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite; correct the file")
+    return Target(path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people))
+
+
+def _found(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for candidate in (path / "gt_valid.mat", path / "annot" / "gt_valid.mat"):
+        if candidate.is_file():
+            return candidate
+    raise MissingError(
+        f"{path}: holds neither gt_valid.mat nor annot/gt_valid.mat; it comes with the HRNet code's data"
+    )
+
+
+def _mat(path: Path, what: str) -> dict[str, Any]:
+    from scipy.io import loadmat  # imported late: COCO alone does not need it
+
+    with reading(path, what) as stream:
+        try:
+            return loadmat(stream)
+        except Exception as error:  # scipy raises whatever the bytes lead to
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path}: cannot be read as a MATLAB file: {said}; it should be {what}") from None
+
+
+def _array(path: Path, content: dict[str, Any], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(content[key])
+    if array.shape != shape or shape[-1] == 0 or array.dtype.kind not in "fiub":
+        wanted = ", ".join(map(str, shape[:-1])) + ", people"
+        raise InputError(f"{path}: {key} has shape {array.shape} of {array.dtype}; it should be numbers of ({wanted})")
+    return array.astype(np.float64)
+
+
+def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
+    try:
+        names = tuple(str(np.ravel(one)[0]) for one in np.ravel(cell))
+    except IndexError:
+        names = ()
+    if len(set(names)) != JOINTS:
+        raise InputError(f"{path}: dataset_joints should be {JOINTS} different names; found {len(set(names))}")
+    return names
+
+
+def _images(path: Path, people: int) -> np.ndarray | None:
+    """(N,) image names from valid.json in the same folder; None where it is not there or lists another number."""
+    beside = path.with_name("valid.json")
+    if not beside.exists():
+        return None
+    with reading(beside, "the list of MPII people") as stream:
+        try:
+            rows = json.loads(stream.read())
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{beside}: not valid JSON: {str(error).splitlines()[0]}") from None
+    if not isinstance(rows, list):
+        raise InputError(f"{beside}: holds no list; it should list the {people} people of {path.name}")
+    if len(rows) != people:
+        return None  # a list of other people: it cannot say whose image is which
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or not isinstance(row.get("image"), str):
+            raise InputError(f"{beside}: person {index}: 'image' is missing or not a file name")
+    return np.array([row["image"] for row in rows])
+
+
+def read_predictions(path: Path, people: int) -> np.ndarray:
+    """(N, 16, 2), float32 or float64 as in the file, px with the top-left pixel at (1, 1).
+
+    A file may end early, as that of a limited run does: people behind its end get NaN, and `measure` knows whether
+    they matter. Raises InputError for another shape or an infinite value, MissingError.
+    """
+    path = Path(path)
+    if path.suffix == ".mat":
+        content = _mat(path, "the pred.mat of the HRNet code")
+        if "preds" not in content:
+            raise InputError(f"{path}: 'preds' is missing; the HRNet code's pred.mat holds it")
+        preds, offset = np.asarray(content["preds"]), 0
+    else:
+        with reading(path, "predictions of MPII people (N, 16, 3)") as stream:
+            try:
+                preds, offset = np.load(stream, allow_pickle=False), 1
+            except Exception as error:  # a damaged header leads NumPy's parser to errors of many kinds
+                said = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {said}") from None
+    if not isinstance(preds, np.ndarray) or preds.ndim != 3 or preds.dtype.kind not in "fiu":
+        raise InputError(f"{path}: holds no array of numbers (people, 16, 2 or 3)")
+    if preds.shape[0] > people or preds.shape[1] != JOINTS or preds.shape[2] not in (2, 3):
+        raise InputError(f"{path}: shape {preds.shape}; the ground truth asks for ({people}, {JOINTS}, 2 or 3)")
+    infinite = np.argwhere(np.isinf(preds[..., :2]).any(axis=2))
+    if len(infinite):
+        raise InputError(f"{path}: person {infinite[0][0]}, joint {infinite[0][1]}: a coordinate is infinite")
+    # plus one in the file's own precision, as the official code adds it: float32 rounds here
+    precision = np.float32 if preds.dtype.itemsize < 8 else np.float64
+    points = preds[..., :2].astype(precision) + precision(offset)
+    rest = np.full((people - len(points), JOINTS, 2), np.nan, precision)
+    return np.concatenate((points, rest))
+
+
+def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
+    """(N, 16, 3) float32 as .npy, whole or not at all, up to the greatest index; NaN for those not predicted.
+
+    A prediction's value is a list of dicts with `index` (row in the official order) and `keypoints`, flat
+    [x, y, confidence] x 16 in px with the top-left pixel at (0, 0).
+    Raises InputError for a person who comes twice, a wrong length or NaN; UsageError where it cannot be written.
+    """
+    rows: dict[int, np.ndarray] = {}
+    for prediction in predictions:
+        for row in prediction.value:
+            for key in ("index", "keypoints"):
+                if key not in row:
+                    raise InputError(f"image {prediction.sample}: {key!r} is missing from a prediction")
+            index, points = int(row["index"]), np.asarray(row["keypoints"], np.float32)
+            if points.shape != (3 * JOINTS,) or not np.isfinite(points).all():
+                raise InputError(
+                    f"image {prediction.sample}, person {index}: keypoints must be {3 * JOINTS} finite numbers; "
+                    "does the network diverge?"
+                )
+            if index < 0 or index in rows:
+                raise InputError(f"image {prediction.sample}, person {index}: predicted twice, or not a row number")
+            rows[index] = points.reshape(JOINTS, 3)
+    table = np.full((max(rows, default=-1) + 1, JOINTS, 3), math.nan, np.float32)
+    for index, points in rows.items():
+        table[index] = points
+    with replacing(Path(path)) as stream:
+        np.save(stream, table, allow_pickle=False)

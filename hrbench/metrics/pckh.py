@@ -1,0 +1,255 @@
+"""PCKh of MPII: the share of visible joints predicted within a part of the head's size.
+
+A joint is right when its distance to the annotation is at most threshold x 0.6 x the diagonal of the head box. Pelvis
+and thorax are left out. "Head" is joint 9 alone; pairs are the mean of left and right; Mean weights the 14 joints by
+how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11: it is
+called so here, and the exact 0.10 stands beside it. Source: `evaluate` in lib/dataset/mpii.py of
+https://github.com/leoxiaobin/deep-high-resolution-net.pytorch, percentages equal to the last bit.
+
+State, rows by person (N): `person` (N,) int64, row in the official order; `image` (N,) its image's name, or its row
+where names are not known; `distance` (N, 16) float64, over 0.6 head diagonals; `visible` (N, 16) bool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..types import InputError, Prediction, Quantity, Score, State, UsageError
+from .bootstrap import intervals
+from .mpii_files import Target, read_predictions, read_truth, write_predictions
+
+HEAD_SHARE = 0.6
+LEFT_OUT = ("pelv", "thor")
+THRESHOLDS = (0.5, 0.11, 0.1)
+PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Head", ("head",)),
+    ("Shoulder", ("lsho", "rsho")),
+    ("Elbow", ("lelb", "relb")),
+    ("Wrist", ("lwri", "rwri")),
+    ("Hip", ("lhip", "rhip")),
+    ("Knee", ("lkne", "rkne")),
+    ("Ankle", ("lank", "rank")),
+)
+_ARRAYS = ("person", "image", "distance", "visible")
+
+
+def _quantities() -> tuple[Quantity, ...]:
+    rule = "within {} x 0.6 head-box diagonals of the annotation; n is visible joints."
+    parts = [
+        Quantity(
+            f"pckh@0.5/{part.lower()}",
+            part,
+            "fraction",
+            "higher",
+            f"Share of {part.lower()} joints " + rule.format(0.5),
+        )
+        for part, _ in PARTS
+    ]
+    mean = "Share of all visible joints but pelvis and thorax "
+    note = ' The official code prints this as "Mean@0.1".'
+    return (
+        *parts,
+        Quantity("pckh@0.5/mean", "Mean", "fraction", "higher", mean + rule.format(0.5)),
+        Quantity("pckh@0.11/mean", "Mean@0.11", "fraction", "higher", mean + rule.format(0.11) + note),
+        Quantity("pckh@0.10/mean", "Mean@0.10", "fraction", "higher", mean + rule.format("exactly 0.10")),
+    )
+
+
+class MpiiPckh:
+    """PCKh on MPII people, percentages equal to the HRNet code's to the last bit."""
+
+    name = "mpii-pckh"
+    version = 1
+    prediction_file = "predictions.npy"
+    quantities: tuple[Quantity, ...] = _quantities()
+
+    def read_target(self, path: Path) -> Target:
+        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `mpii_files`."""
+        return read_truth(Path(path))
+
+    def read_predictions(self, path: Path, target: Target) -> np.ndarray:
+        """(N, 16, 2) px, top-left pixel at (1, 1), from .npy (top-left at 0) or the official .mat (at 1)."""
+        return read_predictions(Path(path), len(target.head))
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `mpii_files.write_predictions`."""
+        write_predictions(predictions, Path(path))
+
+    def measure(self, predictions: np.ndarray, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Distances of all joints. images: names of images, or rows of people; None: everybody.
+
+        Raises InputError where one of these people has NaN for a prediction, or an image is not of the set.
+        """
+        rows = np.arange(len(target.head)) if images is None else _rows(images, target)
+        bad = np.argwhere(np.isnan(predictions[rows]).any(axis=2))
+        if len(bad):
+            person = rows[bad[0][0]]
+            where = f" (image {target.image[person]})" if target.image is not None else ""
+            raise InputError(
+                f"person {person}{where}: no prediction, or NaN, at joint {bad[0][1]}; "
+                "predict everybody, or limit the evaluation to those predicted"
+            )
+        error = predictions[rows] - target.position[rows]
+        distance = np.linalg.norm(error, axis=2) / (target.head[rows] * HEAD_SHARE)[:, None]
+        visible = target.visible[rows]
+        arrays = {
+            "person": rows.astype(np.int64),
+            "image": rows.astype(np.int64) if target.image is None else target.image[rows],
+            # what is not visible may be annotated as anything, NaN too
+            "distance": np.where(visible, distance, 0.0),
+            "visible": visible,
+        }
+        return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising person. Raises InputError where a person occurs twice or joints differ."""
+        if not states:
+            raise UsageError(f"nothing to merge: give at least one state of {self.name}")
+        parts = [self._arrays(state) for state in states]
+        for state, part in zip(states[1:], parts[1:], strict=True):
+            if state.params != states[0].params:
+                raise InputError(f"states of {self.name} differ in joints; measure all alike")
+            if part["image"].dtype.kind != parts[0]["image"].dtype.kind:
+                raise InputError(f"states of {self.name} differ in whether images are known; measure all alike")
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
+        unique, counts = np.unique(arrays["person"], return_counts=True)
+        if len(unique) < len(arrays["person"]):
+            raise InputError(
+                f"person {unique[counts > 1][0]} is in more than one of the merged states; merge each once"
+            )
+        return State(
+            self.name,
+            self.version,
+            states[0].params,
+            self._arrays(State(self.name, self.version, states[0].params, arrays)),
+        )
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """The ten numbers with their 95 % intervals over images, people of one image drawn together."""
+        arrays, joints = self._arrays(state), tuple(state.params["joints"])
+        table = _by_image(arrays)
+        values = percentages(table.sum(axis=0), joints) / 100
+
+        def statistic(weights: np.ndarray) -> np.ndarray:
+            # sums of whole numbers below 2^53: exact in any order
+            return percentages((weights @ table.reshape(len(table), -1)).reshape(4, -1), joints) / 100
+
+        ends = intervals(statistic, len(table), resamples, seed)
+        seen = dict(zip(joints, table[:, 3].sum(axis=0).astype(int).tolist(), strict=True))
+        many = [sum(seen[joint] for joint in names) for _, names in PARTS]
+        many += [sum(seen[joint] for joint in joints if joint not in LEFT_OUT)] * 3
+        scores = []
+        for quantity, value, interval, n in zip(self.quantities, values.tolist(), ends, many, strict=True):
+            if np.isnan(value):
+                reason = f"a joint of {quantity.label} is visible in none of {len(arrays['person'])} people"
+                scores.append(Score(self.name, quantity, None, None, n, reason))
+            else:
+                scores.append(Score(self.name, quantity, value, interval, n))
+        return scores
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image name (or person's row) -> area under its PCKh curve up to 0.5, in [0, 1], over its visible joints.
+
+        Images without a visible joint that counts are absent.
+        """
+        arrays = self._arrays(state)
+        counts = arrays["visible"] & _counting(state.params["joints"])
+        good = np.where(counts, 1 - np.minimum(arrays["distance"], 0.5) / 0.5, 0.0).sum(axis=1)
+        images, where = np.unique(arrays["image"], return_inverse=True)
+        number = np.bincount(where, counts.sum(axis=1), minlength=len(images))
+        total = np.bincount(where, good, minlength=len(images))
+        return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The ten numbers by counting person after person and joint after joint, in plain Python; NaN where none."""
+        truth = self.read_target(target)
+        points = self.read_predictions(predictions, truth)
+        rows = np.arange(len(truth.head)) if images is None else _rows(images, truth)
+        right: dict[tuple[str, float], int] = {}
+        seen = dict.fromkeys(truth.joints, 0)
+        for person in rows.tolist():
+            for place, joint in enumerate(truth.joints):
+                if not truth.visible[person, place]:
+                    continue
+                seen[joint] += 1
+                x, y = (points[person, place] - truth.position[person, place]).tolist()
+                size = float(truth.head[person]) * HEAD_SHARE
+                for threshold in THRESHOLDS:
+                    right[joint, threshold] = right.get((joint, threshold), 0) + (
+                        (x * x + y * y) ** 0.5 / size <= threshold
+                    )
+
+        def share(joint: str, threshold: float) -> float:
+            return right.get((joint, threshold), 0) / seen[joint] if seen[joint] else float("nan")
+
+        counting = [joint for joint in truth.joints if joint not in LEFT_OUT]
+        total = sum(seen[joint] for joint in counting)
+        numbers = [sum(share(joint, 0.5) for joint in names) / len(names) for _, names in PARTS]
+        for threshold in THRESHOLDS:
+            numbers.append(sum(right.get((j, threshold), 0) for j in counting) / total if total else float("nan"))
+        return {quantity.name: number for quantity, number in zip(self.quantities, numbers, strict=True)}
+
+    def _arrays(self, state: State) -> dict[str, np.ndarray]:
+        """The arrays by rising person. Raises InputError where the state is of another metric or version."""
+        if (state.metric, state.version) != (self.name, self.version) or any(n not in state.arrays for n in _ARRAYS):
+            raise InputError(
+                f"a state of {state.metric} version {state.version} was given to {self.name} version {self.version}; "
+                "measure again"
+            )
+        order = np.argsort(state.arrays["person"], kind="stable")
+        return {name: state.arrays[name][order] for name in _ARRAYS}
+
+
+def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:
+    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN where a joint of a part is never visible.
+
+    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. Where the official Mean is NaN because some
+    joint is never visible, that joint has no weight here.
+    """
+    visible = counts[3]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = 100.0 * counts[:3] / visible
+        ratio = np.where(_counting(joints), visible, 0) / np.sum(visible[_counting(joints)])
+        means = np.sum(np.where(ratio > 0, share * ratio, 0.0), axis=1)
+    if not np.any(ratio > 0):
+        means[:] = np.nan
+    place = {joint: n for n, joint in enumerate(joints)}
+    parts = []
+    for _, names in PARTS:
+        some = [share[0, place[joint]] for joint in names]
+        parts.append(some[0] if len(some) == 1 else 0.5 * (some[0] + some[1]))
+    return np.array([*parts, *means])
+
+
+def _counting(joints: Sequence[str]) -> np.ndarray:
+    return np.array([joint not in LEFT_OUT for joint in joints])
+
+
+def _by_image(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """(I, 4, 16) float64, whole numbers: joints right at each threshold, and visible, summed over an image's people."""
+    visible, distance = arrays["visible"], arrays["distance"]
+    rows = np.stack([*(visible & (distance <= threshold) for threshold in THRESHOLDS), visible], axis=1)
+    images, where = np.unique(arrays["image"], return_inverse=True)
+    table = np.zeros((len(images), *rows.shape[1:]))
+    np.add.at(table, where, rows)
+    return table
+
+
+def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+    """Rows of the people of `images` (names), or the rows themselves, rising. Raises InputError for unknown ones."""
+    chosen: set[int] = set()
+    by_name: dict[str, list[int]] = {}
+    for row, image in enumerate([] if target.image is None else target.image.tolist()):
+        by_name.setdefault(image, []).append(row)
+    for image in images:
+        known = image in by_name if isinstance(image, str) else 0 <= image < len(target.head)
+        if not known:
+            raise InputError(
+                f"{target.path}: {image!r}, asked for, is neither one of {len(by_name)} images with names nor a row "
+                f"below {len(target.head)}"
+            )
+        chosen.update(by_name[image] if isinstance(image, str) else [int(image)])
+    return np.array(sorted(chosen), np.int64)
