@@ -20,6 +20,8 @@ CONVENTIONS = {
     "fvcore": "multiply-adds / 10⁹ with batch norm and upsampling, as fvcore counts",
     "hrnet-paper": "multiply-adds / 2³⁰, transposed convolutions by their output, as the HRNet papers count",
 }
+_INNER = ("uncounted", "divisor", "device_type", "flags", "input")  # of no use in a hover text
+_SPANS = ("first_pass", "budget")
 _ALIKE = ("batch", "device", "dtype", "percentile", "threads", "view")
 _COST_UNITS: dict[str, Unit] = {"parameters": "count", "latency": "seconds", "memory": "bytes", "energy": "joules"}
 
@@ -164,7 +166,9 @@ def score_conditions(result: Result, metric: str = "") -> Facts:
 
 def cost_conditions(cost: Cost) -> Facts:
     """What a cost was measured under, as its conditions say."""
-    return tuple((str(key), plain_text(value)) for key, value in cost.conditions.items() if key != "uncounted")
+    shown = {key: value for key, value in cost.conditions.items() if key not in _INNER}
+    spans = {key: units.duration(value) for key, value in shown.items() if key in _SPANS and value is not None}
+    return tuple((str(key).replace("_", " "), spans.get(key) or plain_text(value)) for key, value in shown.items())
 
 
 def protocol_text(protocol: Mapping[str, Any]) -> str:
@@ -205,14 +209,14 @@ def limited_text(limit: int) -> str:
 
 
 def device_of(result: Result) -> str:
-    """The device's name as the provenance has it, or ""."""
-    for place in (result.provenance, result.provenance.get("environment")):
-        device = place.get("device") if isinstance(place, Mapping) else None
-        if isinstance(device, Mapping):
-            device = device.get("name")
-        if device:
-            return str(device)
-    return ""
+    """The name of the device that computed the predictions, as the provenance has it, or ""."""
+    device = str(result.provenance.get("device") or "")
+    environment = result.provenance.get("environment") or {}
+    gpus = environment.get("gpus") or []
+    kind, _, index = device.partition(":")
+    if kind == "cuda" and int(index or 0) < len(gpus):
+        return str(gpus[int(index or 0)].get("name") or device)
+    return str(environment.get("processor") or device) if kind == "cpu" else device
 
 
 def on_device(result: Result) -> str:

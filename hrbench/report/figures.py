@@ -128,8 +128,7 @@ def strips(results: Sequence[Result]) -> list[Strip]:
 
 
 def _strip(result: Result, cost: Cost, low: float, high: float) -> Strip:
-    shown = dict(cost_conditions(cost))
-    shown.pop("input", None)
+    shown = {key: text for key, text in cost_conditions(cost) if key in ("batch", "dtype", "device", "threads")}
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
     return Strip(
         name=result.name,

@@ -93,7 +93,7 @@ def render_html(
         missing=missing(results),
         strips=figures.strips(results),
         uncounted=_uncounted(results),
-        entries=[_entry(result) for result in results],
+        entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
         suite_text=suite_text,
         downloads=_downloads(tables),
@@ -160,14 +160,10 @@ def _input(table: Table, row: Row) -> str:
 
 
 def _made(environment: Mapping[str, Any]) -> list[str]:
-    """When, on what and with which version, where the environment says so."""
-    words = []
-    device = environment.get("device")
-    for value in (environment.get("time") or environment.get("date"), device):
-        name = value.get("name") if isinstance(value, Mapping) else value
-        if name:
-            words.append(units.date(str(name)))
-    return words
+    """On what the run was made: its GPUs, or its processor."""
+    gpus = [str(gpu.get("name")) for gpu in environment.get("gpus") or []]
+    names = list(dict.fromkeys(gpus)) or [str(environment.get("processor") or "")]
+    return [name for name in names if name]
 
 
 def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
@@ -188,9 +184,11 @@ def _operators(cost: Cost) -> str:
     return plain_text(uncounted)
 
 
-def _entry(result: Result) -> tuple[str, list[tuple[str, Any]]]:
-    """Name of an entry and all that is known of how it was made, as a tree."""
+def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
+    """Name of an entry and all that is known of how it was made, as a tree; the page's environment is not repeated."""
     entry = result.entry
+    stated = {"protocol": entry.protocol, "environment": environment}
+    more = {key: value for key, value in result.provenance.items() if value != stated.get(key)}
     facts: dict[str, Any] = {
         "status": result.status + (f": {result.reason}" if result.reason else ""),
         "model": f"{entry.variant.name} ({entry.variant.use}{_arguments(entry.variant.args)})",
@@ -202,7 +200,7 @@ def _entry(result: Result) -> tuple[str, list[tuple[str, Any]]]:
         "accuracy key": result.accuracy_key or "",
         "cost key": result.cost_key or "",
         "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
-        **result.provenance,
+        **more,
     }
     return result.name, _tree(facts)
 
@@ -214,10 +212,19 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 def _tree(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Nested plain values as (name, text or list of the same)."""
     return [
-        (str(key).replace("_", " "), _tree(value) if isinstance(value, Mapping) else plain_text(value))
+        (str(key).replace("_", " "), _tree(value) if isinstance(value, Mapping) else _leaf_text(str(key), value))
         for key, value in values.items()
         if value not in ("", None, {}, [], ())
     ]
+
+
+def _leaf_text(key: str, value: Any) -> str:
+    """One value in words; memory is stored in bytes."""
+    if key == "memory" and isinstance(value, int):
+        return f"{value / 2**30:.1f} GiB"
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        return "; ".join(", ".join(_leaf_text(k, v) for k, v in item.items()) for item in value)
+    return plain_text(value)
 
 
 def _downloads(tables: Sequence[Table]) -> list[tuple[str, str, str]]:

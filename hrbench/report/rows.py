@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hrbench import units
-from hrbench.report.cells import device_of, limited_text, protocol_text
+from hrbench.report.cells import device_of, limited_text, plain_text, protocol_text
 from hrbench.report.layout import ColumnLayout, TableLayout
 from hrbench.types import Result, Unit
 
@@ -97,7 +97,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "device": device_of(result),
         "dtype": entry.dtype,
         "weights": entry.weights or "",
-        "run": result.folder,
+        "run": run_of(result),
     }
     return texts[name], ()
 
@@ -107,17 +107,38 @@ def area(text: str) -> tuple[float, ...]:
     return (float(match[1]) * float(match[2]),) if match else ()
 
 
+def run_of(result: Result) -> str:
+    """Name of the run folder that holds the result: runs/pose/entries/NAME -> "pose"."""
+    folder = Path(result.folder)
+    return folder.parents[1].name if folder.parent.name == "entries" else folder.name
+
+
 def row_labels(results: Sequence[Result]) -> list[str]:
-    """Titles; where rows would read alike, with what tells them apart: the entry's name, then its run."""
-    titles = [(title_of(r), r.entry.variant.input, r.entry.dataset.name if r.entry.dataset else "") for r in results]
-    count = Counter(titles)
-    names = Counter((title, result.name) for title, result in zip(titles, results, strict=True))
-    labels = []
-    for title, result in zip(titles, results, strict=True):
-        if count[title] == 1:
-            labels.append(title[0])
-        elif names[title, result.name] == 1:
-            labels.append(f"{title[0]} · {result.name}")
-        else:
-            labels.append(f"{title[0]} · {result.name} · {result.folder or 'run'}")
+    """Titles; rows that would read alike also say what tells them apart: protocol, or the entry's name, or its run."""
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for index, result in enumerate(results):
+        dataset = result.entry.dataset
+        alike.setdefault((title_of(result), result.entry.variant.input, dataset and dataset.name), []).append(index)
+    labels = [title_of(result) for result in results]
+    for indices in alike.values():
+        if len(indices) == 1:
+            continue
+        group = [results[index] for index in indices]
+        names = [result.name for result in group]
+        ways: list[list[str]] = [_protocol_differences(group), names, [run_of(result) for result in group]]
+        ways.append([f"{name} of {run}" for name, run in zip(names, ways[2], strict=True)])
+        told = next((way for way in ways if len(set(way)) == len(way)), ways[-1])
+        for index, words in zip(indices, told, strict=True):
+            labels[index] += f" · {words}"
     return labels
+
+
+def _protocol_differences(results: Sequence[Result]) -> list[str]:
+    """The protocol fields in which these results differ, as words."""
+    protocols = [result.entry.protocol for result in results]
+    fields = dict.fromkeys(key for protocol in protocols for key in protocol)
+    differing = [key for key in fields if len({str(protocol.get(key)) for protocol in protocols}) > 1]
+    return [
+        ", ".join(f"{key} {plain_text(protocol.get(key))}" for key in differing).replace("_", " ")
+        for protocol in protocols
+    ]

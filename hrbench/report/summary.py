@@ -49,7 +49,7 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
 
 
 def missing(results: Sequence[Result]) -> list[Missing]:
-    """Reasons why something is empty, each once, in the order of the results."""
+    """Reasons why something is empty, each once: those of whole entries first, in the order of the results."""
     found: dict[str, list[str]] = {}
 
     def note(reason: str, entry: str) -> None:
@@ -60,6 +60,7 @@ def missing(results: Sequence[Result]) -> list[Missing]:
     for result in results:
         if result.status != "done":
             note(f"failed: {result.reason}" if result.status == "failed" else result.reason, result.name)
+    for result in results:
         for score in result.scores:
             if score.value is None and score.reason != result.reason:
                 note(score.reason, f"{result.name} ({score.quantity.label or score.quantity.name})")
@@ -86,7 +87,7 @@ def _headline(number: int, table: Table, index: int) -> str:
     among = f"the best of {len(full)}" if len(full) > 1 else "the only one measured"
     interval = _part(table.columns, best, index, "interval")
     text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
-    text += f", 95 % interval {interval}." if interval else "."
+    text += f", 95 % interval {interval}." if interval else "."
     return text + _agreement(table, full, index)
 
 
@@ -100,12 +101,12 @@ def _agreement(table: Table, rows: Sequence[Row], index: int) -> str:
         return ""
     inside = sum(not cell.notable for cell in cells)
     if len(cells) == 1:
-        return f" The published figure {'lies' if inside else 'does not lie'} in the measured 95 % interval."
+        return f" The published figure {'lies' if inside else 'does not lie'} in the measured 95 % interval."
     which = "All" if inside == len(cells) else "None" if not inside else f"{inside} of"
     if which == "None":
-        return f" None of the {len(cells)} published figures lies in its measured 95 % interval."
+        return f" None of the {len(cells)} published figures lies in its measured 95 % interval."
     verb, whose = ("lies", "its") if inside == 1 else ("lie", "their")
-    return f" {which} {len(cells)} published figures {verb} in {whose} measured 95 % interval."
+    return f" {which} {len(cells)} published figures {verb} in {whose} measured 95 % interval."
 
 
 def _part(columns: Sequence[Column], row: Row, index: int, part: str) -> str:

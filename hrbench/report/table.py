@@ -21,6 +21,7 @@ from hrbench.report.rows import (
     matches,
     published_decimals,
     row_labels,
+    run_of,
     text_of,
     title_of,
     unlikeness,
@@ -206,8 +207,10 @@ class _Builder:
         if result.status == "failed":
             tags.append("failed")
             notes.append(self._note(f"failed: {result.reason}"))
+        if any(column.source == "score" for column in self.columns):
+            notes += [self._note(text) for text in result.notes]
         cells: list[Cell] = []
-        noted: set[str] = {f"failed: {result.reason}"} if notes else set()
+        noted: set[str] = {f"failed: {result.reason}"} if result.status == "failed" else set()
         for index, (layout, fact) in enumerate(zip(self.columns, found, strict=True)):
             if fact is None:
                 text, key = text_of(result, layout.name)
@@ -334,7 +337,7 @@ class _Builder:
         if self.layout.group == "dataset":
             dataset = result.entry.dataset
             return (dataset.title or dataset.name) if dataset else "costs only"
-        return result.folder if self.layout.group == "run" else ""
+        return run_of(result) if self.layout.group == "run" else ""
 
     def _note(self, text: str) -> int:
         text = " ".join(text.split())

@@ -1,0 +1,76 @@
+"""Writes a report in all its formats: the page, and the same tables as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrbench.report.choose import choose_layout
+from hrbench.report.csv import render_csv
+from hrbench.report.html import render_html
+from hrbench.report.latex import render_latex
+from hrbench.report.markdown import render_markdown
+from hrbench.report.published import read_published
+from hrbench.report.table import build_tables
+from hrbench.types import Result, UsageError
+
+
+def write_reports(
+    results: Sequence[Result],
+    folder: str | Path,
+    *,
+    title: str = "",
+    table: str = "",
+    environments: Sequence[Mapping[str, Any]] = (),
+    suites: Sequence[str] = (),
+    beside: Path | None = None,
+) -> Path:
+    """report.html, .md, .csv and .tex below `folder`; the path of the page.
+
+    results: of one run or several, each with its `folder`, in which its drawings lie. table: a layout's name or path
+    (relative to `beside` first), "" for the default of the tasks. environments, suites: one to a run. Each file
+    appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
+    """
+    folder = Path(folder)
+    layout = choose_layout(results, table, beside)
+    published = read_published(layout)
+    tables = build_tables(results, layout, published)
+    page = render_html(
+        results,
+        layout,
+        _one(environments),
+        "\n\n".join(text for text in dict.fromkeys(suites) if text),
+        lambda result: Path(result.folder),
+        title=title,
+        published=published,
+    )
+    texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
+    for ending, text in texts.items():
+        _write(folder / f"report.{ending}", text)
+    return folder / "report.html"
+
+
+def _one(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The environment that all runs share, or one after another."""
+    different: list[Mapping[str, Any]] = []
+    for environment in environments:
+        if environment and environment not in different:
+            different.append(environment)
+    if len(different) > 1:
+        return {f"run {number}": environment for number, environment in enumerate(different, 1)}
+    return different[0] if different else {}
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8", newline="")
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder with --out") from None
+    finally:
+        if beside.exists():
+            beside.unlink()
