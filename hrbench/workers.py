@@ -129,6 +129,7 @@ class _Worker:
         )
         theirs.close()
         self.connection = Connection(ours.detach())
+        self.connection.send(list(sys.path))  # apart from the task, which may need it to be unpickled
         self.connection.send_bytes(setup)
         self.holds: deque[int] = deque()
 
@@ -144,7 +145,7 @@ class _Worker:
 
 
 def _in_processes(task: Task, samples: Sequence[Sample], workers: int) -> Iterator[Prepared]:
-    setup = pickle.dumps((list(sys.path), task), protocol=5)
+    setup = pickle.dumps(task, protocol=5)
     crew = [_Worker(setup) for _ in range(min(workers, max(1, len(samples))))]
     done: dict[int, Any] = {}
     sent = given = 0
@@ -184,6 +185,8 @@ def _collect(crew: Sequence[_Worker], samples: Sequence[Sample], done: dict[int,
             index, result = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             raise _death(worker, samples) from None
+        if index is None:
+            raise result
         worker.holds.remove(index)
         done[index] = result
 
@@ -201,8 +204,13 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     connection = Connection(descriptor)
     try:
-        path, task = connection.recv()
-        sys.path[:] = path
+        sys.path[:] = connection.recv()
+        try:
+            task = pickle.loads(connection.recv_bytes())
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
+            return
         while True:
             index, sample = connection.recv()
             try:
