@@ -64,10 +64,14 @@ class Recipe:
 
 
 RECIPES = {
-    "pose_hrnet_miniature_coco": Recipe("coco", iterations=7000),
-    "pose_resnet_miniature_coco": Recipe("coco", iterations=9000),
-    "pose_hrnet_miniature_mpii": Recipe("mpii", iterations=2500, start="pose_hrnet_miniature_coco", rate=2e-3),
-    "pose_resnet_miniature_mpii": Recipe("mpii", iterations=4000, start="pose_resnet_miniature_coco", rate=2e-3),
+    "pose_hrnet_miniature_coco": Recipe("coco", iterations=5500),
+    "pose_resnet_miniature_coco": Recipe("coco", iterations=6000),
+    "pose_hrnet_miniature_mpii": Recipe(
+        "mpii", iterations=2000, images=2500, start="pose_hrnet_miniature_coco", rate=2e-3
+    ),
+    "pose_resnet_miniature_mpii": Recipe(
+        "mpii", iterations=2500, images=2500, start="pose_resnet_miniature_coco", rate=2e-3
+    ),
 }
 
 

@@ -1,0 +1,142 @@
+"""Training by recipe: on very little, that it learns and repeats; on what ships, that it fits the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from hrbench.catalog import variants
+from hrbench.miniature import train as training
+from hrbench.miniature.__main__ import main
+from hrbench.miniature.train import RECIPES, WEIGHTS, Progress, batches, build, examples, recipe, schedule, train
+from hrbench.models import weights
+from hrbench.types import UsageError
+
+NAMES = sorted(RECIPES)
+
+
+def test_every_miniature_network_has_a_recipe() -> None:
+    assert sorted(name for name, variant in variants().items() if variant.miniature) == NAMES
+
+
+def test_an_unknown_name_is_told_what_exists() -> None:
+    with pytest.raises(UsageError, match=r"'pose_hrnet_miniature'.*pose_hrnet_miniature_coco, .*resnet_miniature_mpii"):
+        recipe("pose_hrnet_miniature")
+
+
+@pytest.mark.parametrize("name", ["pose_resnet_miniature_coco", "pose_hrnet_miniature_mpii"])
+def test_batches_fit_the_network(name: str) -> None:
+    variant, plan = variants()[name], replace(recipe(name), batch=3)
+    people = examples(plan.kind, plan.seed, 2, variant.input)
+    inputs, targets, shown = next(batches(people, variant, plan))
+    height, width = variant.input
+    joints = variant.args["joints"]
+    assert inputs.shape == (3, 3, height, width)
+    assert targets.shape == (3, joints, height // 4, width // 4)
+    assert shown.shape == (3, joints) and set(shown.unique().tolist()) <= {0.0, 1.0}
+    assert 0.5 < targets.amax(dim=(2, 3))[shown > 0].median() <= 1
+    net = build(variant, replace(plan, start="")).eval()
+    with torch.no_grad():
+        assert net(inputs).shape == targets.shape
+
+
+def test_a_little_training_reduces_the_loss_and_repeats() -> None:
+    name = "pose_resnet_miniature_coco"
+    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=24, warmup=4)
+    people = examples("coco", plan.seed, 4, variant.input)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        told: list[Progress] = []
+        losses = train(build(variant, plan), variant, plan, people, told.append, every=6)
+        again = train(build(variant, plan), variant, plan, people)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(losses) == 24 and losses == again
+    assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
+    assert [news.done for news in told] == [6, 12, 18, 24]
+    assert told[0].left > 0 and told[-1].left == 0 and told[0].rate > 0
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    factors = [schedule(step, 500, 50) for step in range(500)]
+    assert max(factors) == factors[49] == 1.0
+    assert factors[:50] == sorted(factors[:50]) and factors[50:] == sorted(factors[50:], reverse=True)
+    assert 0 <= factors[-1] < 1e-4
+    assert all(0 < schedule(step, 3, 50) <= 1 for step in range(2))  # even where the warm-up is longer than all
+
+
+# --- what ships ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_weights_load_and_have_the_catalog_s_count(name: str) -> None:
+    variant = variants()[name]
+    path = WEIGHTS / f"{name}.safetensors"
+    assert dict(variant.weights) == {"shipped": path.name}
+    net = build(variant, replace(recipe(name), start=""))
+    report = weights.load(net, path)
+    assert report.tensors == len(net.state_dict())
+    assert sum(p.numel() for p in net.parameters()) == variant.parameters
+    assert all(bool(torch.isfinite(value).all()) for value in net.state_dict().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shipped_weights_say_how_they_were_made(name: str) -> None:
+    with safe_open(WEIGHTS / f"{name}.safetensors", framework="pt") as file:
+        made_by = file.metadata()
+    assert made_by["network"] == name
+    assert made_by["iterations"] == str(recipe(name).iterations)
+    assert made_by["seed"] == str(recipe(name).seed)
+
+
+def test_shipped_weights_are_small() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) < 4e6
+    assert {path.stem for path in WEIGHTS.glob("*.safetensors")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if RECIPES[name].start])
+def test_a_start_brings_all_but_the_last_layer(name: str) -> None:
+    state = build(variants()[name], recipe(name)).state_dict()
+    start = weights.read_state(WEIGHTS / f"{recipe(name).start}.safetensors")
+    fresh = [key for key in state if not torch.equal(state[key], start[key].to(state[key].dtype))]
+    assert sorted(fresh) == ["final_layer.bias", "final_layer.weight"]
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_trains_and_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "pose_resnet_miniature_coco"
+    tiny = replace(recipe(name), images=2, batch=2)
+    monkeypatch.setitem(training.RECIPES, name, tiny)
+    threads = torch.get_num_threads()
+    try:
+        out = tmp_path / "new.safetensors"
+        assert main(["train", name, "--out", str(out), "--iterations", "2", "--threads", "1"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    text = capsys.readouterr().out
+    assert "2 of 2" in text and "iterations/s" in text and "left" in text and f"wrote {out}" in text
+    assert weights.read_state(out)["conv1.weight"].dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing"], "there is no miniature network 'nothing'"),
+        (["train", "pose_resnet_miniature_coco", "--iterations", "0"], "at least one is needed"),
+        (["train", "pose_resnet_miniature_coco", "--threads", "0"], "at least one is needed"),
+        (["draw", "coco", "."], "exists already"),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
