@@ -1,0 +1,97 @@
+"""Accumulation: closed forms, and whole weights against a data set whose images really occur that often."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from random_coco import case
+
+from hrbench.metrics.coco import Settings
+from hrbench.metrics.coco_curves import Accumulator, Curves
+from hrbench.metrics.coco_states import matches_of
+from hrbench.metrics.keypoints import NUMBERS, CocoKeypoints
+from hrbench.metrics.oks import KEYPOINTS
+
+TWO = Settings(thresholds=(0.5, 0.9), recalls=(0.0, 0.25, 0.5, 0.75, 1.0), areas=(("all", 0, 1e10),), most=(20,))
+
+
+def curves(hits: Sequence[int], counted: Sequence[int], positives: Sequence[int], image: Sequence[int]) -> Curves:
+    return Curves(
+        np.array(image, int), np.array(hits, np.uint16), np.array(counted, np.uint16), np.array(positives), TWO
+    )
+
+
+def test_precision_is_the_best_at_this_recall_or_beyond() -> None:
+    # found, missed, found, found at 0.5: precisions 1, 1/2, 2/3, 3/4, of 4 people; nothing at 0.9 but the first
+    curve = curves([3, 0, 1, 1], [3, 3, 3, 3], [4], [0, 0, 0, 0])
+    both = curve.at(np.array([1, 0], np.int32))
+    assert both is not None
+    precision, recall = both
+    assert precision[0] == pytest.approx([1, 1, 3 / 4, 3 / 4, 0])
+    assert precision[1] == pytest.approx([1, 1, 0, 0, 0])
+    assert recall.tolist() == [3 / 4, 1 / 4]
+
+
+def test_ignored_detections_do_not_count() -> None:
+    both = curves([1, 0, 1], [3, 2, 3], [2], [0, 0, 0]).at(np.array([1, 0], np.int32))
+    assert both is not None
+    assert both[0][0] == pytest.approx([1, 1, 1, 1, 1])
+
+
+def test_nothing_found_and_nothing_to_find() -> None:
+    both = curves([0], [3], [4], [0]).at(np.array([1, 0], np.int32))
+    assert both is not None and not both[0].any() and not both[1].any()
+    both = curves([], [], [4], []).at(np.array([1, 0], np.int32))
+    assert both is not None and not both[0].any()
+    assert curves([0], [3], [0], [0]).at(np.array([1, 0], np.int32)) is None
+
+
+def test_an_image_of_weight_zero_is_not_there() -> None:
+    both = curves([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1]).at(np.array([0, 1, 0], np.int32))
+    assert both is not None
+    assert both[0] == pytest.approx(np.ones((2, 5)))
+
+
+def repeated(truth: dict, results: list[dict], times: Sequence[int], images: Sequence[int]) -> list[float]:
+    """pycocotools on a data set in which image n occurs times[n] times, copies numbered side by side."""
+    copies = {image: [1000 * image + copy for copy in range(n)] for image, n in zip(images, times, strict=True)}
+    people = [{**a, "image_id": i} for a in truth["annotations"] for i in copies[a["image_id"]]]
+    found = [{**r, "image_id": i} for r in results for i in copies[r["image_id"]]]
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": i} for ids in copies.values() for i in ids],
+            "annotations": [{**person, "id": n + 1} for n, person in enumerate(people)],
+            "categories": truth["categories"],
+        }
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(found), "keypoints")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats.tolist()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whole_weights_equal_repeated_images_to_the_last_bit(seed: int, written) -> None:
+    truth, results = case(seed, images=12)
+    # ties within one image are the one place where copies may stand differently; draw scores without any
+    for row, score in zip(results, np.random.default_rng(seed).permutation(len(results)), strict=True):
+        row["score"] = float(score)
+    metric = CocoKeypoints()
+    paths = written(truth, results)
+    target = metric.read_target(paths[0])
+    state = metric.measure(metric.read_predictions(paths[1], target), target)
+    accumulator = Accumulator(matches_of(state, metric.name, metric.version), KEYPOINTS, NUMBERS)
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        times = rng.multinomial(len(target.images), [1 / len(target.images)] * len(target.images))
+        if not any(times[list(target.images).index(row["image_id"])] for row in results):
+            continue  # pycocotools cannot load empty results
+        assert accumulator.at(times).tolist() == repeated(truth, results, times.tolist(), target.images.tolist())
