@@ -56,12 +56,12 @@ def load_suite(
     if _checked_top(root, problems):
         entries = _entries(root, [item for item in settings if item is not None], limit, context)
     problems.raise_any()
-    table = _string(root, "table")
+    table = root.get("table") or Node("", source)
     return Suite(
         name=_string(root, "suite"),
         title=_string(root, "title"),
         entries=_selected(entries, only, source),
-        table=context.path(table) if "/" in table or table.endswith((".yaml", ".yml")) else table,
+        table=context.path(table) if "/" in table.value or table.value.endswith((".yaml", ".yml")) else table.value,
         path=str(path.resolve()),
         text=text,
     )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -71,9 +71,16 @@ class Context:
                 hint = suggestion(name, [*taken, *beside])
                 self.problems.add(node, f"{use} takes no argument {name!r}; {hint}")
 
-    def path(self, text: str) -> str:
-        """Absolute path of what is written relative to the suite file."""
-        return str((self.folder / Path(text).expanduser()).resolve())
+    def path(self, node: Node) -> str:
+        """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""
+        return str(((self.folder if node.line else Path.cwd()) / _expanded(node.value)).resolve())
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~nobody" is no home: a file of that name then
+        return Path(text)
 
 
 # --- networks --------------------------------------------------------------------------------------------------------
@@ -174,7 +181,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     arguments = {key: value for key, value in node.value.items() if key not in ROW_KEYS}
     context.check_arguments(arguments, "hrbench.datasets", called, beside=ROW_KEYS)
     args = {key: value.plain() for key, value in arguments.items()}
-    args |= {key: context.path(args[key]) for key in PATH_KEYS if isinstance(args.get(key), str)}
+    args |= {key: context.path(arguments[key]) for key in PATH_KEYS if isinstance(args.get(key), str)}
     given = {key: plain[key] for key in ("name", "title", "task", "home", "use") if key in plain}
     if "metrics" in plain:
         given["metrics"] = tuple(plain["metrics"])
@@ -224,11 +231,26 @@ def protocol(node: Node | None, at: Node, task: str, context: Context) -> dict[s
             fine = False
             continue
         try:  # through JSON, where a list may be a tuple, yet "16" is no number
-            filled[name] = _jsonable(TypeAdapter(types[name]).validate_json(json.dumps(value.plain()), strict=True))
+            made = TypeAdapter(types[name]).validate_json(json.dumps(value.plain()), strict=True)
         except ValidationError as error:
             context.problems.add(value, f"protocol.{name} {explained(error.errors()[0], value.plain())}")
             fine = False
+            continue
+        filled[name] = _jsonable(made)
+        words = _words(types[name])
+        if words and isinstance(made, str) and made not in words and not any(mark in made for mark in "./\\"):
+            hint = suggestion(made, words)
+            context.problems.add(value, f"protocol.{name} {made!r} is no file (those have an ending); {hint}")
+            fine = False
     return filled if fine else None
+
+
+def _words(kind: Any) -> tuple[str, ...]:
+    """The words of `Literal[...] | str`, a setting that is one of them or a file."""
+    parts = get_args(kind)
+    if str not in parts:
+        return ()
+    return tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
 
 
 def _default(field: Field[Any]) -> Any:
@@ -262,7 +284,7 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
     if text == "none" or text in made.weights:
         return text
     if any(mark in text for mark in "./\\~"):
-        return context.path(text)
+        return context.path(node)
     known = [*made.weights, "none"]
     hint = suggestion(text, known)
     context.problems.add(

@@ -184,7 +184,8 @@ class _Reader:
 
 
 def _is_text(word: str) -> bool:
-    return not any(0xD800 <= ord(letter) < 0xE000 for letter in word)
+    """Without null characters, which no path may hold, and lone surrogates, which no file can."""
+    return not any(letter == "\0" or 0xD800 <= ord(letter) < 0xE000 for letter in word)
 
 
 def _boolean(word: str) -> bool:

@@ -246,6 +246,17 @@ def test_paths_are_relative_to_the_suite_file(tmp_path: Path):
     assert (suite.table, suite.entries[0].weights) == ("pose", "other")
 
 
+def test_paths_of_the_command_line_are_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/s.yaml").write_text("suite: s\nentries: [{model: net_a, dataset: people-val}]")
+    monkeypatch.chdir(tmp_path)
+    settings = ["weights=w/a.pth", "dataset.annotations=a.json", "dataset.images=~nobody-at-all/i"]
+    (entry,) = load_suite("deep/s.yaml", KNOWN, overrides=settings).entries
+    assert entry.weights == str(tmp_path / "w/a.pth") and entry.dataset is not None
+    assert entry.dataset.args["annotations"] == str(tmp_path / "a.json")
+    assert entry.dataset.args["images"] == str(tmp_path / "~nobody-at-all/i")
+
+
 # --- the command line
 
 TWO = "suite: s\ndefaults: {dataset: people-val}\nentries: [{model: net_a}, {model: net_b, cost: {latency: false}}]"
@@ -360,6 +371,8 @@ def test_all_errors_at_once_each_with_its_line(errors: Errors):
         ("{model: net_a, cost: {operations: 1}}", "cost.operations must be a valid boolean, not 1"),
         ("{model: net_a, protocol: {scales: [a]}}", 'protocol.scales must be a valid number, not ["a"]'),
         ("{model: net_a, protocol: {threshold: true}}", "protocol.threshold must be a valid number, not true"),
+        ("{model: net_a, protocol: {boxes: detectr}}",
+         "protocol.boxes 'detectr' is no file (those have an ending); did you mean detector?"),
         ("{model: net_a, name: a/b}", "name must consist of letters, digits"),
         ("{model: net_a, limit: 3}", "unknown key 'limit'"),
     ],

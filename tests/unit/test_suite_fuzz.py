@@ -79,6 +79,8 @@ def holds(path: Path, content: bytes, **options: Any) -> None:
 @example("%YAML 1.1\n---\nsuite: s")
 @example("suite: !!set {a, b}")
 @example("suite: !!binary x\nentries: !!omap [a: 1]")
+@example('suite: s\nentries: [{model: net_a, weights: "a/\\0.pth"}]')
+@example("suite: s\nentries: [{model: net_a, weights: " + "a/" * 3000 + "}]")
 @example("? {a: 1}\n: b")
 @example("\ufeffsuite: s\nmodels: [net_a]")
 @example("suite: s\nmodels: [net_a]\r\ndatasets: [val]\x85")

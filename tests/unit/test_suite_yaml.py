@@ -70,6 +70,7 @@ def test_all_errors_at_once():
         ("a: *x", "f.yaml:1: not YAML: found undefined alias"),
         ("a: \x00", "f.yaml:1: not YAML: "),
         ('a: "\\ud800"', "f.yaml:1: holds characters that are not text"),
+        ('a: "x\\0y"', "f.yaml:1: holds characters that are not text"),
         ("a: &x [*x]", "f.yaml:1: an alias that contains itself"),
         ("--- 1\n--- 2", "f.yaml:2: not YAML: "),
         ("a: !!int x", "f.yaml:1: 'x': "),
