@@ -200,7 +200,7 @@ def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> str |
     """Why a cell may be empty without the entry having failed; None where the network is at fault."""
     text = str(error).lower()
     memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in text for phrase in memory):
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(phrase in text for phrase in memory):
         if device.type == "cuda":
             torch.cuda.empty_cache()
         return f"out of memory on {device_name(device)}"

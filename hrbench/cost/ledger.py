@@ -45,15 +45,19 @@ class Ledger:
     """All operations of one forward pass.
 
     input: (N, C, H, W). rows: by module and operator in the order of their first call, without what computes
-    nothing. uncounted: view -> what it left out, most calls first. parameters: module path -> parameters of its own.
-    views: the conventions counted by.
+    nothing. uncounted: view -> what it left out, most calls first; its keys are the views counted by. parameters:
+    module path -> parameters of its own.
     """
 
     input: tuple[int, int, int, int]
     rows: tuple[Row, ...]
     uncounted: Mapping[str, tuple[Uncounted, ...]]
     parameters: Mapping[str, int] = field(default_factory=dict)
-    views: Mapping[str, View] = field(default_factory=lambda: VIEWS, repr=False)
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the conventions counted by."""
+        return tuple(self.uncounted)
 
     def total(self, view: str) -> int | float:
         """Operations of the whole network under one view, a plain count. Raises UsageError for an unknown view."""
@@ -107,7 +111,7 @@ def enter(
         groups.setdefault((module, call.operator), []).append(Row(module, call.operator, 1, call.elements, counts))
     rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
     uncounted = {name: _listed(total) for name, total in totals.items()}
-    return Ledger(input, rows, uncounted, dict(parameters), views)
+    return Ledger(input, rows, uncounted, dict(parameters))
 
 
 def _sum(rows: list[Row], module: str, operator: str, parameters: int | None) -> Row:

@@ -11,6 +11,7 @@ what lets one pass serve conventions that look at different levels; see `views.p
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from hrbench.cost.ledger import Ledger, enter
 from hrbench.cost.recorder import Recorder, Undrawn
+from hrbench.cost.views import VIEWS
 from hrbench.types import Cost, EntryError, Quantity, UsageError
 
 
@@ -42,14 +44,10 @@ def count_operations(
     """
     if len(input_shape) != 4 or not all(isinstance(n, int) and n > 0 for n in input_shape):
         raise UsageError(f"operations are counted for an input (N, C, H, W) of positive sizes, not {input_shape!r}")
-    net = build if isinstance(build, nn.Module) else _built(build, device)
-    tensors = {
-        name: value.to(device) for name, value in _tensors(net) if value.device.type != torch.device(device).type
-    }
-    dtype = next((value.dtype for _, value in _tensors(net) if value.is_floating_point()), torch.float32)
+    net = (_twin(build, device) if isinstance(build, nn.Module) else _built(build, device)).eval()
+    dtype = next((value.dtype for value in net.parameters() if value.is_floating_point()), torch.float32)
     recorder = Recorder()
     with ExitStack() as stack:
-        stack.enter_context(_evaluating(net))
         stack.enter_context(recorder.following(net))
         stack.enter_context(_composite_attention())
         stack.enter_context(torch.inference_mode())
@@ -58,7 +56,7 @@ def count_operations(
         given = image if as_input is None else as_input(image)
         stack.enter_context(recorder)
         try:
-            torch.func.functional_call(net, tensors, (given,))
+            net(given)
         except Exception as error:
             raise EntryError(recorder.explain(error, device)) from error
     return enter(recorder.calls, input_shape, _own_parameters(net))
@@ -72,7 +70,8 @@ def operation_costs(ledger: Ledger) -> list[Cost]:
     """
     batch, _, height, width = ledger.input
     costs = []
-    for name, view in ledger.views.items():
+    for name in ledger.views:
+        view = VIEWS[name]
         conditions = {
             "view": name,
             "divisor": view.divisor,
@@ -101,7 +100,11 @@ def parameter_costs(net: nn.Module) -> list[Cost]:
 
 
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
-    """Build on `device`; a builder that reads values while building is run as it is, then moved."""
+    """Build on `device`; a builder that reads values while building is run as it is, then moved.
+
+    What a builder imports for the first time is imported under `device` too: a module that makes tensors while it is
+    imported should have been imported before.
+    """
     try:
         with torch.device(device), Undrawn():
             net = build()
@@ -112,16 +115,24 @@ def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     return net.to(device)
 
 
+def _twin(net: nn.Module, device: str) -> nn.Module:
+    """A copy on `device` of everything but the weights' values, so that the pass leaves nothing behind in `net`.
+
+    On a real device the weights are shared; a network may not change them in eval mode.
+    """
+    memo: dict[int, Any] = {}
+    for value in net.parameters():
+        memo[id(value)] = nn.Parameter(value.detach().to(device), requires_grad=False)
+    for value in net.buffers():
+        memo[id(value)] = value.detach().to(device)
+    return copy.deepcopy(net, memo)
+
+
 def _image(shape: tuple[int, int, int, int], device: str, dtype: torch.dtype) -> Tensor:
     """An input: a shape on meta, seeded standard normal values elsewhere."""
     if device == "meta":
         return torch.empty(shape, dtype=dtype)
     return torch.randn(shape, generator=torch.Generator(device).manual_seed(0), dtype=dtype)
-
-
-def _tensors(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from net.named_parameters()
-    yield from net.named_buffers()
 
 
 def _own_parameters(net: nn.Module) -> dict[str, int]:
@@ -130,18 +141,6 @@ def _own_parameters(net: nn.Module) -> dict[str, int]:
         path = name.rpartition(".")[0]
         counts[path] = counts.get(path, 0) + value.numel()
     return counts
-
-
-@contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every module gets its own flag back."""
-    training = [module for module in net.modules() if module.training]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @contextmanager

@@ -197,7 +197,7 @@ class Failing(nn.Module):
     "error",
     [
         MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried ..."),
     ],
 )

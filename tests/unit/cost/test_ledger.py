@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -86,3 +88,7 @@ def test_an_unknown_view_and_a_negative_depth_are_refused(ledger):
         ledger.total("gflops")
     with pytest.raises(UsageError, match="not -1"):
         ledger.by_module(-1)
+
+
+def test_a_ledger_is_plain_data(ledger):
+    assert pickle.loads(pickle.dumps(ledger)) == ledger

@@ -218,6 +218,23 @@ def test_a_network_that_is_given_is_left_as_it_was():
     assert torch.backends.mha.get_fastpath_enabled() == fastpath
 
 
+def test_what_a_network_caches_while_it_is_counted_stays_out_of_it():
+    class Caching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.grid: Tensor | None = None
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.grid is None:
+                self.grid = torch.arange(x.shape[-1]).to(x)
+            return x * self.grid
+
+    net = Caching()
+    count_operations(net, (1, 3, 2, 2))
+    assert net.grid is None
+    assert net(torch.ones(1, 1, 1, 2)).tolist() == [[[[0, 1]]]]
+
+
 def test_half_precision_weights_get_a_half_precision_input():
     assert count(nn.Conv2d(3, 4, 1).half(), (1, 3, 2, 2)) == 48
 
