@@ -1,0 +1,210 @@
+"""What every metric promises, built-in or not: states merge in any order, are plain data, and say enough."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.io import savemat
+
+from hrbench.types import HrbenchError, InputError, Prediction, State
+
+NAMES = sorted(point.name for point in entry_points(group="hrbench.metrics"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A metric with ground truth and predictions on disk. ids: all images. samples: predictions, image by image."""
+
+    metric: Any
+    truth: Path
+    predictions: Path
+    ids: list[int | str]
+    samples: list[Prediction]
+
+    def measured(self, images: list[int | str] | None = None) -> State:
+        target = self.metric.read_target(self.truth)
+        return self.metric.measure(self.metric.read_predictions(self.predictions, target), target, images)
+
+
+def coco_case(metric: Any, folder: Path) -> Case:
+    path = Path(__file__).parents[1] / "unit/metrics/random_coco.py"
+    spec = importlib.util.spec_from_file_location("random_coco_for_laws", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    truth, results = module.case(4, images=12)
+    (folder / "truth.json").write_text(json.dumps(truth))
+    ids = [image["id"] for image in truth["images"]]
+    samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
+    return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
+
+
+def mpii_case(metric: Any, folder: Path) -> Case:
+    rng = np.random.default_rng(0)
+    names = np.empty((1, 16), object)
+    names[0] = [
+        "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
+        "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+    ]  # fmt: skip
+    position, heads = rng.uniform(0, 500, (16, 2, 20)), np.zeros((2, 2, 20))
+    heads[1] = rng.uniform(40, 90, (2, 20))
+    missing = (rng.random((16, 20)) < 0.2).astype(np.uint8)
+    savemat(
+        folder / "gt_valid.mat",
+        {"dataset_joints": names, "jnt_missing": missing, "pos_gt_src": position, "headboxes_src": heads},
+    )
+    images = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 20)]
+    (folder / "valid.json").write_text(json.dumps([{"image": image} for image in images]))
+    points = position.transpose(2, 0, 1) - 1 + rng.normal(0, 20, (20, 16, 2))
+    rows = [np.concatenate([person, np.ones((16, 1))], 1).ravel().tolist() for person in points]
+    samples = [
+        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if images[n] == image])
+        for image in dict.fromkeys(images)
+    ]
+    return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
+
+
+CASES: dict[str, Callable[[Any, Path], Case]] = {"coco-keypoints": coco_case, "mpii-pckh": mpii_case}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def drawn(request, tmp_path_factory) -> Case:
+    (point,) = entry_points(group="hrbench.metrics", name=request.param)
+    case = CASES[request.param](point.load()(), tmp_path_factory.mktemp(request.param))
+    case.metric.write_predictions(iter(case.samples), case.predictions)
+    return case
+
+
+def bits(state: State) -> list[tuple]:
+    return [(name, array.shape, array.tobytes()) for name, array in sorted(state.arrays.items())]
+
+
+def test_it_says_what_it_measures(drawn: Case) -> None:
+    metric = drawn.metric
+    assert metric.name in NAMES and isinstance(metric.version, int)
+    assert len({quantity.name for quantity in metric.quantities}) == len(metric.quantities)
+    assert all(q.description and q.label and q.unit == "fraction" for q in metric.quantities)
+
+
+def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(drawn: Case) -> None:
+    scores = drawn.metric.summarise(drawn.measured(), 200)
+    assert [score.quantity.name for score in scores] == [quantity.name for quantity in drawn.metric.quantities]
+    for score in scores:
+        assert score.metric == drawn.metric.name
+        if score.value is None:
+            assert score.reason and score.interval is None
+        else:
+            assert score.interval is not None and score.n > 0 and not score.reason
+            assert 0 <= score.interval[0] <= score.interval[1] <= 1 and 0 <= score.value <= 1
+    assert sum(score.value is not None for score in scores) > 5
+
+
+def test_the_oracle_agrees(drawn: Case) -> None:
+    checked = drawn.metric.verify(drawn.truth, drawn.predictions)
+    for score in drawn.metric.summarise(drawn.measured(), 0):
+        if score.value is not None:
+            assert score.value == pytest.approx(checked[score.quantity.name], rel=1e-12)
+
+
+def test_a_part_of_the_images_agrees_with_the_oracle(drawn: Case) -> None:
+    some = drawn.ids[2:9]
+    checked = drawn.metric.verify(drawn.truth, drawn.predictions, some)
+    for score in drawn.metric.summarise(drawn.measured(some), 0):
+        if score.value is not None:
+            assert score.value == pytest.approx(checked[score.quantity.name], rel=1e-12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_split_merged_in_any_order_changes_no_bit(drawn: Case, data) -> None:
+    whole = drawn.measured()
+    parts = data.draw(st.lists(st.integers(0, 3), min_size=len(drawn.ids), max_size=len(drawn.ids)))
+    states = [
+        drawn.measured([image for image, its in zip(drawn.ids, parts, strict=True) if its == part])
+        for part in sorted(set(parts))
+    ]
+    states = data.draw(st.permutations(states))
+    flat = drawn.metric.merge(states)
+    nested = drawn.metric.merge(
+        [drawn.metric.merge(states[:1]), *([drawn.metric.merge(states[1:])] if states[1:] else [])]
+    )
+    assert bits(flat) == bits(nested) == bits(drawn.metric.merge([whole]))
+    assert drawn.metric.summarise(flat, 10, 3) == drawn.metric.summarise(whole, 10, 3)
+    assert drawn.metric.qualities(flat) == drawn.metric.qualities(whole)
+
+
+def test_rows_in_another_order_change_no_bit(drawn: Case) -> None:
+    """Also without `merge`: `summarise` itself puts the rows in the official order."""
+    one, other = drawn.measured(drawn.ids[:6]), drawn.measured(drawn.ids[6:])
+    pieces = [other, one]
+    arrays = {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in one.arrays}
+    if "offsets" in arrays:
+        first = other.arrays["offsets"]
+        arrays["offsets"] = np.concatenate([first, one.arrays["offsets"][1:] + first[-1]])
+    shuffled = replace(one, arrays=arrays)
+    assert drawn.metric.summarise(shuffled, 20) == drawn.metric.summarise(drawn.measured(), 20)
+    assert bits(drawn.metric.merge([shuffled])) == bits(drawn.metric.merge([drawn.measured()]))
+
+
+def test_states_are_plain_data(drawn: Case, tmp_path: Path) -> None:
+    state = drawn.measured()
+    np.savez(tmp_path / "states.npz", **state.arrays)  # type: ignore[arg-type]
+    with np.load(tmp_path / "states.npz", allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    again = State(state.metric, state.version, json.loads(json.dumps(state.params)), arrays)
+    assert drawn.metric.summarise(again, 20) == drawn.metric.summarise(state, 20)
+    assert bits(drawn.metric.merge([again])) == bits(drawn.metric.merge([state]))
+
+
+def test_an_image_twice_is_refused(drawn: Case) -> None:
+    some, more = drawn.measured(drawn.ids[:5]), drawn.measured(drawn.ids[4:])
+    with pytest.raises(InputError, match="is in more than one of the merged states"):
+        drawn.metric.merge([some, more])
+
+
+def test_states_of_other_kinds_are_refused(drawn: Case) -> None:
+    state = drawn.measured()
+    for stranger in (replace(state, metric="other"), replace(state, version=state.version + 1)):
+        with pytest.raises(InputError, match="measure again"):
+            drawn.metric.summarise(stranger)
+        with pytest.raises(InputError, match="measure again"):
+            drawn.metric.merge([state, stranger])
+    key = sorted(state.params)[0]
+    with pytest.raises(InputError, match="differ in"):
+        drawn.metric.merge([drawn.measured(drawn.ids[:5]), replace(state, params={**state.params, key: "other"})])
+    with pytest.raises(HrbenchError, match="nothing to merge"):
+        drawn.metric.merge([])
+
+
+def test_qualities_rank_images(drawn: Case) -> None:
+    qualities = drawn.metric.qualities(drawn.measured())
+    assert set(qualities) <= set(drawn.ids) and len(set(qualities.values())) > 3
+    assert all(0 <= quality <= 1 for quality in qualities.values())
+
+
+def test_the_order_of_writing_does_not_matter(drawn: Case, tmp_path: Path) -> None:
+    path = tmp_path / drawn.metric.prediction_file
+    drawn.metric.write_predictions(iter(drawn.samples[::-1]), path)
+    again = replace(drawn, predictions=path)
+    assert bits(again.measured()) == bits(drawn.measured())
+
+
+def test_every_metric_has_a_case_here() -> None:
+    assert set(CASES) == set(NAMES)
+
+
+def test_metrics_never_import_torch() -> None:
+    code = "import sys, hrbench.metrics.keypoints, hrbench.metrics.pckh; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
