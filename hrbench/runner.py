@@ -121,5 +121,8 @@ def _with_costs(
         elif result.status == "done":
             result = replace(result, notes=(*result.notes, reason))
     result = folder.update(result)
-    listen(Event("failed" if result.status == "failed" else "result", entry.name, "costs", result.reason))
+    if result.status == "failed":
+        listen(Event("failed", entry.name, "costs", result.reason))
+    else:
+        listen(Event("result", entry.name, "costs"))
     return result

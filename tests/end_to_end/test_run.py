@@ -1,0 +1,202 @@
+"""`hrbench run` from arguments to files and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hrbench
+from hrbench.cli import main
+from hrbench.store import RunFolder, read_state
+
+
+def stored(folder: Path) -> dict[str, dict]:
+    """Entry -> its result as JSON without what may differ between two runs: times, latencies, paths."""
+    found = {}
+    for path in sorted(folder.glob("entries/*/result.json")):
+        result = json.loads(path.read_text())["result"]
+        result.pop("seconds")
+        result["costs"] = [cost for cost in result["costs"] if cost["quantity"]["unit"] != "seconds"]
+        result["provenance"].get("environment", {}).pop("memory", None)
+        found[path.parent.name] = result
+    return found
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Predictions and drawings, byte for byte."""
+    kept = [*folder.glob("entries/*/predictions.*"), *folder.glob("entries/*/drawings/*")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+def same_states(a: Path, b: Path) -> bool:
+    names = sorted(path.relative_to(a) for path in a.glob("entries/*/states.npz"))
+    for name in names:
+        one, other = read_state(a / name), read_state(b / name)
+        if one.params != other.params or one.arrays.keys() != other.arrays.keys():
+            return False
+        if any(one.arrays[key].tobytes() != other.arrays[key].tobytes() for key in one.arrays):
+            return False
+    return bool(names)
+
+
+def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
+    assert main(bench.arguments(tiny_suite, "--verify")) == 0
+    out = capsys.readouterr().out
+    assert "report:" in out and "one" in out and "two" in out
+    run = bench.folder / "run"
+    for name in ("report.html", "report.md", "report.csv", "report.tex", "suite.yaml", "run.json", "environment.json"):
+        assert (run / name).stat().st_size > 0
+    one, two = hrbench.load(run)
+    assert (one.name, two.name) == ("one", "two")
+    assert one.status == "done" and len(one.scores) == 10
+    assert any("bit for bit" in note for note in one.notes)
+    values = {cost.quantity.name: cost for cost in one.costs}
+    assert values["parameters"].value == 17 * 3 * 25 + 17
+    assert values["macs"].value == 17 * 3 * 25 * 16 * 12
+    assert values["latency"].samples
+    assert one.provenance["weights"]["sha256"] and one.provenance["dataset"]["sha256"]
+    rows = json.loads((run / "entries" / "one" / "predictions.json").read_text())
+    assert len(rows) == 16 and set(rows[0]) == {"image_id", "category_id", "keypoints", "score", "center", "scale"}
+    assert len(one.drawings) == 6 and all((Path(one.folder) / drawing.file).is_file() for drawing in one.drawings)
+    frame = hrbench.frame([one, two])
+    assert set(frame.entry) == {"one", "two"} and "AP" in set(frame.quantity)
+
+
+def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
+    assert main(bench.arguments(tiny_suite)) == 0
+    first, pictures = stored(bench.folder / "run"), files(bench.folder / "run")
+    monkeypatch.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr("hrbench.runner.measure_costs", lambda *_: pytest.fail("no cost should be measured again"))
+    assert main(bench.arguments(tiny_suite)) == 0
+    assert stored(bench.folder / "run") == first
+    assert files(bench.folder / "run") == pictures
+    assert "stored already" in capsys.readouterr().out
+
+
+def test_workers_and_batches_change_nothing(bench, tiny_suite):
+    assert main(bench.arguments(tiny_suite, out="a")) == 0
+    assert main(bench.arguments(tiny_suite, "--workers", "2", out="b")) == 0
+    assert files(bench.folder / "a") == files(bench.folder / "b")
+    assert same_states(bench.folder / "a", bench.folder / "b")
+
+
+def test_changed_data_supersede_a_result_and_lose_nothing(bench, tiny_suite):
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    before = stored(bench.folder / "run")["one"]
+    content = json.loads(bench.annotations.read_text())
+    content["annotations"][0]["bbox"][0] += 1
+    bench.annotations.write_text(json.dumps(content))
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    assert stored(bench.folder / "run")["one"]["accuracy_key"] != before["accuracy_key"]
+    past = json.loads((bench.folder / "run" / "superseded" / "one.1" / "result.json").read_text())["result"]
+    assert past["accuracy_key"] == before["accuracy_key"]
+
+
+def test_a_failing_entry_does_not_stop_the_others(bench, capsys):
+    suite = bench.suite(
+        """
+        suite: mixed
+        defaults:
+          dataset: coco-keypoints-val2017
+          protocol: {boxes: ground_truth}
+          weights: tiny.safetensors
+          cost: {latency: false}
+        entries:
+          - {name: broken, model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:broken", args: {joints: 17}}}
+          - name: fine
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48]}
+        """
+    )
+    assert main(bench.arguments(suite)) == 3
+    out = capsys.readouterr().out
+    assert "broken: FAILED" in out and "this network cannot be built" in out
+    broken, fine = hrbench.load(bench.folder / "run")
+    assert (broken.status, fine.status) == ("failed", "done")
+    assert "this network cannot be built" in (bench.folder / "run" / "report.html").read_text()
+    # the failed one is tried again, and its success replaces the failure
+    nets = bench.folder / "tiny_nets.py"
+    nets.write_text(
+        nets.read_text().replace('raise RuntimeError("this network cannot be built")', "return Tiny(joints)")
+    )
+    sys.modules.pop("tiny_nets")
+    assert main(bench.arguments(suite)) == 0
+    assert [result.status for result in hrbench.load(bench.folder / "run")] == ["done", "done"]
+
+
+def test_missing_data_and_weights_leave_a_cell_empty_and_costs_measured(bench, tiny_suite, capsys):
+    shutil.rmtree(bench.data)
+    assert main(bench.arguments(tiny_suite)) == 0
+    (one, _) = hrbench.load(bench.folder / "run")
+    assert one.status == "empty" and "annotations are missing" in one.reason
+    assert {"parameters", "macs", "flops", "fvcore", "hrnet-paper", "latency"} <= {c.quantity.name for c in one.costs}
+    assert main(bench.arguments(tiny_suite, "--strict")) == 3
+    page = (bench.folder / "run" / "report.html").read_text()
+    assert "person_keypoints_val2017.json" in page
+
+
+def test_a_limited_run_says_so(bench, tiny_suite, capsys):
+    assert main(bench.arguments(tiny_suite, "--limit", "3", "--verify")) == 0
+    assert "first 3 images only: not comparable" in capsys.readouterr().out
+    (one, _) = hrbench.load(bench.folder / "run")
+    assert one.limited == 3 and one.scores[0].n == 6
+    assert "not comparable" in (bench.folder / "run" / "report.html").read_text()
+    assert "not comparable" in (bench.folder / "run" / "report.md").read_text()
+
+
+def test_settings_from_the_command_line(bench, tiny_suite):
+    assert main(bench.arguments(tiny_suite, "--only", "t*", "--set", "cost.latency.batch=2")) == 0
+    (two,) = hrbench.load(bench.folder / "run")
+    assert two.name == "two"
+    assert [cost.conditions["batch"] for cost in two.costs if cost.quantity.name == "latency"] == [2]
+
+
+def test_a_second_run_in_the_same_folder_is_refused(bench, tiny_suite, capsys):
+    with RunFolder(bench.folder / "run").locked():
+        assert main(bench.arguments(tiny_suite)) == 2
+    assert "another hrbench is running" in capsys.readouterr().err
+
+
+def command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "hrbench", *arguments]
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
+    suite = bench.suite(
+        """
+        suite: slow
+        defaults:
+          dataset: coco-keypoints-val2017
+          protocol: {boxes: ground_truth}
+          weights: tiny.safetensors
+          batch: 2
+          cost: {latency: {batch: [1], budget: 0.3}}
+        entries:
+          - name: one
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:slow", args: {joints: 17}, input: [64, 48]}
+          - name: two
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:slow", args: {joints: 17}, input: [96, 72]}
+        """
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    started = time.monotonic()
+    subprocess.run(command(bench.arguments(suite, out="whole")), check=True, **quiet)
+    whole = time.monotonic() - started
+    for share in (0.45, 0.7, 0.9):
+        process = subprocess.Popen(command(bench.arguments(suite)), **quiet)
+        time.sleep(share * whole)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command(bench.arguments(suite)), check=True, **quiet)
+    assert stored(bench.folder / "run") == stored(bench.folder / "whole")
+    assert files(bench.folder / "run") == files(bench.folder / "whole")
+    assert same_states(bench.folder / "run", bench.folder / "whole")
+    assert not list((bench.folder / "run" / "entries").glob(".*"))
