@@ -61,13 +61,13 @@ def aten(names: str) -> frozenset[str]:
 IDLE = aten(
     """
     _assert_async _assert_tensor_metadata _local_scalar_dense _reshape_copy _to_copy _unsafe_index _unsafe_view
-    alias_copy arange as_strided cat channel_shuffle clone constant_pad_nd contiguous copy copy_ empty empty_like
-    empty_permuted empty_strided expand_copy eye fill fill_ flip full full_like gather im2col index index_copy
-    index_put index_put_ index_select is_same_size lift lift_fresh lift_fresh_copy linspace masked_fill masked_fill_
-    masked_select native_channel_shuffle new_empty new_empty_strided new_full new_ones new_zeros ones ones_like
-    pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat replication_pad1d
-    replication_pad2d replication_pad3d resize_ roll rot90 scalar_tensor scatter select_scatter set_ slice_scatter
-    split_copy split_with_sizes_copy stack sym_numel sym_size sym_storage_offset sym_stride take unbind_copy
-    unfold_copy view_copy where zero_ zeros zeros_like
+    alias_copy arange as_strided cat channel_shuffle clone constant_pad_nd contiguous copy copy_ detach_ empty
+    empty_like empty_permuted empty_strided expand_copy eye fill fill_ flip full full_like gather im2col index
+    index_copy index_put index_put_ index_select is_same_size lift lift_fresh lift_fresh_copy linspace masked_fill
+    masked_fill_ masked_select native_channel_shuffle new_empty new_empty_strided new_full new_ones new_zeros ones
+    ones_like pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat
+    replication_pad1d replication_pad2d replication_pad3d resize_ roll rot90 scalar_tensor scatter select_scatter
+    set_ slice_scatter split_copy split_with_sizes_copy squeeze_ stack sym_numel sym_size sym_storage_offset
+    sym_stride t_ take transpose_ unbind_copy unfold_copy unsqueeze_ view_copy where zero_ zeros zeros_like
     """
 )

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from hrbench.cost.clocks import Clock, clock_for
 from hrbench.cost.device import device_name, numeric_flags
-from hrbench.cost.samples import LATENCY
-from hrbench.types import Cost, EntryError, UsageError
+from hrbench.cost.samples import LATENCY, median_interval
+from hrbench.types import Cost, EntryError, HrbenchError, UsageError
 
 CPU_BUDGET = 10.0
 CUDA_BUDGET = 30.0
@@ -53,10 +53,10 @@ def measure_latency(
     CPU, 30 on CUDA). clock: for tests. progress: called as `progress(seconds done, budget)` after every pass.
     as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
 
-    Returns the median in seconds for the whole batch with all samples in the order measured, or a Cost without a
-    value and with its reason: float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow for the
-    budget. Raises UsageError for a device that is not there, a dtype or budget that makes no sense; EntryError where
-    the network itself fails.
+    Returns the median in seconds for the whole batch with all samples in the order measured, and in its conditions
+    "interval", the 95 % interval of the median (None below 6 samples); or a Cost without a value and with its reason:
+    float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow for the budget. Raises UsageError
+    for a device that is not there or a dtype or budget that makes no sense; EntryError where the network fails.
     """
     device, dtype = torch.device(device), _dtype(dtype)
     budget = _budget(budget, device)
@@ -67,7 +67,9 @@ def measure_latency(
     try:
         with _ready(net, input_shape, device, dtype, as_input) as work:
             passes = _time(work, clock, budget, progress)
-    except (RuntimeError, MemoryError, TypeError) as error:
+    except HrbenchError:
+        raise
+    except Exception as error:
         reason = _excuse(error, device, dtype)
         if reason is None:
             raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
@@ -78,8 +80,11 @@ def measure_latency(
         "warm_up_settled": passes.settled,
         "passes": len(passes.samples),
     }
-    value = None if passes.reason else median(passes.samples)
-    return Cost(LATENCY, value, conditions, tuple(passes.samples), passes.reason)
+    if passes.reason:
+        return Cost(LATENCY, None, conditions, tuple(passes.samples), passes.reason)
+    interval = median_interval(passes.samples)
+    conditions["interval"] = None if interval is None else list(interval)
+    return Cost(LATENCY, median(passes.samples), conditions, tuple(passes.samples))
 
 
 class _Passes(NamedTuple):
@@ -204,7 +209,7 @@ def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> str |
         if device.type == "cuda":
             torch.cuda.empty_cache()
         return f"out of memory on {device_name(device)}"
-    if dtype != torch.float32:
+    if dtype != torch.float32 and isinstance(error, RuntimeError | TypeError):
         name = str(dtype).removeprefix("torch.")
         return f"{name} does not run on {device_name(device)}: {_first_line(error)}"
     return None

@@ -131,10 +131,12 @@ class Recorder(_Mode):
         if self._failure is None or self._failure[0] is not error:
             return f"counting operations failed in {module}: {type(error).__name__}: {first}"
         _, operator, path = self._failure
-        message = f"counting operations failed at {operator} in {self._named(path)}: {first}"
-        if device == "meta" and (isinstance(error, NotImplementedError) or "meta" in first):
-            message += "\nIt needs values, which meta tensors do not have: count on a device that computes them ('cpu')"
-        return message
+        at = f"counting operations failed at {operator} in {self._named(path)}"
+        if device == "meta" and isinstance(error, NotImplementedError):
+            return f"{at}, which needs values; meta tensors have none: count on a device that computes them ('cpu')"
+        if device == "meta" and "meta" in first:
+            return f"{at}: {first}\nMeta tensors have no values: count on a device that computes them ('cpu')"
+        return f"{at}: {first}"
 
     @staticmethod
     def _named(path: str) -> str:

@@ -62,12 +62,13 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
 def percentile_costs(latency: Cost) -> list[Cost]:
     """p50 and p99 of one latency measurement, under its conditions.
 
-    Each keeps the conditions with "percentile" (50, 99) and, for p50, "interval": [low, high], the 95 % interval of
-    the median, or None. Samples stay with the measurement alone. p99 is None, with its reason, below `P99_SAMPLES`;
+    Each keeps the conditions with "percentile" (50, 99); for p50 "interval" is the 95 % interval of the median,
+    [low, high] or None. Samples stay with the measurement alone. p99 is None, with its reason, below `P99_SAMPLES`;
     both are None where the measurement is.
     """
     samples = latency.samples
     at_50, at_99 = {**latency.conditions, "percentile": 50}, {**latency.conditions, "percentile": 99}
+    at_99.pop("interval", None)  # it is the median's
     if latency.value is None:
         return [Cost(LATENCY, None, at_50, (), latency.reason), Cost(P99, None, at_99, (), latency.reason)]
     interval = median_interval(samples)

@@ -78,7 +78,14 @@ def test_a_network_that_never_settles_is_measured_after_a_quarter_of_the_budget_
 def test_samples_are_kept_in_order_and_their_median_is_the_value():
     cost, _ = measure(*[1.0] * 3, *[2.0, 1.5, 1.0, 3.0, 1.2], budget=10)
     assert list(cost.samples) == [2.0, 1.5, 1.0, 3.0]
-    assert cost.value == 1.75
+    assert cost.value == 1.75 and cost.conditions["interval"] is None
+
+
+def test_the_interval_of_the_median_is_kept_with_it():
+    cost, _ = measure(*[1.0] * 6, *[0.9, 1.1] * 5, budget=11)
+    low, high = cost.conditions["interval"]
+    assert (low, high) == (0.9, 1.1) and low <= cost.value <= high
+    assert "interval" not in percentile_costs(cost)[1].conditions
 
 
 def test_a_first_pass_over_budget_ends_the_cell():
@@ -216,6 +223,10 @@ def test_a_dtype_the_device_cannot_do_is_an_empty_cell():
 def test_a_network_that_fails_fails_its_entry():
     with pytest.raises(EntryError, match="forward pass failed while latency was measured: sizes differ"):
         measure_latency(Failing(RuntimeError("sizes differ\nmore")), SHAPE, clock=Fake(1.0))
+    with pytest.raises(EntryError, match="measured: no head"):
+        measure_latency(Failing(AttributeError("no head")), SHAPE, dtype="bfloat16", clock=Fake(1.0))
+    with pytest.raises(UsageError, match=r"^wrong$"):
+        measure_latency(Failing(UsageError("wrong")), SHAPE, clock=Fake(1.0))
 
 
 @pytest.mark.parametrize("dtype", ["float23", "int8", "nn", torch.int64])

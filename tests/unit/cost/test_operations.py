@@ -102,7 +102,7 @@ def test_a_fused_encoder_layer_is_counted_as_its_parts_on_a_real_device():
 
 def test_arithmetic_without_a_rule_is_listed_and_what_only_moves_numbers_is_not():
     def work(x: Tensor) -> Tensor:
-        y = F.relu(x.permute(0, 2, 3, 1).contiguous().reshape(1, 1, 4, -1))
+        y = F.relu(x.permute(0, 2, 3, 1).contiguous().detach_().unsqueeze_(0).squeeze_(0).reshape(1, 1, 4, -1))
         y = F.dropout(torch.cat([y, y], 2)[..., ::2].flip(-1).clone(), training=False)
         return F.softmax(y + y, -1) * 2 + 1
 
