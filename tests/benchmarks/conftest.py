@@ -1,0 +1,15 @@
+"""Generated data that several benchmarks share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def coco_scale_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Paths of annotations and keypoint results of val2017's size; see `coco_scale`."""
+    import coco_scale
+
+    return coco_scale.write(tmp_path_factory.mktemp("coco_scale"))

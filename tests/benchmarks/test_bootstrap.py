@@ -1,0 +1,66 @@
+"""CPU time of one bootstrap draw of keypoint AP at val2017's size: 5,000 images, 6,000 people, 100,000 detections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from hrbench.metrics.bootstrap import draws
+from hrbench.metrics.coco import Matches
+from hrbench.metrics.coco_curves import Accumulator, Number
+from hrbench.metrics.coco_states import matches_of
+from hrbench.metrics.keypoints import NUMBERS, CocoKeypoints
+from hrbench.metrics.oks import KEYPOINTS
+from hrbench.types import State
+
+MILLISECOND = 1e-3
+
+
+@pytest.fixture(scope="module")
+def state(coco_scale_files) -> State:
+    metric = CocoKeypoints()
+    target = metric.read_target(coco_scale_files[0])
+    return metric.measure(metric.read_predictions(coco_scale_files[1], target), target)
+
+
+@pytest.fixture(scope="module")
+def matches(state: State) -> Matches:
+    return matches_of(state, "coco-keypoints", 1)
+
+
+def seconds_per_draw(matches: Matches, numbers: Sequence[Number], resamples: int = 100) -> float:
+    """CPU seconds of one draw with its numbers: the least of several rounds, drawing included."""
+    accumulator = Accumulator(matches, KEYPOINTS, numbers)
+    rounds = []
+    for seed in range(7):
+        start = time.process_time()
+        for weights in draws(len(matches.images), resamples, seed):
+            accumulator.at(weights)
+        rounds.append((time.process_time() - start) / resamples)
+    return min(rounds)
+
+
+def test_ap_over_all_areas_in_a_millisecond_and_the_rest_in_three(benchmark, matches: Matches) -> None:
+    assert NUMBERS[0].name == "AP"
+    ap, others = seconds_per_draw(matches, NUMBERS[:1]), seconds_per_draw(matches, NUMBERS[1:])
+    accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(draws(len(matches.images), 1, 0))
+    benchmark(accumulator.at, weights)
+    benchmark.extra_info.update(ap_seconds=ap, other_nine_seconds=others)
+    assert ap <= 1 * MILLISECOND
+    assert others <= 3 * MILLISECOND
+
+
+def test_a_thousand_draws_with_all_numbers(benchmark, state: State) -> None:
+    """What a user waits for: all ten intervals."""
+    metric = CocoKeypoints()
+    start = time.process_time()
+    scores = benchmark.pedantic(metric.summarise, (state, 1000), rounds=1)
+    spent = time.process_time() - start
+    benchmark.extra_info.update(cpu_seconds=spent)
+    assert spent <= 1000 * 4 * MILLISECOND
+    for score in scores:
+        assert score.interval is not None and score.interval[0] < score.value < score.interval[1]
+        assert np.isfinite(score.interval).all()
