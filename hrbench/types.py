@@ -100,7 +100,7 @@ class Cost:
     quantity: Quantity
     value: float | None
     conditions: Mapping[str, Any] = field(default_factory=dict)
-    samples: Sequence[float] = ()
+    samples: tuple[float, ...] = ()
     reason: str = ""
 
 

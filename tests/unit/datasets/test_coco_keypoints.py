@@ -1,0 +1,158 @@
+"""COCO-format people: where files are looked for, what is missing, one's own joints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hrbench.datasets.coco import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.types import InputError, UsageError
+
+GROUND_TRUTH = {"boxes": "ground_truth"}
+
+
+def person(**changes):
+    whole = {
+        "id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 30], "area": 300, "iscrowd": 0,
+        "keypoints": [15, 15, 2] * 17, "num_keypoints": 17,
+    }  # fmt: skip
+    return whole | changes
+
+
+def write(folder: Path, annotations, images=None, category=None) -> Path:
+    path = folder / "coco" / "annotations" / "person_keypoints_val2017.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images = images or [{"id": 1, "file_name": "a.png", "width": 100, "height": 80}]
+    category = category or {"id": 1, "name": "person"}
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [category]}))
+    pictures = folder / "coco" / "val2017"
+    pictures.mkdir(exist_ok=True)
+    for image in images:
+        (pictures / image["file_name"]).write_bytes(b"image")
+    return path
+
+
+def boxes_of(data: CocoKeypoints):
+    return [box.box for of in data.people(GROUND_TRUTH).values() for box in of]
+
+
+def test_boxes_are_clamped_to_the_image(tmp_path):
+    write(tmp_path, [person(bbox=[-5, -4, 300, 300])])
+    assert boxes_of(CocoKeypoints(tmp_path)) == [(0, 0, 99, 79)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"iscrowd": 1}, {"area": 0}, {"keypoints": [0] * 51}, {"category_id": 2}, {"bbox": [200, 10, 20, 30]}],
+)
+def test_people_the_official_loader_leaves_out(tmp_path, change):
+    write(tmp_path, [person(**change), person(id=2)])
+    assert len(boxes_of(CocoKeypoints(tmp_path))) == 1
+
+
+def test_everything_missing_is_named_at_once(tmp_path):
+    gaps = CocoKeypoints(tmp_path).missing({"boxes": "detector"})
+    assert len(gaps) == 3
+    assert "person_keypoints_val2017.json" in gaps[0] and "cocodataset.org" in gaps[0]
+    assert OFFICIAL_BOXES["val2017"] in gaps[1]
+    assert "val2017" in gaps[2]
+
+
+def test_missing_images_are_counted(tmp_path):
+    images = [{"id": i, "file_name": f"{i}.png", "width": 9, "height": 9} for i in (1, 2, 3)]
+    write(tmp_path, [], images)
+    (tmp_path / "coco" / "val2017" / "2.png").unlink()
+    (gap,) = CocoKeypoints(tmp_path).missing(GROUND_TRUTH)
+    assert gap.startswith("1 of 3 images are missing") and "2.png" in gap
+
+
+def test_both_official_image_folders(tmp_path):
+    write(tmp_path, [person()])
+    assert CocoKeypoints(tmp_path).images == tmp_path / "coco" / "val2017"
+    nested = tmp_path / "coco" / "images" / "val2017"
+    nested.mkdir(parents=True)
+    (nested / "a.png").write_bytes(b"image")
+    data = CocoKeypoints(tmp_path)
+    assert data.images == nested and data.missing(GROUND_TRUTH) == []
+
+
+def test_the_digest_knows_annotations_boxes_and_images_but_no_paths(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        write(folder, [person()])
+        (folder / "coco" / "boxes.json").write_text("[]")
+    digest = CocoKeypoints(first).digest(GROUND_TRUTH)
+    assert CocoKeypoints(second).digest(GROUND_TRUTH) == digest
+    assert CocoKeypoints(first).digest({"boxes": "boxes.json"}) != digest
+    (second / "coco" / "val2017" / "a.png").write_bytes(b"another image")
+    assert CocoKeypoints(second).digest(GROUND_TRUTH) != digest
+    write(second, [person(area=301)])
+    assert CocoKeypoints(second).digest(GROUND_TRUTH) != digest
+
+
+def test_ones_own_joints(tmp_path):
+    category = {"id": 7, "name": "hand", "keypoints": ["palm", "left tip", "right tip"], "skeleton": [[1, 2], [1, 3]]}
+    write(tmp_path, [person(category_id=7, keypoints=[15, 15, 2] * 3)], category=category)
+    data = CocoKeypoints(tmp_path, sigmas=[0.1, 0.2, 0.2], flip_pairs=[["left tip", "right tip"]])
+    scheme = data.scheme
+    assert scheme.names == ("palm", "left tip", "right tip")
+    assert scheme.flip_pairs == ((1, 2),) and scheme.limbs == ((0, 1), (0, 2)) and scheme.category == 7
+    assert data.metric_options() == {"sigmas": [0.1, 0.2, 0.2]}
+    assert len(boxes_of(data)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "OKS needs a sigma for each"),
+        ({"sigmas": [0.1, 0.1, 0.1]}, "set dataset.flip_pairs"),
+        ({"sigmas": [0.1], "flip_pairs": []}, "1 sigmas were given for the 3 joints"),
+        ({"sigmas": [0.1] * 3, "flip_pairs": [["palm", "thumb"]]}, "does not name two of the joints"),
+        ({"sigmas": [0.1] * 3, "flip_pairs": [[0, 3]]}, "two different joints from 0 to 2"),
+        ({"sigmas": [0.1] * 3, "flip_pairs": [[1, 1]]}, "two different joints"),
+    ],
+)
+def test_what_ones_own_joints_need(tmp_path, options, words):
+    category = {"id": 1, "name": "hand", "keypoints": ["palm", "left tip", "right tip"]}
+    write(tmp_path, [person(keypoints=[15, 15, 2] * 3)], category=category)
+    with pytest.raises(UsageError, match=words):
+        _ = CocoKeypoints(tmp_path, **options).scheme
+
+
+def test_no_published_boxes_for_another_split(tmp_path):
+    with pytest.raises(UsageError, match="no published person detector's boxes exist for split train2017"):
+        CocoKeypoints(tmp_path, split="train2017").missing({"boxes": "detector"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "is not what a COCO file holds"),
+        ('{"annotations": []}', "missing required field `images`"),
+        ('{"images": []}', "lists no images"),
+        ('{"images": [{"id": 1}]}', r"\$\.images\[0\]"),
+    ],
+)
+def test_annotations_that_are_none(tmp_path, content, words):
+    path = write(tmp_path, [])
+    path.write_text(content)
+    with pytest.raises(InputError, match=words):
+        CocoKeypoints(tmp_path).samples(GROUND_TRUTH)
+
+
+def test_a_box_that_is_no_number(tmp_path):
+    write(tmp_path, [person()])
+    (tmp_path / "coco" / "boxes.json").write_text(
+        '[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1e999, 5], "score": 1}]'
+    )
+    with pytest.raises(InputError, match=r"boxes\.json"):
+        CocoKeypoints(tmp_path).samples({"boxes": "boxes.json"})
+
+
+def test_boxes_of_ones_own_are_noted(tmp_path):
+    write(tmp_path, [person()])
+    (tmp_path / "coco" / "boxes.json").write_text("[]")
+    notes = CocoKeypoints(tmp_path).notes({"boxes": "boxes.json"})
+    assert notes == ["boxes come from boxes.json, not from the detector behind the published tables"]

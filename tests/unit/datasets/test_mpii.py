@@ -1,0 +1,60 @@
+"""MPII's rows by image, and what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hrbench.datasets.mpii import Mpii
+from hrbench.types import InputError
+
+
+def write(folder, rows):
+    (folder / "mpii" / "annot").mkdir(parents=True)
+    (folder / "mpii" / "images").mkdir()
+    (folder / "mpii" / "annot" / "valid.json").write_text(json.dumps(rows))
+    (folder / "mpii" / "annot" / "gt_valid.mat").write_bytes(b"mat")
+    for row in rows:
+        (folder / "mpii" / "images" / row["image"]).write_bytes(b"image")
+    return Mpii(folder)
+
+
+ROWS = [
+    {"image": "b.jpg", "center": [10, 20], "scale": 1.5},
+    {"image": "a.jpg", "center": [30, 40], "scale": 2},
+    {"image": "b.jpg", "center": [50, 60], "scale": 3},
+]
+
+
+def test_people_of_an_image_are_together_and_keep_their_rows(tmp_path):
+    samples = write(tmp_path, ROWS).samples({})
+    assert [sample.id for sample in samples] == ["b.jpg", "a.jpg"]
+    assert [[person.index for person in sample.content] for sample in samples] == [[0, 2], [1]]
+    assert samples[1].content[0].centre == (30, 40) and samples[1].content[0].scale == 2
+
+
+def test_missing_parts_are_named(tmp_path):
+    gaps = Mpii(tmp_path).missing({})
+    assert len(gaps) == 3 and "human-pose.mpi-inf.mpg.de" in gaps[0]
+    data = write(tmp_path, ROWS)
+    assert data.missing({}) == []
+    (tmp_path / "mpii" / "images" / "a.jpg").unlink()
+    assert data.missing({})[0].startswith("1 of 2 images are missing")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("[", "is not MPII"), ("[]", "lists nobody"), ('[{"image": 3}]', "is not MPII")]
+)
+def test_a_damaged_list(tmp_path, content, words):
+    data = write(tmp_path, ROWS)
+    data.annotations.write_text(content)
+    with pytest.raises(InputError, match=words):
+        data.samples({})
+
+
+def test_the_digest_follows_content(tmp_path):
+    data = write(tmp_path, ROWS)
+    digest = data.digest({})
+    data.target.write_bytes(b"another")
+    assert data.digest({}) != digest

@@ -1,0 +1,162 @@
+"""What is stored comes back, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hrbench.store import FORMAT, RunFolder, from_json, read_state, to_json, write_atomic, write_state
+from hrbench.types import (
+    Cost,
+    DatasetRow,
+    Drawing,
+    Entry,
+    InputError,
+    MissingError,
+    Quantity,
+    Result,
+    Score,
+    State,
+    Suite,
+    UsageError,
+    Variant,
+)
+
+AP = Quantity("AP", "AP", "fraction", "higher", "mean over thresholds")
+ENTRY = Entry(
+    name="one",
+    variant=Variant(name="net", use="m:net", task="pose", input=(64, 48), args={"width": 8}),
+    dataset=DatasetRow(name="set", use="coco-keypoints", task="pose", metrics=("coco-keypoints",)),
+    protocol={"name": "top-down", "version": 1, "flip": True},
+    metrics=("coco-keypoints",),
+    cost={"operations": True, "latency": None},
+)
+
+
+def result_of(value: float | None = 0.5, **changes) -> Result:
+    whole = Result(
+        name="one",
+        entry=ENTRY,
+        status="done",
+        scores=(Score("coco-keypoints", AP, value, (0.25, 0.75), 7),),
+        costs=(Cost(AP, 3.0, {"batch": 1, "uncounted": {"aten::add": 2}}, (0.1, 0.2)),),
+        drawings=(Drawing("drawings/worst-1.jpg", 139, "worst", "image 139"),),
+        notes=("a note",),
+        accuracy_key="a" * 64,
+        provenance={"weights": {"sha256": "b" * 64}},
+        seconds={"predict": 1.5},
+    )
+    return replace(whole, **changes)
+
+
+@given(value=st.one_of(st.none(), st.floats(0, 1)), text=st.text())
+def test_results_come_back_equal(value, text):
+    result = result_of(value, reason=text)
+    assert from_json(to_json(result), Path("x/result.json")) == replace(result, folder="x")
+
+
+def test_numbers_of_numpy_are_stored_as_numbers():
+    result = result_of(costs=(Cost(AP, np.float64(0.1), {"batch": np.int64(3)}),))
+    again = from_json(to_json(result), Path("x/result.json"))
+    assert again.costs[0].value == 0.1 and again.costs[0].conditions == {"batch": 3}
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"format": 1}', b"[1, 2]", b'{"format": 1, "result": {"name": 3}}'])
+def test_a_damaged_result_is_named(data):
+    with pytest.raises(InputError, match=r"x/result\.json is not a result of hrbench"):
+        from_json(data, Path("x/result.json"))
+
+
+def test_a_newer_format_says_what_to_do():
+    newer = json.loads(to_json(result_of())) | {"format": FORMAT + 1}
+    with pytest.raises(InputError, match=r"use a newer hrbench"):
+        from_json(json.dumps(newer).encode(), Path("x/result.json"))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(stream):
+        stream.write(b"half")
+        raise RuntimeError("power is out")
+
+    with pytest.raises(RuntimeError):
+        write_atomic(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_states_come_back_equal(tmp_path):
+    state = State("m", 2, {"sigmas": [0.1]}, {"ids": np.arange(3), "scores": np.array([0.5, np.nan])})
+    write_state(state, tmp_path / "states.npz")
+    again = read_state(tmp_path / "states.npz")
+    assert (again.metric, again.version, again.params) == ("m", 2, {"sigmas": [0.1]})
+    for name, array in state.arrays.items():
+        assert again.arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(again.arrays[name], array)
+
+
+def test_damaged_and_pickled_states_are_refused(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"not a zip")
+    with pytest.raises(InputError, match="is not a state"):
+        read_state(tmp_path / "bad.npz")
+    np.savez(tmp_path / "pickled.npz", __head__=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="is not a state"):
+        read_state(tmp_path / "pickled.npz")
+    with pytest.raises(MissingError):
+        read_state(tmp_path / "none.npz")
+
+
+def test_an_entry_appears_whole_and_the_old_one_is_kept(tmp_path):
+    folder = RunFolder(tmp_path)
+    place = folder.begin("one")
+    (place / "predictions.json").write_text("[]")
+    assert folder.results() == [] and folder.read("one") is None
+    folder.commit(place, result_of(0.25))
+    folder.commit(folder.begin("one"), result_of(0.5))
+    folder.commit(folder.begin("one"), result_of(0.75))
+    assert [result.scores[0].value for result in folder.results()] == [0.75]
+    past = [from_json(path.read_bytes(), path) for path in sorted(tmp_path.glob("superseded/*/result.json"))]
+    assert [result.scores[0].value for result in past] == [0.25, 0.5]
+    assert (tmp_path / "superseded" / "one.1" / "predictions.json").read_text() == "[]"
+
+
+def test_results_follow_the_suites_order_and_its_parts_add_up(tmp_path):
+    folder = RunFolder(tmp_path)
+    entries = [replace(ENTRY, name=name) for name in ("b", "a", "c")]
+    for entry in entries:
+        folder.commit(folder.begin(entry.name), result_of(name=entry.name))
+    suite = Suite("s", "S", tuple(entries), text="text")
+    folder.write_run(suite)
+    assert [result.name for result in folder.results()] == ["b", "a", "c"]
+    folder.write_run(replace(suite, entries=(entries[2],)))
+    assert [result.name for result in folder.results()] == ["c", "b", "a"]
+    folder.write_run(replace(suite, entries=(entries[1],), text="another suite"))
+    assert [result.name for result in folder.results()] == ["a"]
+
+
+def test_only_one_run_at_a_time_and_leftovers_are_swept(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin("half")
+    with folder.locked():
+        assert not list((tmp_path / "entries").iterdir())
+        with pytest.raises(UsageError, match="another hrbench is running"), RunFolder(tmp_path).locked():
+            pass
+    with folder.locked():
+        pass
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UsageError, match=r"cannot write to .*file/run.*--out"),
+        RunFolder(tmp_path / "file" / "run").locked(),
+    ):
+        pass
