@@ -22,14 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.add_argument("name", help="a miniature network of the catalog")
     train.add_argument("--out", type=Path, help="the weights file to write (default: the one that ships)")
     train.add_argument("--iterations", type=int, help="instead of the recipe's number")
-    train.add_argument("--threads", type=int, default=2, help="of PyTorch; 1 is faster on a busy machine (default: 2)")
     draw = commands.add_parser("draw", help="draw one test set, as a run does on first use")
     draw.add_argument("name", choices=("coco", "mpii"))
     draw.add_argument("folder", type=Path, help="where; it must not exist")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "train":
-            _train(chosen.name, chosen.out, chosen.iterations, chosen.threads)
+            _train(chosen.name, chosen.out, chosen.iterations)
         else:
             _draw(chosen.name, chosen.folder)
     except HrbenchError as error:
@@ -38,13 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _train(name: str, out: Path | None, iterations: int | None, threads: int) -> None:
+def _train(name: str, out: Path | None, iterations: int | None) -> None:
     from hrbench.miniature.train import Progress, train_and_save  # torch is slow to import
 
     if iterations is not None and iterations < 1:
         raise UsageError(f"--iterations {iterations}: at least one is needed")
-    if threads < 1:
-        raise UsageError(f"--threads {threads}: at least one is needed")
 
     def tell(news: str | Progress) -> None:
         if isinstance(news, Progress):
@@ -55,7 +52,7 @@ def _train(name: str, out: Path | None, iterations: int | None, threads: int) ->
             )
         print(news, flush=True)
 
-    print(f"wrote {train_and_save(name, out, iterations, tell, threads)}")
+    print(f"wrote {train_and_save(name, out, iterations, tell)}")
 
 
 def _draw(name: str, folder: Path) -> None:

@@ -24,11 +24,11 @@ from hrbench.catalog import variants
 from hrbench.datasets.coco import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
 from hrbench.miniature.draw_pose import coco_annotations, mpii_annotated, mpii_annotation
+from hrbench.miniature.halves import Halves
 from hrbench.miniature.pose_training import (
     Augmentation,
     Example,
     augmented,
-    heatmap_loss,
     heatmap_targets,
     normalised,
 )
@@ -40,7 +40,6 @@ from hrbench.types import UsageError, Variant
 from hrbench.version import __version__
 
 WEIGHTS = Path(__file__).parent / "weights"
-THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,10 @@ class Recipe:
 
 
 RECIPES = {
-    "pose_hrnet_miniature_coco": Recipe("coco", iterations=5500),
-    "pose_resnet_miniature_coco": Recipe("coco", iterations=6000),
-    "pose_hrnet_miniature_mpii": Recipe(
-        "mpii", iterations=2000, images=2500, start="pose_hrnet_miniature_coco", rate=2e-3
-    ),
-    "pose_resnet_miniature_mpii": Recipe(
-        "mpii", iterations=2500, images=2500, start="pose_resnet_miniature_coco", rate=2e-3
-    ),
+    "pose_hrnet_miniature_coco": Recipe("coco", iterations=5000, batch=24),
+    "pose_resnet_miniature_coco": Recipe("coco", iterations=6000, batch=32),
+    "pose_hrnet_miniature_mpii": Recipe("mpii", 1200, 2500, "pose_hrnet_miniature_coco", batch=24, rate=2e-3),
+    "pose_resnet_miniature_mpii": Recipe("mpii", 2000, 2500, "pose_resnet_miniature_coco", batch=32, rate=2e-3),
 }
 
 
@@ -98,13 +93,11 @@ def train_and_save(
     out: Path | None,
     iterations: int | None,
     tell: Callable[[str | Progress], None],
-    threads: int = THREADS,
 ) -> Path:
     """Train one network by its recipe and write its weights as float16 safetensors; returns the file.
 
-    out: the file, by default the one that ships. iterations: instead of the recipe's. threads: of PyTorch.
+    out: the file, by default the one that ships. iterations: instead of the recipe's.
     """
-    torch.set_num_threads(threads)
     plan = recipe(name)
     if iterations is not None:
         plan = replace(plan, iterations=iterations)
@@ -204,22 +197,24 @@ def train(
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=plan.rate)
+    halves = Halves(net)
     losses: list[float] = []
+    source = batches(people, variant, plan)
+    batch = next(source)
     started = time.perf_counter()
-    for step, (inputs, targets, shown) in enumerate(batches(people, variant, plan)):
-        if step == plan.iterations:
-            break
+    for step in range(plan.iterations):
         for group in optimiser.param_groups:
             group["lr"] = plan.rate * schedule(step, plan.iterations, plan.warmup)
-        optimiser.zero_grad(set_to_none=True)
-        loss = heatmap_loss(net(inputs), targets, shown)
-        loss.backward()
+        passes = halves.start(batch)
+        batch = next(source)  # drawn while the network works
+        losses.append(halves.gather(passes))
         optimiser.step()
-        losses.append(loss.item())
+        halves.spread()
         if (step + 1) % every == 0 or step + 1 == plan.iterations:
             rate = (step + 1) / (time.perf_counter() - started)
             recent = float(np.mean(losses[-every:]))
             tell(Progress(step + 1, plan.iterations, recent, rate, (plan.iterations - step - 1) / rate))
+    halves.finish()
     net.eval()
     return losses
 
