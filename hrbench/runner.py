@@ -55,6 +55,9 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
         elif stored is not None and stored.status == "done" and stored.accuracy_key == parts.key:
             listen(Event("note", entry.name, text="stored already"))
             result = folder.update(replace(stored, entry=entry))
+        elif parts.key and (past := folder.restore(entry.name, parts.key)):
+            listen(Event("note", entry.name, text="stored before, and valid again"))
+            result = folder.update(replace(past, entry=entry))
         else:
             result = evaluate(parts, settings, folder, listen)
             if stored is not None:

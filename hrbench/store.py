@@ -179,6 +179,20 @@ class RunFolder:
             number += 1
         place.rename(past / f"{name}.{number}")
 
+    def restore(self, name: str, key: str) -> Result | None:
+        """Brings back a superseded result of the entry that has this accuracy key, if there is one."""
+        for path in sorted((self.path / "superseded").glob(f"{name}.*/result.json"), reverse=True):
+            try:
+                past = from_json(path.read_bytes(), path)
+            except InputError:
+                continue
+            if past.status == "done" and past.accuracy_key == key:
+                held = path.parent.rename(self.path / "entries" / f".{name}.{os.getpid()}")
+                self.supersede(name)
+                held.rename(self.entry(name))
+                return replace(past, folder=str(self.entry(name)))
+        return None
+
     def write_run(self, suite: Suite) -> None:
         """suite.yaml as run, and run.json: what a report needs of the suite, and the entries in their order.
 

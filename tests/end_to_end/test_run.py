@@ -88,7 +88,7 @@ def test_workers_and_batches_change_nothing(bench, tiny_suite):
     assert same_states(bench.folder / "a", bench.folder / "b")
 
 
-def test_changed_data_supersede_a_result_and_lose_nothing(bench, tiny_suite):
+def test_changed_data_supersede_a_result_and_lose_nothing(bench, tiny_suite, capsys):
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     before = stored(bench.folder / "run")["one"]
     content = json.loads(bench.annotations.read_text())
@@ -98,6 +98,14 @@ def test_changed_data_supersede_a_result_and_lose_nothing(bench, tiny_suite):
     assert stored(bench.folder / "run")["one"]["accuracy_key"] != before["accuracy_key"]
     past = json.loads((bench.folder / "run" / "superseded" / "one.1" / "result.json").read_text())["result"]
     assert past["accuracy_key"] == before["accuracy_key"]
+    # the data as they were before: the old result counts again
+    content["annotations"][0]["bbox"][0] -= 1
+    bench.annotations.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    assert "stored before, and valid again" in capsys.readouterr().out
+    assert stored(bench.folder / "run")["one"]["accuracy_key"] == before["accuracy_key"]
+    assert len(list((bench.folder / "run" / "superseded").iterdir())) == 1
 
 
 def test_a_failing_entry_does_not_stop_the_others(bench, capsys):
