@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def render_html(
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _Facts()
-    page = _environment(facts).get_template("report.html.j2")
+    page = _environment().get_template("report.html.j2")
     gallery = [(result, figures.shots(result, folder_of)) for result in results if result.drawings]
     return page.render(
         title=title or layout.title or "Results",
@@ -98,12 +99,14 @@ def render_html(
         suite_text=suite_text,
         downloads=_downloads(tables),
         facts=facts,
+        facts_of=facts.of,
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
     )
 
 
-def _environment(facts: _Facts) -> Environment:
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -111,7 +114,7 @@ def _environment(facts: _Facts) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(headings=headings, marker=marker, facts_of=facts.of, body=_body, input_of=_input)
+    environment.globals.update(headings=headings, marker=marker, body=_body, input_of=_input)
     environment.filters.update(svg=Markup, units_size=units.size, model=title_of, miniature=is_miniature)
     return environment
 

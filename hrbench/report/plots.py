@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -57,7 +58,9 @@ def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_la
         "font.size": _FONT,
         "font.family": "sans-serif",
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The page's own fonts set the text; that Matplotlib's lack a letter does not matter.
+        warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="none")
         FigureCanvasSVG(figure)
         axes = figure.add_axes((0.085, 0.125, 0.905, 0.86), facecolor="none")
@@ -67,7 +70,9 @@ def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_la
         _legend(axes, points, colours)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return _inline(out.getvalue(), name, tooltips, f"{y_label} against {x_label} for {len(points)} networks")
+    return _inline(
+        out.getvalue(), name, tooltips, f"{_plain(y_label)} against {_plain(x_label)} for {len(points)} networks"
+    )
 
 
 def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> None:
@@ -92,8 +97,8 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
         spine.set_color(INK)
         spine.set_linewidth(0.8)
     axes.tick_params(colors=INK, length=3, width=0.8)
-    axes.set_xlabel(x_label, color=INK)
-    axes.set_ylabel(y_label, color=INK)
+    axes.set_xlabel(_plain(x_label), color=INK, parse_math=False)
+    axes.set_ylabel(_plain(y_label), color=INK, parse_math=False)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -163,9 +168,15 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
         boxes.append(box)
         side = "right" if dx < 0 else "center" if dx == 0 else "left"
         axes.annotate(
-            point.label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
-            fontsize=size, color=INK, zorder=6,
+            _plain(point.label), (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
+            fontsize=size, color=INK, zorder=6, parse_math=False,
         )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """One line without what XML forbids; a leading underscore, which hides a legend entry, is led by a space."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return f"\u200a{text}" if text.startswith("_") else text
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
@@ -176,13 +187,22 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 def _legend(axes: Any, points: Sequence[Point], colours: dict[str, str]) -> None:
     from matplotlib.lines import Line2D
 
-    keys = [Line2D([], [], marker="o", ls="", ms=5.5, color=colour, label=name) for name, colour in colours.items()]
+    keys = [
+        Line2D([], [], marker="o", ls="", ms=5.5, color=colour, label=_plain(name) or "–")
+        for name, colour in colours.items()
+    ]
     if any(point.y is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
     if any(point.published is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=PAPER, mec=INK, label="published"))
     legend = axes.legend(handles=keys, loc="lower right", frameon=False, labelcolor=INK, fontsize=_FONT - 1)
     legend.set_zorder(1)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _tooltip(text: str) -> str:
+    return "\n".join(map(_plain, text.split("\n")))
 
 
 def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
@@ -193,7 +213,7 @@ def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
     for gid, text in tooltips.items():
-        svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}" class="point"><title>{escape(text)}</title>', 1)
+        svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}" class="point"><title>{escape(_tooltip(text))}</title>', 1)
     own = re.escape(name)
     svg = re.sub(rf'\bid="(?!{own}-)', f'id="{name}-', svg)
     svg = re.sub(rf'(href="#|url\(#)(?!{own}-)', rf"\g<1>{name}-", svg)

@@ -226,7 +226,9 @@ class _Builder:
         cells: list[Cell] = []
         for layout, quantity in zip(self.columns, self.quantities, strict=True):
             if layout.source == "text":
-                cells.append(Cell(str(row.get(layout.name, "")), "text", area(str(row.get(layout.name, "")))))
+                text = str(row.get(layout.name, ""))
+                size = area(text)
+                cells.append(Cell(text.replace("x", "×") if size else text, "text", size))
                 continue
             for part in layout.parts:
                 shown = self._published_cell(layout, quantity, row) if part == "published" else Cell()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
+from hrbench.report.table import Table, build_tables
 from hrbench.types import Cost, DatasetRow, Entry, Quantity, Result, Score, Variant
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
@@ -62,3 +65,36 @@ def of() -> Callable[..., Score]:
 @pytest.fixture
 def spend() -> Callable[..., Cost]:
     return cost
+
+
+@pytest.fixture
+def sample_table() -> Table:
+    """One of everything: groups, bold, a limited, a failed and a partly empty row, awkward characters."""
+    slow = {"batch": 1, "reason": "took 11 s, budget < 10 s"}
+    results = [
+        result(
+            "HRNet-W32",
+            score("AP", 0.7412, (0.7336, 0.7489)),
+            costs=(cost("parameters", 28_536_113, "count"), cost("latency", 0.04567, "seconds", batch=1)),
+        ),
+        result(
+            "HRNet-W48",
+            score("AP", 0.75),
+            costs=(cost("parameters", 63_595_745, "count"), cost("latency", None, "seconds", **slow)),
+            limited=10,
+        ),
+        result("Other-a_b|2", status="failed", reason="50 % of a_b\n& c", published=False),
+        result("Other-3", score("AP", 0.7), costs=(cost("latency", None, "seconds", **slow),), published=False),
+    ]
+    rows = [{"model": "HRNet-W32", "AP": 74.4, "source": "a README"}, {"model": "HRNet-W48", "AP": 75.1}]
+    source = PublishedLayout(rows=tuple(rows))
+    parts = ("measured", "interval", "published", "difference")
+    columns = (
+        ColumnLayout("text", "model"),
+        ColumnLayout("cost", "parameters", "Params (M)"),
+        ColumnLayout("score", "AP", published="AP", parts=parts),
+        ColumnLayout("cost", "latency", "batch 1", "Latency", where={"batch": 1}),
+    )
+    layout = TableLayout("t", "Title", columns, caption="A caption.", published=source)
+    table = build_tables(results, Layout("l", (layout,)), {"t": rows})[0]
+    return replace(table, caption="A caption.")

@@ -1,0 +1,74 @@
+"""Every result gets a table, laid out or derived from what it holds."""
+
+from __future__ import annotations
+
+from hrbench.report.choose import choose_layout, complete
+from hrbench.report.layout import Layout
+from hrbench.report.published import read_published
+from hrbench.report.table import build_tables
+from hrbench.types import DatasetRow
+
+CITY = DatasetRow("cityscapes-val", "cityscapes", "segmentation", ("cityscapes",), title="Cityscapes val")
+
+
+def tables(results, table=""):
+    layout = choose_layout(results, table)
+    return {table.name: table for table in build_tables(results, layout, read_published(layout))}
+
+
+def test_a_task_has_its_layout(make, of):
+    assert list(tables([make("HRNet-W32", of("AP", 0.7))])) == ["pose-coco-val", "pose-cost"]
+
+
+def test_miniatures_have_theirs(make, of):
+    mini = DatasetRow("miniature-coco-keypoints", "coco-keypoints", "pose", ("coco-keypoints",), miniature=True)
+    assert list(tables([make("HRNet", of("AP", 0.6), dataset=mini, miniature=True)])) == ["miniature-coco-keypoints"]
+
+
+def test_any_other_task_has_a_table_of_its_own_quantities(make, of, spend):
+    result = make(
+        "HRNet-W48",
+        of("miou", 0.8112, (0.79, 0.83), metric="cityscapes"),
+        of("iiou", 0.61, metric="cityscapes"),
+        costs=(
+            spend("parameters", 65e6, "count"),
+            spend("latency", 0.1, "seconds", label="Latency", batch=1, dtype="float32"),
+            spend("latency", 0.5, "seconds", label="Latency", batch=8, dtype="float32"),
+        ),
+        dataset=CITY,
+        task="segmentation",
+    )
+    (table,) = tables([result]).values()
+    assert (table.name, table.title) == ("segmentation-cityscapes-val", "Segmentation: Cityscapes val")
+    assert [column.full_label for column in table.columns] == [
+        "Model", "Input", "parameters", "Latency: batch 1, float32", "Latency: batch 8, float32",
+        "miou", "miou 95 % interval", "iiou",
+    ]  # fmt: skip
+    assert [cell.text for cell in table.rows[0].cells[2:]] == [
+        "65.0", "100", "500", "81.1", "[79.0, 83.0]", "61.0",
+    ]  # fmt: skip
+
+
+def test_a_named_layout_leaves_nothing_out(make, of):
+    results = [make("HRNet-W32", of("AP", 0.7)), make("Odd [x]*", of("AP", 0.7), dataset=CITY)]
+    assert list(tables(results, "pose-coco-val")) == ["pose-coco-val", "pose-cityscapes-val"]
+
+
+def test_a_second_metric_that_no_table_shows_gets_one(make, of):
+    result = make("HRNet-W32", of("AP", 0.7), of("speed", 0.2, metric="other"))
+    (shown, derived) = (tables([result], "pose-coco-val")).values()
+    assert "speed" not in [column.key for column in shown.columns]
+    assert "speed" in [column.key for column in derived.columns]
+
+
+def test_an_entry_that_has_costs_alone(make, spend):
+    found = tables([make("HRNet-W32", costs=(spend("macs", 7e9),), dataset=None)])
+    assert list(found) == ["pose-cost"]
+    layout = complete(Layout("none", ()), [make("HRNet-W32", costs=(spend("macs", 7e9),), dataset=None)])
+    assert [table.name for table in layout.tables] == ["pose-costs"]
+
+
+def test_nothing_measured_still_says_why(make):
+    found = tables([make("HRNet", status="empty", reason="no data here", dataset=CITY, task="segmentation")])
+    (table,) = found.values()
+    assert table.rows[0].cells[-1].reason == "no data here"

@@ -1,0 +1,39 @@
+"""The CSV of a table, as a whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hrbench.report.csv import render_csv
+from hrbench.report.layout import ColumnLayout, Layout, TableLayout
+from hrbench.report.table import build_tables
+
+EXPECTED = """\
+table,row,kind,status,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
+AP.published [points],AP.difference [points],latency batch=1 [ms]
+t,HRNet-W32,measured,done,,,HRNet-W32,28.536113,74.12,73.36,74.89,74.4,-0.28,45.67
+t,HRNet-W48,measured,done,limited to 10 images: not comparable,"no difference: limited to 10 images: not comparable; \
+took 11 s, budget < 10 s",HRNet-W48,63.595745,75,,,75.1,,
+t,Other-a_b|2,measured,failed,failed,failed: 50 % of a_b & c,Other-a_b|2,,,,,,,
+t,Other-3,measured,done,,"not measured: this run holds no parameters; took 11 s, budget < 10 s",Other-3,,70,,,,,
+"""
+
+
+def test_a_table(sample_table):
+    assert render_csv([sample_table]) == EXPECTED
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(), st.text())
+def test_any_text_comes_back_as_one_row(make, title, reason):
+    result = make(title, status="failed", reason=reason, published=False)
+    layout = TableLayout("t", "T", (ColumnLayout("text", "model"), ColumnLayout("score", "AP")))
+    lines = list(csv.DictReader(io.StringIO(render_csv(build_tables([result], Layout("l", (layout,)), {})))))
+    assert len(lines) == 1
+    # A text that a spreadsheet would take for a formula is led by an apostrophe; "-1" is none.
+    model = lines[0]["model"]
+    assert model[:1] not in set("=@\t\r") and "\n" not in model

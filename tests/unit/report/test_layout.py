@@ -1,0 +1,110 @@
+"""Layouts: what ships reads well, and what is wrong in one of a user's own is named with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from hrbench.report.layout import layout_names, read_layout
+from hrbench.report.published import read_published
+from hrbench.types import UsageError
+
+GOOD = """\
+title: Ours
+tables:
+  - name: val
+    rows: {dataset: ours-*}
+    published: {rows: [{model: Ours, input: 256x192, AP: 70.0}]}
+    columns:
+      - {text: model}
+      - {score: AP, published: AP, parts: [difference, measured], decimals: 2}
+      - {cost: latency, where: {batch: 1}, group: Latency (ms)}
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "table.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_layouts_that_ship_can_be_read_with_their_published_figures(name):
+    layout = read_layout(name)
+    assert layout.title
+    published = read_published(layout)
+    for table in layout.tables:
+        keys = [column.published for column in table.columns if column.published]
+        assert bool(keys) == (table.name in published)
+        assert all(any(key in row for row in published[table.name]) for key in keys)
+
+
+def test_the_pose_tables_find_all_published_rows():
+    rows = read_published(read_layout("pose"))
+    assert {name: len(found) for name, found in rows.items()} == {"pose-coco-val": 10, "pose-mpii": 7, "pose-cost": 10}
+
+
+def test_a_single_table_has_a_name_of_its_own():
+    assert [table.name for table in read_layout("pose-mpii").tables] == ["pose-mpii"]
+
+
+def test_a_layout_of_ones_own(tmp_path):
+    layout = read_layout(write(tmp_path, GOOD))
+    (table,) = layout.tables
+    assert (layout.name, layout.title, table.title, table.group) == ("table", "Ours", "val", "family")
+    assert table.columns[1].parts == ("measured", "difference")
+    assert table.columns[2].where == {"batch": 1}
+    assert table.published is not None and table.published.rows[0]["AP"] == 70.0
+
+
+def test_a_path_is_looked_for_beside_the_suite_first(tmp_path):
+    write(tmp_path, GOOD)
+    assert read_layout("table.yaml", tmp_path).title == "Ours"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("score: AP,", "scor: AP,", "table.yaml:8: unknown key 'scor'; did you mean score?"),
+        ("{text: model}", "{text: modl}", "table.yaml:7: text: unknown value 'modl'; did you mean model?"),
+        ("{text: model}", "{text: model, cost: macs}", "table.yaml:7: a column has exactly one of"),
+        ("[difference, measured]", "[delta]", "table.yaml:8: parts: unknown value 'delta'"),
+        ("published: AP, ", "", "table.yaml:8: a column that shows published figures needs `published:`"),
+        ("decimals: 2", "decimals: two", "table.yaml:8: decimals: a whole number from 0 to 9"),
+        ("rows: {dataset", "rows: {datasets", "table.yaml:4: unknown key 'datasets'; did you mean dataset?"),
+        ("{rows: [{", "{file: pose, rows: [{", "table.yaml:5: published figures have either"),
+        ("tables:", "table:", "table.yaml:2: unknown key 'table'; did you mean tables?"),
+        ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: found duplicate key"),
+        ("title: Ours", "title: [", "table.yaml:"),
+        ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_line(tmp_path, old, new, complaint):
+    assert old in GOOD
+    with pytest.raises(UsageError) as caught:
+        read_layout(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert complaint in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_unknown_names_come_with_a_suggestion():
+    with pytest.raises(UsageError, match=r"no table layout pose-coco: .* did you mean pose-co"):
+        read_layout("pose-coco")
+
+
+@pytest.mark.parametrize(
+    ("published", "complaint"),
+    [
+        ("{file: nowhere, section: a}", "no published figures nowhere"),
+        ("{file: pose, section: coco}", "no list of rows under 'coco'; sections: notes, coco_keypoints, mpii"),
+    ],
+)
+def test_published_figures_that_are_not_there(tmp_path, published, complaint):
+    text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", published)
+    with pytest.raises(UsageError, match=complaint):
+        read_published(read_layout(write(tmp_path, text)))
+
+
+def test_published_figures_in_a_file_beside_the_layout(tmp_path):
+    (tmp_path / "own.yaml").write_text("val:\n- {model: Ours, AP: 71.5}\n")
+    text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", "{file: own.yaml, section: val}")
+    assert read_published(read_layout(write(tmp_path, text))) == {"val": [{"model": "Ours", "AP": 71.5}]}

@@ -1,0 +1,70 @@
+"""What the page says in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
+from hrbench.report.summary import missing, summarise
+from hrbench.report.table import build_tables
+
+ROWS = ({"model": "HRNet-W32", "AP": 74.4}, {"model": "HRNet-W48", "AP": 75.1})
+PARTS = ("measured", "interval", "published", "difference")
+
+
+def words(results):
+    columns = (ColumnLayout("text", "model"), ColumnLayout("score", "AP", published="AP", parts=PARTS))
+    layout = TableLayout("t", "COCO", columns, published=PublishedLayout(rows=ROWS))
+    return " ".join(summarise(results, build_tables(results, Layout("l", (layout,)), {"t": ROWS}))).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            (0.741, 0.752),
+            "2 entries: 2 measured. COCO (Table 1): HRNet-W48 is the best of 2, with AP 75.2, 95 % interval "
+            "[74.2, 76.2]. All 2 published figures lie in their measured 95 % interval.",
+        ),
+        (
+            (0.741, 0.6),
+            "2 entries: 2 measured. COCO (Table 1): HRNet-W32 is the best of 2, with AP 74.1, 95 % interval "
+            "[73.1, 75.1]. 1 of 2 published figures lies in its measured 95 % interval.",
+        ),
+        (
+            (0.7,),
+            "1 entry: 1 measured. COCO (Table 1): HRNet-W32 is the only one measured, with AP 70.0, 95 % interval "
+            "[69.0, 71.0]. The published figure does not lie in the measured 95 % interval.",
+        ),
+    ],
+)
+def test_headlines(make, of, values, text):
+    titles = ("HRNet-W32", "HRNet-W48")
+    scored = [of("AP", value, (value - 0.01, value + 0.01)) for value in values]
+    assert words([make(title, score) for title, score in zip(titles, scored, strict=False)]) == text
+
+
+def test_nothing_measured(make):
+    results = [make("a", status="empty", reason="no data"), make("b", status="failed", reason="killed")]
+    assert words(results) == (
+        "2 entries: 0 measured, 1 without accuracy, because data or weights are missing, 1 failed. "
+        "COCO (Table 1): no AP could be measured yet; the table says what is missing."
+    )
+
+
+def test_limited_runs_and_miniatures_are_called_so(make, of):
+    assert "limited runs only, comparable with nothing" in words([make("a", of("AP", 0.7), limited=5)])
+    assert "All of them are miniatures" in words([make("a", of("AP", 0.7), miniature=True)])
+
+
+def test_what_is_missing_is_listed_once_entries_before_costs(make, spend):
+    slow = spend("latency", None, "seconds", label="Latency", batch=8, dtype="float32", reason="too slow")
+    results = [
+        make("a", costs=(slow,)),
+        make("b", costs=(slow,), status="empty", reason="no\n data"),
+        make("c", status="empty", reason="no data"),
+    ]
+    assert [(item.reason, item.entries) for item in missing(results)] == [
+        ("no data", ("b", "c")),
+        ("too slow", ("a (Latency, float32, batch 8)", "b (Latency, float32, batch 8)")),
+    ]
