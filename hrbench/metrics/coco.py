@@ -109,7 +109,7 @@ def match(
     categories: np.ndarray,
 ) -> Matches:
     """Match all detections of `images` and `categories` (ids, in any order); rows of others are left out."""
-    images, categories = np.unique(images), np.unique(categories)
+    images, categories = rising(images), rising(categories)
     groups = len(images) * len(categories)
     # a group is one category in one image; numbered so that images rise first, as the official order has them
     truth_group = _groups(truths.image, truths.category, images, categories)
@@ -142,6 +142,12 @@ def match(
     np.cumsum(np.bincount(image_of, minlength=len(images)), out=offsets[1:])
     category = (group - image_of * len(categories)).astype(np.uint16)
     return Matches(images, categories, offsets, detections.score[kept], category, hits, spared, positives)
+
+
+def rising(ids: np.ndarray) -> np.ndarray:
+    """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
+    ordered = np.sort(ids)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
 
 
 def _groups(image: np.ndarray, category: np.ndarray, images: np.ndarray, categories: np.ndarray) -> np.ndarray:

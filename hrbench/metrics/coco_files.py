@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ..types import InputError
-from .coco import Detections, Truths
+from .coco import Detections, Truths, rising
 from .coco_faults import FARTHEST, explain_results, explain_truth
 from .files import reading
 
@@ -96,23 +96,27 @@ class _WrongError(ValueError):
 
 
 def read_truth(path: Path, joints: int) -> Target:
-    """Read annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError."""
+    """Read annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
+
+    As in pycocotools a person is ignored for `iscrowd` or for `num_keypoints` 0, whatever the keypoints say; a key
+    `ignore` is not heeded.
+    """
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
         data = stream.read()
     try:
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints)
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         explain_truth(path, data, joints)
         raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
 
 
 def _truth(path: Path, truth: _Truth, joints: int) -> Target:
     rows = truth.annotations
-    images, categories = (np.unique(_whole([one.id for one in named])) for named in (truth.images, truth.categories))
+    images, categories = (rising(_whole([one.id for one in named])) for named in (truth.images, truth.categories))
     ids = _whole([row.id for row in rows])
     _need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
-    _need(len(np.unique(ids)) == len(rows) and not np.any(ids < 1))
+    _need(len(rising(ids)) == len(rows) and not np.any(ids < 1))
     image, category = _whole([row.image_id for row in rows]), _whole([row.category_id for row in rows])
     _need(_known(image, images) and _known(category, categories))
     _need(all(row.iscrowd in (0, 1) and row.num_keypoints >= 0 for row in rows))
@@ -142,7 +146,7 @@ def read_results(path: Path, joints: int, target: Target) -> Results:
                     boxed = bool(rows[0].bbox)
                 for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
                     column.append(part)
-        except (ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             stream.seek(0)
             explain_results(path, stream.read(), joints, set(target.images.tolist()), set(target.categories.tolist()))
             raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None

@@ -69,11 +69,10 @@ def merged(states: Sequence[State], metric: str, version: int) -> State:
             if one != other:
                 raise InputError(f"states of {metric} differ in {key}: {one[:60]} and {other[:60]}; measure all alike")
     images = np.concatenate([part.images for part in parts])
-    unique, counts = np.unique(images, return_counts=True)
-    if len(unique) < len(images):
-        raise InputError(
-            f"image {unique[counts > 1][0]} is in more than one of the merged states; merge each image once"
-        )
+    ordered = np.sort(images)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        raise InputError(f"image {twice[0]} is in more than one of the merged states; merge each image once")
     many = np.concatenate([np.diff(part.offsets) for part in parts])
     together = Matches(
         images,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,27 +30,46 @@ def reading(path: Path, what: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream to a temporary file beside `path`, which takes its place when the block ends without an error.
+@dataclass(frozen=True)
+class Output:
+    """What `replacing` gives to write to: errors of the disk come out as UsageError, and no others do."""
 
-    Raises UsageError where the folder cannot be written.
+    path: Path
+    stream: BinaryIO
+
+    def write(self, data: bytes) -> int:
+        with _named(self.path):
+            return self.stream.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Output]:
+    """A file beside `path`, which takes its place when the block ends without an error, and vanishes otherwise.
+
+    Raises UsageError where the disk does not let it. Errors of the block's own pass through as they are: what is
+    written may come from a network that reads images meanwhile.
     """
     path = Path(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    with _named(path):
+        stream = part.open("xb")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); name a folder that can") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp makes files that only their owner may read
-        Path(name).replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); make room or name another folder") from None
+        with stream:
+            yield Output(path, stream)
+            with _named(path):
+                stream.flush()
+                os.fsync(stream.fileno())
+        with _named(path):
+            part.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); make room, or name a folder that can be written"
+        ) from None

@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -189,4 +189,4 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     for index, points in rows.items():
         table[index] = points
     with replacing(Path(path)) as stream:
-        np.save(stream, table, allow_pickle=False)
+        np.save(cast(BinaryIO, stream), table, allow_pickle=False)  # NumPy needs no more than `write`
