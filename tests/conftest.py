@@ -1,4 +1,4 @@
-"""What several tests need: golden records, the official way to draw weights, and the real images where there are some."""
+"""What several tests need: golden records, the official way to draw weights, and real images where there are any."""
 
 from __future__ import annotations
 
