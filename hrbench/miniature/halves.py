@@ -44,15 +44,16 @@ class Halves:
         """Wait for both halves and leave the mean of their gradients in the network; returns the mean loss."""
         losses = [each.result() for each in passes]
         if len(losses) == 2:
-            gradients = [[p.grad for p in each if p.grad is not None] for each in self.parameters]
-            torch._foreach_add_(gradients[0], gradients[1])
-            torch._foreach_mul_(gradients[0], 0.5)
+            for mine, other in zip(*self.parameters, strict=True):
+                if mine.grad is not None and other.grad is not None:
+                    mine.grad.add_(other.grad).mul_(0.5)
         return sum(losses) / len(losses)
 
     @torch.no_grad()
     def spread(self) -> None:
         """Give the twin the network's parameters, after the optimiser has changed them."""
-        torch._foreach_copy_(self.parameters[1], self.parameters[0])
+        for mine, other in zip(*self.parameters, strict=True):
+            other.copy_(mine)
 
     @torch.no_grad()
     def finish(self) -> None:

@@ -49,14 +49,9 @@ def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "pose_resnet_miniature_coco"
     variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=24, warmup=4)
     people = examples("coco", plan.seed, 4, variant.input)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        told: list[Progress] = []
-        losses = train(build(variant, plan), variant, plan, people, told.append, every=6)
-        again = train(build(variant, plan), variant, plan, people)
-    finally:
-        torch.set_num_threads(threads)
+    told: list[Progress] = []
+    losses = train(build(variant, plan), variant, plan, people, told.append, every=6)
+    again = train(build(variant, plan), variant, plan, people)
     assert len(losses) == 24 and losses == again
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
     assert [news.done for news in told] == [6, 12, 18, 24]
@@ -117,12 +112,8 @@ def test_the_command_trains_and_writes(
     name = "pose_resnet_miniature_coco"
     tiny = replace(recipe(name), images=2, batch=2)
     monkeypatch.setitem(training.RECIPES, name, tiny)
-    threads = torch.get_num_threads()
-    try:
-        out = tmp_path / "new.safetensors"
-        assert main(["train", name, "--out", str(out), "--iterations", "2", "--threads", "1"]) == 0
-    finally:
-        torch.set_num_threads(threads)
+    out = tmp_path / "new.safetensors"
+    assert main(["train", name, "--out", str(out), "--iterations", "2"]) == 0
     text = capsys.readouterr().out
     assert "2 of 2" in text and "iterations/s" in text and "left" in text and f"wrote {out}" in text
     assert weights.read_state(out)["conv1.weight"].dtype == torch.float16
@@ -133,7 +124,6 @@ def test_the_command_trains_and_writes(
     [
         (["train", "nothing"], "there is no miniature network 'nothing'"),
         (["train", "pose_resnet_miniature_coco", "--iterations", "0"], "at least one is needed"),
-        (["train", "pose_resnet_miniature_coco", "--threads", "0"], "at least one is needed"),
         (["draw", "coco", "."], "exists already"),
     ],
 )
