@@ -33,7 +33,8 @@ class Cell:
     text: as typeset, "" where there is nothing. values: the numbers behind it in the column's unit, unrounded: one,
     or two for an interval; none where the cell is empty. detail: facts about this number; conditions: facts shared
     with other cells (protocol, device); both label -> text. reason: why it is empty. notes: numbers of footnotes of
-    the table. notable: a difference larger than the interval explains.
+    the table. notable: a difference larger than the interval explains. peers: number of the group of comparable cells
+    in its column, None for a cell that is comparable with nothing.
     """
 
     text: str = ""
@@ -45,6 +46,7 @@ class Cell:
     reason: str = ""
     notes: tuple[int, ...] = ()
     notable: bool = False
+    peers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

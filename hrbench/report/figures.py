@@ -14,7 +14,7 @@ from hrbench.report.cells import cost_conditions, find_cost
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
-from hrbench.report.table import Table
+from hrbench.report.table import Row, Table
 from hrbench.types import Cost, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
@@ -32,6 +32,8 @@ class Plot:
     name: str
     title: str
     drawings: tuple[tuple[str, str], ...]
+    measured: bool
+    published: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,16 @@ def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
                 name = f"plot-{table.name}-{number}".replace(" ", "-")
                 drawings.append((label, accuracy_against_cost(points, name, label, f"{unit.heading} ({unit.unit})")))
         if drawings:
-            found.append(Plot(table.name, table.title, tuple(drawings)))
+            measured = any(row.cells[index].values for row in table.rows if row.limited is None)
+            hollow = any(_published(table, index, row) for row in table.rows)
+            found.append(Plot(table.name, table.title, tuple(drawings), measured, hollow))
     return found
+
+
+def _published(table: Table, index: int, row: Row) -> bool:
+    cells = zip(table.columns, row.cells, strict=True)
+    mine = table.columns[index].quantity
+    return any(column.quantity == mine and column.part == "published" and cell.values for column, cell in cells)
 
 
 def _points(
@@ -97,14 +107,15 @@ def _points(
             continue
         size = units.size(result.entry.variant.input)
         x = units.shown(spent.value, spent.quantity.unit, cost)
-        facts = [f"{title_of(result)} {size}", units.with_unit(spent.value, spent.quantity.unit, view=cost)]
+        label = f"{row.cells[0].text} {size}"
+        facts = [label, units.with_unit(spent.value, spent.quantity.unit, view=cost)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
         if interval:
             facts.append(f"95 % interval {row.cells[parts['interval']].text}")
         points.append(
             Point(
-                label=f"{title_of(result)} {size}",
+                label=label,
                 family=family(title_of(result)),
                 line=f"{family(title_of(result))} {size}",
                 x=x,
@@ -118,21 +129,25 @@ def _points(
     return points
 
 
-def strips(results: Sequence[Result]) -> list[Strip]:
-    """Every latency that has samples, all drawn over one logarithmic axis of seconds."""
-    costs = [(result, cost) for result in results for cost in result.costs if cost.quantity.unit == "seconds"]
-    timed = [(result, cost) for result, cost in costs if any(sample > 0 for sample in cost.samples)]
-    samples = [sample for _, cost in timed for sample in cost.samples if sample > 0]
+def strips(results: Sequence[Result], labels: Sequence[str]) -> list[Strip]:
+    """Every latency that has samples, all drawn over one logarithmic axis of seconds. labels: of the results."""
+    timed = [
+        (result, label, cost)
+        for result, label in zip(results, labels, strict=True)
+        for cost in result.costs
+        if cost.quantity.unit == "seconds" and any(sample > 0 for sample in cost.samples)
+    ]
+    samples = [sample for *_, cost in timed for sample in cost.samples if sample > 0]
     low, high = (min(samples), max(samples)) if samples else (1.0, 1.0)
-    return [_strip(result, cost, low, high) for result, cost in timed]
+    return [_strip(result, label, cost, low, high) for result, label, cost in timed]
 
 
-def _strip(result: Result, cost: Cost, low: float, high: float) -> Strip:
+def _strip(result: Result, label: str, cost: Cost, low: float, high: float) -> Strip:
     shown = {key: text for key, text in cost_conditions(cost) if key in ("batch", "dtype", "device", "threads")}
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
     return Strip(
         name=result.name,
-        model=f"{title_of(result)} {units.size(result.entry.variant.input)}" + _mark(result),
+        model=f"{label} {units.size(result.entry.variant.input)}" + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
         samples=f"{len(cost.samples):,}",

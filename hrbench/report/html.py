@@ -21,7 +21,7 @@ from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import Rows, read_published
-from hrbench.report.rows import is_miniature, title_of
+from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import Column, Row, Table, build_tables, marker
 from hrbench.types import Cost, Result
@@ -81,7 +81,8 @@ def render_html(
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _Facts()
     page = _environment().get_template("report.html.j2")
-    gallery = [(result, figures.shots(result, folder_of)) for result in results if result.drawings]
+    labels = row_labels(results)
+    drawn = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
     return page.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
@@ -90,9 +91,9 @@ def render_html(
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
-        gallery=gallery,
+        gallery=[(result, label, figures.shots(result, folder_of)) for result, label in drawn],
         missing=missing(results),
-        strips=figures.strips(results),
+        strips=figures.strips(results, labels),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
@@ -115,7 +116,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(headings=headings, marker=marker, body=_body, input_of=_input)
-    environment.filters.update(svg=Markup, units_size=units.size, model=title_of, miniature=is_miniature)
+    environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
     return environment
 
 

@@ -21,6 +21,7 @@ _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
 }
 _WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
 _FONT = 10.0
+_SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_la
         warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="none")
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.085, 0.125, 0.905, 0.86), facecolor="none")
+        axes = figure.add_axes((0.085, 0.125, 0.905, 0.8), facecolor="none")
         _frame(axes, points, x_label, y_label)
         tooltips = _marks(axes, points, colours, name)
         _names(axes, points)
@@ -80,14 +81,19 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 
     xs = [point.x for point in points]
     low, high = min(xs), max(xs)
-    pad = max((high / low) ** 0.12, 1.12)
-    axes.set_xscale("log")
-    axes.set_xlim(low / pad, high * pad * 1.1)
+    if high > _SPAN * low:
+        pad = (high / low) ** 0.1
+        axes.set_xscale("log")
+        axes.set_xlim(low / pad, high * pad * 1.1)
+        axes.xaxis.set_major_locator(FixedLocator(_ticks(low / pad, high * pad * 1.1)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        pad = max(high - low, 0.2 * high)
+        axes.set_xlim(low - 0.25 * pad, high + 0.5 * pad)  # room for labels, most of which stand on the right
+        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     ys = [y for point in points for y in (point.y, point.low, point.high, point.published) if y is not None]
     margin = max(0.08 * (max(ys) - min(ys)), 0.5)
     axes.set_ylim(min(ys) - margin, max(ys) + margin)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(low / pad, high * pad * 1.1)))
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.grid(True, color=RULE, linewidth=0.6)
@@ -106,7 +112,15 @@ def _ticks(low: float, high: float) -> list[float]:
     import math
 
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5, 7), (1, 2, 5), (1,)):
+    halves = tuple(1 + index / 2 for index in range(18))
+    for steps in (
+        halves,
+        (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+        (1, 1.5, 2, 3, 4, 5, 6, 8),
+        (1, 2, 3, 5, 7),
+        (1, 2, 5),
+        (1,),
+    ):
         ticks = [step * 10.0**decade for decade in decades for step in steps]
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) <= 9:
@@ -195,8 +209,10 @@ def _legend(axes: Any, points: Sequence[Point], colours: dict[str, str]) -> None
         keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
     if any(point.published is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=PAPER, mec=INK, label="published"))
-    legend = axes.legend(handles=keys, loc="lower right", frameon=False, labelcolor=INK, fontsize=_FONT - 1)
-    legend.set_zorder(1)
+    legend = axes.legend(
+        handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False,
+        labelcolor=INK, fontsize=_FONT - 1, borderaxespad=0.2, columnspacing=1.4, handletextpad=0.4,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
 

@@ -133,6 +133,26 @@ def row_labels(results: Sequence[Result]) -> list[str]:
     return labels
 
 
+def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the rows of a table were measured under: one protocol, or what several have in common and differ in.
+
+    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
+    ['Protocol: a v1 (flip yes).']
+    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
+    ['Rows follow 2 protocols, and bold compares rows of one only: a v1, with flip yes or flip no.']
+    """
+    different = list({protocol_text(protocol): protocol for protocol in protocols}.values())
+    if len(different) < 2:
+        return [f"Protocol: {protocol_text(protocol)}." for protocol in different]
+    head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
+    first, *others = different
+    alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    if not {"name", "version"} <= set(alike):
+        return [f"{head}{'; '.join(map(protocol_text, different))}."]
+    kinds = (", ".join(f"{k} {plain_text(v)}" for k, v in each.items() if k not in alike) for each in different)
+    return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
+
+
 def _protocol_differences(results: Sequence[Result]) -> list[str]:
     """The protocol fields in which these results differ, as words."""
     protocols = [result.entry.protocol for result in results]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrbench import units
+from hrbench.report.reasons import pieces
 from hrbench.report.rows import is_miniature
 from hrbench.report.table import Column, Row, Table
 from hrbench.types import Result
@@ -57,9 +59,12 @@ def missing(results: Sequence[Result]) -> list[Missing]:
         if reason and entry not in found.setdefault(reason, []):
             found[reason].append(entry)
 
+    parts = pieces(result.reason for result in results if result.status == "empty")
     for result in results:
-        if result.status != "done":
-            note(f"failed: {result.reason}" if result.status == "failed" else result.reason, result.name)
+        if result.status == "failed":
+            note(f"failed: {result.reason}", result.name)
+        for piece in parts.get(result.reason, ()) if result.status == "empty" else ():
+            note(piece, result.name)
     for result in results:
         for score in result.scores:
             if score.value is None and score.reason != result.reason:
@@ -83,8 +88,14 @@ def _headline(number: int, table: Table, index: int) -> str:
     if not full:
         return f"{table.title} (Table {number}): limited runs only, comparable with nothing."
     sign = -1 if table.columns[index].better == "lower" else 1
-    best = max(full, key=lambda row: sign * row.cells[index].values[0])
-    among = f"the best of {len(full)}" if len(full) > 1 else "the only one measured"
+    groups = Counter(row.cells[index].peers for row in full)
+    group = groups.most_common(1)[0][0]
+    rivals = [row for row in full if row.cells[index].peers == group]
+    best = max(rivals, key=lambda row: sign * row.cells[index].values[0])
+    among = f"the best of {len(rivals)}" if len(rivals) > 1 else "the only one measured"
+    if len(groups) > 1:
+        among = "the best" if len(rivals) > 1 else "measured"
+        among += f" of {len(rivals)} under its protocol" if len(rivals) > 1 else " alone under its protocol"
     interval = _part(table.columns, best, index, "interval")
     text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
     text += f", 95 % interval {interval}." if interval else "."

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hrbench import units
-from hrbench.report.cells import Cell, Found, better_of, find, limited_text, protocol_text, unit_of
+from hrbench.report.cells import Cell, Found, better_of, find, limited_text, unit_of
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.published import Rows, find_row, notes_for
+from hrbench.report.reasons import pieces
 from hrbench.report.rows import (
     area,
     family,
     figure_of,
     is_miniature,
     matches,
+    protocol_remarks,
     published_decimals,
     row_labels,
     run_of,
@@ -122,6 +124,8 @@ class _Builder:
         self.results = list(results)
         self.published = published
         self.footnotes: list[str] = []
+        self.peers: dict[Any, int] = {}
+        self.pieces = pieces(result.reason for result in results if result.status == "empty")
         self.columns = [column for column in layout.columns if self._used(column)]
         self.quantities = [self._quantity(column) for column in self.columns]
 
@@ -200,7 +204,7 @@ class _Builder:
         best: Sequence[Mapping[Any, str]],
     ) -> Row:
         tags, notes = [], []
-        if is_miniature(result):
+        if is_miniature(result) and "miniature" not in label.lower():
             tags.append("miniature")
         if result.limited is not None:
             tags.append(limited_text(result.limited))
@@ -267,7 +271,8 @@ class _Builder:
         text = units.show(fact.value, unit, layout.decimals, view)
         bold = fact.comparable is not None and best.get(fact.comparable) == text
         number = (units.shown(fact.value, unit, view),)
-        return Cell(text, "measured", number, bold, fact.detail, fact.conditions)
+        peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
+        return Cell(text, "measured", number, bold, fact.detail, fact.conditions, peers=peers)
 
     def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:
         figure = figure_of(row, layout.published)
@@ -352,7 +357,7 @@ class _Builder:
         if text in noted:
             return ()
         noted.add(text)
-        return (self._note(text),)
+        return tuple(self._note(piece) for piece in self.pieces.get(text, (text,)))
 
     def _caption(self, linked: Sequence[Mapping[str, Any] | None]) -> str:
         sentences = [self.layout.caption]
@@ -369,9 +374,7 @@ class _Builder:
         remarks = []
         sources = {column.source for column in self.columns}
         if "score" in sources:
-            protocols = list(dict.fromkeys(protocol_text(r.entry.protocol) for r in self.results if r.entry.protocol))
-            plural = "Protocols (bold compares rows of one only)" if len(protocols) > 1 else "Protocol"
-            remarks += [f"{plural}: {'; '.join(protocols)}."] if protocols else []
+            remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol])
         conditions: dict[str, None] = {}
         for row in found:
             for layout, fact in zip(self.columns, row, strict=True):

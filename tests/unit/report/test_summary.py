@@ -44,6 +44,15 @@ def test_headlines(make, of, values, text):
     assert words([make(title, score) for title, score in zip(titles, scored, strict=False)]) == text
 
 
+def test_only_rows_of_one_protocol_are_compared(make, of):
+    def one(title, value, boxes):
+        return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})
+
+    results = [one("HRNet-W32", 0.5, "detector"), one("HRNet-W48", 0.6, "detector"), one("HRNet-W32", 0.9, "truth")]
+    assert "HRNet-W48 is the best of 2 under its protocol, with AP 60.0" in words(results)
+    assert "HRNet-W32 · boxes detector is measured alone under its protocol" in words([results[0], results[2]])
+
+
 def test_nothing_measured(make):
     results = [make("a", status="empty", reason="no data"), make("b", status="failed", reason="killed")]
     assert words(results) == (

@@ -82,7 +82,10 @@ def test_bold_is_per_protocol(make, of):
     ]
     table = build([*ours, *theirs])
     assert bold(table, 2) == ["b", "d"]
-    assert table.remarks[0].startswith("Protocols (bold compares rows of one only): ")
+    assert table.remarks[0] == (
+        "Rows follow 2 protocols, and bold compares rows of one only: top-down v1 (flip yes), "
+        "with boxes detector or boxes ground_truth."
+    )
 
 
 def test_lower_costs_are_better_and_bold_only_where_the_layout_says_so(make, spend):
