@@ -1,0 +1,121 @@
+"""Preparing beside decoding box by box, the evaluation loop beside a bare loop, a warm run beside its networks."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import pytest
+import torch
+
+import hrbench
+from hrbench import pipeline, runner
+from hrbench.cost import latency
+from hrbench.datasets.coco import CocoKeypoints
+from hrbench.evaluate import Settings
+from hrbench.store import RunFolder
+from hrbench.tasks import pose_geometry as geometry
+from hrbench.tasks.pose import Pose
+
+BOXES = {"boxes": "person_detection_results/detections_person.json"}
+
+
+@pytest.fixture(scope="module")
+def real(realdata):
+    """The pose task of W32 at 256x192 and the real images that have detector boxes."""
+    from hrbench import catalog
+
+    data = CocoKeypoints(realdata)
+    task = Pose(catalog.variants()["pose_hrnet_w32_coco_256x192"], data, BOXES)
+    return task, [sample for sample in data.samples(BOXES) if sample.content]
+
+
+def box_by_box(task: Pose, samples) -> int:
+    """What the official loader does: read, decode and crop once for every box."""
+    count = 0
+    for sample in samples:
+        for person in sample.content:
+            image = cv2.imread(str(sample.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            centre, scale = geometry.box_to_centre_scale(person.box, task.input)
+            matrix = geometry.affine_matrix(centre, scale, (task.input[1], task.input[0]))
+            cv2.warpAffine(image, matrix, (task.input[1], task.input[0]), flags=cv2.INTER_LINEAR)
+            count += 1
+    return count
+
+
+def test_preparing_costs_at_most_a_third_of_box_by_box(benchmark, real):
+    task, samples = real
+    cv2.setNumThreads(1)
+    ours, peer = [], []
+    for _ in range(3):
+        started = time.process_time()
+        crops = sum(len(task.prepare(sample)) for sample in samples)
+        ours.append(time.process_time() - started)
+        started = time.process_time()
+        assert box_by_box(task, samples) == crops
+        peer.append(time.process_time() - started)
+    benchmark.extra_info["ratio"] = min(peer) / min(ours)
+    benchmark.pedantic(lambda: [task.prepare(sample) for sample in samples], rounds=1)
+    assert min(ours) <= min(peer) / 3
+
+
+def test_the_loop_keeps_nine_tenths_of_a_bare_loop(benchmark, real):
+    task, samples = real
+    samples = samples[:12]
+    net = hrbench.build("pose_hrnet_w32_coco_256x192")
+    items = [item for sample in samples for item in task.prepare(sample)]
+    batches = [items[i : i + 16] for i in range(0, len(items), 16)]
+
+    def bare() -> None:
+        for batch in batches:
+            task.forward(net, batch)
+
+    def loop() -> None:
+        assert sum(1 for _ in pipeline.predict(task, net, samples, batch=16)) == len(samples)
+
+    task.forward(net, batches[0])
+    ratios = []
+    for _ in range(3):
+        started = time.perf_counter()
+        bare()
+        middle = time.perf_counter()
+        loop()
+        ratios.append((middle - started) / (time.perf_counter() - middle))
+    benchmark.extra_info["ratios"] = ratios
+    benchmark.pedantic(loop, rounds=1)
+    assert max(ratios) >= 0.9
+
+
+def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, tmp_path, monkeypatch):
+    suite = hrbench.load_suite("miniature")
+    settings = Settings(data=tmp_path / "data", weights=tmp_path / "weights", device="cpu")
+    for entry in suite.entries:
+        runner.assemble(entry, settings)  # draws the sets, which a warm run finds drawn
+    within = 0.0
+
+    def timed(function):
+        def call(*args, **kwargs):
+            nonlocal within
+            started = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                within += time.perf_counter() - started
+
+        return call
+
+    monkeypatch.setattr(Pose, "forward", timed(Pose.forward))
+    monkeypatch.setattr(latency, "measure_latency", timed(latency.measure_latency))
+    torch.zeros(1)
+
+    def run() -> float:
+        nonlocal within
+        within, started = 0.0, time.perf_counter()
+        results = list(runner.run(suite, RunFolder(tmp_path / f"run-{started}"), settings))
+        assert all(result.status == "done" for result in results)
+        return time.perf_counter() - started - within
+
+    run()
+    beside = benchmark.pedantic(run, rounds=1)
+    assert beside <= 10
