@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..types import InputError
-
-FARTHEST = 1e9  # px; beyond it whole numbers overflow in pycocotools and no picture reaches
+from .files import FARTHEST
 
 Fault = Callable[[str], NoReturn]
 

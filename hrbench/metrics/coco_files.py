@@ -18,8 +18,8 @@ import numpy as np
 
 from ..types import InputError
 from .coco import Detections, Truths, rising
-from .coco_faults import FARTHEST, explain_results, explain_truth
-from .files import reading
+from .coco_faults import explain_results, explain_truth
+from .files import FARTHEST, reading
 
 BLOCK = 1 << 19  # bytes of text decoded at a time: its objects stay within a cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 from ..types import InputError, MissingError, UsageError
 
+FARTHEST = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
+
 
 @contextlib.contextmanager
 def reading(path: Path, what: str) -> Iterator[BinaryIO]:

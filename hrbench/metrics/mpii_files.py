@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from ..types import InputError, MissingError, Prediction
-from .files import reading, replacing
+from .files import FARTHEST, reading, replacing
+from .matlab import read_mat
 
 JOINTS = 16
 
@@ -45,13 +46,15 @@ class Target:
 def read_truth(path: Path) -> Target:
     """`path` is gt_valid.mat, or a folder that holds it or annot/gt_valid.mat. Raises InputError, MissingError."""
     path = _found(Path(path))
-    content = _mat(path, "MPII's gt_valid.mat")
-    for key in ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"):
+    names = ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src")
+    content = _mat(path, "MPII's gt_valid.mat", names)
+    for key in names:
         if key not in content:
             raise InputError(
                 f"{path}: {key!r} is missing; is it the gt_valid.mat of the HRNet code's MPII annotations?"
             )
-    people = np.shape(content["pos_gt_src"])[-1] if np.ndim(content["pos_gt_src"]) == 3 else 0
+    positions = content["pos_gt_src"]
+    people = positions.shape[-1] if isinstance(positions, np.ndarray) and positions.ndim == 3 else 0
     missing = _array(path, content, "jnt_missing", (JOINTS, people))
     position = _array(path, content, "pos_gt_src", (JOINTS, 2, people))
     heads = _array(path, content, "headboxes_src", (2, 2, people))
@@ -59,14 +62,19 @@ def read_truth(path: Path) -> Target:
     if len(odd):
         raise InputError(f"{path}: person {odd[0][0]}, joint {odd[0][1]}: jnt_missing is neither 0 nor 1")
     visible = missing.T == 0
-    head = np.linalg.norm(heads[1] - heads[0], axis=0)
-    wrong = np.flatnonzero(~(np.isfinite(head) & (head > 0)))
+    with np.errstate(over="ignore", invalid="ignore"):  # the check that follows is the answer to these
+        head = np.linalg.norm(heads[1] - heads[0], axis=0)
+    wrong = np.flatnonzero(~((head > 0) & (head <= FARTHEST)))
     if len(wrong):
-        raise InputError(f"{path}: person {wrong[0]}: the head box has diagonal {head[wrong[0]]}; it must be positive")
+        raise InputError(
+            f"{path}: person {wrong[0]}: the head box has diagonal {head[wrong[0]]} px; it must be positive"
+        )
     position = position.transpose(2, 0, 1)
-    odd = np.argwhere(~np.isfinite(position).all(axis=2) & visible)
+    odd = np.argwhere(~(np.abs(position) <= FARTHEST).all(axis=2) & visible)
     if len(odd):
-        raise InputError(f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite; correct the file")
+        raise InputError(
+            f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite, or beyond {FARTHEST:.0e} px"
+        )
     return Target(path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people))
 
 
@@ -81,33 +89,29 @@ def _found(path: Path) -> Path:
     )
 
 
-def _mat(path: Path, what: str) -> dict[str, Any]:
-    from scipy.io import loadmat  # imported late: COCO alone does not need it
-
+def _mat(path: Path, what: str, names: tuple[str, ...]) -> dict[str, Any]:
     with reading(path, what) as stream:
         try:
-            return loadmat(stream)
-        except Exception as error:  # scipy raises whatever the bytes lead to
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path}: cannot be read as a MATLAB file: {said}; it should be {what}") from None
+            return read_mat(stream.read(), names)
+        except ValueError as error:
+            raise InputError(f"{path}: cannot be read as {what}: {error}") from None
 
 
 def _array(path: Path, content: dict[str, Any], key: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(content[key])
-    if array.shape != shape or shape[-1] == 0 or array.dtype.kind not in "fiub":
+    array = content[key]
+    if not isinstance(array, np.ndarray) or array.shape != shape or shape[-1] == 0:
+        found = f"has shape {array.shape}" if isinstance(array, np.ndarray) else "is no array of numbers"
         wanted = ", ".join(map(str, shape[:-1])) + ", people"
-        raise InputError(f"{path}: {key} has shape {array.shape} of {array.dtype}; it should be numbers of ({wanted})")
-    return array.astype(np.float64)
+        raise InputError(f"{path}: {key} {found}; it should be ({wanted})")
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
 
 
 def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
-    try:
-        names = tuple(str(np.ravel(one)[0]) for one in np.ravel(cell))
-    except IndexError:
-        names = ()
+    names = [one for one in cell if isinstance(one, str)] if isinstance(cell, list) else []
     if len(set(names)) != JOINTS:
         raise InputError(f"{path}: dataset_joints should be {JOINTS} different names; found {len(set(names))}")
-    return names
+    return tuple(names)
 
 
 def _images(path: Path, people: int) -> np.ndarray | None:
@@ -138,10 +142,10 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
     """
     path = Path(path)
     if path.suffix == ".mat":
-        content = _mat(path, "the pred.mat of the HRNet code")
+        content = _mat(path, "the pred.mat of the HRNet code", ("preds",))
         if "preds" not in content:
             raise InputError(f"{path}: 'preds' is missing; the HRNet code's pred.mat holds it")
-        preds, offset = np.asarray(content["preds"]), 0
+        preds, offset = content["preds"], 0
     else:
         with reading(path, "predictions of MPII people (N, 16, 3)") as stream:
             try:
@@ -153,12 +157,16 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
         raise InputError(f"{path}: holds no array of numbers (people, 16, 2 or 3)")
     if preds.shape[0] > people or preds.shape[1] != JOINTS or preds.shape[2] not in (2, 3):
         raise InputError(f"{path}: shape {preds.shape}; the ground truth asks for ({people}, {JOINTS}, 2 or 3)")
-    infinite = np.argwhere(np.isinf(preds[..., :2]).any(axis=2))
-    if len(infinite):
-        raise InputError(f"{path}: person {infinite[0][0]}, joint {infinite[0][1]}: a coordinate is infinite")
-    # plus one in the file's own precision, as the official code adds it: float32 rounds here
     precision = np.float32 if preds.dtype.itemsize < 8 else np.float64
-    points = preds[..., :2].astype(precision) + precision(offset)
+    with np.errstate(invalid="ignore"):  # what signals in a damaged file is NaN all the same
+        points = preds[..., :2].astype(precision)
+        far = np.argwhere((np.abs(points) > FARTHEST).any(axis=2))
+        if len(far):
+            raise InputError(
+                f"{path}: person {far[0][0]}, joint {far[0][1]}: a coordinate is infinite or beyond {FARTHEST:.0e} px"
+            )
+        # plus one in the file's own precision, as the official code adds it: float32 rounds here
+        points = points + precision(offset)
     rest = np.full((people - len(points), JOINTS, 2), np.nan, precision)
     return np.concatenate((points, rest))
 

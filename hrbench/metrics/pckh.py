@@ -92,13 +92,13 @@ class MpiiPckh:
                 f"person {person}{where}: no prediction, or NaN, at joint {bad[0][1]}; "
                 "predict everybody, or limit the evaluation to those predicted"
             )
-        error = predictions[rows] - target.position[rows]
-        distance = np.linalg.norm(error, axis=2) / (target.head[rows] * HEAD_SHARE)[:, None]
         visible = target.visible[rows]
+        with np.errstate(over="ignore", invalid="ignore"):  # joints that are not visible may be annotated as anything
+            error = predictions[rows] - target.position[rows]
+            distance = np.linalg.norm(error, axis=2) / (target.head[rows] * HEAD_SHARE)[:, None]
         arrays = {
             "person": rows.astype(np.int64),
             "image": rows.astype(np.int64) if target.image is None else target.image[rows],
-            # what is not visible may be annotated as anything, NaN too
             "distance": np.where(visible, distance, 0.0),
             "visible": visible,
         }

@@ -205,6 +205,8 @@ def changed(key: str, place, value):
         (changed("jnt_missing", (3, 2), 2), "person 2, joint 3: jnt_missing is neither 0 nor 1"),
         (changed("pos_gt_src", (3, 1, 2), np.nan), "person 2, joint 3: pos_gt_src is not finite"),
         (changed("headboxes_src", (slice(None), slice(None), 1), 7), "person 1: the head box has diagonal 0.0"),
+        (changed("headboxes_src", (1, 1, 1), 1e300), "person 1: the head box has diagonal inf"),
+        (changed("pos_gt_src", (3, 1, 2), -1e200), "person 2, joint 3: pos_gt_src is not finite, or beyond"),
         (changed("headboxes_src", (1, 1, 1), np.inf), "person 1: the head box has diagonal inf"),
         (lambda t: t.update(dataset_joints=t["dataset_joints"][:, :4]), "should be 16 different names; found 4"),
     ],
@@ -249,6 +251,7 @@ def test_what_is_not_there(tmp_path) -> None:
         (np.zeros((4, 16)), "holds no array of numbers"),
         (np.full((4, 16, 3), "a"), "holds no array of numbers"),
         (np.full((4, 16, 3), np.inf), "person 0, joint 0: a coordinate is infinite"),
+        (np.full((4, 16, 3), -1e30), "person 0, joint 0: a coordinate is infinite or beyond 1e\\+09 px"),
         (np.full((4, 16, 3), None), "cannot be read as a NumPy file of numbers"),
     ],
 )
