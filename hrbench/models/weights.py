@@ -90,7 +90,8 @@ def save(
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(plain, partial, metadata={"format": "pt", **(metadata or {})})
+        # save_file would keep the file from everybody else (mode 600), also once it is in a wheel
+        partial.write_bytes(safetensors.torch.save(plain, metadata={"format": "pt", **(metadata or {})}))
         partial.replace(path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
