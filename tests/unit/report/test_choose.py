@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from report_factory import make, of, spend
+
 from hrbench.report.choose import choose_layout, complete
 from hrbench.report.layout import Layout
 from hrbench.report.published import read_published
@@ -16,16 +18,16 @@ def tables(results, table=""):
     return {table.name: table for table in build_tables(results, layout, read_published(layout))}
 
 
-def test_a_task_has_its_layout(make, of):
+def test_a_task_has_its_layout():
     assert list(tables([make("HRNet-W32", of("AP", 0.7))])) == ["pose-coco-val", "pose-cost"]
 
 
-def test_miniatures_have_theirs(make, of):
+def test_miniatures_have_theirs():
     mini = DatasetRow("miniature-coco-keypoints", "coco-keypoints", "pose", ("coco-keypoints",), miniature=True)
     assert list(tables([make("HRNet", of("AP", 0.6), dataset=mini, miniature=True)])) == ["miniature-coco-keypoints"]
 
 
-def test_any_other_task_has_a_table_of_its_own_quantities(make, of, spend):
+def test_any_other_task_has_a_table_of_its_own_quantities():
     result = make(
         "HRNet-W48",
         of("miou", 0.8112, (0.79, 0.83), metric="cityscapes"),
@@ -49,26 +51,26 @@ def test_any_other_task_has_a_table_of_its_own_quantities(make, of, spend):
     ]  # fmt: skip
 
 
-def test_a_named_layout_leaves_nothing_out(make, of):
+def test_a_named_layout_leaves_nothing_out():
     results = [make("HRNet-W32", of("AP", 0.7)), make("Odd [x]*", of("AP", 0.7), dataset=CITY)]
     assert list(tables(results, "pose-coco-val")) == ["pose-coco-val", "pose-cityscapes-val"]
 
 
-def test_a_second_metric_that_no_table_shows_gets_one(make, of):
+def test_a_second_metric_that_no_table_shows_gets_one():
     result = make("HRNet-W32", of("AP", 0.7), of("speed", 0.2, metric="other"))
     (shown, derived) = (tables([result], "pose-coco-val")).values()
     assert "speed" not in [column.key for column in shown.columns]
     assert "speed" in [column.key for column in derived.columns]
 
 
-def test_an_entry_that_has_costs_alone(make, spend):
+def test_an_entry_that_has_costs_alone():
     found = tables([make("HRNet-W32", costs=(spend("macs", 7e9),), dataset=None)])
     assert list(found) == ["pose-cost"]
     layout = complete(Layout("none", ()), [make("HRNet-W32", costs=(spend("macs", 7e9),), dataset=None)])
     assert [table.name for table in layout.tables] == ["pose-costs"]
 
 
-def test_nothing_measured_still_says_why(make):
+def test_nothing_measured_still_says_why():
     found = tables([make("HRNet", status="empty", reason="no data here", dataset=CITY, task="segmentation")])
     (table,) = found.values()
     assert table.rows[0].cells[-1].reason == "no data here"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_factory import make, sample_table
 
 from hrbench.report.csv import render_csv
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
@@ -23,13 +24,13 @@ t,Other-3,measured,done,,"not measured: this run holds no parameters; took 11 s,
 """
 
 
-def test_a_table(sample_table):
-    assert render_csv([sample_table]) == EXPECTED
+def test_a_table():
+    assert render_csv([sample_table()]) == EXPECTED
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(deadline=None)
 @given(st.text(), st.text())
-def test_any_text_comes_back_as_one_row(make, title, reason):
+def test_any_text_comes_back_as_one_row(title, reason):
     result = make(title, status="failed", reason=reason, published=False)
     layout = TableLayout("t", "T", (ColumnLayout("text", "model"), ColumnLayout("score", "AP")))
     lines = list(csv.DictReader(io.StringIO(render_csv(build_tables([result], Layout("l", (layout,)), {})))))

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_factory import make, of, sample_table, spend
 
 from hrbench.report.choose import choose_layout, complete
 from hrbench.report.html import headings, render_html
@@ -66,7 +67,7 @@ def page(results, folder=Path(), environment=None, suite="suite: x", **more):
 
 
 @pytest.fixture
-def results(make, of, spend):
+def results():
     def one(title, value, size):
         costs = (
             spend("parameters", 28e6, "count"),
@@ -115,7 +116,7 @@ def test_measured_cells_know_how_they_were_made(results):
     assert told["protocol"] == "top-down v1 (boxes detector, flip yes)"
 
 
-def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(make, of, tmp_path):
+def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8 picture")
     (tmp_path.parent / "secret.jpg").write_bytes(b"outside")
     drawings = [Drawing("a.jpg", 1, "typical", "good"), Drawing("b.jpg", 2, "worst", "bad")]
@@ -127,9 +128,9 @@ def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(make, of, t
     assert "typical case of HRNet-W32: good" in text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet=st.one_of(st.sampled_from("<>&\"'{}|%_\n</script>"), st.characters(codec="utf-8"))))
-def test_no_text_breaks_the_page(make, of, spend, text):
+def test_no_text_breaks_the_page(text):
     costs = (spend("macs", 7e9, uncounted={text: 1}), spend("latency", None, "seconds", reason=text, batch=1))
     done = make(text, of("AP", 0.7, description=text), costs=costs, name=text, protocol={"boxes": text})
     other = make(text + "2", of("AP", 0.6), costs=costs, name=text + "2", notes=(text,))
@@ -150,10 +151,10 @@ def test_rows_keep_their_cells(results):
     ]  # fmt: skip
 
 
-def test_heading_lines_cover_every_column_once(sample_table):
-    lines = headings(sample_table.columns)
+def test_heading_lines_cover_every_column_once():
+    lines = headings(sample_table().columns)
     assert len(lines) == 3
-    covered = [[0] * len(sample_table.columns) for _ in lines]
+    covered = [[0] * len(sample_table().columns) for _ in lines]
     for number, line in enumerate(lines):
         at = 0
         for heading in line:
@@ -164,4 +165,4 @@ def test_heading_lines_cover_every_column_once(sample_table):
                     covered[down][across] += 1
     assert all(count == 1 for line in covered for count in line)
     leaves = sorted(heading.column for line in lines for heading in line if heading.column is not None)
-    assert leaves == list(range(len(sample_table.columns)))
+    assert leaves == list(range(len(sample_table().columns)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_factory import make, sample_table
 
 from hrbench.report.latex import escape, render_latex
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
@@ -50,9 +51,9 @@ Published figures: a README.
 """
 
 
-def test_a_table(sample_table):
+def test_a_table():
     # In the raw literal above a backslash at the end of a line stands for a line that goes on.
-    assert render_latex([sample_table]) == EXPECTED.replace("75.1 & \\\n", "75.1 & ")
+    assert render_latex([sample_table()]) == EXPECTED.replace("75.1 & \\\n", "75.1 & ")
 
 
 PLAIN = re.compile(r"\\text[a-z]+\{\}|\\ldots\{\}|\\[{}$&%#_]|\{[\[\]*]\}|\$[^$]*\$")
@@ -74,9 +75,9 @@ def test_characters_outside_latin(text, latex):
     assert escape(text) == latex
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(deadline=None)
 @given(st.text(), st.text())
-def test_every_line_of_the_body_has_its_columns(make, title, reason):
+def test_every_line_of_the_body_has_its_columns(title, reason):
     columns = (ColumnLayout("text", "model"), ColumnLayout("text", "input"), ColumnLayout("score", "AP"))
     layout = TableLayout(title, title, columns, caption=reason, group="none")
     result = make(title, status="failed", reason=reason, published=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from report_factory import sample_table
 
 from hrbench.report.markdown import escape, render_markdown
 
@@ -30,12 +31,12 @@ Published figures: a README.
 """
 
 
-def test_a_table(sample_table):
-    assert render_markdown([sample_table]) == EXPECTED
+def test_a_table():
+    assert render_markdown([sample_table()]) == EXPECTED
 
 
-def test_several_tables_follow_one_another(sample_table):
-    assert render_markdown([sample_table] * 2) == f"{EXPECTED}\n{EXPECTED}"
+def test_several_tables_follow_one_another():
+    assert render_markdown([sample_table()] * 2) == f"{EXPECTED}\n{EXPECTED}"
 
 
 @given(st.text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from report_factory import make
 
 from hrbench.report.layout import PublishedLayout, read_layout
 from hrbench.report.published import find_row, read_published
@@ -15,7 +16,7 @@ def coco_rows():
     return read_published(read_layout("pose"))["pose-coco-val"]
 
 
-def test_the_row_of_the_same_network_and_input(make):
+def test_the_row_of_the_same_network_and_input():
     row = find_row(coco_rows(), make("HRNet-W48", input=(384, 288)), SHIPPED)
     assert row is not None
     assert (row["model"], row["input"], row["AP"], row["split"]) == ("HRNet-W48", "384x288", 76.3, "val2017")
@@ -36,11 +37,11 @@ def test_the_row_of_the_same_network_and_input(make):
         },
     ],
 )
-def test_no_row_where_the_variant_points_elsewhere(make, published):
+def test_no_row_where_the_variant_points_elsewhere(published):
     assert find_row(coco_rows(), make("HRNet-W32", published=published), SHIPPED) is None
 
 
-def test_rows_of_ones_own_are_found_by_entry_variant_or_title(make):
+def test_rows_of_ones_own_are_found_by_entry_variant_or_title():
     result = make("Ours", name="ours-1", published=False)
     for row in ({"entry": "ours-1"}, {"variant": "v_Ours"}, {"model": "Ours"}, {"model": "Ours", "input": "256x192"}):
         assert find_row([{"model": "Other"}, row], result, OWN) is row

@@ -10,7 +10,7 @@ from hrbench.report.reasons import pieces
 DATA = "annotations are missing: a.json; get them there; images are missing"
 
 
-def test_entries_on_one_data_set_share_its_piece_and_keep_their_weights(make):
+def test_entries_on_one_data_set_share_its_piece_and_keep_their_weights():
     found = pieces([f"{DATA}; no weights of {name}" for name in "xyz"])
     assert list(found.values()) == [(DATA, f"no weights of {name}") for name in "xyz"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from report_factory import make, of, spend
 
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.summary import missing, summarise
@@ -38,13 +39,13 @@ def words(results):
         ),
     ],
 )
-def test_headlines(make, of, values, text):
+def test_headlines(values, text):
     titles = ("HRNet-W32", "HRNet-W48")
     scored = [of("AP", value, (value - 0.01, value + 0.01)) for value in values]
     assert words([make(title, score) for title, score in zip(titles, scored, strict=False)]) == text
 
 
-def test_only_rows_of_one_protocol_are_compared(make, of):
+def test_only_rows_of_one_protocol_are_compared():
     def one(title, value, boxes):
         return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})
 
@@ -53,7 +54,7 @@ def test_only_rows_of_one_protocol_are_compared(make, of):
     assert "HRNet-W32 · boxes detector is measured alone under its protocol" in words([results[0], results[2]])
 
 
-def test_nothing_measured(make):
+def test_nothing_measured():
     results = [make("a", status="empty", reason="no data"), make("b", status="failed", reason="killed")]
     assert words(results) == (
         "2 entries: 0 measured, 1 without accuracy, because data or weights are missing, 1 failed. "
@@ -61,12 +62,12 @@ def test_nothing_measured(make):
     )
 
 
-def test_limited_runs_and_miniatures_are_called_so(make, of):
+def test_limited_runs_and_miniatures_are_called_so():
     assert "limited runs only, comparable with nothing" in words([make("a", of("AP", 0.7), limited=5)])
     assert "All of them are miniatures" in words([make("a", of("AP", 0.7), miniature=True)])
 
 
-def test_what_is_missing_is_listed_once_entries_before_costs(make, spend):
+def test_what_is_missing_is_listed_once_entries_before_costs():
     slow = spend("latency", None, "seconds", label="Latency", batch=8, dtype="float32", reason="too slow")
     results = [
         make("a", costs=(slow,)),

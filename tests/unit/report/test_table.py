@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from report_factory import make, of, spend
 
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import build_tables
@@ -24,7 +25,7 @@ def texts(table):
     return [[cell.text for cell in row.cells] for row in table.rows]
 
 
-def test_published_beside_measured_and_their_difference(make, of):
+def test_published_beside_measured_and_their_difference():
     table = build([make("HRNet-W32", of("AP", 0.7412, (0.7336, 0.7489), n=6352))])
     assert texts(table) == [["HRNet-W32", "256×192", "74.1", "[73.4, 74.9]", "74.4", "−0.3"]]
     assert [column.full_label for column in table.columns] == [
@@ -39,13 +40,13 @@ def test_published_beside_measured_and_their_difference(make, of):
     )
 
 
-def test_a_difference_is_notable_where_the_interval_does_not_hold_the_published_figure(make, of):
+def test_a_difference_is_notable_where_the_interval_does_not_hold_the_published_figure():
     near, far = of("AP", 0.7412, (0.7335, 0.7489)), of("AP", 0.72, (0.71, 0.73))
     assert not build([make("HRNet-W32", near)]).rows[0].cells[5].notable
     assert build([make("HRNet-W32", far)]).rows[0].cells[5].notable
 
 
-def test_no_difference_to_a_figure_of_another_protocol(make, of):
+def test_no_difference_to_a_figure_of_another_protocol():
     table = build([make("HRNet-W32", of("AP", 0.765), protocol={"boxes": "ground_truth"})])
     assert texts(table)[0][4:] == ["74.4", "≠"]
     assert table.footnotes == (
@@ -53,7 +54,7 @@ def test_no_difference_to_a_figure_of_another_protocol(make, of):
     )
 
 
-def test_other_networks_and_inputs_have_no_published_figure(make, of):
+def test_other_networks_and_inputs_have_no_published_figure():
     results = [make("HRNet-W32", of("AP", 0.7), input=(384, 288)), make("HRNet-W48", of("AP", 0.7))]
     assert [row[4:] for row in texts(build(results))] == [["", ""], ["", ""]]
 
@@ -62,19 +63,19 @@ def bold(table, column):
     return [row.name for row in table.rows if row.cells[column].bold]
 
 
-def test_the_best_of_comparable_rows_is_bold_ties_as_written_included(make, of):
+def test_the_best_of_comparable_rows_is_bold_ties_as_written_included():
     values = {"a": 0.7441, "b": 0.7436, "c": 0.7401}
     table = build([make(name, of("AP", value), name=name) for name, value in values.items()])
     assert bold(table, 2) == ["a", "b"]
 
 
-def test_a_row_alone_is_not_the_best(make, of):
+def test_a_row_alone_is_not_the_best():
     assert bold(build([make("a", of("AP", 0.7))]), 2) == []
     other = make("b", of("AP", 0.6), protocol={"boxes": "ground_truth"})
     assert bold(build([make("a", of("AP", 0.7)), other]), 2) == []
 
 
-def test_bold_is_per_protocol(make, of):
+def test_bold_is_per_protocol():
     ours = [make(name, of("AP", value), name=name) for name, value in {"a": 0.6, "b": 0.7}.items()]
     theirs = [
         make(name, of("AP", value), name=name, protocol={"boxes": "ground_truth"})
@@ -88,13 +89,13 @@ def test_bold_is_per_protocol(make, of):
     )
 
 
-def test_lower_costs_are_better_and_bold_only_where_the_layout_says_so(make, spend):
+def test_lower_costs_are_better_and_bold_only_where_the_layout_says_so():
     results = [make(name, costs=(spend("macs", value),), name=name) for name, value in {"a": 3e9, "b": 2e9}.items()]
     assert bold(build(results, ColumnLayout("cost", "macs", bold=True)), 2) == ["b"]
     assert bold(build(results, ColumnLayout("cost", "macs")), 2) == []
 
 
-def test_latencies_of_two_devices_are_not_compared(make, spend):
+def test_latencies_of_two_devices_are_not_compared():
     def timed(name, value, device):
         return make(name, costs=(spend("latency", value, "seconds", batch=1, device=device),), name=name)
 
@@ -102,7 +103,7 @@ def test_latencies_of_two_devices_are_not_compared(make, spend):
     assert bold(build(results, ColumnLayout("cost", "latency", bold=True)), 2) == ["a"]
 
 
-def test_a_limited_row_is_marked_never_bold_and_has_no_difference(make, of):
+def test_a_limited_row_is_marked_never_bold_and_has_no_difference():
     limited = make("HRNet-W32", of("AP", 0.99), name="x", limited=10)
     table = build([limited, make("b", of("AP", 0.7)), make("c", of("AP", 0.6))])
     assert table.rows[0].tags == ("limited to 10 images: not comparable",)
@@ -111,7 +112,7 @@ def test_a_limited_row_is_marked_never_bold_and_has_no_difference(make, of):
     assert "Rows limited to 10 images are not comparable with anything." in table.caption
 
 
-def test_miniatures_are_labelled_and_never_beside_a_published_figure(make, of):
+def test_miniatures_are_labelled_and_never_beside_a_published_figure():
     mini = DatasetRow("miniature-coco", "coco-keypoints", "pose", ("coco-keypoints",), miniature=True)
     for result in (
         make("HRNet-W32", of("AP", 0.6), dataset=mini),
@@ -123,7 +124,7 @@ def test_miniatures_are_labelled_and_never_beside_a_published_figure(make, of):
         assert "Miniatures" in table.caption
 
 
-def test_an_empty_cell_says_why_once_to_a_row(make):
+def test_an_empty_cell_says_why_once_to_a_row():
     missing = "COCO val2017 is not here: get it from https://cocodataset.org"
     columns = (AP, ColumnLayout("score", "AR"))
     table = build([make("HRNet-W32", status="empty", reason=missing)], *columns)
@@ -134,14 +135,14 @@ def test_an_empty_cell_says_why_once_to_a_row(make):
     assert texts(table)[0][4] == "74.4"  # the literature's figure is there all the same
 
 
-def test_a_failed_entry_is_a_row_with_its_error(make):
+def test_a_failed_entry_is_a_row_with_its_error():
     table = build([make("HRNet-W32", status="failed", reason="worker 3 was killed")])
     assert table.rows[0].tags == ("failed",)
     assert table.footnotes == ("failed: worker 3 was killed",)
     assert table.rows[0].cells[2].reason == "failed: worker 3 was killed"
 
 
-def test_a_cost_that_could_not_be_measured_says_why(make, spend):
+def test_a_cost_that_could_not_be_measured_says_why():
     slow = spend("latency", None, "seconds", batch=8, reason="the first pass took 13 s, over the budget of 10 s")
     fast = spend("latency", 0.1, "seconds", batch=1)
     columns = [ColumnLayout("cost", "latency", where={"batch": batch}) for batch in (1, 8)]
@@ -153,32 +154,32 @@ def test_a_cost_that_could_not_be_measured_says_why(make, spend):
     )
 
 
-def test_costs_that_nobody_measured_have_no_column(make, of):
+def test_costs_that_nobody_measured_have_no_column():
     table = build([make("a", of("AP", 0.7))], ColumnLayout("cost", "latency"), ColumnLayout("score", "AP"))
     assert [column.key for column in table.columns] == ["model", "input", "AP"]
 
 
-def test_notes_on_a_result_are_footnotes_of_its_row(make, of):
+def test_notes_on_a_result_are_footnotes_of_its_row():
     table = build([make("a", of("AP", 0.7), notes=("the box file is not the official one",))])
     assert table.rows[0].notes == (0,)
     assert table.footnotes == ("the box file is not the official one",)
 
 
-def test_published_operations_are_read_in_the_papers_unit(make, spend):
+def test_published_operations_are_read_in_the_papers_unit():
     column = ColumnLayout("cost", "hrnet-paper", published="gflops", parts=("measured", "published", "difference"))
     source = PublishedLayout(rows=({**ROW, "gflops": 7.1},))
     table = build([make("HRNet-W32", costs=(spend("hrnet-paper", 7_645_003_776),))], column, published=source)
     assert texts(table)[0][2:] == ["7.120", "7.1", "0.0"]
 
 
-def test_notes_on_published_figures(make, of):
+def test_notes_on_published_figures():
     note = {"text": "counted four times", "where": {"model": "HRNet*"}, "columns": ["AP"]}
     table = build([make("HRNet-W32", of("AP", 0.7))], published=PublishedLayout(rows=(ROW,), notes=(note,)))
     assert table.rows[0].cells[4].notes == (0,)
     assert table.footnotes == ("counted four times",)
 
 
-def test_published_rows_without_a_measured_one_can_be_shown(make, of):
+def test_published_rows_without_a_measured_one_can_be_shown():
     source = PublishedLayout(rows=(ROW, {**ROW, "model": "HRNet-W48", "AP": 75.1}), show="all")
     table = build([make("HRNet-W32", of("AP", 0.74))], published=source)
     assert texts(table)[1] == ["HRNet-W48", "256×192", "", "", "75.1", ""]
@@ -186,7 +187,7 @@ def test_published_rows_without_a_measured_one_can_be_shown(make, of):
     assert table.footnotes == ("published only, not measured here: a README",)
 
 
-def test_rows_are_grouped_by_family_in_the_order_of_the_suite(make, of):
+def test_rows_are_grouped_by_family_in_the_order_of_the_suite():
     titles = ("SimpleBaseline-R50", "HRNet-W32", "SimpleBaseline-R101")
     table = build([make(title, of("AP", 0.7)) for title in titles], group="family")
     assert [(row.group, row.name) for row in table.rows] == [
@@ -205,12 +206,12 @@ def test_rows_are_grouped_by_family_in_the_order_of_the_suite(make, of):
         ({"folder": "runs/b/entries/x"}, ["HRNet-W32 · a", "HRNet-W32 · b"]),
     ],
 )
-def test_rows_that_would_read_alike_say_what_tells_them_apart(make, of, second, labels):
+def test_rows_that_would_read_alike_say_what_tells_them_apart(second, labels):
     results = [make("HRNet-W32", of("AP", 0.7), **({"folder": "runs/a/entries/x"} | more)) for more in ({}, second)]
     assert [row[0] for row in texts(build(results))] == labels
 
 
-def test_text_that_varies_has_a_column_only_then(make, of):
+def test_text_that_varies_has_a_column_only_then():
     column = ColumnLayout("text", "dataset", varies=True)
     other = DatasetRow("ours", "coco-keypoints", "pose", ("coco-keypoints",), title="Ours")
     same = [make("a", of("AP", 0.7)), make("b", of("AP", 0.7))]

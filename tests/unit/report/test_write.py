@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from report_factory import make, of
 
 from hrbench.report.write import write_reports
 from hrbench.types import UsageError
 
 
-def test_four_files_and_nothing_else(make, of, tmp_path):
+def test_four_files_and_nothing_else(tmp_path):
     page = write_reports([make("HRNet-W32", of("AP", 0.744))], tmp_path / "run", title="Mine", suites=["suite: a"])
     assert page == tmp_path / "run" / "report.html"
     assert sorted(path.name for path in page.parent.iterdir()) == [
@@ -20,7 +21,7 @@ def test_four_files_and_nothing_else(make, of, tmp_path):
     assert r"\toprule" in page.with_suffix(".tex").read_text(encoding="utf-8")
 
 
-def test_runs_with_different_environments_are_told_apart(make, of, tmp_path):
+def test_runs_with_different_environments_are_told_apart(tmp_path):
     environments = [{"processor": "first"}, {"processor": "second"}, {"processor": "first"}]
     page = write_reports([make("a", of("AP", 0.7))], tmp_path, environments=environments, suites=["s: 1", "s: 2"])
     text = page.read_text(encoding="utf-8")
@@ -28,13 +29,13 @@ def test_runs_with_different_environments_are_told_apart(make, of, tmp_path):
     assert "s: 1\n\ns: 2" in text
 
 
-def test_a_table_of_ones_own(make, of, tmp_path):
+def test_a_table_of_ones_own(tmp_path):
     (tmp_path / "own.yaml").write_text("tables: [{name: mine, columns: [{text: model}, {score: AP}]}]")
     page = write_reports([make("a", of("AP", 0.7))], tmp_path, table="own.yaml", beside=tmp_path)
     assert "## mine" in page.with_suffix(".md").read_text(encoding="utf-8")
 
 
-def test_a_folder_that_cannot_be_written_is_named(make, tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"cannot write .*report.md: Not a directory; choose a folder with --out"):
         write_reports([make("a")], tmp_path / "file" / "below")

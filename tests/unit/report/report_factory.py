@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import Table, build_tables
 from hrbench.types import Cost, DatasetRow, Entry, Quantity, Result, Score, Variant
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
-MPII = DatasetRow("mpii-val", "mpii", "pose", ("mpii-pckh",), title="MPII val")
 PROTOCOL = {"name": "top-down", "version": 1, "boxes": "detector", "flip": True}
 
 
-def score(name: str, value: float | None, interval: tuple[float, float] | None = None, **more: Any) -> Score:
+def of(name: str, value: float | None, interval: tuple[float, float] | None = None, **more: Any) -> Score:
     """A COCO keypoint score, a fraction."""
     quantity = Quantity(name, name, "fraction", "higher", more.pop("description", ""))
     return Score(more.pop("metric", "coco-keypoints"), quantity, value, interval, **more)
 
 
-def cost(name: str, value: float | None, unit: str = "operations", **more: Any) -> Cost:
+def spend(name: str, value: float | None, unit: str = "operations", **more: Any) -> Cost:
     """A cost; other keywords than samples and reason are its conditions."""
     quantity = Quantity(name, more.pop("label", name), unit, "lower", more.pop("description", ""))  # type: ignore[arg-type]
     samples, reason = more.pop("samples", ()), more.pop("reason", "")
     return Cost(quantity, value, more, samples, reason)
 
 
-def result(
+def make(
     title: str = "HRNet-W32",
     *scores: Score,
     costs: tuple[Cost, ...] = (),
@@ -52,39 +48,23 @@ def result(
     return Result(name or title, entry, more.pop("status", "done"), scores=scores, costs=costs, **more)
 
 
-@pytest.fixture
-def make() -> Callable[..., Result]:
-    return result
-
-
-@pytest.fixture
-def of() -> Callable[..., Score]:
-    return score
-
-
-@pytest.fixture
-def spend() -> Callable[..., Cost]:
-    return cost
-
-
-@pytest.fixture
 def sample_table() -> Table:
     """One of everything: groups, bold, a limited, a failed and a partly empty row, awkward characters."""
     slow = {"batch": 1, "reason": "took 11 s, budget < 10 s"}
     results = [
-        result(
+        make(
             "HRNet-W32",
-            score("AP", 0.7412, (0.7336, 0.7489)),
-            costs=(cost("parameters", 28_536_113, "count"), cost("latency", 0.04567, "seconds", batch=1)),
+            of("AP", 0.7412, (0.7336, 0.7489)),
+            costs=(spend("parameters", 28_536_113, "count"), spend("latency", 0.04567, "seconds", batch=1)),
         ),
-        result(
+        make(
             "HRNet-W48",
-            score("AP", 0.75),
-            costs=(cost("parameters", 63_595_745, "count"), cost("latency", None, "seconds", **slow)),
+            of("AP", 0.75),
+            costs=(spend("parameters", 63_595_745, "count"), spend("latency", None, "seconds", **slow)),
             limited=10,
         ),
-        result("Other-a_b|2", status="failed", reason="50 % of a_b\n& c", published=False),
-        result("Other-3", score("AP", 0.7), costs=(cost("latency", None, "seconds", **slow),), published=False),
+        make("Other-a_b|2", status="failed", reason="50 % of a_b\n& c", published=False),
+        make("Other-3", of("AP", 0.7), costs=(spend("latency", None, "seconds", **slow),), published=False),
     ]
     rows = [{"model": "HRNet-W32", "AP": 74.4, "source": "a README"}, {"model": "HRNet-W48", "AP": 75.1}]
     source = PublishedLayout(rows=tuple(rows))
