@@ -78,6 +78,7 @@ def _summary(results: Sequence[Result], report: Path) -> str:
 
 
 def _short(text: str, most: int = 150) -> str:
+    text = "; ".join(text.splitlines())
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

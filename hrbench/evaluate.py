@@ -152,6 +152,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
 
     started = time.perf_counter()
     drawings = _draw(parts, samples, state, place)
+    boxes = _box_notes(parts)
     seconds["draw"] = time.perf_counter() - started
 
     result = Result(
@@ -160,7 +161,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         status="done",
         scores=tuple(scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *load_notes, *verified),
+        notes=(*parts.notes, *boxes, *load_notes, *verified),
         accuracy_key=parts.key,
         provenance=_provenance(parts, net),
         seconds=seconds,
@@ -225,6 +226,23 @@ def _judge(
             official = metric.verify(parts.dataset.target, place / metric.prediction_file, images)
             notes.append(verdict(own, official, metric.name))
     return scores, states[0], notes
+
+
+def _box_notes(parts: Assembled) -> list[str]:
+    """A warning where boxes stand in the published file's place and are not as good as it is known to be."""
+    expected = getattr(parts.dataset, "published_box_ap", lambda protocol: None)(parts.entry.protocol)
+    if expected is None or parts.entry.limit is not None:
+        return []
+    from hrbench.metrics.person_boxes import person_box_ap
+
+    path = parts.dataset.box_file(parts.entry.protocol["boxes"])
+    found = person_box_ap(parts.dataset.target, path, parts.dataset.scheme.category)
+    if round(found, 3) == expected:
+        return []
+    return [
+        f"the boxes of {path.name} reach {100 * found:.1f} box AP on people, those behind the published tables "
+        f"{100 * expected:.1f}: the scores are not comparable with them"
+    ]
 
 
 def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, each: int = 3) -> list[Drawing]:

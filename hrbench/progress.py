@@ -48,7 +48,7 @@ class Lines:
 
 def line(event: Event) -> str:
     """What happened, in one line."""
-    text = f": {event.text}" if event.text else ""
+    text = ": " + "; ".join(event.text.splitlines()) if event.text else ""
     if event.kind == "entry":
         return f"{event.entry}: accuracy"
     if event.kind == "cost":
