@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import os
 import re
 import subprocess
@@ -138,4 +139,5 @@ def test_commands_work_from_another_folder(installed: Path, tmp_path: Path):
     assert str(installed / "hrbench" / "share" / "suites" / "pose.yaml") in check.stdout
 
     schema = outside(installed, tmp_path, "-m", "hrbench", "schema")
-    assert schema.stdout == (ROOT / "suites" / "suite.schema.json").read_text(encoding="utf-8"), schema.stderr
+    assert schema.returncode == 0, schema.stderr
+    assert json.loads(schema.stdout) == json.loads((ROOT / "suites" / "suite.schema.json").read_text(encoding="utf-8"))

@@ -177,8 +177,10 @@ def test_the_fvcore_view_is_fvcores_count_and_its_list(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_flops_view_is_what_torch_prints(name):
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+    if name == "attention" and torch.ops.aten._scaled_dot_product_flash_attention_for_cpu not in flop_registry:
+        pytest.skip("torch's counter knows attention on a CPU from 2.5 on")
     build, shape = SMALL[name]
     with torch.no_grad(), FlopCounterMode(display=False) as oracle:
         build().eval()(torch.zeros(shape))
