@@ -92,6 +92,12 @@ def test_the_page_has_all_its_sections(results):
     assert read.tags["svg"] >= 4  # accuracy against three costs, and strips of samples
 
 
+def test_colour_is_explained_where_it_is_used():
+    near, far = (make("HRNet-W32", of("AP", value, (value - 0.01, value + 0.01))) for value in (0.744, 0.7))
+    assert "the published figure lies outside" not in " ".join(Page(page([near])).words[:-2])
+    assert 'Differences in <span class="notable">colour</span>' in page([far])
+
+
 def test_identifiers_are_unique_and_nothing_is_fetched(results):
     text = page(results)
     read = Page(text)
