@@ -381,10 +381,10 @@ class Drawing:
 class Result:
     """Everything known about one entry after a run; one JSON file.
 
-    status: "done"; "empty" (no accuracy: `reason` says what is missing, parts set off by "; "; costs may be
-    there); "failed" (`reason` is the error). accuracy_key, cost_key: what was measured, as SHA-256; None where it was not. provenance: data set
-    digest, weights digest and source, engine versions, environment, numeric flags. seconds: wall time by phase.
-    limited: the --limit in force; such a result is comparable with nothing.
+    status: "done"; "empty" (no accuracy: `reason` says what is missing, parts set off by "; "; costs may be there);
+    "failed" (`reason` is the error). accuracy_key, cost_key: what was measured, as SHA-256; None where it was not.
+    provenance: data set digest, weights digest and source, engine versions, environment, numeric flags. seconds: wall
+    time by phase. limited: the --limit in force; such a result is comparable with nothing.
     """
 
     name: str
