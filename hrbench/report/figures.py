@@ -59,9 +59,6 @@ class Shot:
 
 def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
     """A plot for each table with a headline accuracy that is measured, or published beside known costs."""
-    by_name: dict[str, list[Result]] = {}
-    for result in results:
-        by_name.setdefault(result.name, []).append(result)
     found = []
     for table in tables:
         index = headline(table)
@@ -69,7 +66,7 @@ def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
             continue
         drawings = []
         for number, (cost, where, label) in enumerate(_AXES):
-            points = _points(table, index, by_name, cost, where)
+            points = _points(table, index, results, cost, where)
             if len(points) > 1:
                 unit = table.columns[index]
                 name = f"plot-{table.name}-{number}".replace(" ", "-")
@@ -87,18 +84,14 @@ def _published(table: Table, index: int, row: Row) -> bool:
     return any(column.quantity == mine and column.part == "published" and cell.values for column, cell in cells)
 
 
-def _points(
-    table: Table, index: int, results: Mapping[str, Sequence[Result]], cost: str, where: Mapping[str, Any]
-) -> list[Point]:
+def _points(table: Table, index: int, results: Sequence[Result], cost: str, where: Mapping[str, Any]) -> list[Point]:
     """One point to a row that has this cost and an accuracy, measured or published; limited rows have none."""
     parts = {c.part: i for i, c in enumerate(table.columns) if c.quantity == table.columns[index].quantity}
-    taken: dict[str, int] = {}
     points = []
     for row in table.rows:
-        if row.kind != "measured" or row.limited is not None:
+        if row.result is None or row.limited is not None:
             continue
-        order = taken[row.name] = taken.get(row.name, -1) + 1  # several runs may hold entries of one name
-        result = results[row.name][min(order, len(results[row.name]) - 1)]
+        result = results[row.result]
         spent = find_cost(result, cost, where)
         values = row.cells[index].values
         interval = row.cells[parts["interval"]].values if "interval" in parts else ()

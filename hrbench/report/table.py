@@ -56,7 +56,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed")."""
+    """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed").
+
+    result: index among the results the tables were built from; None for a published row.
+    """
 
     name: str
     kind: Literal["measured", "published"]
@@ -66,6 +69,7 @@ class Row:
     notes: tuple[int, ...] = ()
     status: str = ""
     limited: int | None = None
+    result: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[s
     """
     tables = []
     for table in layout.tables:
-        chosen = [result for result in results if matches(result, table)]
+        chosen = {index: result for index, result in enumerate(results) if matches(result, table)}
         if chosen:
             tables.append(_Builder(table, chosen, published.get(table.name, ())).table())
     return tables
@@ -119,13 +123,14 @@ def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[s
 class _Builder:
     """Builds one table; holds the footnotes while they are being numbered."""
 
-    def __init__(self, layout: TableLayout, results: Sequence[Result], published: Rows) -> None:
+    def __init__(self, layout: TableLayout, results: Mapping[int, Result], published: Rows) -> None:
         self.layout = layout
-        self.results = list(results)
+        self.results = list(results.values())
+        self.places = list(results)
         self.published = published
         self.footnotes: list[str] = []
         self.peers: dict[Any, int] = {}
-        self.pieces = pieces(result.reason for result in results if result.status == "empty")
+        self.pieces = pieces(result.reason for result in self.results if result.status == "empty")
         self.columns = [column for column in layout.columns if self._used(column)]
         self.quantities = [self._quantity(column) for column in self.columns]
 
@@ -135,8 +140,8 @@ class _Builder:
         found = [[find(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
         best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
         rows = [
-            self._measured_row(result, label, row, facts, best)
-            for result, label, row, facts in zip(self.results, names, linked, found, strict=True)
+            replace(self._measured_row(result, label, row, facts, best), result=place)
+            for place, result, label, row, facts in zip(self.places, self.results, names, linked, found, strict=True)
         ]
         if self.layout.published is not None and self.layout.published.show == "all":
             rows += [self._published_row(row) for row in self.published if row not in linked]

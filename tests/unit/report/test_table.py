@@ -190,6 +190,7 @@ def test_published_rows_without_a_measured_one_can_be_shown():
 def test_rows_are_grouped_by_family_in_the_order_of_the_suite():
     titles = ("SimpleBaseline-R50", "HRNet-W32", "SimpleBaseline-R101")
     table = build([make(title, of("AP", 0.7)) for title in titles], group="family")
+    assert [row.result for row in table.rows] == [0, 2, 1]
     assert [(row.group, row.name) for row in table.rows] == [
         ("SimpleBaseline", "SimpleBaseline-R50"),
         ("SimpleBaseline", "SimpleBaseline-R101"),
