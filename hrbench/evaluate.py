@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hrbench import catalog, environment, keys, pipeline
+from hrbench.contracts import Metric
 from hrbench.models.weight_files import Found, digest, find_weights
 from hrbench.resolve import resolve, suggestion
 from hrbench.scoring import verdict
@@ -22,7 +23,6 @@ from hrbench.types import (
     EntryError,
     Event,
     HrbenchError,
-    Metric,
     Prediction,
     Result,
     Sample,

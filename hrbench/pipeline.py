@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.types import EntryError, HrbenchError, Item, Prediction, Sample, Task
+from hrbench.contracts import Task
+from hrbench.types import EntryError, HrbenchError, Item, Prediction, Sample
 from hrbench.workers import Prepared, prepared
 
 Progress = Callable[[int, int], None]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.contracts import Metric
 from hrbench.resolve import resolve
-from hrbench.types import EntryError, Metric, Score, State, UsageError
+from hrbench.types import EntryError, Score, State, UsageError
 
 
 @dataclass(frozen=True, slots=True)

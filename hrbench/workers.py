@@ -22,7 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from hrbench.types import EntryError, HrbenchError, Item, Sample, Task
+from hrbench.contracts import Task
+from hrbench.types import EntryError, HrbenchError, Item, Sample
 
 Prepared = tuple[Sample, list[Item]]
 T = TypeVar("T")

@@ -58,7 +58,7 @@ class Placement:
 
 
 class Pose:
-    """The pose task for one variant, data set and protocol (types.Task)."""
+    """The pose task for one variant, data set and protocol (contracts.Task)."""
 
     Protocol = TopDown
 

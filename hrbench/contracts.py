@@ -1,0 +1,86 @@
+"""What a data set, a task and a metric must offer: Protocols, which nothing inherits from.
+
+One file and one entry-point line make a new one (CONTRIBUTING.md); tests/laws hold the built-in ones to these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hrbench.types import Item, Prediction, Quantity, Sample, Score, State
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class DataSet(Protocol):
+    """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing."""
+
+    task: str
+
+    @property
+    def target(self) -> Path:
+        """The ground truth that the data set's metrics read."""
+        ...
+
+    def metric_options(self) -> dict[str, Any]:
+        """Keyword arguments with which a metric of this data set is constructed (sigmas)."""
+        ...
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Sentences, one per missing piece: what, where it was looked for, how to get it. Empty: all is there."""
+        ...
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        """SHA-256 over annotations, the box file in use, and the list of image names and sizes."""
+        ...
+
+    def samples(self, protocol: Mapping[str, Any]) -> Iterable[Sample]:
+        """All samples in the official order, with what the protocol asks for."""
+        ...
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Warnings that belong beside the score (a box file that is not the official one)."""
+        ...
+
+
+class Task(Protocol):
+    """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`."""
+
+    def prepare(self, sample: Sample) -> list[Item]: ...
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]: ...
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction: ...
+
+
+class Metric(Protocol):
+    """Predictions and a target -> state -> scores.
+
+    `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
+    """
+
+    name: str
+    version: int
+    quantities: tuple[Quantity, ...]
+    prediction_file: str
+
+    def read_target(self, path: Path) -> Any: ...
+
+    def read_predictions(self, path: Path, target: Any) -> Any: ...
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None: ...
+
+    def measure(self, predictions: Any, target: Any, images: Sequence[int | str] | None = None) -> State: ...
+
+    def merge(self, states: Sequence[State]) -> State: ...
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]: ...
+
+    def qualities(self, state: State) -> dict[int | str, float]: ...
+
+    def verify(
+        self, target: Path, predictions: Path, images: Sequence[int | str] | None = None
+    ) -> dict[str, float]: ...
