@@ -112,16 +112,15 @@ def report(arguments: Namespace, say: Say) -> int:
 
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
-    table = [["entry", "images", "crops", "accuracy"]]
+    table = [["entry", "images", "forward passes", ""]]
     for entry in suite.entries:
-        parts = assemble(entry, settings)
+        parts = assemble(entry, settings, draw=False)
         if parts.reason:
-            table.append([entry.name, "-", "-", f"left empty: {_short(parts.reason)}"])
+            table.append([entry.name, "-", "-", _short(parts.reason)])
             continue
         samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
-        items = sum(len(sample.content) if isinstance(sample.content, tuple) else 1 for sample in samples)
-        passes = items * (2 if entry.protocol.get("flip") else 1)
-        table.append([entry.name, f"{len(samples):,}", f"{items:,}", f"{passes:,} forward passes of one crop"])
+        passes = sum(map(parts.task.work, samples))
+        table.append([entry.name, f"{len(samples):,}", f"{passes:,}", "; ".join(parts.notes)])
     cells = sum(
         len(latency["batch"]) * len(latency["dtype"])
         for latency in (entry.cost.get("latency") for entry in suite.entries)

@@ -47,13 +47,27 @@ class DataSet(Protocol):
 
 
 class Task(Protocol):
-    """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`."""
+    """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`; picklable.
 
-    def prepare(self, sample: Sample) -> list[Item]: ...
+    The class names its protocol, a frozen dataclass, in the attribute `Protocol`. A task that can draw also offers
+    `rows(predictions: Path, samples) -> {sample id: rows}` and `draw(sample, rows, path)`.
+    """
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]: ...
+    def work(self, sample: Sample) -> int:
+        """How many forward passes of one item the sample takes."""
+        ...
 
-    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction: ...
+    def prepare(self, sample: Sample) -> list[Item]:
+        """The network's inputs for one image, possibly none. NumPy only: runs in a worker."""
+        ...
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+        """One raw output for each item of a batch of equal shapes; owns flip, scales and windows."""
+        ...
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+        """All items of one image to its prediction, in the original image's frame; suppression is here."""
+        ...
 
 
 class Metric(Protocol):

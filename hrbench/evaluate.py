@@ -97,8 +97,11 @@ def build(model: str | Variant, **overrides: Any) -> nn.Module:
         raise EntryError(f"{model.name}: building {model.use} failed: {type(error).__name__}: {error}") from error
 
 
-def assemble(entry: Entry, settings: Settings) -> Assembled:
-    """Finds data, weights and metrics of an entry; draws a miniature that is not there yet. Loads no network."""
+def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
+    """Finds data, weights and metrics of an entry. Loads no network.
+
+    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing.
+    """
     parts = Assembled(entry)
     if entry.dataset is None:
         parts.reason = "no data set was asked for, so only costs are measured"
@@ -106,6 +109,9 @@ def assemble(entry: Entry, settings: Settings) -> Assembled:
     row = entry.dataset
     parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
     if row.draw and not parts.dataset.folder.is_dir():
+        if not draw:
+            parts.reason = f"{row.name} is not there yet: it is drawn on first use"
+            return parts
         resolve("hrbench.datasets", row.draw)(parts.dataset.folder)
 
     gaps = parts.dataset.missing(entry.protocol)

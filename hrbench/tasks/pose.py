@@ -69,6 +69,10 @@ class Pose:
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = TopDown(**protocol)
 
+    def work(self, sample: Sample) -> int:
+        """Forward passes of one crop: one for each person, two with the mirrored crop's."""
+        return len(sample.content) * (2 if self.protocol.flip else 1)
+
     def prepare(self, sample: Sample) -> list[Item]:
         """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
         if not sample.content:
