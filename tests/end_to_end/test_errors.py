@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import draw_coco
 
 import hrbench
 from hrbench.cli import main
@@ -150,7 +149,7 @@ def test_an_unwritable_folder_is_one_line(bench, tiny_suite, capsys, blocked):
 
 
 def test_a_killed_worker_is_named_with_its_image(bench):
-    draw_coco(bench.data / "many", images=60)
+    bench.draw("many", images=60)
     suite = bench.suite(
         """
         suite: killed
