@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tiny_bench import draw_coco
 
 import hrbench
 from hrbench.cli import main
@@ -149,7 +150,7 @@ def test_an_unwritable_folder_is_one_line(bench, tiny_suite, capsys, blocked):
 
 
 def test_a_killed_worker_is_named_with_its_image(bench):
-    bench.draw("many", images=60)
+    draw_coco(bench.data / "many", images=60)
     suite = bench.suite(
         """
         suite: killed
