@@ -91,12 +91,14 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def crop(image: np.ndarray, centre: np.ndarray, scale: np.ndarray, output: tuple[int, int]) -> np.ndarray:
+def crop(
+    image: np.ndarray, centre: np.ndarray, scale: np.ndarray, output: tuple[int, int], *, rotation: float = 0.0
+) -> np.ndarray:
     """The region of a person, resampled bilinearly to `output` = (width, height); black beyond the border.
 
-    image: uint8 (H, W, C). OpenCV 3.4 to 4.x give the same bits; 5.0 does not, which is why it is excluded.
+    image: uint8 (H, W, C). rotation: degrees, as in `affine_matrix`. OpenCV 3.4 to 4.x give the same bits; 5.0 does not, which is why it is excluded.
     """
-    matrix = affine_matrix(centre, scale, output)
+    matrix = affine_matrix(centre, scale, output, rotation=rotation)
     return cv2.warpAffine(image, matrix, (int(output[0]), int(output[1])), flags=cv2.INTER_LINEAR)
 
 
