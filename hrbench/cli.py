@@ -133,6 +133,9 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
     command.add_argument("--verify", action="store_true", help="run the official metric code beside ours and compare")
+    command.add_argument(
+        "--offline", action="store_true", help="never use the network (a run of this version never does)"
+    )
 
 
 def _check(command: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ CONVENTIONS = {
     "hrnet-paper": "multiply-adds / 2³⁰, transposed convolutions by their output, as the HRNet papers count",
 }
 _INNER = ("uncounted", "divisor", "device_type", "flags", "input")  # of no use in a hover text
-_SPANS = ("first_pass", "budget")
+_SPANS = ("first_pass", "budget", "p99")
 _ALIKE = ("batch", "device", "dtype", "percentile", "threads", "view")
 _COST_UNITS: dict[str, Unit] = {"parameters": "count", "latency": "seconds", "memory": "bytes", "energy": "joules"}
 

@@ -44,6 +44,7 @@ class Strip:
     model: str
     conditions: str
     median: str
+    p99: str
     samples: str
     drawing: str
 
@@ -143,6 +144,7 @@ def _strip(result: Result, label: str, cost: Cost, low: float, high: float) -> S
         model=f"{label} {units.size(result.entry.variant.input)}" + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
+        p99=units.show(cost.conditions["p99"], "seconds") if "p99" in cost.conditions else "",
         samples=f"{len(cost.samples):,}",
         drawing=_drawn(cost.samples, cost.value, low, high),
     )

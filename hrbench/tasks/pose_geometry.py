@@ -96,7 +96,8 @@ def crop(
 ) -> np.ndarray:
     """The region of a person, resampled bilinearly to `output` = (width, height); black beyond the border.
 
-    image: uint8 (H, W, C). rotation: degrees, as in `affine_matrix`. OpenCV 3.4 to 4.x give the same bits; 5.0 does not, which is why it is excluded.
+    image: uint8 (H, W, C). rotation: degrees, as in `affine_matrix`. OpenCV 3.4 to 4.x give the same bits; 5.0 does
+    not, which is why it is excluded.
     """
     matrix = affine_matrix(centre, scale, output, rotation=rotation)
     return cv2.warpAffine(image, matrix, (int(output[0]), int(output[1])), flags=cv2.INTER_LINEAR)
