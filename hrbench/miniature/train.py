@@ -64,7 +64,7 @@ class Recipe:
 
 RECIPES = {
     "pose_hrnet_miniature_coco": Recipe("coco", iterations=5000, batch=24),
-    "pose_resnet_miniature_coco": Recipe("coco", iterations=6000, batch=32),
+    "pose_resnet_miniature_coco": Recipe("coco", iterations=4000, batch=32),
     "pose_hrnet_miniature_mpii": Recipe("mpii", 1200, 2500, "pose_hrnet_miniature_coco", batch=24, rate=2e-3),
     "pose_resnet_miniature_mpii": Recipe("mpii", 2000, 2500, "pose_resnet_miniature_coco", batch=32, rate=2e-3),
 }
