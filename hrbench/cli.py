@@ -132,7 +132,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
-    command.add_argument("--verify", action="store_true", help="run the official metric code beside ours and compare")
+    command.add_argument("--verify", action="store_true", help="judge by the metric's oracle too, and compare")
     command.add_argument(
         "--offline", action="store_true", help="never use the network (a run of this version never does)"
     )
@@ -149,7 +149,7 @@ def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
     command.add_argument("--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000)")
     command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
-    command.add_argument("--verify", action="store_true", help="run the official code beside ours and compare")
+    command.add_argument("--verify", action="store_true", help="judge by the metric's oracle too, and compare")
     command.add_argument("--json", action="store_true", help="scores as JSON")
 
 

@@ -73,6 +73,7 @@ class Task(Protocol):
 class Metric(Protocol):
     """Predictions and a target -> state -> scores.
 
+    oracle: what `verify` runs, in words. main: the quantity that stands for the metric where there is room for one.
     `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
     """
 
@@ -80,6 +81,8 @@ class Metric(Protocol):
     version: int
     quantities: tuple[Quantity, ...]
     prediction_file: str
+    oracle: str
+    main: str
 
     def read_target(self, path: Path) -> Any: ...
 

@@ -227,10 +227,10 @@ def _judge(
         write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
         states.append(state)
         own = metric.summarise(state, seed=parts.entry.seed)
-        scores += own
+        scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
         if verify:
             official = metric.verify(parts.dataset.target, place / metric.prediction_file, images)
-            notes.append(verdict(own, official, metric.name))
+            notes.append(verdict(own, official, metric))
     return scores, states[0], notes
 
 

@@ -24,7 +24,7 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
         cells = [row[i].rjust(width) if i in right else row[i].ljust(width) for i, width in enumerate(widths)]
         lines.append("  ".join(cells).rstrip())
         if number == 0:
-            lines.append("  ".join("-" * width for width in widths))
+            lines.append("  ".join("-" * width for width in widths).rstrip())
     return "\n".join(lines)
 
 

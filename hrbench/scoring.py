@@ -44,14 +44,18 @@ def score(
     target = judge.read_target(Path(ground_truth))
     state = judge.measure(judge.read_predictions(Path(predictions), target), target)
     scores = judge.summarise(state, resamples=resamples, seed=seed)
-    said = verdict(scores, judge.verify(Path(ground_truth), Path(predictions)), judge.name) if verify else ""
+    said = verdict(scores, judge.verify(Path(ground_truth), Path(predictions)), judge) if verify else ""
     return Judged(scores, state, said)
 
 
-def verdict(scores: Sequence[Score], official: Mapping[str, float], metric: str) -> str:
-    """One sentence on how our scores compare with the official code's; raises EntryError where they differ."""
-    ours = {score.quantity.name: -1.0 if score.value is None else score.value for score in scores}
-    for name, value in official.items():
-        if ours[name] != value:
-            raise EntryError(f"{metric}: {name} is {ours[name]!r} here and {value!r} by the official code")
-    return f"{metric}: the official code gives the same {len(official)} numbers, bit for bit"
+def verdict(scores: Sequence[Score], theirs: Mapping[str, float], metric: Metric) -> str:
+    """One sentence on how our scores compare with the oracle's; raises EntryError where they differ.
+
+    theirs: numbers by name; -1 or NaN where the oracle has none.
+    """
+    ours = {score.quantity.name: score.value for score in scores}
+    for name, value in theirs.items():
+        absent = value == -1 or value != value
+        if ours[name] != (None if absent else value):
+            raise EntryError(f"{metric.name}: {name} is {ours[name]!r} here and {value!r} by {metric.oracle}")
+    return f"{metric.name}: {metric.oracle} gives the same {len(theirs)} numbers, bit for bit"

@@ -63,6 +63,8 @@ class CocoKeypoints:
     name = "coco-keypoints"
     version = 1
     prediction_file = "predictions.json"
+    oracle = "pycocotools"
+    main = "AP"
     quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)
 
     def __init__(self, sigmas: Sequence[float] | None = None) -> None:

@@ -64,6 +64,8 @@ class MpiiPckh:
     name = "mpii-pckh"
     version = 1
     prediction_file = "predictions.npy"
+    oracle = "a plain count, joint by joint,"
+    main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()
 
     def read_target(self, path: Path) -> Target:
@@ -168,29 +170,18 @@ class MpiiPckh:
         truth = self.read_target(target)
         points = self.read_predictions(predictions, truth)
         rows = np.arange(len(truth.head)) if images is None else _rows(images, truth)
-        right: dict[tuple[str, float], int] = {}
-        seen = dict.fromkeys(truth.joints, 0)
+        counts = [[0] * len(truth.joints) for _ in (*THRESHOLDS, "visible")]
         for person in rows.tolist():
-            for place, joint in enumerate(truth.joints):
+            for place in range(len(truth.joints)):
                 if not truth.visible[person, place]:
                     continue
-                seen[joint] += 1
+                counts[-1][place] += 1
                 x, y = (points[person, place] - truth.position[person, place]).tolist()
                 size = float(truth.head[person]) * HEAD_SHARE
-                for threshold in THRESHOLDS:
-                    right[joint, threshold] = right.get((joint, threshold), 0) + (
-                        (x * x + y * y) ** 0.5 / size <= threshold
-                    )
-
-        def share(joint: str, threshold: float) -> float:
-            return right.get((joint, threshold), 0) / seen[joint] if seen[joint] else float("nan")
-
-        counting = [joint for joint in truth.joints if joint not in LEFT_OUT]
-        total = sum(seen[joint] for joint in counting)
-        numbers = [sum(share(joint, 0.5) for joint in names) / len(names) for _, names in PARTS]
-        for threshold in THRESHOLDS:
-            numbers.append(sum(right.get((j, threshold), 0) for j in counting) / total if total else float("nan"))
-        return {quantity.name: number for quantity, number in zip(self.quantities, numbers, strict=True)}
+                for number, threshold in enumerate(THRESHOLDS):
+                    counts[number][place] += (x * x + y * y) ** 0.5 / size <= threshold
+        values = percentages(np.array(counts, dtype=np.float64), truth.joints) / 100
+        return {quantity.name: value for quantity, value in zip(self.quantities, values.tolist(), strict=True)}
 
     def _arrays(self, state: State) -> dict[str, np.ndarray]:
         """The arrays by rising person. Raises InputError where the state is of another metric or version."""

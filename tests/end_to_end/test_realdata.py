@@ -36,7 +36,7 @@ def run(realdata, fill, tmp_path_factory) -> Path:
     (folder / "suite.yaml").write_text(SUITE)
     places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain", "--verify"]
     assert main(["run", str(folder / "suite.yaml"), *places, "--only", "gt"]) == 0
-    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "6"]) == 0
+    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "4"]) == 0
     return folder / "run"
 
 
