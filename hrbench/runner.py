@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hrbench import environment
@@ -23,11 +24,17 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     """
     with folder.locked(), _importable(suite):
         folder.write_run(suite)
-        folder.write_environment(environment.environment())
+        _note_environment(folder)
         results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
         known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}
         for result in results:
             yield _with_costs(result, settings, folder, listen, known)
+        _note_environment(folder)  # again: the flags of torch are known once it is loaded
+
+
+def _note_environment(folder: RunFolder) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    folder.write_environment({"date": now, **environment.environment()})
 
 
 @contextmanager

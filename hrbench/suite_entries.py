@@ -190,7 +190,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
         return replace(base, **given, args={**own, **args})
     alike = next((row for row in context.known.datasets.values() if row.use == called), None)
     if alike is not None:
-        given = {"task": alike.task, "metrics": alike.metrics, **given}
+        given = {"task": alike.task, "metrics": alike.metrics, "fixed": alike.fixed, **given}
     missing = [key for key in ("task", "metrics") if key not in given]
     if missing:
         context.problems.add(node, f"a data set with `use: {called}` lacks {' and '.join(missing)}")
@@ -344,7 +344,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         name=plain.get("name", ""),
         variant=made,
         dataset=row,
-        protocol=settings,
+        protocol=settings if row is None else {**settings, **row.fixed},
         metrics=judged,
         cost=cost(plain.get("cost")),
         weights=source,

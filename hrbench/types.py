@@ -140,7 +140,8 @@ class DatasetRow:
 
     use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root`
     is the folder given by --data. metrics: names of `hrbench.metrics`. draw: "module:function" that draws a
-    miniature below `root` when it is not there. home: where a person gets the real data, in words.
+    miniature below `root` when it is not there. home: where a person gets the real data, in words. fixed: settings of
+    the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes).
     """
 
     name: str
@@ -151,6 +152,7 @@ class DatasetRow:
     title: str = ""
     draw: str = ""
     home: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     miniature: bool = False
 
 

@@ -133,6 +133,8 @@ class CocoKeypoints:
         """The box file that a protocol's `boxes` names, None for ground truth."""
         if boxes == "ground_truth":
             return None
+        if boxes == "annotated":
+            raise UsageError("protocol.boxes: COCO has no annotated centres and scales; use detector or ground_truth")
         if boxes != "detector":
             return self.folder / boxes
         if self.split not in OFFICIAL_BOXES:

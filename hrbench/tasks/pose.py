@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class TopDown:
     """The protocol; `version` is raised by hand whenever a prediction may change.
 
-    boxes: "detector" (the file behind the published tables), "ground_truth", or a file below the data set's folder.
+    boxes: "detector" (the file behind the published tables), "ground_truth", or a file below the data set's folder;
+    "annotated" stands for a data set that gives a centre and scale for each person and nothing else (MPII).
     flip: average with the mirrored image's heatmaps; shift_heatmap: those moved right by one first.
     quarter_offset: move each maximum a quarter pixel towards its higher neighbour. image_threshold: least score of a
     detector's box. visibility_threshold: joints above it enter a person's score. oks_threshold: of suppression.
@@ -38,7 +39,7 @@ class TopDown:
 
     name: str = "top-down"
     version: int = 1
-    boxes: Literal["detector", "ground_truth"] | str = "detector"
+    boxes: Literal["detector", "ground_truth", "annotated"] | str = "detector"
     flip: bool = True
     shift_heatmap: bool = True
     quarter_offset: bool = True

@@ -106,5 +106,5 @@ def test_the_pose_suite_has_the_papers_rows():
 def test_the_miniature_suite_shows_both_boxes():
     entries = load_suite("miniature", known()).entries
     assert all(entry.variant.miniature and entry.dataset and entry.dataset.miniature for entry in entries)
-    assert {entry.protocol["boxes"] for entry in entries} == {"detector", "ground_truth"}
+    assert {entry.protocol["boxes"] for entry in entries} == {"detector", "ground_truth", "annotated"}
     assert len(entries) == 5

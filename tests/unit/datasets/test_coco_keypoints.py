@@ -156,3 +156,8 @@ def test_boxes_of_ones_own_are_noted(tmp_path):
     (tmp_path / "coco" / "boxes.json").write_text("[]")
     notes = CocoKeypoints(tmp_path).notes({"boxes": "boxes.json"})
     assert notes == ["boxes come from boxes.json, not from the detector behind the published tables"]
+
+
+def test_coco_has_no_annotated_centres(tmp_path):
+    with pytest.raises(UsageError, match="use detector or ground_truth"):
+        CocoKeypoints(tmp_path).missing({"boxes": "annotated"})
