@@ -3,8 +3,8 @@
 A cell has a budget of wall time. Its first pass tells whether it fits at all. Then passes are thrown away until they
 are stable: until the medians of two windows in a row differ by at most 5 %, a window being at least three passes and
 at least 2 % of the budget; after a quarter of the budget measuring starts all the same, and the conditions say that
-warming up did not settle. Passes are measured while the budget lasts (the last may end after it) and at most 2,000
-of them. A cell that has no number says why.
+warming up did not settle. Passes are measured while the budget lasts (the last may end after it), at least three and at
+most 2,000 of them. A cell that has no number says why.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Passes(NamedTuple):
 
 
 def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Progress | None) -> _Passes:
-    """First pass, warm-up, samples; `reason` says why there are too few of them."""
+    """First pass, warm-up, samples; `reason` says why there are none."""
     began = clock.now()
 
     def once() -> float:
@@ -116,15 +116,9 @@ def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Pro
         return _Passes(first, 1, False, [], f"the first pass alone took {spent():.3g} s of a budget of {budget:g} s")
     warm, settled = _warm_up(first, once, spent, budget)
     samples: list[float] = []
-    while spent() < budget and len(samples) < MOST_SAMPLES:
+    while len(samples) < FEWEST_SAMPLES or (spent() < budget and len(samples) < MOST_SAMPLES):
         samples.append(once())
-    reason = ""
-    if len(samples) < FEWEST_SAMPLES:
-        reason = (
-            f"only {len(samples)} passes fit the budget of {budget:g} s after {warm} to warm up (the first took "
-            f"{first:.3g} s); {FEWEST_SAMPLES} are needed"
-        )
-    return _Passes(first, warm, settled, samples, reason)
+    return _Passes(first, warm, settled, samples, "")
 
 
 def _warm_up(first: float, once: Callable[[], float], spent: Callable[[], float], budget: float) -> tuple[int, bool]:

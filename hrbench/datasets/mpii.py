@@ -83,12 +83,12 @@ class Mpii:
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each file or image that is not there."""
-        gaps = [f"{path} is missing; {HOME}" for path in (self.annotations, self.target) if not path.is_file()]
+        gaps = [f"{path} is missing" for path in (self.annotations, self.target) if not path.is_file()]
         if not self.images.is_dir():
-            gaps.append(f"images are missing: {self.images}; {HOME}")
+            gaps.append(f"images are missing: {self.images}")
         elif not gaps:
-            gaps += missing_images(self.images, sorted({row.image for row in self._rows}), HOME)
-        return gaps
+            return missing_images(self.images, sorted({row.image for row in self._rows}), HOME)
+        return [*gaps[:-1], *(f"{gap}; {HOME}" for gap in gaps[-1:])]
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.annotations, self.target], file_sizes(self.images, {row.image for row in self._rows}))

@@ -36,7 +36,7 @@ def test_people_of_an_image_are_together_and_keep_their_rows(tmp_path):
 
 def test_missing_parts_are_named(tmp_path):
     gaps = Mpii(tmp_path).missing({})
-    assert len(gaps) == 3 and "human-pose.mpi-inf.mpg.de" in gaps[0]
+    assert len(gaps) == 3 and "human-pose.mpi-inf.mpg.de" in gaps[-1]
     data = write(tmp_path, ROWS)
     assert data.missing({}) == []
     (tmp_path / "mpii" / "images" / "a.jpg").unlink()
