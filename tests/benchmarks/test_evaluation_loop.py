@@ -62,7 +62,7 @@ def test_preparing_costs_at_most_a_third_of_box_by_box(benchmark, real):
 
 def test_the_loop_keeps_nine_tenths_of_a_bare_loop(benchmark, real):
     task, samples = real
-    samples = samples[-8:]
+    samples = samples[30:36]
     net = hrbench.build("pose_hrnet_w32_coco_256x192")
     items = [item for sample in samples for item in task.prepare(sample)]
     batches = [items[i : i + 16] for i in range(0, len(items), 16)]
@@ -118,4 +118,5 @@ def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, t
 
     run()
     beside = benchmark.pedantic(run, rounds=1)
+    benchmark.extra_info["seconds_beside_networks"] = beside
     assert beside <= 10
