@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -69,10 +70,8 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
             result = evaluate(parts, settings, folder, listen)
             if stored is not None:
                 result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
-    except HrbenchError as error:
-        result = _failed(entry, str(error), stored, folder)
-    except OSError as error:
-        result = _failed(entry, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), stored, folder)
+    except Exception as error:  # whatever an entry's own code raises, the others go on
+        result = _failed(entry, error, stored, folder)
     result = replace(result, notes=(*result.notes, *notes))
     listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
     return result
@@ -93,9 +92,22 @@ def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFol
     return _keep_costs(result, stored, folder)
 
 
-def _failed(entry: Entry, reason: str, stored: Result | None, folder: RunFolder) -> Result:
-    result = Result(name=entry.name, entry=entry, status="failed", reason=reason, limited=entry.limit)
+def _failed(entry: Entry, error: Exception, stored: Result | None, folder: RunFolder) -> Result:
+    """A failed result; what nobody foresaw keeps its traceback among the provenance."""
+    foreseen = isinstance(error, HrbenchError)
+    traces = {} if foreseen else {"traceback": "".join(traceback.format_exception(error))}
+    result = Result(entry.name, entry, "failed", _reason(error), limited=entry.limit, provenance=traces)
     return _keep_costs(result, stored, folder)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in a line or two."""
+    if isinstance(error, HrbenchError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
 
 
 def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Result:
@@ -105,6 +117,7 @@ def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Res
     result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
     if stored.status == "done":
         return folder.commit(folder.begin(result.name), result)
+    folder.discard(result.name)
     return folder.update(result)
 
 
@@ -124,11 +137,11 @@ def _with_costs(
             costs = measure_costs(entry, settings, listen)
         known[key] = costs
         result = replace(result, costs=costs, cost_key=key)
-    except HrbenchError as error:
-        reason = f"costs were not measured: {error}"
+    except Exception as error:  # as above: the other entries go on
+        reason = f"costs were not measured: {_reason(error)}"
         if result.status == "empty":  # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reason=reason)
-        elif result.status == "done":
+        elif result.status == "done" and reason not in result.notes:
             result = replace(result, notes=(*result.notes, reason))
     result = folder.update(result)
     if result.status == "failed":

@@ -148,10 +148,14 @@ class RunFolder:
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` puts it in place."""
+        self.discard(name)
         folder = self.path / "entries" / f".{name}.{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
+
+    def discard(self, name: str) -> None:
+        """Removes what `begin` made and nothing was committed of."""
+        shutil.rmtree(self.path / "entries" / f".{name}.{os.getpid()}", ignore_errors=True)
 
     def commit(self, folder: Path, result: Result) -> Result:
         """Writes the result into `folder` and puts the folder in the entry's place; what was there is kept."""

@@ -139,6 +139,26 @@ def test_a_failing_entry_does_not_stop_the_others(bench, capsys):
     assert [result.status for result in hrbench.load(bench.folder / "run")] == ["done", "done"]
 
 
+def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(bench, tiny_suite, monkeypatch):
+    from hrbench.metrics.keypoints import CocoKeypoints
+
+    calls = []
+
+    def measure(self, *args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise LookupError("a bug of ours\nand more of it")
+        return original(self, *args)
+
+    original = CocoKeypoints.measure
+    monkeypatch.setattr(CocoKeypoints, "measure", measure)
+    assert main(bench.arguments(tiny_suite)) == 3
+    one, two = hrbench.load(bench.folder / "run")
+    assert (one.status, one.reason, two.status) == ("failed", "LookupError: a bug of ours", "done")
+    assert "in measure" in one.provenance["traceback"]
+    assert any(cost.value for cost in one.costs)
+
+
 def test_missing_data_and_weights_leave_a_cell_empty_and_costs_measured(bench, tiny_suite, capsys):
     shutil.rmtree(bench.data)
     assert main(bench.arguments(tiny_suite)) == 0
