@@ -29,12 +29,15 @@ class Lines:
         if event.kind == "progress":
             self._advance(event)
         else:
+            self.phase, self.started = ("", ""), self.clock()
             self.say(line(event))
 
     def _advance(self, event: Event) -> None:
         now = self.clock()
         if self.phase != (event.entry, event.phase):
-            self.phase, self.started, self.last = (event.entry, event.phase), now, now
+            # what went before the first report belongs to the phase: it began when the last thing was said
+            self.started = self.started if self.phase == ("", "") else now
+            self.phase, self.last = (event.entry, event.phase), now
         finished = event.total > 0 and event.done >= event.total and event.text != "seconds"
         if now - self.last < EVERY and not finished:
             return

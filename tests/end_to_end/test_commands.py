@@ -1,0 +1,143 @@
+"""Every command does what its help says; every example of the help and the README is one the parser takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hrbench
+from hrbench.cli import EPILOG, EXAMPLES, main, parser
+
+README = Path(__file__).parents[2] / "README.md"
+COMMANDS = ("run", "check", "score", "profile", "report", "models", "datasets", "metrics", "schema")
+
+
+OWN_TABLE = """
+tables:
+  - name: own
+    title: Our own table
+    rows: {task: pose}
+    columns: [{text: model}, {text: input}, {score: AP}]
+"""
+
+
+def examples(text: str) -> list[list[str]]:
+    """Arguments of every line that calls hrbench, without comments and redirections."""
+    found = []
+    for line in text.splitlines():
+        called = re.search(r"(?:^|&& uv run |`)\s*hrbench ([^`]*)", line)
+        if called:
+            words = shlex.split(re.split(r"\s{2,}|\s+#|>", called.group(1))[0])
+            if words and not words[0].isupper() and "..." not in words:
+                found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("words", examples(EPILOG + "\n".join(EXAMPLES.values())), ids=" ".join)
+def test_examples_of_the_help_are_sound(words):
+    if "--help" not in words:
+        assert parser().parse_args(words).command in COMMANDS
+
+
+def test_commands_of_the_readme_are_sound():
+    found = examples("\n".join(re.findall(r"```sh\n(.*?)```", README.read_text(), flags=re.DOTALL)))
+    assert len(found) >= 10
+    for words in found:
+        if "--help" not in words:
+            parser().parse_args(words)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([command, "--help"])
+    assert exit.value.code == 0
+    out = capsys.readouterr().out
+    assert "examples:" in out and f"hrbench {command}" in out
+
+
+def test_models(capsys, tmp_path):
+    assert main(["models", "--weights", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "pose_hrnet_w32_coco_256x192" in out and "shipped: pose_hrnet_miniature_coco.safetensors" in out
+    (tmp_path / "pose_hrnet_w32_256x192.pth").write_bytes(b"")
+    assert main(["models", "pose_hrnet_w32*", "--weights", str(tmp_path)]) == 0
+    assert "official: pose_hrnet_w32_256x192.pth" in capsys.readouterr().out
+    assert main(["models", "pose_hrnet_w32_coco_256x192"]) == 0
+    assert "28,536,113" in capsys.readouterr().out
+    assert main(["models", "pose_hrnet_w23_coco_256x192"]) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def test_datasets_metrics_and_schema(capsys, tmp_path):
+    assert main(["datasets", "--data", str(tmp_path)]) == 0
+    assert "drawn on first use" in capsys.readouterr().out
+    assert main(["datasets", "mpii-val", "--data", str(tmp_path)]) == 0
+    assert "human-pose.mpi-inf.mpg.de" in capsys.readouterr().out
+    assert main(["metrics"]) == 0
+    out = capsys.readouterr().out
+    assert "coco-keypoints" in out and "pckh@0.11/mean" in out
+    assert main(["schema"]) == 0
+    assert "properties" in json.loads(capsys.readouterr().out)
+
+
+def test_profile_shows_four_counts_and_what_they_leave_out(capsys):
+    assert main(["profile", "pose_hrnet_w32_coco_256x192"]) == 0
+    out = capsys.readouterr().out
+    for number in ("7.645", "15.290", "7.685", "7.120", "aten::add"):
+        assert number in out
+    assert main(["profile", "tiny:net"]) == 2
+    assert "--input HxW" in capsys.readouterr().err
+    assert main(["profile", "pose_hrnet_miniature_coco", "--input", "96"]) == 2
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_profile_times_a_network_of_ones_own(bench, capsys, monkeypatch):
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.syspath_prepend(str(bench.folder))
+    assert main(["profile", "tiny_nets:pose", "--input", "64x48", "--latency", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "Latency" in out and " ms" in out
+
+
+def test_check_looks_and_runs_nothing(bench, tiny_suite, capsys):
+    places = ["--data", str(bench.data), "--weights", str(bench.folder)]
+    assert main(["check", str(tiny_suite), *places]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"one\s+8\s+32", out) and "is sound" in out
+    assert sorted(path.name for path in bench.folder.iterdir() if path.is_dir()) == ["data"]
+    assert main(["check", "miniature", "--data", str(bench.folder / "nowhere")]) == 0
+    assert "drawn on first use" in capsys.readouterr().out
+    assert not (bench.folder / "nowhere").exists()
+
+
+def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_suite, capsys):
+    assert main(bench.arguments(tiny_suite, "--only", "one", out="a")) == 0
+    assert main(bench.arguments(tiny_suite, "--only", "two", out="b")) == 0
+    runs = [str(bench.folder / "a"), str(bench.folder / "b")]
+    both = bench.folder / "both"
+    assert main(["report", *runs, "--out", str(both)]) == 0
+    page = (both / "report.html").read_text()
+    assert "data:image/jpeg;base64," in page
+    (bench.folder / "own.yaml").write_text(OWN_TABLE)
+    assert main(["report", *runs, "--out", str(both), "--table", str(bench.folder / "own.yaml")]) == 0
+    text = (both / "report.md").read_text()
+    assert "Our own table" in text
+    rows = [[cell.strip() for cell in line.split("|")[2:4]] for line in text.splitlines() if "×" in line]
+    assert rows == [["64×48", "0.0"], ["96×72", "0.0"]]
+    assert main(["report", str(bench.folder / "none")]) == 2
+    assert main(["report", str(bench.folder / "data")]) == 2
+    assert "run a suite first" in capsys.readouterr().err
+
+
+def test_the_module_is_the_program():
+    done = subprocess.run([sys.executable, "-m", "hrbench", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == f"hrbench {hrbench.__version__}"
+    done = subprocess.run([sys.executable, "-m", "hrbench", "run", "nothing"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("hrbench: no suite file 'nothing'")
