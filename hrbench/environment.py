@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -63,20 +65,38 @@ def gpus() -> list[dict[str, Any]]:
     """Name, memory in bytes and driver of every NVIDIA GPU; empty where there is none."""
     import pynvml
 
+    def ask(question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except pynvml.NVMLError:  # some boards and virtual machines answer only part of the questions
+            return None
+
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return []
     try:
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            found.append({"name": pynvml.nvmlDeviceGetName(handle), "memory": int(memory.total), "driver": driver})
-        return found
+        driver = ask(pynvml.nvmlSystemGetDriverVersion)
+        handles = [
+            ask(partial(pynvml.nvmlDeviceGetHandleByIndex, i)) for i in range(ask(pynvml.nvmlDeviceGetCount) or 0)
+        ]
+        return [
+            {
+                "name": ask(partial(pynvml.nvmlDeviceGetName, handle)),
+                "memory": ask(lambda handle=handle: int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)),
+                "driver": driver,
+            }
+            for handle in handles
+            if handle is not None
+        ]
     finally:
-        pynvml.nvmlShutdown()
+        ask(pynvml.nvmlShutdown)
+
+
+def threads() -> int:
+    """CPU threads that a framework started here would use: what the environment says, or the cores one may run on."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
 
 
 def torch_flags() -> dict[str, Any]:

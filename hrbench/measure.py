@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from hrbench import environment, keys
+from hrbench.cost.version import COST_VERSION
 from hrbench.evaluate import Listen, Settings, build, device_of
 from hrbench.types import Cost, Entry, EntryError, Event, Quantity
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
     """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
-    cards = environment.gpus() if settings.device != "cpu" else []
-    name, driver = environment.processor(), ""
-    if cards and device_of(settings).startswith("cuda"):
-        index = int(settings.device.partition(":")[2] or 0)
-        name, driver = cards[index]["name"], cards[index]["driver"]
-    return keys.cost_key(entry, device=name, driver=driver, torch=version("torch"))
+    name, driver, threads = environment.processor(), "", environment.threads()
+    if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
+        import torch
+
+        # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
+        name, threads = torch.cuda.get_device_name(device), None
+        driver = next((str(card["driver"]) for card in environment.gpus()), "")
+    return keys.cost_key(
+        entry, device=name, driver=driver, torch=version("torch"), threads=threads, version=COST_VERSION
+    )
+
+
+def _may_use_gpu(settings: Settings) -> bool:
+    return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
 def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cost, ...]:
@@ -60,9 +70,19 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
 
 def _operations(entry: Entry) -> Sequence[Cost]:
     from hrbench.cost.operations import count_operations, operation_costs
+    from hrbench.cost.views import VIEWS
 
     height, width = entry.variant.input
     try:
         return operation_costs(count_operations(lambda: build(entry.variant), (1, 3, height, width)))
     except EntryError as error:
-        return [Cost(Quantity("macs", "GMACs", "operations", "lower"), None, {"view": "macs"}, (), str(error))]
+        return [
+            Cost(
+                Quantity(name, view.label, "operations", "lower", view.description),
+                None,
+                {"view": name},
+                (),
+                str(error),
+            )
+            for name, view in VIEWS.items()
+        ]

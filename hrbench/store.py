@@ -12,7 +12,9 @@ interrupted run leaves nothing that could be taken for a result.
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -97,12 +99,13 @@ def read_state(path: Path) -> State:
 
 
 class Run(msgspec.Struct):
-    """What run.json holds: the suite's name, title and table, and its entries in order."""
+    """What run.json holds: the suite's name, title and table, its entries in order, the options of the last run."""
 
     suite: str = ""
     title: str = ""
     table: str = ""
     entries: list[str] = []
+    options: list[str] = []
 
 
 class RunFolder:
@@ -140,11 +143,21 @@ class RunFolder:
         path = self.entry(name) / "result.json"
         return from_json(path.read_bytes(), path) if path.is_file() else None
 
-    def results(self) -> list[Result]:
-        """The stored results of the last run's entries, in the suite's order; without run.json all, by name."""
+    def results(self, skip: Callable[[str], object] | None = None) -> list[Result]:
+        """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
+
+        skip: is told of each damaged result, which is left out; without it the first raises InputError.
+        """
         stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
-        names = [name for name in self.read_run().entries if name in stored] or list(stored)
-        return [from_json(stored[name].read_bytes(), stored[name]) for name in names]
+        results = []
+        for name in [name for name in self.read_run().entries if name in stored] or list(stored):
+            try:
+                results.append(from_json(stored[name].read_bytes(), stored[name]))
+            except InputError as error:
+                if skip is None:
+                    raise
+                skip(str(error))
+        return results
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` puts it in place."""
@@ -173,39 +186,49 @@ class RunFolder:
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""
-        place = self.entry(name)
-        if not place.exists():
-            return
+        if self.entry(name).exists():
+            self.set_aside(self.entry(name), name)
+
+    def set_aside(self, folder: Path, name: str) -> Path:
+        """Moves a folder of an entry to superseded/<name>.<n>, and says where that is."""
         past = self.path / "superseded"
         past.mkdir(exist_ok=True)
-        number = 1
-        while (past / f"{name}.{number}").exists():
-            number += 1
-        place.rename(past / f"{name}.{number}")
+        numbers = [int(path.suffix[1:]) for path in self._superseded(name)]
+        place = past / f"{name}.{max(numbers, default=0) + 1}"
+        folder.rename(place)
+        return place
 
     def restore(self, name: str, key: str) -> Result | None:
-        """Brings back a superseded result of the entry that has this accuracy key, if there is one."""
-        for path in sorted((self.path / "superseded").glob(f"{name}.*/result.json"), reverse=True):
+        """Brings back the latest superseded result of the entry that has this accuracy key, if there is one."""
+        for path in reversed(self._superseded(name)):
             try:
-                past = from_json(path.read_bytes(), path)
-            except InputError:
+                past = from_json((path / "result.json").read_bytes(), path / "result.json")
+            except (InputError, FileNotFoundError):
                 continue
             if past.status == "done" and past.accuracy_key == key:
-                held = path.parent.rename(self.path / "entries" / f".{name}.{os.getpid()}")
                 self.supersede(name)
-                held.rename(self.entry(name))
-                return replace(past, folder=str(self.entry(name)))
+                path.rename(self.entry(name))
+                return replace(past, name=name, folder=str(self.entry(name)))
         return None
+
+    def _superseded(self, name: str) -> list[Path]:
+        """Folders of what this entry's results replaced, oldest first; other entries' names may begin alike."""
+        past = self.path / "superseded"
+        numbered = {
+            path: re.fullmatch(re.escape(name) + r"\.(\d+)", path.name) for path in past.glob(f"{glob.escape(name)}.*")
+        }
+        return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.suffix[1:]))
 
     def write_run(self, suite: Suite) -> None:
         """suite.yaml as run, and run.json: what a report needs of the suite, and the entries in their order.
 
-        A run of part of the same suite (--only) keeps the entries that other runs of it have stored.
+        A run of part of a suite (--only) keeps what other runs of it have stored of the entries that it still has.
         """
         names = [entry.name for entry in suite.entries]
-        if self.read_text("suite.yaml") == suite.text:
-            names += [name for name in self.read_run().entries if name not in names]
-        run = Run(suite.name, suite.title, suite.table, names)
+        earlier = [*self.read_run().entries, *suite.names]
+        names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
+        ordered = [name for name in suite.names if name in names] or names
+        run = Run(suite.name, suite.title, suite.table, ordered, list(suite.options))
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
 
@@ -224,7 +247,7 @@ class RunFolder:
 
     def read_text(self, name: str) -> str:
         path = self.path / name
-        return path.read_text() if path.is_file() else ""
+        return path.read_text("utf-8", errors="replace") if path.is_file() else ""
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(environment)), indent=1)
@@ -232,4 +255,7 @@ class RunFolder:
 
     def read_environment(self) -> dict[str, Any]:
         path = self.path / "environment.json"
-        return msgspec.json.decode(path.read_bytes()) if path.is_file() else {}
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.is_file() else {}
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None

@@ -183,7 +183,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A parsed suite file. table: the layout's name or path, or "" for the default of the task."""
+    """A parsed suite file.
+
+    table: the layout's name or path, or "" for the default of the task. names: of all its entries, also those that
+    --only leaves out. options: of the command line, as given there ("--limit 3").
+    """
 
     name: str
     title: str
@@ -191,6 +195,8 @@ class Suite:
     table: str = ""
     path: str = ""
     text: str = ""
+    names: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ children import the caller's main module again: `hrbench.run` then works in a sc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import queue
@@ -155,7 +156,9 @@ def _in_processes(task: Task, samples: Sequence[Sample], workers: int) -> Iterat
             for worker in crew:
                 while len(worker.holds) < _IN_HAND and sent < len(samples) and sent - given < 4 * _IN_HAND * len(crew):
                     worker.holds.append(sent)
-                    _tell(worker, samples, sent)
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        # a dead worker is found out by `_collect`, after all that it had answered
+                        worker.connection.send((sent, samples[sent]))
                     sent += 1
             while given in done:
                 result = done.pop(given)
@@ -168,13 +171,6 @@ def _in_processes(task: Task, samples: Sequence[Sample], workers: int) -> Iterat
     finally:
         for worker in crew:
             worker.close()
-
-
-def _tell(worker: _Worker, samples: Sequence[Sample], index: int) -> None:
-    try:
-        worker.connection.send((index, samples[index]))
-    except (BrokenPipeError, ConnectionResetError):
-        raise _death(worker, samples) from None
 
 
 def _collect(crew: Sequence[_Worker], samples: Sequence[Sample], done: dict[int, Any]) -> None:
@@ -212,8 +208,11 @@ def serve(descriptor: int) -> None:
             reason = f"{type(error).__name__}: {error}"
             connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
             return
-        while True:
-            index, sample = connection.recv()
+        # Read in a thread: were both sides to write at once and neither to read, large samples would lock them.
+        given: queue.Queue[Any] = queue.Queue()
+        threading.Thread(target=_read, args=(connection, given), daemon=True).start()
+        while (message := given.get()) is not None:
+            index, sample = message
             try:
                 result: Any = _prepare(task, sample)
             except HrbenchError as error:
@@ -221,3 +220,12 @@ def serve(descriptor: int) -> None:
             connection.send((index, result))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _read(connection: Connection, given: queue.Queue[Any]) -> None:
+    """Hands over what comes, and None at the end."""
+    try:
+        while True:
+            given.put(connection.recv())
+    except (EOFError, ConnectionResetError):
+        given.put(None)

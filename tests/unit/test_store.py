@@ -133,13 +133,57 @@ def test_results_follow_the_suites_order_and_its_parts_add_up(tmp_path):
     entries = [replace(ENTRY, name=name) for name in ("b", "a", "c")]
     for entry in entries:
         folder.commit(folder.begin(entry.name), result_of(name=entry.name))
-    suite = Suite("s", "S", tuple(entries), text="text")
+    suite = Suite("s", "S", tuple(entries), text="text", names=("b", "a", "c"))
     folder.write_run(suite)
     assert [result.name for result in folder.results()] == ["b", "a", "c"]
     folder.write_run(replace(suite, entries=(entries[2],)))
-    assert [result.name for result in folder.results()] == ["c", "b", "a"]
-    folder.write_run(replace(suite, entries=(entries[1],), text="another suite"))
-    assert [result.name for result in folder.results()] == ["a"]
+    assert [result.name for result in folder.results()] == ["b", "a", "c"]
+    # an edited suite keeps what it still has, in its own order
+    folder.write_run(replace(suite, entries=(entries[1],), text="another", names=("c", "new", "a")))
+    assert [result.name for result in folder.results()] == ["c", "a"]
+    assert folder.read_run().options == []
+
+
+def test_a_superseded_result_comes_back_by_its_key_and_only_to_its_own_entry(tmp_path):
+    folder = RunFolder(tmp_path)
+    for name, key in (("a", "1"), ("a.b", "1"), ("a", "2"), ("a.b", "2")):
+        folder.commit(folder.begin(name), result_of(name=name, accuracy_key=key))
+    for number in range(9):
+        folder.commit(folder.begin("a"), result_of(name="a", accuracy_key=f"later {number}"))
+    assert folder.restore("a", "none such") is None
+    back = folder.restore("a", "1")
+    assert back is not None and (back.name, back.accuracy_key) == ("a", "1")
+    stored = folder.read("a")
+    assert stored is not None and stored.accuracy_key == "1"
+    other = folder.read("a.b")
+    assert other is not None and other.accuracy_key == "2"
+    # the ten that stood there are all kept
+    keys = [from_json(p.read_bytes(), p).accuracy_key for p in tmp_path.glob("superseded/a.[0-9]*/result.json")]
+    assert sorted(keys) == sorted(["2", *(f"later {number}" for number in range(9))])
+
+
+def test_a_damaged_result_is_told_and_left_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    for name in ("a", "b"):
+        folder.commit(folder.begin(name), result_of(name=name))
+    (tmp_path / "entries" / "b" / "result.json").write_text("{")
+    told = []
+    assert [result.name for result in folder.results(told.append)] == ["a"]
+    assert "b/result.json is not a result" in told[0]
+    with pytest.raises(InputError):
+        folder.results()
+
+
+def test_damaged_files_beside_the_entries_are_named(tmp_path):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "environment.json").write_text("[")
+    (tmp_path / "run.json").write_text('{"entries": 3}')
+    (tmp_path / "suite.yaml").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"environment\.json is damaged"):
+        folder.read_environment()
+    with pytest.raises(InputError, match=r"run\.json is damaged"):
+        folder.read_run()
+    assert folder.read_text("suite.yaml").startswith("caf")
 
 
 def test_only_one_run_at_a_time_and_leftovers_are_swept(tmp_path):

@@ -30,8 +30,8 @@ class Doubling:
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.fault == "exit":
                 os._exit(4)
-        if self.fault == "nothing":
-            return []
+        if self.fault == "large":
+            return [Item(sample.id, np.zeros((1000, 1000, 3), np.uint8))]
         return [Item(sample.id, np.full((2, 2, 3), 2 * int(sample.id) % 256, np.uint8))]
 
     def forward(self, net, items):
@@ -74,6 +74,13 @@ def test_an_unforeseen_error_names_the_image(workers):
 def test_a_dead_worker_is_named_with_its_image(fault, how):
     with pytest.raises(EntryError, match=rf"^a worker process {how} while it prepared image image-7\.png"):
         list(prepared(Doubling(fault), samples(20), 2))
+
+
+def test_large_samples_and_large_items_do_not_lock_each_other():
+    given = [Sample(id=i, path=Path(f"image-{i}.png"), content=bytes(2_000_000)) for i in range(12)]
+    came = list(prepared(Doubling("large"), given, 1))
+    assert [sample.id for sample, _ in came] == list(range(12))
+    assert came[0][1][0].image.nbytes == 3_000_000
 
 
 def test_leaving_early_ends_the_processes():
