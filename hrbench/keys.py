@@ -1,7 +1,17 @@
 """What makes two results the same measurement: SHA-256 of canonical JSON.
 
-Everything that can change a number is hashed; titles, names, tables, gates and paths are not. A stored result counts
-when its key matches the key of the entry at hand.
+A stored result counts when its key matches the key of the entry at hand. Titles, names, tables, gates and paths are in
+no key. All that decides a number is in its key:
+
+- Predictions and scores: the network's fields, its weights, the data, protocol, metrics with their versions, limit,
+  seed, dtype, and code of one's own. The device and the batch are not, since they change only how sums are rounded;
+  nor are the versions of hrbench, torch and the other libraries. A run stores all of these beside its results.
+- Costs: the network's fields and its code of one's own, what is to be measured, and what it is measured with: device,
+  driver, torch, threads, numeric flags, and the version of the code that counts and times. Weights are not, since
+  costs are those of the network with random weights.
+
+Code of one's own is what `use: "ourpkg.nets:pose"` or such a metric names; `code_digest` says how much of it counts.
+Code behind an entry point counts by its name, and a metric's by its version too.
 """
 
 from __future__ import annotations
@@ -9,8 +19,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from hrbench.names import is_reference, own_files
 from hrbench.types import Entry, Variant
 
 
@@ -41,29 +53,70 @@ def variant_fields(variant: Variant) -> dict[str, Any]:
     }
 
 
+def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | None:
+    """SHA-256 of the code that "package.module:attribute" names, 64 hexadecimal digits; imports nothing.
+
+    Covered are the files that `names.own_files` tells, with their paths below the folder they are imported from, so
+    that code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
+    entry point, for hrbench's own modules, and where there is no file.
+    """
+    if not is_reference(reference):
+        return None
+    found = own_files(reference.partition(":")[0], folders)
+    return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
+
+
+def _file_digest(file: Path) -> str | None:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:  # what cannot be read cannot be imported either
+        return None
+
+
 def accuracy_key(
-    entry: Entry, weights_digest: str | None, dataset_digest: str | None, metric_versions: Mapping[str, int]
+    entry: Entry,
+    weights_digest: str | None,
+    dataset_digest: str | None,
+    metric_versions: Mapping[str, int],
+    *,
+    folders: Sequence[str | Path] = (),
 ) -> str:
     """Key of an entry's predictions and scores, 64 hexadecimal digits.
 
-    weights_digest, dataset_digest: SHA-256 of what was read; the second covers the annotations, the boxes and the
-    list of images. metric_versions: metric name -> version, for the metrics of the entry.
+    weights_digest, dataset_digest: SHA-256 of what was read; the second covers the annotations, the boxes, and the
+    images by name and size. metric_versions: metric name -> version, for the metrics of the entry. folders: where code
+    of one's own is looked for before `sys.path`.
     """
+    uses = [entry.variant.use, *entry.metrics]
+    if entry.dataset is not None:
+        uses.append(entry.dataset.use)
+    fields = _accuracy_fields(entry, weights_digest, dataset_digest, metric_versions)
+    return digest({**fields, **_own_code(uses, folders)})
+
+
+def _accuracy_fields(
+    entry: Entry, weights_digest: str | None, dataset_digest: str | None, metric_versions: Mapping[str, int]
+) -> dict[str, Any]:
+    """All of an accuracy key but the code of one's own."""
     dataset = entry.dataset
-    return digest(
-        {
-            "variant": variant_fields(entry.variant),
-            "weights": weights_digest,
-            "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
-            "dataset_args": None if dataset is None else _without_paths(dataset.args),
-            "dataset_digest": dataset_digest,
-            "protocol": _plain(entry.protocol),
-            "metrics": dict(sorted(metric_versions.items())),
-            "limit": entry.limit,
-            "seed": entry.seed,
-            "dtype": entry.dtype,
-        }
-    )
+    return {
+        "variant": variant_fields(entry.variant),
+        "weights": weights_digest,
+        "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
+        "dataset_args": None if dataset is None else _without_paths(dataset.args),
+        "dataset_digest": dataset_digest,
+        "protocol": _plain(entry.protocol),
+        "metrics": dict(sorted(metric_versions.items())),
+        "limit": entry.limit,
+        "seed": entry.seed,
+        "dtype": entry.dtype,
+    }
+
+
+def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
+    """A key's field for code of one's own; no field where there is none, so that such keys know nothing of it."""
+    found = {use: code for use in uses if (code := code_digest(use, folders)) is not None}
+    return {"code": found} if found else {}
 
 
 def cost_key(
@@ -72,13 +125,19 @@ def cost_key(
     device: str,
     driver: str = "",
     torch: str = "",
+    threads: int | None = None,
+    flags: Mapping[str, Any] | None = None,
+    version: int = 0,
     batch: int | Sequence[int] | None = None,
     dtype: str | Sequence[str] | None = None,
+    folders: Sequence[str | Path] = (),
 ) -> str:
     """Key of cost measurements, 64 hexadecimal digits; entries that share it share one measurement.
 
-    device: the device's name as it calls itself. driver, torch: versions; "" where there is none. batch, dtype: of one
-    cell; left out, all that the entry asks for.
+    device: the device's name as it calls itself. driver, torch: versions; "" where there is none. threads: that a
+    forward pass on the CPU uses; None where they do not matter. flags: settings of torch's arithmetic, such as whether
+    TF32 is allowed; plain values. version: of the code that counts and times. batch, dtype: of one cell; left out, all
+    that the entry asks for. folders: where code of one's own is looked for before `sys.path`.
     """
     latency = entry.cost.get("latency") or {}
     return digest(
@@ -91,15 +150,22 @@ def cost_key(
             "device": device,
             "driver": driver,
             "torch": torch,
+            "threads": threads,
+            "flags": _plain(flags or {}),
+            "version": version,
+            **_own_code([entry.variant.use], folders),
         }
     )
 
 
 def content_key(entry: Entry) -> str:
-    """Key of all that an entry asks for: two entries of a suite alike in it would measure the same thing twice."""
+    """Key of all that an entry asks for: two entries of a suite alike in it would measure the same thing twice.
+
+    Reads no file: entries of one suite that name the same code mean the same code.
+    """
     return digest(
         {
-            "accuracy": accuracy_key(entry, None, None, dict.fromkeys(entry.metrics, 0)),
+            "accuracy": digest(_accuracy_fields(entry, None, None, dict.fromkeys(entry.metrics, 0))),
             "weights": entry.weights,
             "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},
             "paths": None if entry.dataset is None else _plain(entry.dataset.args),

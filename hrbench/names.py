@@ -6,7 +6,9 @@ import ast
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Sequence
+import sysconfig
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
@@ -76,6 +78,94 @@ def _find(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> Modu
         if spec is not None:
             return spec
     return None
+
+
+def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
+    """The files whose code the module "package.module" stands for, by path below where they are imported from.
+
+    An installed module is its own file. One that is not, such as what lies beside a suite, is every .py file of its
+    top-level package, and the same of each module not installed that one of these files imports, within functions too;
+    what is imported by a computed name cannot be seen. Empty for modules of hrbench, and where there is no file.
+    Imports nothing. folders: looked through before `sys.path`.
+    """
+    found: dict[str, Path] = {}
+    queue, seen = [module], {module}
+    while queue:
+        name = queue.pop()
+        if name.partition(".")[0] == __package__:
+            continue
+        text = module_file(name, folders)
+        if text is None or not Path(text).is_file():
+            continue
+        file = Path(text).absolute()
+        if is_installed(file):
+            if name == module:
+                found[_below(name, file)] = file
+            continue
+        if _below(name, file) in found:
+            continue
+        for relative, one in _whole(name, file).items():
+            if relative not in found:
+                found[relative] = one
+                more = [new for new in _imports(one) if new not in seen]
+                seen.update(more)
+                queue.extend(more)
+    return dict(sorted(found.items()))
+
+
+def is_installed(file: Path) -> bool:
+    """Whether a file lies in an environment's folder of packages, or in Python's own library.
+
+    >>> is_installed(Path(ast.__file__)), is_installed(Path("ourpkg/nets.py"))
+    (True, False)
+    """
+    file = file.absolute()
+    if {"site-packages", "dist-packages"} & set(file.parts):
+        return True
+    return file.is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def _below(module: str, file: Path) -> str:
+    """The path of a module's file below the folder it is imported from: "package/module.py"."""
+    return "/".join(file.parts[-len(module.split(".")) - (file.stem == "__init__") :])
+
+
+def _whole(module: str, file: Path) -> dict[str, Path]:
+    """All .py files of the top-level package that a module's file lies in; that file alone where there is no package.
+
+    A file of another kind (a compiled module) counts besides.
+    """
+    above = module.count(".") - 1 + (file.stem == "__init__")
+    found = {_below(module, file): file}
+    if above < 0:
+        return found
+    top = file.parents[above]
+    if top.name != module.partition(".")[0]:  # put there by a finder of its own: how it lies tells nothing
+        return found
+    for one in top.rglob("*.py"):
+        below = one.relative_to(top.parent)
+        if one.is_file() and not is_installed(one) and not any(part.startswith(".") for part in below.parts):
+            found[below.as_posix()] = one
+    return found
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Names that the absolute imports of a Python file may be modules by; none where it cannot be read as Python."""
+    if file.suffix != ".py":
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] not in sys.stdlib_module_names)
 
 
 def arguments(reference: str, folders: Sequence[str | Path] = ()) -> tuple[str, ...] | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.keys import accuracy_key, canonical, content_key, cost_key, digest
+from hrbench.keys import accuracy_key, canonical, code_digest, content_key, cost_key, digest
 from hrbench.types import DatasetRow, Entry, Variant
 
 VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
@@ -101,6 +102,11 @@ def test_cost_key():
         costs(device="gpu"),
         costs(driver="1"),
         costs(torch="2.8"),
+        costs(threads=1),
+        costs(threads=2),
+        costs(flags={"tf32": True}),
+        costs(flags={"tf32": False}),
+        costs(version=1),
         costs(batch=8),
         costs(dtype="float16"),
         costs(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
@@ -116,3 +122,89 @@ def test_content_key_tells_what_would_be_measured_twice():
     assert content_key(replace(ENTRY, weights="official")) != content_key(ENTRY)
     assert content_key(replace(ENTRY, variant=replace(VARIANT, weights={"official": "w.pth"}))) != content_key(ENTRY)
     assert content_key(replace(ENTRY, cost={"operations": True, "latency": None})) != content_key(ENTRY)
+    assert content_key(replace(ENTRY, seed=1)) != content_key(ENTRY)
+
+
+# --- code of one's own
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_code_digest_covers_the_package_and_what_it_imports(tmp_path: Path):
+    write(tmp_path / "ownpkg_k/__init__.py", "")
+    write(tmp_path / "ownpkg_k/nets.py", "import json, numpy\nfrom ownmodule_k import helper\n")
+    write(tmp_path / "ownpkg_k/deep/block.py", "WIDTH = 1\n")
+    write(tmp_path / "ownmodule_k.py", "def helper():\n    import ownother_k\n")
+    write(tmp_path / "ownother_k.py", "")
+    write(tmp_path / "strange_k.py", "")
+
+    def now() -> str | None:
+        return code_digest("ownpkg_k.nets:pose", [tmp_path])
+
+    seen = [now()]
+    assert seen[0] is not None and len(seen[0]) == 64
+    for file in ("ownpkg_k/nets.py", "ownpkg_k/deep/block.py", "ownmodule_k.py", "ownother_k.py"):
+        write(tmp_path / file, (tmp_path / file).read_text() + "# edited\n")
+        seen.append(now())
+    write(tmp_path / "ownpkg_k/further.py", "")
+    seen.append(now())
+    assert len(set(seen)) == len(seen)
+
+    write(tmp_path / "strange_k.py", "# edited")
+    write(tmp_path / "ownpkg_k/.hidden/more.py", "# no module")
+    write(tmp_path / "ownpkg_k/notes.txt", "no code")
+    assert now() == seen[-1]
+    assert code_digest("ownpkg_k.nets:other", [tmp_path]) == seen[-1]
+
+
+def test_code_moved_as_a_whole_keeps_its_digest(tmp_path: Path):
+    for folder in ("one", "two"):
+        write(tmp_path / folder / "moved_k.py", "WIDTH = 1")
+    assert code_digest("moved_k:net", [tmp_path / "one"]) == code_digest("moved_k:net", [tmp_path / "two"])
+
+
+def test_what_has_no_code_of_ones_own():
+    assert code_digest("pose_hrnet") is None
+    assert code_digest("no_such_module_k:net") is None
+    assert code_digest("hrbench.names:suggestion") is None
+    assert code_digest("sys:exit") is None
+
+
+def test_editing_code_of_ones_own_changes_the_keys_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    write(tmp_path / "mynets_k.py", "a = 1")
+    write(tmp_path / "mydata_k.py", "a = 1")
+    write(tmp_path / "myscore_k.py", "a = 1")
+    ours = replace(
+        ENTRY,
+        variant=replace(VARIANT, use="mynets_k:net"),
+        dataset=replace(DATASET, use="mydata_k:Data"),
+        metrics=("myscore_k:Score",),
+    )
+    keys = [(accuracy(ours), costs(ours), content_key(ours))]
+    for name in ("mynets_k", "mydata_k", "myscore_k"):
+        write(tmp_path / f"{name}.py", "a = 2")
+        keys.append((accuracy(ours), costs(ours), content_key(ours)))
+    accuracies, prices, contents = (list(column) for column in zip(*keys, strict=True))
+    assert len(set(accuracies)) == 4
+    assert prices[0] != prices[1] == prices[2] == prices[3]
+    assert len(set(contents)) == 1
+    assert accuracy_key(ours, "w", "d", {"ap": 1}, folders=[tmp_path / "nowhere"]) == accuracies[-1]
+
+
+def test_keys_without_code_of_ones_own_know_nothing_of_it():
+    """The key of an accuracy stored by an earlier version, of the fields written out here."""
+    assert accuracy() == digest(
+        {
+            "variant": {
+                "use": "net", "args": {"width": 32}, "task": "pose", "input": [64, 48], "colour": VARIANT.colour,
+                "mean": list(VARIANT.mean), "std": list(VARIANT.std),
+            },
+            "weights": "w", "dataset": {"use": "coco", "task": "pose"}, "dataset_args": {"split": "val"},
+            "dataset_digest": "d", "protocol": {"name": "p", "version": 1, "flip": True}, "metrics": {"ap": 1},
+            "limit": None, "seed": 0, "dtype": "float32",
+        }
+    )  # fmt: skip

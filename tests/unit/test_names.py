@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.names import arguments, is_reference, module_file, suggestion
+from hrbench.names import arguments, is_reference, module_file, own_files, suggestion
 
 
 def test_suggestion_names_the_nearest():
@@ -87,3 +87,44 @@ def test_arguments_of_what_is_no_python_source(tmp_path: Path):
     assert arguments("broken_source:x", [tmp_path]) is None
     assert arguments("sys:exit") is None
     assert arguments("no_such_module_anywhere:x") is None
+
+
+def written(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_own_files_of_a_module_are_its_package_and_what_that_imports(tmp_path: Path):
+    written(
+        tmp_path,
+        {
+            "spacepkg/nets.py": "from spacepkg.deep import blocks\nimport besides.part, numpy, hrbench.names\n",
+            "spacepkg/deep/blocks.py": "from . import more\n",
+            "spacepkg/deep/broken.py": "def (",
+            "spacepkg/env/lib/site-packages/other.py": "",
+            "besides/__init__.py": "",
+            "besides/part.py": "import spacepkg.nets\nraise RuntimeError('imported')\n",
+            "apart.py": "",
+        },
+    )
+    assert list(own_files("spacepkg.nets", [tmp_path])) == [
+        "besides/__init__.py", "besides/part.py", "spacepkg/deep/blocks.py", "spacepkg/deep/broken.py",
+        "spacepkg/nets.py",
+    ]  # fmt: skip
+    assert own_files("apart", [tmp_path]) == {"apart.py": tmp_path / "apart.py"}
+    assert not {"spacepkg", "besides", "apart"} & set(sys.modules)
+
+
+def test_own_files_of_what_is_installed_are_the_module_alone(tmp_path: Path):
+    folder = written(
+        tmp_path / "site-packages", {"theirs/__init__.py": "", "theirs/nets.py": "import other", "other.py": ""}
+    )
+    assert own_files("theirs.nets", [folder]) == {"theirs/nets.py": folder / "theirs/nets.py"}
+    assert list(own_files("json.decoder")) == ["json/decoder.py"]
+
+
+@pytest.mark.parametrize("module", ["hrbench.names", "sys", "nowhere_to_be_found"])
+def test_modules_without_own_files(module: str):
+    assert own_files(module) == {}
