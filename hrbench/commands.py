@@ -16,7 +16,7 @@ from hrbench.known import known
 from hrbench.store import RunFolder
 from hrbench.suite import load_suite
 from hrbench.suite import schema as suite_schema
-from hrbench.types import MissingError, Result, Suite, UsageError, Variant
+from hrbench.types import Entry, HrbenchError, MissingError, Result, Suite, UsageError, Variant
 
 if TYPE_CHECKING:
     from hrbench.cost.ledger import Ledger
@@ -40,6 +40,7 @@ def _suite(arguments: Namespace) -> Suite:
 
 def run(arguments: Namespace, say: Say) -> int:
     from hrbench.progress import Bars, Lines
+    from hrbench.runner import NO_COSTS
     from hrbench.runner import run as run_suite
 
     suite = _suite(arguments)
@@ -50,16 +51,12 @@ def run(arguments: Namespace, say: Say) -> int:
         results = list(run_suite(suite, folder, _settings(arguments), listener))
     finally:
         listener.close()
-    report = _write_reports([folder], suite.table, folder.path)
+    report = _write_reports([folder], suite.table, folder.path, say)
     say(_summary(results, report))
-    return _exit_code(results, arguments.strict)
-
-
-def _exit_code(results: Sequence[Result], strict: bool) -> int:
-    failed = any(result.status == "failed" for result in results)
-    nothing = not any(result.scores or any(c.value is not None for c in result.costs) for result in results)
-    empty = strict and any(result.status == "empty" for result in results)
-    return 3 if failed or nothing or empty else 0
+    failed = any(r.status == "failed" or any(note.startswith(NO_COSTS) for note in r.notes) for r in results)
+    nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
+    lacking = any(r.status == "empty" and not r.provenance.get("costs_only") for r in results)
+    return 3 if failed or nothing or (arguments.strict and lacking) else 0
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
@@ -82,10 +79,10 @@ def _short(text: str, most: int = 150) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path) -> Path:
+def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, say: Say) -> Path:
     from hrbench.report.write import write_reports
 
-    results = [result for run in runs for result in run.results()]
+    results = [result for run in runs for result in run.results(lambda damage: say(f"left out: {damage}"))]
     if not results:
         raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
     heads = [run.read_run() for run in runs]
@@ -106,29 +103,39 @@ def report(arguments: Namespace, say: Say) -> int:
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
     table = arguments.table or (next(iter(tables)) if len(tables) == 1 else "")
-    say(f"report: {_write_reports(runs, table, Path(arguments.out) if arguments.out else runs[0].path)}")
+    out = Path(arguments.out) if arguments.out else runs[0].path
+    say(f"report: {_write_reports(runs, table, out, say)}")
     return 0
 
 
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
-    table = [["entry", "images", "forward passes", ""]]
-    for entry in suite.entries:
-        parts = assemble(entry, settings, draw=False)
-        if parts.reason:
-            table.append([entry.name, "-", "-", _short(parts.reason)])
-            continue
-        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
-        passes = sum(map(parts.task.work, samples))
-        table.append([entry.name, f"{len(samples):,}", f"{passes:,}", "; ".join(parts.notes)])
+    rows = [_checked(entry, settings) for entry in suite.entries]
     cells = sum(
         len(latency["batch"]) * len(latency["dtype"])
         for latency in (entry.cost.get("latency") for entry in suite.entries)
         if latency
     )
-    say(listing.columns(table, right=(1, 2)))
-    say(f"\n{len(suite.entries)} entries, {cells} latency cells; {suite.path} is sound")
-    return 0
+    say(listing.columns([["entry", "images", "forward passes", ""], *(row for row, _ in rows)], right=(1, 2)))
+    wrong = sum(not sound for _, sound in rows)
+    verdict = f"{wrong} of them would fail" if wrong else "every entry can be run as far as its data are there"
+    say(f"\n{len(rows)} entries, {cells} latency cells; {verdict} ({suite.path})")
+    return 3 if wrong else 0
+
+
+def _checked(entry: Entry, settings: Settings) -> tuple[list[str], bool]:
+    """A row on one entry, and whether it could be run: its ground truth is read, its network is not built."""
+    try:
+        parts = assemble(entry, settings, draw=False)
+        if parts.reason:
+            return [entry.name, "-", "-", _short(parts.reason)], True
+        for metric in parts.metrics:
+            metric.read_target(parts.dataset.target)
+        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+    except HrbenchError as error:
+        return [entry.name, "-", "-", f"would fail: {_short(str(error))}"], False
+    passes = sum(map(parts.task.work, samples))
+    return [entry.name, f"{len(samples):,}", f"{passes:,}", "; ".join(parts.notes)], True
 
 
 # --- score, profile --------------------------------------------------------------------------------------------------

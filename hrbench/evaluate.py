@@ -5,9 +5,10 @@ torch is imported only when a network is needed: an entry that is stored already
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,10 +41,10 @@ Listen = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things lie and what to run on; nothing here changes a number but the device.
+    """Where things lie and what to run on. Only the device can change a number, by rounding.
 
     data, weights: folders. device: "cpu", "cuda", "cuda:1" or "auto". workers: preparing processes, 0 for threads,
-    None to decide by the size of the set. verify: run the official metric code beside ours.
+    None to decide by the size of the set. verify: judge by each metric's oracle too.
     """
 
     data: Path = Path("data")
@@ -65,6 +66,7 @@ class Assembled:
     weights_digest: str | None = None
     dataset_digest: str | None = None
     reason: str = ""
+    costs_only: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -104,7 +106,10 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     """
     parts = Assembled(entry)
     if entry.dataset is None:
-        parts.reason = "no data set was asked for, so only costs are measured"
+        parts.reason, parts.costs_only = "no data set was asked for, so only costs are measured", True
+        return parts
+    if entry.weights == "none":
+        parts.reason, parts.costs_only = "weights: none was asked for, so only costs are measured", True
         return parts
     row = entry.dataset
     parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
@@ -125,9 +130,18 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     parts.weights, parts.weights_digest = found, digest(found.path)
     parts.dataset_digest = parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
-    parts.metrics = [resolve("hrbench.metrics", name)(**parts.dataset.metric_options()) for name in entry.metrics]
+    parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
     parts.notes = list(parts.dataset.notes(entry.protocol))
     return parts
+
+
+def _metric(name: str, dataset: Any) -> Metric:
+    options = dataset.metric_options()
+    try:
+        return resolve("hrbench.metrics", name)(**options)
+    except TypeError as error:
+        given = ", ".join(options) or "nothing"
+        raise UsageError(f"metric {name} does not take what this data set gives it ({given}): {error}") from None
 
 
 def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
@@ -135,10 +149,14 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     entry = parts.entry
     seconds: dict[str, float] = {}
     place = folder.begin(entry.name)
+    for metric in parts.metrics:
+        metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
+    warning = _box_warning(parts)
     net, load_notes = _network(parts, settings)
 
     started = time.perf_counter()
-    samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+    everything = list(parts.dataset.samples(entry.protocol))
+    samples = everything[: entry.limit]
     predictions = pipeline.predict(
         parts.task,
         net,
@@ -153,12 +171,16 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     started = time.perf_counter()
     listen(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
-    scores, state, verified = _judge(parts, place, images, settings.verify)
+    try:
+        scores, state, verified = _judge(parts, place, images, settings.verify)
+    except Exception as error:
+        raise EntryError(
+            f"{in_words(error)}; the predictions are kept in {folder.set_aside(place, entry.name)}"
+        ) from error
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    drawings = _draw(parts, samples, state, place)
-    boxes = _box_notes(parts)
+    drawings, undrawn = _drawn(parts, samples, state, place)
     seconds["draw"] = time.perf_counter() - started
 
     result = Result(
@@ -167,13 +189,23 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         status="done",
         scores=tuple(scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *boxes, *load_notes, *verified),
+        notes=(*parts.notes, *([warning] if warning else []), *load_notes, *verified, *undrawn),
         accuracy_key=parts.key,
-        provenance=_provenance(parts, net),
+        provenance=_provenance(parts, net, len(everything), warning),
         seconds=seconds,
         limited=entry.limit,
     )
     return folder.commit(place, result)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, in a line or two: our own words, or those of other code with the kind of error."""
+    if isinstance(error, HrbenchError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
@@ -191,17 +223,21 @@ def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]
 
 
 def device_of(settings: Settings) -> str:
-    """The device in words that torch takes; "auto" is the first GPU, or the processor where there is none."""
+    """The device in words that torch takes; "auto" is the first GPU, or the processor where there is none.
+
+    Raises UsageError for a device that there is not. Loads torch only where a GPU might be meant.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", settings.device):
+        raise UsageError(f"there is no device {settings.device!r}: use auto, cpu, cuda or cuda:N")
+    if settings.device == "cpu":
+        return "cpu"
     import torch
 
     if settings.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(settings.device)
-    except RuntimeError:
-        raise UsageError(f"there is no device {settings.device!r}: use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise UsageError(f"device {settings.device} was asked for; torch sees {torch.cuda.device_count()} CUDA devices")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(settings.device.partition(":")[2] or 0) >= count:
+        raise UsageError(f"device {settings.device} was asked for; torch sees {count} CUDA devices")
     return settings.device
 
 
@@ -234,21 +270,43 @@ def _judge(
     return scores, states[0], notes
 
 
-def _box_notes(parts: Assembled) -> list[str]:
-    """A warning where boxes stand in the published file's place and are not as good as it is known to be."""
+def _box_warning(parts: Assembled) -> str:
+    """Says where boxes stand in the published file's place and are not as good as it is known to be, else ""."""
     expected = getattr(parts.dataset, "published_box_ap", lambda protocol: None)(parts.entry.protocol)
     if expected is None or parts.entry.limit is not None:
-        return []
+        return ""
     from hrbench.metrics.person_boxes import person_box_ap
 
     path = parts.dataset.box_file(parts.entry.protocol["boxes"])
     found = person_box_ap(parts.dataset.target, path, parts.dataset.scheme.category)
     if round(found, 3) == expected:
-        return []
-    return [
+        return ""
+    return (
         f"the boxes of {path.name} reach {100 * found:.1f} box AP on people, those behind the published tables "
         f"{100 * expected:.1f}: the scores are not comparable with them"
-    ]
+    )
+
+
+def verify_stored(parts: Assembled, result: Result) -> Result:
+    """A stored result with what its metrics' oracles say of it among its notes. Runs no network."""
+    folder = Path(result.folder)
+    images = None
+    if parts.entry.limit is not None:
+        images = [sample.id for sample in list(parts.dataset.samples(parts.entry.protocol))[: parts.entry.limit]]
+    notes = list(result.notes)
+    for metric in parts.metrics:
+        theirs = metric.verify(parts.dataset.target, folder / metric.prediction_file, images)
+        said = verdict([score for score in result.scores if score.metric == metric.name], theirs, metric)
+        notes += [said] if said not in notes else []
+    return replace(result, notes=tuple(notes))
+
+
+def _drawn(parts: Assembled, samples: list[Sample], state: State, place: Path) -> tuple[list[Drawing], list[str]]:
+    """Pictures, or a note why there are none: a finished evaluation is not thrown away for a picture."""
+    try:
+        return _draw(parts, samples, state, place), []
+    except Exception as error:
+        return [], [f"nothing was drawn: {type(error).__name__}: {error}"]
 
 
 def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, each: int = 3) -> list[Drawing]:
@@ -256,14 +314,14 @@ def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, ea
     metric = parts.metrics[0]
     if not hasattr(parts.task, "draw"):
         return []
-    qualities = {key: value for key, value in metric.qualities(state).items() if value == value}
+    by_id = {sample.id: sample for sample in samples}
+    qualities = {key: value for key, value in metric.qualities(state).items() if value == value and key in by_id}
     ranked = sorted(qualities, key=lambda key: (qualities[key], str(key)))
     worst = ranked[:each]
     rest = ranked[len(worst) :]
     middle = max(0, len(rest) // 2 - each // 2)
     kinds: dict[int | str, Literal["worst", "typical"]] = dict.fromkeys(worst, "worst")
     kinds |= dict.fromkeys(rest[middle : middle + each], "typical")
-    by_id = {sample.id: sample for sample in samples}
     rows = parts.task.rows(place / metric.prediction_file, [by_id[key] for key in kinds])
     drawings = []
     for key, kind in kinds.items():
@@ -273,18 +331,28 @@ def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, ea
     return drawings
 
 
-def _provenance(parts: Assembled, net: nn.Module) -> dict[str, Any]:
+def _provenance(parts: Assembled, net: nn.Module, images: int, warning: str) -> dict[str, Any]:
     assert parts.weights is not None and parts.entry.dataset is not None
     parameter = next(iter(net.parameters()), None)
     return {
+        **({"not_comparable": warning} if warning else {}),
         "weights": {
             "file": parts.weights.path.name,
             "source": parts.weights.source,
             "sha256": parts.weights_digest,
         },
-        "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest},
+        "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest, "images": images},
         "metrics": {metric.name: {"version": metric.version, "engine": "hrbench"} for metric in parts.metrics},
         "protocol": dict(parts.entry.protocol),
-        "device": str(parameter.device) if parameter is not None else "cpu",
+        "device": _device_name(parameter),
         "environment": environment.environment(),
     }
+
+
+def _device_name(parameter: Any) -> str:
+    """The device a parameter lies on: "cpu", or the GPU's own name."""
+    if parameter is None or parameter.device.type != "cuda":
+        return "cpu" if parameter is None else str(parameter.device)
+    import torch
+
+    return torch.cuda.get_device_name(parameter.device)

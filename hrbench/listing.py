@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hrbench import catalog, resolve
 from hrbench.evaluate import Settings
+from hrbench.known import known
 from hrbench.models.weight_files import Found, find_weights
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
-from hrbench.units import interval, show, size, with_unit
+from hrbench.units import amount, interval, show, size, with_unit
 
 T = TypeVar("T")
 
@@ -88,14 +90,18 @@ def datasets(pattern: str, settings: Settings) -> str:
     table = [["data set", "task", "metrics", "here"]]
     for row in rows.values():
         gaps = missing(row, settings)
-        there = "yes" if not gaps else "drawn on first use" if row.draw else f"no: {len(gaps)} parts are missing"
+        there = "yes" if not gaps else "drawn on first use" if row.draw else f"no: {amount(len(gaps), 'thing')} missing"
         table.append([row.name, row.task, ", ".join(row.metrics), there])
     return columns(table)
 
 
-def missing(row: DatasetRow, settings: Settings, protocol: Mapping[str, Any] | None = None) -> list[str]:
-    """What of a data set is not on this disk, in sentences."""
-    return resolve.resolve("hrbench.datasets", row.use)(settings.data, **row.args).missing(protocol or {})
+def missing(row: DatasetRow, settings: Settings) -> list[str]:
+    """What of a data set the default protocol of its task lacks on this disk, in sentences."""
+    protocol = {**asdict(known().protocols[row.task]()), **row.fixed}
+    try:
+        return resolve.resolve("hrbench.datasets", row.use)(settings.data, **row.args).missing(protocol)
+    except HrbenchError as error:
+        return [str(error)]
 
 
 def _dataset(row: DatasetRow, settings: Settings) -> str:
@@ -108,11 +114,7 @@ def _dataset(row: DatasetRow, settings: Settings) -> str:
         "metrics": ", ".join(row.metrics),
         "from": row.home,
     }
-    try:
-        gaps = missing(row, settings)
-    except HrbenchError as error:
-        gaps = [str(error)]
-    return facts({**pairs, "here": "; ".join(gaps) or "yes"})
+    return facts({**pairs, "here": "; ".join(missing(row, settings)) or "yes"})
 
 
 def metrics() -> str:

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hrbench import environment
-from hrbench.evaluate import Assembled, Listen, Settings, assemble, evaluate
+from hrbench.evaluate import Assembled, Listen, Settings, assemble, device_of, evaluate, in_words, verify_stored
 from hrbench.measure import cost_key, measure_costs
 from hrbench.store import RunFolder
 from hrbench.types import Cost, Entry, Event, HrbenchError, InputError, Result, Suite
+
+NO_COSTS = "costs were not measured"
+"""How the note begins of a result that has an accuracy and, by an error, no costs."""
 
 
 def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = lambda event: None) -> Iterator[Result]:
@@ -23,6 +26,8 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     Accuracy of all entries comes first. Costs are measured after all workers have ended, one entry at a time, alone
     on their device; a result is yielded when its costs are known. A failing entry is a result with status "failed".
     """
+    if settings.device != "auto":
+        device_of(settings)  # one that there is not is the caller's mistake, not every entry's
     with folder.locked(), _importable(suite):
         folder.write_run(suite)
         _note_environment(folder)
@@ -62,10 +67,10 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
             result = _empty(entry, parts, stored, folder)
         elif stored is not None and stored.status == "done" and stored.accuracy_key == parts.key:
             listen(Event("note", entry.name, text="stored already"))
-            result = folder.update(replace(stored, entry=entry))
+            result = folder.update(_verified(parts, replace(stored, entry=entry), settings))
         elif parts.key and (past := folder.restore(entry.name, parts.key)):
             listen(Event("note", entry.name, text="stored before, and valid again"))
-            result = folder.update(replace(past, entry=entry))
+            result = folder.update(_verified(parts, replace(past, entry=entry), settings))
         else:
             result = evaluate(parts, settings, folder, listen)
             if stored is not None:
@@ -75,6 +80,10 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
     result = replace(result, notes=(*result.notes, *notes))
     listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
     return result
+
+
+def _verified(parts: Assembled, result: Result, settings: Settings) -> Result:
+    return verify_stored(parts, result) if settings.verify else result
 
 
 def _stored(entry: Entry, folder: RunFolder) -> tuple[Result | None, list[str]]:
@@ -88,26 +97,17 @@ def _stored(entry: Entry, folder: RunFolder) -> tuple[Result | None, list[str]]:
 
 def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFolder) -> Result:
     """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost."""
-    result = Result(name=entry.name, entry=entry, status="empty", reason=parts.reason, limited=entry.limit)
+    only = {"costs_only": True} if parts.costs_only else {}
+    result = Result(entry.name, entry, "empty", parts.reason, limited=entry.limit, provenance=only)
     return _keep_costs(result, stored, folder)
 
 
 def _failed(entry: Entry, error: Exception, stored: Result | None, folder: RunFolder) -> Result:
-    """A failed result; what nobody foresaw keeps its traceback among the provenance."""
-    foreseen = isinstance(error, HrbenchError)
+    """A failed result; what nobody foresaw, or a person's own code raised, keeps its traceback in the provenance."""
+    foreseen = isinstance(error, HrbenchError) and isinstance(error.__cause__, (HrbenchError, type(None)))
     traces = {} if foreseen else {"traceback": "".join(traceback.format_exception(error))}
-    result = Result(entry.name, entry, "failed", _reason(error), limited=entry.limit, provenance=traces)
+    result = Result(entry.name, entry, "failed", in_words(error), limited=entry.limit, provenance=traces)
     return _keep_costs(result, stored, folder)
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in a line or two."""
-    if isinstance(error, HrbenchError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"
 
 
 def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Result:
@@ -136,9 +136,11 @@ def _with_costs(
             listen(Event("cost", entry.name, "operations"))
             costs = measure_costs(entry, settings, listen)
         known[key] = costs
-        result = replace(result, costs=costs, cost_key=key)
+        notes = tuple(note for note in result.notes if not note.startswith(NO_COSTS))
+        result = replace(result, costs=costs, cost_key=key, notes=notes)
     except Exception as error:  # as above: the other entries go on
-        reason = f"costs were not measured: {_reason(error)}"
+        reason = f"{NO_COSTS}: {in_words(error)}"
+        result = replace(result, costs=(), cost_key=None)
         if result.status == "empty":  # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reason=reason)
         elif result.status == "done" and reason not in result.notes:

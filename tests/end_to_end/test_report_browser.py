@@ -27,7 +27,10 @@ QUIET = [
     "--disable-sync",
 ]
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
-PROTOCOL = {"name": "top-down", "version": 1, "boxes": "detector", "flip": True}
+PROTOCOL = {
+    "name": "top-down", "version": 1, "boxes": "detector", "flip": True, "shift_heatmap": True, "quarter_offset": True,
+    "image_threshold": 0.0, "visibility_threshold": 0.2, "oks_threshold": 0.9, "soft_nms": False,
+}  # fmt: skip
 NETWORKS = {  # title: parameters, GMACs, AP; None where the data are missing
     "SimpleBaseline-R50": (33_999_697, 5.426, 0.704),
     "SimpleBaseline-R101": (52_991_825, 9.063, None),

@@ -154,7 +154,8 @@ def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(be
     monkeypatch.setattr(CocoKeypoints, "measure", measure)
     assert main(bench.arguments(tiny_suite)) == 3
     one, two = hrbench.load(bench.folder / "run")
-    assert (one.status, one.reason, two.status) == ("failed", "LookupError: a bug of ours", "done")
+    assert (one.status, two.status) == ("failed", "done")
+    assert one.reason.startswith("LookupError: a bug of ours; the predictions are kept in ")
     assert "in measure" in one.provenance["traceback"]
     assert any(cost.value for cost in one.costs)
 
@@ -228,3 +229,85 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
     assert files(bench.folder / "run") == files(bench.folder / "whole")
     assert same_states(bench.folder / "run", bench.folder / "whole")
     assert not list((bench.folder / "run" / "entries").glob(".*"))
+
+
+def test_verifying_what_is_stored_runs_no_network(bench, tiny_suite, monkeypatch):
+    assert main(bench.arguments(tiny_suite)) == 0
+    assert not any("bit for bit" in note for note in hrbench.load(bench.folder / "run")[0].notes)
+    monkeypatch.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    for _ in range(2):
+        assert main(bench.arguments(tiny_suite, "--verify")) == 0
+    one, _ = hrbench.load(bench.folder / "run")
+    assert sum("bit for bit" in note for note in one.notes) == 1
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line_before_anything_is_touched(bench, tiny_suite, capsys, device):
+    arguments = bench.arguments(tiny_suite)
+    arguments[arguments.index("--device") + 1] = device
+    assert main(arguments) == 2
+    assert device in capsys.readouterr().err
+    assert not (bench.folder / "run").exists()
+
+
+def test_what_asks_for_costs_only_lacks_nothing(bench, capsys):
+    suite = bench.suite(
+        """
+        suite: costs
+        defaults: {cost: {latency: false}}
+        entries:
+          - name: no-data
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48]}
+          - name: no-weights
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [96, 72]}
+            dataset: coco-keypoints-val2017
+            weights: none
+        """
+    )
+    assert main(bench.arguments(suite, "--strict")) == 0
+    results = hrbench.load(bench.folder / "run")
+    assert all(result.provenance["costs_only"] and len(result.costs) == 6 for result in results)
+
+
+def test_a_fault_of_the_ground_truth_is_known_before_the_network_runs(bench, tiny_suite, capsys, monkeypatch):
+    content = json.loads(bench.annotations.read_text())
+    content["annotations"][3]["id"] = 0
+    bench.annotations.write_text(json.dumps(content))
+    places = ["--data", str(bench.data), "--weights", str(bench.folder)]
+    assert main(["check", str(tiny_suite), *places]) == 3
+    assert "would fail" in capsys.readouterr().out
+    monkeypatch.setattr("hrbench.evaluate._network", lambda *_: pytest.fail("the network should not be built"))
+    assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 3
+    assert "id 0" in hrbench.load(bench.folder / "run")[0].reason
+
+
+def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkeypatch):
+    from hrbench.metrics.keypoints import CocoKeypoints
+
+    def summarise(self, *args, **kwargs):
+        raise LookupError("no such number")
+
+    monkeypatch.setattr(CocoKeypoints, "summarise", summarise)
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
+    (one,) = hrbench.load(bench.folder / "run")
+    assert one.reason.startswith("LookupError: no such number; the predictions are kept in ")
+    assert len(json.loads((bench.folder / "run" / "superseded" / "one.1" / "predictions.json").read_text())) == 16
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_result(bench, tiny_suite, monkeypatch):
+    from hrbench.tasks.pose import Pose
+
+    monkeypatch.setattr(Pose, "draw", lambda *_: 1 / 0)
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    (one,) = hrbench.load(bench.folder / "run")
+    assert one.status == "done" and any("nothing was drawn: ZeroDivisionError" in note for note in one.notes)
+
+
+def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_suite, capsys):
+    assert main(bench.arguments(tiny_suite)) == 0
+    (bench.folder / "run" / "entries" / "two" / "result.json").write_text("{")
+    assert main(["report", str(bench.folder / "run")]) == 0
+    assert "left out:" in capsys.readouterr().out
+    assert main(bench.arguments(tiny_suite)) == 0
+    _, two = hrbench.load(bench.folder / "run")
+    assert two.status == "done" and any("set aside" in note for note in two.notes)
