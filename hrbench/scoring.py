@@ -34,8 +34,8 @@ def score(
     """Scores of the predictions in a file, with 95 % bootstrap intervals over images.
 
     metric: a name of `hrbench metrics`, or "package.module:callable". options: what the metric is constructed with,
-    such as sigmas. verify: compare with the official code as well. Raises UsageError, InputError naming the first
-    offender of a file, MissingError, EntryError where the official code disagrees.
+    such as sigmas. verify: compare with the oracle as well. Raises UsageError, InputError naming the first
+    offender of a file, MissingError, EntryError where the oracle disagrees.
     """
     try:
         judge: Metric = resolve("hrbench.metrics", metric)(**(options or {}))
