@@ -170,18 +170,21 @@ def amount(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def date(text: str) -> str:
-    """An ISO time as a reader wants it; any other text comes back as it is.
+def date(text: str, clock: bool = False) -> str:
+    """The day of an ISO time as a reader wants it, on request with the time of day; any other text as it is.
 
-    >>> date("2025-03-09T14:05:33+00:00"), date("unknown")
-    ('9 March 2025, 14:05 UTC', 'unknown')
+    >>> date("2025-03-09T14:05:33+00:00"), date("2025-03-09T14:05:33+00:00", clock=True), date("unknown")
+    ('9 March 2025', '9 March 2025, 14:05 UTC', 'unknown')
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
+    day = f"{moment.day} {moment:%B %Y}"
+    if not clock:
+        return day
     zone = f" {moment.tzname()}" if moment.tzinfo else ""
-    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"
+    return f"{day}, {moment:%H:%M}{zone}"
 
 
 def size(shape: tuple[int, int]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hrbench import units
+from hrbench.report.comparable import score_key
 from hrbench.report.layout import ColumnLayout
+from hrbench.report.words import limited_text, plain_text, protocol_text
 from hrbench.types import Better, Cost, Quantity, Result, Score, Unit
 
 Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
@@ -110,7 +111,7 @@ def _from_score(result: Result, score: Score) -> Found:
         detail.append(("", quantity.description))
     reason = score.reason or _why_empty(result)
     conditions = score_conditions(result, score.metric)
-    return Found(score.value, quantity, score.interval, tuple(detail), conditions, reason, _score_key(result, score))
+    return Found(score.value, quantity, score.interval, tuple(detail), conditions, reason, score_key(result, score))
 
 
 def _from_cost(cost: Cost) -> Found:
@@ -173,43 +174,6 @@ def cost_conditions(cost: Cost) -> Facts:
     return tuple((str(key).replace("_", " "), spans.get(key) or plain_text(value)) for key, value in shown.items())
 
 
-def protocol_text(protocol: Mapping[str, Any]) -> str:
-    """A protocol in one line: name, version, then every field.
-
-    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9})
-    'top-down v1 (flip yes, oks 0.9)'
-    """
-    fields = ", ".join(
-        f"{key} {plain_text(value)}" for key, value in protocol.items() if key not in ("name", "version")
-    )
-    head = f"{protocol.get('name', 'protocol')} v{protocol.get('version', '?')}"
-    return f"{head} ({fields})" if fields else head
-
-
-def plain_text(value: Any) -> str:
-    """A JSON value as words.
-
-    >>> plain_text(True), plain_text(None), plain_text([1, 2]), plain_text({"a": 0.5})
-    ('yes', 'none', '1, 2', 'a 0.5')
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {plain_text(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain_text(item) for item in value)
-    return str(value)
-
-
-def limited_text(limit: int) -> str:
-    """The words that go wherever a limited result does."""
-    return f"limited to {units.amount(limit, 'image')}: not comparable"
-
-
 def device_of(result: Result) -> str:
     """The name of the device that computed the predictions, as the provenance has it, or ""."""
     device = str(result.provenance.get("device") or "")
@@ -224,11 +188,3 @@ def device_of(result: Result) -> str:
 def on_device(result: Result) -> str:
     device = device_of(result)
     return f" on {device}" if device else ""
-
-
-def _score_key(result: Result, score: Score) -> Hashable:
-    """Equal for scores that may be compared: same data, protocol and metric, none of them limited."""
-    if result.limited is not None or result.entry.dataset is None:
-        return None
-    protocol = json.dumps(result.entry.protocol, sort_keys=True, default=str)
-    return (result.entry.dataset.name, protocol, score.metric, score.quantity.name)

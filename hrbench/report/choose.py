@@ -16,14 +16,14 @@ from hrbench.types import Result
 _COSTS = ("parameters", "macs", "latency")
 
 
-def choose_layout(results: Sequence[Result], table: str = "", beside: Path | None = None) -> Layout:
-    """The layout named `table` (a name, or a path, relative to `beside` first), or the default of the tasks at hand.
+def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
+    """The layout called `table` (a name or a path), or the default of the tasks at hand.
 
     A result that no table of it shows gets a table derived from its own quantities: nothing is left out silently.
     Raises `UsageError` where `table` is not to be found or understood.
     """
     names = [table] if table else _defaults(results)
-    layouts = [read_layout(name, beside) for name in names]
+    layouts = [read_layout(name) for name in names]
     tables = tuple(item for layout in layouts for item in layout.tables)
     used = [layout for layout in layouts if any(matches(r, item) for r in results for item in layout.tables)]
     title = used[0].title if len(used) == 1 else ""

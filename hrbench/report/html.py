@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hrbench import units
-from hrbench.report import figures
-from hrbench.report.cells import Cell, Facts, plain_text, protocol_text
+from hrbench.report import environments, figures
+from hrbench.report.cells import Cell, Facts
 from hrbench.report.csv import render_csv
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
@@ -24,6 +24,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import Column, Row, Table, build_tables, marker
+from hrbench.report.words import plain_text, protocol_text
 from hrbench.types import Cost, Result
 from hrbench.version import __version__
 
@@ -71,12 +72,14 @@ def render_html(
     *,
     title: str = "",
     published: Mapping[str, Rows] | None = None,
+    options: Sequence[str] = (),
 ) -> str:
     """The whole page.
 
-    layout: from `choose_layout`. environment: as stored with the run (nested plain values; of several runs, one value
-    per run). suite_text: the suite file as it was run. folder_of: the folder in which an entry's drawings lie.
-    title: the page's, the layout's own where it is left out. published: table name -> rows; read where left out.
+    layout: from `choose_layout`. environment: nested plain values, of several runs from `environments.merge`.
+    suite_text: the suite file as it was run. folder_of: the folder in which an entry's drawings lie. title: the
+    page's, the layout's own where it is left out. published: table name -> rows; read where left out. options: what
+    the run was given beside the suite, such as "--limit 3".
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _Facts()
@@ -86,7 +89,7 @@ def render_html(
     return page.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
-        made=_made(environment),
+        made=environments.made(environment),
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
@@ -98,6 +101,7 @@ def render_html(
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
         suite_text=suite_text,
+        options=" ".join(options),
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
@@ -163,13 +167,6 @@ def _input(table: Table, row: Row) -> str:
     return next((cell.text for column, cell in cells if column.key == "input"), "")
 
 
-def _made(environment: Mapping[str, Any]) -> list[str]:
-    """On what the run was made: its GPUs, or its processor."""
-    gpus = [str(gpu.get("name")) for gpu in environment.get("gpus") or []]
-    names = list(dict.fromkeys(gpus)) or [str(environment.get("processor") or "")]
-    return [name for name in names if name]
-
-
 def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
     """(entry, convention, operators) for every count that passed over operators it has no rule for."""
     found: dict[tuple[str, str], list[str]] = {}
@@ -188,11 +185,19 @@ def _operators(cost: Cost) -> str:
     return plain_text(uncounted)
 
 
-def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]]]:
-    """Name of an entry and all that is known of how it was made, as a tree; the page's environment is not repeated."""
+def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str]:
+    """Name of an entry, all that is known of how it was made as a tree, and the traceback of one that failed.
+
+    What the page says elsewhere, its environment and the protocol, is not repeated.
+    """
     entry = result.entry
-    stated = {"protocol": entry.protocol, "environment": environment}
-    more = {key: value for key, value in result.provenance.items() if value != stated.get(key)}
+    more = {
+        key: value
+        for key, value in result.provenance.items()
+        if key != "traceback"
+        and not (key == "environment" and environments.stated(environment, value))
+        and not (key == "protocol" and value == entry.protocol)
+    }
     facts: dict[str, Any] = {
         "status": result.status + (f": {result.reason}" if result.reason else ""),
         "model": f"{entry.variant.name} ({entry.variant.use}{_arguments(entry.variant.args)})",
@@ -200,13 +205,13 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
         "protocol": protocol_text(entry.protocol) if entry.protocol else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
-        "notes": "; ".join(result.notes),
+        "notes": "; ".join(dict.fromkeys(result.notes)),
         "accuracy key": result.accuracy_key or "",
         "cost key": result.cost_key or "",
         "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
         **more,
     }
-    return result.name, _tree(facts)
+    return result.name, _tree(facts), str(result.provenance.get("traceback") or "")
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:
@@ -223,9 +228,11 @@ def _tree(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _leaf_text(key: str, value: Any) -> str:
-    """One value in words; memory is stored in bytes."""
+    """One value in words; memory is stored in bytes, dates in ISO form."""
     if key == "memory" and isinstance(value, int):
         return f"{value / 2**30:.1f} GiB"
+    if key == "date":
+        return "; ".join(units.date(str(date), clock=True) for date in (value if isinstance(value, list) else [value]))
     if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
         return "; ".join(", ".join(_leaf_text(k, v) for k, v in item.items()) for item in value)
     return plain_text(value)

@@ -10,7 +10,8 @@ tables:
     caption: One or two sentences.
     rows: {task: pose, dataset: coco-*, miniature: false}   # patterns; what is left out matches everything
     group: family                          # family, dataset, run or none
-    published: {file: pose, section: coco_keypoints, where: {split: val2017}, requires: {flip: true}, show: linked}
+    published: {file: pose, section: coco_keypoints, where: {split: val2017}, requires: {flip: true},
+                requires_images: 5000, show: linked}
     columns:
       - {text: model}
       - {cost: latency, where: {batch: 1}, label: "batch 1", group: Latency (ms)}
@@ -19,7 +20,8 @@ tables:
 
 `published` names a file of `reports/published` (or a path beside the layout) and a section in it, or holds `rows:` in
 line. Figures there are written in the units a table shows: points, M, G, ms. `requires` are protocol fields the
-published figures were made with: where a measured row differs in one, no difference is formed.
+published figures were made with, `requires_images` the number of images of their data set: where a measured row differs
+in one, no difference is formed.
 """
 
 from __future__ import annotations
@@ -71,8 +73,9 @@ class PublishedLayout:
     """Where a table's published figures come from and what they may be compared with.
 
     file, section: a file of `reports/published` (or a path) and a list in it; or `rows` in line. where: fields every
-    row used must have. requires: protocol fields of a measured result that is comparable. show: "linked" rows beside
-    measured ones only, or "all". notes: footnotes, each {text, where (patterns of row fields), columns (their keys)}.
+    row used must have. requires: protocol fields of a measured result that is comparable. requires_images: number of
+    images of its data set, None for any. show: "linked" rows beside measured ones only, or "all". notes: footnotes,
+    each {text, where (patterns of row fields), columns (their keys)}.
     """
 
     file: str = ""
@@ -80,6 +83,7 @@ class PublishedLayout:
     rows: tuple[Mapping[str, Any], ...] = ()
     where: Mapping[str, Any] = field(default_factory=dict)
     requires: Mapping[str, Any] = field(default_factory=dict)
+    requires_images: int | None = None
     show: Literal["linked", "all"] = "linked"
     notes: tuple[Mapping[str, Any], ...] = ()
 
@@ -112,8 +116,8 @@ def layout_names() -> list[str]:
     return sorted(path.stem for path in shared("reports/tables").glob("*.yaml"))
 
 
-def read_layout(source: str | Path, beside: Path | None = None) -> Layout:
-    """The layout with this name, or in the file at this path (relative to `beside` first, then to where we are).
+def read_layout(source: str | Path) -> Layout:
+    """The layout with this name, or in the file at this path.
 
     The name of a single table of a layout that ships with hrbench, such as "pose-mpii", gives that table alone.
     Raises `UsageError`, with file and line, for a file that is not there or says something unknown.
@@ -121,9 +125,8 @@ def read_layout(source: str | Path, beside: Path | None = None) -> Layout:
     name = str(source)
     if name in layout_names():
         return _read(shared("reports/tables") / f"{name}.yaml")
-    for path in ([beside / name] if beside else []) + [Path(name)]:
-        if path.is_file():
-            return _read(path)
+    if Path(name).is_file():
+        return _read(Path(name))
     tables: list[str] = []
     for layout in map(read_layout, layout_names()):
         for table in layout.tables:
@@ -209,15 +212,19 @@ def _column(node: _Node) -> ColumnLayout:
 
 
 def _published(node: _Node) -> PublishedLayout:
-    node.fields("file section rows where requires show notes")
+    node.fields("file section rows where requires requires_images show notes")
     if ("file" in node.value) == ("rows" in node.value):
         node.fail("published figures have either `file:` with `section:`, or `rows:` in line")
+    images = node.value.get("requires_images")
+    if images is not None and (not isinstance(images, int) or isinstance(images, bool) or images < 1):
+        node.fail(f"requires_images: a whole number from 1 on is needed, not {images!r}", "requires_images")
     return PublishedLayout(
         file=node.text("file"),
         section=node.text("section"),
         rows=tuple(item.plain() for item in node.items("rows")),
         where=node.child("where").plain() if "where" in node.value else {},
         requires=node.child("requires").plain() if "requires" in node.value else {},
+        requires_images=None if images is None else int(images),
         show=node.choice("show", ("linked", "all"), "linked"),
         notes=tuple(item.fields("text where columns").plain() for item in node.items("notes")),
     )

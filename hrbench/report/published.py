@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hrbench.places import shared
+from hrbench.report.comparable import same_value
 from hrbench.report.layout import Layout, PublishedLayout
 from hrbench.types import Result, UsageError
 
@@ -89,4 +90,4 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
 
 def _has(row: Mapping[str, Any], fields: Mapping[str, Any], only_known: bool = False) -> bool:
     """Whether the row holds these fields; `only_known` passes over fields that it does not have."""
-    return all(str(row[key]) == str(value) if key in row else only_known for key, value in fields.items())
+    return all(same_value(row[key], value) if key in row else only_known for key, value in fields.items())

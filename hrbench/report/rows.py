@@ -1,4 +1,4 @@
-"""What a row of a table is called, which table it belongs to, and what may be compared with it."""
+"""What a row of a table is called, which table it belongs to, and what its text columns say."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import units
-from hrbench.report.cells import device_of, limited_text, plain_text, protocol_text
+from hrbench.report.cells import device_of
 from hrbench.report.layout import ColumnLayout, TableLayout
+from hrbench.report.words import plain_text, protocol_text
 from hrbench.types import Result, Unit
 
 
@@ -53,18 +54,6 @@ def family(title: str) -> str:
 def title_of(result: Result) -> str:
     """How a table calls the network of a result."""
     return result.entry.variant.title or result.entry.variant.name
-
-
-def unlikeness(result: Result, requires: Mapping[str, Any]) -> str:
-    """Why this result is not comparable with the published figures, or ""."""
-    if result.limited is not None:
-        return f"no difference: {limited_text(result.limited)}"
-    unlike = [
-        f"{key} {result.entry.protocol.get(key)} here, {value} there"
-        for key, value in requires.items()
-        if str(result.entry.protocol.get(key)) != str(value)
-    ]
-    return f"no difference: the published figure has another protocol ({', '.join(unlike)})" if unlike else ""
 
 
 def figure_of(row: Mapping[str, Any] | None, key: str) -> float | None:
@@ -131,26 +120,6 @@ def row_labels(results: Sequence[Result]) -> list[str]:
         for index, words in zip(indices, told, strict=True):
             labels[index] += f" · {words}"
     return labels
-
-
-def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the rows of a table were measured under: one protocol, or what several have in common and differ in.
-
-    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
-    ['Protocol: a v1 (flip yes).']
-    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
-    ['Rows follow 2 protocols, and bold compares rows of one only: a v1, with flip yes or flip no.']
-    """
-    different = list({protocol_text(protocol): protocol for protocol in protocols}.values())
-    if len(different) < 2:
-        return [f"Protocol: {protocol_text(protocol)}." for protocol in different]
-    head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
-    first, *others = different
-    alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    if not {"name", "version"} <= set(alike):
-        return [f"{head}{'; '.join(map(protocol_text, different))}."]
-    kinds = (", ".join(f"{k} {plain_text(v)}" for k, v in each.items() if k not in alike) for each in different)
-    return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
 
 
 def _protocol_differences(results: Sequence[Result]) -> list[str]:

@@ -34,8 +34,10 @@ def headline(table: Table) -> int | None:
 
 def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
     """One sentence on what there is, then one or two to each table that has a headline."""
-    count = {status: sum(result.status == status for result in results) for status in ("done", "empty", "failed")}
-    parts = [f"{count['done']} measured"]
+    count = Counter("costs" if costs_only(result) else result.status for result in results)
+    parts = [f"{count['done']} measured"] if count["done"] or not count["costs"] else []
+    if count["costs"]:
+        parts.append(f"{count['costs']} measured for costs only")
     if count["empty"]:
         parts.append(f"{count['empty']} without accuracy, because data or weights are missing")
     if count["failed"]:
@@ -45,13 +47,22 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
         sentences.append("All of them are miniatures: small drawn data sets and narrow networks.")
     for number, table in enumerate(tables, 1):
         index = headline(table)
-        if index is not None:
+        rows = [results[row.result] for row in table.rows if row.result is not None]
+        if index is not None and not all(map(costs_only, rows)):
             sentences.append(_headline(number, table, index))
     return sentences
 
 
+def costs_only(result: Result) -> bool:
+    """Whether the entry asked for no accuracy, so that none is missing."""
+    return result.status == "empty" and result.provenance.get("costs_only") is True
+
+
 def missing(results: Sequence[Result]) -> list[Missing]:
-    """Reasons why something is empty, each once: those of whole entries first, in the order of the results."""
+    """Reasons why something is empty, each once: those of whole entries first, in the order of the results.
+
+    What was not asked for is not missing: entries that are there for their costs are listed with costs alone.
+    """
     found: dict[str, list[str]] = {}
 
     def note(reason: str, entry: str) -> None:
@@ -59,11 +70,12 @@ def missing(results: Sequence[Result]) -> list[Missing]:
         if reason and entry not in found.setdefault(reason, []):
             found[reason].append(entry)
 
-    parts = pieces(result.reason for result in results if result.status == "empty")
+    without = [result for result in results if result.status == "empty" and not costs_only(result)]
+    parts = pieces(result.reason for result in without)
     for result in results:
         if result.status == "failed":
             note(f"failed: {result.reason}", result.name)
-        for piece in parts.get(result.reason, ()) if result.status == "empty" else ():
+        for piece in parts.get(result.reason, ()) if result.status == "empty" and not costs_only(result) else ():
             note(piece, result.name)
     for result in results:
         for score in result.scores:
@@ -94,8 +106,8 @@ def _headline(number: int, table: Table, index: int) -> str:
     best = max(rivals, key=lambda row: sign * row.cells[index].values[0])
     among = f"the best of {len(rivals)}" if len(rivals) > 1 else "the only one measured"
     if len(groups) > 1:
-        among = "the best" if len(rivals) > 1 else "measured"
-        among += f" of {len(rivals)} under its protocol" if len(rivals) > 1 else " alone under its protocol"
+        among = f"the best of {len(rivals)}" if len(rivals) > 1 else "measured alone"
+        among += " with its protocol and data"
     interval = _part(table.columns, best, index, "interval")
     text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
     text += f", 95 % interval {interval}." if interval else "."

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from hrbench import units
-from hrbench.report.cells import Cell, Found, better_of, find, limited_text, unit_of
+from hrbench.report.cells import Cell, Found, better_of, find, unit_of
+from hrbench.report.comparable import data_notes, unlikeness
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.published import Rows, find_row, notes_for
 from hrbench.report.reasons import pieces
@@ -20,14 +21,13 @@ from hrbench.report.rows import (
     figure_of,
     is_miniature,
     matches,
-    protocol_remarks,
     published_decimals,
     row_labels,
     run_of,
     text_of,
     title_of,
-    unlikeness,
 )
+from hrbench.report.words import limited_text, protocol_remarks
 from hrbench.types import Better, Quantity, Result, Unit
 
 
@@ -140,8 +140,10 @@ class _Builder:
         found = [[find(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
         best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
         rows = [
-            replace(self._measured_row(result, label, row, facts, best), result=place)
-            for place, result, label, row, facts in zip(self.places, self.results, names, linked, found, strict=True)
+            replace(self._measured_row(result, label, row, facts, best, note), result=place)
+            for place, result, label, row, facts, note in zip(
+                self.places, self.results, names, linked, found, data_notes(self.results), strict=True
+            )
         ]
         if self.layout.published is not None and self.layout.published.show == "all":
             rows += [self._published_row(row) for row in self.published if row not in linked]
@@ -207,6 +209,7 @@ class _Builder:
         row: Mapping[str, Any] | None,
         found: Sequence[Found | None],
         best: Sequence[Mapping[Any, str]],
+        data_note: str,
     ) -> Row:
         tags, notes = [], []
         if is_miniature(result) and "miniature" not in label.lower():
@@ -216,8 +219,9 @@ class _Builder:
         if result.status == "failed":
             tags.append("failed")
             notes.append(self._note(f"failed: {result.reason}"))
-        if any(column.source == "score" for column in self.columns):
-            notes += [self._note(text) for text in result.notes]
+        # Notes are on accuracies; an entry that has none may be in no other table than this.
+        if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
+            notes += [self._note(text) for text in (*result.notes, data_note) if text.strip()]
         cells: list[Cell] = []
         noted: set[str] = {f"failed: {result.reason}"} if result.status == "failed" else set()
         for index, (layout, fact) in enumerate(zip(self.columns, found, strict=True)):
@@ -227,8 +231,8 @@ class _Builder:
                 continue
             cells += [self._cell(part, index, result, row, fact, best[index], noted) for part in layout.parts]
         return Row(
-            result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(notes), result.status,
-            result.limited,
+            result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(sorted(set(notes))),
+            result.status, result.limited,
         )  # fmt: skip
 
     def _published_row(self, row: Mapping[str, Any]) -> Row:
@@ -306,9 +310,10 @@ class _Builder:
         if fact.value is None or figure is None:
             return Cell(reason="no published figure" if figure is None else fact.reason)
         assert self.layout.published is not None
-        unlike = unlikeness(result, self.layout.published.requires) if layout.source == "score" else ""
+        unlike = unlikeness(result, self.layout.published) if layout.source == "score" else ()
         if unlike:
-            return Cell("≠", "empty", reason=unlike, notes=self._first_note(unlike, noted))
+            notes = tuple(note for reason in unlike for note in self._first_note(reason, noted))
+            return Cell("≠", "empty", reason="; ".join(unlike), notes=notes)
         view = layout.name
         base = figure * units.divisor(unit, view)
         value = fact.value - base

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hrbench.report import environments as machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
 from hrbench.report.html import render_html
@@ -25,42 +26,33 @@ def write_reports(
     table: str = "",
     environments: Sequence[Mapping[str, Any]] = (),
     suites: Sequence[str] = (),
-    beside: Path | None = None,
+    options: Sequence[str] = (),
 ) -> Path:
     """report.html, .md, .csv and .tex below `folder`; the path of the page.
 
     results: of one run or several, each with its `folder`, in which its drawings lie. table: a layout's name or path
-    (relative to `beside` first), "" for the default of the tasks. environments, suites: one to a run. Each file
-    appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
+    (relative to where we are), "" for the default of the tasks. environments, suites: one to a run. options: what the
+    run was given beside its suite, as written there ("--limit 3"). Each file appears whole or not at all. Raises
+    `UsageError` for a layout or a folder that cannot be used.
     """
     folder = Path(folder)
-    layout = choose_layout(results, table, beside)
+    layout = choose_layout(results, table)
     published = read_published(layout)
     tables = build_tables(results, layout, published)
     page = render_html(
         results,
         layout,
-        _one(environments),
+        machines.merge(environments),
         "\n\n".join(text for text in dict.fromkeys(suites) if text),
         lambda result: Path(result.folder),
         title=title,
         published=published,
+        options=options,
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():
         _write(folder / f"report.{ending}", text)
     return folder / "report.html"
-
-
-def _one(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The environment that all runs share, or one after another."""
-    different: list[Mapping[str, Any]] = []
-    for environment in environments:
-        if environment and environment not in different:
-            different.append(environment)
-    if len(different) > 1:
-        return {f"run {number}": environment for number, environment in enumerate(different, 1)}
-    return different[0] if different else {}
 
 
 def _write(path: Path, text: str) -> None:

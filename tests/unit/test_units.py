@@ -56,6 +56,11 @@ def test_shown_values_carry_no_rounding_dirt():
     assert units.shown(0.0712, "fraction") == 7.12
 
 
+def test_a_time_without_a_zone_claims_none():
+    assert units.date("2026-11-20T09:05:00", clock=True) == "20 November 2026, 09:05"
+    assert units.date("2026-11-20T09:05:00") == "20 November 2026"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(59.97, "1 min 00 s"), (3599.6, "1 h 00 min"), (0.0, "0 ms"), (math.nan, "–")]
 )

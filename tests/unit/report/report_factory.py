@@ -10,7 +10,10 @@ from hrbench.report.table import Table, build_tables
 from hrbench.types import Cost, DatasetRow, Entry, Quantity, Result, Score, Variant
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
-PROTOCOL = {"name": "top-down", "version": 1, "boxes": "detector", "flip": True}
+PROTOCOL = {
+    "name": "top-down", "version": 1, "boxes": "detector", "flip": True, "shift_heatmap": True, "quarter_offset": True,
+    "image_threshold": 0.0, "visibility_threshold": 0.2, "oks_threshold": 0.9, "soft_nms": False,
+}  # fmt: skip
 
 
 def of(name: str, value: float | None, interval: tuple[float, float] | None = None, **more: Any) -> Score:
@@ -66,6 +69,8 @@ def sample_table() -> Table:
         make("Other-a_b|2", status="failed", reason="50 % of a_b\n& c", published=False),
         make("Other-3", of("AP", 0.7), costs=(spend("latency", None, "seconds", **slow),), published=False),
     ]
+    short = {key: PROTOCOL[key] for key in ("name", "version", "boxes", "flip")}
+    results = [replace(result, entry=replace(result.entry, protocol=short)) for result in results]
     rows = [{"model": "HRNet-W32", "AP": 74.4, "source": "a README"}, {"model": "HRNet-W48", "AP": 75.1}]
     source = PublishedLayout(rows=tuple(rows))
     parts = ("measured", "interval", "published", "difference")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_factory import make, of, sample_table, spend
+from report_factory import PROTOCOL, make, of, sample_table, spend
 
 from hrbench.report.choose import choose_layout, complete
 from hrbench.report.html import headings, render_html
 from hrbench.report.layout import Layout
+from hrbench.report.words import protocol_text
 from hrbench.types import Drawing
+from hrbench.version import __version__
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "path", "use", "rect"}
 
@@ -119,7 +123,37 @@ def test_measured_cells_know_how_they_were_made(results):
     told = {label: value for number in cell[1].split() for label, value in facts[int(number)]}
     assert told["n"] == "6,352"
     assert told["95 % interval"] == "[74.10, 76.10]"
-    assert told["protocol"] == "top-down v1 (boxes detector, flip yes)"
+    assert told["protocol"] == protocol_text(PROTOCOL)
+
+
+def test_the_head_says_when_and_on_what(results):
+    text = page(results, environment={"date": "2026-11-20T09:30:00+00:00", "processor": "AMD EPYC"})
+    head = re.search(r'<p class="made">(.*?)</p>', text)
+    assert head is not None and head[1] == f"20 November 2026 · AMD EPYC · hrbench {__version__}"
+    assert "20 November 2026, 09:30 UTC" in text
+
+
+def test_an_entry_does_not_repeat_the_environment_of_the_page(results):
+    machine = {"processor": "AMD EPYC", "packages": {"torch": "2.15"}}
+    entries = [replace(result, provenance={"environment": machine}) for result in results]
+    same = page(entries, environment={"date": "2026-11-20", **machine})
+    assert same.count("<dd>2.15</dd>") == 1
+    assert page(entries, environment={"processor": "another"}).count("<dd>2.15</dd>") == len(results)
+
+
+def test_a_traceback_is_folded_below_its_entry():
+    trace = "Traceback (most recent call last):\n  File <a>, line 1\nValueError: no"
+    text = page([make("a", status="failed", reason="ValueError: no", provenance={"traceback": trace})])
+    assert text.count("most recent call last") == 1
+    assert f'<summary>Traceback</summary>\n    <pre class="scroll" tabindex="0">{escape(trace)}</pre>' in text
+    assert "<summary>Traceback" not in page([make("a", status="failed", reason="no data")])
+
+
+def test_options_of_the_run_stand_above_the_suite(results):
+    text = page(results, options=["--limit 3", "--set a=<b>"])
+    options = '<p class="options">run with: <code>--limit 3 --set a=&lt;b&gt;</code></p>'
+    assert text.index(options) < text.index(">suite: x</pre>")
+    assert "run with" not in page(results)
 
 
 def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(tmp_path):
@@ -140,11 +174,11 @@ def test_no_text_breaks_the_page(text):
     costs = (spend("macs", 7e9, uncounted={text: 1}), spend("latency", None, "seconds", reason=text, batch=1))
     done = make(text, of("AP", 0.7, description=text), costs=costs, name=text, protocol={"boxes": text})
     other = make(text + "2", of("AP", 0.6), costs=costs, name=text + "2", notes=(text,))
-    failed = make("x", status="failed", reason=text, provenance={text or "k": {"k": text}})
+    failed = make("x", status="failed", reason=text, provenance={text or "k": {"k": text}, "traceback": text})
     results = [done, other, failed]
     layout = complete(Layout("derived", ()), results)
     environment = {"k": {text or "k": text}}
-    read = Page(render_html(results, layout, environment, text, lambda _: Path(), title=text))
+    read = Page(render_html(results, layout, environment, text, lambda _: Path(), title=text, options=(text,)))
     assert read.tags["script"] == 2 and read.tags["title"] >= 1
     assert len(read.ids) == len(set(read.ids))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from hrbench.report.layout import layout_names, read_layout
 from hrbench.report.published import read_published
+from hrbench.tasks.pose import TopDown
 from hrbench.types import UsageError
 
 GOOD = """\
@@ -56,9 +59,19 @@ def test_a_layout_of_ones_own(tmp_path):
     assert table.published is not None and table.published.rows[0]["AP"] == 70.0
 
 
-def test_a_path_is_looked_for_beside_the_suite_first(tmp_path):
-    write(tmp_path, GOOD)
-    assert read_layout("table.yaml", tmp_path).title == "Ours"
+def test_figures_of_coco_are_compared_only_under_all_the_settings_they_were_made_with():
+    (table,) = read_layout("pose-coco-val").tables
+    assert table.published is not None
+    defaults = asdict(TopDown())
+    assert table.published.requires == {key: defaults[key] for key in defaults if key not in ("name", "version")}
+    assert table.published.requires_images == 5000
+
+
+def test_figures_of_mpii_require_what_its_protocol_reads():
+    (table,) = read_layout("pose-mpii").tables
+    assert table.published is not None
+    assert table.published.requires == {"flip": True, "shift_heatmap": True, "quarter_offset": True}
+    assert table.published.requires_images is None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +88,7 @@ def test_a_path_is_looked_for_beside_the_suite_first(tmp_path):
         ("tables:", "table:", "table.yaml:2: unknown key 'table'; did you mean tables?"),
         ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: found duplicate key"),
         ("title: Ours", "title: [", "table.yaml:"),
+        ("{rows: [{", "{requires_images: many, rows: [{", "table.yaml:5: requires_images: a whole number from 1 on"),
         ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
     ],
 )

@@ -50,8 +50,8 @@ def test_only_rows_of_one_protocol_are_compared():
         return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})
 
     results = [one("HRNet-W32", 0.5, "detector"), one("HRNet-W48", 0.6, "detector"), one("HRNet-W32", 0.9, "truth")]
-    assert "HRNet-W48 is the best of 2 under its protocol, with AP 60.0" in words(results)
-    assert "HRNet-W32 · boxes detector is measured alone under its protocol" in words([results[0], results[2]])
+    assert "HRNet-W48 is the best of 2 with its protocol and data, with AP 60.0" in words(results)
+    assert "HRNet-W32 · boxes detector is measured alone with its protocol and data" in words([results[0], results[2]])
 
 
 def test_nothing_measured():
@@ -60,6 +60,22 @@ def test_nothing_measured():
         "2 entries: 0 measured, 1 without accuracy, because data or weights are missing, 1 failed. "
         "COCO (Table 1): no AP could be measured yet; the table says what is missing."
     )
+
+
+def for_costs(title):
+    reason = "no data set was asked for, so only costs are measured"
+    return make(title, status="empty", reason=reason, provenance={"costs_only": True})
+
+
+def test_entries_that_asked_for_costs_alone_lack_nothing():
+    measured, without = make("a", of("AP", 0.7, (0.6, 0.8))), make("d", status="empty", reason="no")
+    results = [measured, for_costs("b"), for_costs("c"), without]
+    assert words(results).startswith(
+        "4 entries: 1 measured, 2 measured for costs only, 1 without accuracy, because data or weights are missing. "
+    )
+    assert [(item.reason, item.entries) for item in missing(results)] == [("no", ("d",))]
+    assert words([for_costs("a")]) == "1 entry: 1 measured for costs only."
+    assert missing([for_costs("a")]) == []
 
 
 def test_limited_runs_and_miniatures_are_called_so():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from report_factory import make, of, spend
+from report_factory import PROTOCOL, make, of, spend
 
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import build_tables
+from hrbench.report.words import protocol_text
 from hrbench.types import DatasetRow
 
 ROW = {"model": "HRNet-W32", "input": "256x192", "AP": 74.4, "split": "val2017", "source": "a README"}
@@ -35,7 +38,7 @@ def test_published_beside_measured_and_their_difference():
     assert ("n", "6,352") in measured.detail
     assert ("data set", "COCO val2017") in measured.conditions
     assert table.remarks == (
-        "Protocol: top-down v1 (boxes detector, flip yes).",
+        f"Protocol: {protocol_text(PROTOCOL)}.",
         "Published figures: a README.",
     )
 
@@ -52,6 +55,50 @@ def test_no_difference_to_a_figure_of_another_protocol():
     assert table.footnotes == (
         "no difference: the published figure has another protocol (boxes ground_truth here, detector there)",
     )
+
+
+def test_no_difference_where_the_result_says_it_is_not_comparable():
+    reason = "the boxes of mine.json reach 50.0 box AP on people: the scores are not comparable with them"
+    result = make("HRNet-W32", of("AP", 0.7), provenance={"not_comparable": reason}, notes=(reason,))
+    table = build([result], AP, ColumnLayout("score", "AP", label="again", published="AP", parts=("difference",)))
+    row = table.rows[0]
+    assert (row.cells[5].text, row.cells[5].reason, row.cells[6].text) == ("≠", reason, "≠")
+    assert table.footnotes == (reason,)  # once, although note and reason say it
+    assert row.notes == row.cells[5].notes == (0,) and row.cells[6].notes == ()
+
+
+def test_a_footnote_for_each_reason_against_a_difference():
+    source = replace(SOURCE, requires_images=5000)
+    few = {"dataset": {"images": 4000}, "not_comparable": "other boxes"}
+    table = build([make("HRNet-W32", of("AP", 0.7), protocol={"flip": False}, provenance=few)], published=source)
+    assert table.footnotes == (
+        "no difference: other boxes",
+        "no difference: the data set has 4,000 images here, 5,000 behind the published figure",
+        "no difference: the published figure has another protocol (flip no here, yes there)",
+    )
+    assert table.rows[0].cells[5].notes == (0, 1, 2)
+
+
+def on_data(title, value, digest, **more):
+    return make(title, of("AP", value), name=title, provenance={"dataset": {"sha256": digest}}, **more)
+
+
+def test_rows_measured_on_other_data_of_the_same_name_are_not_compared_and_say_so():
+    digests = {"a": "1" * 64, "b": "1" * 64, "c": "2" * 64}
+    values = {"a": 0.6, "b": 0.7, "c": 0.9}
+    table = build([on_data(name, value, digests[name]) for name, value in values.items()])
+    assert bold(table, 2) == ["b"]
+    assert table.footnotes == tuple(
+        f"COCO val2017 as of digest {digest * 12}: other rows were measured on other data of that name, and only rows "
+        "of the same data are compared"
+        for digest in "12"
+    )
+    assert [row.notes for row in table.rows] == [(0,), (0,), (1,)]
+
+
+def test_files_that_only_another_protocol_reads_are_no_other_data():
+    boxes = on_data("b", 0.7, "2" * 64, protocol={"boxes": "ground_truth"})
+    assert build([on_data("a", 0.6, "1" * 64), boxes]).footnotes == ()
 
 
 def test_other_networks_and_inputs_have_no_published_figure():
@@ -83,8 +130,9 @@ def test_bold_is_per_protocol():
     ]
     table = build([*ours, *theirs])
     assert bold(table, 2) == ["b", "d"]
+    common = protocol_text({key: value for key, value in PROTOCOL.items() if key != "boxes"})
     assert table.remarks[0] == (
-        "Rows follow 2 protocols, and bold compares rows of one only: top-down v1 (flip yes), "
+        f"Rows follow 2 protocols, and bold compares rows of one only: {common}, "
         "with boxes detector or boxes ground_truth."
     )
 
@@ -163,6 +211,20 @@ def test_notes_on_a_result_are_footnotes_of_its_row():
     table = build([make("a", of("AP", 0.7), notes=("the box file is not the official one",))])
     assert table.rows[0].notes == (0,)
     assert table.footnotes == ("the box file is not the official one",)
+
+
+def test_a_note_is_shown_once_to_a_row_and_shared_by_rows():
+    results = [make("a", of("AP", 0.7), notes=("one", "two", " one\n", "")), make("b", of("AP", 0.6), notes=("two",))]
+    table = build(results)
+    assert table.footnotes == ("one", "two")
+    assert [row.notes for row in table.rows] == [(0, 1), (1,)]
+
+
+def test_notes_of_an_entry_without_a_data_set_stand_in_its_table_of_costs():
+    macs = ColumnLayout("cost", "macs")
+    alone = make("a", costs=(spend("macs", 1e9),), dataset=None, notes=("set aside",))
+    elsewhere = make("b", of("AP", 0.7), costs=(spend("macs", 1e9),), notes=("on boxes",))
+    assert build([alone, elsewhere], macs).footnotes == ("set aside",)
 
 
 def test_published_operations_are_read_in_the_papers_unit():

@@ -23,15 +23,18 @@ def test_four_files_and_nothing_else(tmp_path):
 
 def test_runs_with_different_environments_are_told_apart(tmp_path):
     environments = [{"processor": "first"}, {"processor": "second"}, {"processor": "first"}]
-    page = write_reports([make("a", of("AP", 0.7))], tmp_path, environments=environments, suites=["s: 1", "s: 2"])
+    page = write_reports(
+        [make("a", of("AP", 0.7))], tmp_path, environments=environments, suites=["s: 1", "s: 2"], options=["--limit 3"]
+    )
     text = page.read_text(encoding="utf-8")
     assert "run 1" in text and "run 2" in text and "run 3" not in text
     assert "s: 1\n\ns: 2" in text
+    assert "run with: <code>--limit 3</code>" in text
 
 
 def test_a_table_of_ones_own(tmp_path):
     (tmp_path / "own.yaml").write_text("tables: [{name: mine, columns: [{text: model}, {score: AP}]}]")
-    page = write_reports([make("a", of("AP", 0.7))], tmp_path, table="own.yaml", beside=tmp_path)
+    page = write_reports([make("a", of("AP", 0.7))], tmp_path, table=str(tmp_path / "own.yaml"))
     assert "## mine" in page.with_suffix(".md").read_text(encoding="utf-8")
 
 

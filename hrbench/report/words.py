@@ -1,0 +1,65 @@
+"""Values, protocols and limits in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hrbench import units
+
+
+def plain_text(value: Any) -> str:
+    """A JSON value as words.
+
+    >>> plain_text(True), plain_text(None), plain_text([1, 2]), plain_text({"a": 0.5})
+    ('yes', 'none', '1, 2', 'a 0.5')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {plain_text(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain_text(item) for item in value)
+    return str(value)
+
+
+def protocol_text(protocol: Mapping[str, Any]) -> str:
+    """A protocol in one line: name, version, then every field.
+
+    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9})
+    'top-down v1 (flip yes, oks 0.9)'
+    """
+    fields = ", ".join(
+        f"{key} {plain_text(value)}" for key, value in protocol.items() if key not in ("name", "version")
+    )
+    head = f"{protocol.get('name', 'protocol')} v{protocol.get('version', '?')}"
+    return f"{head} ({fields})" if fields else head
+
+
+def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the rows of a table were measured under: one protocol, or what several have in common and differ in.
+
+    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
+    ['Protocol: a v1 (flip yes).']
+    >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}, {"name": "a", "version": 1, "flip": False}])
+    ['Rows follow 2 protocols, and bold compares rows of one only: a v1, with flip yes or flip no.']
+    """
+    different = list({protocol_text(protocol): protocol for protocol in protocols}.values())
+    if len(different) < 2:
+        return [f"Protocol: {protocol_text(protocol)}." for protocol in different]
+    head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
+    first, *others = different
+    alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    if not {"name", "version"} <= set(alike):
+        return [f"{head}{'; '.join(map(protocol_text, different))}."]
+    kinds = (", ".join(f"{k} {plain_text(v)}" for k, v in each.items() if k not in alike) for each in different)
+    return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
+
+
+def limited_text(limit: int) -> str:
+    """The words that go wherever a limited result does."""
+    return f"limited to {units.amount(limit, 'image')}: not comparable"
