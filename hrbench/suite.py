@@ -3,7 +3,8 @@
     suite = load_suite("suites/pose.yaml", known())
     suite = load_suite("pose", known(), overrides=["cost.latency.batch=1"], only="pose_hrnet*", limit=100)
 
-`suite_yaml.py` reads the file, `suite_schema.py` says which keys there are, `suite_entries.py` makes the entries.
+`suite_yaml.py` reads the file, `suite_schema.py` says which keys there are, `suite_entries.py` makes the entries,
+`suite_datasets.py` names their data sets.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from hrbench import suite_yaml
 from hrbench.keys import content_key
 from hrbench.names import suggestion
 from hrbench.places import shared
+from hrbench.suite_datasets import told_apart, unnamed_if_altered
 from hrbench.suite_entries import Context, entry, explained
 from hrbench.suite_schema import NAME, Defaults, EntryFields, SuiteFields, keys_at, schema
 from hrbench.suite_yaml import Node, Problems
@@ -64,6 +66,12 @@ def load_suite(
         table=context.path(table) if "/" in table.value or table.value.endswith((".yaml", ".yml")) else table.value,
         path=str(path.resolve()),
         text=text,
+        names=tuple(made.name for made in entries),
+        options=(
+            *(f"--set {setting}" for setting in overrides),
+            *((f"--only {only}",) if only else ()),
+            *((f"--limit {limit}",) if limit else ()),
+        ),
     )
 
 
@@ -198,7 +206,10 @@ def _entries(root: Node, settings: Sequence[Node], limit: int | None, context: C
         one = entry(node if left is None else left, limit, context)
         if one is not None and left is None:
             made.append(one)
-    named = _named(made)
+    apart = told_apart(
+        made, context.known.datasets, lambda one, message: problems.add(_place(one, root.source), message)
+    )
+    named = _named(apart)
     _refuse_duplicates(named, root, problems)
     return named
 
@@ -266,6 +277,8 @@ def _merge(under: Node, over: Node) -> Node:
                 continue
             if isinstance(below.value, str) and below.value != "none":
                 below = Node({"base": below}, below.source, below.line)
+            if key == "dataset" and isinstance(below.value, dict):
+                below = unnamed_if_altered(below, node)
         merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
     return Node(merged, over.source if over.line else under.source, over.line or under.line)
 
@@ -340,13 +353,18 @@ def _safe(name: str) -> str:
     return kept[:110] or "entry"
 
 
+def _place(one: Entry, source: str) -> Node:
+    """Where an entry stands in the file."""
+    line = one.where.removeprefix(f"{source}:")
+    return Node(None, source, int(line) if line.isdecimal() else 0)
+
+
 def _refuse_duplicates(entries: Sequence[Entry], root: Node, problems: Problems) -> None:
     """Two entries of one name would share a folder; two of one content would measure the same thing twice."""
     names: dict[str, Entry] = {}
     contents: dict[str, Entry] = {}
     for one in entries:
-        line = one.where.removeprefix(f"{root.source}:")
-        at = Node(None, root.source, int(line) if line.isdecimal() else 0)
+        at = _place(one, root.source)
         same = names.setdefault(one.name.casefold(), one)
         if same is not one:
             problems.add(at, f"the name {one.name!r} is taken by the entry at {same.where}")

@@ -15,21 +15,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from hrbench.names import is_reference, module_file, suggestion
+from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import DatasetRow, Entry, HrbenchError, Known, Variant
 
 FIXED = ("name", "version")  # of a protocol: only its author changes them
 NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
-ROW_KEYS = (
-    "base",
-    "use",
-    "name",
-    "title",
-    "task",
-    "metrics",
-    "home",
-)  # of a data set in place; the others are arguments
-PATH_KEYS = ("annotations", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +177,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     if "metrics" in plain:
         given["metrics"] = tuple(plain["metrics"])
     if base is not None:
-        own = {} if called != base.use else dict(base.args)
-        return replace(base, **given, args={**own, **args})
+        return laid_over(base, given, args)
     alike = next((row for row in context.known.datasets.values() if row.use == called), None)
     if alike is not None:
         given = {"task": alike.task, "metrics": alike.metrics, "fixed": alike.fixed, **given}
@@ -195,15 +185,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     if missing:
         context.problems.add(node, f"a data set with `use: {called}` lacks {' and '.join(missing)}")
         return None
-    return DatasetRow(**{"name": _dataset_name(called, args), **given}, args=args)
-
-
-def _dataset_name(use: str, args: Mapping[str, Any]) -> str:
-    """A name for a data set written in place: "coco-keypoints-train2017", or with the stem of its annotation file."""
-    name = use.rpartition(":")[2].rpartition(".")[2]
-    file = args.get("annotations")
-    further = Path(file).stem if isinstance(file, str) else args.get("split")
-    return f"{name}-{further}" if isinstance(further, str) and further else name
+    return DatasetRow(**{"name": dataset_name(called, args), **given}, args=args)
 
 
 # --- protocol, metrics, weights, cost --------------------------------------------------------------------------------

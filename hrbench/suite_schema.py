@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapt
 
 from hrbench.types import Known
 
-DTYPES = ("float32", "float16", "bfloat16", "float64")
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
 
@@ -122,7 +121,7 @@ class Latency(Strict):
 class Cost(Strict):
     """What is measured of the network beside its accuracy."""
 
-    operations: bool = Field(True, description="Whether parameters and operations are counted.")
+    operations: bool = Field(True, description="Whether operations are counted; parameters always are.")
     latency: Annotated[Annotated[Latency, Tag(FIELDS)] | Annotated[bool, Tag(BOOL)], Discriminator(_fields_or_bool)] = (
         Field(True, description="Where latency is measured; false for not at all, true for batch 1 in float32.")
     )
