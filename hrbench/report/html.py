@@ -197,6 +197,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         if key != "traceback"
         and not (key == "environment" and environments.stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
+        and not (key == "not_comparable" and value in result.notes)
     }
     facts: dict[str, Any] = {
         "status": result.status + (f": {result.reason}" if result.reason else ""),

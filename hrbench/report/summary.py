@@ -107,7 +107,7 @@ def _headline(number: int, table: Table, index: int) -> str:
     among = f"the best of {len(rivals)}" if len(rivals) > 1 else "the only one measured"
     if len(groups) > 1:
         among = f"the best of {len(rivals)}" if len(rivals) > 1 else "measured alone"
-        among += " with its protocol and data"
+        among += " under its protocol and on its data"
     interval = _part(table.columns, best, index, "interval")
     text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
     text += f", 95 % interval {interval}." if interval else "."

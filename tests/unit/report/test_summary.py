@@ -50,8 +50,10 @@ def test_only_rows_of_one_protocol_are_compared():
         return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})
 
     results = [one("HRNet-W32", 0.5, "detector"), one("HRNet-W48", 0.6, "detector"), one("HRNet-W32", 0.9, "truth")]
-    assert "HRNet-W48 is the best of 2 with its protocol and data, with AP 60.0" in words(results)
-    assert "HRNet-W32 · boxes detector is measured alone with its protocol and data" in words([results[0], results[2]])
+    assert "HRNet-W48 is the best of 2 under its protocol and on its data, with AP 60.0" in words(results)
+    assert "HRNet-W32 · boxes detector is measured alone under its protocol and on its data" in words(
+        [results[0], results[2]]
+    )
 
 
 def test_nothing_measured():
