@@ -93,6 +93,7 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, say: Say) -
         table=table,
         environments=[run.read_environment() for run in runs],
         suites=[run.read_text("suite.yaml") for run in runs],
+        options=heads[0].options if len(heads) == 1 else (),
     )
 
 
