@@ -1,15 +1,16 @@
 """What makes two results the same measurement: SHA-256 of canonical JSON.
 
-A stored result counts when its key matches the key of the entry at hand. Titles, names, tables, gates and paths are in
-no key. All that decides a number is in its key:
+A stored result counts when its key matches the key of the entry at hand. In a key is all that decides the number, but
+for what is named here:
 
 - Predictions and scores: the network's fields, its weights, the data, protocol, metrics with their versions, limit,
-  seed, dtype, and code of one's own. The device and the batch are not, since they change only how sums are rounded;
-  nor are the versions of hrbench, torch and the other libraries. A run stores all of these beside its results.
+  seed, dtype, and code of one's own. Left out are the device and the batch, which change only how sums are rounded,
+  and the versions of hrbench, torch and other libraries; a run stores all of these beside its results.
 - Costs: the network's fields and its code of one's own, what is to be measured, and what it is measured with: device,
-  driver, torch, threads, numeric flags, and the version of the code that counts and times. Weights are not, since
-  costs are those of the network with random weights.
+  driver, torch, threads, numeric flags, and the version of the code that counts and times. Left out are the weights,
+  since costs are those of the network with random weights.
 
+Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
 Code of one's own is what `use: "ourpkg.nets:pose"` or such a metric names; `code_digest` says how much of it counts.
 Code behind an entry point counts by its name, and a metric's by its version too.
 """

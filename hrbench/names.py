@@ -55,8 +55,13 @@ def module_file(module: str, folders: Sequence[str | Path] = ()) -> str | None:
     path: Sequence[str] | None = None
     for end in range(1, len(parts) + 1):
         spec = _find(".".join(parts[:end]), path, [str(folder) for folder in folders])
-        if spec is None:
-            break
+        if spec is None:  # PathFinder looks for a folder without __init__.py in another only after importing that one
+            path = [str(below) for place in path or () if (below := Path(place) / parts[end - 1]).is_dir()]
+            if not path:
+                break
+            if end == len(parts):
+                return "built-in"
+            continue
         if end == len(parts):
             return spec.origin or "built-in"
         path = list(spec.submodule_search_locations or ())

@@ -128,3 +128,11 @@ def test_own_files_of_what_is_installed_are_the_module_alone(tmp_path: Path):
 @pytest.mark.parametrize("module", ["hrbench.names", "sys", "nowhere_to_be_found"])
 def test_modules_without_own_files(module: str):
     assert own_files(module) == {}
+
+
+def test_folders_without_init_are_packages_at_any_depth(tmp_path: Path):
+    written(tmp_path, {"outer_n/inner_n/deep_n/nets.py": "", "outer_n/inner_n/other.py": ""})
+    assert module_file("outer_n.inner_n.deep_n.nets", [tmp_path]) == str(tmp_path / "outer_n/inner_n/deep_n/nets.py")
+    assert module_file("outer_n.inner_n.deep_n", [tmp_path]) == "built-in"
+    assert module_file("outer_n.inner_n.absent.nets", [tmp_path]) is None
+    assert len(own_files("outer_n.inner_n.deep_n.nets", [tmp_path])) == 2
