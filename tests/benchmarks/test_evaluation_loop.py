@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 
 import cv2
@@ -84,7 +85,7 @@ def test_the_loop_keeps_nine_tenths_of_a_bare_loop(benchmark, real):
         ratios.append((middle - started) / (time.perf_counter() - middle))
     benchmark.extra_info["ratios"] = ratios
     benchmark.pedantic(loop, rounds=1)
-    assert max(ratios) >= 0.9
+    assert statistics.median(ratios) >= 0.9
 
 
 def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, tmp_path, monkeypatch):
