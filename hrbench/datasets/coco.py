@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from hrbench.datasets.digests import digest_of
 from hrbench.datasets.images import file_sizes, missing_images
 from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample, UsageError
 
-OFFICIAL_BOXES = {
-    "val2017": "COCO_val2017_detections_AP_H_56_person.json",
-    "test-dev2017": "COCO_test-dev2017_detections_AP_H_609_person.json",
-}
-"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4, 60.9)."""
+OFFICIAL_BOXES = {"val2017": "COCO_val2017_detections_AP_H_56_person.json"}
+"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4)."""
 
 OFFICIAL_BOX_AP = {"val2017": 0.564}
-"""What those boxes reach on people, as the papers state it; test-dev2017 (0.609) has no public ground truth."""
+"""What those boxes reach on people, as the papers state it."""
+
+UNPUBLISHED = ("test-dev2017", "test2017")
+"""Splits of COCO whose ground truth only its evaluation server has."""
 
 HOME = "get it from cocodataset.org (images, annotations)"
 BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
@@ -40,10 +41,13 @@ NAMES = (
     "right ankle",
 )  # fmt: skip
 FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
-SIGMAS = (
-    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
-    0.089,
-)  # fmt: skip
+# The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
+SIGMAS: tuple[float, ...] = tuple(
+    (
+        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
+        / 10.0
+    ).tolist()
+)
 LIMBS = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
     (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
@@ -91,8 +95,8 @@ class CocoKeypoints:
     """People of a COCO-format keypoint file; construction reads nothing.
 
     root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
-    official ones (relative ones lie below the folder). sigmas: OKS constants (K,), needed where K is not COCO's 17.
-    flip_pairs: pairs of joints exchanged by a mirror, as indices or names.
+    official ones (relative ones lie below the folder). sigmas: OKS constants (K,). flip_pairs: pairs of joints
+    exchanged by a mirror, as indices or names. Both are needed where the joints that the file names are not COCO's 17.
     """
 
     task = "pose"
@@ -147,6 +151,11 @@ class CocoKeypoints:
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each file or image that is not there."""
         own = self._annotations is not None
+        if self.split in UNPUBLISHED and not own and not self.target.is_file():
+            return [
+                f"ground truth is missing: COCO publishes none for {self.split} ({self.target}), and sets without "
+                "public ground truth cannot be evaluated yet; use split val2017"
+            ]
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {'check the path in the suite' if own else HOME}")
@@ -178,15 +187,12 @@ class CocoKeypoints:
     def scheme(self) -> KeypointScheme:
         """Joint names, mirror pairs and OKS constants: COCO's, or one's own."""
         names = tuple(self.category.keypoints) or NAMES
-        own = len(names) != len(NAMES)
+        own = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
+        what = f"{self.target} has {len(names)} joints that are not COCO's 17 in COCO's order"
         if own and self._sigmas is None:
-            raise UsageError(
-                f"{self.target} has {len(names)} joints; OKS needs a sigma for each: set dataset.sigmas in the suite"
-            )
+            raise UsageError(f"{what}; OKS needs a sigma for each: set dataset.sigmas in the suite")
         if own and self._flip_pairs is None:
-            raise UsageError(
-                f"{self.target} has {len(names)} joints: set dataset.flip_pairs in the suite ([] for none)"
-            )
+            raise UsageError(f"{what}: set dataset.flip_pairs in the suite ([] for none)")
         sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else SIGMAS
         if len(sigmas) != len(names):
             raise UsageError(f"{len(sigmas)} sigmas were given for the {len(names)} joints of {self.target}")
@@ -209,7 +215,8 @@ class CocoKeypoints:
         return tuple(pairs)
 
     def metric_options(self) -> dict[str, Any]:
-        return {"sigmas": list(self.scheme.sigmas)}
+        """The joints' constants, and the one class that is estimated: others of the file are not counted as missed."""
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
@@ -223,7 +230,7 @@ class CocoKeypoints:
         path = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if path is None:
             return _ground_truth_boxes(self._content, self.category.id)
-        return _detected_boxes(path, self.category.id, float(protocol.get("image_threshold", 0.0)))
+        return _detected_boxes(path, self.category, float(protocol.get("image_threshold", 0.0)))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each annotated image: those with boxes in the boxes' order, then those with nobody in them."""
@@ -290,11 +297,20 @@ def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[
     return kept
 
 
-def _detected_boxes(path: Path, category: int, threshold: float) -> dict[int, list[Person]]:
-    """Boxes of a detector file with the person class and at least the threshold's score, in file order."""
+def _detected_boxes(path: Path, category: _Category, threshold: float) -> dict[int, list[Person]]:
+    """Boxes of a detector file with the estimated class and at least the threshold's score, in file order."""
+    boxes: list[_Box] = _decode(path, list[_Box])
+    present = sorted({box.category_id for box in boxes})
+    if boxes and category.id not in present:
+        some = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")
+        raise InputError(
+            f"{path}: its {len(boxes)} boxes are of category {some}; none is of category {category.id} "
+            f"({category.name}), whose joints are estimated: give the boxes meant for it category_id {category.id}, "
+            "or set protocol.boxes to ground_truth"
+        )
     kept: dict[int, list[Person]] = {}
-    for index, box in enumerate(_decode(path, list[_Box])):
-        if box.category_id != category or box.score < threshold:
+    for index, box in enumerate(boxes):
+        if box.category_id != category.id or box.score < threshold:
             continue
         if not all(map(math.isfinite, (*box.bbox, box.score))):
             raise InputError(f"{path}: box {index} of image {box.image_id} holds a number that is not finite")

@@ -1,4 +1,4 @@
-"""MPII Human Pose, validation part, as the HRNet and SimpleBaseline code lays it out.
+"""MPII Human Pose as the HRNet and SimpleBaseline code lays it out; here its validation part.
 
     <data>/mpii/images/*.jpg
     <data>/mpii/annot/valid.json       what is estimated: image, centre, scale, joints, visibility
@@ -47,7 +47,10 @@ class _Row(msgspec.Struct):
 
 
 class Mpii:
-    """People of MPII's validation split; construction reads nothing. root: the folder of --data."""
+    """People of a split of MPII; construction reads nothing. root: the folder of --data.
+
+    split: {split}.json and gt_{split}.mat lie in annot/ (MPII itself: valid).
+    """
 
     task = "pose"
     scheme = SCHEME
@@ -76,7 +79,7 @@ class Mpii:
         except FileNotFoundError:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
         except msgspec.MsgspecError as error:
-            raise InputError(f"{self.annotations} is not MPII's valid.json: {error}") from None
+            raise InputError(f"{self.annotations} is not MPII's {self.split}.json: {error}") from None
         if not rows:
             raise InputError(f"{self.annotations} lists nobody")
         return rows

@@ -13,11 +13,16 @@ import numpy as np
 
 
 def keypoint_numbers(
-    target: Path, predictions: Path, sigmas: Sequence[float], images: Sequence[int | str] | None = None
+    target: Path,
+    predictions: Path,
+    sigmas: Sequence[float],
+    images: Sequence[int | str] | None = None,
+    category: int | None = None,
 ) -> list[float]:
     """`COCOeval.stats` for keypoints: ten numbers, -1 where there is nothing to average.
 
-    images: the ids to evaluate, None for all. An empty results file is evaluated as such (`loadRes` would fail on it).
+    images, category: the ids to evaluate, None for all. An empty results file is evaluated as such (`loadRes` would
+    fail on it).
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -35,6 +40,8 @@ def keypoint_numbers(
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         if images is not None:
             evaluation.params.imgIds = sorted(int(image) for image in images)
+        if category is not None:
+            evaluation.params.catIds = [category]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -58,6 +58,7 @@ class CocoKeypoints:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
     sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
+    category: the id of the one category to evaluate; None: the mean over all that the annotation file lists.
     """
 
     name = "coco-keypoints"
@@ -67,14 +68,19 @@ class CocoKeypoints:
     main = "AP"
     quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)
 
-    def __init__(self, sigmas: Sequence[float] | None = None) -> None:
+    def __init__(self, sigmas: Sequence[float] | None = None, category: int | None = None) -> None:
+        self.category = category
         self.sigmas = tuple(float(sigma) for sigma in (COCO_SIGMAS if sigmas is None else sigmas))
         if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
             raise UsageError(f"sigmas {list(self.sigmas)}: give one positive number per joint, or none for COCO's 17")
 
     def read_target(self, path: Path) -> Target:
-        """Annotations as columns. Raises InputError naming the first fault, MissingError."""
-        return read_truth(Path(path), len(self.sigmas))
+        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        target = read_truth(Path(path), len(self.sigmas))
+        if self.category is not None and self.category not in target.categories.tolist():
+            known = ", ".join(map(str, target.categories[:10].tolist()))
+            raise InputError(f"{path}: category {self.category}, asked for, is not among its categories ({known})")
+        return target
 
     def read_predictions(self, path: Path, target: Target) -> Results:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
@@ -87,13 +93,14 @@ class CocoKeypoints:
     def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
         """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
         chosen = target.images if images is None else self._chosen(images, target)
+        categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
         )
-        matches = match(target.truths, predictions.detections, similarity, KEYPOINTS, chosen, target.categories)
+        matches = match(target.truths, predictions.detections, similarity, KEYPOINTS, chosen, categories)
         params = {
             "sigmas": list(self.sigmas),
-            "categories": target.categories.tolist(),
+            "categories": categories.tolist(),
             "thresholds": list(KEYPOINTS.thresholds),
             "areas": [list(area) for area in KEYPOINTS.areas],
             "most": KEYPOINTS.most[-1],
@@ -153,7 +160,7 @@ class CocoKeypoints:
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by pycocotools itself, -1 where it finds none to average."""
-        numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images)
+        numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}
 
     def _chosen(self, images: Sequence[int | str], target: Target) -> np.ndarray:

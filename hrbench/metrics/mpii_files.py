@@ -2,7 +2,8 @@
 
 Ground truth: `gt_valid.mat` as the HRNet code reads it: `dataset_joints` (16 names), `jnt_missing` (16, N),
 `pos_gt_src` (16, 2, N) in px, the top-left pixel at (1, 1), `headboxes_src` (2, 2, N): corner, xy, person. Where
-`valid.json` beside it lists as many people, it says in which image each is; else every person stands alone.
+`valid.json` beside it lists as many people, it says in which image each is; else every person stands alone. Another
+split's `gt_{split}.mat` has its `{split}.json`.
 
 Predictions: `.npy` (N, 16, 2 or 3), x, y and perhaps a confidence, the top-left pixel at (0, 0), NaN for people who
 were not predicted (a limited run); or the `pred.mat` of the HRNet and SimpleBaseline code, key `preds`, (N, 16, 2),
@@ -115,8 +116,9 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
 
 
 def _images(path: Path, people: int) -> np.ndarray | None:
-    """(N,) image names from valid.json in the same folder; None where it is not there or lists another number."""
-    beside = path.with_name("valid.json")
+    """(N,) image names from the split's list in the same folder; None where it is not there or of another length."""
+    split = path.stem[3:] if path.stem.startswith("gt_") else "valid"
+    beside = path.with_name(f"{split}.json")
     if not beside.exists():
         return None
     with reading(beside, "the list of MPII people") as stream:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import msgspec
 import numpy as np
 
-from hrbench.types import KeypointScheme, Sample
+from hrbench.types import InputError, KeypointScheme, Sample
 
 LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
 """BGR: orange for the person's left, blue for the right, green for what joins both."""
@@ -19,23 +19,60 @@ SHORT_SIDE, LONG_SIDE = 240, 480
 """Drawings are enlarged until the short side has the first, and never grow past the second."""
 
 
+BLOCK = 1 << 19
+"""Bytes of a prediction file that are held at a time: drawings are of a few images out of thousands."""
+
+
 class _Row(msgspec.Struct):
     image_id: int | str
-    keypoints: list[float]
+    keypoints: msgspec.Raw
 
 
 def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
-    """Sample id -> its people's keypoints, from a prediction file: COCO results JSON, or MPII's (N, K, 3) array."""
+    """Sample id -> its people's keypoints, from a prediction file: COCO results JSON, or MPII's (N, K, 3) array.
+
+    Raises InputError where the JSON is no list of rows with image_id and keypoints.
+    """
     rows: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
     if path.suffix == ".json":
-        for row in msgspec.json.decode(path.read_bytes(), type=list[_Row]):
-            if row.image_id in rows:
-                rows[row.image_id].append({"keypoints": row.keypoints})
+        numbers = msgspec.json.Decoder(list[float]).decode
+        try:
+            with path.open("rb") as stream:
+                for row in _streamed(stream):
+                    if row.image_id in rows:
+                        rows[row.image_id].append({"keypoints": numbers(row.keypoints)})
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path}: holds no list of predicted people: {error}; predict again") from None
     else:
         array = np.load(path, allow_pickle=False)
         for sample in samples:
             rows[sample.id] = [{"keypoints": array[person.index].reshape(-1)} for person in sample.content]
     return rows
+
+
+def _streamed(stream: BinaryIO) -> Iterator[_Row]:
+    """The rows of a JSON list in order, no more than about a block of text in memory.
+
+    Text is cut behind a "}" that a comma follows. Where that is inside a row, the piece does not decode, and more is
+    read before it is tried again.
+    """
+    decode = msgspec.json.Decoder(list[_Row]).decode
+    text, opening = b"", b""  # the file's own bracket opens the first piece
+    while data := stream.read(BLOCK):
+        text += data
+        cut = text.rfind(b"}") + 1
+        rest = text[cut:].lstrip()
+        if not cut or not rest.startswith(b","):
+            continue
+        try:
+            rows = decode(opening + text[:cut] + b"]")
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            continue
+        yield from rows
+        text, opening = rest[1:], b"["
+    yield from decode(opening + text)
 
 
 def draw_people(

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from pycocotools.cocoeval import Params
 
-from hrbench.datasets.coco import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.datasets.coco import LIMBS, NAMES, OFFICIAL_BOXES, SIGMAS, CocoKeypoints
+from hrbench.metrics.oks import COCO_SIGMAS
 from hrbench.types import InputError, UsageError
 
 GROUND_TRUTH = {"boxes": "ground_truth"}
@@ -99,7 +101,7 @@ def test_ones_own_joints(tmp_path):
     scheme = data.scheme
     assert scheme.names == ("palm", "left tip", "right tip")
     assert scheme.flip_pairs == ((1, 2),) and scheme.limbs == ((0, 1), (0, 2)) and scheme.category == 7
-    assert data.metric_options() == {"sigmas": [0.1, 0.2, 0.2]}
+    assert data.metric_options() == {"sigmas": [0.1, 0.2, 0.2], "category": 7}
     assert len(boxes_of(data)) == 1
 
 
@@ -119,6 +121,41 @@ def test_what_ones_own_joints_need(tmp_path, options, words):
     write(tmp_path, [person(keypoints=[15, 15, 2] * 3)], category=category)
     with pytest.raises(UsageError, match=words):
         _ = CocoKeypoints(tmp_path, **options).scheme
+
+
+def test_the_constants_are_everywhere_those_of_pycocotools():
+    """To the last bit: suppression takes the data set's, the metric has its own, the oracle pycocotools'."""
+    assert SIGMAS == COCO_SIGMAS == tuple(Params("keypoints").kpt_oks_sigmas.tolist())
+
+
+@pytest.mark.parametrize("spell", [str, str.title, lambda name: name.replace(" ", "_"), lambda n: n.replace(" ", "-")])
+def test_cocos_joints_are_known_however_they_are_spelt(tmp_path, spell):
+    names = [spell(name) for name in NAMES]
+    write(tmp_path, [person()], category={"id": 1, "name": "person", "keypoints": names})
+    scheme = CocoKeypoints(tmp_path).scheme
+    assert scheme.names == tuple(names) and scheme.sigmas == SIGMAS and scheme.limbs == LIMBS
+
+
+def test_seventeen_joints_of_another_kind_are_not_taken_for_cocos(tmp_path):
+    names = [f"{side} {joint}" for side in ("left", "right") for joint in "abcdefgh"] + ["tail"]
+    write(tmp_path, [person()], category={"id": 1, "name": "horse", "keypoints": names})
+    with pytest.raises(UsageError, match="17 joints that are not COCO's 17 in COCO's order; OKS needs"):
+        _ = CocoKeypoints(tmp_path).scheme
+    with pytest.raises(UsageError, match=r"set dataset\.flip_pairs"):
+        _ = CocoKeypoints(tmp_path, sigmas=[0.1] * 17).scheme
+    scheme = CocoKeypoints(tmp_path, sigmas=[0.1] * 17, flip_pairs=[[0, 8]]).scheme
+    assert scheme.flip_pairs == ((0, 8),) and scheme.limbs == ()
+
+
+def test_no_ground_truth_is_published_for_the_test_split(tmp_path):
+    data = CocoKeypoints(tmp_path, split="test-dev2017")
+    (gap,) = data.missing({"boxes": "detector"})
+    assert "COCO publishes none for test-dev2017" in gap and "use split val2017" in gap
+    data.target.parent.mkdir(parents=True)
+    data.target.write_text("{}")  # whoever has it may use it, and is told what else is missing
+    assert len(data.missing(GROUND_TRUTH)) == 1 and "images are missing" in data.missing(GROUND_TRUTH)[0]
+    gap, _ = CocoKeypoints(tmp_path, split="test2017", annotations="ours.json").missing(GROUND_TRUTH)
+    assert "ours.json" in gap
 
 
 def test_no_published_boxes_for_another_split(tmp_path):
@@ -149,6 +186,24 @@ def test_a_box_that_is_no_number(tmp_path):
     )
     with pytest.raises(InputError, match=r"boxes\.json"):
         CocoKeypoints(tmp_path).samples({"boxes": "boxes.json"})
+
+
+def test_boxes_of_no_category_in_use_are_refused(tmp_path):
+    write(tmp_path, [person(category_id=7)], category={"id": 7, "name": "rider"})
+    path = tmp_path / "coco" / "boxes.json"
+    rows = [{"image_id": 1, "category_id": c, "bbox": [0, 0, 5, 5], "score": 0.5} for c in (18, 1, 18)]
+    path.write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"its 3 boxes are of category 1, 18; none is of category 7 \(rider\)"):
+        CocoKeypoints(tmp_path).samples({"boxes": "boxes.json"})
+    path.write_text(json.dumps([{**rows[0], "category_id": c} for c in range(20, 40)]))
+    with pytest.raises(
+        InputError, match=r"28, 29, \.\.\.; none is .* category_id 7, or set protocol.boxes to ground_truth"
+    ):
+        CocoKeypoints(tmp_path).samples({"boxes": "boxes.json"})
+    path.write_text(json.dumps([*rows, {**rows[0], "category_id": 7, "score": 0.1}]))
+    assert len(CocoKeypoints(tmp_path).people({"boxes": "boxes.json"})[1]) == 1
+    # a threshold that no box reaches leaves nobody, which is no fault of the file
+    assert CocoKeypoints(tmp_path).people({"boxes": "boxes.json", "image_threshold": 0.3}) == {}
 
 
 def test_boxes_of_ones_own_are_noted(tmp_path):

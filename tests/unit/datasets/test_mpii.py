@@ -10,14 +10,14 @@ from hrbench.datasets.mpii import Mpii
 from hrbench.types import InputError
 
 
-def write(folder, rows):
+def write(folder, rows, split="valid"):
     (folder / "mpii" / "annot").mkdir(parents=True)
     (folder / "mpii" / "images").mkdir()
-    (folder / "mpii" / "annot" / "valid.json").write_text(json.dumps(rows))
-    (folder / "mpii" / "annot" / "gt_valid.mat").write_bytes(b"mat")
+    (folder / "mpii" / "annot" / f"{split}.json").write_text(json.dumps(rows))
+    (folder / "mpii" / "annot" / f"gt_{split}.mat").write_bytes(b"mat")
     for row in rows:
         (folder / "mpii" / "images" / row["image"]).write_bytes(b"image")
-    return Mpii(folder)
+    return Mpii(folder, split=split)
 
 
 ROWS = [
@@ -41,6 +41,15 @@ def test_missing_parts_are_named(tmp_path):
     assert data.missing({}) == []
     (tmp_path / "mpii" / "images" / "a.jpg").unlink()
     assert data.missing({})[0].startswith("1 of 2 images are missing")
+
+
+def test_another_split_is_its_own_files(tmp_path):
+    data = write(tmp_path, ROWS, "train")
+    assert data.missing({}) == [] and len(data.samples({})) == 2
+    assert "valid.json is missing" in Mpii(tmp_path).missing({})[0]
+    data.annotations.write_text("[")
+    with pytest.raises(InputError, match=r"is not MPII's train\.json"):
+        Mpii(tmp_path, split="train").samples({})
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,41 @@ def test_a_part_of_the_images(written) -> None:
     assert ours == theirs
 
 
+def test_one_category_of_several_equals_pycocotools_to_the_last_bit(written) -> None:
+    metric, different = CocoKeypoints(category=4), 0
+    for seed in range(12):
+        truth, results = case(seed, categories=3, images=20)
+        paths = written(truth, results)
+        target = metric.read_target(paths[0])
+        state = metric.measure(metric.read_predictions(paths[1], target), target)
+        ours = metric.raw(state).tolist()
+        assert ours == list(metric.verify(*paths).values()), f"seed {seed}"
+        assert state.params["categories"] == [4]
+        different += ours != both(paths)[0]
+        # as if the others were not there at all
+        truth["annotations"] = [row for row in truth["annotations"] if row["category_id"] == 4]
+        truth["categories"] = [row for row in truth["categories"] if row["id"] == 4]
+        assert ours == both(written(truth, [row for row in results if row["category_id"] == 4]))[0], f"seed {seed}"
+    assert different > 8
+
+
+def test_faults_of_other_categories_are_found_all_the_same(written, small) -> None:
+    truth, results = small
+    truth["categories"].append({"id": 2, "name": "dog"})
+    metric = CocoKeypoints((0.1,) * 3, category=1)
+    paths = written(truth, [{**results[0], "category_id": 2, "score": None}])
+    with pytest.raises(InputError, match=r"category_id 2.*score is null"):
+        metric.read_predictions(paths[1], metric.read_target(paths[0]))
+    truth["annotations"][1] |= {"category_id": 2, "keypoints": [1, 2]}
+    with pytest.raises(InputError, match="keypoints holds 2 values"):
+        metric.read_target(written(truth, results)[0])
+
+
+def test_a_category_that_the_file_does_not_have(written, small) -> None:
+    with pytest.raises(InputError, match=r"category 5, asked for, is not among its categories \(1\)"):
+        CocoKeypoints((0.1,) * 3, category=5).read_target(written(*small)[0])
+
+
 def test_boxes_in_the_results_give_the_detections_areas(written) -> None:
     truth, results = case(8, images=20)
     rng = np.random.default_rng(0)

@@ -234,6 +234,18 @@ def test_a_list_of_other_people_is_not_used(folder) -> None:
     assert MpiiPckh().read_target(folder).image is None
 
 
+def test_another_split_has_its_own_list(folder, exact) -> None:
+    (folder / "gt_valid.mat").rename(folder / "gt_train.mat")
+    metric = MpiiPckh()
+    assert metric.read_target(folder / "gt_train.mat").image is None  # valid.json is not its list
+    (folder / "valid.json").rename(folder / "train.json")
+    target = metric.read_target(folder / "gt_train.mat")
+    assert target.image is not None and target.image.tolist() == ["b.jpg", "a.jpg", "b.jpg", "c.jpg"]
+    (folder / "train.json").write_text("{")
+    with pytest.raises(InputError, match=r"train\.json: not valid JSON"):
+        metric.read_target(folder / "gt_train.mat")
+
+
 def test_what_is_not_there(tmp_path) -> None:
     metric = MpiiPckh()
     with pytest.raises(MissingError, match="holds neither gt_valid"):

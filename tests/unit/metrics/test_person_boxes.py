@@ -38,7 +38,12 @@ def test_exact_boxes_of_all_and_of_half_the_people(tmp_path):
     )
 
 
-@pytest.mark.parametrize("boxes", [[{"image_id": 1}], [box(99, 0.5)]])
+def test_boxes_of_images_that_are_not_annotated_are_left_out(tmp_path):
+    exact = [box(i, 0.9) for i in (1, 2, 3, 4)]
+    assert person_box_ap(*files(tmp_path, [*exact, box(99, 1.0)])) == person_box_ap(*files(tmp_path, exact))
+
+
+@pytest.mark.parametrize("boxes", [[{"image_id": 1}], [box(99, 0.5)], [box(1, 0.5, category=2)], []])
 def test_what_cannot_be_scored_is_named(tmp_path, boxes):
     with pytest.raises(InputError, match=r"boxes\.json cannot be scored"):
         person_box_ap(*files(tmp_path, boxes))
@@ -46,6 +51,7 @@ def test_what_cannot_be_scored_is_named(tmp_path, boxes):
 
 def test_only_the_official_place_is_held_to_the_published_figure(tmp_path):
     assert CocoKeypoints(tmp_path).published_box_ap({"boxes": "detector"}) == 0.564
+    assert CocoKeypoints(tmp_path, split="train2017").published_box_ap({"boxes": "detector"}) is None
     assert CocoKeypoints(tmp_path).published_box_ap({"boxes": "ground_truth"}) is None
     assert CocoKeypoints(tmp_path, folder="miniature").published_box_ap({"boxes": "detector"}) is None
     assert CocoKeypoints(tmp_path, annotations="a.json").published_box_ap({"boxes": "detector"}) is None
