@@ -26,7 +26,7 @@ class DataSet(Protocol):
         ...
 
     def metric_options(self) -> dict[str, Any]:
-        """Keyword arguments with which a metric of this data set is constructed (sigmas)."""
+        """Keyword arguments with which a metric of this data set is constructed (sigmas, category)."""
         ...
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:

@@ -90,13 +90,16 @@ def build(model: str | Variant, **overrides: Any) -> nn.Module:
         model = rows[model]
     make = resolve("hrbench.models", model.use)
     try:
-        return make(**{**model.args, **overrides}).eval()
+        net = make(**{**model.args, **overrides})
     except HrbenchError:
         raise
     except TypeError as error:
         raise UsageError(f"{model.name}: {model.use} cannot be called so: {error}") from None
     except Exception as error:
         raise EntryError(f"{model.name}: building {model.use} failed: {type(error).__name__}: {error}") from error
+    if not hasattr(net, "state_dict"):
+        raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
+    return net.eval()
 
 
 def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:

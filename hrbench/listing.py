@@ -13,7 +13,7 @@ from hrbench.evaluate import Settings
 from hrbench.known import known
 from hrbench.models.weight_files import Found, find_weights
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
-from hrbench.units import amount, interval, show, size, with_unit
+from hrbench.units import amount, exact, interval, show, size, with_unit
 
 T = TypeVar("T")
 
@@ -146,6 +146,7 @@ def costs(values: Sequence[Cost]) -> str:
         shown = "-"
         if cost.value is not None:  # the heading of an operation view names its unit already
             shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
+            shown = exact(cost.value, unit) if unit == "count" else shown
         named = [key for key in ("batch", "dtype", "device", "passes") if key in cost.conditions]
         about = [f"{key} {cost.conditions[key]}" for key in named]
         uncounted = cost.conditions.get("uncounted") or {}

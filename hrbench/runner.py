@@ -26,16 +26,19 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     Accuracy of all entries comes first. Costs are measured after all workers have ended, one entry at a time, alone
     on their device; a result is yielded when its costs are known. A failing entry is a result with status "failed".
     """
+    environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
     with folder.locked(), _importable(suite):
         folder.write_run(suite)
-        _note_environment(folder)
+        if not (folder.path / "environment.json").is_file():
+            _note_environment(folder)
         results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
         known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}
         for result in results:
             yield _with_costs(result, settings, folder, listen, known)
-        _note_environment(folder)  # again: the flags of torch are known once it is loaded
+        if "torch" in sys.modules:  # something was measured, and the flags of torch are known
+            _note_environment(folder)
 
 
 def _note_environment(folder: RunFolder) -> None:
@@ -78,11 +81,14 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
     except Exception as error:  # whatever an entry's own code raises, the others go on
         result = _failed(entry, error, stored, folder)
     result = replace(result, notes=(*result.notes, *notes))
+    for note in result.notes:
+        listen(Event("note", entry.name, text=note))
     listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
     return result
 
 
 def _verified(parts: Assembled, result: Result, settings: Settings) -> Result:
+    """A stored result, judged by its metrics' oracles where that was asked for."""
     return verify_stored(parts, result) if settings.verify else result
 
 
@@ -125,7 +131,7 @@ def _with_costs(
     result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Cost, ...]]
 ) -> Result:
     """The result with its costs: stored, shared with an entry of the same key, or measured now."""
-    entry = result.entry
+    entry, before = result.entry, result.reason
     try:
         key = cost_key(entry, settings)
         if result.cost_key == key and result.costs:
@@ -146,8 +152,8 @@ def _with_costs(
         elif result.status == "done" and reason not in result.notes:
             result = replace(result, notes=(*result.notes, reason))
     result = folder.update(result)
-    if result.status == "failed":
-        listen(Event("failed", entry.name, "costs", result.reason))
-    else:
+    if result.costs:
         listen(Event("result", entry.name, "costs"))
+    elif result.reason != before:  # a network that cannot be built was told of once already
+        listen(Event("failed", entry.name, "costs", result.reason))
     return result

@@ -141,6 +141,10 @@ class CocoKeypoints:
             raise UsageError("protocol.boxes: COCO has no annotated centres and scales; use detector or ground_truth")
         if boxes != "detector":
             return self.folder / boxes
+        if self._annotations is not None:
+            raise UsageError(
+                f"no detector's boxes are published for {self.target}: set protocol.boxes to ground_truth or to a file"
+            )
         if self.split not in OFFICIAL_BOXES:
             raise UsageError(
                 f"no published person detector's boxes exist for split {self.split} (they do for "

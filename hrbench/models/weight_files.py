@@ -62,23 +62,27 @@ def digest(path: Path) -> str:
 def _given(variant: Variant, path: Path) -> Found | str:
     if path.is_file():
         return Found(path, "file")
-    sources = ", ".join(variant.weights) or "no sources"
-    return f"weights {path} are not a file on this disk, nor a source of {variant.name}, which has {sources}"
+    sources = f"; sources of {variant.name}: {', '.join(variant.weights)}" if variant.weights else ""
+    return f"the weights {path} are not there{sources}"
 
 
 def _candidates(source: str, name: str, folder: Path) -> list[Path]:
-    """Paths that would do, best first. `name` is a file name, a path below `folder`, or the address of a download."""
+    """Paths that would do, best first: those of the publisher's name, then the same converted to safetensors."""
+    places = _places(source, name, folder)
+    return [*places, *(place.with_name(place.name.partition(".pt")[0] + ".safetensors") for place in places)]
+
+
+def _places(source: str, name: str, folder: Path) -> list[Path]:
+    """Where the publisher's file may lie. `name`: a file name, a path below `folder`, or a download's address."""
     if source == "shipped":
         return [SHIPPED / name]
     last = name.partition("?")[0].rstrip("/").rpartition("/")[2]
-    if "://" in name or last == name:
-        return [folder / last]
-    return [folder / name, folder / last]
+    return [folder / last] if "://" in name or last == name else [folder / name, folder / last]
 
 
 def _absent(variant: Variant, source: str, folder: Path) -> str:
     name = variant.weights[source]
-    looked = " and ".join(str(path) for path in _candidates(source, name, folder))
+    looked = " and ".join(str(path) for path in _places(source, name, folder))
     if source == "shipped":
         home = f"python -m hrbench.miniature train {variant.name}"
     elif "://" in name:

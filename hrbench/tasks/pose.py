@@ -119,12 +119,14 @@ class Pose:
         return batch.sub_(mean).div_(std).to(like.dtype)
 
     def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
+        import torch
+
         output = net(batch)
-        output = output[-1] if isinstance(output, (list, tuple)) else output
-        joints = len(self.scheme.names)
-        if output.ndim != 4 or output.shape[1] != joints:
+        what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+        n, joints = len(batch), len(self.scheme.names)
+        if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
             raise EntryError(
-                f"the network returned {tuple(output.shape)}; a pose network returns heatmaps (N, {joints}, h, w)"
+                f"the network returned {what} for {n} crops; a pose network returns heatmaps ({n}, {joints}, h, w)"
             )
         return output.float().cpu().numpy()
 

@@ -30,7 +30,7 @@ def test_construction_reads_nothing_and_absence_is_put_in_words(name, tmp_path):
 def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path):
     row = ROWS[name]
     protocol = {**{"boxes": "detector"}, **row.fixed}
-    entry = Entry("one", variant_for(row), row, protocol, row.metrics, {}, weights="none")
+    entry = Entry("one", variant_for(row), row, protocol, row.metrics, {})
     assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reason
     parts = assemble(entry, Settings(data=tmp_path))
     assert parts.dataset.missing(protocol) == []

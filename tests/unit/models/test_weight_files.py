@@ -68,7 +68,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "ours.safetensors"
     missing = find_weights(variant(official="a.pth"), str(path), tmp_path)
     assert isinstance(missing, str)
-    assert f"weights {path} are not a file on this disk, nor a source of pose_hrnet_x, which has official" in missing
+    assert f"the weights {path} are not there; sources of pose_hrnet_x: official" in missing
     path.touch()
     assert find_weights(variant(), str(path), tmp_path / "elsewhere") == Found(path, "file")
 
@@ -93,3 +93,12 @@ def test_digest_is_sha256(tmp_path: Path) -> None:
 def test_looking_for_weights_imports_no_torch() -> None:
     code = "import sys, hrbench.models.weight_files; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_same_weights_as_safetensors_will_do(tmp_path):
+    variant = Variant(name="n", use="u", task="pose", input=(8, 8), weights={"official": "a.pth", "other": "b.pth.tar"})
+    (tmp_path / "b.safetensors").write_bytes(b"")
+    assert find_weights(variant, None, tmp_path) == Found(tmp_path / "b.safetensors", "other")
+    (tmp_path / "a.pth").write_bytes(b"")
+    (tmp_path / "a.safetensors").write_bytes(b"")
+    assert find_weights(variant, None, tmp_path) == Found(tmp_path / "a.pth", "official")
