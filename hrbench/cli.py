@@ -209,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hrbench: {error.strerror or error}{place}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nhrbench: interrupted; the same command resumes where it stopped", file=sys.stderr)
+        print("\nhrbench: interrupted; a run resumes with the same command", file=sys.stderr)
         return 130
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,32 +111,53 @@ def report(arguments: Namespace, say: Say) -> int:
 
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
+    from hrbench.report.reasons import pieces
+
     rows = [_checked(entry, settings) for entry in suite.entries]
+    parts = pieces(row.why for row in rows)
+    reasons = list(dict.fromkeys(part for row in rows for part in parts.get(row.why, ())))
+    table = [["entry", "images", "forward passes", ""]]
+    for row in rows:
+        marks = ", ".join(f"[{reasons.index(part) + 1}]" for part in parts.get(row.why, ()))
+        table.append([row.entry, row.images, row.passes, f"{row.outcome} {marks}".strip()])
+    say(listing.columns(table, right=(1, 2)))
+    say("".join(f"\n[{number}] {reason}" for number, reason in enumerate(reasons, 1)))
     cells = sum(
         len(latency["batch"]) * len(latency["dtype"])
         for latency in (entry.cost.get("latency") for entry in suite.entries)
         if latency
     )
-    say(listing.columns([["entry", "images", "forward passes", ""], *(row for row, _ in rows)], right=(1, 2)))
-    wrong = sum(not sound for _, sound in rows)
+    wrong = sum(row.outcome == "would fail" for row in rows)
     verdict = f"{wrong} of them would fail" if wrong else "every entry can be run as far as its data are there"
     say(f"\n{len(rows)} entries, {cells} latency cells; {verdict} ({suite.path})")
     return 3 if wrong else 0
 
 
-def _checked(entry: Entry, settings: Settings) -> tuple[list[str], bool]:
-    """A row on one entry, and whether it could be run: its ground truth is read, its network is not built."""
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What `check` found of an entry: counts as text, and what it lacks or what is wrong."""
+
+    entry: str
+    images: str = "-"
+    passes: str = "-"
+    outcome: str = ""
+    why: str = ""
+
+
+def _checked(entry: Entry, settings: Settings) -> _Checked:
+    """Looks at an entry: its ground truth is read, its network is not built."""
     try:
         parts = assemble(entry, settings, draw=False)
         if parts.reason:
-            return [entry.name, "-", "-", _short(parts.reason)], True
+            outcome = "costs only" if parts.costs_only else "accuracy left empty"
+            return _Checked(entry.name, outcome=outcome, why=parts.reason)
         for metric in parts.metrics:
             metric.read_target(parts.dataset.target)
         samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
     except HrbenchError as error:
-        return [entry.name, "-", "-", f"would fail: {_short(str(error))}"], False
+        return _Checked(entry.name, outcome="would fail", why=str(error))
     passes = sum(map(parts.task.work, samples))
-    return [entry.name, f"{len(samples):,}", f"{passes:,}", "; ".join(parts.notes)], True
+    return _Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why="; ".join(parts.notes))
 
 
 # --- score, profile --------------------------------------------------------------------------------------------------
