@@ -52,7 +52,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a result holds for a column: a score, a cost, or neither and then `reason` says why."""
+    """What a result holds for a column: a score, a cost, or neither and then `reason` says why.
+
+    doubt: why a number that is there should be taken with care, "" where there is no reason to.
+    """
 
     value: float | None
     quantity: Quantity | None
@@ -61,6 +64,7 @@ class Found:
     conditions: Facts = ()
     reason: str = ""
     comparable: Hashable = None
+    doubt: str = ""
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
@@ -130,7 +134,16 @@ def _from_cost(cost: Cost) -> Found:
     conditions = cost_conditions(cost)
     # Sizes of inputs and networks may differ: that is what a table compares. What measures them may not.
     key = (quantity.name, *((name, text) for name, text in conditions if name in _ALIKE))
-    return Found(cost.value, quantity, None, tuple(detail), conditions, cost.reason or "not measured", key)
+    return Found(
+        cost.value, quantity, None, tuple(detail), conditions, cost.reason or "not measured", key, _doubt(cost)
+    )
+
+
+def _doubt(cost: Cost) -> str:
+    """A latency whose passes never became steady, which a busy machine does."""
+    if cost.value is None or cost.conditions.get("warm_up_settled", True):
+        return ""
+    return "this latency did not settle while warming up: was the machine busy?"
 
 
 def _no_score(result: Result, column: ColumnLayout) -> Found:

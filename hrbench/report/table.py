@@ -281,7 +281,8 @@ class _Builder:
         bold = fact.comparable is not None and best.get(fact.comparable) == text
         number = (units.shown(fact.value, unit, view),)
         peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
-        return Cell(text, "measured", number, bold, fact.detail, fact.conditions, peers=peers)
+        notes = (self._note(fact.doubt),) if fact.doubt else ()
+        return Cell(text, "measured", number, bold, fact.detail, fact.conditions, notes=notes, peers=peers)
 
     def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:
         figure = figure_of(row, layout.published)

@@ -280,3 +280,11 @@ def test_text_that_varies_has_a_column_only_then():
     same = [make("a", of("AP", 0.7)), make("b", of("AP", 0.7))]
     assert "dataset" not in [c.key for c in build(same, column).columns]
     assert texts(build([same[0], make("b", of("AP", 0.7), dataset=other)], column))[1][2] == "Ours"
+
+
+def test_a_latency_that_never_settled_is_marked():
+    shaky = spend("latency", 0.1, "seconds", batch=1, warm_up_settled=False)
+    steady = spend("latency", 0.1, "seconds", batch=1, warm_up_settled=True)
+    table = build([make("a", costs=(shaky,)), make("b", costs=(steady,))], ColumnLayout("cost", "latency"))
+    assert table.footnotes == ("this latency did not settle while warming up: was the machine busy?",)
+    assert [bool(row.cells[-1].notes) for row in table.rows] == [True, False]
