@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from hrbench.report.cells import Cell
-from hrbench.report.table import Column, Row, Table
+from hrbench.report.grid import Column, Row, Table
 
 FIXED = ("table", "row", "kind", "status", "tags", "reasons")
 

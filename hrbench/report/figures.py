@@ -11,10 +11,10 @@ from typing import Any
 
 from hrbench import units
 from hrbench.report.cells import cost_conditions, find_cost
+from hrbench.report.grid import Row, Table
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
-from hrbench.report.table import Row, Table
 from hrbench.types import Cost, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}

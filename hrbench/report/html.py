@@ -17,13 +17,14 @@ from hrbench import units
 from hrbench.report import environments, figures
 from hrbench.report.cells import Cell, Facts
 from hrbench.report.csv import render_csv
+from hrbench.report.grid import Column, Row, Table, marker
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
-from hrbench.report.table import Column, Row, Table, build_tables, marker
+from hrbench.report.table import build_tables
 from hrbench.report.words import plain_text, protocol_text
 from hrbench.types import Cost, Result
 from hrbench.version import __version__

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from hrbench.report.cells import Cell
-from hrbench.report.table import Column, Row, Table, marker
+from hrbench.report.grid import Column, Row, Table, marker
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

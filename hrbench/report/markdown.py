@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hrbench.report.cells import Cell
-from hrbench.report.table import Column, Row, Table, marker
+from hrbench.report.grid import Column, Row, Table, marker
 
 
 def render_markdown(tables: Sequence[Table]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrbench import units
+from hrbench.report.grid import Column, Row, Table
 from hrbench.report.reasons import pieces
 from hrbench.report.rows import is_miniature
-from hrbench.report.table import Column, Row, Table
 from hrbench.types import Result
 
 

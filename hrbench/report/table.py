@@ -6,12 +6,13 @@ Pure: nothing here reads a file, and the same results give the same tables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from hrbench import units
 from hrbench.report.cells import Cell, Found, better_of, find, unit_of
 from hrbench.report.comparable import data_notes, unlikeness
+from hrbench.report.grid import Column, Row, Table
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.published import Rows, find_row, notes_for
 from hrbench.report.reasons import pieces
@@ -28,83 +29,7 @@ from hrbench.report.rows import (
     title_of,
 )
 from hrbench.report.words import limited_text, protocol_remarks
-from hrbench.types import Better, Quantity, Result, Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. quantity: number shared by the columns of one quantity (its measured, published ... parts).
-
-    key: unique in the table. heading: the quantity's. unit: as shown ("points", "M", ...; "" for text).
-    """
-
-    key: str
-    heading: str
-    part: Part | Literal["text"]
-    quantity: int
-    group: str = ""
-    unit: str = ""
-    better: Better = "neither"
-    description: str = ""
-
-    @property
-    def full_label(self) -> str:
-        """Group, heading and part in one line: "Latency (ms): batch 1", "AP published"."""
-        part = "" if self.part in ("measured", "text") else f" {PART_LABELS[self.part]}"
-        return f"{self.group}: {self.heading}{part}" if self.group else self.heading + part
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed").
-
-    result: index among the results the tables were built from; None for a published row.
-    """
-
-    name: str
-    kind: Literal["measured", "published"]
-    cells: tuple[Cell, ...]
-    group: str = ""
-    tags: tuple[str, ...] = ()
-    notes: tuple[int, ...] = ()
-    status: str = ""
-    limited: int | None = None
-    result: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table ready to be typeset. footnotes: what the notes of rows and cells refer to. remarks: unnumbered notes."""
-
-    name: str
-    title: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    footnotes: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
-PART_LABELS: dict[str, str] = {
-    "measured": "measured",
-    "interval": "95 % interval",
-    "published": "published",
-    "difference": "difference",
-}
-
-
-def marker(number: int) -> str:
-    """The sign of a footnote: a, b, ... z, aa, ab, ...
-
-    >>> [marker(number) for number in (0, 25, 26, 53)]
-    ['a', 'z', 'aa', 'bb']
-    """
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return letters
+from hrbench.types import Quantity, Result, Unit
 
 
 def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hrbench.report.grid import Table
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
-from hrbench.report.table import Table, build_tables
+from hrbench.report.table import build_tables
 from hrbench.types import Cost, DatasetRow, Entry, Quantity, Result, Score, Variant
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
