@@ -177,9 +177,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     try:
         scores, state, verified = _judge(parts, place, images, settings.verify)
     except Exception as error:
-        raise EntryError(
-            f"{in_words(error)}; the predictions are kept in {folder.set_aside(place, entry.name)}"
-        ) from error
+        raise _unjudged(error, folder.set_aside(place, entry.name)) from error
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -199,6 +197,10 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         limited=entry.limit,
     )
     return folder.commit(place, result)
+
+
+def _unjudged(error: Exception, kept: Path) -> EntryError:
+    return EntryError(f"{in_words(error)}; the predictions are kept in {kept}")
 
 
 def in_words(error: Exception) -> str:
