@@ -118,6 +118,8 @@ def _string(root: Node, key: str) -> str:
 
 def _checked_top(root: Node, problems: Problems) -> bool:
     """Checks the keys beside the entries; whether entries can be looked at."""
+    if root.value is None and problems.found:
+        return False  # what could not be read is named already
     if not isinstance(root.value, dict):
         problems.add(root, "a suite is a mapping with `suite:` and `entries:` or `models:`")
         return False

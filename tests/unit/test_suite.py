@@ -447,3 +447,11 @@ def test_shipped_suites_are_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
         find_suite("posee")
     (tmp_path / "pose").mkdir()  # a run folder of that name is no suite
     assert find_suite("pose").is_file()
+
+
+def test_what_is_not_yaml_is_one_error(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("suite: a\nentries:\n  - {model: x\n")
+    with pytest.raises(UsageError) as error:
+        load_suite(path, KNOWN)
+    assert len(str(error.value).splitlines()) == 1 and "not YAML" in str(error.value)
