@@ -140,10 +140,14 @@ def _from_cost(cost: Cost) -> Found:
 
 
 def _doubt(cost: Cost) -> str:
-    """A latency whose passes never became steady, which a busy machine does."""
-    if cost.value is None or cost.conditions.get("warm_up_settled", True):
+    """A latency that did not settle while warming up and whose passes then differed, as on a busy machine.
+
+    A slow network has no room to settle in its budget; where its few passes agree there is nothing to doubt.
+    """
+    if cost.value is None or not cost.samples or cost.conditions.get("warm_up_settled", True):
         return ""
-    return "this latency did not settle while warming up: was the machine busy?"
+    low, high = min(cost.samples), max(cost.samples)
+    return "passes of this latency differ by more than a quarter: was the machine busy?" if high > 1.25 * low else ""
 
 
 def _no_score(result: Result, column: ColumnLayout) -> Found:

@@ -282,9 +282,12 @@ def test_text_that_varies_has_a_column_only_then():
     assert texts(build([same[0], make("b", of("AP", 0.7), dataset=other)], column))[1][2] == "Ours"
 
 
-def test_a_latency_that_never_settled_is_marked():
-    shaky = spend("latency", 0.1, "seconds", batch=1, warm_up_settled=False)
-    steady = spend("latency", 0.1, "seconds", batch=1, warm_up_settled=True)
-    table = build([make("a", costs=(shaky,)), make("b", costs=(steady,))], ColumnLayout("cost", "latency"))
-    assert table.footnotes == ("this latency did not settle while warming up: was the machine busy?",)
-    assert [bool(row.cells[-1].notes) for row in table.rows] == [True, False]
+def test_a_latency_whose_passes_differ_is_marked():
+    def timed(settled, *samples):
+        cost = spend("latency", samples[0], "seconds", batch=1, warm_up_settled=settled)
+        return make(f"{settled}{samples}", costs=(replace(cost, samples=samples),))
+
+    rows = [timed(False, 1.0, 1.0, 1.3), timed(False, 1.0, 1.0, 1.2), timed(True, 1.0, 9.0)]
+    table = build(rows, ColumnLayout("cost", "latency"))
+    assert table.footnotes == ("passes of this latency differ by more than a quarter: was the machine busy?",)
+    assert [bool(row.cells[-1].notes) for row in table.rows] == [True, False, False]
