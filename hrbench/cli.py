@@ -140,6 +140,7 @@ def _run(command: argparse.ArgumentParser) -> None:
 
 def _check(command: argparse.ArgumentParser) -> None:
     _suite(command)
+    command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
 
 
 def _score(command: argparse.ArgumentParser) -> None:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from hrbench import listing
 from hrbench.evaluate import Settings, assemble, build
 from hrbench.known import known
+from hrbench.resolve import resolve
 from hrbench.store import RunFolder
 from hrbench.suite import load_suite
 from hrbench.suite import schema as suite_schema
 from hrbench.types import Entry, HrbenchError, MissingError, Result, Suite, UsageError, Variant
+from hrbench.units import amount
 
 if TYPE_CHECKING:
     from hrbench.cost.ledger import Ledger
@@ -103,17 +105,32 @@ def report(arguments: Namespace, say: Say) -> int:
         if not run.path.is_dir():
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
+    _note_empty_tables(arguments.table, runs, say)
     table = arguments.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(arguments.out) if arguments.out else runs[0].path
     say(f"report: {_write_reports(runs, table, out, say)}")
     return 0
 
 
+def _note_empty_tables(table: str, runs: Sequence[RunFolder], say: Say) -> None:
+    """Says which tables of a layout that was asked for have no row among the results."""
+    from hrbench.report.layout import read_layout
+    from hrbench.report.rows import matches
+
+    results = [result for run in runs for result in run.results(lambda damage: None)] if table else []
+    for asked in read_layout(table).tables if results else ():
+        if not any(matches(result, asked) for result in results):
+            rows = ", ".join(f"{key} {value}" for key, value in asked.rows.items())
+            say(f"table {asked.name!r} stays out: none of {amount(len(results), 'result')} has {rows}")
+
+
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
     from hrbench.report.reasons import pieces
+    from hrbench.runner import importable
 
-    rows = [_checked(entry, settings) for entry in suite.entries]
+    with importable(suite):
+        rows = [_checked(entry, settings) for entry in suite.entries]
     parts = pieces(row.why for row in rows)
     reasons = list(dict.fromkeys(part for row in rows for part in parts.get(row.why, ())))
     table = [["entry", "images", "forward passes", ""]]
@@ -121,16 +138,19 @@ def check(arguments: Namespace, say: Say) -> int:
         marks = ", ".join(f"[{reasons.index(part) + 1}]" for part in parts.get(row.why, ()))
         table.append([row.entry, row.images, row.passes, f"{row.outcome} {marks}".strip()])
     say(listing.columns(table, right=(1, 2)))
-    say("".join(f"\n[{number}] {reason}" for number, reason in enumerate(reasons, 1)))
+    if reasons:
+        say("".join(f"\n[{number}] {reason}" for number, reason in enumerate(reasons, 1)))
     cells = sum(
         len(latency["batch"]) * len(latency["dtype"])
         for latency in (entry.cost.get("latency") for entry in suite.entries)
         if latency
     )
     wrong = sum(row.outcome == "would fail" for row in rows)
-    verdict = f"{wrong} of them would fail" if wrong else "every entry can be run as far as its data are there"
-    say(f"\n{len(rows)} entries, {cells} latency cells; {verdict} ({suite.path})")
-    return 3 if wrong else 0
+    verdict = f"{wrong} would fail" if wrong else "every entry can be run as far as its data are there"
+    counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
+    say(f"\n{counts}; {verdict} ({suite.path})")
+    lacking = any(row.outcome == "accuracy left empty" for row in rows)
+    return 3 if wrong or (arguments.strict and lacking) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +167,8 @@ class _Checked:
 def _checked(entry: Entry, settings: Settings) -> _Checked:
     """Looks at an entry: its ground truth is read, its network is not built."""
     try:
+        if ":" in entry.variant.use:  # code of one's own: whether it can be imported shows only by importing it
+            resolve("hrbench.models", entry.variant.use)
         parts = assemble(entry, settings, draw=False)
         if parts.reason:
             outcome = "costs only" if parts.costs_only else "accuracy left empty"

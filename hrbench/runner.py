@@ -29,7 +29,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with folder.locked(), _importable(suite):
+    with folder.locked(), importable(suite):
         folder.write_run(suite)
         if not (folder.path / "environment.json").is_file():
             _note_environment(folder)
@@ -47,7 +47,7 @@ def _note_environment(folder: RunFolder) -> None:
 
 
 @contextmanager
-def _importable(suite: Suite) -> Iterator[None]:
+def importable(suite: Suite) -> Iterator[None]:
     """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
     beside = str(Path(suite.path).resolve().parent) if suite.path else ""
     if not beside or beside in sys.path:

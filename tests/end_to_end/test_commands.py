@@ -112,6 +112,10 @@ def test_check_looks_and_runs_nothing(bench, tiny_suite, capsys):
     out = capsys.readouterr().out
     assert re.search(r"one\s+8\s+32", out) and "can be run as far as its data are there" in out
     assert sorted(path.name for path in bench.folder.iterdir() if path.is_dir()) == ["data"]
+    tiny_suite.write_text(tiny_suite.read_text().replace("tiny_nets:pose", "tiny_nets:pse"))
+    assert main(["check", str(tiny_suite), *places]) == 3
+    assert "did you mean pose?" in capsys.readouterr().out
+    assert main(["check", "pose", "--data", str(bench.folder / "nowhere"), "--strict"]) == 3
     assert main(["check", "miniature", "--data", str(bench.folder / "nowhere")]) == 0
     assert "drawn on first use" in capsys.readouterr().out
     assert not (bench.folder / "nowhere").exists()
@@ -131,6 +135,10 @@ def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_
     assert "Our own table" in text
     rows = [[cell.strip() for cell in line.split("|")[2:4]] for line in text.splitlines() if "×" in line]
     assert rows == [["64×48", "0.0"], ["96×72", "0.0"]]
+    (bench.folder / "other.yaml").write_text(OWN_TABLE.replace("task: pose", "dataset: elsewhere"))
+    capsys.readouterr()
+    assert main(["report", *runs, "--out", str(both), "--table", str(bench.folder / "other.yaml")]) == 0
+    assert "table 'own' stays out: none of 2 results has dataset elsewhere" in capsys.readouterr().out
     assert main(["report", str(bench.folder / "none")]) == 2
     assert main(["report", str(bench.folder / "data")]) == 2
     assert "run a suite first" in capsys.readouterr().err
