@@ -38,7 +38,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench score coco-keypoints --gt gt.json --pred results.json --verify --json""",
     "profile": """examples:
   hrbench profile pose_hrnet_w32_coco_256x192
-  hrbench profile pose_resnet_50_coco_256x192 --depth 2 --latency
+  hrbench profile pose_resnet_50_coco_256x192 --depth 2 --operators --latency
   hrbench profile ourpkg.nets:pose --input 512x512""",
     "report": """examples:
   hrbench report runs/pose
@@ -158,6 +158,7 @@ def _profile(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="a name of `hrbench models`, or package.module:callable")
     command.add_argument("--input", metavar="HxW", help="input size, where the model does not say or another is wanted")
     command.add_argument("--depth", metavar="N", type=_count, default=1, help="depth of the module ledger (1)")
+    command.add_argument("--operators", action="store_true", help="the ledger by operator as well")
     command.add_argument("--latency", action="store_true", help="measure latency as well")
     command.add_argument("--batch", metavar="N", type=_count, default=1, help="batch of the latency (1)")
     command.add_argument("--dtype", metavar="T", default="float32", help="dtype of the latency (float32)")

@@ -21,7 +21,7 @@ from hrbench.types import Entry, HrbenchError, MissingError, Result, Suite, Usag
 from hrbench.units import amount
 
 if TYPE_CHECKING:
-    from hrbench.cost.ledger import Ledger
+    from hrbench.cost.ledger import Row
 
 Say = Callable[[str], object]
 
@@ -216,7 +216,9 @@ def profile(arguments: Namespace, say: Say) -> int:
     ledger = count_operations(lambda: build(variant), (1, 3, height, width))
     net = build(variant)
     say(f"{variant.name}, input {height}x{width}\n")
-    say(_ledger(ledger, arguments.depth) + "\n")
+    say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
+    if arguments.operators:
+        say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
     values = [*parameter_costs(net), *operation_costs(ledger)]
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
@@ -248,11 +250,12 @@ def _input(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _ledger(ledger: Ledger, depth: int) -> str:
-    table = [["module", "parameters", "GMACs", "calls"]]
-    for row in ledger.by_module(depth):
+def _ledger(heading: str, rows: Sequence[tuple[str, Row]]) -> str:
+    """Calls and operations by module, with its parameters, or by operator."""
+    table = [[heading, "parameters", "GMACs", "calls"]]
+    for name, row in rows:
         macs = listing.show(row.counts.get("macs", 0), "operations", view="macs")
-        table.append([row.module or "(top)", f"{row.parameters or 0:,}", macs, str(row.calls)])
+        table.append([name, "" if row.parameters is None else f"{row.parameters:,}", macs, f"{row.calls:,}"])
     return listing.columns(table, right=(1, 2, 3))
 
 

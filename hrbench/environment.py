@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
+from hrbench.machine import processor, torch_flags
 from hrbench.version import __version__
 
 PACKAGES = (
@@ -49,16 +48,6 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def gpus() -> list[dict[str, Any]]:
@@ -107,20 +96,3 @@ def threads() -> int:
     """CPU threads that a framework started here would use: what the environment says, or the cores one may run on."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
-
-
-def torch_flags() -> dict[str, Any]:
-    """Flags of a loaded torch that decide how its numbers round; empty where torch is not loaded."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return {}
-    return {
-        "threads": torch.get_num_threads(),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version() if torch.cuda.is_available() else None,
-        "matmul_precision": torch.get_float32_matmul_precision(),
-        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT"),
-    }

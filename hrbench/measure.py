@@ -9,12 +9,13 @@ from pathlib import Path
 from hrbench import environment, keys
 from hrbench.cost.version import COST_VERSION
 from hrbench.evaluate import Listen, Settings, build, device_of
+from hrbench.machine import processor
 from hrbench.types import Cost, Entry, EntryError, Event, Quantity
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
     """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
-    name, driver, threads = environment.processor(), "", environment.threads()
+    name, driver, threads = processor(), "", environment.threads()
     if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
 

@@ -131,7 +131,7 @@ def _with_costs(
     result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Cost, ...]]
 ) -> Result:
     """The result with its costs: stored, shared with an entry of the same key, or measured now."""
-    entry, before = result.entry, result.reason
+    entry, before, problem = result.entry, result.reason, ""
     try:
         key = cost_key(entry, settings)
         if result.cost_key == key and result.costs:
@@ -145,15 +145,14 @@ def _with_costs(
         notes = tuple(note for note in result.notes if not note.startswith(NO_COSTS))
         result = replace(result, costs=costs, cost_key=key, notes=notes)
     except Exception as error:  # as above: the other entries go on
-        reason = f"{NO_COSTS}: {in_words(error)}"
-        result = replace(result, costs=(), cost_key=None)
+        problem = f"{NO_COSTS}: {in_words(error)}"
+        notes = tuple(dict.fromkeys((*result.notes, problem))) if result.status == "done" else result.notes
+        result = replace(result, costs=(), cost_key=None, notes=notes)
         if result.status == "empty":  # neither accuracy nor costs: nothing of the entry is known
-            result = replace(result, status="failed", reason=reason)
-        elif result.status == "done" and reason not in result.notes:
-            result = replace(result, notes=(*result.notes, reason))
+            result = replace(result, status="failed", reason=problem)
     result = folder.update(result)
-    if result.costs:
+    if not problem:
         listen(Event("result", entry.name, "costs"))
-    elif result.reason != before:  # a network that cannot be built was told of once already
-        listen(Event("failed", entry.name, "costs", result.reason))
+    elif result.status == "done" or result.reason != before:  # what failed alike before was told of once already
+        listen(Event("failed", entry.name, "costs", problem))
     return result

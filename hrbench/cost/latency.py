@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.cost.clocks import Clock, clock_for
-from hrbench.cost.device import device_name, numeric_flags
+from hrbench.cost.device import device_name
 from hrbench.cost.samples import LATENCY, P99_SAMPLES, median_interval, percentile
+from hrbench.machine import torch_flags
 from hrbench.types import Cost, EntryError, HrbenchError, UsageError
 
 CPU_BUDGET = 10.0
@@ -193,7 +194,7 @@ def _conditions(
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "channels_last": False,
-        "flags": numeric_flags(),
+        "flags": torch_flags(),
         "timed": "one forward pass of the network, input already on the device",
     }
 

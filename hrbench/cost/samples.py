@@ -1,4 +1,4 @@
-"""What raw latency samples say: percentiles, an interval of the median, throughput. Pure functions, no torch.
+"""What raw latency samples say: percentiles, an interval of the median. Pure functions, no torch.
 
 Samples are seconds per forward pass of the whole batch, as `latency.measure_latency` keeps them in `Cost.samples`.
 """
@@ -77,15 +77,6 @@ def percentile_costs(latency: Cost) -> list[Cost]:
     if len(samples) < P99_SAMPLES:
         return [p50, Cost(P99, None, at_99, (), _too_few(len(samples)))]
     return [p50, Cost(P99, percentile(samples, 99), at_99)]
-
-
-def throughput(latency: Cost) -> float | None:
-    """Images per second at the median, batch / p50; None where there is no latency or the clock saw none pass.
-
-    >>> throughput(Cost(LATENCY, 0.5, {"batch": 8}, (0.4, 0.5, 0.6)))
-    16.0
-    """
-    return latency.conditions["batch"] / latency.value if latency.value else None
 
 
 def _too_few(n: int) -> str:

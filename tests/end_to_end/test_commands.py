@@ -92,6 +92,8 @@ def test_profile_shows_four_counts_and_what_they_leave_out(capsys):
     out = capsys.readouterr().out
     for number in ("7.645", "15.290", "7.685", "7.120", "aten::add"):
         assert number in out
+    assert main(["profile", "pose_hrnet_miniature_coco", "--operators"]) == 0
+    assert re.search(r"aten::conv2d\s+0\.045", capsys.readouterr().out)
     assert main(["profile", "tiny:net"]) == 2
     assert "--input HxW" in capsys.readouterr().err
     assert main(["profile", "pose_hrnet_miniature_coco", "--input", "96"]) == 2

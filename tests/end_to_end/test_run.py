@@ -160,6 +160,21 @@ def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(be
     assert any(cost.value for cost in one.costs)
 
 
+def test_costs_that_fail_are_told_and_are_no_success(bench, tiny_suite, monkeypatch, capsys):
+    def fail(*_):
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hrbench.runner.measure_costs", fail)
+        assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
+    assert "one: FAILED: costs were not measured: MemoryError: no room" in capsys.readouterr().out
+    (one,) = hrbench.load(bench.folder / "run")
+    assert one.status == "done" and not one.costs and any("no room" in note for note in one.notes)
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    (one,) = hrbench.load(bench.folder / "run")
+    assert one.costs and not any("no room" in note for note in one.notes)
+
+
 def test_missing_data_and_weights_leave_a_cell_empty_and_costs_measured(bench, tiny_suite, capsys):
     shutil.rmtree(bench.data)
     assert main(bench.arguments(tiny_suite)) == 0

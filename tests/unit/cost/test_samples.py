@@ -16,7 +16,6 @@ from hrbench.cost.samples import (
     median_interval,
     percentile,
     percentile_costs,
-    throughput,
 )
 from hrbench.types import Cost
 
@@ -82,8 +81,3 @@ def test_few_samples_have_a_median_but_no_interval():
 def test_an_empty_cell_stays_empty_with_its_reason():
     empty = Cost(LATENCY, None, {"batch": 4}, (0.1,), "out of memory")
     assert [(cost.value, cost.reason) for cost in percentile_costs(empty)] == [(None, "out of memory")] * 2
-    assert throughput(empty) is None
-
-
-def test_throughput_is_images_per_second():
-    assert throughput(measured(3)) == pytest.approx(2000)
