@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -81,25 +81,40 @@ class Assembled:
 def build(model: str | Variant, **overrides: Any) -> nn.Module:
     """The network of a catalog row or variant, in eval mode, with random weights and the official keys.
 
-    overrides: replace arguments of the row. Raises UsageError for an unknown name or argument.
+    overrides: replace arguments of the row. An argument that is a mapping with `use` is built first, so that a
+    detector is given its backbone as a module. Raises UsageError for an unknown name or argument, and for a row of
+    which no source states the network.
     """
     if isinstance(model, str):
         rows = catalog.variants()
         if model not in rows:
             raise UsageError(f"there is no model {model!r}: {suggestion(model, rows)}")
         model = rows[model]
-    make = resolve("hrbench.models", model.use)
-    try:
-        net = make(**{**model.args, **overrides})
-    except HrbenchError:
-        raise
-    except TypeError as error:
-        raise UsageError(f"{model.name}: {model.use} cannot be called so: {error}") from None
-    except Exception as error:
-        raise EntryError(f"{model.name}: building {model.use} failed: {type(error).__name__}: {error}") from error
+    if model.absent:
+        raise UsageError(f"{model.name} cannot be built: {model.absent}")
+    net = _made(model.name, model.use, {**model.args, **overrides})
     if not hasattr(net, "state_dict"):
         raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
     return net.eval()
+
+
+def _made(name: str, use: str, args: Mapping[str, Any]) -> Any:
+    """What `use` returns for these arguments, those that are networks themselves built before it."""
+    given = {
+        key: _made(name, value["use"], value.get("args", {}))
+        if isinstance(value, Mapping) and "use" in value
+        else value
+        for key, value in args.items()
+    }
+    make = resolve("hrbench.models", use)
+    try:
+        return make(**given)
+    except HrbenchError:
+        raise
+    except TypeError as error:
+        raise UsageError(f"{name}: {use} cannot be called so: {error}") from None
+    except Exception as error:
+        raise EntryError(f"{name}: building {use} failed: {type(error).__name__}: {error}") from error
 
 
 def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:

@@ -116,7 +116,11 @@ class Variant:
     values in [0, 1]. weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
     parameters: the known count, checked by a test. published: where the literature's row is, e.g.
     {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"}.
-    title: how a table calls it ("HRNet-W32"). miniature: labelled as such wherever it appears.
+    title: how a table calls it ("HRNet-W32"). miniature: labelled as such wherever it appears. absent: why no network
+    can be built from this row (its papers leave out what one would have to know), in one sentence; "" for all others.
+
+    A value of `args` that is a mapping with `use` is a network too (the backbone of a detector): it is built first,
+    and what it is called with is its own `args`.
     """
 
     name: str
@@ -132,6 +136,7 @@ class Variant:
     published: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     miniature: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,8 @@ class Entry:
     dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
     "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
     None} or None}. batch: images or crops per forward pass while evaluating. limit: evaluate only the first N images.
-    where: "file:line" in the suite, for messages.
+    predictions: absolute path of a file of predictions that is judged in place of running a network; "" where there is
+    one to run. where: "file:line" in the suite, for messages.
     """
 
     name: str
@@ -178,6 +184,7 @@ class Entry:
     limit: int | None = None
     seed: int = 0
     dtype: str = "float32"
+    predictions: str = ""
     where: str = ""
 
 
