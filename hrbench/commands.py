@@ -210,6 +210,7 @@ def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.operations import count_operations, operation_costs, parameter_costs
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import device_of
+    from hrbench.measure import as_input
 
     variant = _variant(arguments)
     height, width = variant.input
@@ -223,7 +224,10 @@ def profile(arguments: Namespace, say: Say) -> int:
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
         shape = (arguments.batch, 3, height, width)
-        values += percentile_costs(measure_latency(net.to(device), shape, device=device, dtype=arguments.dtype))
+        made = as_input(variant)
+        values += percentile_costs(
+            measure_latency(net.to(device), shape, device=device, dtype=arguments.dtype, as_input=made)
+        )
     say(listing.costs(values))
     return 0
 

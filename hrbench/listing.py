@@ -147,7 +147,8 @@ def costs(values: Sequence[Cost]) -> str:
         if cost.value is not None:  # the heading of an operation view names its unit already
             shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
             shown = exact(cost.value, unit) if unit == "count" else shown
-        named = [key for key in ("batch", "dtype", "device", "passes") if key in cost.conditions]
+        keys = ("batch", "dtype", "device", "passes", "proposals", "masks", "not counted")
+        named = [key for key in keys if key in cost.conditions]
         about = [f"{key} {cost.conditions[key]}" for key in named]
         uncounted = cost.conditions.get("uncounted") or {}
         if uncounted:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hrbench import environment, keys
 from hrbench.cost.version import COST_VERSION
 from hrbench.evaluate import Listen, Settings, build, device_of
 from hrbench.machine import processor
-from hrbench.types import Cost, Entry, EntryError, Event, Quantity
+from hrbench.types import Cost, Entry, EntryError, Event, Quantity, Variant
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
@@ -64,9 +65,15 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
                 dtype=dtype,
                 budget=latency.get("budget"),
                 progress=tell,
+                as_input=as_input(entry.variant),
             )
         )
     return tuple(values)
+
+
+def as_input(variant: Variant) -> Callable[[Any], Any] | None:
+    """What makes a network's input of an (N, C, H, W) tensor: a list of images for a detector, None as it is."""
+    return list if variant.task == "detection" else None
 
 
 def _operations(entry: Entry) -> Sequence[Cost]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hrbench.cost.calls import Call
 from hrbench.cost.views import VIEWS, Tally, View, tally
@@ -46,13 +47,15 @@ class Ledger:
 
     input: (N, C, H, W). rows: by module and operator in the order of their first call, without what computes
     nothing. uncounted: view -> what it left out, most calls first; its keys are the views counted by. parameters:
-    module path -> parameters of its own.
+    module path -> parameters of its own. conditions: what else decides the numbers, empty for a plain forward pass; a
+    detector counted by part says for how many boxes, and what was not counted.
     """
 
     input: tuple[int, int, int, int]
     rows: tuple[Row, ...]
     uncounted: Mapping[str, tuple[Uncounted, ...]]
     parameters: Mapping[str, int] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ def enter(
     calls: Iterable[tuple[str, Call]],
     input: tuple[int, int, int, int],
     parameters: Mapping[str, int],
+    conditions: Mapping[str, Any] | None = None,
     views: Mapping[str, View] = VIEWS,
 ) -> Ledger:
     """Make the ledger of (module path, call) pairs in the order they were made."""
@@ -111,7 +115,7 @@ def enter(
         groups.setdefault((module, call.operator), []).append(Row(module, call.operator, 1, call.elements, counts))
     rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
     uncounted = {name: _listed(total) for name, total in totals.items()}
-    return Ledger(input, rows, uncounted, dict(parameters))
+    return Ledger(input, rows, uncounted, dict(parameters), dict(conditions or {}))
 
 
 def _sum(rows: list[Row], module: str, operator: str, parameters: int | None) -> Row:

@@ -7,12 +7,16 @@ what lets one pass serve conventions that look at different levels; see `views.p
     ledger = count_operations(lambda: pose_hrnet(width=32), (1, 3, 256, 192))
     ledger.total("macs")                      # 7645003776
     ledger.by_module(depth=1), ledger.by_operator(), ledger.uncounted["macs"]
+
+How many boxes a detector looks at depends on values, so a detector is counted by part: one with a method
+`count_parts(images, proposals, masks)` runs backbone, neck and dense heads on the images, its box head on that many
+proposals and its mask head on that many boxes, and returns the conditions under which the count holds.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -22,7 +26,10 @@ from torch import Tensor, nn
 from hrbench.cost.ledger import Ledger, enter
 from hrbench.cost.recorder import Recorder, Undrawn
 from hrbench.cost.views import VIEWS
-from hrbench.types import Cost, EntryError, Quantity, UsageError
+from hrbench.types import Cost, EntryError, HrbenchError, Quantity, UsageError
+
+PROPOSALS = 1000  # what region proposal networks keep at test time (mmdet, torchvision and TF alike)
+MASKS = 100  # the most detections per image that the COCO protocol counts
 
 
 def count_operations(
@@ -31,13 +38,16 @@ def count_operations(
     *,
     device: str = "meta",
     as_input: Callable[[Tensor], Any] | None = None,
+    proposals: int = PROPOSALS,
+    masks: int = MASKS,
 ) -> Ledger:
-    """Count one forward pass in eval mode.
+    """Count one forward pass in eval mode, or the parts of a detector.
 
     build: makes the network (called under `torch.device("meta")`, so no weight is allocated or drawn), or a network,
     which is left as it was. input_shape: (N, C, H, W). as_input: turns the (N, C, H, W) tensor into what the network
     takes, e.g. `list` for a detector. device: "meta"; a network whose operations depend on values (non-maximum
     suppression) needs a real one such as "cpu", and is then computed there, input drawn from a standard normal.
+    proposals, masks: per image, of a network that is counted by part; it is not where `as_input` is given.
 
     Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, where the
     pass fails: a partial count is never returned.
@@ -55,18 +65,26 @@ def count_operations(
         image = _image(input_shape, device, dtype)
         given = image if as_input is None else as_input(image)
         stack.enter_context(recorder)
+        conditions: Mapping[str, Any] = {}
         try:
-            net(given)
+            count_parts = getattr(net, "count_parts", None) if as_input is None else None
+            if count_parts is not None:
+                conditions = count_parts(image, proposals=proposals, masks=masks)
+            else:
+                net(given)
+        except HrbenchError:  # what knows why it cannot be counted says it best itself
+            raise
         except Exception as error:
             raise EntryError(recorder.explain(error, device)) from error
-    return enter(recorder.calls, input_shape, _own_parameters(net))
+    return enter(recorder.calls, input_shape, _own_parameters(net), conditions)
 
 
 def operation_costs(ledger: Ledger) -> list[Cost]:
     """One Cost per view: value in plain operations; its conditions hold the view, divisor, input, batch, uncounted.
 
     `value / conditions["divisor"]` is the number for a column headed `quantity.label`. conditions["uncounted"] maps
-    each operator the view has no rule for to its number of calls.
+    each operator the view has no rule for to its number of calls. Of a network counted by part they also hold how many
+    "proposals" and "masks" were counted, and what was "not counted".
     """
     batch, _, height, width = ledger.input
     costs = []
@@ -77,6 +95,7 @@ def operation_costs(ledger: Ledger) -> list[Cost]:
             "divisor": view.divisor,
             "input": [height, width],
             "batch": batch,
+            **ledger.conditions,
             "uncounted": {item.operator: item.calls for item in ledger.uncounted[name]},
         }
         quantity = Quantity(name, view.label, "operations", "lower", view.description)

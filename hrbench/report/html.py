@@ -169,21 +169,24 @@ def _input(table: Table, row: Row) -> str:
 
 
 def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """(entry, convention, operators) for every count that passed over operators it has no rule for."""
+    """(entry, convention, operators) for every count that left out operators, or parts of a detector."""
     found: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for cost in result.costs:
-            if cost.conditions.get("uncounted"):
+            if cost.conditions.get("uncounted") or cost.conditions.get("not counted"):
                 key = (cost.quantity.label or cost.quantity.name, _operators(cost))
                 found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
     return [(", ".join(dict.fromkeys(names)), view, operators) for (view, operators), names in found.items()]
 
 
 def _operators(cost: Cost) -> str:
-    uncounted = cost.conditions["uncounted"]
+    """What a count left out: operators with their calls, and parts of a detector in words."""
+    uncounted = cost.conditions.get("uncounted") or {}
     if isinstance(uncounted, Mapping):
-        return ", ".join(f"{name} ×{plain_text(calls)}" for name, calls in uncounted.items())
-    return plain_text(uncounted)
+        parts = [f"{name} ×{plain_text(calls)}" for name, calls in uncounted.items()]
+    else:
+        parts = [plain_text(uncounted)]
+    return ", ".join([*parts, *filter(None, [str(cost.conditions.get("not counted", ""))])])
 
 
 def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str]:

@@ -345,3 +345,50 @@ def test_shared_parameters_are_counted_once():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     net.append(net[0])
     assert [(cost.quantity.name, cost.value) for cost in parameter_costs(net)] == [("parameters", 24), ("buffers", 9)]
+
+
+# --- detectors, counted by part --------------------------------------------------------------------------------------
+
+
+class Detector(nn.Module):
+    """A convolution on the image, a linear layer on every box; what it selects depends on values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False)
+        self.box_head = nn.Linear(4, 2, bias=False)
+        self.mask_head = nn.Conv2d(4, 1, 1, bias=False)
+
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        raise AssertionError("a detector is counted by part")
+
+    def count_parts(self, images: torch.Tensor, proposals: int, masks: int) -> dict[str, object]:
+        features = self.backbone(images)
+        self.box_head(features.new_empty(len(images) * proposals, 4))
+        self.mask_head(features.new_empty(len(images) * masks, 4, 7, 7))
+        return {"proposals": proposals, "masks": masks, "not counted": "box selection"}
+
+
+@pytest.mark.parametrize(("batch", "proposals", "masks"), [(1, 1000, 100), (2, 300, 10)])
+def test_a_detector_is_counted_by_part(batch: int, proposals: int, masks: int) -> None:
+    ledger = count_operations(Detector, (batch, 3, 16, 12), proposals=proposals, masks=masks)
+    parts = {row.module: row.counts["macs"] for row in ledger.by_module(1)}
+    assert parts == {
+        "backbone": batch * 4 * 27 * 8 * 6,
+        "box_head": batch * proposals * 8,
+        "mask_head": batch * masks * 4 * 49,
+    }
+    for cost in operation_costs(ledger):
+        assert cost.conditions["proposals"] == proposals
+        assert cost.conditions["masks"] == masks
+        assert cost.conditions["not counted"] == "box selection"
+        assert cost.conditions["input"] == [16, 12]
+
+
+def test_a_network_that_says_why_it_cannot_be_counted_is_quoted() -> None:
+    class Foreign(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise EntryError("operations are inside another runtime")
+
+    with pytest.raises(EntryError, match=r"^operations are inside another runtime$"):
+        count_operations(Foreign, (1, 3, 8, 8))
