@@ -207,15 +207,16 @@ def score(arguments: Namespace, say: Say) -> int:
 
 def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.latency import measure_latency
-    from hrbench.cost.operations import count_operations, operation_costs, parameter_costs
+    from hrbench.cost.operations import count_operations, on_meta, operation_costs, parameter_costs
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import device_of
     from hrbench.measure import as_input
 
     variant = _variant(arguments)
     height, width = variant.input
-    ledger = count_operations(lambda: build(variant), (1, 3, height, width))
-    net = build(variant)
+    resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(variant))
+    ledger = count_operations(net, (1, 3, height, width))
     say(f"{variant.name}, input {height}x{width}\n")
     say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
     if arguments.operators:
@@ -224,10 +225,8 @@ def profile(arguments: Namespace, say: Say) -> int:
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
         shape = (arguments.batch, 3, height, width)
-        made = as_input(variant)
-        values += percentile_costs(
-            measure_latency(net.to(device), shape, device=device, dtype=arguments.dtype, as_input=made)
-        )
+        net, made = build(variant).to(device), as_input(variant)
+        values += percentile_costs(measure_latency(net, shape, device=device, dtype=arguments.dtype, as_input=made))
     say(listing.costs(values))
     return 0
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hrbench import environment, keys
 from hrbench.cost.version import COST_VERSION
 from hrbench.evaluate import Listen, Settings, build, device_of
 from hrbench.machine import processor
+from hrbench.resolve import resolve
 from hrbench.types import Cost, Entry, EntryError, Event, Quantity, Variant
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
@@ -39,17 +43,18 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
     network cannot even be built.
     """
     from hrbench.cost.latency import measure_latency
-    from hrbench.cost.operations import parameter_costs
+    from hrbench.cost.operations import on_meta, parameter_costs
 
     height, width = entry.variant.input
     device = device_of(settings)
-    net = build(entry.variant)
+    resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(entry.variant))
     values = list(parameter_costs(net))
     if entry.cost.get("operations", True):
-        values += _operations(entry)
+        values += _operations(net, (1, 3, height, width))
     latency = entry.cost.get("latency") or {}
     cells = [(batch, dtype) for dtype in latency.get("dtype", ()) for batch in latency.get("batch", ())]
-    net = net.to(device) if cells else net
+    net = build(entry.variant).to(device) if cells else net
     for number, (batch, dtype) in enumerate(cells):
         phase = f"latency, batch {batch}, {dtype}"
 
@@ -76,13 +81,12 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(entry: Entry) -> Sequence[Cost]:
+def _operations(net: nn.Module, shape: tuple[int, int, int, int]) -> Sequence[Cost]:
     from hrbench.cost.operations import count_operations, operation_costs
     from hrbench.cost.views import VIEWS
 
-    height, width = entry.variant.input
     try:
-        return operation_costs(count_operations(lambda: build(entry.variant), (1, 3, height, width)))
+        return operation_costs(count_operations(net, shape))
     except EntryError as error:
         return [
             Cost(

@@ -118,6 +118,14 @@ def parameter_costs(net: nn.Module) -> list[Cost]:
 # --- the network ---------------------------------------------------------------------------------------------------
 
 
+def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """What `build` makes, on the meta device: shapes and no storage, so a large network takes no memory and no time.
+
+    `parameter_costs` and `count_operations` ask for no more.
+    """
+    return _built(build, "meta")
+
+
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     """Build on `device`; a builder that reads values while building is run as it is, then moved.
 
