@@ -1,19 +1,29 @@
 """HRNet: a high-resolution branch kept from start to end, lower-resolution branches added stage by stage.
 
-Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019 (V1, here for
-pose). State-dict keys are those of leoxiaobin/deep-high-resolution-net.pytorch, so its checkpoints load unchanged.
+V1, pose: Sun, Xiao, Liu, Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019.
+V2, V2p, C: Wang, Sun, Cheng, Jiang, Deng, Zhao, Liu, Mu, Tan, Wang, Liu, Xiao: Deep High-Resolution Representation
+Learning for Visual Recognition, TPAMI 2021. State-dict keys are those of leoxiaobin/deep-high-resolution-net.pytorch
+and of HRNet/HRNet-{Semantic-Segmentation,Image-Classification,Object-Detection}, so their checkpoints load unchanged.
 
-    variant            widths of the branches    modules in stages 2, 3, 4    blocks    parameters (COCO, 17 joints)
-    pose_hrnet w32     32   64  128  256         1, 4, 3                      4         28,536,113
-    pose_hrnet w48     48   96  192  384         1, 4, 3                      4         63,595,745
+    entry           reads of the branches              enlarges by    parameters
+    pose_hrnet      the highest                        nearest        w32 28,536,113  w48 63,595,745 (17 joints)
+    seg_hrnet       all, enlarged and concatenated     bilinear       w40 45,216,355  w48 65,859,379 (19 classes)
+    seg_hrnet_ocr   the same, then ocr.py              bilinear       w48 70,368,614 (19 classes)
+    det_hrnetv2p    the same, then a pyramid           nearest        w32 32,379,072 (backbone and neck)
+    cls_hrnet       all, each added to the next lower  nearest        w18 21,299,004  w48 77,469,864
+
+    width                widths of the branches    layer1             modules in stages 2, 3, 4    blocks
+    w18, w30 ... w64     C    2C   4C   8C         4, 64 channels     1, 4, 3                      4
+    W18-small-v2         18   36   72  144         2, 64 channels     1, 3, 2                      2
+    W18-small-v1         16   32   64  128         1, 32 channels     1, 1, 1                      2
 
     stage      1/4      1/8      1/16     1/32
-    layer1     4 bottlenecks
+    layer1     bottlenecks
     stage2     ====x    ====x                         x: exchange unit, one at the end of every module (8 in all);
     stage3     ====x    ====x    ====x         (x4)   the last one of stage 4 writes only what the head reads
     stage4     ====x    ====x    ====x    ====x (x3)
 
-Ablations of the paper, section 4.4, and how they are read here:
+Ablations of the CVPR paper, section 4.4, and how they are read here:
 
 - Table 6, repeated multi-scale fusion, trained from scratch at 256x192. The paper: (a) 1 fusion, "no exchange between
   multi-resolution subnetworks except the last exchange unit", AP 70.8; (b) 3 fusions, "no exchange between parallel
@@ -31,12 +41,15 @@ Ablations of the paper, section 4.4, and how they are read here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.models.blocks import BasicBlock, Bottleneck, conv_norm, initialise
+from hrbench.models.ocr import SpatialGather, SpatialOCR
+from hrbench.models.pyramid import HRFPN, KEYS, Keys, enlarge, together
 from hrbench.types import UsageError
 
 Exchange = Literal["full", "final", "across-stage"]
@@ -63,58 +76,187 @@ def pose_hrnet(
     stages 2, 3 and 4. blocks: basic blocks per branch and module. Raises UsageError on values that make no network.
     Weights are drawn as the official training from scratch draws them (`blocks.initialise`).
     """
-    four = tuple(widths) if widths is not None else (width, 2 * width, 4 * width, 8 * width)
-    if len(four) != 4 or len(modules) != 3 or min(*four, *modules, joints, stem, blocks, layer1) < 1:
-        raise UsageError(
-            f"pose_hrnet: widths {four} and modules {tuple(modules)} were given: HRNet has four branches and "
-            "three multi-resolution stages, and every count is at least 1."
-        )
+    plan = planned("pose_hrnet", Plan(width, widths, stem, stem, layer1, modules, blocks), joints)
     if exchange not in EXCHANGES:
         raise UsageError(f"pose_hrnet: exchange {exchange!r} was given; there are {', '.join(EXCHANGES)}.")
     if head not in (1, 2, 3, 4):
         raise UsageError(f"pose_hrnet: head {head!r} was given; heatmaps come from branch 1, 2, 3 or 4.")
-    return PoseHRNet(joints, head, stem, layer1, four, modules, blocks, exchange)
+    return PoseHRNet(plan, joints, head, exchange)
+
+
+def seg_hrnet(
+    width: int = 48,
+    classes: int = 19,
+    align_corners: bool = False,
+    stem: int = 64,
+    planes: int = 64,
+    widths: Sequence[int] | None = None,
+    modules: Sequence[int] = (1, 4, 3),
+    blocks: int = 4,
+    layer1: int = 4,
+) -> SegHRNet:
+    """HRNetV2 for semantic segmentation: images (N, 3, H, W), normalised, -> logits (N, classes, H / 4, W / 4).
+
+    Every H and W will do; they are rounded up at each halving. align_corners: how branches are enlarged, in exchange
+    units and before the head: False in the official branches master and pytorch-v1.1, True in HRNet-OCR.
+    stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
+    Weights are drawn as the official training from scratch draws them, biases 0 (`blocks.initialise`).
+    """
+    plan = planned("seg_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes)
+    return SegHRNet(plan, classes, align_corners)
+
+
+def seg_hrnet_ocr(
+    width: int = 48,
+    classes: int = 19,
+    align_corners: bool = True,
+    middle: int = 512,
+    key: int = 256,
+    stem: int = 64,
+    planes: int = 64,
+    widths: Sequence[int] | None = None,
+    modules: Sequence[int] = (1, 4, 3),
+    blocks: int = 4,
+    layer1: int = 4,
+) -> OCRHRNet:
+    """HRNetV2 + OCR: images (N, 3, H, W), normalised, -> two logits (N, classes, H / 4, W / 4), auxiliary and final.
+
+    The final logits are those to use; the auxiliary ones say which pixels make up each class. middle, key: channels of
+    the features and of the attention in `ocr`. All else as for `seg_hrnet`; official branch HRNet-OCR, whose head
+    starts from torch's own draw, as here. Raises UsageError on values that make no network.
+    """
+    plan = planned("seg_hrnet_ocr", Plan(width, widths, stem, planes, layer1, modules, blocks), classes, middle, key)
+    return OCRHRNet(plan, classes, align_corners, middle, key)
+
+
+def cls_hrnet(
+    width: int = 18,
+    classes: int = 1000,
+    head: Sequence[int] = (32, 64, 128, 256),
+    features: int = 2048,
+    stem: int = 64,
+    planes: int = 64,
+    widths: Sequence[int] | None = None,
+    modules: Sequence[int] = (1, 4, 3),
+    blocks: int = 4,
+    layer1: int = 4,
+) -> ClsHRNet:
+    """HRNet-C for classification: images (N, 3, H, W), normalised, -> logits (N, classes).
+
+    The official code takes H and W that are multiples of 32; here every other size is rounded up at each halving.
+    head: a bottleneck brings branch i to 4 x head[i] channels. features: channels that are averaged and classified.
+    stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
+    Convolutions are drawn as officially (normal, He et al. 2015 by outputs), all else as torch draws it.
+    """
+    plan = planned("cls_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes, features, *head)
+    if len(head) != 4:
+        raise UsageError(f"cls_hrnet: head {tuple(head)} was given; there are four branches to bring to a width.")
+    return ClsHRNet(plan, classes, head, features)
+
+
+def det_hrnetv2p(
+    width: int = 32,
+    keys: Keys = "official",
+    stride: int = 1,
+    channels: int = 256,
+    levels: int = 5,
+    stem: int = 64,
+    planes: int = 64,
+    widths: Sequence[int] | None = None,
+    modules: Sequence[int] = (1, 4, 3),
+    blocks: int = 4,
+    layer1: int = 4,
+) -> DetHRNet:
+    """HRNetV2p with HRFPN, for detectors: images (N, 3, H, W), normalised -> `levels` maps (N, channels, h, w).
+
+    Finest first, at 1 / 4, 1 / 8 ... 1 / 64 of the input; stride=2 halves each (FCOS in mmdet): 1 / 8 ... 1 / 128.
+    H and W are multiples of 32, as detectors pad them; lower levels round down. The network's children `backbone`
+    and `neck` work apart from it: neck(backbone(images)) is what it returns. keys: what the neck's tensors are called,
+    as in HRNet/HRNet-Object-Detection or as in mmdet 3. stem, planes, widths, modules, blocks, layer1: see `Plan`.
+    Weights are drawn as mmdet draws them without a checkpoint. Raises UsageError on values that make no network.
+    """
+    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
+    plan = planned("det_hrnetv2p", made_of, stride, channels, levels)
+    if keys not in KEYS:
+        raise UsageError(f"det_hrnetv2p: keys {keys!r} was given; there are {', '.join(KEYS)}.")
+    return DetHRNet(plan, keys, stride, channels, levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a trunk is made of.
+
+    width: channels of the highest branch; the others have 2, 4 and 8 times as many, or say all four in `widths`.
+    stem: channels before layer1, which is `layer1` bottlenecks of 4 x planes channels. modules: how many in stages 2,
+    3 and 4. blocks: basic blocks per branch and module.
+    """
+
+    width: int
+    widths: Sequence[int] | None
+    stem: int
+    planes: int
+    layer1: int
+    modules: Sequence[int]
+    blocks: int
+
+    @property
+    def branches(self) -> tuple[int, ...]:
+        """Channels of the four branches, highest resolution first."""
+        return tuple(self.widths) if self.widths is not None else tuple(self.width * 2**i for i in range(4))
+
+
+def planned(entry: str, plan: Plan, *counts: int) -> Plan:
+    """The plan, checked, with what else the entry counts. Raises UsageError on values that make no network."""
+    four, modules = plan.branches, tuple(plan.modules)
+    every = (*four, *modules, plan.stem, plan.planes, plan.layer1, plan.blocks, *counts)
+    if len(four) != 4 or len(modules) != 3 or min(every) < 1:
+        raise UsageError(
+            f"{entry}: widths {four} and modules {modules} were given: HRNet has four branches and "
+            "three multi-resolution stages, and every count is at least 1."
+        )
+    return plan
+
+
+# --- networks ------------------------------------------------------------------------------------------------------
 
 
 class Trunk(nn.Module):
     """Stem and four stages, without a head: images (N, 3, H, W) -> the branches that stage 4 writes.
 
-    outputs: which branches (0 is 1/4 of the input, 3 is 1/32) the last exchange unit writes.
-    Heads derive from it because the official keys of trunk and head lie on one level.
+    outputs: which branches (0 is 1/4 of the input, 3 is 1/32) the last exchange unit writes. align_corners: see
+    `enlarge`. Heads derive from it because the official keys of trunk and head lie on one level.
     """
 
     def __init__(
         self,
-        stem: int,
-        layer1: int,
-        widths: Sequence[int],
-        modules: Sequence[int],
-        blocks: int,
-        exchange: Exchange,
-        outputs: Sequence[int],
+        plan: Plan,
+        outputs: Sequence[int] = range(4),
+        align_corners: bool | None = None,
+        exchange: Exchange = "full",
     ) -> None:
         super().__init__()
+        stem, planes = plan.stem, plan.planes
         self.conv1, self.bn1 = conv_norm(3, stem, 3, stride=2)
         self.conv2, self.bn2 = conv_norm(stem, stem, 3, stride=2)
         self.relu = nn.ReLU(inplace=True)
-        inputs = [stem] + [4 * stem] * (layer1 - 1)
-        self.layer1 = nn.Sequential(*(Bottleneck(channels, stem) for channels in inputs))
+        inputs = [stem] + [4 * planes] * (plan.layer1 - 1)
+        self.layer1 = nn.Sequential(*(Bottleneck(channels, planes) for channels in inputs))
 
+        two, three, four = (plan.branches[:count] for count in (2, 3, 4))
         across = exchange != "final"
         within = exchange == "full"
-        two, three, four = widths[:2], widths[:3], widths[:4]
-        self.transition1 = transition([4 * stem], two)
-        self.stage2 = stage(two, modules[0], blocks, within, range(2) if across else ())
+        self.transition1 = transition([4 * planes], two)
+        self.stage2 = stage(two, plan, 0, within, range(2) if across else (), align_corners)
         self.transition2 = transition(two, three)
-        self.stage3 = stage(three, modules[1], blocks, within, range(3) if across else ())
+        self.stage3 = stage(three, plan, 1, within, range(3) if across else (), align_corners)
         self.transition3 = transition(three, four)
-        self.stage4 = stage(four, modules[2], blocks, within, outputs)
+        self.stage4 = stage(four, plan, 2, within, outputs, align_corners)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) -> one tensor (N, widths[i], H / 2^(i+2), W / 2^(i+2)) for each i of `outputs`."""
         x = self.relu(self.bn1(self.conv1(x)))  # (N, stem, H / 2, W / 2)
         x = self.relu(self.bn2(self.conv2(x)))  # (N, stem, H / 4, W / 4)
-        branches = [self.layer1(x)]  # (N, 4 stem, H / 4, W / 4)
+        branches = [self.layer1(x)]  # (N, 4 planes, H / 4, W / 4)
         branches = self.stage2(open_branch(self.transition1, branches, 2))
         branches = self.stage3(open_branch(self.transition2, branches, 3))
         return self.stage4(open_branch(self.transition3, branches, 4))
@@ -123,24 +265,100 @@ class Trunk(nn.Module):
 class PoseHRNet(Trunk):
     """`pose_hrnet` says what it is: heatmaps by one 1x1 convolution of one branch."""
 
-    def __init__(
-        self,
-        joints: int,
-        head: int,
-        stem: int,
-        layer1: int,
-        widths: Sequence[int],
-        modules: Sequence[int],
-        blocks: int,
-        exchange: Exchange,
-    ) -> None:
-        super().__init__(stem, layer1, widths, modules, blocks, exchange, outputs=(head - 1,))
-        self.final_layer = nn.Conv2d(widths[head - 1], joints, 1)
+    def __init__(self, plan: Plan, joints: int, head: int, exchange: Exchange) -> None:
+        super().__init__(plan, (head - 1,), exchange=exchange)
+        self.final_layer = nn.Conv2d(plan.branches[head - 1], joints, 1)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         (branch,) = self.features(x)  # (N, widths[head - 1], H / 4, W / 4) for head 1
         return self.final_layer(branch)  # (N, joints, H / 4, W / 4)
+
+
+class SegHRNet(Trunk):
+    """`seg_hrnet` says what it is: logits by two 1x1 convolutions of all branches."""
+
+    def __init__(self, plan: Plan, classes: int, align_corners: bool) -> None:
+        super().__init__(plan, align_corners=align_corners)
+        self.align_corners = align_corners
+        self.last_layer = classifier(sum(plan.branches), classes)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = together(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
+        return self.last_layer(x)  # (N, classes, H / 4, W / 4)
+
+
+class OCRHRNet(Trunk):
+    """`seg_hrnet_ocr` says what it is: the logits of `SegHRNet` gather one object per class, pixels attend to them."""
+
+    def __init__(self, plan: Plan, classes: int, align_corners: bool, middle: int, key: int) -> None:
+        super().__init__(plan, align_corners=align_corners)
+        initialise(self)
+        self.align_corners = align_corners
+        channels = sum(plan.branches)
+        self.conv3x3_ocr = biased(channels, middle, 3)
+        self.ocr_gather_head = SpatialGather()
+        self.ocr_distri_head = SpatialOCR(middle, key, middle, dropout=0.05)
+        self.cls_head = nn.Conv2d(middle, classes, 1)
+        self.aux_head = classifier(channels, classes)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = together(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
+        auxiliary = self.aux_head(x)  # (N, classes, H / 4, W / 4)
+        x = self.conv3x3_ocr(x)  # (N, middle, H / 4, W / 4)
+        objects = self.ocr_gather_head(x, auxiliary)  # (N, middle, classes, 1)
+        return [auxiliary, self.cls_head(self.ocr_distri_head(x, objects))]
+
+
+class ClsHRNet(Trunk):
+    """`cls_hrnet` says what it is: from the highest branch down, each is halved and added to the next."""
+
+    def __init__(self, plan: Plan, classes: int, head: Sequence[int], features: int) -> None:
+        super().__init__(plan)
+        out = [4 * channels for channels in head]
+        widened = zip(plan.branches, head, strict=True)
+        self.incre_modules = nn.ModuleList(nn.Sequential(Bottleneck(*each)) for each in widened)
+        self.downsamp_modules = nn.ModuleList(biased(out[i], out[i + 1], 3, 2) for i in range(3))
+        self.final_layer = biased(out[-1], features, 1)
+        self.classifier = nn.Linear(features, classes)
+        he_normal(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        branches = self.features(x)
+        x = self.incre_modules[0](branches[0])  # (N, 4 head[0], H / 4, W / 4)
+        for i, halve in enumerate(self.downsamp_modules, start=1):
+            x = self.incre_modules[i](branches[i]) + halve(x)  # (N, 4 head[i], H / 2^(i+2), W / 2^(i+2))
+        x = self.final_layer(x)  # (N, features, H / 32, W / 32)
+        return self.classifier(F.avg_pool2d(x, x.shape[2:]).flatten(1))  # (N, classes)
+
+
+class DetHRNet(nn.Module):
+    """`det_hrnetv2p` says what it is: trunk and pyramid, which a detector may also take apart."""
+
+    def __init__(self, plan: Plan, keys: Keys, stride: int, channels: int, levels: int) -> None:
+        super().__init__()
+        self.backbone = Backbone(plan)
+        self.neck = HRFPN(plan.branches, channels, levels, stride, keys)
+        self.channels, self.strides = self.neck.channels, self.neck.strides
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.neck(self.backbone(x))
+
+
+class Backbone(Trunk):
+    """HRNetV2 without a head: images (N, 3, H, W) -> the four branches, highest resolution first."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.channels, self.strides = plan.branches, (4, 8, 16, 32)
+        he_normal(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.features(x)
+
+
+# --- layers --------------------------------------------------------------------------------------------------------
 
 
 def transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleDict:
@@ -164,23 +382,27 @@ def open_branch(layers: nn.ModuleDict, branches: list[Tensor], count: int) -> li
     return [layers[str(i)](x) if str(i) in layers else x for i, x in enumerate(sources)]
 
 
-def stage(widths: Sequence[int], modules: int, blocks: int, within: bool, outputs: Sequence[int]) -> nn.Sequential:
-    """`modules` modules in a row, of which the last writes `outputs`. within: the ones before it exchange too."""
-    every = range(len(widths)) if within else ()
-    written = [every] * (modules - 1) + [outputs]
-    return nn.Sequential(*(MultiResolutionModule(widths, blocks, each) for each in written))
+def stage(
+    widths: Sequence[int], plan: Plan, number: int, within: bool, outputs: Sequence[int], align_corners: bool | None
+) -> nn.Sequential:
+    """The modules of a stage in a row, of which the last writes `outputs`. within: the ones before it exchange too."""
+    written = [range(len(widths)) if within else ()] * (plan.modules[number] - 1) + [outputs]
+    return nn.Sequential(*(MultiResolutionModule(widths, plan.blocks, each, align_corners) for each in written))
 
 
 class MultiResolutionModule(nn.Module):
     """Parallel branches of basic blocks, then an exchange unit that adds every branch to every written one.
 
     Takes a list of (N, widths[i], h / 2^i, w / 2^i) and returns the branches named in `outputs`, in that order; with
-    no outputs there is no exchange unit and all branches are returned as they are.
+    no outputs there is no exchange unit and all branches are returned as they are. align_corners: see `enlarge`.
     """
 
-    def __init__(self, widths: Sequence[int], blocks: int, outputs: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], blocks: int, outputs: Sequence[int], align_corners: bool | None = None
+    ) -> None:
         super().__init__()
         self.outputs = tuple(outputs)
+        self.align_corners = align_corners
         self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(w, w) for _ in range(blocks))) for w in widths)
         # Keyed by written branch, then by read branch; a branch is added to itself as it is and has no entry.
         self.fuse_layers = nn.ModuleDict(
@@ -200,12 +422,11 @@ class MultiResolutionModule(nn.Module):
     def fuse(self, i: int, x: list[Tensor]) -> Tensor:
         """ReLU of the sum of all branches, brought to the width and resolution of branch i."""
         layers = self.fuse_layers[str(i)]
-        size = x[i].shape[-2:]
         total: Tensor | None = None
         for j, branch in enumerate(x):
             term = branch if j == i else layers[str(j)](branch)  # type: ignore[index]
             if j > i:
-                term = F.interpolate(term, size=size, mode="nearest")
+                term = enlarge(term, x[i], self.align_corners)
             total = term if total is None else total + term
         assert total is not None
         return self.relu(total)
@@ -219,3 +440,21 @@ def resample(widths: Sequence[int], j: int, i: int) -> nn.Sequential:
         return nn.Sequential(*conv_norm(widths[j], widths[i], 1))
     halvings = [nn.Sequential(*conv_norm(widths[j], widths[j], 3, 2), nn.ReLU(inplace=True)) for _ in range(i - j - 1)]
     return nn.Sequential(*halvings, nn.Sequential(*conv_norm(widths[j], widths[i], 3, 2)))
+
+
+def classifier(channels: int, classes: int) -> nn.Sequential:
+    """(N, channels, h, w) -> logits (N, classes, h, w): two 1x1 convolutions; the first has a bias beside its norm."""
+    return nn.Sequential(*biased(channels, channels, 1), nn.Conv2d(channels, classes, 1))
+
+
+def biased(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """A convolution with a bias, its norm and ReLU: (N, inputs, h, w) -> (N, outputs, ceil(h / stride), ...)."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def he_normal(net: nn.Module) -> None:
+    """Draw every convolution: normal, variance 2 / (outputs x kernel area)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
