@@ -100,8 +100,14 @@ def _row(kind: type[Row], row: dict[str, Any], where: str) -> Row:
         if key not in known:
             raise InputError(f"{where}: unknown field {key!r}; {suggestion(str(key), known)}")
     try:
-        return TypeAdapter(kind).validate_python(row)
+        return _adapter(kind).validate_python(row)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise InputError(f"{where}: {field}: {first['msg']}") from error
+
+
+@cache
+def _adapter(kind: type[Row]) -> TypeAdapter[Row]:
+    """What checks the fields of a row; making one takes as long as a hundred rows."""
+    return TypeAdapter(kind)
