@@ -1,8 +1,20 @@
-"""Where a network's weights lie on this disk, and their digest. Needs no torch."""
+"""Where a network's weights are published, where they lie on this disk, and their digests. Needs no torch.
+
+A catalog row says of each source one of four things:
+
+    official: pose_hrnet_w32_256x192.pth                      a file that a person gets (HOMES says where)
+    openmmlab: https://host/path/net-c78dce93.pth             an address; its digest begins with c78dce93
+    keras: https://host/path/net.h5#sha256=9f86d08...         an address, and the digest of the file
+    timm: timm/hrnet_w18.ms_aug_in1k                          a repository of the Hugging Face hub ("timm" and "hf")
+
+Files lie in the folder of weights under their publishers' names, those of the hub under their repositories'.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +22,9 @@ from hrbench.places import PACKAGE
 from hrbench.types import InputError, MissingError, Variant
 
 SHIPPED = PACKAGE / "miniature" / "weights"
+HUB_SOURCES = ("timm", "hf")
+IN_FILE = ("onnx", "exported")
+"""Kinds of `use` whose file holds the weights as well: "onnx:net.onnx"."""
 
 # (entry point, source) -> where a person gets the files of that source.
 HOMES = {
@@ -21,10 +36,55 @@ HOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A weights file that is there. source: the variant's source it belongs to, or "file" where a path was given."""
+    """A weights file that is there. source: the variant's source it belongs to, or "file" where a path was given;
+    "onnx" or "exported" where network and weights are one file.
+    """
 
     path: Path
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place where a variant's weights are published.
+
+    file: the publisher's name, as a path below the folder of weights. address: what can be downloaded, "" where a
+    person has to get it. sha256: hexadecimal digits that the file's digest begins with, "" where none are known; hub:
+    whether the server tells the digest. home: where to get the file, in words or as an address.
+    """
+
+    name: str
+    file: str
+    address: str
+    sha256: str
+    home: str
+
+    @property
+    def hub(self) -> bool:
+        return self.name in HUB_SOURCES
+
+    def target(self, folder: Path) -> Path:
+        """Where a download of it is put."""
+        return SHIPPED / self.file if self.name == "shipped" else folder / self.file.rpartition("/")[2]
+
+    def places(self, folder: Path) -> list[Path]:
+        """Where the publisher's file may lie, best first."""
+        if self.name == "shipped" or "/" not in self.file:
+            return [self.target(folder)]
+        return [folder / self.file, self.target(folder)]
+
+
+def source_of(variant: Variant, name: str) -> Source:
+    """What the catalog says of one of the variant's sources, taken apart."""
+    text, _, fragment = variant.weights[name].partition("#")
+    address = text if "://" in text else _hub(text) if name in HUB_SOURCES else ""
+    if address != text:
+        file = text.rpartition("/")[2] + ".safetensors" if address else text
+    else:
+        file = text.partition("?")[0].rstrip("/").rpartition("/")[2]
+    sha256 = fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else _digits(file)
+    home = f"where {name} publishes its weights" if name != "shipped" else "the package of hrbench"
+    return Source(name, file, address, sha256, address or HOMES.get((variant.use, name), home))
 
 
 def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found | str:
@@ -32,17 +92,22 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
     wanted), or a path. folder: where downloaded files lie (--weights), under the names their publishers gave them;
-    source "shipped" is looked for in the package instead. Reads nothing but the file system's names.
+    source "shipped" is looked for in the package instead. A network of "onnx:FILE" or "exported:FILE" has its weights
+    in that file. Reads nothing but the file system's names.
     """
     if weights == "none":
         return "weights: none was asked for, so only costs are measured"
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
-    sources = list(variant.weights) if weights is None else [weights]
+    kind, _, file = variant.use.partition(":")
+    if kind in IN_FILE and weights is None:
+        whole = Path(file).expanduser()
+        return Found(whole, kind) if whole.is_file() else f"the network's file {whole} is not there"
+    sources = [source_of(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
-        for path in _candidates(source, variant.weights[source], folder):
+        for path in _candidates(source, folder):
             if path.is_file():
-                return Found(path, source)
+                return Found(path, source.name)
     if not sources:
         return f"no weights of {variant.name} have been published that hrbench knows of; give a file with weights: PATH"
     return f"no weights of {variant.name} found: " + "; ".join(_absent(variant, source, folder) for source in sources)
@@ -66,28 +131,43 @@ def _given(variant: Variant, path: Path) -> Found | str:
     return f"the weights {path} are not there{sources}"
 
 
-def _candidates(source: str, name: str, folder: Path) -> list[Path]:
+def _hub(repository: str) -> str:
+    """The address of a repository's weights; HF_ENDPOINT names a mirror of the hub."""
+    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    return f"{endpoint.rstrip('/')}/{repository}/resolve/main/model.safetensors"
+
+
+def _digits(file: str) -> str:
+    """The first eight digits of the SHA-256, which OpenMMLab, torchvision and timm put at the end of a file's name.
+
+    >>> _digits("hrnet_w18-8cb57bb9.pth"), _digits("pspnet_r50-20200601.pth"), _digits("pose_hrnet_w32_256x192.pth")
+    ('8cb57bb9', '', '')
+    """
+    found = re.search(r"-([0-9a-f]{8})\.[a-z.]+$", file)
+    if found is None or re.fullmatch(r"20[0-3]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", found[1]):  # a day
+        return ""
+    return found[1]
+
+
+def _candidates(source: Source, folder: Path) -> list[Path]:
     """Paths that would do, best first: those of the publisher's name, then the same converted to safetensors."""
-    places = _places(source, name, folder)
-    return [*places, *(place.with_name(place.name.partition(".pt")[0] + ".safetensors") for place in places)]
+    places = source.places(folder)
+    return [*places, *(place.with_name(_stem(place.name) + ".safetensors") for place in places)]
 
 
-def _places(source: str, name: str, folder: Path) -> list[Path]:
-    """Where the publisher's file may lie. `name`: a file name, a path below `folder`, or a download's address."""
-    if source == "shipped":
-        return [SHIPPED / name]
-    last = name.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return [folder / last] if "://" in name or last == name else [folder / name, folder / last]
+def _stem(name: str) -> str:
+    """A file's name without what says its format.
+
+    >>> _stem("pose_resnet_50.pth.tar"), _stem("spinenet.tar.gz"), _stem("hrnet_w18.ms_aug_in1k.safetensors")
+    ('pose_resnet_50', 'spinenet', 'hrnet_w18.ms_aug_in1k')
+    """
+    return re.sub(r"(\.(pth|pt|tar|gz|zip|ckpt|h5|keras|bin|safetensors))+$", "", name)
 
 
-def _absent(variant: Variant, source: str, folder: Path) -> str:
-    name = variant.weights[source]
-    looked = " and ".join(str(path) for path in _places(source, name, folder))
-    if source == "shipped":
-        home = f"python -m hrbench.miniature train {variant.name}"
-    elif "://" in name:
-        home = name
+def _absent(variant: Variant, source: Source, folder: Path) -> str:
+    looked = " and ".join(str(path) for path in source.places(folder))
+    if source.name == "shipped":
+        how = f"make it by python -m hrbench.miniature train {variant.name}"
     else:
-        home = HOMES.get((variant.use, source), f"where {source} publishes its weights")
-    verb = "make it by" if source == "shipped" else "get it from"
-    return f"{looked} is not there ({source}: {verb} {home})"
+        how = f"get it from {source.home}"
+    return f"{looked} is not there ({source.name}: {how})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hrbench.models import weight_files
-from hrbench.models.weight_files import Found, digest, find_weights
+from hrbench.models.weight_files import Found, digest, find_weights, source_of
 from hrbench.types import Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
@@ -102,3 +102,59 @@ def test_the_same_weights_as_safetensors_will_do(tmp_path):
     (tmp_path / "a.pth").write_bytes(b"")
     (tmp_path / "a.safetensors").write_bytes(b"")
     assert find_weights(variant, None, tmp_path) == Found(tmp_path / "a.pth", "official")
+
+
+HUB = "timm/hrnet_w18.ms_aug_in1k"
+
+
+def test_a_repository_of_the_hub_is_a_file_of_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    row = variant(timm=HUB)
+    source = source_of(row, "timm")
+    assert (source.file, source.sha256, source.hub) == ("hrnet_w18.ms_aug_in1k.safetensors", "", True)
+    assert source.address == "https://huggingface.co/timm/hrnet_w18.ms_aug_in1k/resolve/main/model.safetensors"
+    reason = find_weights(row, None, tmp_path)
+    assert f"{tmp_path / 'hrnet_w18.ms_aug_in1k.safetensors'} is not there (timm: get it from https://h" in str(reason)
+    (tmp_path / "hrnet_w18.ms_aug_in1k.safetensors").touch()
+    assert find_weights(row, "timm", tmp_path) == Found(tmp_path / "hrnet_w18.ms_aug_in1k.safetensors", "timm")
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub/")
+    assert source_of(row, "timm").address == f"https://mirror.example/hub/{HUB}/resolve/main/model.safetensors"
+
+
+def test_what_the_catalog_says_of_a_source_is_taken_apart(tmp_path: Path) -> None:
+    row = variant(
+        official="pose_coco/a.pth",
+        openmmlab=ADDRESS,
+        keras=f"https://models.example/x/net.tar.gz?download=1#sha256={'AB' * 32}",
+        timm="https://models.example/v0.1/hrnet_w18-8cb57bb9.pth",
+    )
+    told = {name: source_of(row, name) for name in row.weights}
+    assert {name: source.file for name, source in told.items()} == {
+        "official": "pose_coco/a.pth",
+        "openmmlab": "hrnet_w32-c78dce93.pth",
+        "keras": "net.tar.gz",
+        "timm": "hrnet_w18-8cb57bb9.pth",
+    }
+    digits = {"official": "", "openmmlab": "c78dce93", "keras": "ab" * 32, "timm": "8cb57bb9"}
+    assert {name: source.sha256 for name, source in told.items()} == digits
+    assert told["keras"].address == "https://models.example/x/net.tar.gz?download=1" == told["keras"].home
+    assert told["official"].address == "" and "the model zoo of" in told["official"].home
+    assert told["official"].target(tmp_path) == tmp_path / "a.pth"
+
+
+def test_converted_weights_are_found_whatever_the_format_was(tmp_path: Path) -> None:
+    for name in ("net.tar.gz", "net.ckpt", "net.h5"):
+        row = variant(keras=f"https://models.example/{name}")
+        (tmp_path / "net.safetensors").unlink(missing_ok=True)
+        assert isinstance(find_weights(row, None, tmp_path), str)
+        (tmp_path / "net.safetensors").touch()
+        assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.safetensors", "keras")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "exported"])
+def test_some_networks_come_with_their_weights(tmp_path: Path, kind: str) -> None:
+    row = Variant("own", use=f"{kind}:{tmp_path / 'net.onnx'}", task="pose", input=(8, 8))
+    assert find_weights(row, None, tmp_path) == f"the network's file {tmp_path / 'net.onnx'} is not there"
+    assert "only costs" in str(find_weights(row, "none", tmp_path))
+    (tmp_path / "net.onnx").touch()
+    assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.onnx", kind)
