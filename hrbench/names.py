@@ -9,7 +9,9 @@ import sys
 import sysconfig
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import entry_points
 from pathlib import Path
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -37,12 +39,62 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
 
 def is_reference(name: str) -> bool:
-    """Whether `name` has the form "package.module:attribute".
+    """Whether `name` has the form "package.module:attribute" and what stands before the colon is no source.
 
-    >>> is_reference("ourpkg.nets:pose"), is_reference("pose_hrnet")
-    (True, False)
+    >>> is_reference("ourpkg.nets:pose"), is_reference("pose_hrnet"), is_reference("timm:hrnet_w18")
+    (True, False, False)
     """
-    return _REFERENCE.fullmatch(name) is not None
+    return _REFERENCE.fullmatch(name) is not None and source_of(name) is None
+
+
+# Sources whose networks are files; of other sources a name that begins like a path is one.
+FILE_SOURCES = ("onnx", "exported")
+
+
+@cache
+def sources() -> dict[str, str]:
+    """Source of networks -> its callable as "module:attribute": the entry points of hrbench.sources. Imports nothing.
+
+    A source goes before a module of the same name.
+    """
+    return {point.name: point.value for point in entry_points(group="hrbench.sources")}
+
+
+def source_of(use: str) -> tuple[str, str] | None:
+    """A source and what it is asked for, None where what stands before the colon is no source.
+
+    >>> source_of("timm:hrnet_w18"), source_of("ourpkg.nets:pose")
+    (('timm', 'hrnet_w18'), None)
+    """
+    source, colon, asked = use.partition(":")
+    return (source, asked) if colon and asked and source in sources() else None
+
+
+def source_path(use: str) -> Path | None:
+    """The file or folder that a source is asked for, None where it is asked for a name.
+
+    >>> source_path("onnx:nets/pose.onnx").as_posix(), source_path("transformers:./vitpose").as_posix()
+    ('nets/pose.onnx', 'vitpose')
+    >>> source_path("transformers:usyd-community/vitpose-base") is None
+    True
+    """
+    found = source_of(use)
+    if found is None:
+        return None
+    source, asked = found
+    return Path(asked) if source in FILE_SOURCES or asked.startswith(("./", "../", "/", "~")) else None
+
+
+def short_name(use: str) -> str:
+    """What a network is called by its `use` alone: the last part of a name, a file's without its ending.
+
+    >>> short_name("ourpkg.nets:pose"), short_name("onnx:nets/pose.onnx"), short_name("transformers:org/vitpose-base")
+    ('pose', 'pose', 'vitpose-base')
+    """
+    path, found = source_path(use), source_of(use)
+    if path is not None:
+        return path.stem if path.suffix in (".onnx", ".pt2") else path.name
+    return found[1].rpartition("/")[2] if found is not None else use.rpartition(":")[2].rpartition(".")[2]
 
 
 def module_file(module: str, folders: Sequence[str | Path] = ()) -> str | None:
