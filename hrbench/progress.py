@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hrbench.types import Event
+from hrbench.units import with_unit
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,7 +24,7 @@ class Lines:
 
     def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self.say, self.clock = say, clock
-        self.phase, self.started, self.last = ("", ""), 0.0, 0.0
+        self.phase, self.started, self.last, self.first = ("", ""), 0.0, 0.0, 0
 
     def __call__(self, event: Event) -> None:
         if event.kind == "progress":
@@ -36,14 +37,14 @@ class Lines:
         now = self.clock()
         if self.phase != (event.entry, event.phase):
             # what went before the first report belongs to the phase: it began when the last thing was said
-            self.started = self.started if self.phase == ("", "") else now
-            self.phase, self.last = (event.entry, event.phase), now
+            self.started = self.started if self.phase == ("", "") and event.text != "bytes" else now
+            self.phase, self.last, self.first = (event.entry, event.phase), now, _before(event)
         finished = event.total > 0 and event.done >= event.total and event.text != "seconds"
         if now - self.last < EVERY and not finished:
             return
         self.last = now
-        if event.total:
-            self.say(f"{event.entry}: {event.phase}: {tally(event, now - self.started)}")
+        if event.total or event.text == "bytes":
+            self.say(f"{event.entry}: {event.phase}: {tally(event, now - self.started, self.first)}")
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -63,14 +64,37 @@ def line(event: Event) -> str:
     return f"{event.entry}{text}"
 
 
-def tally(event: Event, seconds: float) -> str:
-    """How far, how fast and how much longer: "120/411 images, 3.2/s, 1:31 left"."""
-    done = f"{event.done}/{event.total} {event.text}".rstrip()
-    if not seconds or not event.done or event.text == "seconds":
+def _before(event: Event) -> int:
+    """How much was there when a phase began: a download goes on with what an earlier one left."""
+    return event.done if event.text == "bytes" else 0
+
+
+def tally(event: Event, seconds: float, first: int = 0) -> str:
+    """How far, how fast and how much longer: "120/411 images, 3.2/s, 1:31 left", "3.10 MiB of 113 MiB, ...".
+
+    first: how much of `event.done` had been there before these `seconds`.
+    """
+    done = count(event)
+    if seconds <= 0 or event.done <= first or event.text == "seconds":
         return done
-    rate = event.done / seconds
-    left = (event.total - event.done) / rate
-    return f"{done}, {rate:.1f}/s, {int(left) // 60}:{int(left) % 60:02d} left"
+    pace = (event.done - first) / seconds
+    if not event.total:
+        return f"{done}, {rate(event, pace)}"
+    left = (event.total - event.done) / pace
+    return f"{done}, {rate(event, pace)}, {int(left) // 60}:{int(left) % 60:02d} left"
+
+
+def count(event: Event) -> str:
+    """How far: "120/411 images", "3.10 MiB of 113 MiB"."""
+    if event.text == "bytes":
+        whole = f" of {with_unit(event.total, 'bytes')}" if event.total else ""
+        return with_unit(event.done, "bytes") + whole
+    return f"{event.done}/{event.total} {event.text}".rstrip()
+
+
+def rate(event: Event, pace: float) -> str:
+    """How fast: `pace` is what of the event's unit is done in a second."""
+    return f"{with_unit(pace, 'bytes')}/s" if event.text == "bytes" else f"{pace:.1f}/s"
 
 
 class Bars:
@@ -78,13 +102,13 @@ class Bars:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.console = Console(stderr=True, highlight=False)
         self.progress: Progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=self.console,
@@ -92,7 +116,7 @@ class Bars:
         )
         self.progress.start()
         self.task: TaskID | None = None
-        self.phase, self.started = ("", ""), 0.0
+        self.phase, self.started, self.first = ("", ""), 0.0, 0
 
     def __call__(self, event: Event) -> None:
         if event.kind == "progress":
@@ -106,11 +130,14 @@ class Bars:
     def _advance(self, event: Event) -> None:
         if self.task is None or self.phase != (event.entry, event.phase):
             self._end()
-            self.phase, self.started = (event.entry, event.phase), time.monotonic()
-            self.task = self.progress.add_task(f"{event.entry}: {event.phase}", total=event.total or None, rate="")
-        spent = time.monotonic() - self.started
-        rate = f"{event.done / spent:.1f} {event.text}/s" if spent and event.done and event.text != "seconds" else ""
-        self.progress.update(self.task, completed=event.done, total=event.total or None, rate=rate)
+            self.phase, self.started, self.first = (event.entry, event.phase), time.monotonic(), _before(event)
+            name = f"{event.entry}: {event.phase}"
+            total = event.total or None
+            self.task = self.progress.add_task(name, total=total, completed=self.first, count="", rate="")
+        spent, done = time.monotonic() - self.started, event.done - self.first
+        pace = rate(event, done / spent) if spent and done > 0 and event.text != "seconds" else ""
+        far = count(event) if event.total or event.text == "bytes" else ""
+        self.progress.update(self.task, completed=event.done, total=event.total or None, count=far, rate=pace)
 
     def _end(self) -> None:
         if self.task is not None:

@@ -54,6 +54,16 @@ def find_row(rows: Rows, result: Result, source: PublishedLayout) -> Mapping[str
     return next((row for row in rows if "model" in row and _has(row, link, only_known=True)), None)
 
 
+def linked_row(link: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The published row that a variant's `published` names, or None where there is none like it.
+
+    Raises `UsageError` for a file or a section that is not there.
+    """
+    source = PublishedLayout(file=link.get("file", ""), section=link.get("section", ""))
+    fields = {key: value for key, value in link.items() if key not in ("file", "section")}
+    return next((row for row in _section(source, shared("reports/published")) if _has(row, fields)), None)
+
+
 def notes_for(source: PublishedLayout, row: Mapping[str, Any], column: str) -> list[str]:
     """Footnotes that belong to one published figure."""
     texts = []

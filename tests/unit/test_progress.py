@@ -52,3 +52,28 @@ def test_bars_come_and_go(capsys):
     bars(Event("failed", "net", "accuracy", "no [memory]"))
     bars.close()
     assert "net: FAILED: no [memory]" in capsys.readouterr().err
+
+
+def test_a_download_that_goes_on_has_the_rate_of_what_came_now():
+    clock, said = Clock(), []
+    lines = Lines(said.append, clock)
+    lines(Event("note", "net", text="the server answers 503; trying again in 30 s"))
+    clock.now = 30
+    for done in (60, 90, 110):
+        lines(Event("progress", "net", "download", "bytes", done * 2**20, 110 * 2**20))
+        clock.now += 12
+    assert said[1:] == [
+        "net: download: 90.0 MiB of 110 MiB, 2.50 MiB/s, 0:08 left",
+        "net: download: 110 MiB of 110 MiB, 2.08 MiB/s, 0:00 left",
+    ]
+
+
+def test_a_download_of_unknown_size_is_told_too():
+    assert tally(Event("progress", "net", "download", "bytes", 3 * 2**20), 2.0) == "3.00 MiB, 1.50 MiB/s"
+    bars = Bars()
+    bars(Event("progress", "net", "download", "bytes", 2**20, 0))
+    assert bars.progress.tasks[0].fields["count"] == "1.00 MiB" and bars.progress.tasks[0].total is None
+    bars(Event("progress", "net", "download", "bytes", 2**21, 2**22))
+    assert bars.progress.tasks[0].fields["count"] == "2.00 MiB of 4.00 MiB"
+    assert bars.progress.tasks[0].fields["rate"].endswith(" MiB/s")
+    bars.close()
