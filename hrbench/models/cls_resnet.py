@@ -1,0 +1,68 @@
+"""ResNet classifiers as the HRNet paper trains them beside its own: a stem of two strided 3x3 convolutions.
+
+Wang et al.: Deep High-Resolution Representation Learning for Visual Recognition (arXiv 1908.07919), Appendix B and
+Table XV: "we follow the PyTorch implementation of ResNets and replace the 7x7 convolution in the input stem with two
+2-strided 3x3 convolutions decreasing the resolution to 1/4". No pooling is left in the stem.
+
+    depth    blocks in layers 1 to 4    parameters              conv and linear MACs / 2^30 at 224x224
+                                        exact         paper     exact    paper
+    50       3, 4,  6, 3                25,586,344    25.6M     3.83     3.82
+    101      3, 4, 23, 3                44,578,472    44.6M     7.28     7.30
+    152      3, 8, 36, 3                60,222,120    60.2M     10.74    10.7
+
+Of ResNet-38, 72 and 106 the paper says that two 3x3 convolutions form the units and "an extra bottleneck is used to
+increase the dimension of output feature maps from 512 to 2048". Their depths are those of 3-4-6-3, 3-4-23-3 and 3-8-36-3
+basic blocks with this stem, one bottleneck and the classifier; such networks have 28.1, 48.2 and 64.7 million parameters
+where the table has 28.3, 48.4 and 64.9. What the difference is, it does not say, so they are not here. Nobody has
+published weights. Keys are torchvision's, but for the stem (conv1, bn1, conv2, bn2, as in HRNet).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from hrbench.models.blocks import Bottleneck, conv_norm
+from hrbench.types import UsageError
+
+BLOCKS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def cls_resnet(depth: int = 50, classes: int = 1000) -> ClsResNet:
+    """ResNet with HRNet's stem: images (N, 3, H, W), RGB, normalised -> logits (N, classes), for any H, W.
+
+    Raises UsageError for a depth that there is not. Weights are drawn as torch draws them.
+    """
+    if depth not in BLOCKS:
+        raise UsageError(f"cls_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
+    if classes < 1:
+        raise UsageError(f"cls_resnet: classes {classes} was given; there is at least 1.")
+    return ClsResNet(depth, classes)
+
+
+class ClsResNet(nn.Module):
+    """`cls_resnet` says what it is."""
+
+    def __init__(self, depth: int, classes: int) -> None:
+        super().__init__()
+        one, two, three, four = BLOCKS[depth]
+        self.conv1, self.bn1 = conv_norm(3, 64, 3, stride=2)
+        self.conv2, self.bn2 = conv_norm(64, 64, 3, stride=2)
+        self.relu = nn.ReLU(inplace=True)
+        self.layer1 = layer(64, 64, one, 1)
+        self.layer2 = layer(256, 128, two, 2)
+        self.layer3 = layer(512, 256, three, 2)
+        self.layer4 = layer(1024, 512, four, 2)
+        self.fc = nn.Linear(2048, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H / 2, W / 2)
+        x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H / 4, W / 4)
+        x = self.layer2(self.layer1(x))  # (N, 512, H / 8, W / 8)
+        x = self.layer4(self.layer3(x))  # (N, 2048, H / 32, W / 32)
+        return self.fc(x.mean(dim=(2, 3)))  # (N, classes)
+
+
+def layer(inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
+    """`blocks` bottlenecks that write 4 x planes channels, the first with `stride`."""
+    rest = [Bottleneck(4 * planes, planes) for _ in range(blocks - 1)]
+    return nn.Sequential(Bottleneck(inputs, planes, stride), *rest)
