@@ -15,18 +15,23 @@ from torch import Tensor
 from hrbench.cost.calls import Shape
 
 Arguments = Mapping[str, Any]
+Rule = Callable[[Arguments, Tensor], Tensor | None]
 
 
 def known_output(operator: str, arguments: Arguments, args: tuple[Any, ...]) -> Tensor | None:
     """The output of one call, a meta tensor, or None where it is not known here.
 
-    arguments: by name with tensors as `Shape`s. args: as given; the first is the tensor that is computed on.
+    arguments: by name with tensors as `Shape`s. args: as given; the first is the tensor that is computed on, or a list
+    that begins with it.
     """
     rule = _RULES.get(operator)
-    tensors = [value for value in args if isinstance(value, Tensor)]
-    if rule is None or not args or not isinstance(args[0], Tensor):
+    if rule is None or not args:
         return None
-    first = args[0]
+    several = list(args[0]) if isinstance(args[0], list | tuple) else [args[0]]
+    if not several or not all(isinstance(value, Tensor) for value in several):
+        return None
+    tensors = several + [value for value in args[1:] if isinstance(value, Tensor)]
+    first = tensors[0]
     if any(not value.is_meta or value.dtype != first.dtype for value in tensors) or not first.is_floating_point():
         return None
     return rule(arguments, first)
@@ -73,9 +78,10 @@ def _convolution(arguments: Arguments, image: Tensor) -> Tensor | None:
     return image.new_empty((image.shape[0], outputs, *sizes))
 
 
-def _addition(arguments: Arguments, first: Tensor) -> Tensor | None:
-    """A sum of two tensors of one shape."""
-    return _twin(first) if arguments["other"] == first.shape else None
+def _elementwise(arguments: Arguments, first: Tensor) -> Tensor | None:
+    """A sum or product of two tensors of one shape, or of a tensor and a number."""
+    other = arguments["other"]
+    return _twin(first) if isinstance(other, int | float) or other == first.shape else None
 
 
 def _addition_in_place(arguments: Arguments, first: Tensor) -> Tensor | None:
@@ -105,6 +111,63 @@ def _max_pool(arguments: Arguments, image: Tensor) -> Tensor | None:
     return image.new_empty((*image.shape[:2], *sizes)) if min(sizes) > 0 else None
 
 
+def _average_pool(arguments: Arguments, image: Tensor) -> Tensor | None:
+    """https://pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html: as the maximum, without dilation."""
+    if arguments["divisor_override"] is not None:
+        return None
+    return _max_pool({**arguments, "dilation": 1}, image)
+
+
+def _concatenation(arguments: Arguments, first: Tensor) -> Tensor | None:
+    """Tensors of one shape but for one axis, in the ordinary layout."""
+    shapes, axis = arguments["tensors"], arguments["dim"]
+    if not isinstance(axis, int) or not -first.dim() <= axis < first.dim() or not first.is_contiguous():
+        return None
+    axis %= first.dim()
+    rest = [(*shape[:axis], *shape[axis + 1 :]) for shape in shapes]
+    if any(len(shape) != first.dim() for shape in shapes) or any(each != rest[0] for each in rest):
+        return None
+    sizes = list(first.shape)
+    sizes[axis] = sum(shape[axis] for shape in shapes)
+    return first.new_empty(sizes)
+
+
+def _softmax(arguments: Arguments, first: Tensor) -> Tensor | None:
+    axis = arguments["dim"]
+    if arguments["half_to_float"] or not -first.dim() <= axis < first.dim() or not first.is_contiguous():
+        return None
+    return _twin(first)
+
+
+def _mean(arguments: Arguments, first: Tensor) -> Tensor | None:
+    """Over some axes."""
+    axes = arguments.get("dim")
+    if not isinstance(axes, tuple) or not axes or arguments["dtype"] is not None:
+        return None
+    if not all(-first.dim() <= axis < first.dim() for axis in axes) or not first.is_contiguous():
+        return None
+    gone = {axis % first.dim() for axis in axes}
+    if len(gone) != len(axes):
+        return None
+    kept = 1 if arguments["keepdim"] else None
+    sizes = [kept if axis in gone else size for axis, size in enumerate(first.shape)]
+    return first.new_empty([size for size in sizes if size is not None])
+
+
+def _product(left: str, right: str) -> Rule:
+    """A product of matrices, (..., n, k) by (..., k, m), with equal axes before; a vector that is added has m."""
+
+    def rule(arguments: Arguments, first: Tensor) -> Tensor | None:
+        one, two = arguments[left], arguments[right]
+        if len(one) < 2 or one[:-2] != two[:-2] or one[-1] != two[-2]:
+            return None
+        if left != "self" and arguments["self"] != two[-1:]:
+            return None
+        return first.new_empty((*one[:-1], two[-1]))
+
+    return rule
+
+
 def _along(values: Any, axis: int) -> int:
     """One number for both axes may come as a list of one, or, as a default, bare."""
     if isinstance(values, int):
@@ -120,12 +183,20 @@ def _itself(_: Arguments, first: Tensor) -> Tensor:
     return first
 
 
-_RULES: dict[str, Callable[[Arguments, Tensor], Tensor | None]] = {
-    "aten::add": _addition,
+_RULES: dict[str, Rule] = {
+    "aten::_softmax": _softmax,
+    "aten::add": _elementwise,
     "aten::add_": _addition_in_place,
+    "aten::addmm": _product("mat1", "mat2"),
+    "aten::avg_pool2d": _average_pool,
     "aten::batch_norm": _batch_norm,
+    "aten::bmm": _product("self", "mat2"),
+    "aten::cat": _concatenation,
     "aten::convolution": _convolution,
     "aten::max_pool2d": _max_pool,
+    "aten::mean": _mean,
+    "aten::mm": _product("self", "mat2"),
+    "aten::mul": _elementwise,
     "aten::relu": _like,
     "aten::relu_": _itself,
     "aten::sigmoid": _like,

@@ -77,6 +77,20 @@ def test_pooling(size, kernel, stride, padding, dilation, ceil):
     agrees(lambda: F.max_pool2d(image, kernel, stride, padding, dilation, ceil_mode=ceil))
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(sizes, sizes),
+    kernel=st.one_of(small, st.tuples(small, small)),
+    stride=st.one_of(st.none(), small),
+    padding=st.integers(0, 2),
+    ceil=st.booleans(),
+    divisor=st.sampled_from([None, None, 3]),
+)
+def test_averaging(size, kernel, stride, padding, ceil, divisor):
+    image = torch.empty(2, 3, *size, device="meta")
+    agrees(lambda: F.avg_pool2d(image, kernel, stride, padding, ceil, divisor_override=divisor))
+
+
 def image(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, device="meta", dtype=dtype)
 
@@ -108,6 +122,46 @@ def image(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         lambda: F.batch_norm(image(2, 3, 4, 5), image(3), image(3)),
         lambda: F.batch_norm(image(2, 3, 4, 5), image(4), image(4)),
         lambda: F.batch_norm(image(2, 3), image(3), image(3)),
+        lambda: 2 + image(2, 3),
+        lambda: 0.5 * image(2, 3),
+        lambda: image(2, 3) * image(2, 3),
+        lambda: image(2, 3) * image(3),
+        lambda: image(2, dtype=torch.int64) * 0.5,
+        lambda: torch.cat([image(2, 3, 4), image(2, 5, 4)], 1),
+        lambda: torch.cat([image(2, 3, 4), image(2, 3, 1)], -1),
+        lambda: torch.cat([image(2, 3, 4), image(2, 5, 5)], 1),
+        lambda: torch.cat([image(2, 3), image(2, 3, 4)], 1),
+        lambda: torch.cat([image(0), image(2, 3)], 1),
+        lambda: torch.cat([image(2, 3), image(2, 3)], 2),
+        lambda: torch.cat([image(2, 3), image(2, 3, dtype=torch.float64)], 1),
+        lambda: torch.cat([image(2, 3, 4, 5).to(memory_format=torch.channels_last)] * 2, 1),
+        lambda: torch.cat([], 1),
+        lambda: image(2, 3, 4).softmax(2),
+        lambda: image(2, 3, 4).softmax(-3),
+        lambda: image(2, 3, 4).softmax(3),
+        lambda: image(2, 3, 4).transpose(1, 2).softmax(1),
+        lambda: image(2, 3, dtype=torch.float16).softmax(1, dtype=torch.float32),
+        lambda: image(2, 3, 4).mean((1, 2)),
+        lambda: image(2, 3, 4).mean(-1, keepdim=True),
+        lambda: image(2, 3, 4).mean((1, 1)),
+        lambda: image(2, 3, 4).mean(3),
+        lambda: image(2, 3, 4).mean(),
+        lambda: image(2, 3, 4).mean(1, dtype=torch.float64),
+        lambda: F.adaptive_avg_pool2d(image(2, 3, 4, 5), 1),
+        lambda: F.adaptive_avg_pool2d(image(2, 3, 4, 5), (2, 3)),
+        lambda: image(2, 3) @ image(3, 4),
+        lambda: image(2, 3) @ image(4, 4),
+        lambda: image(5, 2, 3) @ image(5, 3, 4),
+        lambda: image(5, 2, 3) @ image(5, 4, 3).transpose(1, 2),
+        lambda: torch.bmm(image(5, 2, 3), image(4, 3, 4)),
+        lambda: image(5, 2, 3) @ image(3, 4),
+        lambda: image(6, 5, 2, 3) @ image(6, 5, 3, 4),
+        lambda: F.linear(image(2, 3), image(4, 3), image(4)),
+        lambda: F.linear(image(2, 3), image(4, 3)),
+        lambda: F.linear(image(2, 3), image(4, 5), image(4)),
+        lambda: F.linear(image(2, 5, 3), image(4, 3), image(4)),
+        lambda: torch.addmm(image(2, 4), image(2, 3), image(3, 4)),
+        lambda: torch.addmm(image(5), image(2, 3), image(3, 4)),
         lambda: F.conv1d(image(2, 3, 9), image(4, 3, 3)),
         lambda: F.conv3d(image(2, 3, 9, 9, 9), image(4, 3, 3, 2, 1)),
         lambda: F.conv2d(image(3, 9, 9), image(4, 3, 3, 3)),
