@@ -1,6 +1,6 @@
 """The command line: arguments -> one call -> exit code. The only place that prints or exits.
 
-Exit codes: 0 fine; 2 usage, or bad input; 3 an entry failed, or nothing was measured; 130 interrupted.
+Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted.
 Imports nothing heavy: each command loads what it needs (`commands.py`).
 """
 
@@ -47,7 +47,13 @@ The same command again resumes: what is stored and still counts is not run again
     "models": """examples:
   hrbench models
   hrbench models 'pose_hrnet*'
+  hrbench models --task segmentation
   hrbench models pose_hrnet_w32_coco_256x192  all about one""",
+    "fetch": """examples:
+  hrbench fetch weights cls_hrnet_w48
+  hrbench fetch weights 'cls_hrnet*' --source timm --weights checkpoints
+  hrbench fetch weights cls_hrnet_w48 --offline    what it would download, and where to
+The same command again goes on where a download stopped. `hrbench models NAME` tells a network's sources.""",
     "datasets": """examples:
   hrbench datasets
   hrbench datasets mpii-val --data /datasets""",
@@ -90,7 +96,10 @@ def parser() -> argparse.ArgumentParser:
     ):
         listing = command(name, help)
         listing.add_argument("name", nargs="?", default="", help="a name, for all about it, or a pattern ('pose_*')")
+        if name == "models":
+            listing.add_argument("--task", metavar="TASK", default="", help="only networks of a task, such as pose")
         _places(listing)
+    _fetch(command("fetch", "download weights, with their digests checked"))
     command("metrics", "metrics there are, and the files they read")
     command("schema", "the JSON Schema of suite files, for editors")
     return top
@@ -100,6 +109,10 @@ def _places(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"), help="folder of data sets (data/)"
     )
+    _weights(command)
+
+
+def _weights(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights",
         metavar="DIR",
@@ -134,7 +147,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
     command.add_argument("--verify", action="store_true", help="judge by the metric's oracle too, and compare")
     command.add_argument(
-        "--offline", action="store_true", help="never use the network (a run of this version never does)"
+        "--offline", action="store_true", help="never use the network, not even for a network's own source"
     )
 
 
@@ -169,6 +182,18 @@ def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
     command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
+
+
+def _fetch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", metavar="weights", choices=["weights"], help="what to download: weights")
+    command.add_argument("name", metavar="NAME", help="a name of `hrbench models`, or a pattern ('cls_hrnet*')")
+    command.add_argument(
+        "--source", metavar="S", default="", help="of the network's sources the one to take (the first)"
+    )
+    _weights(command)
+    command.add_argument("--offline", action="store_true", help="say what would be downloaded; never use the network")
+    command.add_argument("--force", action="store_true", help="download again what is there")
+    command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
 
 
 def _count(text: str) -> int:
@@ -211,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hrbench: {error.strerror or error}{place}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nhrbench: interrupted; a run resumes with the same command", file=sys.stderr)
+        print("\nhrbench: interrupted; the same command goes on where this one stopped", file=sys.stderr)
         return 130
 
 

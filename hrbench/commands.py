@@ -1,4 +1,7 @@
-"""What each command does: parsed arguments and a way to say things -> exit code. Prints nothing itself."""
+"""What each command does: parsed arguments and a way to say things -> exit code. Prints nothing itself.
+
+A command imports what it needs when it is called, so that listing networks waits for no numbers and no torch.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench import listing
-from hrbench.evaluate import Settings, assemble, build
 from hrbench.known import known
 from hrbench.resolve import resolve
-from hrbench.store import RunFolder
-from hrbench.suite import load_suite
-from hrbench.suite import schema as suite_schema
-from hrbench.types import Entry, HrbenchError, MissingError, Result, Suite, UsageError, Variant
+from hrbench.types import Entry, Event, HrbenchError, MissingError, Result, Suite, UsageError, Variant
 from hrbench.units import amount
 
 if TYPE_CHECKING:
     from hrbench.cost.ledger import Row
+    from hrbench.evaluate import Settings
+    from hrbench.fetch_weights import Wanted
+    from hrbench.progress import Bars, Lines
+    from hrbench.store import RunFolder
 
 Say = Callable[[str], object]
 
 
 def _settings(arguments: Namespace) -> Settings:
-    named = {name: getattr(arguments, name) for name in ("device", "workers", "verify") if hasattr(arguments, name)}
+    from hrbench.evaluate import Settings
+
+    given = ("device", "workers", "verify", "offline")
+    named = {name: getattr(arguments, name) for name in given if hasattr(arguments, name)}
     return Settings(data=Path(arguments.data), weights=Path(arguments.weights), **named)
 
 
 def _suite(arguments: Namespace) -> Suite:
+    from hrbench.suite import load_suite
+
     return load_suite(
         arguments.suite, known(), overrides=arguments.overrides, only=arguments.only, limit=arguments.limit
     )
@@ -41,14 +49,13 @@ def _suite(arguments: Namespace) -> Suite:
 
 
 def run(arguments: Namespace, say: Say) -> int:
-    from hrbench.progress import Bars, Lines
     from hrbench.runner import NO_COSTS
     from hrbench.runner import run as run_suite
+    from hrbench.store import RunFolder
 
     suite = _suite(arguments)
     folder = RunFolder(arguments.out or Path("runs") / suite.name)
-    bars = sys.stderr.isatty() and not arguments.plain
-    listener = Bars() if bars else Lines(say)
+    listener = _listener(arguments, say)
     try:
         results = list(run_suite(suite, folder, _settings(arguments), listener))
     finally:
@@ -59,6 +66,13 @@ def run(arguments: Namespace, say: Say) -> int:
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" and not r.provenance.get("costs_only") for r in results)
     return 3 if failed or nothing or (arguments.strict and lacking) else 0
+
+
+def _listener(arguments: Namespace, say: Say) -> Bars | Lines:
+    """Bars where a person looks on, lines where a log is written."""
+    from hrbench.progress import Bars, Lines
+
+    return Bars() if sys.stderr.isatty() and not arguments.plain else Lines(say)
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
@@ -100,6 +114,8 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, say: Say) -
 
 
 def report(arguments: Namespace, say: Say) -> int:
+    from hrbench.store import RunFolder
+
     runs = [RunFolder(path) for path in arguments.runs]
     for run in runs:
         if not run.path.is_dir():
@@ -166,6 +182,8 @@ class _Checked:
 
 def _checked(entry: Entry, settings: Settings) -> _Checked:
     """Looks at an entry: its ground truth is read, its network is not built."""
+    from hrbench.evaluate import assemble
+
     try:
         if ":" in entry.variant.use:  # code of one's own: whether it can be imported shows only by importing it
             resolve("hrbench.models", entry.variant.use)
@@ -209,7 +227,7 @@ def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.latency import measure_latency
     from hrbench.cost.operations import count_operations, on_meta, operation_costs, parameter_costs
     from hrbench.cost.samples import percentile_costs
-    from hrbench.evaluate import device_of
+    from hrbench.evaluate import Settings, build, device_of
     from hrbench.measure import as_input
 
     variant = _variant(arguments)
@@ -266,12 +284,12 @@ def _ledger(heading: str, rows: Sequence[tuple[str, Row]]) -> str:
 
 
 def models(arguments: Namespace, say: Say) -> int:
-    say(listing.models(arguments.name, _settings(arguments)))
+    say(listing.models(arguments.name, arguments.task, Path(arguments.weights)))
     return 0
 
 
 def datasets(arguments: Namespace, say: Say) -> int:
-    say(listing.datasets(arguments.name, _settings(arguments)))
+    say(listing.datasets(arguments.name, Path(arguments.data)))
     return 0
 
 
@@ -281,5 +299,63 @@ def metrics(arguments: Namespace, say: Say) -> int:
 
 
 def schema(arguments: Namespace, say: Say) -> int:
+    from hrbench.suite import schema as suite_schema
+
     say(json.dumps(suite_schema(known()), indent=2))
     return 0
+
+
+# --- downloads -------------------------------------------------------------------------------------------------------
+
+
+def fetch(arguments: Namespace, say: Say) -> int:
+    """Weights of one network, or of all whose name matches: a fault in one of several does not stop the others."""
+    from hrbench import catalog
+    from hrbench.fetch_weights import choose
+
+    folder = Path(arguments.weights)
+    rows = list(listing.chosen(catalog.variants(), arguments.name, "model").values())
+    published = [row for row in rows if row.weights] or rows
+    if len(published) < len(rows):
+        say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published")
+    seen: set[Path] = set()
+    left = 0
+    for row in published:
+        try:
+            want = choose(row, arguments.source, folder, arguments.force)
+            if want.target not in seen:
+                seen.add(want.target)
+                left += not _fetched(want, arguments, say)
+        except HrbenchError as error:
+            if len(published) == 1:
+                raise
+            say(f"{row.name}: {error}")
+            left += 1
+    if arguments.offline and left:
+        raise UsageError(
+            f"--offline was given, so {amount(left, 'file')} of {amount(len(rows), 'network')} stayed away"
+        )
+    return 3 if left else 0
+
+
+def _fetched(want: Wanted, arguments: Namespace, say: Say) -> bool:
+    """Whether the file is here at the end; says what became of it."""
+    from hrbench.fetch_weights import check, obtain
+
+    if want.here is not None:
+        say(f"{want.name}: {want.here} is there already; {check(want)}")
+        return True
+    if arguments.offline:
+        say(f"{want.name}: would download {want.source.address} to {want.target}")
+        return False
+    listener = _listener(arguments, say)
+    try:
+        line = obtain(
+            want,
+            progress=lambda done, total: listener(Event("progress", want.name, "download", "bytes", done, total)),
+            note=lambda text: listener(Event("note", want.name, text=text)),
+        )
+    finally:
+        listener.close()
+    say(f"{want.name}: {line}")
+    return True

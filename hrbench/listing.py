@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hrbench import catalog, resolve
-from hrbench.evaluate import Settings
 from hrbench.known import known
-from hrbench.models.weight_files import Found, find_weights
+from hrbench.models.weight_files import Found, Source, find_weights, source_of
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
 from hrbench.units import amount, exact, interval, show, size, with_unit
 
@@ -31,9 +30,10 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """Names and values in two columns."""
+    """Names and values in two columns; further lines of a value lie below its first."""
     width = max(map(len, pairs))
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in pairs.items())
+    below = "\n" + " " * (width + 2)
+    return "\n".join(f"{name.ljust(width)}  {below.join(value.splitlines())}" for name, value in pairs.items())
 
 
 def chosen(rows: Mapping[str, T], pattern: str, what: str) -> dict[str, T]:
@@ -48,63 +48,148 @@ def chosen(rows: Mapping[str, T], pattern: str, what: str) -> dict[str, T]:
     return found
 
 
-def models(pattern: str, settings: Settings) -> str:
-    """The catalog's networks: one in full, or a line each with parameters and weights on this disk."""
-    rows = chosen(catalog.variants(), pattern, "model")
+def models(pattern: str, task: str, weights: Path) -> str:
+    """The catalog's networks: one in full, or all that match by task and family, with their weights on this disk.
+
+    task: only networks of this task, "" for all. weights: the folder of weights. Raises UsageError where there is none.
+    """
+    rows = list(chosen(catalog.variants(), pattern, "model").values())
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    if task and task not in tasks:
+        raise UsageError(f"there is no model {pattern or '*'!r} of task {task!r}: {resolve.suggestion(task, tasks)}")
+    rows = [row for row in rows if task in ("", row.task)]
     if len(rows) == 1:
-        return _model(next(iter(rows.values())), settings)
-    table = [["model", "network", "input", "parameters", "weights here"]]
-    for row in rows.values():
-        found = find_weights(row, None, settings.weights)
-        there = f"{found.source}: {found.path.name}" if isinstance(found, Found) else "-"
-        count = show(row.parameters, "count") if row.parameters else "-"
-        table.append([row.name, row.title, size(row.input), count, there])
-    return columns(table, right=(3,))
+        return model(rows[0], weights)
+    groups: dict[tuple[str, str], list[Variant]] = {}
+    for row in rows:
+        groups.setdefault((row.task, family(row)), []).append(row)
+    shown = sorted(groups, key=lambda group: tasks.index(group[0]))  # families stay in the order of the catalog
+    lines = iter(
+        columns([MODELS, *(_line(row, weights) for group in shown for row in groups[group])], right=(3,)).splitlines()
+    )
+    text = [next(lines), next(lines)]
+    for group in shown:
+        text += ["", f"{group[0]}: {group[1]} ({len(groups[group])})", *(next(lines) for _ in groups[group])]
+    return "\n".join([*text, "", _total(rows, weights)])
 
 
-def _model(row: Variant, settings: Settings) -> str:
-    found = find_weights(row, None, settings.weights)
-    published = ", ".join(f"{key} {value}" for key, value in row.published.items())
-    return facts(
-        {
-            "model": row.name + (" (miniature)" if row.miniature else ""),
-            "network": row.title,
-            "task": row.task,
-            "use": row.use,
-            "args": _flat(row.args) or "none",
-            "input": f"{size(row.input)} (height x width), {row.colour}",
-            "mean, std": f"{_flat(row.mean)}; {_flat(row.std)}, by channel position, of values in [0, 1]",
-            "parameters": f"{row.parameters:,}" if row.parameters else "not recorded",
-            "weights": _flat(row.weights) or "none published",
-            "weights here": str(found.path) if isinstance(found, Found) else found,
-            "published row": published or "none",
-        }
+MODELS = ("model", "network", "input", "params (M)", "weights")
+
+
+def family(row: Variant) -> str:
+    """What a network is listed with: the entry point that makes it, or the source it comes from."""
+    return row.use.partition(":")[0]
+
+
+def _line(row: Variant, weights: Path) -> tuple[str, ...]:
+    count = show(row.parameters, "count") if row.parameters else "-"
+    return (row.name, row.title, size(row.input), count, _weights(row, weights))
+
+
+def _weights(row: Variant, folder: Path) -> str:
+    """Which weights are here, or where they come from, in a few words."""
+    found = find_weights(row, None, folder)
+    if isinstance(found, Found):
+        return f"{found.source}: {found.path.name}"
+    if row.absent:
+        return "cannot be built"
+    sources = [source_of(row, name) for name in row.weights]
+    by_address = [source.name for source in sources if source.address]
+    by_hand = [source.name for source in sources if not source.address]
+    ways = [f"to fetch: {', '.join(by_address)}"] if by_address else []
+    ways += [f"by hand: {', '.join(by_hand)}"] if by_hand else []
+    return "; ".join(ways) or "none published"
+
+
+def _total(rows: Sequence[Variant], weights: Path) -> str:
+    here = sum(isinstance(find_weights(row, None, weights), Found) for row in rows)
+    absent = sum(bool(row.absent) for row in rows)
+    counted = amount(len(rows), "network") + (f", {absent} of them cannot be built" if absent else "")
+    return (
+        f"{counted}; weights of {here} are here. All about one: hrbench models NAME; "
+        "its weights, where they are to fetch: hrbench fetch weights NAME"
     )
 
 
-def datasets(pattern: str, settings: Settings) -> str:
+def model(row: Variant, weights: Path) -> str:
+    """All about one network of the catalog."""
+    pairs = {
+        "model": row.name + (" (miniature)" if row.miniature else ""),
+        "network": row.title,
+        "task": row.task,
+        "cannot be built": row.absent,
+        "use": row.use,
+        "args": _args(row.args) or "none",
+        "input": f"{size(row.input)} (height x width), {row.colour}",
+        "mean, std": f"{_flat(row.mean)}; {_flat(row.std)}, by channel position, of values in [0, 1]",
+        "parameters": f"{row.parameters:,}" if row.parameters else "not recorded",
+        "weights": "\n".join(_source(source_of(row, name), row, weights) for name in row.weights) or "none published",
+        "published": _published(row),
+    }
+    if any(source_of(row, name).address for name in row.weights):
+        pairs["to fetch them"] = f"hrbench fetch weights {row.name}"
+    return facts({name: value for name, value in pairs.items() if value})
+
+
+def _source(source: Source, row: Variant, folder: Path) -> str:
+    """A source of weights: what it is called, where it is from, its digest, and where it is or was looked for."""
+    found = find_weights(row, source.name, folder)
+    known = f", SHA-256 {source.sha256}{'' if len(source.sha256) == 64 else '...'}" if source.sha256 else ""
+    origin = source.address or f"{source.file} from {source.home}"
+    looked = " and ".join(map(str, source.places(folder)))
+    there = f"here: {found.path}" if isinstance(found, Found) else f"not here: {looked}"
+    return f"{source.name}: {origin}{known}\n  {there}"
+
+
+def _published(row: Variant) -> str:
+    """The literature's row of a network: which it is, its figures, and who states them."""
+    if not row.published:
+        return "none"
+    from hrbench.report.published import linked_row
+
+    link = ", ".join(f"{key} {value}" for key, value in row.published.items())
+    found = linked_row(row.published)
+    if found is None:
+        return f"{link}\n  (reports/published has no such row)"
+    rest = {key: value for key, value in found.items() if key not in (*row.published, "source") and value is not None}
+    figures = f"\n  {_flat(rest)}" if rest else ""
+    return f"{link}{figures}" + (f"\n  source: {found['source']}" if "source" in found else "")
+
+
+def _args(args: Mapping[str, Any], indent: str = "") -> str:
+    """Arguments in one line, those that are networks themselves in lines of their own below."""
+    plain = {key: value for key, value in args.items() if not (isinstance(value, Mapping) and "use" in value)}
+    lines = [indent + _flat(plain)] if plain else []
+    for key, value in args.items():
+        if key not in plain:
+            lines.append(f"{indent}{key}: {value['use']}")
+            lines += [_args(value["args"], indent + "  ")] if value.get("args") else []
+    return "\n".join(lines)
+
+
+def datasets(pattern: str, data: Path) -> str:
     """The catalog's data sets: one in full, or a line each saying whether it is on this disk."""
     rows = chosen(catalog.datasets(), pattern, "data set")
     if len(rows) == 1:
-        return _dataset(next(iter(rows.values())), settings)
+        return _dataset(next(iter(rows.values())), data)
     table = [["data set", "task", "metrics", "here"]]
     for row in rows.values():
-        gaps = missing(row, settings)
+        gaps = missing(row, data)
         there = "yes" if not gaps else "drawn on first use" if row.draw else f"no: {amount(len(gaps), 'thing')} missing"
         table.append([row.name, row.task, ", ".join(row.metrics), there])
     return columns(table)
 
 
-def missing(row: DatasetRow, settings: Settings) -> list[str]:
+def missing(row: DatasetRow, data: Path) -> list[str]:
     """What of a data set the default protocol of its task lacks on this disk, in sentences."""
     protocol = {**asdict(known().protocols[row.task]()), **row.fixed}
     try:
-        return resolve.resolve("hrbench.datasets", row.use)(settings.data, **row.args).missing(protocol)
+        return resolve.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol)
     except HrbenchError as error:
         return [str(error)]
 
 
-def _dataset(row: DatasetRow, settings: Settings) -> str:
+def _dataset(row: DatasetRow, data: Path) -> str:
     pairs = {
         "data set": row.name + (" (miniature)" if row.miniature else ""),
         "title": row.title,
@@ -114,7 +199,7 @@ def _dataset(row: DatasetRow, settings: Settings) -> str:
         "metrics": ", ".join(row.metrics),
         "from": row.home,
     }
-    return facts({**pairs, "here": "; ".join(missing(row, settings)) or "yes"})
+    return facts({**pairs, "here": "; ".join(missing(row, data)) or "yes"})
 
 
 def metrics() -> str:

@@ -15,7 +15,7 @@ import hrbench
 from hrbench.cli import EPILOG, EXAMPLES, main, parser
 
 README = Path(__file__).parents[2] / "README.md"
-COMMANDS = ("run", "check", "score", "profile", "report", "models", "datasets", "metrics", "schema")
+COMMANDS = ("run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema")
 
 
 OWN_TABLE = """
