@@ -1,0 +1,95 @@
+"""What the adapters have in common: libraries imported late, and outputs in the form that a task's networks return.
+
+A library's network is returned itself, with hooks, not wrapped: so its state-dict keys are the library's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hrbench.types import EntryError, UsageError
+
+SAYS = {
+    "pose": "heatmaps (N, K, h, w)",
+    "segmentation": "logits (N, C, h, w), or a list of such whose last is used",
+    "classification": "logits (N, C)",
+    "detection": "a list of dictionaries with boxes (M, 4), scores (M,) and labels (M,), one for each image",
+    "backbone": "a list of maps (N, C, h, w), finest first",
+}
+
+
+def library(name: str) -> Any:
+    """A module, imported on the CPU: tensors that it makes for itself must not be on the meta device of a caller."""
+    with torch.device("cpu"):
+        return importlib.import_module(name)
+
+
+def fits(task: str, tasks: Sequence[str], what: str) -> None:
+    """Raises UsageError unless a source has networks for the task ("" asks for none in particular)."""
+    if task and task not in tasks:
+        raise UsageError(f"{what} is for {' and '.join(tasks)}, not for {task}: give it the task it is made for")
+
+
+def returning(net: nn.Module, task: str, what: str, take: Callable[[Any], Any] | None = None) -> nn.Module:
+    """The network itself, returning from now on what `take` makes of its output, checked to be what the task says.
+
+    what: the network in words, for errors. Outputs of task "" are not checked.
+    """
+    net.register_forward_hook(partial(_taken, task, what, take))
+    return net
+
+
+def _taken(task: str, what: str, take: Callable[[Any], Any] | None, net: nn.Module, given: Any, output: Any) -> Any:
+    return checked(output if take is None else take(output), task, what)
+
+
+def checked(output: Any, task: str, what: str) -> Any:
+    """The output, where it is what networks of the task return; a tuple of maps as a list. EntryError otherwise."""
+    if isinstance(output, tuple) and task in ("segmentation", "backbone"):
+        output = list(output)
+    if not task or _is_right(output, task):
+        return output
+    raise EntryError(f"{what} returned {described(output)}; a network for {task} returns {SAYS.get(task, task)}")
+
+
+def _is_right(output: Any, task: str) -> bool:
+    if task == "detection":
+        named = {"boxes", "scores", "labels"}
+        return isinstance(output, list) and all(isinstance(one, Mapping) and named <= set(one) for one in output)
+    if isinstance(output, list):
+        return task in ("segmentation", "backbone") and bool(output) and all(map(_is_map, output))
+    if not isinstance(output, Tensor) or task == "backbone":
+        return False
+    return output.ndim == 2 if task == "classification" else _is_map(output)
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 4
+
+
+def described(output: Any) -> str:
+    """Type and shapes of what a network returned, in a few words.
+
+    >>> described({"out": torch.zeros(1, 2)}), described([torch.zeros(3)])
+    ('a dict of out (1, 2)', 'a list of (3,)')
+    """
+    if isinstance(output, Tensor):
+        return str(tuple(output.shape))
+    kind = type(output).__name__
+    if isinstance(output, Mapping):
+        return f"a {kind} of " + ", ".join(f"{key} {described(value)}" for key, value in list(output.items())[:6])
+    if isinstance(output, (list, tuple)) and output:
+        return f"a {kind} of " + ", ".join(described(value) for value in output[:6])
+    return f"a {kind}"
+
+
+def as_backbone(net: nn.Module, channels: Sequence[int], strides: Sequence[int]) -> nn.Module:
+    """The network with what a detector asks of its backbone: channels and strides of its maps, finest first."""
+    net.channels, net.strides = tuple(map(int, channels)), tuple(map(int, strides))  # type: ignore[assignment]
+    return net

@@ -1,0 +1,57 @@
+"""Where a network of the Hugging Face hub lies on this disk. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hrbench.names import source_path
+
+CONFIGS = ["*.json"]
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids the network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | str:
+    """The folder of a network with its config.json, or the reason why there is none, in one sentence.
+
+    name: a folder, written like a path, or a repository "organisation/name", which is looked for in the hub's cache.
+    fetch: whether the network may be used for what is not in it. weights: whether they are to be there too.
+    """
+    path = source_path(f"transformers:{name}")
+    if path is not None:
+        return path if (path / "config.json").is_file() else f"{path}: there is no folder with a config.json"
+    if name.count("/") != 1:
+        return f"{name} is neither a folder nor a repository of the hub"
+    found = _cached(name)
+    if isinstance(found, Path) and (not weights or weights_in(found) is not None):
+        return found
+    return _fetched(name, weights) if fetch else f"{name} is not in the hub's cache: get it by `hf download {name}`"
+
+
+def weights_in(folder: Path) -> Path | None:
+    """The file of a folder that holds its weights, or the list of those that do; None where there is none."""
+    return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _fetched(name: str, weights: bool) -> Path | str:
+    """Fetches a repository's configuration, and its weights as safetensors."""
+    from huggingface_hub import snapshot_download
+
+    wanted = [*CONFIGS, "model*.safetensors"] if weights else CONFIGS
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except Exception as error:  # of many kinds: no such repository, no network, one that asks for consent
+        first = " ".join(str(error).split())[:200]
+        return f"{name} is not in the hub's cache and cannot be fetched: {type(error).__name__}: {first}"

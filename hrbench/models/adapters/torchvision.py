@@ -1,0 +1,154 @@
+"""Networks of torchvision.models: `use: "torchvision:fcn_resnet50"`.
+
+Classifiers, segmenters, detectors, and backbones (`args: {nodes: [layer1, ...]}` names the modules whose outputs are
+its maps; a ResNet's four stages where none are named). Video, optical flow and quantised networks have no task here.
+
+A detector of torchvision normalises and resizes its images itself, and numbers classes from 1, 0 being the
+background. Here the task has prepared the images, so both are switched off: images come as they are, (3, h, w) and
+normalised, and are only padded to a batch; boxes are in their pixels. Labels are the model's own minus one: contiguous
+from 0, in the model's order without the background. Of COCO's weights that is the category id minus one, unused ids
+included (90 classes).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hrbench.models.adapters.shared import as_backbone, fits, library, returning
+from hrbench.names import suggestion
+from hrbench.types import UsageError
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+UNCOUNTED = "anchors, box decoding, top-k, NMS"
+
+
+def build(
+    name: str,
+    *,
+    task: str = "",
+    input: tuple[int, int] | None = None,
+    nodes: Sequence[str] | None = None,
+    **args: Any,
+) -> nn.Module:
+    """torchvision's network of that name with drawn weights and torchvision's own keys.
+
+    Classification: images (N, 3, H, W) -> logits (N, classes). Segmentation: -> logits (N, classes, H, W), or with
+    `aux_loss: true` a list of the auxiliary ones and these. Detection: a list of images (3, h, w) -> a dictionary for
+    each: boxes (M, 4) x1 y1 x2 y2 in its pixels, scores (M,), labels (M,) from 0, and masks (M, h, w) boolean where
+    there are any. Backbone: -> maps at `nodes`, finest first. args: of torchvision's builder, such as num_classes.
+    Raises UsageError for an unknown name or another task.
+    """
+    models = library("torchvision.models")
+    kinds = {
+        "detection": models.list_models(module=models.detection),
+        "segmentation": models.list_models(module=models.segmentation),
+        "classification": models.list_models(module=models),
+    }
+    kind = next((kind for kind, names in kinds.items() if name in names), None)
+    if kind is None:
+        known = [each for names in kinds.values() for each in names]
+        raise UsageError(f"torchvision has no image model {name!r}; {suggestion(name, known)}")
+    fits(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
+    drawn: dict[str, Any] = {"weights": None}
+    if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
+        drawn["weights_backbone"] = None
+    if name in ("googlenet", "inception_v3"):  # they draw by SciPy otherwise, for most of a minute
+        drawn["init_weights"] = False
+    net = models.get_model(name, **drawn, **args)
+    if task == "backbone":
+        return _backbone(net, f"torchvision:{name}", nodes)
+    if nodes is not None:
+        raise UsageError(f"torchvision:{name}: nodes are those of a backbone; the task here is {kind}")
+    if kind == "detection":
+        return _detector(net, f"torchvision:{name}")
+    return returning(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
+
+
+def _heads(output: dict[str, Tensor]) -> Any:
+    """The logits, after the auxiliary ones where there are any: the last is what is used."""
+    return [output["aux"], output["out"]] if "aux" in output else output["out"]
+
+
+# --- backbones -------------------------------------------------------------------------------------------------------
+
+
+def _backbone(net: nn.Module, what: str, nodes: Sequence[str] | None) -> nn.Module:
+    """The part of a classifier up to the last of `nodes`, under the classifier's keys."""
+    if nodes is None and not all(hasattr(net, stage) for stage in STAGES):
+        names = ", ".join(name for name, _ in net.named_children())
+        raise UsageError(f"{what} as a backbone: say which modules give its maps with `nodes`; it consists of {names}")
+    extraction = library("torchvision.models.feature_extraction")
+    asked = list(STAGES if nodes is None else nodes)
+    try:
+        with torch.device("cpu"):
+            part = extraction.create_feature_extractor(net.eval(), {node: node for node in asked})
+    except ValueError as error:
+        raise UsageError(f"{what}: {' '.join(str(error).split())[:200]}") from None
+    for node in part.graph.nodes:  # a hook would be lost when the network is copied, so the graph itself is told
+        if node.op == "output":
+            node.args = (list(node.args[0].values()),)
+    part = torch.fx.GraphModule(part, part.graph).eval()
+    with torch.inference_mode():
+        maps = copy.deepcopy(part).to("meta")(torch.empty(1, 3, 256, 256, device="meta"))
+    return as_backbone(part, [each.shape[1] for each in maps], [256 // each.shape[2] for each in maps])
+
+
+# --- detectors -------------------------------------------------------------------------------------------------------
+
+
+def _detector(net: Any, what: str) -> nn.Module:
+    """A detector that takes normalised images as they are, numbers classes from 0 and can be counted by part."""
+    detection = library("torchvision.models.detection.transform")
+    own = net.transform
+    net.transform = detection.GeneralizedRCNNTransform(
+        own.min_size[0], own.max_size, [0.0] * 3, [1.0] * 3, size_divisible=own.size_divisible, _skip_resize=True
+    )
+    net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
+    net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
+    return returning(net, "detection", what, _from_zero)
+
+
+def _from_zero(found: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Classes from 0 without the background, which RetinaNet's head has as a class like any other; masks boolean."""
+    made = []
+    for each in found:
+        kept = {key: value[each["labels"] > 0] for key, value in each.items()}
+        kept["labels"] = kept["labels"] - 1
+        if "masks" in kept:
+            kept["masks"] = kept["masks"][:, 0] > 0.5  # probabilities (M, 1, h, w), pasted at the boxes
+        made.append(kept)
+    return made
+
+
+def count_two_stages(net: Any, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
+    """Runs backbone, RPN head, box head on `proposals` and mask or joint head on `masks` regions of each image."""
+    features = net.backbone(images)
+    net.rpn.head(list(features.values()))
+    heads, first = net.roi_heads, next(iter(features.values()))
+
+    def regions(count: int, pool: Any) -> Tensor:
+        return first.new_empty(count * len(images), first.shape[1], *pool.output_size)
+
+    heads.box_predictor(heads.box_head(regions(proposals, heads.box_roi_pool)))
+    conditions: dict[str, Any] = {"proposals": proposals}
+    for kind in ("mask", "keypoint"):
+        if getattr(heads, f"{kind}_head", None) is not None:
+            pool = getattr(heads, f"{kind}_roi_pool")
+            getattr(heads, f"{kind}_predictor")(getattr(heads, f"{kind}_head")(regions(masks, pool)))
+            conditions["masks"] = masks
+    pasted = ", pasting of masks" if "masks" in conditions else ""
+    return {**conditions, "not counted": f"{UNCOUNTED}, RoIAlign{pasted}"}
+
+
+def count_one_stage(net: Any, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
+    """Runs backbone and dense heads of RetinaNet, FCOS or SSD; there are neither proposals nor masks."""
+    features = net.backbone(images)
+    net.head([features] if isinstance(features, Tensor) else list(features.values()))
+    return {"not counted": UNCOUNTED}

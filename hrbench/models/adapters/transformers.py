@@ -1,0 +1,230 @@
+"""Networks of transformers (github.com/huggingface/transformers): `use: "transformers:facebook/detr-resnet-50"`.
+
+Wolf et al.: Transformers: State-of-the-Art Natural Language Processing, EMNLP 2020 (system demonstrations). A network
+is named in one of three ways: a folder with config.json and weights ("./vitpose"; written like a path), a repository of
+the Hugging Face hub, or a kind that the library knows ("segformer"), built from its default configuration. Of the hub
+its cache is looked through first; what is not in it is fetched unless HF_HUB_OFFLINE is set, as --offline does.
+
+What the library returns becomes what the task's networks return:
+
+    task              from                        made of it
+    pose              heatmaps                    as they are (ViTPose); data set 0 of a network with experts
+    classification    logits                      as they are
+    segmentation      logits                      as they are, mostly at 1/4 of the input (SegFormer, UPerNet, BEiT)
+                      class and mask queries      sum over queries q of softmax(class_q)[c] x sigmoid(mask_q)[h, w],
+                                                  "no object" left out (Cheng et al., MaskFormer, NeurIPS 2021, 3.3)
+    detection         logits with "no object"     softmax; each query's best class (DETR, YOLOS, Table Transformer)
+                      logits without              sigmoid; the Q best of all pairs of query and class (Deformable DETR,
+                                                  RT-DETR and others, which so choose 100 or Q of them)
+    backbone          feature maps                as they are
+
+Labels of detectors are the configuration's, from 0; boxes are in pixels of each image as it was given.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hrbench.models.adapters.shared import as_backbone, fits, library, returning
+from hrbench.models.adapters.snapshots import folder_of, offline
+from hrbench.names import suggestion
+from hrbench.types import InputError, MissingError, UsageError
+
+AUTO = {
+    "classification": ("AutoModelForImageClassification",),
+    "segmentation": ("AutoModelForSemanticSegmentation", "AutoModelForUniversalSegmentation"),
+    "detection": ("AutoModelForObjectDetection",),
+    "pose": ("AutoModelForPoseEstimation",),
+    "backbone": ("AutoBackbone",),
+}
+
+
+def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> nn.Module:
+    """The library's network with the library's own keys; see the top of this file for what it returns.
+
+    name: a folder, a repository, or a kind of network. weights: whether those that lie with it are read, all keys both
+    ways, or weights are drawn. args: fields of its configuration, such as num_labels. Raises UsageError for an unknown
+    name or another task, MissingError where a repository is not here, InputError where weights do not fit.
+    """
+    fits(task, tuple(AUTO), f"transformers:{name}")
+    transformers = library("transformers")
+    folder = folder_of(name, fetch=not offline(), weights=weights)
+    config = _config(transformers, name, folder, args)
+    kind = _kind(transformers, config, task, name)
+    if weights and isinstance(folder, Path):
+        net = _loaded(kind, folder, config)
+    else:
+        net = _drawn(kind, config)
+    return _adapted(net, task or _task_of(transformers, config), f"transformers:{name}")
+
+
+def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str, Any]) -> Any:
+    """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
+    if isinstance(folder, Path):
+        try:
+            config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, **args)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder / 'config.json'}: {_line(error)}") from error
+    elif name in transformers.CONFIG_MAPPING:
+        config = transformers.AutoConfig.for_model(name, **args)
+    elif "/" in name:
+        raise MissingError(folder)
+    else:
+        hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
+        raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
+    if hasattr(config, "use_pretrained_backbone"):
+        config.use_pretrained_backbone = False  # it would be fetched, only to be written over
+    return config
+
+
+def _kind(transformers: Any, config: Any, task: str, name: str) -> Any:
+    """The class of network that the task takes for this configuration."""
+    known = []
+    for auto in AUTO.get(task or _task_of(transformers, config), ()):
+        mapping = getattr(getattr(transformers, auto, None), "_model_mapping", {})
+        if type(config) in mapping:
+            found = mapping[type(config)]
+            return found[0] if isinstance(found, tuple) else found
+        known += [each.model_type for each in mapping.keys()]  # noqa: SIM118 (no dictionary: it imports as it goes)
+    if task == "pose" and config.model_type == "vitpose":  # before there was an automatic class for poses
+        return transformers.VitPoseForPoseEstimation
+    raise UsageError(
+        f"transformers:{name} is a {config.model_type}, of which transformers has none for {task or 'any task here'}; "
+        + suggestion(config.model_type, known)
+    )
+
+
+def _task_of(transformers: Any, config: Any) -> str:
+    """The first task that there is a network of this configuration for, the ones saved with it first."""
+    named = " ".join(config.architectures or ())
+    for task, autos in AUTO.items():
+        for auto in autos:
+            mapping = getattr(getattr(transformers, auto, None), "_model_mapping", {})
+            if type(config) in mapping and (not named or mapping[type(config)].__name__ in named):
+                return task
+    return ""
+
+
+def _drawn(kind: Any, config: Any) -> nn.Module:
+    return kind._from_config(config) if hasattr(kind, "_from_config") else kind(config)
+
+
+def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
+    """The network with the weights of its folder; InputError where a key has no partner."""
+    try:
+        with torch.device("cpu"):
+            net, report = kind.from_pretrained(
+                str(folder), config=config, output_loading_info=True, local_files_only=True, dtype=torch.float32
+            )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"the weights in {folder} cannot be read: {_line(error)}") from error
+    wrong = [
+        f"{len(report[key])} {what}: {', '.join(sorted(map(str, report[key]))[:5])}"
+        for key, what in (
+            ("missing_keys", "missing from the file"),
+            ("unexpected_keys", "left over"),
+            ("mismatched_keys", "of another shape"),
+        )
+        if report.get(key)
+    ]
+    if wrong:
+        raise InputError(f"the weights in {folder} do not fit {kind.__name__}; {'; '.join(wrong)}")
+    return net
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+# --- what goes in and what comes out ---------------------------------------------------------------------------------
+
+
+def _adapted(net: Any, task: str, what: str) -> nn.Module:
+    taken = inspect.signature(net.forward).parameters
+    if task == "detection":
+        net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
+        net.register_forward_hook(partial(_boxes, int(net.config.num_labels)))
+        return returning(net, task, what)
+    experts = getattr(getattr(net.config, "backbone_config", None), "num_experts", 1)
+    if task == "pose" and (experts or 1) > 1 and "dataset_index" in taken:
+        net.register_forward_pre_hook(_first_data_set, with_kwargs=True)
+    takes = {
+        "pose": lambda output: output["heatmaps"] if "heatmaps" in output else output,
+        "classification": lambda output: output["logits"],
+        "segmentation": _semantic,
+        "backbone": lambda output: list(output["feature_maps"]),
+    }
+    net = returning(net, task, what, takes.get(task))
+    if task == "backbone":
+        channels = net.channels
+        return as_backbone(net, channels, _strides(net))
+    return net
+
+
+def _strides(net: Any) -> list[int]:
+    """Strides of a backbone's maps, as far as its name of stages tells: each halves, the first is the patch's."""
+    patch = getattr(net.config, "patch_size", 4)
+    first = int(patch if isinstance(patch, int) else patch[0])
+    index = {name: i for i, name in enumerate(net.stage_names)}
+    return [first * 2 ** max(index[name] - 1, 0) for name in net.out_features]
+
+
+def _first_data_set(net: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    return given, {"dataset_index": torch.zeros(len(given[0]), dtype=torch.long, device=given[0].device), **named}
+
+
+def _semantic(output: Any) -> Tensor:
+    """Logits, or scores (N, C, h, w) of class queries (N, Q, C + 1) and mask queries (N, Q, h, w)."""
+    classes = next((output[key] for key in ("class_queries_logits", "logits") if key in output), None)
+    masks = next((output[key] for key in ("masks_queries_logits", "pred_masks") if key in output), None)
+    if masks is None:
+        return output["logits"] if classes is not None else output
+    assert classes is not None
+    return torch.einsum("nqc,nqhw->nchw", classes.softmax(-1)[..., :-1], masks.sigmoid())
+
+
+def _together(masked: bool, what: str, net: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    """A list of images (3, h, w), or a batch of them, as one batch with a mask of what is image.
+
+    The sizes are kept for `_boxes`, which turns the answer back. Networks that take no mask need one size.
+    """
+    images = list(given[0])
+    sizes = [tuple(image.shape[-2:]) for image in images]
+    net.__dict__["_sizes"] = sizes
+    if len(set(sizes)) == 1:
+        return (torch.stack(images),), named
+    if not masked:
+        raise UsageError(f"{what} takes images of one size in a batch, not of {len(set(sizes))}: set batch to 1")
+    height, width = (max(side) for side in zip(*sizes, strict=True))
+    batch = images[0].new_zeros(len(images), 3, height, width)
+    mask = torch.zeros(len(images), height, width, dtype=torch.long, device=batch.device)
+    for row, image, (h, w) in zip(range(len(images)), images, sizes, strict=True):
+        batch[row, :, :h, :w] = image
+        mask[row, :h, :w] = 1
+    return (batch,), {"pixel_mask": mask, **named}
+
+
+def _boxes(classes: int, net: Any, given: Any, output: Any) -> list[dict[str, Tensor]]:
+    """Logits (N, Q, C or C + 1) and boxes (N, Q, 4), centre and size in shares of the image, as detections."""
+    logits, boxes = output["logits"], output["pred_boxes"]
+    if logits.shape[-1] == classes + 1:
+        scores, labels = logits.softmax(-1)[..., :-1].max(-1)  # (N, Q)
+        queries = torch.arange(logits.shape[1], device=logits.device).expand_as(labels)
+    else:
+        scores, pairs = logits.sigmoid().flatten(1).topk(logits.shape[1])
+        labels, queries = pairs % logits.shape[-1], pairs // logits.shape[-1]
+    centres, sizes = boxes[..., :2], boxes[..., 2:]
+    corners = torch.cat([centres - sizes / 2, centres + sizes / 2], -1)
+    found = []
+    for row, (height, width) in enumerate(net.__dict__.pop("_sizes")):
+        scale = corners.new_tensor([width, height, width, height])
+        taken = corners[row].gather(0, queries[row][:, None].expand(-1, 4))
+        found.append({"boxes": taken * scale, "scores": scores[row], "labels": labels[row]})
+    return found
