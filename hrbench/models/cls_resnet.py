@@ -11,10 +11,10 @@ Table XV: "we follow the PyTorch implementation of ResNets and replace the 7x7 c
     152      3, 8, 36, 3                60,222,120    60.2M     10.74    10.7
 
 Of ResNet-38, 72 and 106 the paper says that two 3x3 convolutions form the units and "an extra bottleneck is used to
-increase the dimension of output feature maps from 512 to 2048". Their depths are those of 3-4-6-3, 3-4-23-3 and 3-8-36-3
-basic blocks with this stem, one bottleneck and the classifier; such networks have 28.1, 48.2 and 64.7 million parameters
-where the table has 28.3, 48.4 and 64.9. What the difference is, it does not say, so they are not here. Nobody has
-published weights. Keys are torchvision's, but for the stem (conv1, bn1, conv2, bn2, as in HRNet).
+increase the dimension of output feature maps from 512 to 2048". Their depths are those of 3-4-6-3, 3-4-23-3 and
+3-8-36-3 basic blocks with this stem, one bottleneck and the classifier; such networks have 28.1, 48.2 and 64.7 million
+parameters where the table has 28.3, 48.4 and 64.9. What the difference is, it does not say, so they are not here.
+Nobody has published weights. Keys are torchvision's, but for the stem (conv1, bn1, conv2, bn2, as in HRNet).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ model/DeconvNet/DeconvNet_inference_deploy.prototxt; keys are its layer names wi
     encoder    VGG16's convolutions and 2x2 max poolings: 224 -> 7        each convolution with bias, norm and ReLU
     middle     fc6 7x7 to 4096 (1x1 map), fc7 1x1, fc6-deconv 7x7 back to 512 channels and a 7x7 map
     decoder    unpooling by the kept indices and transposed 3x3 convolutions:
-               deconv5_1 to 5_3 512;  4_1 to 4_3 512, 512, 256;  3_1 to 3_3 256, 256, 128;  2_1, 2_2 128, 64;  1_1, 1_2 64
+               deconv5_1 to 5_3 512;  4_1 to 4_3 512, 512, 256;  3_1 to 3_3 256, 256, 128;  2_1, 2_2 128, 64;
+               1_1, 1_2 64
     parameters (21 classes)    251,805,653, with bias, scale and shift of every layer
 """
 
@@ -72,7 +73,7 @@ class DeconvNet(nn.Module):
         x = self.layer("fc7", "bnfc7", x)
         x = self.layer("fc6-deconv", "fc6-deconv-bn", x)  # (N, 512, H / 32, W / 32)
         for i, (_, count) in reversed(list(enumerate(STAGES, start=1))):
-            x = F.max_unpool2d(x, kept[i - 1], 2)
+            x = F.max_unpool2d(x, kept[i - 1], [2, 2])
             for j in range(1, count + 1):
                 x = self.layer(f"deconv{i}_{j}", f"debn{i}_{j}", x)
         return self.get_submodule("seg-score-voc")(x)

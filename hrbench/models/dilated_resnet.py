@@ -9,10 +9,10 @@ Rethinking Atrous Convolution for Semantic Image Segmentation, 2017, DeepLabV3).
     Dilated-ResNet   deep     fcn     52,071,891    52.1M           1661.6      1661.6
     DeepLabV3        plain    aspp    58,040,147    58.0M           1778.7      1778.7
 
-The table names only the backbone, D-ResNet-101. Stems and heads are our reading, fixed by both figures of each row: the
-deep stem is the three 3x3 convolutions (64, 64, 128) of the PSPNet code, the plain one ResNet's 7x7; the fcn head is one
-3x3 convolution, the aspp head DeepLabV3's pooling without the 3x3 convolution that torchvision puts behind it. No such
-reading gives the PSPNet row (65.9M, 2017.6). Keys are torchvision's `deeplabv3_resnet101`, its stem and head apart.
+The table names only the backbone, D-ResNet-101. Stems and heads are our reading, fixed by both figures of each row:
+the deep stem is three 3x3 convolutions (64, 64, 128), the plain one ResNet's 7x7; the fcn head is one 3x3 convolution,
+the aspp head DeepLabV3's pyramid without the 3x3 convolution that torchvision puts behind it. No such reading gives the
+PSPNet row (65.9M, 2017.6). Keys are torchvision's `deeplabv3_resnet101`, its stem and head apart.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def dilated_resnet(depth: int = 101, classes: int = 19, head: Head = "fcn", stem
     if depth not in BLOCKS:
         raise UsageError(f"dilated_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
     if head not in ("fcn", "aspp") or stem not in ("plain", "deep"):
-        raise UsageError(f"dilated_resnet: head {head!r}, stem {stem!r} were given; heads: fcn, aspp; stems: plain, deep.")
+        raise UsageError(
+            f"dilated_resnet: head {head!r}, stem {stem!r} were given; heads: fcn, aspp; stems: plain, deep."
+        )
     if classes < 1:
         raise UsageError(f"dilated_resnet: classes {classes} was given; there is at least 1.")
     return DilatedResNet(depth, classes, head, stem)

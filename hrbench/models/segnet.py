@@ -4,8 +4,8 @@ Badrinarayanan, Kendall, Cipolla: SegNet: A Deep Convolutional Encoder-Decoder A
 TPAMI 2017. Layers as in alexgkendall/SegNet-Tutorial, Models/segnet_inference.prototxt; keys are its layer names, as
 `conv1_1` and `conv1_1_bn` (a BN of Caffe has scale and shift alone; the running statistics are added).
 
-    encoder    conv1_1, 1_2    conv2_1, 2_2    conv3_1 to 3_3    conv4_1 to 4_3    conv5_1 to 5_3    then 2x2 max pooling
-    channels   64              128             256               512               512               each
+    encoder    conv1_1, 1_2    conv2_1, 2_2    conv3_1 to 3_3    conv4_1 to 4_3    conv5_1 to 5_3    and 2x2 max pooling
+    channels   64              128             256               512               512               after each
     decoder    unpooling by the kept indices, then the same convolutions backwards (conv5_3_D ... conv1_1_D); the last
                of a stage writes the width of the next lower one, conv1_1_D the classes
     parameters (11 classes, CamVid)    29,449,355, with bias, scale and shift of every layer
@@ -67,7 +67,7 @@ class SegNet(nn.Module):
             kept.append((indices, size))
         for i, (_, count) in reversed(list(enumerate(STAGES, start=1))):
             indices, size = kept[i - 1]
-            x = F.max_unpool2d(x, indices, 2, output_size=size)
+            x = F.max_unpool2d(x, indices, [2, 2], output_size=size)
             for j in range(count, 0, -1):
                 x = self.layer(f"conv{i}_{j}_D", x)
         return x

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+
+from hrbench.models.cls_resnet import cls_resnet
+from hrbench.types import UsageError
+
+
+@pytest.mark.parametrize(("depth", "millions"), [(50, 25.6), (101, 44.6), (152, 60.2)])
+def test_the_papers_parameter_counts(depth: int, millions: float) -> None:
+    """arXiv 1908.07919, Table XV."""
+    with torch.device("meta"):
+        net = cls_resnet(depth)
+        peer = getattr(torchvision.models, f"resnet{depth}")(weights=None)
+    assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == millions
+    after = {key: value.shape for key, value in peer.state_dict().items() if key.startswith(("layer", "fc."))}
+    assert {key: value.shape for key, value in net.state_dict().items() if key.startswith(("layer", "fc."))} == after
+
+
+def test_behind_the_stem_it_computes_what_torchvisions_does() -> None:
+    torch.manual_seed(0)
+    peer = torchvision.models.resnet50(weights=None).eval()
+    net = cls_resnet(50).eval()
+    rest = {key: value for key, value in peer.state_dict().items() if key.startswith(("layer", "fc."))}
+    net.load_state_dict(rest, strict=False)
+    stem = torch.nn.Sequential(net.conv1, net.bn1, net.relu, net.conv2, net.bn2, net.relu)
+    peer.conv1, peer.bn1, peer.relu, peer.maxpool = stem, *(torch.nn.Identity() for _ in range(3))
+    image = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        torch.testing.assert_close(net(image), peer(image))
+
+
+def test_arguments_that_make_no_network() -> None:
+    with pytest.raises(UsageError, match="depth 38 was given; there are 50, 101, 152"):
+        cls_resnet(38)
+    with pytest.raises(UsageError, match="classes 0 was given"):
+        cls_resnet(classes=0)
