@@ -7,8 +7,8 @@ and of HRNet/HRNet-{Semantic-Segmentation,Image-Classification,Object-Detection}
 
     entry           reads of the branches              enlarges by    parameters
     pose_hrnet      the highest                        nearest        w32 28,536,113  w48 63,595,745 (17 joints)
-    seg_hrnet       all, enlarged and concatenated     bilinear       w40 45,216,355  w48 65,859,379 (19 classes)
-    seg_hrnet_ocr   the same, then ocr.py              bilinear       w48 70,368,614 (19 classes)
+    seg_hrnet       all, enlarged and concatenated     bilinear       w40 45,894,435  w48 65,859,379 (19 classes)
+    seg_hrnet_ocr   the same, then ocr.py              bilinear       w48 70,372,678 (19 classes)
     det_hrnetv2p    the same, then a pyramid           nearest        w32 32,379,072 (backbone and neck)
     cls_hrnet       all, each added to the next lower  nearest        w18 21,299,004  w48 77,469,864
 
