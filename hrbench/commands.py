@@ -332,9 +332,7 @@ def fetch(arguments: Namespace, say: Say) -> int:
             say(f"{row.name}: {error}")
             left += 1
     if arguments.offline and left:
-        raise UsageError(
-            f"--offline was given, so {amount(left, 'file')} of {amount(len(rows), 'network')} stayed away"
-        )
+        raise UsageError(f"--offline: nothing was downloaded, and weights of {amount(left, 'network')} are not here")
     return 3 if left else 0
 
 

@@ -1,0 +1,131 @@
+"""What the listing commands say of networks: every row, its weights, its place in the literature."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrbench import catalog, listing
+from hrbench.types import UsageError, Variant
+
+BACKBONE = {"use": "resnet", "args": {"depth": 50, "stem": {"use": "stem"}}}
+ROWS = {
+    row.name: row
+    for row in (
+        Variant(
+            "pose_a",
+            use="pose_hrnet",
+            task="pose",
+            input=(256, 192),
+            title="Pose A",
+            args={"width": 32},
+            parameters=28_536_113,
+            weights={"official": "a.pth", "openmmlab": "https://models.example/a-c78dce93.pth", "timm": "timm/a.in1k"},
+            published={"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"},
+        ),
+        Variant(
+            "det_b",
+            use="faster_rcnn",
+            task="detection",
+            input=(800, 1333),
+            title="Detector B",
+            args={"classes": 80, "backbone": BACKBONE, "sizes": [32, 64]},
+            parameters=5_000_000,
+        ),
+        Variant("pose_c", use="torchvision:c", task="pose", input=(64, 64), title="C", weights={"official": "c.pth"}),
+        Variant(
+            "pose_d", use="pose_hrnet", task="pose", input=(64, 64), title="D", absent="No source states its order."
+        ),
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.setattr(catalog, "variants", lambda: dict(ROWS))
+
+
+def test_networks_are_listed_by_task_and_family(tmp_path: Path) -> None:
+    (tmp_path / "c.pth").touch()
+    lines = [line.rstrip() for line in listing.models("", "", tmp_path).splitlines()]
+    assert lines[0].split("  ")[0] == "model" and lines[0].endswith("weights")
+    assert [line for line in lines if line.endswith(")") and ": " in line] == [
+        "pose: pose_hrnet (2)",
+        "pose: torchvision (1)",
+        "detection: faster_rcnn (1)",
+    ]
+    cells = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in ROWS}
+    assert list(cells) == ["pose_a", "pose_d", "pose_c", "det_b"]
+    shown = re.sub(r"\s+", " ", cells["pose_a"])
+    assert shown == "pose_a Pose A 256×192 28.5 to fetch: openmmlab, timm; by hand: official"
+    assert cells["pose_d"].endswith("-  cannot be built")
+    assert cells["pose_c"].endswith("official: c.pth") and cells["det_b"].endswith("5.0  none published")
+    assert lines[-1].startswith("4 networks, 1 of them cannot be built; weights of 1 are here.")
+
+
+def test_a_pattern_and_a_task_choose(tmp_path: Path) -> None:
+    text = listing.models("pose_*", "pose", tmp_path)
+    assert "3 networks" in text and "det_b" not in text
+    assert listing.models("", "detection", tmp_path).startswith("model       det_b")
+    with pytest.raises(UsageError, match="no model 'det_\\*' of task 'pose': known: detection"):
+        listing.models("det_*", "pose", tmp_path)
+    with pytest.raises(UsageError, match=r"there is no model 'pose_e': did you mean pose_"):
+        listing.models("pose_e", "", tmp_path)
+
+
+def test_all_about_one(tmp_path: Path) -> None:
+    (tmp_path / "a-c78dce93.pth").touch()
+    text = listing.models("pose_a", "", tmp_path)
+    pairs = dict(line.split("  ", 1) for line in text.splitlines() if not line.startswith(" "))
+    assert pairs["to fetch them"].strip() == "hrbench fetch weights pose_a"
+    assert pairs["parameters"].strip() == "28,536,113" and "cannot be built" not in pairs
+    assert "official: a.pth from the model zoo of github.com/leoxiaobin" in text
+    assert f"not here: {tmp_path / 'a.pth'}" in text
+    assert "openmmlab: https://models.example/a-c78dce93.pth, SHA-256 c78dce93..." in text
+    assert f"here: {tmp_path / 'a-c78dce93.pth'}" in text
+    assert "timm: https://huggingface.co/timm/a.in1k/resolve/main/model.safetensors\n" in text
+    assert "AP=74.4" in text and "source: leoxiaobin/deep-high-resolution-net.pytorch README" in text
+
+
+def test_a_network_made_of_networks_is_shown_as_one(tmp_path: Path) -> None:
+    lines = listing.models("det_b", "", tmp_path).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("args"))
+    assert [line[4:].rstrip() if i == start else line for i, line in enumerate(lines[start : start + 5], start)] == [
+        "        classes=80, sizes=32 64",
+        "            backbone: resnet",
+        "              depth=50",
+        "              stem: stem",
+        lines[start + 4],
+    ]
+    assert lines[start + 4].startswith("input")
+
+
+def test_why_a_network_cannot_be_built(tmp_path: Path) -> None:
+    assert "cannot be built  No source states its order." in listing.models("pose_d", "", tmp_path)
+
+
+def test_a_published_row_that_is_not_there_is_said_to_be_missing(tmp_path: Path, monkeypatch) -> None:
+    row = Variant("x", "u", "pose", (8, 8), published={"file": "pose", "section": "mpii", "model": "Nobody's"})
+    assert "(reports/published has no such row)" in listing.model(row, tmp_path)
+
+
+def test_every_row_of_the_catalog_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    rows = catalog.variants()
+    text = listing.models("", "", tmp_path)
+    assert all(name in text for name in rows) and f"\n{len(rows)} networks" in text
+    for row in rows.values():
+        told = listing.model(row, tmp_path)
+        assert row.name in told and (not row.absent or row.absent in told)
+
+
+def test_listing_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys\nfrom hrbench.cli import main\nmain(['models'])\n"
+    code += "print([name for name in ('torch', 'numpy', 'pandas') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr
