@@ -1,0 +1,245 @@
+"""Mask R-CNN as the SpineNet paper and its official code have it: proposals, then a box and a mask for each.
+
+He, Gkioxari, Dollar, Girshick: Mask R-CNN, ICCV 2017; Du, Lin, Jin, Ghiasi, Tan, Cui, Le, Song: SpineNet, CVPR 2020,
+section 4.3. Official code: tensorflow/models 2.17, official/vision (configs/maskrcnn.py, modeling/maskrcnn_model.py,
+modeling/heads/{dense_prediction_heads,instance_heads}.py) and tensorflow/tpu, models/official/detection
+(configs/maskrcnn_config.py, configs/spinenet/*_mrcnn.yaml).
+
+    backbone         input    RPN, box and mask head             anchors       parameters     GMACs
+    SpineNet-49S      640     1, 4, 4 convolutions x 128, 512    size 3, 1      13,946,608      59.70
+    SpineNet-49       640     1, 4, 4 convolutions x 256, 1024   size 3, 1      40,753,521     215.45
+    SpineNet-96      1024     1, 4, 4 convolutions x 256, 1024   size 3, 1      55,185,009     314.13
+    SpineNet-143     1280     1, 4, 4 convolutions x 256, 1024   size 3, 1      79,169,649     497.63
+    SpineNet-190     1536     7, 7, 7 convolutions x 384, 1024   size 5, 1     176,198,465    2074.04
+    ResNet-50-FPN     640     1, 4, 4 convolutions x 256, 1024   size 3, 1      46,301,297     227.04
+
+The last number of a head is the width of its fully connected layer; "size 3, 1" is a side of 3 strides and one scale.
+GMACs are those of convolutions and linear layers, with 1000 proposals through the box head and 100 through the mask
+head. All are the published figures to within a percent. The anchors are those of tensorflow/tpu, which made the paper's
+table; tensorflow/models trains SpineNet-143 with anchor_size=4, scales=3 (79,177,359 parameters).
+
+Classes are those of the official networks: 91 outputs, index 0 the background, 1 to 90 the category ids of COCO.
+**Labels that come out are COCO category ids minus 1, 0 to 89**; ten of them are unused.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+from torchvision.models.detection.rpn import RegionProposalNetwork
+from torchvision.ops import clip_boxes_to_image
+
+from hrbench.models.detector import levels_of
+from hrbench.models.scale_permuted import ACTIVATIONS, Activation, check_choices
+from hrbench.models.tf_boxes import Anchors, crop, decode, select, squares, xywh
+from hrbench.models.tf_layers import Tower, draw, official_norms
+from hrbench.types import UsageError
+
+BOX_CROP, MASK_CROP = 7, 14
+BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+
+
+def spinenet_mask_rcnn(
+    backbone: nn.Module,
+    convs: Sequence[int] = (1, 4, 4),
+    width: int = 256,
+    linear: int = 1024,
+    anchor_size: float = 3.0,
+    scales: int = 1,
+    classes: int = 91,
+    activation: Activation = "relu",
+    threshold: float = 0.05,
+) -> MaskRCNN:
+    """Mask R-CNN: a list of images (3, h, w), normalised, -> a list of {boxes, scores, labels, masks}, at most 100.
+
+    Boxes (m, 4) are x1, y1, x2, y2 in pixels of the image given; scores (m,) in (threshold, 1], descending; labels
+    (m,) int64, COCO category ids minus 1; masks (m, h, w) bool. The official pipeline resizes the longer side of an
+    image to the input size of the catalog row; the network fills it up to a square (`tf_boxes.squares`).
+
+    backbone: images (N, 3, H, W) -> feature maps, finest first, all of one width, with `channels` and `strides`.
+    convs: of the RPN, the box and the mask head, all of `width` channels. linear: width of the box head's one fully
+    connected layer. anchor_size: in strides. scales: anchor sizes within an octave. classes: with the background.
+    activation: of the heads; the backbone has its own. threshold: tensorflow/models drops scores up to 0.05,
+    tensorflow/tpu up to 0. Raises UsageError for values that make no network.
+    """
+    channels, strides = levels_of(backbone, "spinenet_mask_rcnn", 1)
+    check_choices("spinenet_mask_rcnn", activation, "tf2")
+    if len(convs) != 3 or min(*convs, width, linear, scales) < 1 or classes < 2 or anchor_size <= 0:
+        raise UsageError(
+            f"spinenet_mask_rcnn: convolutions {tuple(convs)} of {width} channels, {linear} linear, anchors of size "
+            f"{anchor_size} at {scales} scales, {classes} classes were given; there are three heads (RPN, box, mask), "
+            "sizes and counts are positive, and classes count the background."
+        )
+    anchors = Anchors(strides, anchor_size, scales)
+    return MaskRCNN(
+        backbone,
+        anchors,
+        RPNHead(channels, width, convs[0], anchors, activation),
+        BoxHead(channels, width, convs[1], linear, classes, activation),
+        MaskHead(channels, width, convs[2], classes, activation),
+        threshold,
+    )
+
+
+class MaskRCNN(nn.Module):
+    """`spinenet_mask_rcnn` says what it is. Inference only."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        anchors: Anchors,
+        rpn_head: RPNHead,
+        box_head: BoxHead,
+        mask_head: MaskHead,
+        threshold: float,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.box_head, self.mask_head = backbone, box_head, mask_head
+        self.strides, self.threshold = anchors.strides, threshold
+        self.rpn = proposal_network(anchors, rpn_head)
+
+    def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        found: dict[int, dict[str, Tensor]] = {}
+        for places, batch in squares(images, self.strides[-1]):
+            features = self.backbone(batch)
+            sizes = [(images[i].shape[1], images[i].shape[2]) for i in places]
+            proposals = self.rpn(ImageList(batch, sizes), OrderedDict(enumerate(features)))[0]
+            detections = list(self.boxes(features, proposals, sizes))
+            self.add_masks(features, detections, sizes)
+            found |= dict(zip(places, detections, strict=True))
+        return [found[i] for i in range(len(images))]
+
+    def boxes(
+        self, features: Sequence[Tensor], proposals: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+    ) -> Iterator[dict[str, Tensor]]:
+        """Proposals (p, 4) of each image, its size (h, w) -> its {boxes, scores, labels}."""
+        logits, deltas = self.box_head(crop(features, self.strides, proposals, BOX_CROP))
+        counts = [len(each) for each in proposals]
+        parts = (proposals, logits.softmax(dim=-1).split(counts), deltas.split(counts), sizes)
+        for mine, scores, moves, size in zip(*parts, strict=True):
+            # Index 0 is the background, in the scores as in the boxes.
+            decoded = clip_boxes_to_image(decode(moves[:, 1:], mine, BOX_WEIGHTS), size)  # (p, 90, 4)
+            best, confidences, labels = select(decoded, scores[:, 1:], self.threshold)
+            yield {"boxes": best, "scores": confidences, "labels": labels}
+
+    def add_masks(
+        self, features: Sequence[Tensor], detections: Sequence[dict[str, Tensor]], sizes: Sequence[tuple[int, int]]
+    ) -> None:
+        """Puts `masks` (m, h, w), bool, into the detections of each image: of each box that of its own label."""
+        boxes = [each["boxes"] for each in detections]
+        logits = self.mask_head(crop(features, self.strides, boxes, MASK_CROP))  # (all m, 91, 28, 28)
+        labels = torch.cat([each["labels"] for each in detections]) + 1
+        masks = logits[torch.arange(len(labels), device=labels.device), labels].sigmoid()
+        for each, mine, size in zip(detections, masks.split([len(box) for box in boxes]), sizes, strict=True):
+            each["masks"] = paste(mine, each["boxes"], size)
+
+    def count_parts(self, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
+        """Backbone and RPN head on images (N, 3, H, W); box and mask head on that many RoI features of each."""
+        features = self.backbone(images)
+        self.rpn.head(features)
+        n, channels = features[0].shape[:2]
+        self.box_head(images.new_zeros(n * proposals, channels, BOX_CROP, BOX_CROP))
+        self.mask_head(images.new_zeros(n * masks, channels, MASK_CROP, MASK_CROP))
+        left_out = "anchors, box decoding, top-k, NMS, RoIAlign, mask pasting"
+        return {"proposals": proposals, "masks": masks, "not counted": left_out}
+
+
+def proposal_network(anchors: Anchors, head: RPNHead) -> RegionProposalNetwork:
+    """torchvision's RPN with the official settings: 1000 boxes a level, overlap 0.7, then the 1000 best of all levels.
+
+    Its other arguments matter in training alone.
+    """
+    thousand = {"training": 1000, "testing": 1000}
+    network = RegionProposalNetwork(anchors, head, 0.7, 0.3, 256, 0.5, thousand, thousand, 0.7)  # type: ignore[arg-type]
+    network.min_size = 0.0  # the official code keeps boxes of every size
+    return network
+
+
+class RPNHead(nn.Module):
+    """Feature maps -> objectness logits (N, A, h_l, w_l) and deltas (N, A x 4, h_l, w_l) by level.
+
+    Channel anchor x 4 + (dx, dy, dw, dh): the order of torchvision, into which the convolution's own is brought.
+    """
+
+    def __init__(self, inputs: int, width: int, convs: int, anchors: Anchors, activation: Activation) -> None:
+        super().__init__()
+        predictors = {"scores": anchors.per_cell, "boxes": 4 * anchors.per_cell}
+        self.tower = Tower(inputs, width, convs, anchors.levels, predictors, 1, activation)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        scores, deltas = self.tower(features)
+        return scores, [xywh(x.unflatten(1, (-1, 4)).movedim(2, -1)).movedim(-1, 2).flatten(1, 2) for x in deltas]
+
+
+class BoxHead(nn.Module):
+    """RoI features (r, inputs, 7, 7) -> class logits (r, classes) and deltas (r, classes, 4), each dy, dx, dh, dw.
+
+    Features are flattened channel by channel; the official kernel has its rows by y, x, channel.
+    """
+
+    def __init__(self, inputs: int, width: int, convs: int, linear: int, classes: int, activation: Activation) -> None:
+        super().__init__()
+        self.convs, self.bns = tower(inputs, width, convs)
+        self.fc, self.fc_bn = nn.Linear(width * BOX_CROP**2, linear), nn.BatchNorm1d(linear)
+        self.scores, self.boxes = nn.Linear(linear, classes), nn.Linear(linear, 4 * classes)
+        self.activation = ACTIVATIONS[activation]()
+        nn.init.uniform_(self.fc.weight, -(linear**-0.5), linear**-0.5)
+        nn.init.zeros_(self.fc.bias)
+        draw(self.scores, 0.01)
+        draw(self.boxes, 0.001)
+        official_norms(self)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for conv, bn in zip(self.convs, self.bns, strict=True):
+            x = self.activation(bn(conv(x)))  # (r, width, 7, 7)
+        x = self.activation(self.fc_bn(self.fc(x.flatten(1))))  # (r, linear)
+        return self.scores(x), self.boxes(x).unflatten(1, (-1, 4))
+
+
+class MaskHead(nn.Module):
+    """RoI features (r, inputs, 14, 14) -> mask logits (r, classes, 28, 28)."""
+
+    def __init__(self, inputs: int, width: int, convs: int, classes: int, activation: Activation) -> None:
+        super().__init__()
+        self.convs, self.bns = tower(inputs, width, convs)
+        self.deconv, self.deconv_bn = nn.ConvTranspose2d(width, width, 2, 2), nn.BatchNorm2d(width)
+        self.logits = nn.Conv2d(width, classes, 1)
+        self.activation = ACTIVATIONS[activation]()
+        for layer in (self.deconv, self.logits):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        official_norms(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv, bn in zip(self.convs, self.bns, strict=True):
+            x = self.activation(bn(conv(x)))  # (r, width, 14, 14)
+        x = self.activation(self.deconv_bn(self.deconv(x)))  # (r, width, 28, 28)
+        return self.logits(x)
+
+
+def tower(inputs: int, width: int, convs: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """3x3 convolutions of `width` channels, with biases, and a batch norm for each."""
+    widths = [inputs] + [width] * convs
+    layers = nn.ModuleList(nn.Conv2d(widths[i], width, 3, padding=1) for i in range(convs))
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # type: ignore[arg-type]
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layers, nn.ModuleList(nn.BatchNorm2d(width) for _ in range(convs))
+
+
+def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mask probabilities (m, 28, 28) in their boxes (m, 4) -> (m, h, w) bool: where they are above 0.5 in the image.
+
+    torchvision pastes as the official code does: a border of zeros one mask pixel wide, the box grown by it and cut to
+    whole pixels. One at a time, because a hundred images of floats are half a gigabyte.
+    """
+    result = torch.zeros(len(masks), *size, dtype=torch.bool, device=masks.device)
+    for into, mask, box in zip(result, masks, boxes, strict=True):
+        into.copy_(paste_masks_in_image(mask[None, None], box[None], size)[0, 0] > 0.5)
+    return result
