@@ -33,17 +33,15 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23
 
 
 def dilated_resnet(depth: int = 101, classes: int = 19, head: Head = "fcn", stem: Stem = "deep") -> DilatedResNet:
-    """A ResNet that stays at 1/8 and a head: images (N, 3, H, W), RGB, normalised -> logits (N, classes, H / 8, W / 8).
+    """A ResNet that stays at 1/8 and a head: images (N, 3, H, W), RGB, normalised -> logits (N, classes, H, W).
 
-    Sizes that are no multiples of 8 are rounded up. Raises UsageError on values that make no network. Convolutions are
+    Logits at 1/8, sizes that are no multiples of 8 rounded up, are enlarged bilinearly to the image. Raises UsageError on values that make no network. Convolutions are
     drawn as torch draws them; the papers start from ImageNet weights.
     """
     if depth not in BLOCKS:
         raise UsageError(f"dilated_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
     if head not in ("fcn", "aspp") or stem not in ("plain", "deep"):
-        raise UsageError(
-            f"dilated_resnet: head {head!r}, stem {stem!r} were given; heads: fcn, aspp; stems: plain, deep."
-        )
+        raise UsageError(f"dilated_resnet: head {head!r}, stem {stem!r}; there are heads fcn, aspp; stems plain, deep.")
     if classes < 1:
         raise UsageError(f"dilated_resnet: classes {classes} was given; there is at least 1.")
     return DilatedResNet(depth, classes, head, stem)
@@ -65,7 +63,8 @@ class DilatedResNet(nn.Module):
         self.classifier = fcn_head(classes) if head == "fcn" else aspp_head(classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.backbone(x))
+        logits = self.classifier(self.backbone(x))  # (N, classes, H / 8, W / 8)
+        return F.interpolate(logits, size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def plain_stem() -> tuple[nn.Sequential, int]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from hrbench.catalog import datasets, read, variants
 from hrbench.names import arguments
+from hrbench.places import shared
+from hrbench.report.comparable import same_value
 from hrbench.resolve import exists, names, resolve
 from hrbench.types import InputError
 
@@ -76,20 +81,26 @@ def test_no_two_networks_share_a_weights_file():
     assert len(files) == len(set(files))
 
 
-def test_published_rows_are_there():
-    from ruamel.yaml import YAML
+@pytest.mark.parametrize("name", [name for name, row in variants().items() if row.published])
+def test_published_row_of_a_network_is_there(name: str):
+    """Exactly one row of the published figures is what the network says of its place in the literature."""
+    link = dict(variants()[name].published)
+    rows = published(link.pop("file"))[link.pop("section")]
+    found = [row for row in rows if all(key in row and same_value(row[key], value) for key, value in link.items())]
+    assert len(found) == 1
+    assert "model" in found[0], "find_row looks for rows with a model"
 
-    from hrbench.places import shared
 
-    tables = YAML(typ="safe").load((shared("reports/published") / "pose.yaml").read_text())
-    linked = 0
-    for row in variants().values():
-        if row.published:
-            where = {key: value for key, value in row.published.items() if key not in ("file", "section")}
-            found = [r for r in tables[row.published["section"]] if where.items() <= r.items()]
-            assert len(found) == 1, row.name
-            linked += 1
-    assert linked == 10 + 7
+@cache
+def published(name: str) -> dict[str, list[dict[str, Any]]]:
+    return YAML(typ="safe").load((shared("reports/published") / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(shared("reports/published").glob("*.yaml"))])
+def test_published_rows_say_where_they_were_seen(name: str):
+    for section, rows in published(name).items():
+        if section not in ("notes", "not_seen"):
+            assert rows and all(row["model"] and row["source"] for row in rows), section
 
 
 @pytest.mark.parametrize("name", datasets())

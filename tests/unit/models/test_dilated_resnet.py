@@ -56,7 +56,8 @@ def test_it_computes_what_torchvisions_dilated_resnet_does() -> None:
         found = net.backbone(image)
         logits = net(image)
     torch.testing.assert_close(found, seen[0])
-    assert logits.shape == (1, 3, 8, 6)
+    assert found.shape == (1, 2048, 8, 6)
+    assert logits.shape == (1, 3, 64, 48)
 
 
 def test_the_pyramid_computes_what_torchvisions_does() -> None:
@@ -75,7 +76,7 @@ def test_the_pyramid_computes_what_torchvisions_does() -> None:
     [
         ({"depth": 18}, "depth 18 was given; there are 50, 101, 152"),
         ({"head": "psp"}, "heads fcn, aspp"),
-        ({"stem": "wide"}, "stems: plain, deep"),
+        ({"stem": "wide"}, "stems plain, deep"),
         ({"classes": 0}, "classes 0 was given"),
     ],
 )
