@@ -2,54 +2,122 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hrbench import catalog
-from hrbench.resolve import resolve
-from hrbench.types import Variant
+from hrbench.cost.recorder import Recorder, Undrawn
+from hrbench.evaluate import build
+from hrbench.models.weight_files import HUB_SOURCES, source_of
+from hrbench.types import UsageError, Variant
 
 ROWS = catalog.variants()
+MADE = [name for name, row in ROWS.items() if not row.absent]
+ABSENT = [name for name, row in ROWS.items() if row.absent]
 MINIATURES = [name for name, row in ROWS.items() if row.miniature]
+READABLE = (".safetensors", ".pth", ".pt", ".tar", ".h5", ".npz")
+LIBRARIES = {"smp": "segmentation_models_pytorch"}  # those whose module is not called as their source is
 
 
-def build(row: Variant) -> nn.Module:
-    return resolve("hrbench.models", row.use)(**row.args).eval()
-
-
-def heatmaps(row: Variant, output: Any) -> None:
+def heatmaps(row: Variant, net: nn.Module, images: Tensor) -> None:
     """Pose: (N, joints, h, w) at a quarter of the input, or where the row's head reads a lower branch."""
     stride = 2 ** (row.args.get("head", 1) + 1)
-    assert output.shape == (2, row.args["joints"], row.input[0] // stride, row.input[1] // stride)
+    assert net(images).shape == (len(images), row.args["joints"], row.input[0] // stride, row.input[1] // stride)
 
 
-CHECKS: dict[str, Callable[[Variant, Any], None]] = {"pose": heatmaps}
+def pixel_logits(row: Variant, net: nn.Module, images: Tensor) -> None:
+    """Segmentation: (N, classes, h, w) at an eighth of the input or finer, or a list of such."""
+    output = net(images)
+    classes = classes_of(row)
+    named = re.search(r"(?:cityscapes|pascal_ctx|lip|ade|cocostuff|voc|camvid)(\d+)", row.name)
+    assert named is None or int(named[1]) == classes
+    for logits in output if isinstance(output, list) else [output]:
+        assert logits.shape[:2] == (len(images), classes)
+        (height, width), (h, w) = row.input, logits.shape[2:]
+        assert h <= height <= 8 * h and w <= width <= 8 * w
+        assert abs(h * width - w * height) <= max(row.input)  # the same shape up to one pixel
 
 
-@pytest.mark.parametrize("name", ROWS)
+def class_logits(row: Variant, net: nn.Module, images: Tensor) -> None:
+    """Classification: (N, classes), of ImageNet where the row says nothing."""
+    assert net(images).shape == (len(images), classes_of(row))
+
+
+def classes_of(row: Variant) -> int:
+    return row.args.get("classes", row.args.get("num_classes", 1000))
+
+
+def levels(row: Variant, net: Any, images: Tensor) -> None:
+    """Backbone: maps (N, C, h, w), finest first, of the channels and strides that the module says."""
+    maps = net(images)
+    assert len(maps) == len(net.channels) == len(net.strides) > 1
+    assert list(net.strides) == sorted(set(net.strides))
+    for level, channels, stride in zip(maps, net.channels, net.strides, strict=True):
+        assert level.shape[:2] == (len(images), channels)
+        assert all(
+            side // stride <= size <= -(-side // stride) for side, size in zip(row.input, level.shape[2:], strict=True)
+        )
+
+
+def parts(row: Variant, net: Any, images: Tensor) -> None:
+    """Detection: its parts run without values, for so many proposals and masks, and say what was not counted."""
+    conditions = net.count_parts(images, proposals=7, masks=5)
+    assert conditions["not counted"]
+    assert conditions.get("proposals", 7) == 7 and conditions.get("masks", 5) == 5
+    assert ("masks" in conditions) == ("mask" in row.name)
+    assert ("proposals" in conditions) == ("rcnn" in row.name)
+
+
+CHECKS: dict[str, Callable[[Variant, nn.Module, Tensor], None]] = {
+    "backbone": levels,
+    "classification": class_logits,
+    "detection": parts,
+    "pose": heatmaps,
+    "segmentation": pixel_logits,
+}
+
+
+@pytest.mark.parametrize("name", MADE)
 def test_row_builds_on_meta_and_returns_what_its_task_says(name: str) -> None:
     row = ROWS[name]
-    with torch.device("meta"):
+    library = row.use.partition(":")[0] if re.match(r"\w+:", row.use) else ""
+    if library and find_spec(LIBRARIES.get(library, library)) is None:
+        pytest.skip(f"{library} is not installed")
+    with torch.device("meta"), Undrawn():
         net = build(row)
-        image = torch.empty(2, 3, *row.input)
+        images = torch.empty(2, 3, *row.input)
     assert not net.training
-    with torch.inference_mode():
-        output = net(image)
-    CHECKS[row.task](row, output)
+    with torch.inference_mode(), torch.device("meta"), Recorder():  # as it is counted
+        CHECKS[row.task](row, net, images)
     assert all(value.is_meta for value in net.state_dict().values())
     if row.parameters is not None or not row.miniature:
         assert sum(p.numel() for p in net.parameters()) == row.parameters
 
 
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_row_without_a_network_says_why(name: str) -> None:
+    row = ROWS[name]
+    assert not row.weights and row.parameters is None
+    with pytest.raises(UsageError, match=re.escape(row.absent)):
+        build(row)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_weights_of_a_row_are_files_that_can_be_read(name: str) -> None:
-    for source, file in ROWS[name].weights.items():
-        assert PurePosixPath(file).suffix in (".safetensors", ".pth", ".pt", ".tar"), source
+    for source, text in ROWS[name].weights.items():
+        known = source_of(ROWS[name], source)
+        assert PurePosixPath(known.file).suffix in READABLE, source
+        if source in HUB_SOURCES:
+            assert re.fullmatch(r"[\w.-]+/[\w.-]+", text), source
+        if source == "openmmlab":
+            assert known.address.startswith("https://download.openmmlab.com/") and len(known.sha256) == 8
 
 
 @pytest.mark.parametrize("name", MINIATURES)
