@@ -224,22 +224,25 @@ def scores(values: Sequence[Score]) -> str:
 
 
 def costs(values: Sequence[Cost]) -> str:
-    """Costs with their units, each with the conditions that define it."""
+    """Costs with their units, each with the conditions that define it; below them what the counts leave out."""
     table = [["cost", "value", ""]]
+    left: dict[str, list[str]] = {}  # what is left out -> the counts that leave it out
     for cost in values:
         view, unit = str(cost.conditions.get("view", "")), cost.quantity.unit
         shown = "-"
         if cost.value is not None:  # the heading of an operation view names its unit already
             shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
             shown = exact(cost.value, unit) if unit == "count" else shown
-        keys = ("batch", "dtype", "device", "passes", "proposals", "masks", "not counted")
-        named = [key for key in keys if key in cost.conditions]
-        about = [f"{key} {cost.conditions[key]}" for key in named]
-        uncounted = cost.conditions.get("uncounted") or {}
-        if uncounted:
-            about.append("not counted: " + ", ".join(f"{name} x{calls}" for name, calls in uncounted.items()))
+        keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
+        about = [f"{key} {cost.conditions[key]}" for key in keys if key in cost.conditions]
         table.append([cost.quantity.label, shown, cost.reason or "; ".join(about)])
-    return columns(table, right=(1,))
+        uncounted = cost.conditions.get("uncounted") or {}
+        parts = [str(cost.conditions["not counted"])] if "not counted" in cost.conditions else []
+        parts += [f"{name} x{calls}" for name, calls in uncounted.items()]
+        if parts:
+            left.setdefault(", ".join(parts), []).append(cost.quantity.label)
+    lines = [f"not counted in {', '.join(labels)}:\n  {parts}" for parts, labels in left.items()]
+    return "\n".join([columns(table, right=(1,)), *([""] if lines else []), *lines])
 
 
 def _flat(value: Any) -> str:

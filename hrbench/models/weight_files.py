@@ -30,6 +30,10 @@ IN_FILE = ("onnx", "exported")
 HOMES = {
     ("pose_hrnet", "official"): "the model zoo of github.com/leoxiaobin/deep-high-resolution-net.pytorch",
     ("pose_resnet", "official"): "the model zoo of github.com/leoxiaobin/deep-high-resolution-net.pytorch",
+    ("cls_hrnet", "official"): "the README of github.com/HRNet/HRNet-Image-Classification",
+    ("seg_hrnet", "official"): "the README of github.com/HRNet/HRNet-Semantic-Segmentation",
+    ("seg_hrnet_ocr", "official"): "branch HRNet-OCR of github.com/HRNet/HRNet-Semantic-Segmentation",
+    ("refinenet", "official"): "the link in models/resnet.py of github.com/DrSleep/refinenet-pytorch",
     ("pose_resnet", "simple-baseline"): "the model zoo of github.com/microsoft/human-pose-estimation.pytorch",
 }
 
