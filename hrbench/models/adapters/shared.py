@@ -5,6 +5,7 @@ A library's network is returned itself, with hooks, not wrapped: so its state-di
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -89,7 +90,42 @@ def described(output: Any) -> str:
     return f"a {kind}"
 
 
-def as_backbone(net: nn.Module, channels: Sequence[int], strides: Sequence[int]) -> nn.Module:
-    """The network with what a detector asks of its backbone: channels and strides of its maps, finest first."""
-    net.channels, net.strides = tuple(map(int, channels)), tuple(map(int, strides))  # type: ignore[assignment]
+def as_backbone(net: nn.Module) -> nn.Module:
+    """The network with what a detector asks of its backbone: channels and strides of its maps, finest first.
+
+    They are read off a pass over meta tensors of 256x256, unless the library's network has them.
+    """
+    side = 256
+    with torch.inference_mode():
+        maps = copy.deepcopy(net).eval().to("meta")(torch.empty(1, 3, side, side, device="meta"))
+    if not hasattr(net, "channels"):
+        net.channels = tuple(each.shape[1] for each in maps)  # type: ignore[assignment]
+    net.strides = tuple(side // each.shape[2] for each in maps)  # type: ignore[assignment]
     return net
+
+
+# --- networks in files -----------------------------------------------------------------------------------------------
+
+
+def fixed_size(what: str, shape: Sequence[int | None], input: tuple[int, int] | None) -> None:
+    """Raises UsageError where a file's input (N, 3, H, W), None for an open dimension, is not of the size asked for."""
+    sizes = tuple(shape[2:])
+    if input is not None and any(size not in (None, side) for size, side in zip(sizes, input, strict=True)):
+        stated = "x".join("any" if size is None else str(size) for size in sizes)
+        asked = "x".join(map(str, input))
+        raise UsageError(f"{what} takes images of {stated} (height x width), not of {asked}: set `input` accordingly")
+
+
+def pieces(images: Tensor, batch: int | None, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+    """Outputs of a batch of any size by a network whose batch is fixed: run piece by piece, the last one filled up.
+
+    batch: images that the network takes at once, None for any number. run: images -> outputs, all with N first.
+    """
+    if batch is None or len(images) == batch:
+        return run(images)
+    found = []
+    for piece in images.split(batch):
+        lacking = batch - len(piece)
+        whole = torch.cat([piece, piece[-1:].expand(lacking, *piece.shape[1:])]) if lacking else piece
+        found.append([output[: len(piece)] for output in run(whole)])
+    return [torch.cat(parts) for parts in zip(*found, strict=True)]

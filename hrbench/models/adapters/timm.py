@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hrbench.models.adapters.shared import as_backbone, fits, library, returning
+from hrbench.models.adapters.shared import fits, library, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
 
@@ -31,8 +31,9 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None, **
     args = {**_size(timm, name, input), **args}
     if task == "backbone":
         net = timm.create_model(name, pretrained=False, features_only=True, **args)
-        channels, strides = net.feature_info.channels(), net.feature_info.reduction()
-        return as_backbone(returning(net, task, f"timm:{name}", partial(channels_first, channels)), channels, strides)
+        net = returning(net, task, f"timm:{name}", partial(channels_first, net.feature_info.channels()))
+        net.channels, net.strides = net.feature_info.channels(), net.feature_info.reduction()
+        return net
     net = timm.create_model(name, pretrained=False, **args)
     return returning(net, "classification", f"timm:{name}")
 

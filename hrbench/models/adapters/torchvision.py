@@ -12,7 +12,6 @@ included (90 classes).
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Sequence
 from types import MethodType
@@ -94,10 +93,7 @@ def _backbone(net: nn.Module, what: str, nodes: Sequence[str] | None) -> nn.Modu
     for node in part.graph.nodes:  # a hook would be lost when the network is copied, so the graph itself is told
         if node.op == "output":
             node.args = (list(node.args[0].values()),)
-    part = torch.fx.GraphModule(part, part.graph).eval()
-    with torch.inference_mode():
-        maps = copy.deepcopy(part).to("meta")(torch.empty(1, 3, 256, 256, device="meta"))
-    return as_backbone(part, [each.shape[1] for each in maps], [256 // each.shape[2] for each in maps])
+    return as_backbone(torch.fx.GraphModule(part, part.graph).eval())
 
 
 # --- detectors -------------------------------------------------------------------------------------------------------

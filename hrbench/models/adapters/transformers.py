@@ -113,7 +113,10 @@ def _task_of(transformers: Any, config: Any) -> str:
 
 
 def _drawn(kind: Any, config: Any) -> nn.Module:
-    return kind._from_config(config) if hasattr(kind, "_from_config") else kind(config)
+    """The network with drawn weights; where it has no values, with attention that does not look at its mask's."""
+    if torch.get_default_device().type == "meta":
+        return kind._from_config(config, attn_implementation="eager")
+    return kind._from_config(config)
 
 
 def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
@@ -162,18 +165,7 @@ def _adapted(net: Any, task: str, what: str) -> nn.Module:
         "backbone": lambda output: list(output["feature_maps"]),
     }
     net = returning(net, task, what, takes.get(task))
-    if task == "backbone":
-        channels = net.channels
-        return as_backbone(net, channels, _strides(net))
-    return net
-
-
-def _strides(net: Any) -> list[int]:
-    """Strides of a backbone's maps, as far as its name of stages tells: each halves, the first is the patch's."""
-    patch = getattr(net.config, "patch_size", 4)
-    first = int(patch if isinstance(patch, int) else patch[0])
-    index = {name: i for i, name in enumerate(net.stage_names)}
-    return [first * 2 ** max(index[name] - 1, 0) for name in net.out_features]
+    return as_backbone(net) if task == "backbone" else net
 
 
 def _first_data_set(net: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:

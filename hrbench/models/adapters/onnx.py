@@ -1,0 +1,164 @@
+"""Networks in ONNX files: `use: "onnx:net.onnx"`, run by onnxruntime on the CPU or a CUDA device.
+
+ONNX: github.com/onnx/onnx, operator sets of "ai.onnx". The file holds network and weights; it is data and runs no code
+of its own. It takes one input (N, 3, H, W), whose N, H and W may be fixed: of a fixed N batches are run in pieces, a
+fixed H and W have to be the variant's. It computes in the dtype of its input, and in no other.
+
+Parameters are the elements of the file's initialisers but of whole numbers in 32 and 64 bits (shapes, indices) and of
+running statistics, which are buffers: exporters mostly fold batch norms into convolutions, so that there are a few
+less of them, and biases more, than in the network that was exported. Operations are counted by `onnx_graph.replay`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hrbench.models.adapters.onnx_graph import Graph, read_graph, replay
+from hrbench.models.adapters.shared import checked, fits, fixed_size, library, pieces
+from hrbench.types import EntryError, MissingError
+
+TASKS = ("pose", "segmentation", "classification", "detection", "backbone")
+DETECTIONS = ("boxes", "scores", "labels")
+
+
+def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) -> nn.Module:
+    """The network in a file, images (N, 3, H, W), normalised, -> what its task's networks return.
+
+    One output, as it is; segmentation and backbone: all outputs as a list where there are several. Detection: outputs
+    named boxes (M, 4) x1 y1 x2 y2 in pixels of the input, scores (M,), labels (M,) as the file has them, and masks
+    (M, h, w) where there are any, of one image at a time. input: (height, width) that it is going to be given.
+    Raises MissingError where there is no file, InputError for one that is no ONNX or damaged, UsageError where its
+    input is of another size or form.
+    """
+    path = Path(name).expanduser()
+    fits(task, TASKS, f"onnx:{path.name}")
+    if not path.is_file():
+        raise MissingError(f"the network's file {path} is not there")
+    graph = read_graph(path)
+    fixed_size(f"the file {path.name}", graph.shape, input)
+    return OnnxNetwork(path, graph, task)
+
+
+class OnnxNetwork(nn.Module):
+    """A network that onnxruntime runs. Its parameters have shapes alone: the values are in the session's own memory.
+
+    precision: the dtype that it computes in, whatever `.to` was called with.
+    """
+
+    def __init__(self, path: Path, graph: Graph, task: str) -> None:
+        super().__init__()
+        self.path, self.graph, self.task = path, graph, task
+        self.precision: torch.dtype = getattr(torch, graph.dtype)
+        self.counted = "elements of the file's initialisers, running statistics and indices left out"
+        self.place = torch.zeros(1, dtype=self.precision)
+        self._sessions: dict[str, Any] = {}
+        self._outline()
+
+    def _outline(self) -> None:
+        """Parameters and buffers of the file's shapes, all views of one number."""
+        self.initialisers = nn.ParameterList(
+            nn.Parameter(self.place.expand(shape), requires_grad=False) for shape in self.graph.parameters
+        )
+        for number, shape in enumerate(self.graph.statistics):
+            self.register_buffer(f"statistics_{number}", self.place.expand(shape), persistent=False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> OnnxNetwork:
+        """`.to(...)`: one number moves, so that no memory is taken for shapes."""
+        self.place = fn(self.place)
+        self._outline()
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy opens sessions of its own."""
+        return {**self.__dict__, "_sessions": {}}
+
+    def forward(self, images: Any) -> Any:
+        if self.task == "detection":
+            return [self._detections(image) for image in images]
+        return checked(self._taken(self._outputs(images)), self.task, f"onnx:{self.path.name}")
+
+    def _outputs(self, images: Tensor) -> list[Tensor]:
+        """All outputs of a batch, one after the other where the file's batch is smaller."""
+        if images.is_meta:
+            return replay(self.graph, images)
+        if images.dtype != self.precision:
+            wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
+            raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
+        return pieces(images, self.graph.shape[0], self._run)
+
+    def _taken(self, outputs: list[Tensor]) -> Any:
+        if len(outputs) == 1:
+            return [outputs[0]] if self.task == "backbone" else outputs[0]
+        if self.task in ("segmentation", "backbone"):
+            return outputs
+        return dict(zip(self.graph.outputs, outputs, strict=True))
+
+    def _detections(self, image: Tensor) -> dict[str, Tensor]:
+        missing = [name for name in DETECTIONS if name not in self.graph.outputs]
+        if missing:
+            raise EntryError(
+                f"onnx:{self.path.name} has outputs {', '.join(self.graph.outputs)}; a detector's are named "
+                f"{', '.join(DETECTIONS)}, and masks where there are any"
+            )
+        found = dict(zip(self.graph.outputs, self._outputs(image[None]), strict=True))
+        ranks = {"boxes": 2, "scores": 1, "labels": 1, "masks": 3}
+        single = {name: found[name].reshape(found[name].shape[-rank:]) for name, rank in ranks.items() if name in found}
+        kinds = {"boxes": torch.float32, "scores": torch.float32, "labels": torch.int64, "masks": torch.bool}
+        if "masks" in single and single["masks"].is_floating_point():
+            single["masks"] = single["masks"] > 0.5
+        return {name: value.to(kinds[name]) for name, value in single.items()}
+
+    # --- onnxruntime
+
+    def _run(self, images: Tensor) -> list[Tensor]:
+        device = self.place.device
+        session = self._session(device)
+        if device.type == "cuda":
+            return _run_on_cuda(session, images.to(device).contiguous(), device)
+        outputs = session.run(None, {self.graph.input: np.ascontiguousarray(images.cpu().numpy())})
+        return [torch.from_numpy(np.asarray(output)) for output in outputs]
+
+    def _session(self, device: torch.device) -> Any:
+        """A session on the device, opened on first use; EntryError where onnxruntime has nothing that runs there."""
+        if str(device) in self._sessions:
+            return self._sessions[str(device)]
+        runtime = library("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()  # what latencies say they were measured with
+        options.log_severity_level = 3
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if device.type == "cuda":
+            there = runtime.get_available_providers()
+            if "CUDAExecutionProvider" not in there:
+                raise EntryError(
+                    f"onnx:{self.path.name} is to run on {device}; onnxruntime {runtime.__version__} has only "
+                    f"{', '.join(there)}: pip install onnxruntime-gpu in its place, or use --device cpu"
+                )
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+        try:
+            session = runtime.InferenceSession(str(self.path), options, providers=providers)
+        except Exception as error:  # its kinds of errors are of no common class
+            raise EntryError(f"onnxruntime does not open {self.path}: {' '.join(str(error).split())[:300]}") from error
+        if device.type == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+            raise EntryError(f"onnxruntime could not use {device} for {self.path.name}: are its CUDA libraries there?")
+        self._sessions[str(device)] = session
+        return session
+
+
+def _run_on_cuda(session: Any, images: Tensor, device: torch.device) -> list[Tensor]:
+    """Outputs on the device, the input read where it lies: nothing but the network's own work is done in between."""
+    torch.cuda.current_stream(device).synchronize()  # onnxruntime has a stream of its own
+    binding, index = session.io_binding(), device.index or 0
+    kind = np.dtype(str(images.dtype).removeprefix("torch."))
+    first = session.get_inputs()[0].name
+    binding.bind_input(first, "cuda", index, kind, tuple(images.shape), images.data_ptr())
+    for output in session.get_outputs():
+        binding.bind_output(output.name, "cuda", index)
+    session.run_with_iobinding(binding)
+    return [torch.from_dlpack(value) if hasattr(value, "__dlpack__") else torch.from_numpy(value.numpy()).to(device)
+            for value in binding.get_outputs()]  # fmt: skip

@@ -1,0 +1,287 @@
+"""What an ONNX file says of itself: its input, outputs, weights; and its operations, replayed over meta tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hrbench.models.adapters.shared import library
+from hrbench.types import EntryError, InputError, UsageError
+
+DTYPES = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
+WHOLE = (6, 7, 12, 13)  # int32, int64 and unsigned: shapes and indices
+NORMS = {"BatchNormalization": slice(3, 5)}  # inputs that are running statistics
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An ONNX graph in plain values. shape: of the input, None where a dimension is open."""
+
+    path: Path
+    input: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    outputs: tuple[str, ...]
+    parameters: tuple[Shape, ...]
+    statistics: tuple[Shape, ...]
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph of a file. Raises InputError for what is no ONNX, UsageError for inputs that are no batch of images."""
+    onnx = library("onnx")
+    model = _model(onnx, path)
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in weights]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise UsageError(f"{path.name} takes {len(inputs)} inputs ({names}); a network here takes one, the images")
+    kind = inputs[0].type.tensor_type
+    shape = tuple(each.dim_value if each.HasField("dim_value") else None for each in kind.shape.dim)
+    if len(shape) != 4 or shape[1] not in (3, None) or kind.elem_type not in DTYPES:
+        stated = "x".join("?" if each is None else str(each) for each in shape)
+        element = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        raise UsageError(f"{path.name} takes {element} of shape {stated}; images come as floats (N, 3, H, W)")
+    running = {
+        name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]
+    }
+    sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
+    return Graph(
+        path,
+        inputs[0].name,
+        shape,
+        DTYPES[kind.elem_type],
+        tuple(value.name for value in model.graph.output),
+        tuple(size for name, size in sizes.items() if name not in running),
+        tuple(size for name, size in sizes.items() if name in running),
+    )
+
+
+def _model(onnx: Any, path: Path, data: bool = False) -> Any:
+    """The file as ONNX's own message. data: with the values that lie in files of their own beside it."""
+    try:
+        model = onnx.load(str(path), load_external_data=data)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: a file of its weights is not there: {error}") from error
+    except Exception as error:  # a damaged message raises nearly anything
+        raise InputError(f"{path}: not a whole ONNX file (damaged or truncated?): {type(error).__name__}") from error
+    if not model.graph.node:
+        raise InputError(f"{path}: not an ONNX file, or one without a network")
+    return model
+
+
+# --- operations ------------------------------------------------------------------------------------------------------
+
+
+def replay(graph: Graph, images: Tensor) -> list[Tensor]:
+    """The operators of the graph called on meta tensors of its shapes, so that whoever watches torch can count them.
+
+    images: (N, 3, H, W) on the meta device. Shapes are ONNX's own shape inference; each node that computes something
+    calls torch's operator of that meaning once, each that moves numbers calls none. Returns the outputs, as shapes.
+    Raises EntryError where a shape cannot be inferred or a node has no operator here: nothing is left out silently.
+    """
+    onnx = library("onnx")
+    if graph.shape[0] not in (None, len(images)):
+        raise EntryError(f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images, not {len(images)}")
+    model = _model(onnx, graph.path, data=True)
+    shapes = _shapes(onnx, model, graph, tuple(images.shape))
+    unknown = sorted({node.op_type for node in model.graph.node if node.op_type not in {**REPLAYS, **dict.fromkeys(IDLE)}})
+    if unknown:
+        raise EntryError(f"operations are not counted: {graph.path.name} has operators without a rule, {', '.join(unknown)}")
+    for node in model.graph.node:
+        if node.op_type in REPLAYS:
+            attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+            given = [_shape_of(shapes, name, node, graph) for name in node.input if name]
+            REPLAYS[node.op_type](given, _shape_of(shapes, node.output[0], node, graph), attributes, images.dtype)
+    return [_meta(_shape_of(shapes, name, None, graph), images.dtype) for name in graph.outputs]
+
+
+def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shape]:
+    """Value -> its shape, for an input of the given shape."""
+    fixed = model.graph
+    del fixed.value_info[:]
+    for value in fixed.output:
+        value.type.tensor_type.ClearField("shape")
+    first = next(value for value in fixed.input if value.name == graph.input)
+    for dimension, size in zip(first.type.tensor_type.shape.dim, given, strict=True):
+        dimension.dim_value = size
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception as error:
+        raise EntryError(f"operations are not counted: shapes of {graph.path.name} cannot be inferred") from error
+    found = {weight.name: tuple(weight.dims) for weight in inferred.initializer}
+    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+        sizes = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(each.HasField("dim_value") for each in sizes):
+            found[value.name] = tuple(each.dim_value for each in sizes)
+    return found
+
+
+def _shape_of(shapes: Mapping[str, Shape], name: str, node: Any, graph: Graph) -> Shape:
+    if name not in shapes:
+        at = f" at {node.op_type} {node.name}".rstrip() if node is not None else ""
+        raise EntryError(f"operations are not counted: the shape of {name}{at} in {graph.path.name} is not known")
+    return shapes[name]
+
+
+def _meta(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    return torch.empty(tuple(shape), dtype=dtype, device="meta")
+
+
+Given = list[Shape]
+Replay = Callable[[Given, Shape, Mapping[str, Any], torch.dtype], Any]
+
+
+def _convolution(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    """The input as it is after padding, which is what stride, kernel and output make of it."""
+    weight, spatial = given[1], len(given[1]) - 2
+    stride = list(attributes.get("strides", [1] * spatial))
+    dilation = list(attributes.get("dilations", [1] * spatial))
+    padded = [(o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(out[2:], stride, dilation, weight[2:], strict=True)]
+    run = (F.conv1d, F.conv2d, F.conv3d)[spatial - 1]
+    bias = _meta(given[2], dtype) if len(given) > 2 else None
+    groups = int(attributes.get("group", 1))
+    image = _meta((*given[0][:2], *padded), dtype)
+    return run(image, _meta(weight, dtype), bias, stride=stride, dilation=dilation, groups=groups)
+
+
+def _transposed(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    weight, spatial = given[1], len(given[1]) - 2
+    stride = list(attributes.get("strides", [1] * spatial))
+    dilation = list(attributes.get("dilations", [1] * spatial))
+    sides = zip(given[0][2:], out[2:], stride, dilation, weight[2:], strict=True)
+    cut = [(i - 1) * s + d * (k - 1) + 1 - o for i, o, s, d, k in sides]  # what padding takes off, both ends together
+    padding = [max(0, math.ceil(each / 2)) for each in cut]
+    more = [2 * pad - each for pad, each in zip(padding, cut, strict=True)]
+    run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
+    bias = _meta(given[2], dtype) if len(given) > 2 else None
+    return run(
+        _meta(given[0], dtype), _meta(weight, dtype), bias, stride, padding, more, int(attributes.get("group", 1)), dilation
+    )
+
+
+def _gemm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    features = given[0][0] if attributes.get("transA") else given[0][1]
+    bias = _meta((out[1],), dtype) if len(given) > 2 else None
+    return F.linear(_meta((out[0], features), dtype), _meta((out[1], features), dtype), bias)
+
+
+def _matmul(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    return torch.matmul(_meta(given[0], dtype), _meta(given[1], dtype))
+
+
+def _einsum(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    return torch.einsum(attributes["equation"].decode(), *(_meta(each, dtype) for each in given))
+
+
+def _batch_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    image, scale, shift, mean, variance = (_meta(each, dtype) for each in given[:5])
+    return F.batch_norm(image, mean, variance, scale, shift)
+
+
+def _instance_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    return F.instance_norm(_meta(given[0], dtype), weight=_meta(given[1], dtype), bias=_meta(given[2], dtype))
+
+
+def _layer_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    weight = _meta(given[1], dtype)
+    return F.layer_norm(_meta(given[0], dtype), given[1], weight, _meta(given[2], dtype) if len(given) > 2 else None)
+
+
+def _resize(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+    mode = attributes.get("mode", b"nearest").decode()
+    if len(out) != 4:
+        return F.interpolate(_meta(given[0], dtype), size=list(out[2:]))
+    return F.interpolate(_meta(given[0], dtype), list(out[2:]), mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode))
+
+
+def _pool(function: Callable[[Tensor, list[int], list[int]], Any]) -> Replay:
+    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+        kernel = list(attributes["kernel_shape"])
+        stride = list(attributes.get("strides", [1] * len(kernel)))
+        padded = [(o - 1) * s + k for o, s, k in zip(out[2:], stride, kernel, strict=True)]
+        return function(_meta((*given[0][:2], *padded), dtype), kernel, stride)
+
+    return run
+
+
+def _all_at(function: Callable[..., Any]) -> Replay:
+    """An operator on each element of the output, or on operands that are broadcast to it."""
+
+    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+        return function(_meta(out, dtype))
+
+    return run
+
+
+def _two(function: Callable[[Tensor, Tensor], Any]) -> Replay:
+    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+        return function(_meta(given[0], dtype), _meta(given[-1], dtype))
+
+    return run
+
+
+def _of_input(function: Callable[[Tensor], Any]) -> Replay:
+    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+        return function(_meta(given[0], dtype))
+
+    return run
+
+
+REPLAYS: dict[str, Replay] = {
+    "Conv": _convolution,
+    "ConvTranspose": _transposed,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Einsum": _einsum,
+    "BatchNormalization": _batch_norm,
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "MaxPool": _pool(lambda x, kernel, stride: F.max_pool2d(x, kernel, stride)),
+    "AveragePool": _pool(lambda x, kernel, stride: F.avg_pool2d(x, kernel, stride)),
+    "GlobalAveragePool": _of_input(lambda x: F.adaptive_avg_pool2d(x, 1)),
+    "GlobalMaxPool": _of_input(lambda x: F.adaptive_max_pool2d(x, 1)),
+    **{
+        name: _of_input(function)
+        for name, function in {
+            "ReduceMean": torch.mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceL2": torch.norm,
+            "ArgMax": torch.argmax,
+        }.items()
+    },
+    **{
+        name: _two(function)
+        for name, function in {
+            "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "Pow": torch.pow,
+            "Max": torch.maximum, "Min": torch.minimum, "PRelu": lambda x, slope: torch.where(x > 0, x, x * slope),
+        }.items()
+    },
+    **{
+        name: _all_at(function)
+        for name, function in {
+            "Relu": torch.relu, "LeakyRelu": F.leaky_relu, "Elu": F.elu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh,
+            "HardSigmoid": F.hardsigmoid, "HardSwish": F.hardswish, "Gelu": F.gelu, "Softplus": F.softplus,
+            "Erf": torch.erf, "Exp": torch.exp, "Log": torch.log, "Sqrt": torch.sqrt, "Reciprocal": torch.reciprocal,
+            "Neg": torch.neg, "Abs": torch.abs, "Clip": lambda x: torch.clamp(x, 0, 1), "Mish": F.mish,
+            "Softmax": lambda x: torch.softmax(x, -1), "LogSoftmax": lambda x: torch.log_softmax(x, -1),
+            "Swish": F.silu,
+        }.items()
+    },
+}  # fmt: skip
+"""Operator of ONNX -> torch's of the same meaning, called on what a node is given and gives."""
+
+IDLE = frozenset(
+    "Cast Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity "
+    "Pad Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze "
+    "Where Equal Greater Less Not And Or Floor Ceil Round".split()
+)
+"""Operators that move numbers, or compute shapes and indices from them."""
