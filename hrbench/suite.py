@@ -231,16 +231,20 @@ def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
         return
     for row in rows.value:
         if not isinstance(row.value, dict):
-            problems.add(row, "an entry is a mapping with `model:` or `models:`")
+            problems.add(row, "an entry is a mapping with `model:`, `models:` or `predictions:`")
         else:
             yield from _matrix(row, problems)
 
 
 def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
     """An entry for each of its models and each of its data sets; itself where it has no such lists."""
-    if row.get("model") is None and row.get("models") is None:
+    given = row.get("predictions")
+    if row.get("model") is None and row.get("models") is None and given is None:
         _check(EntryFields, row, problems)  # most likely the key is there, misspelt
-        problems.add(row, "an entry needs `model:` or `models:`")
+        problems.add(row, "an entry needs `model:` or `models:`, or `predictions:`")
+        return
+    if given is not None and (several := row.get("models") or row.get("datasets")) is not None:
+        problems.add(several, "one file of predictions is of one `model` on one `dataset`")
         return
     sides: dict[str, list[Node | None]] = {}
     for one, many in (("model", "models"), ("dataset", "datasets")):
@@ -293,7 +297,7 @@ def _override(text: str, problems: Problems) -> Node | None:
     if not equals or not all(keys):
         problems.add(Node(None, source), "must be KEY=VALUE, such as cost.latency.batch=1")
         return None
-    if keys[0] in ("model", "models", "datasets", "name") and len(keys) == 1:
+    if keys[0] in ("model", "models", "datasets", "name", "predictions") and len(keys) == 1:
         problems.add(Node(None, source), f"{key} cannot be the same for every entry; use --only to choose entries")
         return None
     before = len(problems.found)

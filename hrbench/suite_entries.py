@@ -14,13 +14,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hrbench.names import is_reference, module_file, suggestion
+from hrbench.names import FILE_SOURCES, is_reference, module_file, short_name, source_of, source_path, sources, suggestion
 from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import DatasetRow, Entry, HrbenchError, Known, Variant
 
 FIXED = ("name", "version")  # of a protocol: only its author changes them
 NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
+SOURCE_TASKS = {"timm": "classification", "smp": "segmentation"}  # what a source is mostly for, if nothing is said
+TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
+"""Tasks whose networks can be costed, whether or not there is a protocol yet to evaluate them by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Context:
         if is_reference(node.value):
             module = node.value.partition(":")[0]
             message = f"no module {module!r} beside the suite or installed"
+            if group == "hrbench.models" and "did you mean" in (hint := suggestion(module, sources())):
+                message += f"; {hint}"
         else:
             message = f"no {noun} is called {node.value!r}; {suggestion(node.value, names)}"
         self.problems.add(node, message)
@@ -61,6 +66,13 @@ class Context:
             if name not in taken:
                 hint = suggestion(name, [*taken, *beside])
                 self.problems.add(node, f"{use} takes no argument {name!r}; {hint}")
+
+    def use(self, node: Node) -> str:
+        """`use` with the path of a source's file made absolute, so that it means the same from anywhere."""
+        found, path = source_of(node.value), source_path(node.value)
+        if found is None or path is None:
+            return node.value
+        return f"{found[0]}:{self.path(Node(found[1], node.source, node.line))}"
 
     def path(self, node: Node) -> str:
         """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""
@@ -95,6 +107,9 @@ def variant(node: Node, context: Context) -> Variant | None:
 
 def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Variant | None:
     given = {key: value for key, value in node.plain().items() if key != "base"}
+    source = source_of(given.get("use", ""))
+    if base is None and "task" not in given and source is not None and source[0] in SOURCE_TASKS:
+        given["task"] = SOURCE_TASKS[source[0]]
     alike = [row for row in context.known.variants.values() if row.use == given.get("use")]
     if base is None and "task" not in given and alike:
         given["task"] = alike[0].task
@@ -102,6 +117,8 @@ def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Var
         use, "hrbench.models", sorted({row.use for row in context.known.variants.values()}), "model"
     ):
         return None
+    if use is not None:
+        given["use"] = context.use(use)
     missing = [] if base else [key for key in ("use", "task", "input") if key not in given]
     if missing:
         context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
@@ -127,7 +144,7 @@ def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
         if key in given:
             given[key] = tuple(given[key])
     if base is None:
-        return Variant(**{"name": given["use"].rpartition(":")[2].rpartition(".")[2], **given})
+        return Variant(**{"name": short_name(given["use"]), **given})
     if "use" in given and given["use"] != base.use:
         given.setdefault("args", {})
     elif "args" in given:
@@ -191,15 +208,22 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
 # --- protocol, metrics, weights, cost --------------------------------------------------------------------------------
 
 
-def protocol(node: Node | None, at: Node, task: str, context: Context) -> dict[str, Any] | None:
-    """Every field of the task's protocol: those given, the defaults of the others. `at` is where the entry stands."""
+def protocol(
+    node: Node | None, at: Node, task: str, context: Context, costs_only: bool = False
+) -> dict[str, Any] | None:
+    """Every field of the task's protocol: those given, the defaults of the others. `at` is where the entry stands.
+
+    costs_only: whether no data set is asked for; a task without a protocol then has no settings.
+    """
     try:
         kind = context.known.protocols.get(task)
     except HrbenchError as error:  # a task that does not import
         context.problems.add(at, str(error))
         return None
+    if kind is None and costs_only and task in TASKS:  # nothing is evaluated, so nothing needs to be settled
+        return {}
     if kind is None:
-        context.problems.add(at, f"no task is called {task!r}; {suggestion(task, context.known.protocols)}")
+        context.problems.add(at, f"no task is called {task!r}; {suggestion(task, [*context.known.protocols])}")
         return None
     settings = {field.name: field for field in fields(kind)}
     filled = {name: _default(field) for name, field in settings.items()}
@@ -265,6 +289,10 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
     text = node.value
     if text == "none" or text in made.weights:
         return text
+    source = source_of(made.use)
+    if source is not None and source[0] in FILE_SOURCES:
+        context.problems.add(node, f"{made.name} has its weights in its own file: leave `weights` out")
+        return None
     if any(mark in text for mark in "./\\~"):
         return context.path(node)
     known = [*made.weights, "none"]
@@ -299,41 +327,58 @@ def _distinct(value: Any) -> list[Any]:
 
 def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     """An entry of nodes whose shape has been checked; its name is "" where none is given."""
-    model, data = node.get("model"), node.get("dataset")
-    made = None if model is None else variant(model, context)
+    model, data, given = node.get("model"), node.get("dataset"), node.get("predictions")
     wanted = data is not None and data.value != "none"
     row = dataset(data, context) if wanted and data is not None else None
+    if given is not None and not wanted:
+        context.problems.add(given, "predictions are judged on a data set: give `dataset`")
+        return None
+    if model is not None:
+        made = _named_as(variant(model, context), model, node)
+    else:
+        made = _without_network(node, given, row)
     if made is not None and row is not None and made.task != row.task:
         context.problems.add(
             node, f"model {made.name} is for {made.task} and data set {row.name} for {row.task}: they do not fit"
         )
     plain = node.plain()
-    if (
-        made is not None
-        and model is not None
-        and "name" in plain
-        and isinstance(model.value, dict)
-        and "name" not in model.value
-    ):
-        made = replace(made, name=plain["name"])  # a network of one's own goes by the name of its entry
     task = made.task if made is not None else row.task if row is not None else None
-    settings = None if task is None else protocol(node.get("protocol"), node, task, context)
+    settings = None if task is None else protocol(node.get("protocol"), node, task, context, costs_only=not wanted)
     judged = metrics(node.get("metrics"), data or node, row, context)
-    source = weights(node.get("weights"), made, context)
+    source = weights(node.get("weights"), made, context) if given is None else None
     if made is None or settings is None or (wanted and row is None):
         return None
+    if given is not None and node.get("protocol") is None:
+        settings = {}  # how they were made is not known unless it is said
     return Entry(
         name=plain.get("name", ""),
         variant=made,
         dataset=row,
-        protocol=settings if row is None else {**settings, **row.fixed},
+        protocol={**settings, **row.fixed} if row is not None and settings else settings,
         metrics=judged,
         cost=cost(plain.get("cost")),
         weights=source,
         limit=limit,
+        predictions="" if given is None else context.path(given),
         where=node.where,
         **{key: plain[key] for key in ("batch", "seed", "dtype") if key in plain},
     )
+
+
+def _named_as(made: Variant | None, model: Node, node: Node) -> Variant | None:
+    """A network of one's own goes by the name of its entry, where it has none."""
+    name = node.get("name")
+    if made is None or name is None or not isinstance(model.value, dict) or "name" in model.value:
+        return made
+    return replace(made, name=name.value)
+
+
+def _without_network(node: Node, given: Node | None, row: DatasetRow | None) -> Variant | None:
+    """What stands in a network's place where predictions were given: a name, a task, and no input."""
+    if given is None or row is None:
+        return None
+    name = node.get("name")
+    return Variant(name.value if name is not None else Path(given.value).stem, "", row.task, (0, 0))
 
 
 def explained(error: Mapping[str, Any], value: Any) -> str:

@@ -54,7 +54,10 @@ class ModelFields(Strict):
     base: ModelName | None = Field(None, description="Name of the catalog row whose fields hold where none is given.")
     name: str | None = Field(None, description="What to call it; `base` or the last part of `use` otherwise.")
     use: Annotated[str, _names("models")] | None = Field(
-        None, description='Entry point of hrbench.models, or "package.module:callable" returning a torch module.'
+        None,
+        description='Entry point of hrbench.models, "package.module:callable" returning a torch module, or a network of '
+        'another source: "timm:NAME", "torchvision:NAME", "transformers:ID" (a repository or ./folder), "smp:ARCH", '
+        '"onnx:FILE", "exported:FILE" (files relative to the suite file).',
     )
     args: dict[str, Any] | None = Field(
         None, description="Keyword arguments of `use`; laid over those of `base` where `use` is not given."
@@ -160,7 +163,11 @@ class EntryFields(Common):
     """One row, or with `models` or `datasets` one row for each pair of them."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["model"]}, {"required": ["models"]}]}, extra="forbid", strict=True
+        json_schema_extra={
+            "anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["predictions"]}]
+        },
+        extra="forbid",
+        strict=True,
     )
 
     name: Annotated[str, Field(pattern=SAFE_NAME)] | None = Field(
@@ -169,6 +176,11 @@ class EntryFields(Common):
     model: Model | None = Field(None, description="Name of a catalog row, or the fields of a network in place.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(None, description="Several of `model`.")
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(None, description="Several of `dataset`.")
+    predictions: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="A file of predictions, relative to the suite file, in the format of the data set's metrics: judged "
+        "in place of running a network. `model` then only says what is costed and which published row it is.",
+    )
 
 
 class SuiteFields(Strict):

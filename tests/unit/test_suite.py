@@ -333,12 +333,12 @@ def test_all_errors_at_once_each_with_its_line(errors: Errors):
         "s.yaml:13: no metric is called 'app'; did you mean ap?",
         "s.yaml:14: models must be a list with at least one model",
         "s.yaml:15: unknown key 'modl'; did you mean model?",
-        "s.yaml:15: an entry needs `model:` or `models:`",
+        "s.yaml:15: an entry needs `model:` or `models:`, or `predictions:`",
         "s.yaml:16: model net_b is for pose and data set streets for segmentation: they do not fit",
         "s.yaml:17: seed must be greater than or equal to 0, not -1",
         "s.yaml:17: unknown key 'colr'; did you mean colour?",
         "s.yaml:17: net takes no argument 'widht'; did you mean width?",
-        "s.yaml:18: an entry is a mapping with `model:` or `models:`",
+        "s.yaml:18: an entry is a mapping with `model:`, `models:` or `predictions:`",
     ]  # fmt: skip
 
 
