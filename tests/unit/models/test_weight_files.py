@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hrbench.catalog import variants
 from hrbench.models import weight_files
 from hrbench.models.weight_files import Found, digest, find_weights, source_of
 from hrbench.types import Variant
@@ -158,3 +159,15 @@ def test_some_networks_come_with_their_weights(tmp_path: Path, kind: str) -> Non
     assert "only costs" in str(find_weights(row, "none", tmp_path))
     (tmp_path / "net.onnx").touch()
     assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.onnx", kind)
+
+
+def test_what_the_catalog_names_can_be_told_apart_on_one_disk() -> None:
+    """Files are looked for by name in one folder, so no two publishers' files may be called the same."""
+    told: dict[Path, str] = {}
+    for row in variants().values():
+        for source in (source_of(row, name) for name in row.weights):
+            origin = source.address or f"{source.name} {source.file}"
+            assert told.setdefault(source.target(Path("weights")), origin) == origin, row.name
+            assert not source.address or source.address.startswith("https://"), row.name
+            assert source.name != "openmmlab" or len(source.sha256) == 8, row.name
+            assert source.home != f"where {source.name} publishes its weights", f"HOMES does not know {row.use}"
