@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from hrbench.models.hrnet import MultiResolutionModule, pose_hrnet
+from hrbench.models.hrnet import (
+    MultiResolutionModule,
+    cls_hrnet,
+    det_hrnetv2p,
+    pose_hrnet,
+    seg_hrnet,
+    seg_hrnet_ocr,
+)
 from hrbench.types import UsageError
 
 NARROW: dict[str, Any] = {"stem": 16, "widths": (20, 24, 40, 64), "modules": (1, 1, 1), "blocks": 2}
@@ -159,3 +166,98 @@ def test_drawn_as_the_official_training_draws() -> None:
 def test_arguments_that_make_no_network(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         pose_hrnet(**arguments)
+
+
+# --- V2, V2p, C ----------------------------------------------------------------------------------------------------
+
+SMALL_V1: dict[str, Any] = {"widths": (16, 32, 64, 128), "modules": (1, 1, 1), "blocks": 2, "layer1": 1, "planes": 32}
+SMALL_V2: dict[str, Any] = {"width": 18, "modules": (1, 3, 2), "blocks": 2, "layer1": 2}
+
+
+def on_meta(make: Any, **arguments: Any) -> Any:
+    with torch.device("meta"):
+        return make(**arguments).eval()
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "millions"),
+    [
+        (cls_hrnet, SMALL_V1, "13.2"),
+        (cls_hrnet, SMALL_V2, "15.6"),
+        (cls_hrnet, {"width": 18}, "21.3"),
+        (cls_hrnet, {"width": 30}, "37.7"),
+        (cls_hrnet, {"width": 32}, "41.2"),
+        (cls_hrnet, {"width": 40}, "57.6"),
+        (cls_hrnet, {"width": 44}, "67.1"),
+        (cls_hrnet, {"width": 48}, "77.5"),
+        (cls_hrnet, {"width": 64}, "128.1"),
+        (seg_hrnet, SMALL_V1, "1.5"),
+        (seg_hrnet, SMALL_V2, "3.9"),
+        (seg_hrnet, {"width": 48}, "65.9"),
+    ],
+)
+def test_published_parameter_counts_of_heads_on_all_branches(make: Any, arguments: Any, millions: str) -> None:
+    assert f"{parameters(on_meta(make, **arguments)) / 1e6:.1f}" == millions
+
+
+def test_heads_differ_and_the_trunk_is_one() -> None:
+    """But for the exchange unit that ends stage 4, the trunk of pose is that of all others, key for key."""
+    shapes = {key: value.shape for key, value in meta(width=48).state_dict().items() if not key.startswith("final")}
+    for make in (seg_hrnet, seg_hrnet_ocr, cls_hrnet):
+        state = on_meta(make, width=48).state_dict()
+        assert all(state[key].shape == shape for key, shape in shapes.items())
+    state = on_meta(det_hrnetv2p, width=48).state_dict()
+    assert all(state[f"backbone.{key}"].shape == shape for key, shape in shapes.items())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (57, 75), (473, 473)])
+def test_segmentation_takes_every_size(size: tuple[int, int]) -> None:
+    quarter = tuple(-(-side // 4) for side in size)
+    image = torch.empty(2, 3, *size, device="meta")
+    assert on_meta(seg_hrnet, classes=5, **NARROW)(image).shape == (2, 5, *quarter)
+    assert [each.shape for each in on_meta(seg_hrnet_ocr, classes=5, **NARROW)(image)] == [(2, 5, *quarter)] * 2
+
+
+def test_align_corners_changes_values_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    plain, aligned = seg_hrnet(**NARROW), seg_hrnet(align_corners=True, **NARROW)
+    aligned.load_state_dict(plain.state_dict())
+    each = [net.align_corners for net in aligned.modules() if isinstance(net, MultiResolutionModule)]
+    assert each == [True] * 3 and aligned.align_corners
+    for norm_layer in (*plain.modules(), *aligned.modules()):
+        if isinstance(norm_layer, nn.Conv2d):
+            nn.init.constant_(norm_layer.weight, 0.01)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert not torch.equal(plain.eval()(image), aligned.eval()(image))
+
+
+def test_detection_backbone_says_its_levels() -> None:
+    net = on_meta(det_hrnetv2p, width=18, stride=2)
+    maps = net(torch.empty(1, 3, 256, 384, device="meta"))
+    assert (net.channels, net.strides) == ((256,) * 5, (8, 16, 32, 64, 128))
+    assert [tuple(level.shape) for level in maps] == [(1, 256, 256 // s, 384 // s) for s in net.strides]
+    assert (net.backbone.channels, net.backbone.strides) == ((18, 36, 72, 144), (4, 8, 16, 32))
+
+
+def test_head_of_classification_by_its_branches() -> None:
+    net = on_meta(cls_hrnet, classes=7, head=(2, 3, 4, 5), features=11, **NARROW)
+    assert net(torch.empty(2, 3, 64, 64, device="meta")).shape == (2, 7)
+    assert [each[0].conv3.out_channels for each in net.incre_modules] == [8, 12, 16, 20]
+    assert [each[0].weight.shape[:2] for each in net.downsamp_modules] == [(12, 8), (16, 12), (20, 16)]
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "says"),
+    [
+        (seg_hrnet, {"classes": 0}, "seg_hrnet: .* at least 1"),
+        (seg_hrnet_ocr, {"key": 0}, "seg_hrnet_ocr: .* at least 1"),
+        (cls_hrnet, {"widths": (8, 16)}, "cls_hrnet: .* four branches"),
+        (cls_hrnet, {"head": (32, 64)}, "head .32, 64. was given"),
+        (det_hrnetv2p, {"modules": (1, 4)}, "det_hrnetv2p: .* three multi-resolution stages"),
+        (det_hrnetv2p, {"keys": "mmdet2"}, "'mmdet2' was given; there are official, mmdet3"),
+    ],
+)
+def test_arguments_that_make_no_network_elsewhere(make: Any, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        make(**arguments)
