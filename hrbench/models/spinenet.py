@@ -38,8 +38,10 @@ SpineNet-49 it is block 9, into P5; in R0-SP53 block 9, into P4. It is written i
 codes compare sizes and channels while they build, which TF2 forgets when it is given no input size.
 
 R0-SP53 and R23-SP30: section 3.3, Table 1 and Figure 4. Of R0-SP53 two readings of the figure (ours and that of
-hyperion-ml/hyperion) agree; R23-SP30 is read from the figure alone and its counts agree with Table 1; that the stem's
-strides sit in the 3x3 of the first block of a level is the codes' ResNet, not said in the paper.
+hyperion-ml/hyperion) agree; R23-SP30 is read from the figure alone and its counts agree with Table 1. Blocks that only
+the next one of its stem reads join no output: the figure has no such line, though the codes' builder, of which only a
+stem of two is known, would add one (4) to P4 and two (2, 3) to P3. That a level of the stem opens with a stride in the
+3x3 of its first block is the codes' ResNet, not said in the paper.
 
 Ablation of connections, section 5.5 and Table 9. The paper damages the connections of each block in the scale-permuted
 part of R0-SP53 in three ways: (1) the short-range connection is removed, (2) the long-range one is, (3) both are, and a
@@ -238,9 +240,11 @@ def cls_spinenet(
 ) -> SpineNetClassifier:
     """SpineNet for classification: images (N, 3, H, W), normalised, -> logits (N, classes).
 
-    P3..P7 brought to the size of P3 by nearest neighbours and averaged, global average, linear (section 4.2). The
-    official configurations train 1001 ImageNet classes, the first of them background; the paper's parameter counts are
-    the same to the printed digit. Batch norm has the epsilon of those configurations, 1e-5. Otherwise as `spinenet`.
+    P3..P7 brought to the size of P3 by nearest neighbours and averaged, global average, linear (section 4.2). As in the
+    TF1 head, each level is added to the next finer one and the sum enlarged; at 224, where 7 is no multiple of 4, that
+    weighs pixels of P6 and P7 a little otherwise than enlarging each at once. The official configurations train 1001
+    ImageNet classes, the first of them background; parameter counts are the published ones either way. Batch norm has
+    the epsilon of those configurations, 1e-5. Otherwise as `spinenet`.
     """
     if classes < 1:
         raise UsageError(f"cls_spinenet: classes {classes} was given; there is at least 1.")
@@ -400,6 +404,6 @@ class SpineNetClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         levels = self.backbone(x)  # P3 (N, 256, 28, 28) ... P7 (N, 256, 2, 2) at 224
         total = levels[-1]
-        for level in reversed(levels[:-1]):  # one level at a time, as the TF1 head does
+        for level in reversed(levels[:-1]):
             total = F.interpolate(total, size=level.shape[-2:], mode="nearest") + level
         return self.classifier((total / len(levels)).mean((2, 3)))
