@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hrbench import catalog, environment, keys, pipeline
+from hrbench import environment, given, keys, pipeline
 from hrbench.contracts import Metric
-from hrbench.models.weight_files import Found, digest, find_weights
-from hrbench.resolve import resolve, suggestion
+from hrbench.models.weight_files import Found, digest
+from hrbench.networks import WITH_WEIGHTS, build, build_loaded, weights_of
+from hrbench.resolve import libraries, resolve
 from hrbench.scoring import verdict
 from hrbench.store import RunFolder, write_state
 from hrbench.types import (
@@ -67,6 +68,7 @@ class Assembled:
     weights: Found | None = None
     weights_digest: str | None = None
     dataset_digest: str | None = None
+    predictions_digest: str | None = None
     reason: str = ""
     costs_only: bool = False
     notes: list[str] = field(default_factory=list)
@@ -77,46 +79,10 @@ class Assembled:
         if self.reason:
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
+        if self.predictions_digest is not None:
+            target = digest(self.dataset.target)
+            return keys.given_key(self.entry, self.predictions_digest, target, versions)
         return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
-
-
-def build(model: str | Variant, **overrides: Any) -> nn.Module:
-    """The network of a catalog row or variant, in eval mode, with random weights and the official keys.
-
-    overrides: replace arguments of the row. An argument that is a mapping with `use` is built first, so that a
-    detector is given its backbone as a module. Raises UsageError for an unknown name or argument, and for a row of
-    which no source states the network.
-    """
-    if isinstance(model, str):
-        rows = catalog.variants()
-        if model not in rows:
-            raise UsageError(f"there is no model {model!r}: {suggestion(model, rows)}")
-        model = rows[model]
-    if model.absent:
-        raise UsageError(f"{model.name} cannot be built: {model.absent}")
-    net = _made(model.name, model.use, {**model.args, **overrides})
-    if not hasattr(net, "state_dict"):
-        raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
-    return net.eval()
-
-
-def _made(name: str, use: str, args: Mapping[str, Any]) -> Any:
-    """What `use` returns for these arguments, those that are networks themselves built before it."""
-    given = {
-        key: _made(name, value["use"], value.get("args", {}))
-        if isinstance(value, Mapping) and "use" in value
-        else value
-        for key, value in args.items()
-    }
-    make = resolve("hrbench.models", use)
-    try:
-        return make(**given)
-    except HrbenchError:
-        raise
-    except TypeError as error:
-        raise UsageError(f"{name}: {use} cannot be called so: {error}") from None
-    except Exception as error:
-        raise EntryError(f"{name}: building {use} failed: {type(error).__name__}: {error}") from error
 
 
 def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
@@ -128,7 +94,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     if entry.dataset is None:
         parts.reason, parts.costs_only = "no data set was asked for, so only costs are measured", True
         return parts
-    if entry.weights == "none":
+    if entry.weights == "none" and not entry.predictions:
         parts.reason, parts.costs_only = "weights: none was asked for, so only costs are measured", True
         return parts
     row = entry.dataset
@@ -139,8 +105,10 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
             return parts
         resolve("hrbench.datasets", row.draw)(parts.dataset.folder)
 
+    if entry.predictions:
+        return _with_predictions(parts)
     gaps = parts.dataset.missing(entry.protocol)
-    found = find_weights(entry.variant, entry.weights, settings.weights)
+    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
     if isinstance(found, str):
         gaps.append(found)
     if gaps:
@@ -155,37 +123,41 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     return parts
 
 
+def _with_predictions(parts: Assembled) -> Assembled:
+    """An entry whose predictions were given: what judges them, and what draws them."""
+    entry = parts.entry
+    assert entry.dataset is not None
+    parts.reason = "; ".join(given.lacking(entry, parts.dataset))
+    if not parts.reason:
+        parts.predictions_digest = digest(Path(entry.predictions))
+        parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
+        parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
+        parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+    return parts
+
+
 def _metric(name: str, dataset: Any) -> Metric:
     options = dataset.metric_options()
     try:
         return resolve("hrbench.metrics", name)(**options)
     except TypeError as error:
-        given = ", ".join(options) or "nothing"
-        raise UsageError(f"metric {name} does not take what this data set gives it ({given}): {error}") from None
+        told = ", ".join(options) or "nothing"
+        raise UsageError(f"metric {name} does not take what this data set gives it ({told}): {error}") from None
 
 
 def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
-    """Predicts, judges and draws an assembled entry and stores the result; raises HrbenchError where it fails."""
+    """Predicts, or takes what was given, judges and draws an assembled entry and stores the result.
+
+    Raises HrbenchError where it fails.
+    """
     entry = parts.entry
     seconds: dict[str, float] = {}
     place = folder.begin(entry.name)
     for metric in parts.metrics:
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
-    warning = _box_warning(parts)
-    net, load_notes = _network(parts, settings)
-
     started = time.perf_counter()
-    everything = list(parts.dataset.samples(entry.protocol))
-    samples = everything[: entry.limit]
-    predictions = pipeline.predict(
-        parts.task,
-        net,
-        samples,
-        batch=entry.batch,
-        workers=settings.workers,
-        progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
-    )
-    _write(parts.metrics, predictions, place)
+    predicted = (_given if entry.predictions else _predicted)(parts, settings, place, listen)
+    samples = predicted.samples[: entry.limit]
     seconds["predict"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -207,13 +179,48 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         status="done",
         scores=tuple(scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *([warning] if warning else []), *load_notes, *verified, *undrawn),
+        notes=(*parts.notes, *predicted.notes, *verified, *undrawn),
         accuracy_key=parts.key,
-        provenance=_provenance(parts, net, len(everything), warning),
+        provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples))},
         seconds=seconds,
         limited=entry.limit,
     )
     return folder.commit(place, result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """Predictions in an entry's folder: all samples of the data, whatever the limit, and what made the predictions."""
+
+    samples: list[Sample]
+    notes: list[str]
+    provenance: Mapping[str, Any]
+
+
+def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
+    """Runs the network over the samples that the entry asks for."""
+    entry = parts.entry
+    warning = _box_warning(parts)
+    net, notes = _network(parts, settings)
+    everything = list(parts.dataset.samples(entry.protocol))
+    predictions = pipeline.predict(
+        parts.task,
+        net,
+        everything[: entry.limit],
+        batch=entry.batch,
+        workers=settings.workers,
+        progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
+    )
+    _write(parts.metrics, predictions, place)
+    return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
+
+
+def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
+    """Takes the file of predictions that the entry names."""
+    given.take(parts.entry, parts.metrics, parts.dataset.target, place)
+    file = Path(parts.entry.predictions).name
+    everything = given.samples(parts.entry, parts.dataset)
+    return _Predicted(everything, [], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
 
 
 def _unjudged(error: Exception, kept: Path) -> EntryError:
@@ -238,10 +245,16 @@ def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]
 
     entry = parts.entry
     torch.manual_seed(entry.seed)
-    net = build(entry.variant)
     assert parts.weights is not None
-    report = load(net, parts.weights.path)
-    return net.to(device_of(settings), getattr(torch, entry.dtype)).eval(), list(report.notes)
+    if parts.weights.source in WITH_WEIGHTS:
+        net, notes = build_loaded(entry.variant), []
+    else:
+        net = build(entry.variant)
+        notes = list(load(net, parts.weights.path, source=parts.weights.source, use=entry.variant.use).notes)
+    dtype = getattr(net, "precision", getattr(torch, entry.dtype))
+    if dtype != getattr(torch, entry.dtype):
+        notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
+    return net.to(device_of(settings), dtype).eval(), notes
 
 
 def device_of(settings: Settings) -> str:
@@ -280,14 +293,14 @@ def _judge(
     notes: list[str] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
-        predictions = metric.read_predictions(place / metric.prediction_file, target)
+        predictions = metric.read_predictions(given.prediction_file(metric, place), target)
         state = metric.measure(predictions, target, images)
         write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
         states.append(state)
         own = metric.summarise(state, seed=parts.entry.seed)
         scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
         if verify:
-            official = metric.verify(parts.dataset.target, place / metric.prediction_file, images)
+            official = metric.verify(parts.dataset.target, given.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))
     return scores, states[0], notes
 
@@ -314,10 +327,11 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     folder = Path(result.folder)
     images = None
     if parts.entry.limit is not None:
-        images = [sample.id for sample in list(parts.dataset.samples(parts.entry.protocol))[: parts.entry.limit]]
+        protocol = given.ANY if parts.entry.predictions else parts.entry.protocol
+        images = [sample.id for sample in list(parts.dataset.samples(protocol))[: parts.entry.limit]]
     notes = list(result.notes)
     for metric in parts.metrics:
-        theirs = metric.verify(parts.dataset.target, folder / metric.prediction_file, images)
+        theirs = metric.verify(parts.dataset.target, given.prediction_file(metric, folder), images)
         said = verdict([score for score in result.scores if score.metric == metric.name], theirs, metric)
         notes += [said] if said not in notes else []
     return replace(result, notes=tuple(notes))
@@ -344,7 +358,7 @@ def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, ea
     middle = max(0, len(rest) // 2 - each // 2)
     kinds: dict[int | str, Literal["worst", "typical"]] = dict.fromkeys(worst, "worst")
     kinds |= dict.fromkeys(rest[middle : middle + each], "typical")
-    rows = parts.task.rows(place / metric.prediction_file, [by_id[key] for key in kinds])
+    rows = parts.task.rows(given.prediction_file(metric, place), [by_id[key] for key in kinds])
     drawings = []
     for key, kind in kinds.items():
         file = f"drawings/{kind}-{len(drawings) + 1}.jpg"
@@ -353,9 +367,10 @@ def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, ea
     return drawings
 
 
-def _provenance(parts: Assembled, net: nn.Module, images: int, warning: str) -> dict[str, Any]:
-    assert parts.weights is not None and parts.entry.dataset is not None
-    parameter = next(iter(net.parameters()), None)
+def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:
+    """The part of the provenance that is about the network."""
+    assert parts.weights is not None
+    versions = libraries(parts.entry.variant.use)
     return {
         **({"not_comparable": warning} if warning else {}),
         "weights": {
@@ -363,10 +378,17 @@ def _provenance(parts: Assembled, net: nn.Module, images: int, warning: str) -> 
             "source": parts.weights.source,
             "sha256": parts.weights_digest,
         },
+        **({"libraries": versions} if versions else {}),
+        "device": _device_name(next(iter(net.parameters()), None)),
+    }
+
+
+def _provenance(parts: Assembled, images: int) -> dict[str, Any]:
+    assert parts.entry.dataset is not None
+    return {
         "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest, "images": images},
         "metrics": {metric.name: {"version": metric.version, "engine": "hrbench"} for metric in parts.metrics},
         "protocol": dict(parts.entry.protocol),
-        "device": _device_name(parameter),
         "environment": environment.environment(),
     }
 

@@ -7,8 +7,9 @@ Nothing in a weights file is ever executed: safetensors hold no code, and PyTorc
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from hrbench.models.array_files import read_h5, read_npz
+from hrbench.models.key_maps import OWN, KeyMap, translate, unmet, without_prefix
+from hrbench.models.keys import candidates
 from hrbench.models.pickles import damaged_record, foreign_globals
 from hrbench.models.weight_files import digest
 from hrbench.types import InputError, MissingError
@@ -24,7 +28,9 @@ from hrbench.types import InputError, MissingError
 __all__ = ["LoadReport", "digest", "load", "read_state", "save"]
 
 PICKLES = (".pth", ".pt", ".tar")
-PREFIXES = ("module.", "model.")  # DataParallel's, and the official segmentation code's
+PRESENT = {"numpy", "torch"}  # can be imported wherever hrbench can
+ARRAYS = {".npz": read_npz, ".h5": read_h5}
+CONTAINERS = ("state_dict", "model")  # where a training checkpoint keeps them
 COUNTER = "num_batches_tracked"
 LISTED = 10
 
@@ -39,35 +45,43 @@ class LoadReport:
     notes: tuple[str, ...] = ()
 
 
-def load(net: nn.Module, path: Path) -> LoadReport:
+def load(net: nn.Module, path: Path, *, source: str = "", use: str = "") -> LoadReport:
     """Set every parameter and buffer of `net` from a file, in place; dtypes and devices stay the network's.
 
-    One prefix "module." or "model." on all keys of the file is dropped, unless the network's keys carry it too.
-    Norm counters (`num_batches_tracked`) may be absent from the file only all together; evaluation does not use them.
-    Raises MissingError, and InputError that lists what does not fit.
+    source, use: the catalog's source of the file ("official", "openmmlab", "timm", ...) and the network's entry point.
+    They say by which maps its keys may be renamed (`keys/`): those of the source, or of every source where it is none
+    of these; the network's own keys are tried first, and the first map that fits in both directions is taken. A prefix
+    "module.", "model." or both on all keys of the file is dropped, unless the network's keys carry it too. Norm
+    counters (`num_batches_tracked`) may be absent from the file only all together; evaluation does not use them.
+    Raises MissingError, and InputError that lists what does not fit the nearest map; then nothing was loaded.
     """
     state = _read(path)
     target = net.state_dict()
-    state, prefix = _without_prefix(state, target)
-    notes = [f"prefix {prefix!r} dropped from all keys"] if prefix else []
-    counters = [key for key in target if key.rpartition(".")[2] == COUNTER]
-    if counters and not any(key.rpartition(".")[2] == COUNTER for key in state):
-        state |= {key: target[key] for key in counters}
-        notes.append(f"no {COUNTER} in the file (PyTorch up to 0.4.0 wrote none): the network's own are kept")
-    _refuse_misfits(path, state, target)
-    narrowed = sorted({_narrowing(state[key], target[key]) for key in target} - {""})
-    notes += [f"values narrowed from {pair}" for pair in narrowed]
-    net.load_state_dict(state, strict=True)
-    return LoadReport(path, digest(path), len(target), tuple(notes))
+    maps = candidates(source, use)
+    fits: list[_Fit] = []
+    for key_map in maps:
+        fit = _fit(key_map, state, target, net)
+        fits.append(fit)
+        if not fit.misfits:
+            break
+    fit = min(fits, key=lambda each: each.misfits)
+    if fit.misfits:
+        read_as = "" if fit.key_map.rules == OWN and not fit.key_map.wants else f" (read as {fit.key_map.name})"
+        raise InputError(f"{path}: does not fit the network{read_as}, nothing was loaded; {'; '.join(fit.wrong)}")
+    narrowed = sorted({_narrowing(fit.state[key], target[key]) for key in target} - {""})
+    net.load_state_dict(fit.state, strict=True)
+    notes = (*fit.notes, *(f"values narrowed from {pair}" for pair in narrowed))
+    return LoadReport(path, digest(path), len(target), notes)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by key, on the CPU, without one prefix "module." or "model." that all keys share.
 
-    Takes .safetensors, and .pth, .pt, .tar as `torch.save` writes them; of a training checkpoint the "state_dict".
+    Takes .safetensors; .pth, .pt, .tar as `torch.save` writes them, of a training checkpoint the "state_dict" or
+    "model"; and Keras variables by name in .npz or .h5.
     Raises MissingError, and InputError for a file that is damaged, holds no tensors, or asks to run code.
     """
-    return _without_prefix(_read(path), ())[0]
+    return without_prefix(_read(path), {})[0]
 
 
 def save(
@@ -106,7 +120,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         return _read_safetensors(path)
     if path.suffix in PICKLES:
         return _tensors(path, _read_pickle(path))
-    raise InputError(f"{path}: weights are read from .safetensors and {', '.join(PICKLES)} files; rename or convert it")
+    if path.suffix in ARRAYS:
+        return ARRAYS[path.suffix](path)
+    raise InputError(
+        f"{path}: weights are read from .safetensors and {', '.join((*PICKLES, *ARRAYS))} files; rename or convert it"
+    )
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -132,9 +150,11 @@ def _read_pickle(path: Path) -> object:
             raise InputError(
                 f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {_line(error)}"
             ) from error
+        needs = sorted({name.partition(".")[0] for name in names} - sys.stdlib_module_names - PRESENT)
+        where = f", where {' and '.join(needs)} can be imported" if needs else ""
         raise InputError(
             f"{path}: refused unread, because this pickle asks for more than tensors: {_some(names)}. "
-            f"If you trust its author, convert it once:\n{_conversion(path)}"
+            f"If you trust its author, convert it once{where}:\n{_conversion(path)}"
         ) from error
 
 
@@ -150,9 +170,9 @@ def _conversion(path: Path) -> str:
 
 
 def _tensors(path: Path, content: object) -> dict[str, Tensor]:
-    """The state dict within a checkpoint: itself, or its "state_dict"."""
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    """The state dict within a checkpoint: itself, or its "state_dict" or "model"."""
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), content)
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path}: holds a {type(content).__name__}, not a mapping of keys to tensors")
     for key, value in content.items():
@@ -161,41 +181,49 @@ def _tensors(path: Path, content: object) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _without_prefix(state: dict[str, Tensor], expected: Collection[str]) -> tuple[dict[str, Tensor], str]:
-    """The state without the one prefix that all its keys share, and that prefix ("" where none was dropped)."""
-    for prefix in PREFIXES:
-        shared = bool(state) and all(key.startswith(prefix) for key in state)
-        wanted = bool(expected) and all(key.startswith(prefix) for key in expected)
-        if shared and not wanted:
-            return {key.removeprefix(prefix): value for key, value in state.items()}, prefix
-    return state, ""
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A file read by one map. misfits: how many keys do not fit; wrong: the same in words."""
+
+    key_map: KeyMap
+    state: dict[str, Tensor]
+    misfits: int
+    wrong: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def _refuse_misfits(path: Path, state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
-    missing = [key for key in target if key not in state]
-    leftover = sorted(key for key in state if key not in target)
-    shapes = [
-        f"{key} (file {_size(state[key])}, network {_size(target[key])})"
-        for key in target
-        if key in state and state[key].shape != target[key].shape
-    ]
-    kinds = [
-        f"{key} (file {state[key].dtype}, network {target[key].dtype})"
-        for key in target
-        if key in state and state[key].is_floating_point() != target[key].is_floating_point()
-    ]
-    wrong = [
-        f"{len(keys)} {what}: {_some(keys)}"
-        for what, keys in (
-            ("missing from the file", missing),
-            ("left over", leftover),
-            ("of another shape", shapes),
-            ("of another kind", kinds),
-        )
-        if keys
-    ]
-    if wrong:
-        raise InputError(f"{path}: does not fit the network, nothing was loaded; {'; '.join(wrong)}")
+def _fit(key_map: KeyMap, read: Mapping[str, Tensor], target: Mapping[str, Tensor], net: nn.Module) -> _Fit:
+    translated = translate(key_map, read, net, target)
+    state, notes = translated.state, list(translated.notes)
+    counters = [key for key in target if key.rpartition(".")[2] == COUNTER]
+    if counters and not any(key.rpartition(".")[2] == COUNTER for key in state):
+        state = state | {key: target[key] for key in counters}
+        notes.append(f"no {COUNTER} in the file (PyTorch up to 0.4.0 wrote none): the network's own are kept")
+    misfits = _misfits(state, target)
+    misfits["left over"] = sorted([*misfits["left over"], *translated.unknown])
+    wrong = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in misfits.items() if keys]
+    otherwise = unmet(key_map, net)
+    if otherwise:
+        wrong.append(f"the network must be built with {' and '.join(otherwise)}, as that of {key_map.name} is")
+    return _Fit(key_map, state, sum(map(len, misfits.values())) + len(otherwise), tuple(wrong), tuple(notes))
+
+
+def _misfits(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    both = [key for key in target if key in state]
+    return {
+        "missing from the file": [key for key in target if key not in state],
+        "left over": [key for key in state if key not in target],
+        "of another shape": [
+            f"{key} (file {_size(state[key])}, network {_size(target[key])})"
+            for key in both
+            if state[key].shape != target[key].shape
+        ],
+        "of another kind": [
+            f"{key} (file {state[key].dtype}, network {target[key].dtype})"
+            for key in both
+            if state[key].is_floating_point() != target[key].is_floating_point()
+        ],
+    }
 
 
 def _narrowing(source: Tensor, target: Tensor) -> str:

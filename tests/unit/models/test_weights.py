@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+import types
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,38 @@ def test_a_whole_pickled_network_and_numpy_values_are_named(tmp_path: Path) -> N
         read_state(tmp_path / "checkpoint.pth")
 
 
+def test_a_training_checkpoint_of_mmengine_is_refused_with_what_it_takes_to_convert_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mmengine's runner keeps its log, of a class of its own, beside the weights."""
+    module = types.ModuleType("mmengine.logging.history_buffer")
+    buffer = type("HistoryBuffer", (), {"__module__": module.__name__, "__qualname__": "HistoryBuffer"})
+    module.HistoryBuffer = buffer  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "mmengine", types.ModuleType("mmengine"))
+        patch.setitem(sys.modules, "mmengine.logging", types.ModuleType("mmengine.logging"))
+        patch.setitem(sys.modules, module.__name__, module)
+        content = {"meta": {"epoch": 1}, "state_dict": {"a": torch.zeros(1)}, "message_hub": {"loss": buffer()}}
+        torch.save(content, tmp_path / "epoch_1.pth")
+    with pytest.raises(InputError) as caught:
+        read_state(tmp_path / "epoch_1.pth")
+    refusal, command = str(caught.value).splitlines()
+    assert "more than tensors: mmengine.logging.history_buffer.HistoryBuffer." in refusal
+    assert refusal.endswith("convert it once, where mmengine can be imported:")
+    assert command.startswith("python -c ")
+
+
+def test_what_mmengine_and_torchvision_keep_around_a_state_dict_is_passed_over(tmp_path: Path) -> None:
+    net = small()
+    sgd = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    meta = {"epoch": 210, "iter": 1, "cfg": "model = dict()", "dataset_meta": {"classes": ("person",)}, "seed": 0}
+    state = {"meta": meta, "state_dict": net.state_dict(), "optimizer": sgd.state_dict(), "param_schedulers": [{}]}
+    torch.save(state, tmp_path / "epoch_210.pth")
+    torch.save({"model": net.state_dict(), "epoch": 25}, tmp_path / "model_25.pth")
+    for name in ("epoch_210.pth", "model_25.pth"):
+        assert read_state(tmp_path / name).keys() == net.state_dict().keys()
+
+
 def test_the_conversion_that_the_refusal_names_works(tmp_path: Path, state: dict[str, Tensor]) -> None:
     path = tmp_path / "checkpoint.pth"
     torch.save({"perf": np.float64(0.7), "state_dict": state}, path)
@@ -270,7 +304,7 @@ def test_names_that_lead_nowhere(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="folder"):
         read_state(tmp_path / "folder.pth")
     (tmp_path / "w.onnx").write_bytes(b"")
-    with pytest.raises(InputError, match=r"\.safetensors and \.pth, \.pt, \.tar"):
+    with pytest.raises(InputError, match=r"\.safetensors and \.pth, \.pt, \.tar, \.npz, \.h5 files"):
         read_state(tmp_path / "w.onnx")
     (tmp_path / "text.pth").write_text("<html>404: not found</html>")
     with pytest.raises(InputError, match=r"text\.pth: not a whole PyTorch checkpoint"):

@@ -1,0 +1,26 @@
+"""The maps of every source, and which of them may apply to a file."""
+
+from __future__ import annotations
+
+from hrbench.models.key_maps import OWN, KeyMap
+from hrbench.models.keys import hub, keras, official, openmmlab
+
+MAPS: tuple[KeyMap, ...] = (*official.MAPS, *openmmlab.MAPS, *hub.MAPS, *keras.MAPS)
+SOURCES = frozenset(source for each in MAPS for source in each.sources)
+OWN_KEYS = KeyMap("the network's own keys", (), ())
+
+
+def candidates(source: str, use: str) -> list[KeyMap]:
+    """Maps to try for a file, in this order: our own keys first, then what the source (or any source, where `source` is
+    none that names keys, such as "file") calls them.
+
+    Our own keys are the official ones; where a source has them too, but for networks of its own conventions, its map
+    stands in their place.
+    """
+    named = [each for each in MAPS if each.speaks_of(use)]
+    own = next((each for each in named if "official" in each.sources and each.rules == OWN), OWN_KEYS)
+    if source in SOURCES:
+        named = [each for each in named if source in each.sources]
+        if any(each.rules == OWN and each.listing is None and each.wants for each in named):
+            return named
+    return [own, *(each for each in named if each is not own)]

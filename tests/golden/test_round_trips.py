@@ -1,0 +1,273 @@
+"""Files as other sources write them: loaded strictly, they give those sources' outputs in float32.
+
+OpenMMLab's networks are known by records (`record_round_trips.py` made them; the last test runs the real code where
+HRBENCH_OPENMMLAB_PYTHON names a Python that has it); timm and torchvision are asked here.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrbench.evaluate import build
+from hrbench.models.weights import load
+from hrbench.types import Variant
+
+HERE = Path(__file__).parent
+RECORDS = sorted(path.name.removesuffix(".json.gz") for path in (HERE / "data/round_trips").glob("*.json.gz"))
+
+HRNET = {"use": "det_hrnetv2p", "args": {"width": 18, "keys": "mmdet3"}}
+RESNET = {"use": "resnet_fpn", "args": {"depth": 50}}
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mmpose_hrnet_w32": ("pose_hrnet", {"width": 32, "joints": 17}),
+    "mmpose_res50": ("pose_resnet", {"depth": 50, "joints": 17}),
+    "mmseg_fcn_hr18": ("seg_hrnet", {"width": 18}),
+    "mmseg_fcn_hr18s": ("seg_hrnet", {"width": 18, "layer1": 2, "modules": [1, 3, 2], "blocks": 2}),
+    "mmseg_fcn_hr48": ("seg_hrnet", {"width": 48}),
+    "mmseg_ocrnet_hr48": ("seg_hrnet_ocr", {"width": 48, "align_corners": False}),
+    "mmpretrain_hrnet_w18": ("cls_hrnet", {"width": 18}),
+    "mmdet_faster_rcnn_hrnetv2p_w18": ("faster_rcnn", {"backbone": HRNET}),
+    "mmdet_mask_rcnn_hrnetv2p_w18": ("mask_rcnn", {"backbone": HRNET}),
+    "mmdet_cascade_rcnn_hrnetv2p_w18": ("cascade_rcnn", {"backbone": HRNET}),
+    "mmdet_cascade_mask_rcnn_hrnetv2p_w18": ("cascade_mask_rcnn", {"backbone": HRNET}),
+    "mmdet_fcos_hrnetv2p_w18": ("fcos", {"backbone": {**HRNET, "args": {**HRNET["args"], "stride": 2}}}),
+    "mmdet_faster_rcnn_r50_fpn": ("faster_rcnn", {"backbone": RESNET}),
+    "mmdet_mask_rcnn_r50_fpn": ("mask_rcnn", {"backbone": RESNET}),
+    "mmdet_cascade_rcnn_r50_fpn": ("cascade_rcnn", {"backbone": RESNET}),
+}
+
+
+def network(use: str, **args: Any) -> nn.Module:
+    """The network with whatever the memory holds for weights: a file must set them all."""
+    with torch.device("meta"):
+        net = build(Variant(name=use, use=use, task="", input=(64, 96), args=args))
+    return net.to_empty(device="cpu")
+
+
+def drawn(keys: list[tuple[str, list[int]]], fill: Any) -> dict[str, Tensor]:
+    """The float32 state dict that `fill.py` draws for these keys; counters are 0."""
+    state = {}
+    for key, shape in keys:
+        value = fill.tensor(key, tuple(shape))
+        state[key] = torch.zeros((), dtype=torch.int64) if value is None else torch.tensor(value, dtype=torch.float32)
+    return state
+
+
+def parts(net: nn.Module, images: Tensor, fill: Any) -> dict[str, Tensor]:
+    """The outputs that a record names: a network's own, or a detector's by part, before boxes are decided on."""
+    if not hasattr(net, "neck"):
+        output = net(images)
+        return {"first": output[0], "output": output[1]} if isinstance(output, list) else {"output": output}
+    levels = net.neck(net.backbone(images))  # type: ignore[operator]
+    found = {f"neck.{i}": level for i, level in enumerate(levels)}
+    dense = net.rpn_head if hasattr(net, "rpn_head") else net.bbox_head
+    for kind, maps in zip(("scores", "boxes", "centreness"), dense(levels), strict=False):  # type: ignore[operator]
+        found |= {f"dense.{kind}.{i}": each for i, each in enumerate(maps)}
+    for part, size in (("bbox_head", 7), ("mask_head", 14)) if hasattr(net, "roi_head") else ():
+        head = getattr(net.roi_head, part)
+        regions = torch.from_numpy(fill.image((2, 256, size, size), name=part)).float()
+        for i, each in enumerate(head if isinstance(head, nn.ModuleList) else [head] if head is not None else []):
+            outputs = each(regions)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            found |= {f"{part}.{i}.{j}": value for j, value in enumerate(outputs)}
+    return found
+
+
+def agree(ours: np.ndarray, theirs: np.ndarray, scale: float) -> None:
+    """Equal to 1e-5 of the size of the values."""
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5 * scale)
+
+
+def agrees(net: nn.Module, record: Mapping[str, Any], fill: Any) -> None:
+    images = torch.from_numpy(fill.image(tuple(record["input_shape"]))).float()
+    with torch.inference_mode():
+        found = parts(net, images, fill)
+    assert found.keys() == record["outputs"].keys()
+    for name, expected in record["outputs"].items():
+        ours = fill.sample(found[name].numpy(), 24)
+        assert (ours["shape"], ours["index"]) == (expected["shape"], expected["index"]), name
+        agree(np.array(ours["value"]), np.array(expected["value"]), np.abs(expected["value"]).max())
+
+
+def record_of(name: str, folder: Path = HERE / "data/round_trips") -> dict[str, Any]:
+    return json.loads(gzip.decompress((folder / f"{name}.json.gz").read_bytes()))
+
+
+# --- OpenMMLab -------------------------------------------------------------------------------------------------------
+
+
+def test_every_record_has_its_network() -> None:
+    assert sorted(NETWORKS) == RECORDS
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_openmmlab_files_give_openmmlabs_outputs(name: str, fill: Any, tmp_path: Path) -> None:
+    record = record_of(name)
+    path = tmp_path / "epoch_210.pth"
+    torch.save({"meta": {"epoch": 210, "cfg": ""}, "state_dict": drawn(record["keys"], fill)}, path)
+    use, args = NETWORKS[name]
+    net = network(use, **args)
+    report = load(net, path, source="openmmlab", use=use)
+    assert report.tensors == len(net.state_dict())
+    agrees(net, record, fill)
+
+
+# --- timm and torchvision --------------------------------------------------------------------------------------------
+
+TIMM = {
+    "hrnet_w18": {"width": 18},
+    "hrnet_w18_ssld": {"width": 18},
+    "hrnet_w18_small_v2": {"width": 18, "layer1": 2, "modules": [1, 3, 2], "blocks": 2},
+    "hrnet_w18_small": {"widths": [16, 32, 64, 128], "planes": 32, "layer1": 1, "modules": [1, 1, 1], "blocks": 2},
+}
+
+
+def asked(net: nn.Module, path: Path, fill: Any) -> nn.Module:
+    """A source's network in float32 with drawn weights, which are saved under the names that it gives them."""
+    net = fill.fill(net).float()
+    torch.save(net.state_dict(), path)
+    return net
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timm_files_give_timms_logits(name: str, fill: Any, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    theirs = asked(timm.create_model(name), tmp_path / "model.pth", fill)
+    ours = network("cls_hrnet", **TIMM[name])
+    notes = load(ours, tmp_path / "model.pth", source="timm", use="cls_hrnet").notes
+    assert any("set to 0: timm's ssld variants have no such biases" in note for note in notes) == name.endswith("ssld")
+    images = torch.from_numpy(fill.image((2, 3, 64, 96))).float()
+    with torch.inference_mode():
+        expected = theirs(images).numpy()
+        agree(ours(images).numpy(), expected, np.abs(expected).max())
+
+
+@pytest.mark.parametrize("source", ["torchvision", "timm"])
+def test_a_resnet_file_fills_our_backbone_and_gives_the_sources_last_map(
+    source: str, fill: Any, tmp_path: Path
+) -> None:
+    images = torch.from_numpy(fill.image((1, 3, 64, 96))).float()
+    if source == "torchvision":
+        from torchvision.models import resnet50
+        from torchvision.models.feature_extraction import create_feature_extractor
+
+        theirs = asked(resnet50(), tmp_path / "w.pth", fill)
+        last = lambda images: create_feature_extractor(theirs, ["layer4"])(images)["layer4"]  # noqa: E731
+    else:
+        timm = pytest.importorskip("timm", reason="timm is not installed")
+        theirs = asked(timm.create_model("resnet50"), tmp_path / "w.pth", fill)
+        last = theirs.forward_features
+    ours = network("resnet", depth=50)
+    (note,) = load(ours, tmp_path / "w.pth", source=source, use="resnet").notes
+    assert note == "fc.weight and 1 more beside the network: the classifier, which a backbone does without"
+    with torch.inference_mode():
+        expected = last(images).numpy()
+        agree(ours(images)[-1].numpy(), expected, np.abs(expected).max())
+
+
+def test_a_torchvision_network_takes_its_own_file_without_the_auxiliary_classifier(fill: Any, tmp_path: Path) -> None:
+    from torchvision.models.segmentation import fcn_resnet50
+
+    theirs = asked(fcn_resnet50(weights=None, weights_backbone=None, aux_loss=True), tmp_path / "w.pth", fill)
+    ours = network("torchvision:fcn_resnet50", task="segmentation")
+    report = load(ours, tmp_path / "w.pth", source="torchvision", use="torchvision:fcn_resnet50")
+    assert any("aux_classifier" in note for note in report.notes) == (report.tensors < len(theirs.state_dict()))
+    images = torch.from_numpy(fill.image((1, 3, 64, 96))).float()
+    with torch.inference_mode():
+        expected, output = theirs(images)["out"].numpy(), ours(images)
+        agree((output[-1] if isinstance(output, list) else output).numpy(), expected, np.abs(expected).max())
+
+
+# --- the official code -----------------------------------------------------------------------------------------------
+
+
+def test_in_place_abn_of_the_official_segmentation_code(golden: Any, fill: Any, tmp_path: Path) -> None:
+    """A file as the branch master writes it: FullModel's prefix and loss, no counters."""
+    record = golden("seg_cls_det/models/seg_hrnet_w18_small_v2_cityscapes19.json")
+    state = {f"model.{key}": torch.tensor(fill.tensor(key, tuple(shape))) for key, shape in _counted(record["keys"])}
+    path = tmp_path / "hrnet_w18_small_v2_cityscapes_cls19.pth"
+    torch.save({"state_dict": state | {"loss.criterion.weight": torch.ones(19)}}, path)
+    use, args = NETWORKS["mmseg_fcn_hr18s"]
+    net = network(use, **args).double()
+    notes = load(net, path, source="official", use=use).notes
+    assert len(notes) == 4
+    assert notes[0] == "prefix 'model.' dropped from all keys"
+    assert "loss.criterion.weight beside the network: the training loss" in notes[1]
+    assert "|weight| + 1e-5" in notes[2]
+    expected = record["inplace_abn"]
+    with torch.inference_mode():
+        output = net(torch.from_numpy(fill.image(tuple(expected["input_shape"])))).numpy()
+    ours = fill.sample(output)
+    np.testing.assert_allclose(ours["value"], expected["output"]["value"], rtol=1e-9, atol=0)
+
+
+def _counted(keys: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:
+    return [(key, shape) for key, shape in keys if not key.endswith("num_batches_tracked")]
+
+
+# --- Keras -----------------------------------------------------------------------------------------------------------
+
+
+def in_keras(record: Mapping[str, Any], fill: Any) -> dict[str, np.ndarray]:
+    """The variables of a recorded SpineNet by their Keras names, with the values of the record."""
+    arrays = {}
+    for each in record["keys"]:
+        value = fill.tensor(each["key"], tuple(each["shape"]))
+        arrays[each["tf_name"]] = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
+        assert list(arrays[each["tf_name"]].shape) == each["tf_shape"]
+    return arrays
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+def test_keras_variables_by_name_give_tensorflows_outputs(kind: str, golden: Any, fill: Any, tmp_path: Path) -> None:
+    arrays = in_keras(golden("spinenet/keys_49S.json"), fill)
+    path = tmp_path / f"spinenet.{kind}"
+    if kind == "npz":
+        np.savez(path, **arrays)
+    else:
+        h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+        with h5py.File(path, "w") as file:
+            for name, value in arrays.items():
+                file[name] = value
+    net = network("spinenet", variant="49S").double()
+    notes = load(net, path, source="keras", use="spinenet").notes
+    assert notes[:2] == (
+        "keys renamed from those of TensorFlow's SpineNet",
+        "kernels turned from height, width, inputs, outputs",
+    )
+    record = next(each for each in golden("spinenet/parity_49S.json")["records"] if each["activation"] == "relu")
+    with torch.inference_mode():
+        outputs = net(torch.from_numpy(fill.image(tuple(record["input_shape"]))))
+    for output, expected in zip(outputs, record["outputs"].values(), strict=True):
+        ours = fill.sample(output.numpy(), len(expected["index"]))
+        np.testing.assert_allclose(ours["value"], expected["value"], rtol=1e-9, atol=0)
+
+
+# --- the real code of OpenMMLab --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_checkpoints_that_openmmlab_writes_today(name: str, fill: Any, tmp_path: Path) -> None:
+    """The library draws, runs and saves afresh; the file is loaded as it is, and the record has not aged."""
+    python = os.environ.get("HRBENCH_OPENMMLAB_PYTHON")
+    if not python:
+        pytest.skip("set HRBENCH_OPENMMLAB_PYTHON to a Python with the packages of record_round_trips.py")
+    command = [python, str(HERE / "record_round_trips.py"), str(tmp_path), name, "--checkpoints"]
+    subprocess.run(command, check=True, capture_output=True)
+    fresh, kept = record_of(name, tmp_path), record_of(name)
+    assert fresh["keys"] == kept["keys"]
+    use, args = NETWORKS[name]
+    net = network(use, **args)
+    load(net, tmp_path / f"{name}.pth", source="openmmlab", use=use)
+    agrees(net, fresh, fill)
+    agrees(net, kept, fill)
