@@ -24,20 +24,17 @@ Classes are those of the official networks: 91 outputs, index 0 the background, 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import paste_masks_in_image
-from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import clip_boxes_to_image
 
-from hrbench.models.detector import levels_of
+from hrbench.models.detector import flat, levels_of
 from hrbench.models.scale_permuted import ACTIVATIONS, Activation, check_choices
-from hrbench.models.tf_boxes import Anchors, crop, decode, select, squares, xywh
+from hrbench.models.tf_boxes import Anchors, crop, decode, propose, select, squares
 from hrbench.models.tf_layers import Tower, draw, official_norms
 from hrbench.types import UsageError
 
@@ -80,7 +77,7 @@ def spinenet_mask_rcnn(
     return MaskRCNN(
         backbone,
         anchors,
-        RPNHead(channels, width, convs[0], anchors, activation),
+        rpn_head(channels, width, convs[0], anchors, activation),
         BoxHead(channels, width, convs[1], linear, classes, activation),
         MaskHead(channels, width, convs[2], classes, activation),
         threshold,
@@ -94,26 +91,38 @@ class MaskRCNN(nn.Module):
         self,
         backbone: nn.Module,
         anchors: Anchors,
-        rpn_head: RPNHead,
+        rpn_head: Tower,
         box_head: BoxHead,
         mask_head: MaskHead,
         threshold: float,
     ) -> None:
         super().__init__()
-        self.backbone, self.box_head, self.mask_head = backbone, box_head, mask_head
-        self.strides, self.threshold = anchors.strides, threshold
-        self.rpn = proposal_network(anchors, rpn_head)
+        self.backbone, self.rpn_head, self.box_head, self.mask_head = backbone, rpn_head, box_head, mask_head
+        self.anchors, self.strides, self.threshold = anchors, anchors.strides, threshold
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}
         for places, batch in squares(images, self.strides[-1]):
             features = self.backbone(batch)
             sizes = [(images[i].shape[1], images[i].shape[2]) for i in places]
-            proposals = self.rpn(ImageList(batch, sizes), OrderedDict(enumerate(features)))[0]
+            proposals = self.proposals(features, sizes)
             detections = list(self.boxes(features, proposals, sizes))
             self.add_masks(features, detections, sizes)
             found |= dict(zip(places, detections, strict=True))
         return [found[i] for i in range(len(images))]
+
+    def proposals(self, features: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """Of each image, whose size (h, w) is given, up to 1000 boxes (p, 4)."""
+        logits, deltas = self.rpn_head(features)
+        scores = [flat(x, 1)[..., 0].sigmoid() for x in logits]  # (N, A_l) by level, A_l its anchors
+        moves = [flat(x, 4) for x in deltas]  # (N, A_l, 4)
+        anchors = self.anchors.of(features)  # (A_l, 4)
+        found = []
+        for i, size in enumerate(sizes):
+            boxes = [decode(move[i][:, None], each)[:, 0] for move, each in zip(moves, anchors, strict=True)]
+            clipped = [clip_boxes_to_image(each, size) for each in boxes]
+            found.append(propose([(box, score[i]) for box, score in zip(clipped, scores, strict=True)]))
+        return found
 
     def boxes(
         self, features: Sequence[Tensor], proposals: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
@@ -142,7 +151,7 @@ class MaskRCNN(nn.Module):
     def count_parts(self, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
         """Backbone and RPN head on images (N, 3, H, W); box and mask head on that many RoI features of each."""
         features = self.backbone(images)
-        self.rpn.head(features)
+        self.rpn_head(features)
         n, channels = features[0].shape[:2]
         self.box_head(images.new_zeros(n * proposals, channels, BOX_CROP, BOX_CROP))
         self.mask_head(images.new_zeros(n * masks, channels, MASK_CROP, MASK_CROP))
@@ -150,31 +159,13 @@ class MaskRCNN(nn.Module):
         return {"proposals": proposals, "masks": masks, "not counted": left_out}
 
 
-def proposal_network(anchors: Anchors, head: RPNHead) -> RegionProposalNetwork:
-    """torchvision's RPN with the official settings: 1000 boxes a level, overlap 0.7, then the 1000 best of all levels.
-
-    Its other arguments matter in training alone.
-    """
-    thousand = {"training": 1000, "testing": 1000}
-    network = RegionProposalNetwork(anchors, head, 0.7, 0.3, 256, 0.5, thousand, thousand, 0.7)  # type: ignore[arg-type]
-    network.min_size = 0.0  # the official code keeps boxes of every size
-    return network
-
-
-class RPNHead(nn.Module):
+def rpn_head(inputs: int, width: int, convs: int, anchors: Anchors, activation: Activation) -> Tower:
     """Feature maps -> objectness logits (N, A, h_l, w_l) and deltas (N, A x 4, h_l, w_l) by level.
 
-    Channel anchor x 4 + (dx, dy, dw, dh): the order of torchvision, into which the convolution's own is brought.
+    Channel anchor x 4 + (dy, dx, dh, dw).
     """
-
-    def __init__(self, inputs: int, width: int, convs: int, anchors: Anchors, activation: Activation) -> None:
-        super().__init__()
-        predictors = {"scores": anchors.per_cell, "boxes": 4 * anchors.per_cell}
-        self.tower = Tower(inputs, width, convs, anchors.levels, predictors, 1, activation)
-
-    def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        scores, deltas = self.tower(features)
-        return scores, [xywh(x.unflatten(1, (-1, 4)).movedim(2, -1)).movedim(-1, 2).flatten(1, 2) for x in deltas]
+    predictors = {"scores": anchors.per_cell, "boxes": 4 * anchors.per_cell}
+    return Tower(inputs, width, convs, anchors.levels, predictors, 1, activation)
 
 
 class BoxHead(nn.Module):

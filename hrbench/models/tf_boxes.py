@@ -8,19 +8,20 @@ Boxes are (x1, y1, x2, y2) in pixels of the network's input here, as everywhere 
 keeps the official order, (dy, dx, dh, dw), because the order of its channels is that of its weights.
 
 torchvision serves where it computes the same: `BoxCoder`, `roi_align`, `nms`, `clip_boxes_to_image`. Its anchors do not
-(rounded, centred at i x stride, ratio h/w, ratio-major), nor do its crop (it forces RoIs to the size of a cell) and
-its selection (1000 of each level before the suppression instead of 5000 of each class).
+(rounded, centred at i x stride, ratio h/w, ratio-major), nor do its crop (it forces RoIs to the size of a cell), its
+selection (RetinaNet: 1000 of each level before the suppression instead of 5000 of each class; both: boxes without area
+are dropped) and its proposals (equal scores, of which a padded border has many, come in no certain order).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder
-from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import nms, roi_align
 
 from hrbench.models.anchors import grid_points
@@ -28,20 +29,18 @@ from hrbench.types import UsageError
 
 RATIOS = (0.5, 1.0, 2.0)
 
-# The official suppression drops at an overlap of exactly the threshold too, torchvision's only above it.
-JUST_BELOW_HALF = math.nextafter(0.5, 0)
 
-
-class Anchors(nn.Module):
+@dataclass(frozen=True, slots=True)
+class Anchors:
     """The anchors of every cell of a pyramid, scale-major: index scale x 3 + ratio within a cell.
 
-    size: side of the square anchor of the first scale, in strides of its level. scales: how many octave fractions,
-    2^(i / scales). ratios are width / height. strides: in pixels, finest first.
+    strides: in pixels, powers of two, finest first. size: side of the square anchor of the first scale, in strides of
+    its level. scales: how many octave fractions, 2^(i / scales). Ratios are width / height: 0.5, 1, 2.
     """
 
-    def __init__(self, strides: Sequence[int], size: float, scales: int) -> None:
-        super().__init__()
-        self.strides, self.size, self.scales = tuple(strides), size, scales
+    strides: tuple[int, ...]
+    size: float
+    scales: int
 
     @property
     def per_cell(self) -> int:
@@ -57,11 +56,6 @@ class Anchors(nn.Module):
         """Feature maps (N, C, h_l, w_l) -> for each level its anchors (h_l x w_l x per_cell, 4), cells row by row."""
         return [self._level(x, stride) for x, stride in zip(features, self.strides, strict=True)]
 
-    def forward(self, images: ImageList, features: Sequence[Tensor]) -> list[Tensor]:
-        """What torchvision's RPN asks for: the anchors of all levels in one tensor, once for every image."""
-        everything = torch.cat(self.of(features))
-        return [everything] * len(images.image_sizes)
-
     def _level(self, feature: Tensor, stride: int) -> Tensor:
         sides = [self.size * stride * 2 ** (scale / self.scales) for scale in range(self.scales)]
         halves = [(side * ratio**0.5 / 2, side * ratio**-0.5 / 2) for side in sides for ratio in RATIOS]
@@ -70,17 +64,12 @@ class Anchors(nn.Module):
         return torch.cat([centre - corner, centre + corner], dim=-1).reshape(-1, 4)
 
 
-def xywh(deltas: Tensor) -> Tensor:
-    """Deltas (..., 4) in the official order (dy, dx, dh, dw) -> (dx, dy, dw, dh)."""
-    return deltas[..., [1, 0, 3, 2]]
-
-
 def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, float] = (1, 1, 1, 1)) -> Tensor:
     """Deltas (n, k, 4) in the official order on anchors (n, 4) -> boxes (n, k, 4).
 
-    Sizes grow by at most 1000 / 16 times; nothing keeps them from shrinking.
+    weights: what dx, dy, dw and dh are divided by. Sizes grow by at most 1000 / 16 times; nothing limits shrinking.
     """
-    return BoxCoder(weights).decode_single(xywh(deltas).flatten(1), anchors).reshape(deltas.shape)
+    return BoxCoder(weights).decode_single(deltas[..., [1, 0, 3, 2]].flatten(1), anchors).reshape(deltas.shape)
 
 
 def crop(features: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], size: int) -> Tensor:
@@ -106,6 +95,30 @@ def crop(features: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Ten
     return crops
 
 
+def suppress(boxes: Tensor, scores: Tensor, top: int, overlap: float, most: int) -> tuple[Tensor, Tensor]:
+    """Of boxes (n, 4) the `top` best, of these the ones that overlap no better one, of these the `most` best.
+
+    -> (m, 4) and their scores (m,), descending; of equal scores the first comes first. The official suppression drops
+    a box that overlaps a better one by exactly `overlap`, torchvision's only above that. A box whose corners are all 0
+    is none, and goes after it was counted among the `top`.
+    """
+    scores, order = scores.sort(descending=True, stable=True)
+    scores, boxes = scores[:top], boxes[order[:top]]
+    real = (boxes > 0).any(dim=1)
+    scores, boxes = scores[real], boxes[real]
+    kept = nms(boxes, scores, math.nextafter(overlap, 0))[:most]
+    return boxes[kept], scores[kept]
+
+
+def propose(levels: Sequence[tuple[Tensor, Tensor]], most: int = 1000) -> Tensor:
+    """The official choice of proposals: boxes (n_l, 4), clipped, and scores (n_l,) of each level -> (m, 4), m <= most.
+
+    The 1000 best of each level are suppressed at an overlap of 0.7 among themselves; the `most` best of all remain.
+    """
+    boxes, scores = zip(*(suppress(*level, 1000, 0.7, 1000) for level in levels), strict=True)
+    return torch.cat(boxes)[torch.cat(scores).sort(descending=True, stable=True)[1][:most]]
+
+
 def select(
     boxes: Tensor, scores: Tensor, threshold: float = 0.05, top: int = 5000, most: int = 100
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,18 +126,15 @@ def select(
 
     boxes: (n, k, 4), clipped to the image, k the number of classes or 1 where all share them. scores: (n, classes) in
     [0, 1], without the background. Of each class the `top` best above the threshold are suppressed at an overlap of
-    0.5 among themselves; the `most` best of all classes remain. A box whose corners are all 0 is none.
+    0.5 among themselves; the `most` best of all classes remain.
     """
     good = scores > threshold
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     for label in torch.nonzero(good.any(dim=0))[:, 0].tolist():
-        index = torch.nonzero(good[:, label])[:, 0]
-        best, order = scores[index, label].sort(descending=True, stable=True)
-        best, candidates = best[:top], boxes[index[order[:top]], min(label, boxes.shape[1] - 1)]
-        real = (candidates > 0).any(dim=1)
-        best, candidates = best[real], candidates[real]
-        survivors = nms(candidates, best, JUST_BELOW_HALF)[:most]
-        kept.append((candidates[survivors], best[survivors], torch.full_like(survivors, label)))
+        candidates = torch.nonzero(good[:, label])[:, 0]
+        column = boxes[candidates, min(label, boxes.shape[1] - 1)]
+        best, confidences = suppress(column, scores[candidates, label], top, 0.5, most)
+        kept.append((best, confidences, candidates.new_full((len(best),), label)))
     if not kept:
         return boxes.new_zeros(0, 4), scores.new_zeros(0), torch.zeros(0, dtype=torch.int64, device=boxes.device)
     chosen, confidences, labels = (torch.cat(parts) for parts in zip(*kept, strict=True))

@@ -91,14 +91,14 @@ def mask_rcnn() -> dict[str, Any]:
     box(tf.zeros((1, 1, 7, 7, CHANNELS), tf.float64))
     mask([tf.zeros((1, 1, 14, 14, CHANNELS), tf.float64), tf.zeros((1, 1), tf.int32)])
     for i in range(CONVS):
-        conv(rpn._convs[i], f"rpn.head.tower.convs.{i}")
+        conv(rpn._convs[i], f"rpn_head.convs.{i}")
         for level, norms in zip(LEVELS, rpn._norms, strict=True):
-            norm(norms[i], f"rpn.head.tower.bns.{level}.{i}")
+            norm(norms[i], f"rpn_head.bns.{level}.{i}")
         for head, name in ((box, "box_head"), (mask, "mask_head")):
             conv(head._convs[i], f"{name}.convs.{i}")
             norm(head._conv_norms[i], f"{name}.bns.{i}")
-    conv(rpn._classifier, "rpn.head.tower.scores")
-    conv(rpn._box_regressor, "rpn.head.tower.boxes")
+    conv(rpn._classifier, "rpn_head.scores")
+    conv(rpn._box_regressor, "rpn_head.boxes")
     linear(box._fcs[0], "box_head.fc", crop=7)
     norm(box._fc_norms[0], "box_head.fc_bn")
     linear(box._classifier, "box_head.scores")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
-from torchvision.models.detection.image_list import ImageList
 
 from hrbench.cost.operations import count_operations
 from hrbench.models.retinanet import RetinaNet, retinanet
@@ -136,7 +134,7 @@ def mask_rcnn(official: dict[str, Any], fill: Any) -> MaskRCNN:
 def test_rpn_head(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> None:
     record = official["mask_rcnn"]
     with torch.inference_mode():
-        scores, deltas = mask_rcnn.rpn.head.tower(mask_rcnn.backbone.maps)  # type: ignore[union-attr]
+        scores, deltas = mask_rcnn.rpn_head(mask_rcnn.backbone.maps)
     for level, cls, box in zip(LEVELS, scores, deltas, strict=True):
         same(fill.sample(cls.numpy()), record["rpn_scores"][str(level)])
         same(fill.sample(box.numpy()), record["rpn_boxes"][str(level)])
@@ -148,8 +146,7 @@ def test_mask_rcnn_from_proposals_to_masks(official: dict[str, Any], mask_rcnn: 
     image = torch.zeros(3, *record["image"], dtype=torch.float64)
     features = mask_rcnn.backbone.maps
     with torch.inference_mode():
-        batch = ImageList(torch.zeros(1, 3, 128, 128), [tuple(record["image"])])
-        (proposals,), _ = mask_rcnn.rpn(batch, OrderedDict(enumerate(features)))
+        (proposals,) = mask_rcnn.proposals(features, [tuple(record["image"])])
         (found,) = mask_rcnn([image])
         logits = mask_rcnn.mask_head(crop(features, STRIDES, [found["boxes"]], 14))
     np.testing.assert_allclose(proposals[:50], swap(record["proposals_yxyx"]), rtol=0, atol=1e-4)
@@ -251,7 +248,7 @@ def test_parameters_and_operations_of_mask_rcnn(
         rows = {row.module: row.counts["macs"] / 1e9 for row in ledger.by_module(depth=1)}
         assert rows["box_head"] == pytest.approx(stated["A3"]["box"], rel=1e-9)
         assert rows["mask_head"] == pytest.approx(stated["A3"]["mask"], rel=1e-9)
-        assert rows["rpn"] == pytest.approx(stated["A3"]["rpn"], rel=1e-9)
+        assert rows["rpn_head"] == pytest.approx(stated["A3"]["rpn"], rel=1e-9)
 
 
 @pytest.mark.parametrize(
