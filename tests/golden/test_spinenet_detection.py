@@ -141,7 +141,7 @@ def test_rpn_head(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> N
 
 
 def test_mask_rcnn_from_proposals_to_masks(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> None:
-    """Suppression is float32 in the official code, which moves a box by up to 1e-5 pixels, and so what is read there."""
+    """Suppression is float32 in the official code, which moves a box by up to 1e-5 pixels and what is read there."""
     record = official["mask_rcnn"]
     image = torch.zeros(3, *record["image"], dtype=torch.float64)
     features = mask_rcnn.backbone.maps
