@@ -15,7 +15,9 @@ Names are given out in the order of construction, which is the order of our keys
 paths, follow the order in which Keras keeps layers: those farthest from the outputs first, and at one distance in the
 order in which a walk from P3 to P7 back to the image first meets them. Both follow from the graph, which is rebuilt
 here layer by layer, with the operators between layers, since they count for the distance. Neither activation nor input
-size changes anything. num_batches_tracked has no counterpart: it stays 0.
+size changes anything, so long as the model was given a size: built for any, TF2 forgets that block 9 is added to P5 and
+has none of its variables (615 instead of 650), and is another network. num_batches_tracked has no counterpart: it
+stays 0.
 """
 
 from __future__ import annotations
