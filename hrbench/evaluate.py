@@ -31,7 +31,6 @@ from hrbench.types import (
     Score,
     State,
     UsageError,
-    Variant,
 )
 
 if TYPE_CHECKING:

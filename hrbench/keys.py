@@ -104,7 +104,7 @@ def source_digest(path: Path) -> str | None:
 
 
 def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX file that hold its tensors: entries ("location", NAME) of its message, as they are stored."""
+    """Files beside an ONNX file that hold its tensors: entries ("location", NAME) of its message, as stored there."""
     try:
         content = path.read_bytes()
     except OSError:

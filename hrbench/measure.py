@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hrbench import environment, keys
 from hrbench.cost.version import COST_VERSION
 from hrbench.evaluate import Listen, Settings, build, device_of
+from hrbench.given import NO_NETWORK
 from hrbench.machine import processor
-from hrbench.resolve import resolve
+from hrbench.names import source_of
+from hrbench.resolve import libraries, resolve
 from hrbench.types import Cost, Entry, EntryError, Event, Quantity, Variant
 
 if TYPE_CHECKING:
@@ -28,7 +31,13 @@ def cost_key(entry: Entry, settings: Settings) -> str:
         name, threads = torch.cuda.get_device_name(device), None
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
     return keys.cost_key(
-        entry, device=name, driver=driver, torch=version("torch"), threads=threads, version=COST_VERSION
+        entry,
+        device=name,
+        driver=driver,
+        torch=version("torch"),
+        threads=threads,
+        version=COST_VERSION,
+        libraries=libraries(entry.variant.use),
     )
 
 
@@ -39,40 +48,80 @@ def _may_use_gpu(settings: Settings) -> bool:
 def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cost, ...]:
     """Parameters, operation views, and latency at every batch and dtype the entry asks for.
 
-    What cannot be counted or timed is a Cost without a value that carries its reason. Raises HrbenchError where the
-    network cannot even be built.
+    What cannot be counted or timed is a Cost without a value that carries its reason; so is all of it where predictions
+    were given and no network. Raises HrbenchError where the network cannot even be built.
     """
-    from hrbench.cost.latency import measure_latency
     from hrbench.cost.operations import on_meta, parameter_costs
 
-    height, width = entry.variant.input
+    variant = entry.variant
+    if not variant.use:
+        return _none(entry)
     device = device_of(settings)
-    resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(entry.variant))
-    values = list(parameter_costs(net))
+    resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(variant))
+    values = [_counted(cost, net) for cost in parameter_costs(net)]
     if entry.cost.get("operations", True):
-        values += _operations(net, (1, 3, height, width))
-    latency = entry.cost.get("latency") or {}
-    cells = [(batch, dtype) for dtype in latency.get("dtype", ()) for batch in latency.get("batch", ())]
-    net = build(entry.variant).to(device) if cells else net
+        values += _operations(net, variant)
+    cells = _cells(entry)
+    net = build(variant).to(device) if cells else net
     for number, (batch, dtype) in enumerate(cells):
-        phase = f"latency, batch {batch}, {dtype}"
+        listen(Event("cost", entry.name, _phase(batch, dtype), done=number, total=len(cells)))
+        values.append(_latency(entry, net, batch, dtype, device, listen))
+    return tuple(values)
 
-        def tell(done: float, budget: float, phase: str = phase) -> None:
-            listen(Event("progress", entry.name, phase, "seconds", int(done), int(budget)))
 
-        listen(Event("cost", entry.name, phase, done=number, total=len(cells)))
-        values.append(
-            measure_latency(
-                net,
-                (batch, 3, height, width),
-                device=device,
-                dtype=dtype,
-                budget=latency.get("budget"),
-                progress=tell,
-                as_input=as_input(entry.variant),
-            )
-        )
+def _cells(entry: Entry) -> list[tuple[int, str]]:
+    """Every batch and dtype that latency is asked for at."""
+    latency = entry.cost.get("latency") or {}
+    return [(batch, dtype) for dtype in latency.get("dtype", ()) for batch in latency.get("batch", ())]
+
+
+def _phase(batch: int, dtype: str) -> str:
+    return f"latency, batch {batch}, {dtype}"
+
+
+def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, listen: Listen) -> Cost:
+    from hrbench.cost.latency import measure_latency
+    from hrbench.cost.samples import LATENCY
+
+    fixed = str(getattr(net, "precision", dtype)).removeprefix("torch.")  # of a network that is a file
+    if fixed != dtype:
+        conditions = {"batch": batch, "input": list(entry.variant.input), "dtype": dtype}
+        return Cost(LATENCY, None, conditions, (), f"the network's file computes in {fixed}: ask for latency in that")
+
+    def tell(done: float, budget: float) -> None:
+        listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))
+
+    return measure_latency(
+        net,
+        (batch, 3, *entry.variant.input),
+        device=device,
+        dtype=dtype,
+        budget=entry.cost["latency"].get("budget"),
+        progress=tell,
+        as_input=as_input(entry.variant),
+    )
+
+
+def _counted(cost: Cost, net: nn.Module) -> Cost:
+    """A count of parameters, with what the network says that it is the count of."""
+    said = getattr(net, "counted", "")
+    return replace(cost, conditions={"counted": said}) if said and cost.quantity.name == "parameters" else cost
+
+
+def _none(entry: Entry) -> tuple[Cost, ...]:
+    """The costs of an entry that has predictions and no network: each says so."""
+    import torch
+
+    from hrbench.cost.operations import parameter_costs
+    from hrbench.cost.samples import LATENCY
+
+    empty = torch.nn.Module()
+    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(empty)]
+    if entry.cost.get("operations", True):
+        values += uncounted(NO_NETWORK)
+    for batch, dtype in _cells(entry):
+        values.append(Cost(LATENCY, None, {"batch": batch, "dtype": dtype}, (), NO_NETWORK))
     return tuple(values)
 
 
@@ -81,20 +130,29 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(net: nn.Module, shape: tuple[int, int, int, int]) -> Sequence[Cost]:
+def _operations(net: nn.Module, variant: Variant) -> Sequence[Cost]:
+    """Every view of the operations; counted on the CPU where another source's network needs values for its pass."""
     from hrbench.cost.operations import count_operations, operation_costs
-    from hrbench.cost.views import VIEWS
 
+    shape = (1, 3, *variant.input)
     try:
         return operation_costs(count_operations(net, shape))
     except EntryError as error:
-        return [
-            Cost(
-                Quantity(name, view.label, "operations", "lower", view.description),
-                None,
-                {"view": name},
-                (),
-                str(error),
-            )
-            for name, view in VIEWS.items()
-        ]
+        if source_of(variant.use) is None or "Meta tensors have no values" not in str(error):
+            return uncounted(str(error))
+    try:
+        ledger = count_operations(build(variant), shape, device="cpu")
+    except EntryError as error:
+        return uncounted(str(error))
+    noted = {"counted on": "the CPU with a random input, since the network looks at values on its way"}
+    return [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+
+
+def uncounted(reason: str) -> list[Cost]:
+    """The operation views of a network whose operations cannot be counted, each with the reason."""
+    from hrbench.cost.views import VIEWS
+
+    return [
+        Cost(Quantity(name, view.label, "operations", "lower", view.description), None, {"view": name}, (), reason)
+        for name, view in VIEWS.items()
+    ]

@@ -46,7 +46,7 @@ def names(group: str) -> tuple[str, ...]:
 
 
 def exists(group: str, name: str) -> bool:
-    """Whether `name` is an entry point of the group, "module:attribute" whose module lies on `sys.path`, or of a source.
+    """Whether `name` is an entry point of the group, "module:attribute" with a module on `sys.path`, or of a source.
 
     Nothing is imported, so a module that fails to import, or lacks the attribute, is found out by `resolve`; and
     whether a source has what it is asked for, by calling it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with folder.locked(), importable(suite):
+    with folder.locked(), importable(suite), without_network(settings):
         folder.write_run(suite)
         if not (folder.path / "environment.json").is_file():
             _note_environment(folder)
@@ -58,6 +59,20 @@ def importable(suite: Suite) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(beside)
+
+
+@contextmanager
+def without_network(settings: Settings) -> Iterator[None]:
+    """Libraries that fetch from the Hugging Face hub told not to, where --offline was given."""
+    before = os.environ.get("HF_HUB_OFFLINE")
+    if settings.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if settings.offline:
+            del os.environ["HF_HUB_OFFLINE"]
+            os.environ.update({} if before is None else {"HF_HUB_OFFLINE": before})
 
 
 def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Listen) -> Result:

@@ -14,7 +14,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hrbench.names import FILE_SOURCES, is_reference, module_file, short_name, source_of, source_path, sources, suggestion
+from hrbench.names import (
+    FILE_SOURCES,
+    is_reference,
+    module_file,
+    short_name,
+    source_of,
+    source_path,
+    sources,
+    suggestion,
+)
 from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import DatasetRow, Entry, HrbenchError, Known, Variant
@@ -333,10 +342,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     if given is not None and not wanted:
         context.problems.add(given, "predictions are judged on a data set: give `dataset`")
         return None
-    if model is not None:
-        made = _named_as(variant(model, context), model, node)
-    else:
-        made = _without_network(node, given, row)
+    made = _without_network(node, given, row) if model is None else _named_as(variant(model, context), model, node)
     if made is not None and row is not None and made.task != row.task:
         context.problems.add(
             node, f"model {made.name} is for {made.task} and data set {row.name} for {row.task}: they do not fit"

@@ -55,8 +55,8 @@ class ModelFields(Strict):
     name: str | None = Field(None, description="What to call it; `base` or the last part of `use` otherwise.")
     use: Annotated[str, _names("models")] | None = Field(
         None,
-        description='Entry point of hrbench.models, "package.module:callable" returning a torch module, or a network of '
-        'another source: "timm:NAME", "torchvision:NAME", "transformers:ID" (a repository or ./folder), "smp:ARCH", '
+        description='Entry point of hrbench.models, "package.module:callable" returning a torch module, or a network '
+        'of another source: "timm:NAME", "torchvision:NAME", "transformers:ID" (a repository or ./folder), "smp:ARCH", '
         '"onnx:FILE", "exported:FILE" (files relative to the suite file).',
     )
     args: dict[str, Any] | None = Field(
@@ -163,9 +163,7 @@ class EntryFields(Common):
     """One row, or with `models` or `datasets` one row for each pair of them."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["predictions"]}]
-        },
+        json_schema_extra={"anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["predictions"]}]},
         extra="forbid",
         strict=True,
     )
@@ -178,8 +176,8 @@ class EntryFields(Common):
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(None, description="Several of `dataset`.")
     predictions: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="A file of predictions, relative to the suite file, in the format of the data set's metrics: judged "
-        "in place of running a network. `model` then only says what is costed and which published row it is.",
+        description="A file of predictions, relative to the suite file, in the format of the data set's metrics: "
+        "judged in place of running a network. `model` then only says what is costed and which published row it is.",
     )
 
 

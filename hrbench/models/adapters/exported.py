@@ -2,9 +2,9 @@
 
 torch.export: pytorch.org/docs/stable/export.html. The file holds network and weights. It is a program, read without
 unpickling anything but tensors: one with objects of other kinds is refused. It takes one input (N, 3, H, W), of which
-N, H and W may be fixed: of a fixed N batches are run in pieces, a fixed H and W have to be the variant's. It computes in
-the dtype that it was exported in, and in no other. Parameters are those of its state; operations are counted like any
-network's.
+N, H and W may be fixed: of a fixed N batches are run in pieces, a fixed H and W have to be the variant's. It computes
+in the dtype that it was exported in, and in no other. Parameters are those of its state; operations are counted like
+any network's.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
     """The network in a file, images (N, 3, H, W), normalised, -> what its task's networks return.
 
     It returns that itself, or for segmentation torchvision's dictionary of "aux" and "out"; for detection it takes one
-    image as a batch of 1 and returns boxes (M, 4), scores (M,), labels (M,) and, where there are any, masks (M, h, w) in
-    that order or as a dictionary. input: (height, width) that it is going to be given. Raises MissingError where there
-    is no file, InputError for one that is none or damaged, UsageError where its input is of another size or form.
+    image as a batch of 1 and returns boxes (M, 4), scores (M,), labels (M,) and, where there are any, masks (M, h, w),
+    in that order or as a dictionary. input: (height, width) that it is going to be given. Raises MissingError where
+    there is no file, InputError for one that is none or damaged, UsageError where its input is of another size or form.
     """
     path = Path(name).expanduser()
     fits(task, TASKS, f"exported:{path.name}")
@@ -75,7 +75,9 @@ def _input(path: Path, program: Any) -> tuple[tuple[int | None, ...], torch.dtyp
     names = list(program.graph_signature.user_inputs)
     values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
     if len(values) != 1 or not isinstance(values[0], Tensor):
-        raise UsageError(f"{path.name} takes {len(names)} inputs ({', '.join(map(str, names))}); a network takes images")
+        raise UsageError(
+            f"{path.name} takes {len(names)} inputs ({', '.join(map(str, names))}); a network takes images"
+        )
     shape = tuple(side if isinstance(side, int) else None for side in values[0].shape)
     if len(shape) != 4 or shape[1] not in (3, None) or not values[0].dtype.is_floating_point:
         stated = "x".join("?" if side is None else str(side) for side in shape)
@@ -141,7 +143,9 @@ class ExportedNetwork(nn.Module):
         if isinstance(output, (list, tuple)) and len(output) in (3, 4):
             output = dict(zip(("boxes", "scores", "labels", "masks"), output, strict=False))
         if not isinstance(output, dict):
-            raise EntryError(f"{self._what} returned a {type(output).__name__}; a detector returns boxes, scores, labels")
+            raise EntryError(
+                f"{self._what} returned a {type(output).__name__}; a detector returns boxes, scores, labels"
+            )
         return checked([output], "detection", self._what)[0]
 
 

@@ -50,9 +50,7 @@ def read_graph(path: Path) -> Graph:
         stated = "x".join("?" if each is None else str(each) for each in shape)
         element = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
         raise UsageError(f"{path.name} takes {element} of shape {stated}; images come as floats (N, 3, H, W)")
-    running = {
-        name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]
-    }
+    running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
     return Graph(
         path,
@@ -90,12 +88,18 @@ def replay(graph: Graph, images: Tensor) -> list[Tensor]:
     """
     onnx = library("onnx")
     if graph.shape[0] not in (None, len(images)):
-        raise EntryError(f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images, not {len(images)}")
+        raise EntryError(
+            f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images, not {len(images)}"
+        )
     model = _model(onnx, graph.path, data=True)
     shapes = _shapes(onnx, model, graph, tuple(images.shape))
-    unknown = sorted({node.op_type for node in model.graph.node if node.op_type not in {**REPLAYS, **dict.fromkeys(IDLE)}})
+    unknown = sorted(
+        {node.op_type for node in model.graph.node if node.op_type not in {**REPLAYS, **dict.fromkeys(IDLE)}}
+    )
     if unknown:
-        raise EntryError(f"operations are not counted: {graph.path.name} has operators without a rule, {', '.join(unknown)}")
+        raise EntryError(
+            f"operations are not counted: {graph.path.name} has operators without a rule, {', '.join(unknown)}"
+        )
     for node in model.graph.node:
         if node.op_type in REPLAYS:
             attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
@@ -164,7 +168,14 @@ def _transposed(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: 
     run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
     bias = _meta(given[2], dtype) if len(given) > 2 else None
     return run(
-        _meta(given[0], dtype), _meta(weight, dtype), bias, stride, padding, more, int(attributes.get("group", 1)), dilation
+        _meta(given[0], dtype),
+        _meta(weight, dtype),
+        bias,
+        stride,
+        padding,
+        more,
+        int(attributes.get("group", 1)),
+        dilation,
     )
 
 
@@ -197,10 +208,12 @@ def _layer_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: 
 
 
 def _resize(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
-    mode = attributes.get("mode", b"nearest").decode()
+    mode = attributes.get("mode", b"nearest")
     if len(out) != 4:
         return F.interpolate(_meta(given[0], dtype), size=list(out[2:]))
-    return F.interpolate(_meta(given[0], dtype), list(out[2:]), mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode))
+    return F.interpolate(
+        _meta(given[0], dtype), list(out[2:]), mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
+    )
 
 
 def _pool(function: Callable[[Tensor, list[int], list[int]], Any]) -> Replay:
@@ -279,9 +292,10 @@ REPLAYS: dict[str, Replay] = {
 }  # fmt: skip
 """Operator of ONNX -> torch's of the same meaning, called on what a node is given and gives."""
 
-IDLE = frozenset(
-    "Cast Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity "
-    "Pad Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze "
-    "Where Equal Greater Less Not And Or Floor Ceil Round".split()
-)
-"""Operators that move numbers, or compute shapes and indices from them."""
+MOVES = """
+    Cast Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity Pad
+    Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze Where
+    Equal Greater Less Not And Or Floor Ceil Round
+"""
+IDLE = frozenset(MOVES.split())
+"""Operators that move numbers, or compute shapes, indices and conditions from them."""

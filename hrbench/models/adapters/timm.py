@@ -31,9 +31,8 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None, **
     args = {**_size(timm, name, input), **args}
     if task == "backbone":
         net = timm.create_model(name, pretrained=False, features_only=True, **args)
-        net = returning(net, task, f"timm:{name}", partial(channels_first, net.feature_info.channels()))
         net.channels, net.strides = net.feature_info.channels(), net.feature_info.reduction()
-        return net
+        return returning(net, task, f"timm:{name}", partial(channels_first, net.channels))
     net = timm.create_model(name, pretrained=False, **args)
     return returning(net, "classification", f"timm:{name}")
 

@@ -58,10 +58,7 @@ def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> n
     folder = folder_of(name, fetch=not offline(), weights=weights)
     config = _config(transformers, name, folder, args)
     kind = _kind(transformers, config, task, name)
-    if weights and isinstance(folder, Path):
-        net = _loaded(kind, folder, config)
-    else:
-        net = _drawn(kind, config)
+    net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else _drawn(kind, config)
     return _adapted(net, task or _task_of(transformers, config), f"transformers:{name}")
 
 
@@ -159,7 +156,7 @@ def _adapted(net: Any, task: str, what: str) -> nn.Module:
     if task == "pose" and (experts or 1) > 1 and "dataset_index" in taken:
         net.register_forward_pre_hook(_first_data_set, with_kwargs=True)
     takes = {
-        "pose": lambda output: output["heatmaps"] if "heatmaps" in output else output,
+        "pose": lambda output: output.get("heatmaps", output),
         "classification": lambda output: output["logits"],
         "segmentation": _semantic,
         "backbone": lambda output: list(output["feature_maps"]),

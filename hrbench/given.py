@@ -1,0 +1,75 @@
+"""Predictions that were made elsewhere: an entry's file, judged in place of running a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrbench.contracts import Metric
+from hrbench.models.weight_files import digest
+from hrbench.store import write_atomic
+from hrbench.types import Entry, HrbenchError, Sample
+
+NO_NETWORK = "no network: predictions were given"
+
+# What the data set is asked for where no protocol is needed: all samples in their order, with annotated boxes.
+ANY: Mapping[str, Any] = {}
+
+
+def lacking(entry: Entry, dataset: Any) -> list[str]:
+    """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
+    gaps = []
+    if not Path(entry.predictions).is_file():
+        gaps.append(f"the predictions {entry.predictions} are not there")
+    if not dataset.target.is_file():
+        gaps += dataset.missing(ANY)
+    return gaps
+
+
+def dataset_digest(entry: Entry, dataset: Any) -> str:
+    """Digest of the data as a run of the same protocol has it, where all of them are here; else of the ground truth."""
+    for protocol in (entry.protocol, ANY):
+        try:
+            if not dataset.missing(protocol):
+                return dataset.digest(protocol)
+        except HrbenchError:  # a protocol that the data set does not know, stated by the suite all the same
+            continue
+    return digest(dataset.target)
+
+
+def samples(entry: Entry, dataset: Any) -> list[Sample]:
+    """The images in the data set's order. Where they cannot be told none, unless the entry is limited to some."""
+    try:
+        return list(dataset.samples(ANY))
+    except HrbenchError:
+        if entry.limit is not None:
+            raise
+        return []
+
+
+def take(entry: Entry, metrics: Sequence[Metric], target: Path, place: Path) -> None:
+    """Copies the file into the entry's folder under the names of the metrics' formats, once they have read it.
+
+    Raises InputError naming the first offender of a file that a metric cannot read.
+    """
+    given = Path(entry.predictions)
+    for metric in metrics:
+        metric.read_predictions(given, metric.read_target(target))
+    for name in dict.fromkeys(_name(metric, given) for metric in metrics):
+        with given.open("rb") as source:
+            write_atomic(place / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
+
+
+def prediction_file(metric: Metric, folder: Path) -> Path:
+    """The file of a metric's predictions in an entry's folder: of the metric's format, or as it was given."""
+    path = folder / metric.prediction_file
+    if path.is_file():
+        return path
+    return next(iter(sorted(folder.glob(f"{path.stem}.*"))), path)
+
+
+def _name(metric: Metric, given: Path) -> str:
+    """A metric that reads several formats (MPII: .npy and .mat) tells them by their endings."""
+    return Path(metric.prediction_file).stem + given.suffix if given.suffix else metric.prediction_file

@@ -1,0 +1,99 @@
+"""A catalog row, or a network written in a suite, to a torch module: entry points, code of one's own, other sources."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hrbench import catalog
+from hrbench.models.adapters.snapshots import folder_of, weights_in
+from hrbench.models.weight_files import IN_FILE, Found, find_weights
+from hrbench.names import source_of
+from hrbench.resolve import OFFERED, resolve, suggestion
+from hrbench.types import EntryError, HrbenchError, UsageError, Variant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+WITH_WEIGHTS = (*IN_FILE, "transformers")
+"""Sources whose networks come with their weights, which `build_loaded` reads."""
+
+
+def build(model: str | Variant, **overrides: Any) -> nn.Module:
+    """The network of a catalog row or variant, in eval mode, with random weights and the official keys.
+
+    overrides: replace arguments of the row. An argument that is a mapping with `use` is built first, so that a
+    detector is given its backbone as a module. Raises UsageError for an unknown name or argument, and for a row of
+    which no source states the network.
+    """
+    if isinstance(model, str):
+        rows = catalog.variants()
+        if model not in rows:
+            raise UsageError(f"there is no model {model!r}: {suggestion(model, rows)}")
+        model = rows[model]
+    return _built(model, {**model.args, **overrides}, weights=False)
+
+
+def build_loaded(variant: Variant) -> nn.Module:
+    """The network of a source that keeps weights with its networks (`WITH_WEIGHTS`), with these weights."""
+    return _built(variant, variant.args, weights=True)
+
+
+def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | str:
+    """The weights file of a variant, or the reason why there is none; see `models.weight_files.find_weights`.
+
+    fetch: whether a repository of the hub that is not on this disk may be downloaded.
+    """
+    found = source_of(variant.use)
+    if weights is not None or found is None or found[0] != "transformers" or variant.weights:
+        return find_weights(variant, weights, folder)
+    place = folder_of(found[1], fetch=fetch, weights=True)
+    if isinstance(place, str):
+        return place
+    file = weights_in(place)
+    return f"there are no weights in {place}" if file is None else Found(file, "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a source is told of the network beside its arguments."""
+
+    task: str
+    input: tuple[int, int] | None
+    weights: bool
+
+
+def _built(model: Variant, args: Mapping[str, Any], weights: bool) -> nn.Module:
+    if model.absent:
+        raise UsageError(f"{model.name} cannot be built: {model.absent}")
+    net = _made(model.name, model.use, args, _About(model.task, model.input, weights))
+    if not hasattr(net, "state_dict"):
+        raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
+    return net.eval()
+
+
+def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
+    """What `use` returns for these arguments, those that are networks themselves built before it."""
+    within = _About("backbone", about.input, False)
+    given = {
+        key: _made(name, value["use"], value.get("args", {}), within)
+        if isinstance(value, Mapping) and "use" in value
+        else value
+        for key, value in args.items()
+    }
+    make = resolve("hrbench.models", use)
+    if source_of(use) is not None:
+        taken = inspect.signature(make).parameters
+        given = {**{key: getattr(about, key) for key in OFFERED if key in taken}, **given}
+    try:
+        return make(**given)
+    except HrbenchError:
+        raise
+    except TypeError as error:
+        raise UsageError(f"{name}: {use} cannot be called so: {error}") from None
+    except Exception as error:
+        raise EntryError(f"{name}: building {use} failed: {type(error).__name__}: {error}") from error
