@@ -39,6 +39,7 @@ The same command again resumes: what is stored and still counts is not run again
     "profile": """examples:
   hrbench profile pose_hrnet_w32_coco_256x192
   hrbench profile pose_resnet_50_coco_256x192 --depth 2 --operators --latency
+  hrbench profile timm:hrnet_w18 --input 224x224
   hrbench profile ourpkg.nets:pose --input 512x512""",
     "report": """examples:
   hrbench report runs/pose
@@ -168,8 +169,13 @@ def _score(command: argparse.ArgumentParser) -> None:
 
 
 def _profile(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL", help="a name of `hrbench models`, or package.module:callable")
+    command.add_argument(
+        "model", metavar="MODEL", help="a name of `hrbench models`, SOURCE:NAME, or package.module:callable"
+    )
     command.add_argument("--input", metavar="HxW", help="input size, where the model does not say or another is wanted")
+    command.add_argument(
+        "--task", metavar="TASK", default="", help="of a model that is not in the catalog (detection ...)"
+    )
     command.add_argument("--depth", metavar="N", type=_count, default=1, help="depth of the module ledger (1)")
     command.add_argument("--operators", action="store_true", help="the ledger by operator as well")
     command.add_argument("--latency", action="store_true", help="measure latency as well")

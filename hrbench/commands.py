@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hrbench import listing
 from hrbench.known import known
 from hrbench.resolve import resolve
-from hrbench.types import Entry, Event, HrbenchError, MissingError, Result, Suite, UsageError, Variant
+from hrbench.types import Entry, EntryError, Event, HrbenchError, MissingError, Result, Suite, UsageError, Variant
 from hrbench.units import amount
 
 if TYPE_CHECKING:
@@ -228,18 +228,23 @@ def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.operations import count_operations, on_meta, operation_costs, parameter_costs
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import Settings, build, device_of
-    from hrbench.measure import as_input
+    from hrbench.measure import as_input, uncounted
 
     variant = _variant(arguments)
     height, width = variant.input
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
-    ledger = count_operations(net, (1, 3, height, width))
+    values = parameter_costs(net)
     say(f"{variant.name}, input {height}x{width}\n")
-    say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
-    if arguments.operators:
-        say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
-    values = [*parameter_costs(net), *operation_costs(ledger)]
+    try:
+        ledger = count_operations(net, (1, 3, height, width))
+    except EntryError as error:
+        values += uncounted(str(error))
+    else:
+        values += operation_costs(ledger)
+        say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
+        if arguments.operators:
+            say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
         shape = (arguments.batch, 3, height, width)
@@ -261,7 +266,7 @@ def _variant(arguments: Namespace) -> Variant:
     if size is None:
         raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
     sys.path.insert(0, "")
-    return Variant(name=arguments.model, use=arguments.model, task="", input=size)
+    return Variant(name=arguments.model, use=arguments.model, task=arguments.task, input=size)
 
 
 def _input(text: str) -> tuple[int, int]:

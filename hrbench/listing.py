@@ -224,9 +224,10 @@ def scores(values: Sequence[Score]) -> str:
 
 
 def costs(values: Sequence[Cost]) -> str:
-    """Costs with their units, each with the conditions that define it; below them what the counts leave out."""
+    """Costs with their units, each with the conditions that define it; below them what the counts leave out, and why
+    there is no value where that takes a sentence."""
     table = [["cost", "value", ""]]
-    left: dict[str, list[str]] = {}  # what is left out -> the counts that leave it out
+    below: dict[tuple[str, str], list[str]] = {}  # (heading, what is said) -> the costs that it is said of
     for cost in values:
         view, unit = str(cost.conditions.get("view", "")), cost.quantity.unit
         shown = "-"
@@ -235,13 +236,17 @@ def costs(values: Sequence[Cost]) -> str:
             shown = exact(cost.value, unit) if unit == "count" else shown
         keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
         about = [f"{key} {cost.conditions[key]}" for key in keys if key in cost.conditions]
-        table.append([cost.quantity.label, shown, cost.reason or "; ".join(about)])
+        reason = "; ".join(cost.reason.splitlines())
+        if len(reason) > 60:
+            below.setdefault(("no value of", reason), []).append(cost.quantity.label)
+            reason = "see below"
+        table.append([cost.quantity.label, shown, reason or "; ".join(about)])
         uncounted = cost.conditions.get("uncounted") or {}
         parts = [str(cost.conditions["not counted"])] if "not counted" in cost.conditions else []
         parts += [f"{name} x{calls}" for name, calls in uncounted.items()]
         if parts:
-            left.setdefault(", ".join(parts), []).append(cost.quantity.label)
-    lines = [f"not counted in {', '.join(labels)}:\n  {parts}" for parts, labels in left.items()]
+            below.setdefault(("not counted in", ", ".join(parts)), []).append(cost.quantity.label)
+    lines = [f"{heading} {', '.join(labels)}:\n  {said}" for (heading, said), labels in below.items()]
     return "\n".join([columns(table, right=(1,)), *([""] if lines else []), *lines])
 
 

@@ -108,6 +108,49 @@ def test_profile_times_a_network_of_ones_own(bench, capsys, monkeypatch):
     assert "Latency" in out and " ms" in out
 
 
+OWN = """
+from torch import nn
+
+
+class Looks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, images):
+        out = self.conv(images)
+        return out if out.mean() > 0 else 2 * out
+
+
+class Boxes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images):
+        return [{"boxes": self.conv(image[None]).mean((2, 3))} for image in images]
+"""
+
+
+def test_profile_of_networks_that_it_does_not_know(bench, capsys, monkeypatch):
+    (bench.folder / "own_nets.py").write_text(OWN)
+    monkeypatch.chdir(bench.folder)
+    monkeypatch.syspath_prepend(str(bench.folder))
+    assert main(["profile", "own_nets:Looks", "--input", "32x32"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Parameters +224", out) and re.search(r"GMACs +- +see below", out)
+    assert "no value of GMACs, GFLOPs" in out and "counting operations failed at" in out
+    words = ["--input", "32x32", "--task", "detection", "--latency", "--device", "cpu"]
+    assert main(["profile", "own_nets:Boxes", *words]) == 0
+    assert re.search(r"Latency +[\d.]+ ms +batch 1", capsys.readouterr().out)
+
+
+def test_profile_at_another_input(capsys):
+    assert main(["profile", "pose_hrnet_miniature_coco", "--input", "192x144"]) == 0
+    out = capsys.readouterr().out  # of 96x72, 0.045; less than four times that, since 72 is rounded up at 1/32
+    assert "input 192x144" in out and re.search(r"GMACs +0\.177", out)
+
+
 def test_check_looks_and_runs_nothing(bench, tiny_suite, capsys):
     places = ["--data", str(bench.data), "--weights", str(bench.folder)]
     assert main(["check", str(tiny_suite), *places]) == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hrbench import catalog, listing
-from hrbench.types import UsageError, Variant
+from hrbench.types import Cost, Quantity, UsageError, Variant
 
 BACKBONE = {"use": "resnet", "args": {"depth": 50, "stem": {"use": "stem"}}}
 ROWS = {
@@ -129,3 +129,24 @@ def test_listing_loads_neither_torch_nor_numpy() -> None:
     code += "print([name for name in ('torch', 'numpy', 'pandas') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_costs_say_once_what_they_leave_out_and_why_they_have_no_value() -> None:
+    def view(name: str, value: float | None, reason: str = "", **conditions: object) -> Cost:
+        return Cost(Quantity(name, name, "operations", "lower"), value, {"view": name, **conditions}, reason=reason)
+
+    left = {"aten::relu": 3}
+    parts = {"proposals": 1000, "not counted": "NMS"}
+    text = listing.costs(
+        [
+            view("macs", 2e9, batch=1, uncounted=left, **parts),
+            view("flops", 4e9, batch=1, uncounted=left, **parts),
+            view("x", None, "counting failed\nsince " + "the network looks at values " * 3),
+            view("y", None, "no such operator"),
+        ]
+    )
+    assert "batch 1; proposals 1000\n" in text
+    assert "\nnot counted in macs, flops:\n  NMS, aten::relu x3\n" in text
+    assert "\nno value of x:\n  counting failed; since the network" in text
+    assert re.search(r"^x +- +see below$", text, re.MULTILINE)
+    assert re.search(r"^y +- +no such operator$", text, re.MULTILINE)
