@@ -13,9 +13,10 @@ from torch import Tensor, nn
 Style = Literal["pytorch", "caffe"]
 
 
-def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
     """A convolution without bias and its batch norm: (N, inputs, h, w) -> (N, outputs, ceil(h / stride), ...)."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    padding = kernel // 2 * dilation
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
     return [convolution, nn.BatchNorm2d(outputs)]
 
 
@@ -42,16 +43,16 @@ class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions and a shortcut: (N, inputs, h, w) -> (N, 4 planes, h / stride, w / stride).
 
     style: where the stride is. "pytorch" (torchvision, fb.resnet.torch): in the 3x3 convolution; "caffe" (the paper's
-    released networks): in the first 1x1 convolution.
+    released networks): in the first 1x1 convolution. dilation: of the 3x3 convolution.
     """
 
     expansion = 4
 
-    def __init__(self, inputs: int, planes: int, stride: int = 1, style: Style = "pytorch") -> None:
+    def __init__(self, inputs: int, planes: int, stride: int = 1, style: Style = "pytorch", dilation: int = 1) -> None:
         super().__init__()
         first, second = (stride, 1) if style == "caffe" else (1, stride)
         self.conv1, self.bn1 = conv_norm(inputs, planes, 1, first)
-        self.conv2, self.bn2 = conv_norm(planes, planes, 3, second)
+        self.conv2, self.bn2 = conv_norm(planes, planes, 3, second, dilation)
         self.conv3, self.bn3 = conv_norm(planes, 4 * planes, 1)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut(inputs, 4 * planes, stride)

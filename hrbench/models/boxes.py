@@ -1,0 +1,90 @@
+"""Boxes in the two conventions of mmdetection: decoding, clipping, suppression, selection.
+
+Boxes are (M, 4), x1 y1 x2 y2, in pixels of the network's input before padding.
+
+    convention    a box from x1 to x2 has width    corners are clipped to    found in
+    mmdet3        x2 - x1                          [0, w]                    mmdetection 2 and 3
+    mmdet1        x2 - x1 + 1                      [0, w - 1]                mmdetection 1, HRNet-Object-Detection
+
+A network trained under one of them loses accuracy under the other. Everything else here is one formula, with `extent`
+as the pixel that mmdet1 adds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from hrbench.types import UsageError
+
+Convention = Literal["mmdet3", "mmdet1"]
+RATIO = math.log(1000 / 16)
+"""Deltas of width and height are held within this, on both sides."""
+
+
+def extent(convention: Convention) -> float:
+    """What is added to x2 - x1 to get a width; UsageError for a convention that there is not."""
+    if convention not in get_args(Convention):
+        raise UsageError(f"convention {convention!r} was given; there are {', '.join(get_args(Convention))}.")
+    return 1.0 if convention == "mmdet1" else 0.0
+
+
+def decode(
+    boxes: Tensor, deltas: Tensor, stds: Sequence[float], size: tuple[int, int], convention: Convention
+) -> Tensor:
+    """Boxes (M, 4) moved by deltas (M, 4 C) -> (M, C, 4), clipped to `size`, the (height, width) of the image.
+
+    Deltas are dx, dy, dw, dh times `stds`: the centre moves by dx widths, the width grows by the factor exp(dw).
+    Girshick et al., CVPR 2014, appendix C; clamping of dw and dh on both sides is mmdetection's.
+    """
+    one = extent(convention)
+    scaled = deltas.reshape(len(deltas), -1, 4) * deltas.new_tensor(stds)
+    old_sizes = (boxes[:, 2:] - boxes[:, :2] + one)[:, None]  # (M, 1, 2)
+    centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5)[:, None] + old_sizes * scaled[..., :2]
+    sizes = old_sizes * scaled[..., 2:].clamp(-RATIO, RATIO).exp()
+    half = (sizes - one) * 0.5
+    return clip(torch.cat([centres - half, centres + half], dim=-1), size, convention)
+
+
+def decode_distances(points: Tensor, distances: Tensor, size: tuple[int, int], convention: Convention) -> Tensor:
+    """Points (M, 2) and distances to the left, top, right, bottom edge (M, 4), all in pixels -> clipped boxes (M, 4).
+
+    Tian et al., FCOS, ICCV 2019, section 3.1.
+    """
+    corners = torch.cat([points - distances[:, :2], points + distances[:, 2:]], dim=-1)
+    return clip(corners, size, convention)
+
+
+def clip(boxes: Tensor, size: tuple[int, int], convention: Convention) -> Tensor:
+    """Boxes (..., 4) with their corners moved into the image of this (height, width)."""
+    height, width = size
+    limits = boxes.new_tensor([width, height, width, height]) - extent(convention)
+    return torch.minimum(boxes.clamp(min=0), limits)
+
+
+def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float, convention: Convention) -> Tensor:
+    """Indices that greedy suppression keeps, by falling score; only boxes of the same group suppress one another.
+
+    A box goes where its IoU with a kept one is above the threshold. The extra pixel of mmdet1 on widths, heights and
+    intersections is what moving x2 and y2 by one gives.
+    """
+    wider = boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0]) * extent(convention)
+    return batched_nms(wider, scores, groups, threshold)
+
+
+def positive(boxes: Tensor, convention: Convention) -> Tensor:
+    """Which boxes (M, 4) have a width and a height above zero: boolean (M,)."""
+    return (boxes[:, 2:] - boxes[:, :2] + extent(convention) > 0).all(dim=1)
+
+
+def detections(
+    boxes: Tensor, scores: Tensor, labels: Tensor, threshold: float, most: int, convention: Convention
+) -> dict[str, Tensor]:
+    """Candidates (M, 4), (M,), (M,) -> what is left of them after suppression by class, the `most` best at most."""
+    kept = suppress(boxes, scores, labels, threshold, convention)[:most]
+    return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

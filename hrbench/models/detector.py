@@ -1,0 +1,55 @@
+"""What every detector does with its images and its backbone, whatever its heads are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrbench.types import UsageError
+
+DIVISOR = 32
+
+
+def pad_together(images: Sequence[Tensor], divisor: int = DIVISOR) -> tuple[Tensor, list[tuple[int, int]]]:
+    """Images (3, h, w) of any sizes -> one batch (N, 3, H, W) and their own (h, w).
+
+    H and W are the largest of each, rounded up to multiples of `divisor`. Zeros are added below and on the right, after
+    normalisation: the mean colour.
+    """
+    if not len(images):
+        raise UsageError("a detector was given no images: it takes a list of tensors (3, h, w), one at least.")
+    sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+    height, width = (-(-max(side) // divisor) * divisor for side in zip(*sizes, strict=True))
+    padded = [F.pad(image, (0, width - w, 0, height - h)) for image, (h, w) in zip(images, sizes, strict=True)]
+    return torch.stack(padded), sizes
+
+
+def backbone_and_neck(network: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The two children that a detector takes over, so that its keys begin with `backbone.` and `neck.`.
+
+    A network without these children is taken as a backbone that needs no neck.
+    """
+    backbone, neck = getattr(network, "backbone", None), getattr(network, "neck", None)
+    if isinstance(backbone, nn.Module) and isinstance(neck, nn.Module):
+        return backbone, neck
+    return network, nn.Identity()
+
+
+def levels_of(network: nn.Module, who: str, least: int) -> tuple[int, tuple[int, ...]]:
+    """Channels, the same at all levels, and strides of a backbone; UsageError where heads cannot be put on it."""
+    channels: Sequence[int] = getattr(network, "channels", ())
+    strides: Sequence[int] = getattr(network, "strides", ())
+    if len(channels) != len(strides) or len(strides) < least or len(set(channels)) != 1:
+        raise UsageError(
+            f"{who}: the backbone {type(network).__name__} has channels {tuple(channels)} and strides "
+            f"{tuple(strides)}; it needs at least {least} levels of one width, as resnet_fpn and det_hrnetv2p have."
+        )
+    return int(channels[0]), tuple(strides)
+
+
+def flat(maps: Tensor, values: int) -> Tensor:
+    """Head outputs of one level (N, A x values, h, w) -> (N, h x w x A, values): row by row, anchors innermost."""
+    return maps.permute(0, 2, 3, 1).reshape(len(maps), -1, values)
