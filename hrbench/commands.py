@@ -225,23 +225,23 @@ def score(arguments: Namespace, say: Say) -> int:
 
 def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.latency import measure_latency
-    from hrbench.cost.operations import count_operations, on_meta, operation_costs, parameter_costs
+    from hrbench.cost.operations import on_meta, operation_costs
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import Settings, build, device_of
-    from hrbench.measure import as_input, uncounted
+    from hrbench.measure import as_input, count, parameters, uncounted
 
     variant = _variant(arguments)
     height, width = variant.input
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
-    values = parameter_costs(net)
+    values = parameters(net)
     say(f"{variant.name}, input {height}x{width}\n")
     try:
-        ledger = count_operations(net, (1, 3, height, width))
+        ledger, noted = count(net, variant)
     except EntryError as error:
         values += uncounted(str(error))
     else:
-        values += operation_costs(ledger)
+        values += [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
         say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
         if arguments.operators:
             say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")

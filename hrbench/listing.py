@@ -241,6 +241,10 @@ def costs(values: Sequence[Cost]) -> str:
             below.setdefault(("no value of", reason), []).append(cost.quantity.label)
             reason = "see below"
         table.append([cost.quantity.label, shown, reason or "; ".join(about)])
+        for condition in ("counted", "counted on"):
+            if condition in cost.conditions:
+                said = f"{condition}: {cost.conditions[condition]}"
+                below.setdefault(("to know of", said), []).append(cost.quantity.label)
         uncounted = cost.conditions.get("uncounted") or {}
         parts = [str(cost.conditions["not counted"])] if "not counted" in cost.conditions else []
         parts += [f"{name} x{calls}" for name, calls in uncounted.items()]

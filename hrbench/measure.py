@@ -20,6 +20,8 @@ from hrbench.types import Cost, Entry, EntryError, Event, Quantity, Variant
 if TYPE_CHECKING:
     from torch import nn
 
+    from hrbench.cost.ledger import Ledger
+
 
 def cost_key(entry: Entry, settings: Settings) -> str:
     """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
@@ -51,7 +53,7 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
     What cannot be counted or timed is a Cost without a value that carries its reason; so is all of it where predictions
     were given and no network. Raises HrbenchError where the network cannot even be built.
     """
-    from hrbench.cost.operations import on_meta, parameter_costs
+    from hrbench.cost.operations import on_meta
 
     variant = entry.variant
     if not variant.use:
@@ -59,7 +61,7 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
     device = device_of(settings)
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
-    values = [_counted(cost, net) for cost in parameter_costs(net)]
+    values = parameters(net)
     if entry.cost.get("operations", True):
         values += _operations(net, variant)
     cells = _cells(entry)
@@ -103,10 +105,15 @@ def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, 
     )
 
 
-def _counted(cost: Cost, net: nn.Module) -> Cost:
-    """A count of parameters, with what the network says that it is the count of."""
+def parameters(net: nn.Module) -> list[Cost]:
+    """The parameters and buffers of a network, with what it says that they are the count of."""
+    from hrbench.cost.operations import parameter_costs
+
     said = getattr(net, "counted", "")
-    return replace(cost, conditions={"counted": said}) if said and cost.quantity.name == "parameters" else cost
+    return [
+        replace(cost, conditions={"counted": said}) if said and cost.quantity.name == "parameters" else cost
+        for cost in parameter_costs(net)
+    ]
 
 
 def _none(entry: Entry) -> tuple[Cost, ...]:
@@ -131,21 +138,32 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
 
 
 def _operations(net: nn.Module, variant: Variant) -> Sequence[Cost]:
-    """Every view of the operations; counted on the CPU where another source's network needs values for its pass."""
-    from hrbench.cost.operations import count_operations, operation_costs
+    """Every view of the operations, or why there are none."""
+    from hrbench.cost.operations import operation_costs
+
+    try:
+        ledger, noted = count(net, variant)
+    except EntryError as error:
+        return uncounted(str(error))
+    return [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+
+
+def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
+    """The operations of a network at its variant's input, and what is to be said of how they were counted.
+
+    Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
+    counted.
+    """
+    from hrbench.cost.operations import count_operations
 
     shape = (1, 3, *variant.input)
     try:
-        return operation_costs(count_operations(net, shape))
+        return count_operations(net, shape), {}
     except EntryError as error:
         if source_of(variant.use) is None or "Meta tensors have no values" not in str(error):
-            return uncounted(str(error))
-    try:
-        ledger = count_operations(build(variant), shape, device="cpu")
-    except EntryError as error:
-        return uncounted(str(error))
+            raise
     noted = {"counted on": "the CPU with a random input, since the network looks at values on its way"}
-    return [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+    return count_operations(build(variant), shape, device="cpu"), noted
 
 
 def uncounted(reason: str) -> list[Cost]:
