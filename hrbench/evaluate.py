@@ -219,7 +219,8 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     given.take(parts.entry, parts.metrics, parts.dataset.target, place)
     file = Path(parts.entry.predictions).name
     everything = given.samples(parts.entry, parts.dataset)
-    return _Predicted(everything, [], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
+    note = f"judged are predictions that were given ({file}); no network was run"
+    return _Predicted(everything, [note], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
 
 
 def _unjudged(error: Exception, kept: Path) -> EntryError:

@@ -188,12 +188,12 @@ def date(text: str, clock: bool = False) -> str:
 
 
 def size(shape: tuple[int, int]) -> str:
-    """An input size as the literature writes it, height first.
+    """An input size as the literature writes it, height first; nothing where there is no network, whose size is 0.
 
-    >>> size((256, 192))
-    '256×192'
+    >>> size((256, 192)), size((0, 0))
+    ('256×192', '')
     """
-    return f"{shape[0]}×{shape[1]}"
+    return f"{shape[0]}×{shape[1]}" if all(shape) else ""
 
 
 def _typographic(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from hrbench import units
@@ -174,11 +175,14 @@ def score_conditions(result: Result, metric: str = "") -> Facts:
     facts: list[tuple[str, str]] = []
     if entry.dataset is not None:
         facts.append(("data set", entry.dataset.title or entry.dataset.name))
-    if entry.protocol:
+    if entry.protocol or entry.predictions:
         facts.append(("protocol", protocol_text(entry.protocol)))
     if metric:
         facts.append(("metric", metric))
-    facts.append(("computed in", f"{entry.dtype}, {entry.batch} to a batch" + on_device(result)))
+    if entry.predictions:
+        facts.append(("predictions", f"given as {Path(entry.predictions).name}"))
+    else:
+        facts.append(("computed in", f"{entry.dtype}, {entry.batch} to a batch" + on_device(result)))
     if result.limited is not None:
         facts.append(("limited", limited_text(result.limited)))
     return tuple(facts)

@@ -101,7 +101,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
             continue
         size = units.size(result.entry.variant.input)
         x = units.shown(spent.value, spent.quantity.unit, cost)
-        label = f"{row.cells[0].text} {size}"
+        label = f"{row.cells[0].text} {size}".rstrip()
         facts = [label, units.with_unit(spent.value, spent.quantity.unit, view=cost)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
@@ -111,7 +111,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
             Point(
                 label=label,
                 family=family(title_of(result)),
-                line=f"{family(title_of(result))} {size}",
+                line=f"{family(title_of(result))} {size}".rstrip(),
                 x=x,
                 y=values[0] if values else None,
                 low=interval[0] if interval else None,
@@ -141,7 +141,7 @@ def _strip(result: Result, label: str, cost: Cost, low: float, high: float) -> S
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
     return Strip(
         name=result.name,
-        model=f"{label} {units.size(result.entry.variant.input)}" + _mark(result),
+        model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
         p99=units.show(cost.conditions["p99"], "seconds") if "p99" in cost.conditions else "",

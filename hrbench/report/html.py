@@ -25,7 +25,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
-from hrbench.report.words import plain_text, protocol_text
+from hrbench.report.words import plain_text, protocol_text, use_text
 from hrbench.types import Cost, Result
 from hrbench.version import __version__
 
@@ -205,10 +205,10 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
     }
     facts: dict[str, Any] = {
         "status": result.status + (f": {result.reason}" if result.reason else ""),
-        "model": f"{entry.variant.name} ({entry.variant.use}{_arguments(entry.variant.args)})",
+        "model": f"{entry.variant.name} ({use_text(entry.variant)}{_arguments(entry.variant.args)})",
         "input": units.size(entry.variant.input),
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
-        "protocol": protocol_text(entry.protocol) if entry.protocol else "",
+        "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
         "notes": "; ".join(dict.fromkeys(result.notes)),
         "accuracy key": result.accuracy_key or "",

@@ -50,7 +50,9 @@ def find_row(rows: Rows, result: Result, source: PublishedLayout) -> Mapping[str
         if (variant.published.get("file"), variant.published.get("section")) != (source.file, source.section):
             return None
     elif not link:
-        link = {"model": variant.title or variant.name, "input": "{}x{}".format(*variant.input)}
+        link = {"model": variant.title or variant.name}
+        if all(variant.input):  # predictions without a network have none
+            link["input"] = "{}x{}".format(*variant.input)
     return next((row for row in rows if "model" in row and _has(row, link, only_known=True)), None)
 
 

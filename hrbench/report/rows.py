@@ -82,7 +82,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "model": title_of(result),
         "entry": result.name,
         "variant": entry.variant.name,
-        "protocol": protocol_text(entry.protocol) if entry.protocol else "",
+        "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "device": device_of(result),
         "dtype": entry.dtype,
         "weights": entry.weights or "",

@@ -81,7 +81,7 @@ def missing(results: Sequence[Result]) -> list[Missing]:
         for score in result.scores:
             if score.value is None and score.reason != result.reason:
                 note(score.reason, f"{result.name} ({score.quantity.label or score.quantity.name})")
-        for cost in result.costs:
+        for cost in result.costs if result.entry.variant.use else ():  # without a network there are no costs to miss
             if cost.value is None and cost.reason != result.reason:
                 under = [str(cost.conditions[key]) for key in ("dtype",) if key in cost.conditions]
                 under += [f"batch {cost.conditions['batch']}"] if "batch" in cost.conditions else []
@@ -146,4 +146,5 @@ def _called(table: Table, row: Row) -> str:
     texts = {
         column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True) if column.part == "text"
     }
-    return f"{texts.get('model', row.name)} at {texts['input']}" if "input" in texts else texts.get("model", row.name)
+    model = texts.get("model", row.name)
+    return f"{model} at {texts['input']}" if texts.get("input") else model

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hrbench import units
+from hrbench.names import source_of, source_path
+from hrbench.types import Variant
 
 
 def plain_text(value: Any) -> str:
@@ -30,9 +32,11 @@ def plain_text(value: Any) -> str:
 def protocol_text(protocol: Mapping[str, Any]) -> str:
     """A protocol in one line: name, version, then every field.
 
-    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9})
-    'top-down v1 (flip yes, oks 0.9)'
+    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9}), protocol_text({})
+    ('top-down v1 (flip yes, oks 0.9)', 'not stated')
     """
+    if not protocol:  # of predictions that were given without a word on how they were made
+        return "not stated"
     fields = ", ".join(
         f"{key} {plain_text(value)}" for key, value in protocol.items() if key not in ("name", "version")
     )
@@ -58,6 +62,18 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
         return [f"{head}{'; '.join(map(protocol_text, different))}."]
     kinds = (", ".join(f"{k} {plain_text(v)}" for k, v in each.items() if k not in alike) for each in different)
     return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
+
+
+def use_text(variant: Variant) -> str:
+    """What makes a network, in words; a file by its name, wherever it lies.
+
+    >>> use_text(Variant("a", "onnx:/home/me/a.onnx", "pose", (64, 48))), use_text(Variant("b", "", "pose", (0, 0)))
+    ('onnx:a.onnx', 'no network: predictions were given')
+    """
+    path, found = source_path(variant.use), source_of(variant.use)
+    if path is not None and found is not None:
+        return f"{found[0]}:{path.name}"
+    return variant.use or "no network: predictions were given"
 
 
 def limited_text(limit: int) -> str:
