@@ -142,12 +142,15 @@ def _hub(repository: str) -> str:
 
 
 def _digits(file: str) -> str:
-    """The first eight digits of the SHA-256, which OpenMMLab, torchvision and timm put at the end of a file's name.
+    """The first eight digits of the SHA-256, which OpenMMLab, torchvision and timm put at the end of a file's name,
+    mmpose before a day.
 
     >>> _digits("hrnet_w18-8cb57bb9.pth"), _digits("pspnet_r50-20200601.pth"), _digits("pose_hrnet_w32_256x192.pth")
     ('8cb57bb9', '', '')
+    >>> _digits("hrnet_w32_coco_256x192-c78dce93_20200708.pth")
+    'c78dce93'
     """
-    found = re.search(r"-([0-9a-f]{8})\.[a-z.]+$", file)
+    found = re.search(r"-([0-9a-f]{8})(?:_\d{8})?\.[a-z.]+$", file)
     if found is None or re.fullmatch(r"20[0-3]\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", found[1]):  # a day
         return ""
     return found[1]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hrbench.evaluate import build
 from hrbench.models.weights import load
-from hrbench.types import Variant
+from hrbench.types import InputError, Variant
 
 HERE = Path(__file__).parent
 RECORDS = sorted(path.name.removesuffix(".json.gz") for path in (HERE / "data/round_trips").glob("*.json.gz"))
@@ -45,6 +45,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "mmdet_mask_rcnn_r50_fpn": ("mask_rcnn", {"backbone": RESNET}),
     "mmdet_cascade_rcnn_r50_fpn": ("cascade_rcnn", {"backbone": RESNET}),
 }
+# Parts of these are parts of others: of the cascade with masks, and of the same heads on the other backbone.
+CONTAINED = ("mmdet_faster_rcnn_hrnetv2p_w18", "mmdet_mask_rcnn_hrnetv2p_w18", "mmdet_cascade_rcnn_hrnetv2p_w18")
 
 
 def network(use: str, **args: Any) -> nn.Module:
@@ -110,7 +112,16 @@ def test_every_record_has_its_network() -> None:
     assert sorted(NETWORKS) == RECORDS
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", [name for name in RECORDS if name.startswith("mmdet")])
+def test_our_detectors_have_mmdetections_keys(name: str) -> None:
+    use, args = NETWORKS[name]
+    with torch.device("meta"):
+        net = build(Variant(name=use, use=use, task="", input=(64, 96), args=args))
+    ours = {key: list(value.shape) for key, value in net.state_dict().items()}
+    assert ours == dict(record_of(name)["keys"])
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDS if name not in CONTAINED])
 def test_openmmlab_files_give_openmmlabs_outputs(name: str, fill: Any, tmp_path: Path) -> None:
     record = record_of(name)
     path = tmp_path / "epoch_210.pth"
@@ -188,6 +199,28 @@ def test_a_torchvision_network_takes_its_own_file_without_the_auxiliary_classifi
         agree((output[-1] if isinstance(output, list) else output).numpy(), expected, np.abs(expected).max())
 
 
+def test_torchvisions_first_detectors_have_norms_that_add_nothing_to_the_variance(fill: Any, tmp_path: Path) -> None:
+    """Built as `fasterrcnn_resnet50_fpn` builds itself for its COCO weights: frozen norms, eps 0."""
+    from torchvision.models import resnet50
+    from torchvision.models.detection import FasterRCNN
+    from torchvision.models.detection._utils import overwrite_eps
+    from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+    from torchvision.ops.misc import FrozenBatchNorm2d
+
+    theirs = FasterRCNN(_resnet_fpn_extractor(resnet50(norm_layer=FrozenBatchNorm2d), 3), 91)
+    overwrite_eps(theirs, 0.0)
+    theirs = asked(theirs, tmp_path / "fasterrcnn.pth", fill)
+    use = "torchvision:fasterrcnn_resnet50_fpn"
+    with torch.device("cpu"):
+        ours = build(Variant(name=use, use=use, task="detection", input=(64, 96), args={"task": "detection"}))
+    notes = load(ours, tmp_path / "fasterrcnn.pth", source="torchvision", use=use).notes
+    assert notes[0].startswith("norms without eps")
+    images = torch.from_numpy(fill.image((1, 3, 64, 96))).float()
+    with torch.inference_mode():
+        for expected, level in zip(theirs.backbone(images).values(), ours.backbone(images).values(), strict=True):  # type: ignore[operator]
+            agree(level.numpy(), expected.numpy(), float(expected.abs().max()))
+
+
 # --- the official code -----------------------------------------------------------------------------------------------
 
 
@@ -209,6 +242,31 @@ def test_in_place_abn_of_the_official_segmentation_code(golden: Any, fill: Any, 
         output = net(torch.from_numpy(fill.image(tuple(expected["input_shape"])))).numpy()
     ours = fill.sample(output)
     np.testing.assert_allclose(ours["value"], expected["output"]["value"], rtol=1e-9, atol=0)
+
+
+def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path: Path) -> None:
+    """Names of early mmdetection: heads of regions at the top level, necks of plain convolutions."""
+    record = golden("seg_cls_det/models/det_hrnetv2p_w32_hrfpn.json")
+    backbone = {"use": "det_hrnetv2p", "args": {"width": 32, "keys": "mmdet3"}}
+    net = network("mask_rcnn", backbone=backbone, convention="mmdet1").double()
+    heads = [(key, list(value.shape)) for key, value in net.state_dict().items() if "_head" in key.partition(".")[0]]
+    state = {}
+    for key, shape in [*_counted(record["keys"]), *heads]:
+        state[key.removeprefix("roi_head.")] = torch.tensor(fill.tensor(key.removeprefix("roi_head."), tuple(shape)))
+    assert "bbox_head.fc_cls.weight" in state and "neck.fpn_conv.0.weight" in state
+    path = tmp_path / "mask_rcnn_hrnetv2p_w32.pth"
+    torch.save({"state_dict": state}, path)
+    notes = load(net, path, source="official", use="mask_rcnn").notes
+    assert notes[0] == "keys renamed from those of HRNet-Object-Detection and mmdetection 1"
+    images = torch.from_numpy(fill.image(tuple(record["input_shape"])))
+    with torch.inference_mode():
+        levels = net.neck(net.backbone(images))  # type: ignore[operator]
+    for level, expected in zip(levels, record["output"], strict=True):
+        np.testing.assert_allclose(fill.sample(level.numpy())["value"], expected["value"], rtol=1e-9, atol=0)
+    assert torch.equal(net.state_dict()["roi_head.bbox_head.fc_cls.weight"], state["bbox_head.fc_cls.weight"])
+    later = network("mask_rcnn", backbone=backbone)
+    with pytest.raises(InputError, match=r"built with convention='mmdet1' \(this network has 'mmdet3'\)"):
+        load(later, path, source="official", use="mask_rcnn")
 
 
 def _counted(keys: list[tuple[str, list[int]]]) -> list[tuple[str, list[int]]]:

@@ -21,6 +21,6 @@ def candidates(source: str, use: str) -> list[KeyMap]:
     own = next((each for each in named if "official" in each.sources and each.rules == OWN), OWN_KEYS)
     if source in SOURCES:
         named = [each for each in named if source in each.sources]
-        if any(each.rules == OWN and each.listing is None and each.wants for each in named):
+        if any(each.rules == OWN and (each.wants or (each.convert and not each.listing)) for each in named):
             return named
     return [own, *(each for each in named if each is not own)]
