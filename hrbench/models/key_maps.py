@@ -35,9 +35,10 @@ class KeyMap:
 
     sources: of the catalog, e.g. "openmmlab". uses: entry points; one that ends in ":" stands for all that begin so.
     rules: file's key -> ours. listing: the same as a table that depends on the network, in place of rules. beside:
-    (keys of the file that belong to no network, the reason). zero: (keys of ours that the source does without, the
-    reason); they are set to 0. convert: values of the source's conventions -> ours, for keys that are ours already,
-    with a note ("" where nothing changed). wants: see `Want`. note: what a user of the source's files must know.
+    (keys of the file that belong to no network, the reason). zero: (keys of ours that the source does without, all of
+    them together, the reason); they are set to 0. convert: values of the source's conventions -> ours, for keys that
+    are ours already, with a note ("" where nothing changed). wants: see `Want`. note: what a user of the source's files
+    must know.
     """
 
     name: str
@@ -79,7 +80,8 @@ def translate(key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, targ
         renamed, note = key_map.convert(renamed, net)
         notes += [note] if note else []
     for pattern, reason in key_map.zero:
-        absent = [key for key in target if key not in renamed and re.fullmatch(pattern, key)]
+        absent = [key for key in target if re.fullmatch(pattern, key)]
+        absent = [] if any(key in renamed for key in absent) else absent
         renamed |= {key: target[key].new_zeros(target[key].shape) for key in absent}
         notes += [f"{_counted(absent)} set to 0: {reason}"] if absent else []
     return Translated(renamed, tuple(unknown), (*notes, *([key_map.note] if key_map.note else [])))

@@ -1,4 +1,4 @@
-"""Files of timm and torchvision, whose HRNets and ResNets have the official keys, but for what is named here."""
+"""Files of timm and torchvision: ResNets as backbones, and torchvision's own networks. (timm's HRNets are official.)"""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ def without_eps(state: State, net: nn.Module) -> tuple[State, str]:
 
 
 MAPS = (
-    KeyMap(
-        "timm",
-        ("timm",),
-        ("cls_hrnet",),
-        zero=((r"(downsamp_modules\.\d+|final_layer)\.0\.bias", "timm's ssld variants have no such biases"),),
-    ),
     KeyMap("timm and torchvision", ("timm", "torchvision"), ("resnet",), beside=(CLASSIFIER,)),
     KeyMap("torchvision", ("torchvision",), tuple(f"torchvision:{name}" for name in FROZEN), convert=without_eps),
     KeyMap(

@@ -31,7 +31,19 @@ def inplace_abn(state: State, net: nn.Module) -> tuple[State, str]:
 
 
 MAPS = (
-    KeyMap("the official code", SOURCES, ("pose_hrnet", "pose_resnet", "cls_hrnet", "refinenet")),
+    KeyMap("the official code", SOURCES, ("pose_hrnet", "pose_resnet", "refinenet")),
+    # timm's classifiers are these, key for key.
+    KeyMap(
+        "the official code",
+        (*SOURCES, "timm"),
+        ("cls_hrnet",),
+        zero=(
+            (
+                r"(downsamp_modules\.\d+|final_layer)\.0\.bias",
+                "the ssld variants, which come from PaddlePaddle, have no such biases",
+            ),
+        ),
+    ),
     KeyMap(
         "the official code",
         SOURCES,

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from hrbench.catalog import variants
+from hrbench.evaluate import build
 from hrbench.models.array_files import read_h5
 from hrbench.models.hrnet import pose_hrnet, seg_hrnet
-from hrbench.models.key_maps import OWN, KeyMap, Want, rename, translate
-from hrbench.models.keys import MAPS, candidates
+from hrbench.models.key_maps import OWN, KeyMap, Want, rename, translate, unmet
+from hrbench.models.keys import MAPS, SOURCES, candidates
 from hrbench.models.keys.official import inplace_abn
 from hrbench.models.weights import load, read_state, save
 from hrbench.types import InputError
@@ -45,8 +47,8 @@ def names(source: str, use: str) -> list[str]:
 def test_a_source_has_its_own_maps_and_a_bare_path_all_of_them() -> None:
     assert names("openmmlab", "pose_hrnet") == ["the official code", "mmpose"]
     assert names("official", "pose_hrnet") == ["the official code"]
-    assert names("file", "cls_hrnet") == ["the official code", "mmpretrain", "timm"]
-    assert names("timm", "cls_hrnet") == ["the official code", "timm"]
+    assert names("file", "cls_hrnet") == ["the official code", "mmpretrain"]
+    assert names("timm", "cls_hrnet") == ["the official code"]
     assert names("keras", "spinenet") == ["the network's own keys", "TensorFlow's SpineNet"]
     assert names("file", "package.module:network") == ["the network's own keys"]
     assert names("torchvision", "torchvision:fcn_resnet50") == ["the network's own keys", "torchvision"]
@@ -88,6 +90,43 @@ def test_what_a_source_does_without_is_zero_also_in_a_network_that_had_other_val
     found = translate(key_map, {"weight": torch.ones(1, 1, 1, 1)}, net, net.state_dict())
     assert float(found.state["bias"]) == 0
     assert found.notes == ("bias set to 0: it has none",)
+
+
+def test_what_a_source_does_without_is_absent_all_together_or_missing() -> None:
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    key_map = KeyMap("other", (), (), zero=((r"\d\.bias", "it has none"),))
+    state = {key: value for key, value in net.state_dict().items() if key != "1.bias"}
+    assert translate(key_map, state, net, net.state_dict()).state.keys() == state.keys()
+
+
+# --- the catalog -----------------------------------------------------------------------------------------------------
+
+
+def rows_of_openmmlab() -> list[str]:
+    """One catalog row for each entry point and each way of building it that one of the maps asks for."""
+    wanted = {want.attribute for each in MAPS for want in each.wants}
+    found = {}
+    for name, row in variants().items():
+        if "openmmlab" in row.weights:
+            found.setdefault((row.use, *(row.args.get(attribute) for attribute in sorted(wanted))), name)
+    return list(found.values())
+
+
+def test_every_source_that_the_catalog_names_has_maps() -> None:
+    assert {source for row in variants().values() for source in row.weights} - {"shipped"} <= SOURCES
+
+
+@pytest.mark.parametrize("name", rows_of_openmmlab())
+def test_a_row_with_weights_of_openmmlab_is_built_as_openmmlabs_network(name: str) -> None:
+    with torch.device("meta"):
+        net = build(name)
+    maps = [each for each in candidates("openmmlab", variants()[name].use) if "openmmlab" in each.sources]
+    assert any(not unmet(each, net) for each in maps)
+
+
+def test_mmpose_baselines_of_the_catalog_read_rgb() -> None:
+    rows = [row for row in variants().values() if row.use == "pose_resnet" and "openmmlab" in row.weights]
+    assert all(row.colour == "rgb" for row in rows)
 
 
 # --- loading by a map ------------------------------------------------------------------------------------------------
