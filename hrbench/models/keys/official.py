@@ -13,6 +13,7 @@ COUNTER = "num_batches_tracked"
 SCALE = 1e-5
 LOSS = (r"(module\.)?loss\..+", "the training loss, kept in one file with the network (FullModel)")
 SOURCES = ("official", "simple-baseline")
+FCOS_OUTPUT = (r"bbox_head\.fcos_(cls|reg|centerness)\.(.+)", r"bbox_head.conv_\1.\2")  # up to mmdetection 2.0
 DETECTORS = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "fcos")
 
 
@@ -59,7 +60,7 @@ MAPS = (
         rules=(
             (r"neck\.reduction_conv\.(?:0|conv)\.(.+)", r"neck.reduction_conv.conv.\1"),
             (r"neck\.fpn_conv\.(\d+)\.(.+)", r"neck.fpn_convs.\1.conv.\2"),
-            (r"bbox_head\.fcos_(cls|reg|centerness)\.(.+)", r"bbox_head.conv_\1.\2"),
+            FCOS_OUTPUT,
             (r"(bbox_head\.(?:cls_convs|reg_convs|scales)\..+)", r"\1"),
             (r"(mask_head\..+)", r"roi_head.\1"),
             (r"(bbox_head\.(?:\d+\.)?(?:shared_fcs|fc_cls|fc_reg)\..+)", r"roi_head.\1"),

@@ -55,7 +55,9 @@ def test_a_source_has_its_own_maps_and_a_bare_path_all_of_them() -> None:
 
 
 def test_openmmlabs_detectors_have_our_keys_but_must_have_its_conventions() -> None:
-    assert names("openmmlab", "fcos") == ["HRNet-Object-Detection and mmdetection 1", "mmdetection 2 and 3"]
+    early = "HRNet-Object-Detection and mmdetection 1"
+    assert names("openmmlab", "mask_rcnn") == [early, "mmdetection 2 and 3"]
+    assert names("openmmlab", "fcos") == [early, "mmdetection 2 and 3", "mmdetection 2.0"]
     assert names("file", "fcos")[0] == "the network's own keys"
 
 
@@ -233,6 +235,14 @@ def test_mmdetection_1(theirs: str, ours: str | None) -> None:
     assert key_map.wants == (Want("convention", "mmdet1"),)
     value = torch.zeros(1)
     assert rename(key_map, {theirs: value}, {}) == (({ours: value}, []) if ours else ({}, [theirs]))
+
+
+def test_fcos_of_mmdetection_2_under_both_names_of_its_outputs() -> None:
+    _, _, early = candidates("openmmlab", "fcos")
+    value = torch.zeros(1)
+    theirs = {"bbox_head.fcos_reg.bias": value, "bbox_head.cls_convs.0.gn.bias": value}
+    assert list(rename(early, theirs, {})[0]) == ["bbox_head.conv_reg.bias", "bbox_head.cls_convs.0.gn.bias"]
+    assert early.wants == (Want("convention", "mmdet3"),)
 
 
 # --- a file that was tampered with -----------------------------------------------------------------------------------
