@@ -334,7 +334,8 @@ def fetch(arguments: Namespace, say: Say) -> int:
         except HrbenchError as error:
             if len(published) == 1:
                 raise
-            say(f"{row.name}: {error}")
+            said = str(error)
+            say(said if said.startswith(row.name) else f"{row.name}: {said}")
             left += 1
     if arguments.offline and left:
         raise UsageError(f"--offline: nothing was downloaded, and weights of {amount(left, 'network')} are not here")

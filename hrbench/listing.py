@@ -147,7 +147,7 @@ def _published(row: Variant) -> str:
         return "none"
     from hrbench.report.published import linked_row
 
-    link = ", ".join(f"{key} {value}" for key, value in row.published.items())
+    link = ", ".join(f"{key} {value}" for key, value in row.published.items() if key != "source")
     found = linked_row(row.published)
     if found is None:
         return f"{link}\n  (reports/published has no such row)"
@@ -260,4 +260,4 @@ def _flat(value: Any) -> str:
         return ", ".join(f"{key}={_flat(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return " ".join(_flat(item) for item in value)
-    return str(Path(value)) if isinstance(value, Path) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -168,7 +168,7 @@ def _stem(name: str) -> str:
     >>> _stem("pose_resnet_50.pth.tar"), _stem("spinenet.tar.gz"), _stem("hrnet_w18.ms_aug_in1k.safetensors")
     ('pose_resnet_50', 'spinenet', 'hrnet_w18.ms_aug_in1k')
     """
-    return re.sub(r"(\.(pth|pt|tar|gz|zip|ckpt|h5|keras|bin|safetensors))+$", "", name)
+    return re.sub(r"(\.(pth|pt|tar|gz|zip|ckpt|npz|h5|keras|bin|safetensors))+$", "", name)
 
 
 def _absent(variant: Variant, source: Source, folder: Path) -> str:

@@ -7,11 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import hrbench
+from hrbench import catalog
 from hrbench.cli import EPILOG, EXAMPLES, main, parser
 
 README = Path(__file__).parents[2] / "README.md"
@@ -51,6 +53,14 @@ def test_commands_of_the_readme_are_sound():
     for words in found:
         if "--help" not in words:
             parser().parse_args(words)
+
+
+def test_counts_of_the_readme_are_the_catalogs():
+    rows = catalog.variants().values()
+    text = README.read_text()
+    assert f"`hrbench models` lists {len(rows)} networks" in text
+    told = re.findall(r"^\| (\w+) \| [^|]+ \| (\d+) \|$", text, flags=re.MULTILINE)
+    assert {task: int(count) for task, count in told} == Counter(row.task for row in rows)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
