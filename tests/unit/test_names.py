@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.names import arguments, is_reference, module_file, own_files, suggestion
+from hrbench.names import (
+    arguments,
+    is_reference,
+    module_file,
+    own_files,
+    short_name,
+    source_of,
+    source_path,
+    suggestion,
+)
 
 
 def test_suggestion_names_the_nearest():
@@ -136,3 +145,31 @@ def test_folders_without_init_are_packages_at_any_depth(tmp_path: Path):
     assert module_file("outer_n.inner_n.deep_n", [tmp_path]) == "built-in"
     assert module_file("outer_n.inner_n.absent.nets", [tmp_path]) is None
     assert len(own_files("outer_n.inner_n.deep_n.nets", [tmp_path])) == 2
+
+
+def test_a_source_goes_before_a_module_of_its_name():
+    assert not is_reference("timm:hrnet_w18") and not is_reference("onnx:net.onnx")
+    assert source_of("timm:hrnet_w18.ms_aug_in1k") == ("timm", "hrnet_w18.ms_aug_in1k")
+    assert source_of("timm") is None and source_of("timm:") is None and source_of("tim:hrnet_w18") is None
+
+
+@pytest.mark.parametrize(
+    ("use", "path"),
+    [
+        ("onnx:net.onnx", "net.onnx"),
+        ("exported:nets/a:b.pt2", "nets/a:b.pt2"),
+        ("transformers:./folder", "folder"),
+        ("transformers:/models/vit", "/models/vit"),
+        ("transformers:~/vit", "~/vit"),
+        ("transformers:org/vit", None),
+        ("timm:resnet18", None),
+        ("ourpkg.nets:pose", None),
+    ],
+)
+def test_paths_of_sources(use: str, path: str | None):
+    assert source_path(use) == (None if path is None else Path(path))
+
+
+def test_short_names_keep_what_tells_networks_apart():
+    assert short_name("timm:hrnet_w18.ms_aug_in1k") == "hrnet_w18.ms_aug_in1k"
+    assert short_name("exported:/a/b.v2.pt2") == "b.v2" and short_name("transformers:./vit.b") == "vit.b"

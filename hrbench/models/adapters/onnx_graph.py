@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,29 +88,32 @@ def replay(graph: Graph, images: Tensor) -> list[Tensor]:
     """
     onnx = library("onnx")
     if graph.shape[0] not in (None, len(images)):
-        raise EntryError(
-            f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images, not {len(images)}"
-        )
+        raise EntryError(f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images at once")
     model = _model(onnx, graph.path, data=True)
     shapes = _shapes(onnx, model, graph, tuple(images.shape))
-    unknown = sorted(
-        {node.op_type for node in model.graph.node if node.op_type not in {**REPLAYS, **dict.fromkeys(IDLE)}}
-    )
+    unknown = sorted({node.op_type for node in model.graph.node} - set(REPLAYS) - IDLE)
     if unknown:
-        raise EntryError(
-            f"operations are not counted: {graph.path.name} has operators without a rule, {', '.join(unknown)}"
-        )
+        listed = ", ".join(unknown)
+        raise EntryError(f"operations are not counted: {graph.path.name} has operators without a rule, {listed}")
     for node in model.graph.node:
         if node.op_type in REPLAYS:
             attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-            given = [_shape_of(shapes, name, node, graph) for name in node.input if name]
+            names = [name for name in node.input if name]
+            if node.op_type in BIASED and len(names) > 2 and names[2] not in shapes:
+                shapes[names[2]] = ()  # of a bias, all that counts is that it is there
+            given = [_shape_of(shapes, name, node, graph) for name in names]
             REPLAYS[node.op_type](given, _shape_of(shapes, node.output[0], node, graph), attributes, images.dtype)
     return [_meta(_shape_of(shapes, name, None, graph), images.dtype) for name in graph.outputs]
 
 
 def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shape]:
-    """Value -> its shape, for an input of the given shape."""
+    """Value -> its shape, for an input of the given shape.
+
+    Shapes that the file states with open dimensions would stand in the way and are taken out before; those it states
+    without hold for every input, also where nothing can be inferred.
+    """
     fixed = model.graph
+    stated = _known(fixed.value_info)
     del fixed.value_info[:]
     for value in fixed.output:
         value.type.tensor_type.ClearField("shape")
@@ -121,11 +124,17 @@ def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shap
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception as error:
         raise EntryError(f"operations are not counted: shapes of {graph.path.name} cannot be inferred") from error
-    found = {weight.name: tuple(weight.dims) for weight in inferred.initializer}
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
-        sizes = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape") and all(each.HasField("dim_value") for each in sizes):
-            found[value.name] = tuple(each.dim_value for each in sizes)
+    weights = {weight.name: tuple(weight.dims) for weight in inferred.initializer}
+    return {**stated, **weights, **_known((*inferred.input, *inferred.value_info, *inferred.output))}
+
+
+def _known(values: Iterable[Any]) -> dict[str, Shape]:
+    """Shapes of the values that have one without open dimensions."""
+    found = {}
+    for value in values:
+        kind = value.type.tensor_type
+        if kind.HasField("shape") and all(each.HasField("dim_value") for each in kind.shape.dim):
+            found[value.name] = tuple(each.dim_value for each in kind.shape.dim)
     return found
 
 
@@ -151,7 +160,7 @@ def _convolution(given: Given, out: Shape, attributes: Mapping[str, Any], dtype:
     dilation = list(attributes.get("dilations", [1] * spatial))
     padded = [(o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(out[2:], stride, dilation, weight[2:], strict=True)]
     run = (F.conv1d, F.conv2d, F.conv3d)[spatial - 1]
-    bias = _meta(given[2], dtype) if len(given) > 2 else None
+    bias = _meta(weight[:1], dtype) if len(given) > 2 else None
     groups = int(attributes.get("group", 1))
     image = _meta((*given[0][:2], *padded), dtype)
     return run(image, _meta(weight, dtype), bias, stride=stride, dilation=dilation, groups=groups)
@@ -166,17 +175,9 @@ def _transposed(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: 
     padding = [max(0, math.ceil(each / 2)) for each in cut]
     more = [2 * pad - each for pad, each in zip(padding, cut, strict=True)]
     run = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[spatial - 1]
-    bias = _meta(given[2], dtype) if len(given) > 2 else None
-    return run(
-        _meta(given[0], dtype),
-        _meta(weight, dtype),
-        bias,
-        stride,
-        padding,
-        more,
-        int(attributes.get("group", 1)),
-        dilation,
-    )
+    groups = int(attributes.get("group", 1))
+    bias = _meta((weight[1] * groups,), dtype) if len(given) > 2 else None
+    return run(_meta(given[0], dtype), _meta(weight, dtype), bias, stride, padding, more, groups, dilation)
 
 
 def _gemm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
@@ -211,9 +212,8 @@ def _resize(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torc
     mode = attributes.get("mode", b"nearest")
     if len(out) != 4:
         return F.interpolate(_meta(given[0], dtype), size=list(out[2:]))
-    return F.interpolate(
-        _meta(given[0], dtype), list(out[2:]), mode={"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
-    )
+    ours = {b"linear": "bilinear", b"cubic": "bicubic"}.get(mode, "nearest")
+    return F.interpolate(_meta(given[0], dtype), list(out[2:]), mode=ours)
 
 
 def _pool(function: Callable[[Tensor, list[int], list[int]], Any]) -> Replay:
@@ -248,6 +248,8 @@ def _of_input(function: Callable[[Tensor], Any]) -> Replay:
 
     return run
 
+
+BIASED = ("Conv", "ConvTranspose", "Gemm")  # with a bias as third input
 
 REPLAYS: dict[str, Replay] = {
     "Conv": _convolution,
@@ -296,6 +298,11 @@ MOVES = """
     Cast Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity Pad
     Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze Where
     Equal Greater Less Not And Or Floor Ceil Round
+"""
+MOVES = """
+    Cast CastLike Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND
+    Identity Pad Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose
+    Unsqueeze Where Equal Greater Less Not And Or Floor Ceil Round
 """
 IDLE = frozenset(MOVES.split())
 """Operators that move numbers, or compute shapes, indices and conditions from them."""

@@ -101,14 +101,27 @@ def _backbone(net: nn.Module, what: str, nodes: Sequence[str] | None) -> nn.Modu
 
 def _detector(net: Any, what: str) -> nn.Module:
     """A detector that takes normalised images as they are, numbers classes from 0 and can be counted by part."""
-    detection = library("torchvision.models.detection.transform")
-    own = net.transform
-    net.transform = detection.GeneralizedRCNNTransform(
-        own.min_size[0], own.max_size, [0.0] * 3, [1.0] * 3, size_divisible=own.size_divisible, _skip_resize=True
-    )
+    net.transform = AsTheyAre(net.transform)
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
     return returning(net, "detection", what, _from_zero)
+
+
+class AsTheyAre(nn.Module):
+    """In place of a detector's own transform: images as they come, padded to one batch; boxes as they are found."""
+
+    def __init__(self, own: Any) -> None:
+        super().__init__()
+        self.own = own  # it pads images, and pastes masks at their boxes
+
+    def forward(self, images: list[Tensor], targets: Any = None) -> tuple[Any, Any]:
+        structure = library("torchvision.models.detection.image_list")
+        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        return structure.ImageList(self.own.batch_images(images, self.own.size_divisible), sizes), targets
+
+    def postprocess(self, found: Any, sizes: Any, originals: Any) -> Any:
+        """Boxes in pixels of the images, whose sizes are those that the network saw."""
+        return self.own.postprocess(found, sizes, originals)
 
 
 def _from_zero(found: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:

@@ -121,7 +121,12 @@ def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
     try:
         with torch.device("cpu"):
             net, report = kind.from_pretrained(
-                str(folder), config=config, output_loading_info=True, local_files_only=True, dtype=torch.float32
+                str(folder),
+                config=config,
+                output_loading_info=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,  # they are told below, all at once
+                dtype=torch.float32,
             )
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"the weights in {folder} cannot be read: {_line(error)}") from error

@@ -1,0 +1,140 @@
+"""Networks in ONNX files: the same numbers, batches of any size, and what is said of files that do not fit."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrbench.cost.operations import count_operations, on_meta, parameter_costs
+from hrbench.models.adapters.onnx import build
+from hrbench.types import EntryError, InputError, MissingError, UsageError
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+SIZE = (32, 24)
+
+
+@pytest.mark.parametrize("name", ["small", "one"])
+def test_it_gives_what_the_network_gives_at_any_batch(small: nn.Module, files: Path, images: Tensor, name: str):
+    net = build(str(files / f"{name}.onnx"), task="pose", input=SIZE).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(net(images), small(images), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(copy.deepcopy(net)(images[:1]), small(images[:1]), rtol=1e-4, atol=1e-5)
+
+
+def test_a_fixed_batch_is_filled_up(images: Tensor, tmp_path: Path):
+    path = handmade(tmp_path, shape=[2, 3, 32, 24])
+    net = build(str(path), task="pose")
+    torch.testing.assert_close(net(images), torch.relu(images))
+    with pytest.raises(EntryError, match="takes 2 images at once"):
+        count_operations(on_meta(lambda: build(str(path), task="pose")), (1, 3, *SIZE))
+
+
+@pytest.mark.parametrize("name", ["small", "one"])
+def test_costs_are_those_of_the_network(small: nn.Module, files: Path, name: str):
+    net = on_meta(lambda: build(str(files / f"{name}.onnx"), task="pose", input=SIZE))
+    ours, theirs = count_operations(net, (1, 3, *SIZE)), count_operations(small, (1, 3, *SIZE))
+    for view in ("macs", "flops", "hrnet-paper"):
+        assert ours.total(view) == theirs.total(view) > 0
+    counts = [cost.value for cost in parameter_costs(net)]
+    assert counts[0] == pytest.approx(parameter_costs(small)[0].value, abs=16)  # a norm folded, or not
+    assert all(value.is_meta for value in net.parameters())
+
+
+def test_parameters_take_no_memory_and_move(files: Path):
+    net = build(str(files / "one.onnx"), task="pose")
+    assert all(value.untyped_storage().nbytes() == 4 for value in net.parameters())
+    moved = net.to(torch.float64)
+    assert {value.dtype for value in moved.parameters()} == {torch.float64}
+    assert all(value.untyped_storage().nbytes() == 8 for value in moved.parameters())
+
+
+def test_it_computes_in_its_own_dtype_only(files: Path, images: Tensor, tmp_path: Path):
+    with pytest.raises(RuntimeError, match=r"one\.onnx computes in float32, not in float64"):
+        build(str(files / "one.onnx"), task="pose")(images.double())
+    half = build(str(handmade(tmp_path, kind=onnx.TensorProto.FLOAT16)), task="pose")
+    assert half.precision == torch.float16
+    torch.testing.assert_close(half(images.half()), torch.relu(images.half()))
+
+
+def test_a_size_that_is_not_the_file_s_is_told(files: Path):
+    with pytest.raises(UsageError, match=r"one\.onnx takes images of 32x24 \(height x width\), not of 64x48"):
+        build(str(files / "one.onnx"), task="pose", input=(64, 48))
+
+
+def test_files_that_are_none(files: Path, tmp_path: Path):
+    with pytest.raises(MissingError, match=r"nothing\.onnx is not there"):
+        build(str(tmp_path / "nothing.onnx"))
+    broken = tmp_path / "broken.onnx"
+    for content in (b"", b"\x00\x01 no message", (files / "one.onnx").read_bytes()[:900]):
+        broken.write_bytes(content)
+        with pytest.raises(InputError, match=r"broken\.onnx: not "):
+            build(str(broken))
+    alone = tmp_path / "small.onnx"
+    alone.write_bytes((files / "small.onnx").read_bytes())  # without the file that holds its weights
+    with pytest.raises(EntryError, match="onnxruntime does not open"):
+        build(str(alone), task="pose")(torch.rand(1, 3, *SIZE))
+
+
+def test_inputs_that_are_no_images(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"takes float of shape 1x32x24x3; images come as floats \(N, 3, H, W\)"):
+        build(str(handmade(tmp_path, shape=[1, 32, 24, 3])))
+    with pytest.raises(UsageError, match="takes int64 of shape"):
+        build(str(handmade(tmp_path, kind=onnx.TensorProto.INT64)))
+    with pytest.raises(UsageError, match=r"takes 2 inputs \(x, more\)"):
+        build(str(handmade(tmp_path, inputs=("x", "more"))))
+
+
+def test_outputs_that_do_not_fit_the_task(files: Path, images: Tensor):
+    net = build(str(files / "one.onnx"), task="classification")
+    with pytest.raises(EntryError, match=r"returned \(5, 5, 16, 12\); a network for classification returns logits"):
+        net(images)
+    with pytest.raises(EntryError, match="a detector's are named boxes, scores, labels"):
+        build(str(files / "one.onnx"), task="detection")([images[0]])
+
+
+def test_a_detector_s_outputs_go_by_their_names(tmp_path: Path):
+    path = handmade(tmp_path, operators=[("Constant", "boxes"), ("Constant", "scores"), ("Constant", "labels")])
+    (found,) = build(str(path), task="detection")([torch.rand(3, 32, 24)])
+    assert found["boxes"].tolist() == [[1, 2, 3, 4]] and found["labels"].tolist() == [7]
+    assert found["labels"].dtype == torch.int64 and found["scores"].shape == (1,)
+
+
+def test_an_operator_without_a_rule_is_named(tmp_path: Path):
+    path = handmade(tmp_path, operators=[("Sin", "y")])
+    with pytest.raises(EntryError, match="has operators without a rule, Sin"):
+        count_operations(on_meta(lambda: build(str(path), task="pose")), (1, 3, *SIZE))
+
+
+def test_a_device_that_onnxruntime_does_not_have(files: Path, monkeypatch: pytest.MonkeyPatch):
+    net = build(str(files / "one.onnx"), task="pose")
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(EntryError, match=r"is to run on cuda:0; .*has only CPUExecutionProvider: pip install"):
+        net._session(torch.device("cuda", 0))
+
+
+CONSTANTS = {"boxes": [[[1.0, 2.0, 3.0, 4.0]]], "scores": [[0.5]], "labels": [[7.0]]}
+
+
+def handmade(folder: Path, shape=("n", 3, 32, 24), kind=1, inputs=("x",), operators=(("Relu", "y"),)) -> Path:
+    """A file of a few operators, each applied to the input "x"."""
+    helper = onnx.helper
+    nodes, outputs = [], []
+    for operator, name in operators:
+        if operator == "Constant":
+            value = torch.tensor(CONSTANTS[name]).numpy()
+            nodes.append(helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(value)))
+            outputs.append(helper.make_tensor_value_info(name, kind, value.shape))
+        else:
+            nodes.append(helper.make_node(operator, ["x"], [name]))
+            outputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
+    given = [helper.make_tensor_value_info(name, kind, list(shape)) for name in inputs]
+    graph = helper.make_graph(nodes, "handmade", given, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    path = folder / "handmade.onnx"
+    onnx.save(model, str(path))
+    return path
