@@ -320,9 +320,10 @@ def fetch(arguments: Namespace, say: Say) -> int:
 
     folder = Path(arguments.weights)
     rows = list(listing.chosen(catalog.variants(), arguments.name, "model").values())
-    published = [row for row in rows if row.weights] or rows
+    published = [row for row in rows if arguments.source in ("", *row.weights) and row.weights] or rows[:1]
     if len(published) < len(rows):
-        say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published")
+        where = f" by {arguments.source}" if arguments.source else ""
+        say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published{where}")
     seen: set[Path] = set()
     left = 0
     for row in published:

@@ -139,6 +139,14 @@ def test_one_of_several_that_fails_does_not_stop_the_others(fetch: Fetch, tmp_pa
     )
 
 
+def test_a_source_may_be_asked_for_of_several(fetch: Fetch, tmp_path: Path, capsys) -> None:
+    assert fetch("net_[ns]*", "--source", "openmmlab") == 0
+    assert "no weights of 1 of 2 networks have been published by openmmlab" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "w").iterdir()] == [NAMED]
+    assert fetch("net_*", "--source", "elsewhere") == 2
+    assert "has no weights from 'elsewhere'; its sources:" in capsys.readouterr().err
+
+
 def test_offline_never_touches_the_network(fetch: Fetch, published: str, tmp_path: Path, capsys, monkeypatch) -> None:
     def reached(*given: object, **more: object) -> None:
         raise AssertionError("the network was used")
