@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.keys import accuracy_key, canonical, code_digest, content_key, cost_key, digest
+from hrbench.keys import (
+    accuracy_key,
+    canonical,
+    code_digest,
+    content_key,
+    cost_key,
+    digest,
+    given_key,
+    source_digest,
+)
 from hrbench.types import DatasetRow, Entry, Variant
 
 VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
@@ -208,3 +217,72 @@ def test_keys_without_code_of_ones_own_know_nothing_of_it():
             "limit": None, "seed": 0, "dtype": "float32",
         }
     )  # fmt: skip
+
+
+# --- networks of other sources, and predictions ----------------------------------------------------------------------
+
+
+def from_file(path: Path) -> Entry:
+    return replace(ENTRY, variant=replace(VARIANT, use=f"onnx:{path}", args={}))
+
+
+def test_a_network_s_file_counts_by_its_content_not_its_path(tmp_path: Path):
+    one, moved = tmp_path / "one.onnx", tmp_path / "moved.onnx"
+    one.write_bytes(b"network")
+    moved.write_bytes(b"network")
+    assert accuracy(from_file(one)) == accuracy(from_file(moved)) and costs(from_file(one)) == costs(from_file(moved))
+    assert content_key(from_file(one)) != content_key(from_file(moved))
+    before = accuracy(from_file(one)), costs(from_file(one))
+    one.write_bytes(b"another network")
+    assert accuracy(from_file(one)) != before[0] and costs(from_file(one)) != before[1]
+    within = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{moved}", "args": {}}}))
+    again = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{one}", "args": {}}}))
+    assert accuracy(within) != accuracy(again)
+    assert source_digest(tmp_path / "nothing.onnx") is None
+
+
+def test_the_weights_that_an_onnx_file_names_count_with_it(tmp_path: Path):
+    path, beside = tmp_path / "net.onnx", tmp_path / "net.onnx.data"
+    path.write_bytes(b"\x72\x18\n\x08location\x12\x0dnet.onnx.datarest")
+    beside.write_bytes(b"weights")
+    (tmp_path / "other.data").write_bytes(b"of another")
+    before = source_digest(path)
+    (tmp_path / "other.data").write_bytes(b"changed")
+    assert source_digest(path) == before
+    beside.write_bytes(b"other weights")
+    assert source_digest(path) != before
+
+
+def test_a_folder_counts_by_its_configuration(tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    before = source_digest(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"counted as weights")
+    assert source_digest(tmp_path) == before
+    (tmp_path / "config.json").write_text('{"a": 1}')
+    assert source_digest(tmp_path) != before
+
+
+def test_the_library_behind_a_source_is_in_cost_keys():
+    assert costs(libraries={"timm": "1.0"}) != costs(libraries={"timm": "1.1"})
+    assert costs(libraries={}) == costs()
+
+
+def test_given_predictions_count_by_their_content_and_without_a_network():
+    entry = replace(ENTRY, predictions="/a/p.json")
+    key = given_key(entry, "p", "t", {"ap": 1})
+    other = replace(VARIANT, use="", input=(0, 0))
+    for same in (
+        replace(entry, predictions="/b/q.json", name="x"),
+        replace(entry, variant=other, weights="none", dtype="float16", protocol={}),
+    ):
+        assert given_key(same, "p", "t", {"ap": 1}) == key
+    changed = [
+        given_key(entry, "q", "t", {"ap": 1}),
+        given_key(entry, "p", "u", {"ap": 1}),
+        given_key(entry, "p", "t", {"ap": 2}),
+        given_key(replace(entry, limit=3), "p", "t", {"ap": 1}),
+        given_key(replace(entry, seed=3), "p", "t", {"ap": 1}),
+        accuracy(entry),
+    ]
+    assert len({key, *changed}) == 7
+    assert content_key(entry) != content_key(replace(entry, predictions="/b/q.json"))

@@ -1,0 +1,112 @@
+"""From a variant to its network: what a source is told, and where the weights of its networks lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hrbench import networks, resolve
+from hrbench.evaluate import Settings
+from hrbench.models.weight_files import Found
+from hrbench.names import sources
+from hrbench.runner import without_network
+from hrbench.types import EntryError, UsageError, Variant
+
+TOLD: list[dict] = []
+
+
+def all_of_it(name: str, *, task: str, input: tuple[int, int], weights: bool, width: int = 1) -> nn.Module:
+    TOLD.append({"name": name, "task": task, "input": input, "weights": weights, "width": width})
+    return nn.Conv2d(3, width, 1)
+
+
+def nothing(name: str) -> nn.Module:
+    TOLD.append({"name": name})
+    return nn.Identity()
+
+
+class Taking(nn.Module):
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+
+@pytest.fixture(autouse=True)
+def strangers(monkeypatch: pytest.MonkeyPatch):
+    """Two sources of a stranger's."""
+    TOLD.clear()
+    known = {**sources(), "theirs": f"{__name__}:all_of_it", "silent": f"{__name__}:nothing"}
+    for module in ("hrbench.names", "hrbench.resolve"):
+        monkeypatch.setattr(f"{module}.sources", lambda: known)
+
+
+def variant(use: str, **more) -> Variant:
+    return Variant("v", use, "pose", (64, 48), **more)
+
+
+def test_a_source_is_told_of_the_network_what_it_takes():
+    networks.build(variant("theirs:a:b", args={"width": 2}))
+    networks.build_loaded(variant("theirs:c"))
+    networks.build(variant("silent:d"))
+    told = {"task": "pose", "input": (64, 48)}
+    assert list(TOLD) == [
+        {"name": "a:b", **told, "weights": False, "width": 2},
+        {"name": "c", **told, "weights": True, "width": 1},
+        {"name": "d"},
+    ]
+    assert not networks.build(variant("theirs:a")).training
+
+
+def test_a_network_within_another_is_asked_for_as_a_backbone():
+    args = {"backbone": {"use": "theirs:x", "args": {"width": 5}}}
+    net = networks.build(variant(f"{__name__}:Taking", args=args))
+    assert net.backbone.out_channels == 5
+    assert TOLD == [{"name": "x", "task": "backbone", "input": (64, 48), "weights": False, "width": 5}]
+
+
+def test_what_cannot_be_called_or_is_no_network():
+    with pytest.raises(UsageError, match=r"theirs:a cannot be called so: .*depth"):
+        networks.build(variant("theirs:a", args={"depth": 2}))
+    with pytest.raises(EntryError, match="returned a dict; it should return a torch module"):
+        networks.build(variant("json:loads", args={"s": "{}"}))
+    with pytest.raises(UsageError, match="cannot be built: nobody knows it"):
+        networks.build(variant("theirs:a", absent="nobody knows it"))
+
+
+def test_weights_that_lie_with_a_network(tmp_path: Path):
+    assert "nothing.onnx is not there" in str(networks.weights_of(variant("onnx:nothing.onnx"), None, tmp_path, False))
+    net = tmp_path / "net.onnx"
+    net.touch()
+    assert networks.weights_of(variant(f"onnx:{net}"), None, tmp_path, False) == Found(net, "onnx")
+    folder = variant(f"transformers:{tmp_path}")
+    assert "no folder with a config.json" in str(networks.weights_of(folder, None, tmp_path, False))
+    (tmp_path / "config.json").write_text("{}")
+    assert "there are no weights in" in str(networks.weights_of(folder, None, tmp_path, False))
+    (tmp_path / "model.safetensors").touch()
+    assert networks.weights_of(folder, None, tmp_path, False) == Found(tmp_path / "model.safetensors", "transformers")
+    timm = replace(variant("timm:resnet10t"), weights={"timm": "timm/resnet10t.c3_in1k"})
+    assert "not there" in str(networks.weights_of(timm, None, tmp_path, False))
+
+
+def test_offline_is_told_to_the_libraries_and_taken_back(monkeypatch: pytest.MonkeyPatch):
+    for before in (None, "0"):
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        if before is not None:
+            monkeypatch.setenv("HF_HUB_OFFLINE", before)
+        with without_network(Settings(offline=True)):
+            assert os.environ["HF_HUB_OFFLINE"] == "1"
+        assert os.environ.get("HF_HUB_OFFLINE") == before
+        with without_network(Settings()):
+            assert os.environ.get("HF_HUB_OFFLINE") == before
+
+
+def test_the_name_of_a_source_is_not_a_module_s():
+    found = resolve.resolve("hrbench.models", "torchvision:resnet18")
+    assert found.args == ("resnet18",) and found.func.__module__ == "hrbench.models.adapters.torchvision"
+    assert isinstance(networks.build(Variant("r", "torchvision:resnet18", "classification", (32, 32))), nn.Module)
+    assert torch.is_grad_enabled()
