@@ -320,20 +320,20 @@ def fetch(arguments: Namespace, say: Say) -> int:
 
     folder = Path(arguments.weights)
     rows = list(listing.chosen(catalog.variants(), arguments.name, "model").values())
-    published = [row for row in rows if arguments.source in ("", *row.weights) and row.weights] or rows[:1]
-    if len(published) < len(rows):
+    published = [row for row in rows if arguments.source in ("", *row.weights) and row.weights]
+    if len(published) < len(rows) > 1:
         where = f" by {arguments.source}" if arguments.source else ""
         say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published{where}")
     seen: set[Path] = set()
     left = 0
-    for row in published:
+    for row in published or rows[:1]:
         try:
             want = choose(row, arguments.source, folder, arguments.force)
             if want.target not in seen:
                 seen.add(want.target)
                 left += not _fetched(want, arguments, say)
         except HrbenchError as error:
-            if len(published) == 1:
+            if len(published) <= 1:
                 raise
             said = str(error)
             say(said if said.startswith(row.name) else f"{row.name}: {said}")
