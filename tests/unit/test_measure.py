@@ -1,0 +1,87 @@
+"""Costs of networks that are files, of networks that look at values, and of entries without a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrbench.evaluate import Settings
+from hrbench.measure import cost_key, measure_costs
+from hrbench.names import sources
+from hrbench.types import Cost, Entry, Variant
+
+COST = {"operations": True, "latency": {"batch": [1], "dtype": ["float32", "float64"], "budget": 0.05}}
+VARIANT = Variant("v", "theirs:looking", "classification", (8, 8))
+ENTRY = Entry("e", VARIANT, None, {}, (), COST)
+VIEWS = {"macs", "flops", "fvcore", "hrnet-paper"}
+
+
+class Looking(nn.Module):
+    """Its pass takes one way or another, by what the image holds; it computes in float64 alone."""
+
+    precision = torch.float64
+    counted = "elements of its file"
+
+    def __init__(self, broken: bool) -> None:
+        super().__init__()
+        self.layer, self.broken = nn.Linear(3, 2, dtype=torch.float64), broken
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.broken:
+            raise ValueError("nothing works")
+        return self.layer(images.mean((2, 3))) if images.max().item() > -1e9 else images
+
+
+def build(name: str, **about) -> nn.Module:
+    return Looking(name == "broken")
+
+
+@pytest.fixture(autouse=True)
+def _theirs(monkeypatch: pytest.MonkeyPatch):
+    known = {**sources(), "theirs": f"{__name__}:build"}
+    for module in ("hrbench.names", "hrbench.resolve"):
+        monkeypatch.setattr(f"{module}.sources", lambda: known)
+
+
+def costs(entry: Entry) -> dict[str, list[Cost]]:
+    found: dict[str, list[Cost]] = {}
+    for cost in measure_costs(entry, Settings(device="cpu"), lambda event: None):
+        found.setdefault(cost.quantity.name, []).append(cost)
+    return found
+
+
+def test_a_network_that_looks_at_values_is_counted_on_the_cpu():
+    found = costs(ENTRY)
+    assert found["macs"][0].value == 6 and "on the CPU" not in found["parameters"][0].conditions
+    assert all("looks at values" in found[view][0].conditions["counted on"] for view in VIEWS)
+    assert found["parameters"][0].conditions == {"counted": "elements of its file"}
+
+
+def test_latency_is_measured_in_the_dtype_that_a_file_computes_in():
+    single, double = costs(ENTRY)["latency"]
+    assert single.value is None and single.reason == "the network's file computes in float64: ask for latency in that"
+    assert double.value and double.conditions["dtype"] == "float64"
+
+
+def test_what_fails_anywhere_is_the_reason():
+    entry = replace(ENTRY, variant=replace(VARIANT, use="theirs:broken"), cost={**COST, "latency": None})
+    found = costs(entry)
+    assert all(found[view][0].value is None and "nothing works" in found[view][0].reason for view in VIEWS)
+    assert found["parameters"][0].value == 8
+
+
+def test_without_a_network_every_cost_says_so():
+    found = costs(replace(ENTRY, variant=Variant("p", "", "pose", (0, 0)), predictions="/p.json"))
+    assert set(found) == {"parameters", "buffers", "latency", *VIEWS} and len(found["latency"]) == 2
+    every = [cost for values in found.values() for cost in values]
+    assert {(cost.value, cost.reason) for cost in every} == {(None, "no network: predictions were given")}
+
+
+def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):
+    entry = replace(ENTRY, variant=replace(VARIANT, use="timm:resnet10t"))
+    before = cost_key(entry, Settings(device="cpu"))
+    monkeypatch.setattr("hrbench.measure.libraries", lambda use: {"timm": "0.0"})
+    assert cost_key(entry, Settings(device="cpu")) != before
