@@ -24,6 +24,9 @@ NAMES = [
     *(f"pose_resnet_{d}_coco_{size}" for d in (50, 101, 152) for size in ("256x192", "384x288")),
     *(f"pose_resnet_{d}_mpii_{size}" for d in (50, 101, 152) for size in ("256x256", "384x384")),
     *(f"pose_resnet_{d}_caffe_coco_256x192" for d in (50, 101, 152)),
+    *(f"pose_resnet_{d}_coco_{size}_mmpose" for d in (50, 152) for size in ("256x192", "384x288")),
+    "pose_resnet_101_coco_256x192_mmpose",
+    *(f"pose_resnet_{d}_mpii_256x256_mmpose" for d in (50, 101, 152)),
     "pose_hrnet_w32_coco_256x192_ablation_a_final_only",
     "pose_hrnet_w32_coco_256x192_ablation_b_across_stage_only",
     *(f"pose_hrnet_w32_coco_256x192_head_{head}" for head in (1, 2, 3, 4)),
@@ -67,13 +70,21 @@ def test_pose_row_is_in_order(name: str):
 
 def test_weights_have_the_publishers_names():
     rows = variants()
-    assert rows["pose_hrnet_w32_coco_256x192"].weights == {"official": "pose_hrnet_w32_256x192.pth"}
-    assert rows["pose_hrnet_w48_mpii_256x256"].weights == {"official": "pose_hrnet_w48_256x256.pth"}
+    assert list(rows["pose_hrnet_w32_coco_256x192"].weights) == ["official", "openmmlab"]
+    assert rows["pose_hrnet_w32_coco_256x192"].weights["official"] == "pose_hrnet_w32_256x192.pth"
+    assert rows["pose_hrnet_w48_mpii_256x256"].weights["official"] == "pose_hrnet_w48_256x256.pth"
     assert rows["pose_resnet_50_mpii_384x384"].weights == {"simple-baseline": "pose_resnet_50_384x384.pth.tar"}
     assert list(rows["pose_resnet_152_coco_384x288"].weights.values()) == [
         "pose_resnet_152_384x288.pth",
         "pose_resnet_152_384x288.pth.tar",
     ]
+
+
+def test_networks_of_mmpose_read_rgb():
+    """A network that official code trained on BGR is not the same network in OpenMMLab's files."""
+    theirs = [row for row in variants().values() if row.task == "pose" and "openmmlab" in row.weights]
+    assert len(theirs) == 14
+    assert {row.colour for row in theirs} == {"rgb"}
 
 
 def test_no_two_networks_share_a_weights_file():
