@@ -58,7 +58,7 @@ def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> n
     folder = folder_of(name, fetch=not offline(), weights=weights)
     config = _config(transformers, name, folder, args)
     kind = _kind(transformers, config, task, name)
-    net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else _drawn(kind, config)
+    net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else kind._from_config(config)
     return _adapted(net, task or _task_of(transformers, config), f"transformers:{name}")
 
 
@@ -107,13 +107,6 @@ def _task_of(transformers: Any, config: Any) -> str:
             if type(config) in mapping and (not named or mapping[type(config)].__name__ in named):
                 return task
     return ""
-
-
-def _drawn(kind: Any, config: Any) -> nn.Module:
-    """The network with drawn weights; where it has no values, with attention that does not look at its mask's."""
-    if torch.get_default_device().type == "meta":
-        return kind._from_config(config, attn_implementation="eager")
-    return kind._from_config(config)
 
 
 def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
