@@ -193,6 +193,8 @@ def _checked(entry: Entry, settings: Settings) -> _Checked:
             return _Checked(entry.name, outcome=outcome, why=parts.reason)
         for metric in parts.metrics:
             metric.read_target(parts.dataset.target)
+        if entry.predictions:
+            return _Checked(entry.name, outcome="predictions are given")
         samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
     except HrbenchError as error:
         return _Checked(entry.name, outcome="would fail", why=str(error))

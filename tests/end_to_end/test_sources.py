@@ -158,9 +158,11 @@ def test_the_same_command_resumes_and_a_changed_file_is_judged_again(ran, monkey
 
 def test_check_and_strict_know_of_predictions_that_are_not_there(ran, capsys):
     folder, _ = ran
+    places = ["--data", str(folder / "data"), "--weights", str(folder / "weights")]
+    assert main(["check", str(folder / "suite.yaml"), *places, "--only", "given", "--strict"]) == 0
+    assert "predictions are given" in capsys.readouterr().out
     (folder / "files" / "given.json").rename(folder / "files" / "elsewhere.json")
     try:
-        places = ["--data", str(folder / "data"), "--weights", str(folder / "weights")]
         assert main(["check", str(folder / "suite.yaml"), *places, "--only", "given"]) == 0
         assert "given.json are not there" in capsys.readouterr().out
         assert main(["check", str(folder / "suite.yaml"), *places, "--only", "given", "--strict"]) == 3

@@ -86,3 +86,27 @@ def test_outputs_that_do_not_fit_the_task(files: Path, images: Tensor):
         build(str(files / "one.pt2"), task="classification")(images)
     with pytest.raises(EntryError, match="a detector returns boxes, scores, labels"):
         build(str(files / "one.pt2"), task="detection")([images[0]])
+
+
+class Placed(nn.Module):
+    """Two outputs by name, and a tensor that it makes for itself on the device of its images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        ramp = torch.arange(x.shape[3], device=x.device, dtype=x.dtype)
+        logits = self.layer(x) + ramp
+        return {"out": logits, "aux": -logits}
+
+
+def test_a_program_goes_where_its_weights_go_and_keeps_its_heads(tmp_path: Path, images: Tensor):
+    path = tmp_path / "placed.pt2"
+    torch.export.save(torch.export.export(Placed().eval(), (images[:2],)), path)
+    auxiliary, main = build(str(path), task="segmentation")(images)  # 5 images, two at a time
+    assert main.shape == (5, 4, 32, 24) and torch.equal(auxiliary, -main)
+    alone = build(str(path), task="segmentation")(images[4:])[-1]
+    torch.testing.assert_close(alone, main[4:])
+    shaped = on_meta(lambda: build(str(path), task="segmentation"))
+    assert count_operations(shaped, (2, 3, *SIZE)).total("macs") == 2 * 3 * 4 * 32 * 24

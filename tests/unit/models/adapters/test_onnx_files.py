@@ -138,3 +138,11 @@ def handmade(folder: Path, shape=("n", 3, 32, 24), kind=1, inputs=("x",), operat
     path = folder / "handmade.onnx"
     onnx.save(model, str(path))
     return path
+
+
+def test_several_heads_are_a_list_and_one_is_none(tmp_path: Path, images: Tensor):
+    path = handmade(tmp_path, operators=[("Relu", "first"), ("Neg", "second")])
+    heads = build(str(path), task="segmentation")(images)
+    assert torch.equal(heads[0], torch.relu(images)) and torch.equal(heads[1], -images)
+    with pytest.raises(EntryError, match=r"returned a dict of first \(5, 3, 32, 24\), second .*; a network for pose"):
+        build(str(path), task="pose")(images)
