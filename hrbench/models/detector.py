@@ -40,14 +40,13 @@ def backbone_and_neck(network: nn.Module) -> tuple[nn.Module, nn.Module]:
 
 def levels_of(network: nn.Module, who: str, least: int) -> tuple[int, tuple[int, ...]]:
     """Channels, the same at all levels, and strides of a backbone; UsageError where heads cannot be put on it."""
-    channels: Sequence[int] = getattr(network, "channels", ())
-    strides: Sequence[int] = getattr(network, "strides", ())
+    channels, strides = (list[int](getattr(network, name, ())) for name in ("channels", "strides"))
     if len(channels) != len(strides) or len(strides) < least or len(set(channels)) != 1:
         raise UsageError(
             f"{who}: the backbone {type(network).__name__} has channels {tuple(channels)} and strides "
             f"{tuple(strides)}; it needs at least {least} levels of one width, as resnet_fpn and det_hrnetv2p have."
         )
-    return int(channels[0]), tuple(strides)
+    return channels[0], tuple(strides)
 
 
 def flat(maps: Tensor, values: int) -> Tensor:

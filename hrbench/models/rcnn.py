@@ -10,7 +10,7 @@ Vasconcelos: Cascade R-CNN, CVPR 2018. State-dict keys are mmdetection 3's.
     cascade_mask_rcnn    3                              for all classes    3             77,324,606     82,851,262
 
                     mmdet3                                     mmdet1
-    proposals       1000 per level, 1000 after NMS at 0.7      2000, 2000
+    proposals       1000 per level, 1000 after NMS at 0.7      2000, 2000 (HRNet-Object-Detection; late mmdet 1: 1000)
     classes         80 and, last, the background               the background, first, and 80
     boxes           `boxes.py`, and anchors, regions and masks in `anchors.py`, `roi.py`
 

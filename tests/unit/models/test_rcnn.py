@@ -1,0 +1,142 @@
+"""Faster, Mask and Cascade R-CNN beyond the records: batches, conventions, parts, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hrbench.models import rcnn
+from hrbench.models.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rcnn
+from hrbench.types import UsageError
+
+BOTH: Any = ("mmdet3", "mmdet1")
+
+
+class Pyramid(nn.Module):
+    """A small backbone without a neck: one convolution per level."""
+
+    def __init__(self, channels: int = 8, strides: tuple[int, ...] = (4, 8, 16, 32, 64)) -> None:
+        super().__init__()
+        self.channels, self.strides = (channels,) * len(strides), strides
+        self.levels = nn.ModuleList(nn.Conv2d(3, channels, 3, stride, padding=1) for stride in strides)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [level(x) for level in self.levels]
+
+
+def drawn(make: Any, **options: Any) -> Any:
+    torch.manual_seed(0)
+    net = make(Pyramid(), classes=3, **options).double().eval()
+    for head in net.roi_head.box_heads:
+        nn.init.normal_(head.fc_cls.weight, std=1.0)
+    return net
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer proposals and detections than the sources keep, for the time that heads take."""
+    monkeypatch.setattr(rcnn, "PROPOSALS", {"mmdet3": 60, "mmdet1": 60})
+    monkeypatch.setattr(rcnn, "MOST", 4)
+
+
+def images() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(3, h, w, generator=generator, dtype=torch.float64) for h, w in ((64, 96), (50, 70), (33, 64))]
+
+
+@pytest.mark.parametrize("convention", BOTH)
+@pytest.mark.parametrize("make", [mask_rcnn, cascade_mask_rcnn])
+def test_what_is_found_is_in_the_image(make: Any, convention: Any) -> None:
+    net = drawn(make, convention=convention)
+    with torch.inference_mode():
+        found = net(images())
+    for each, image in zip(found, images(), strict=True):
+        height, width = image.shape[1:]
+        count = len(each["boxes"])
+        assert 0 < count <= 4 and each["labels"].dtype == torch.int64 and set(each["labels"].tolist()) <= {0, 1, 2}
+        last = each["boxes"].new_tensor([width, height] * 2) - float(convention == "mmdet1")
+        assert bool((each["boxes"] >= 0).all()) and bool((each["boxes"] <= last).all())
+        assert bool((each["scores"] > 0.05).all()) and bool((each["scores"].diff() <= 0).all())
+        assert each["masks"].shape == (count, height, width) and each["masks"].dtype == torch.bool
+
+
+@pytest.mark.parametrize("convention", BOTH)
+def test_no_image_of_a_size_touches_another(convention: Any) -> None:
+    net = drawn(mask_rcnn, convention=convention)
+    first, _, _ = images()
+    other = first.flip(2)
+    with torch.inference_mode():
+        together = net([first, other])
+        alone = [net([first])[0], net([other])[0]]
+    for one, two in zip(together, alone, strict=True):
+        torch.testing.assert_close(one["boxes"], two["boxes"], rtol=1e-9, atol=1e-9)
+        assert torch.equal(one["labels"], two["labels"]) and torch.equal(one["masks"], two["masks"])
+
+
+@pytest.mark.parametrize(("convention", "background"), [("mmdet3", 3), ("mmdet1", 0)])
+def test_nothing_is_found_where_all_is_background(convention: Any, background: int) -> None:
+    net = drawn(mask_rcnn, convention=convention)
+    net.roi_head.bbox_head.fc_cls.weight.data.zero_()
+    net.roi_head.bbox_head.fc_cls.bias.data[background] = 20
+    with torch.inference_mode():
+        found = net(images())
+    assert [tuple(each["boxes"].shape) for each in found] == [(0, 4)] * 3
+    assert [tuple(each["masks"].shape) for each in found] == [(0, 64, 96), (0, 50, 70), (0, 33, 64)]
+
+
+@pytest.mark.parametrize("convention", BOTH)
+def test_a_class_has_its_own_box(convention: Any) -> None:
+    head = RoIHead(8, 3, convention, cascade=False, masks=False)
+    outputs = 3 + (convention == "mmdet1")
+    boxes = torch.arange(outputs, dtype=torch.float64)[None, :, None] * 100 + torch.tensor([0.0, 0, 50, 50])
+    scores = torch.tensor([[0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)  # of the background: first 0.1, or last 0.4
+    found = head._selected(boxes, scores)
+    shift = convention == "mmdet1"
+    expected = {0: (0.2 if shift else 0.1), 1: (0.3 if shift else 0.2), 2: (0.4 if shift else 0.3)}
+    assert dict(zip(found["labels"].tolist(), found["scores"].tolist(), strict=True)) == pytest.approx(expected)
+    assert [box[0] for box in found["boxes"].tolist()] == [100 * (label + shift) for label in found["labels"].tolist()]
+
+
+@pytest.mark.parametrize("convention", BOTH)
+def test_so_many_proposals_are_kept(convention: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rcnn.PROPOSALS, convention, 5)
+    net = drawn(faster_rcnn, convention=convention)
+    with torch.inference_mode():
+        batch = torch.stack([images()[0]] * 2)
+        proposals = net.propose(net.neck(net.backbone(batch)), [(64, 96)] * 2)
+    assert [tuple(each.shape) for each in proposals] == [(5, 4)] * 2
+
+
+def test_parts_run_on_meta_and_every_head_sees_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.device("meta"):
+        net = cascade_mask_rcnn(Pyramid(), classes=3)
+        seen: list[tuple[int, ...]] = []
+        for head in (*net.roi_head.box_heads, *net.roi_head.mask_heads):
+            head.register_forward_pre_hook(lambda module, given: seen.append(tuple(given[0].shape)))
+        conditions = net.count_parts(torch.empty(2, 3, 64, 96), proposals=10, masks=4)
+    assert seen == [(20, 8, 7, 7)] * 3 + [(8, 8, 14, 14)] * 3
+    assert conditions["proposals"] == 10 and conditions["masks"] == 4 and "NMS" in conditions["not counted"]
+    with torch.device("meta"):
+        assert "masks" not in faster_rcnn(Pyramid(), classes=3).count_parts(torch.empty(1, 3, 64, 96))
+
+
+def test_a_backbone_that_needs_no_neck_is_the_backbone() -> None:
+    with torch.device("meta"):
+        keys = faster_rcnn(Pyramid()).state_dict()
+    assert "backbone.levels.0.weight" in keys and not any(key.startswith("neck") for key in keys)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"channels \(8, 8, 8\) and strides \(4, 8, 16\).*at least 4 levels"):
+        faster_rcnn(Pyramid(strides=(4, 8, 16)))
+    with pytest.raises(UsageError, match=r"Linear has channels \(\)"):
+        faster_rcnn(nn.Linear(1, 1))
+    with pytest.raises(UsageError, match="convention 'tf'"):
+        faster_rcnn(Pyramid(), convention="tf")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="mask_rcnn: classes 0"):
+        mask_rcnn(Pyramid(), classes=0)
+    with pytest.raises(UsageError, match="no images"):
+        faster_rcnn(Pyramid())([])
