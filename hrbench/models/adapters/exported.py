@@ -1,7 +1,8 @@
 """Networks that `torch.export.save` wrote: `use: "exported:net.pt2"`.
 
-torch.export: pytorch.org/docs/stable/export.html. The file holds network and weights. It is a program, read without
-unpickling anything but tensors: one with objects of other kinds is refused. It takes one input (N, 3, H, W), of which
+torch.export: pytorch.org/docs/stable/export.html. The file holds network and weights. It is a program of torch's
+operators, and a file with more than that is refused before torch reads it (`exported_archive.py`): nothing but tensors
+is unpickled, nothing compiled is loaded. It takes one input (N, 3, H, W), of which
 N, H and W may be fixed: of a fixed N batches are run in pieces, a fixed H and W have to be the variant's. It computes
 in the dtype that it was exported in, and in no other. Parameters are those of its state; operations are counted like
 any network's.
@@ -9,6 +10,8 @@ any network's.
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.models.adapters.exported_archive import check_archive
 from hrbench.models.adapters.shared import checked, fits, fixed_size, pieces
 from hrbench.types import EntryError, InputError, MissingError, UsageError
 
@@ -45,16 +49,34 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 
 
 def _read(path: Path) -> Any:
+    check_archive(path)
+    told: list[BaseException] = []
     try:
-        with torch.device("cpu"), _only_tensors(), warnings.catch_warnings():
+        with torch.device("cpu"), _only_tensors(), _quiet(told), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions of the format
             return torch.export.load(path)
     except Exception as error:  # a damaged archive raises nearly anything
-        first = " ".join(str(error).split())[:200]
+        cause = told[0] if told else error
+        first = " ".join(str(cause).split())[:200]
         raise InputError(
-            f"{path}: not a whole file of torch.export.save (damaged, or of a newer torch?): "
-            f"{type(error).__name__}: {first}"
+            f"{path}: torch {torch.__version__} cannot read it (of a newer torch?): {type(cause).__name__}: {first}"
         ) from error
+
+
+@contextmanager
+def _quiet(told: list[BaseException]) -> Iterator[None]:
+    """torch logs what goes wrong, with a traceback, and raises an error that points to the log: it is told here."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        told.extend([record.exc_info[1]] if record.exc_info and record.exc_info[1] else [])
+        return False
+
+    logger = logging.getLogger("torch.export")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 @contextmanager
@@ -86,12 +108,17 @@ def _input(path: Path, program: Any) -> tuple[tuple[int | None, ...], torch.dtyp
 
 
 class ExportedNetwork(nn.Module):
-    """An exported program as a network. precision: the dtype it computes in, whatever `.to` was called with."""
+    """An exported program as a network.
+
+    precision: the dtype it computes in, whatever `.to` was called with. fixed_batch: images that it takes at once, None
+    for any number.
+    """
 
     def __init__(self, path: Path, program: Any, batch: int | None, dtype: torch.dtype, task: str) -> None:
         super().__init__()
-        self.path, self.batch, self.precision, self.task = path, batch, dtype, task
-        self.net = program.module(check_guards=False)
+        self.path, self.fixed_batch, self.precision, self.task = path, batch, dtype, task
+        unguarded = {"check_guards": False} if "check_guards" in inspect.signature(program.module).parameters else {}
+        self.net = program.module(**unguarded)
 
     def train(self, mode: bool = True) -> ExportedNetwork:
         """A program was exported in one mode and stays in it."""
@@ -114,15 +141,17 @@ class ExportedNetwork(nn.Module):
         if images.dtype != self.precision:
             wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
             raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
-        if self.batch in (None, len(images)):
+        if self.fixed_batch in (None, len(images)):
             return checked(self._taken(self.net(images)), self.task, self._what)
+        if images.is_meta:  # a batch that is filled up would count for more than it is
+            raise EntryError(f"operations are not counted: {self.path.name} takes {self.fixed_batch} images at once")
         outputs: list[Any] = []
 
         def run(piece: Tensor) -> list[Tensor]:
             outputs.append(checked(self._taken(self.net(piece)), self.task, self._what))
             return outputs[-1] if isinstance(outputs[-1], list) else [outputs[-1]]
 
-        whole = pieces(images, self.batch, run)
+        whole = pieces(images, self.fixed_batch, run)
         return whole if isinstance(outputs[0], list) else whole[0]
 
     @property

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,16 @@ def test_files_that_are_none(files: Path, tmp_path: Path):
         broken.write_bytes(content)
         with pytest.raises(InputError, match=r"broken\.pt2: not a whole file of torch\.export\.save"):
             build(str(broken))
+    flipped = bytearray((files / "one.pt2").read_bytes())
+    with zipfile.ZipFile(files / "one.pt2") as archive:
+        record = max(archive.infolist(), key=lambda info: info.file_size if "weight" in info.filename else 0)
+    flipped[record.header_offset + len(record.filename) + 100] ^= 255
+    broken.write_bytes(flipped)
+    with pytest.raises(InputError, match=r"broken\.pt2: not a whole file of torch\.export\.save"):
+        build(str(broken))
+    torch.save(nn.Conv2d(3, 4, 1), broken)
+    with pytest.raises(InputError, match=r"not a file of torch\.export\.save; it is a file of torch\.save"):
+        build(str(broken))
 
 
 class Runs:
@@ -79,6 +92,97 @@ def test_nothing_is_unpickled_but_tensors(files: Path, tmp_path: Path):
     except InputError as error:
         assert "evil.pt2" in str(error)
     assert not mark.exists()
+
+
+def altered(source: Path, path: Path, change: Callable[[str, bytes], bytes], **more: bytes) -> Path:
+    """A copy of an archive with records changed, and some more below "data"."""
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(path, "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, change(name, archive.read(name)))
+        for name, content in more.items():
+            target.writestr(f"{archive.namelist()[0].partition('/')[0]}/data/{name.replace('__', '/')}", content)
+    return path
+
+
+def of_graph(change: Callable[[dict], None]) -> Callable[[str, bytes], bytes]:
+    def changed(name: str, content: bytes) -> bytes:
+        if not name.endswith(("models/model.json", "serialized_exported_program.json")):
+            return content
+        graph = json.loads(content)
+        change(graph["graph_module"]["graph"])
+        return json.dumps(graph).encode()
+
+    return changed
+
+
+def renamed_target(name: str) -> Callable[[str, bytes], bytes]:
+    return of_graph(lambda graph: graph["nodes"][0].update(target=name))
+
+
+def evaluated(graph: dict) -> None:
+    sizes = graph["tensor_values"]["x"]["sizes"]
+    sizes[0]["as_expr"]["expr_str"] = f"__import__('pathlib').Path('ran').touch() or {sizes[0]['as_expr']['expr_str']}"
+
+
+REFUSED = {
+    "the size": of_graph(evaluated),
+    "the operator 'torch.serialization.os.system'": renamed_target("torch.serialization.os.system"),
+    "the operator 'torch.ops.load_library'": renamed_target("torch.ops.load_library"),
+    "the operator '_operator.call'": renamed_target("_operator.call"),
+    "the name 'x=print'": of_graph(lambda graph: graph["nodes"][0].update(name="x=print")),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_a_program_of_more_than_operators_is_refused_unread(said: str, files: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = altered(files / "small.pt2", tmp_path / "evil.pt2", REFUSED[said])
+    with pytest.raises(InputError, match=r"evil\.pt2: refused unread, .*" + re.escape(said)):
+        build(str(path))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_pickled_objects_and_compiled_code_are_refused_unread(files: Path, tmp_path: Path):
+    mark = tmp_path / "ran"
+    entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
+    config = json.dumps({"config": {"thing": entry}}).encode()
+    path = altered(
+        files / "one.pt2",
+        tmp_path / "evil.pt2",
+        lambda name, content: config if name.endswith("constants_config.json") else content,
+        constants__opaque_obj_0=pickle.dumps(Runs(mark)),
+    )
+    if hasattr(torch.export, "pt2_archive"):  # before, objects lay in one pickle, which is read as tensors alone
+        with pytest.raises(InputError, match="the object opaque_obj_0, a pickle"):
+            build(str(path))
+    assert not mark.exists()
+    path = altered(files / "one.pt2", tmp_path / "compiled.pt2", lambda _, content: content, aotinductor__model__a=b"")
+    with pytest.raises(InputError, match="holds compiled code"):
+        build(str(path))
+
+
+def test_sizes_that_follow_from_the_image_are_read(tmp_path: Path, capfd: pytest.CaptureFixture):
+    class Any(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            half = nn.functional.max_pool2d(nn.functional.pad(x, (1, 0, 1, 0)), 3, 2)
+            return torch.cat([nn.functional.interpolate(half, size=x.shape[2:]), x.flatten(2).view(x.shape)], 1)
+
+    sides = {2: torch.export.Dim("h", min=8, max=512), 3: torch.export.Dim("w", min=8, max=512)}
+    path = tmp_path / "any.pt2"
+    image = torch.rand(1, 3, 20, 28)
+    torch.export.save(torch.export.export(Any(), (image,), dynamic_shapes=(sides,)), path)
+    image = torch.rand(1, 3, 12, 18)
+    assert torch.equal(build(str(path), task="pose")(image), Any()(image))
+    assert not capfd.readouterr().err
+
+
+def test_a_batch_that_is_filled_up_is_not_counted(tmp_path: Path):
+    path = tmp_path / "two.pt2"
+    torch.export.save(torch.export.export(nn.Conv2d(3, 4, 1), (torch.rand(2, 3, 8, 8),)), path)
+    net = on_meta(lambda: build(str(path)))
+    with pytest.raises(EntryError, match="takes 2 images at once"):
+        count_operations(net, (1, 3, 8, 8))
+    assert count_operations(net, (2, 3, 8, 8)).total("macs") == 2 * 3 * 4 * 64
 
 
 def test_outputs_that_do_not_fit_the_task(files: Path, images: Tensor):
