@@ -87,9 +87,15 @@ def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, 
     from hrbench.cost.samples import LATENCY
 
     fixed = str(getattr(net, "precision", dtype)).removeprefix("torch.")  # of a network that is a file
+    at_once = getattr(net, "fixed_batch", None) or 1
+    unlike = ""
     if fixed != dtype:
+        unlike = f"the network's file computes in {fixed}: ask for latency in that"
+    elif batch % at_once:
+        unlike = f"the network's file takes {at_once} images at once: ask for latency at such a batch"
+    if unlike:
         conditions = {"batch": batch, "input": list(entry.variant.input), "dtype": dtype}
-        return Cost(LATENCY, None, conditions, (), f"the network's file computes in {fixed}: ask for latency in that")
+        return Cost(LATENCY, None, conditions, (), unlike)
 
     def tell(done: float, budget: float) -> None:
         listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))

@@ -66,6 +66,14 @@ def test_latency_is_measured_in_the_dtype_that_a_file_computes_in():
     assert double.value and double.conditions["dtype"] == "float64"
 
 
+def test_a_file_that_takes_several_images_at_once_is_timed_with_so_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Looking, "fixed_batch", 2, raising=False)
+    latency = {"batch": [1, 2], "dtype": ["float64"], "budget": 0.05}
+    one, two = costs(replace(ENTRY, cost={**COST, "latency": latency}))["latency"]
+    assert one.value is None and "takes 2 images at once" in one.reason
+    assert two.value and two.conditions["batch"] == 2
+
+
 def test_what_fails_anywhere_is_the_reason():
     entry = replace(ENTRY, variant=replace(VARIANT, use="theirs:broken"), cost={**COST, "latency": None})
     found = costs(entry)

@@ -47,15 +47,17 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 class OnnxNetwork(nn.Module):
     """A network that onnxruntime runs. Its parameters have shapes alone: the values are in the session's own memory.
 
-    precision: the dtype that it computes in, whatever `.to` was called with.
+    precision: the dtype that it computes in, whatever `.to` was called with. fixed_batch: images that the file takes at
+    once, None for any number.
     """
 
     def __init__(self, path: Path, graph: Graph, task: str) -> None:
         super().__init__()
         self.path, self.graph, self.task = path, graph, task
         self.precision: torch.dtype = getattr(torch, graph.dtype)
+        self.fixed_batch = graph.shape[0]
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
-        self.place = torch.zeros(1, dtype=self.precision)
+        self.place = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
         self._sessions: dict[str, Any] = {}
         self._outline()
 
@@ -89,7 +91,7 @@ class OnnxNetwork(nn.Module):
         if images.dtype != self.precision:
             wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
             raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
-        return pieces(images, self.graph.shape[0], self._run)
+        return pieces(images, self.fixed_batch, self._run)
 
     def _taken(self, outputs: list[Tensor]) -> Any:
         if len(outputs) == 1:

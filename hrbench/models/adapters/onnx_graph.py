@@ -295,11 +295,6 @@ REPLAYS: dict[str, Replay] = {
 """Operator of ONNX -> torch's of the same meaning, called on what a node is given and gives."""
 
 MOVES = """
-    Cast Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity Pad
-    Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze Where
-    Equal Greater Less Not And Or Floor Ceil Round
-"""
-MOVES = """
     Cast CastLike Concat Constant ConstantOfShape DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND
     Identity Pad Range Reshape ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose
     Unsqueeze Where Equal Greater Less Not And Or Floor Ceil Round

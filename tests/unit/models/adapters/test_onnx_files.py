@@ -45,6 +45,13 @@ def test_costs_are_those_of_the_network(small: nn.Module, files: Path, name: str
     assert all(value.is_meta for value in net.parameters())
 
 
+def test_a_weight_of_no_dimension_counts_as_one(tmp_path: Path, images: Tensor):
+    path = handmade(tmp_path, operators=[("Mul", "y")], weights={"half": torch.tensor(0.5)})
+    net = on_meta(lambda: build(str(path), task="pose"))
+    assert parameter_costs(net)[0].value == 1
+    torch.testing.assert_close(build(str(path), task="pose")(images), images * 0.5)
+
+
 def test_parameters_take_no_memory_and_move(files: Path):
     net = build(str(files / "one.onnx"), task="pose")
     assert all(value.untyped_storage().nbytes() == 4 for value in net.parameters())
@@ -120,8 +127,10 @@ def test_a_device_that_onnxruntime_does_not_have(files: Path, monkeypatch: pytes
 CONSTANTS = {"boxes": [[[1.0, 2.0, 3.0, 4.0]]], "scores": [[0.5]], "labels": [[7.0]]}
 
 
-def handmade(folder: Path, shape=("n", 3, 32, 24), kind=1, inputs=("x",), operators=(("Relu", "y"),)) -> Path:
-    """A file of a few operators, each applied to the input "x"."""
+def handmade(
+    folder: Path, shape=("n", 3, 32, 24), kind=1, inputs=("x",), operators=(("Relu", "y"),), weights=None
+) -> Path:
+    """A file of a few operators, each applied to the input "x" and the weights."""
     helper = onnx.helper
     nodes, outputs = [], []
     for operator, name in operators:
@@ -130,10 +139,11 @@ def handmade(folder: Path, shape=("n", 3, 32, 24), kind=1, inputs=("x",), operat
             nodes.append(helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(value)))
             outputs.append(helper.make_tensor_value_info(name, kind, value.shape))
         else:
-            nodes.append(helper.make_node(operator, ["x"], [name]))
+            nodes.append(helper.make_node(operator, ["x", *(weights or {})], [name]))
             outputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
     given = [helper.make_tensor_value_info(name, kind, list(shape)) for name in inputs]
-    graph = helper.make_graph(nodes, "handmade", given, outputs)
+    held = [onnx.numpy_helper.from_array(value.numpy(), name) for name, value in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "handmade", given, outputs, held)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     path = folder / "handmade.onnx"
     onnx.save(model, str(path))
