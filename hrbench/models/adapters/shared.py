@@ -37,6 +37,17 @@ def fits(task: str, tasks: Sequence[str], what: str) -> None:
         raise UsageError(f"{what} is for {' and '.join(tasks)}, not for {task}: give it the task it is made for")
 
 
+def drawn(args: Mapping[str, Any], loading: Sequence[str], what: str) -> dict[str, Any]:
+    """The arguments without those by which a library loads weights; UsageError where one of them asks for any.
+
+    loading: names of these arguments. What is measured is loaded by the suite, whose results name it.
+    """
+    asked = next((name for name in loading if args.get(name)), None)
+    if asked is not None:
+        raise UsageError(f"{what} is built without weights: leave {asked!r} out, and give the entry `weights: PATH`")
+    return {name: value for name, value in args.items() if name not in loading}
+
+
 def returning(net: nn.Module, task: str, what: str, take: Callable[[Any], Any] | None = None) -> nn.Module:
     """The network itself, returning from now on what `take` makes of its output, checked to be what the task says.
 

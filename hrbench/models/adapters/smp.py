@@ -10,16 +10,18 @@ from typing import Any
 
 from torch import nn
 
-from hrbench.models.adapters.shared import fits, library, returning
+from hrbench.models.adapters.shared import drawn, fits, library, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
 
 
-def build(name: str, *, task: str = "", encoder: str = "resnet34", classes: int = 1, **args: Any) -> nn.Module:
+def build(
+    name: str, *, task: str = "", encoder: str = "resnet34", encoder_name: str = "", classes: int = 1, **args: Any
+) -> nn.Module:
     """The library's network with drawn weights and its own keys: images (N, 3, H, W) -> logits (N, classes, H, W).
 
-    name: an architecture, whatever its case. encoder: a name of the library's, or one of timm's as "tu-NAME". H and W
-    are multiples of the encoder's last stride, mostly 32. args: of the architecture, such as decoder_channels. Raises
+    name: an architecture, whatever its case. encoder, or encoder_name as the library calls it: a name of the library's,
+    or one of timm's as "tu-NAME". H and W are multiples of the encoder's last stride, mostly 32. args: of the architecture, such as decoder_channels. Raises
     UsageError for an unknown architecture or encoder, and for another task.
     """
     fits(task, ("segmentation",), f"smp:{name}")
@@ -28,6 +30,8 @@ def build(name: str, *, task: str = "", encoder: str = "resnet34", classes: int 
     if name.lower() not in known:
         hint = suggestion(name, known.values())
         raise UsageError(f"segmentation-models-pytorch {smp.__version__} has no {name!r}; {hint}")
+    encoder = encoder_name or encoder
+    args = drawn(args, ("encoder_weights", "weights"), f"smp:{name}")
     encoders = smp.encoders.get_encoder_names()
     if encoder not in encoders and not encoder.startswith("tu-"):
         raise UsageError(f"smp:{name} has no encoder {encoder!r}; {suggestion(encoder, encoders)}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hrbench.models.adapters.shared import fits, library, returning
+from hrbench.models.adapters.shared import drawn, fits, library, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
 
@@ -28,7 +28,7 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None, **
     timm = library("timm")
     if not timm.is_model(name):
         raise UsageError(f"timm {timm.__version__} has no model {name!r}; {suggestion(name, timm.list_models())}")
-    args = {**_size(timm, name, input), **args}
+    args = {**_size(timm, name, input), **drawn(args, ("pretrained", "checkpoint_path"), f"timm:{name}")}
     if task == "backbone":
         net = timm.create_model(name, pretrained=False, features_only=True, **args)
         net.channels, net.strides = net.feature_info.channels(), net.feature_info.reduction()

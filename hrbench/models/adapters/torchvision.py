@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.adapters.shared import as_backbone, fits, library, returning
+from hrbench.models.adapters.shared import as_backbone, drawn, fits, library, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
 
@@ -55,12 +55,13 @@ def build(
         known = [each for names in kinds.values() for each in names]
         raise UsageError(f"torchvision has no image model {name!r}; {suggestion(name, known)}")
     fits(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
-    drawn: dict[str, Any] = {"weights": None}
+    args = {**_size(name, input), **drawn(args, ("weights", "weights_backbone", "pretrained"), f"torchvision:{name}")}
+    nothing: dict[str, Any] = {"weights": None}
     if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
-        drawn["weights_backbone"] = None
+        nothing["weights_backbone"] = None
     if name in ("googlenet", "inception_v3"):  # they draw by SciPy otherwise, for most of a minute
-        drawn["init_weights"] = False
-    net = models.get_model(name, **drawn, **args)
+        nothing["init_weights"] = False
+    net = models.get_model(name, **nothing, **args)
     if task == "backbone":
         return _backbone(net, f"torchvision:{name}", nodes)
     if nodes is not None:
@@ -68,6 +69,17 @@ def build(
     if kind == "detection":
         return _detector(net, f"torchvision:{name}")
     return returning(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
+
+
+def _size(name: str, input: tuple[int, int] | None) -> dict[str, Any]:
+    """The size of input that a network is made for, of those that are made for one."""
+    if input is None or not name.startswith(("vit_", "maxvit_")):
+        return {}
+    if name.startswith("maxvit_"):
+        return {"input_size": tuple(input)}
+    if input[0] != input[1]:
+        raise UsageError(f"torchvision:{name} takes square images, not {input[0]}x{input[1]}")
+    return {"image_size": input[0]}
 
 
 def _heads(output: dict[str, Tensor]) -> Any:

@@ -66,8 +66,15 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
         try:
-            config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, **args)
+            config = transformers.AutoConfig.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False, **args
+            )
         except (OSError, ValueError, KeyError) as error:
+            if "trust_remote_code" in str(error):
+                raise UsageError(
+                    f"{name} is built by code of its own, which is not run: "
+                    "name that code in a module of yours, as `use: package.module:callable`"
+                ) from None
             raise InputError(f"{folder / 'config.json'}: {_line(error)}") from error
     elif name in transformers.CONFIG_MAPPING:
         config = transformers.AutoConfig.for_model(name, **args)

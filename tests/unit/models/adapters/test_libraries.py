@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 CASES = [
     ("timm:resnet10t", "classification", (32, 48), {"num_classes": 7}, [(2, 7)]),
     ("timm:vit_tiny_patch16_224", "classification", (32, 48), {"depth": 2}, [(2, 1000)]),
+    ("torchvision:vit_b_32", "classification", (64, 64), {"num_classes": 3}, [(2, 3)]),
     ("timm:resnet10t", "backbone", (64, 64), {"out_indices": [1, 2]}, [(2, 64, 16, 16), (2, 128, 8, 8)]),
     ("timm:swin_s3_tiny_224", "backbone", (224, 224), {"out_indices": [0]}, [(2, 96, 56, 56)]),
     ("torchvision:shufflenet_v2_x0_5", "classification", (32, 48), {}, [(2, 1000)]),
@@ -31,6 +33,7 @@ CASES = [
     ("torchvision:mobilenet_v3_small", "backbone", (64, 64), {"nodes": ["features.1", "features.4"]},
      [(2, 16, 16, 16), (2, 40, 4, 4)]),
     ("smp:unet", "segmentation", (32, 64), {"encoder": "resnet18", "classes": 5}, [(2, 5, 32, 64)]),
+    ("smp:segformer", "segmentation", (32, 64), {"encoder_name": "mit_b0", "encoder_weights": None}, [(2, 1, 32, 64)]),
     ("transformers:vit", "classification", (32, 48), {"image_size": [32, 48], **TINY}, [(2, 2)]),
     ("transformers:segformer", "segmentation", (32, 64), {"num_labels": 5, "depths": [1, 1, 1, 1]}, [(2, 5, 8, 16)]),
 ]  # fmt: skip
@@ -213,6 +216,32 @@ def test_poses_and_experts():
 def test_unknown_names_and_other_tasks(use: str, task: str, message: str):
     with pytest.raises(UsageError, match=message):
         make(use, task)
+
+
+@pytest.mark.parametrize(
+    ("use", "task", "args"),
+    [
+        ("timm:resnet10t", "classification", {"pretrained": True}),
+        ("timm:resnet10t", "classification", {"checkpoint_path": "x.pth"}),
+        ("torchvision:resnet18", "classification", {"weights": "DEFAULT"}),
+        ("torchvision:fcn_resnet50", "segmentation", {"weights_backbone": "DEFAULT"}),
+        ("smp:Unet", "segmentation", {"encoder_weights": "imagenet"}),
+    ],
+)
+def test_weights_are_not_the_library_s_to_load(use: str, task: str, args: dict):
+    with pytest.raises(UsageError, match=f"{use} is built without weights: leave '{next(iter(args))}' out, and give"):
+        make(use, task, **args)
+
+
+def test_code_that_comes_with_a_network_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    mark = tmp_path / "ran"
+    (tmp_path / "theirs.py").write_text(f"open({str(mark)!r}, 'w')\nclass Config: pass\n")
+    settings = {"model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("nobody should be asked"))
+    with pytest.raises(UsageError, match="is built by code of its own, which is not run"):
+        make(f"transformers:{tmp_path}", "classification")
+    assert not mark.exists()
 
 
 def test_a_repository_that_is_not_here_and_a_folder_that_is_none(tmp_path: Path):
