@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hrbench import environment, given, keys, pipeline
 from hrbench.contracts import Metric
 from hrbench.models.weight_files import Found, digest
-from hrbench.networks import WITH_WEIGHTS, build, build_loaded, weights_of
+from hrbench.networks import WITH_WEIGHTS, build, build_loaded, weights_digest, weights_of
 from hrbench.resolve import libraries, resolve
 from hrbench.scoring import verdict
 from hrbench.store import RunFolder, write_state
@@ -114,7 +114,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
         parts.reason = "; ".join(gaps)
         return parts
     assert isinstance(found, Found)
-    parts.weights, parts.weights_digest = found, digest(found.path)
+    parts.weights, parts.weights_digest = found, weights_digest(found)
     parts.dataset_digest = parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
     parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]

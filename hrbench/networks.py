@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
 from hrbench.models.adapters.snapshots import folder_of, weights_in
-from hrbench.models.weight_files import IN_FILE, Found, find_weights
+from hrbench.models.weight_files import IN_FILE, Found, digest, find_weights
 from hrbench.names import source_of
 from hrbench.resolve import OFFERED, resolve, suggestion
-from hrbench.types import EntryError, HrbenchError, UsageError, Variant
+from hrbench.types import EntryError, HrbenchError, InputError, UsageError, Variant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,18 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
     return f"there are no weights in {place}" if file is None else Found(file, "transformers")
 
 
+def weights_digest(found: Found) -> str:
+    """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
+    if not found.path.name.endswith(".index.json"):
+        return digest(found.path)
+    try:
+        names = sorted(set(json.loads(found.path.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{found.path}: not a list of weights files: {type(error).__name__}") from error
+    files = [digest(path) for path in (found.path, *(found.path.parent / name for name in names))]
+    return hashlib.sha256(" ".join(files).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class _About:
     """What a source is told of the network beside its arguments."""
@@ -95,5 +109,5 @@ def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
         raise
     except TypeError as error:
         raise UsageError(f"{name}: {use} cannot be called so: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a network's own code must not end the whole run
         raise EntryError(f"{name}: building {use} failed: {type(error).__name__}: {error}") from error

@@ -117,7 +117,7 @@ def _loaded(reference: str, where: str) -> Any:
     module, _, attribute = reference.partition(":")
     try:
         found = importlib.import_module(module)
-    except Exception as error:  # whatever a stranger's module raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises while it is imported, as scripts do
         cause = " ".join(str(error).split())
         raise EntryError(f"{where} cannot be imported: {type(error).__name__}: {cause}") from error
     try:

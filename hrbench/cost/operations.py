@@ -135,8 +135,9 @@ def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     try:
         with torch.device(device), Undrawn():
             net = build()
-    except (RuntimeError, NotImplementedError):
-        if device != "meta":
+    except (RuntimeError, NotImplementedError, EntryError) as error:
+        known = isinstance(error, EntryError) and not isinstance(error.__cause__, (RuntimeError, NotImplementedError))
+        if device != "meta" or known:
             raise
         net = build()
     return net.to(device)

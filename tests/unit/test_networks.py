@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hrbench.evaluate import Settings
 from hrbench.models.weight_files import Found
 from hrbench.names import sources
 from hrbench.runner import without_network
-from hrbench.types import EntryError, UsageError, Variant
+from hrbench.types import EntryError, InputError, UsageError, Variant
 
 TOLD: list[dict] = []
 
@@ -76,6 +77,25 @@ def test_what_cannot_be_called_or_is_no_network():
         networks.build(variant("json:loads", args={"s": "{}"}))
     with pytest.raises(UsageError, match="cannot be built: nobody knows it"):
         networks.build(variant("theirs:a", absent="nobody knows it"))
+
+
+def test_code_that_ends_the_program_ends_its_own_entry_only():
+    with pytest.raises(EntryError, match="building sys:exit failed: SystemExit: "):
+        networks.build(variant("sys:exit"))
+
+
+def test_the_digest_of_weights_in_several_files_covers_them(tmp_path: Path):
+    index = Found(tmp_path / "model.safetensors.index.json", "transformers")
+    index.path.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
+    (tmp_path / "one.safetensors").write_text("1")
+    (tmp_path / "two.safetensors").write_text("2")
+    before = networks.weights_digest(index)
+    assert networks.weights_digest(index) == before and len(before) == 64
+    (tmp_path / "two.safetensors").write_text("3")
+    assert networks.weights_digest(index) != before
+    index.path.write_text("[]")
+    with pytest.raises(InputError, match=r"index\.json: not a list of weights files"):
+        networks.weights_digest(index)
 
 
 def test_weights_that_lie_with_a_network(tmp_path: Path):

@@ -49,6 +49,13 @@ def test_failing_import_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert str(caught.value) == expected
 
 
+def test_a_script_that_ends_the_program_when_it_is_imported_is_no_exception(tmp_path: Path, monkeypatch):
+    (tmp_path / "script_nets.py").write_text("raise SystemExit(4)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EntryError, match="cannot be imported: SystemExit: 4"):
+        resolve("models", "script_nets:net")
+
+
 def test_missing_attribute_is_named():
     with pytest.raises(EntryError, match=r"data set 'json:lods': module json has no 'lods'; did you mean loads\?"):
         resolve("datasets", "json:lods")

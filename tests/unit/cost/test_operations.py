@@ -254,6 +254,14 @@ def test_a_builder_that_reads_values_is_built_elsewhere_and_counted_all_the_same
 
     assert count(build, (1, 3, 2, 2)) == 48
 
+    def within() -> nn.Module:  # as `networks.build` tells of what went wrong
+        try:
+            return build()
+        except RuntimeError as error:
+            raise EntryError("building failed") from error
+
+    assert count(within, (1, 3, 2, 2)) == 48
+
 
 def test_a_detector_takes_a_list_of_images():
     class Detector(nn.Module):
