@@ -23,7 +23,9 @@ OWN: Rules = ((r"(.+)", r"\1"),)
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a network must be built with to compute what the source's does: an attribute of it, and its value."""
+    """What a network must be built with to compute what the source's does: an attribute of it (also of a part of it,
+    "backbone.padding"), and its value. A network without the attribute is taken as it is.
+    """
 
     attribute: str
     value: Any
@@ -129,11 +131,17 @@ def rename(key_map: KeyMap, state: State, target: Mapping[str, Tensor]) -> tuple
 
 def unmet(key_map: KeyMap, net: nn.Module) -> list[str]:
     """What the network is built with otherwise than the source's networks, in words."""
+    found = [(want, _attribute(net, want)) for want in key_map.wants]
     return [
-        f"{want.attribute}={want.value!r} (this network has {getattr(net, want.attribute)!r})"
-        for want in key_map.wants
-        if getattr(net, want.attribute, want.value) != want.value
+        f"{want.attribute}={want.value!r} (this network has {value!r})" for want, value in found if value != want.value
     ]
+
+
+def _attribute(net: nn.Module, want: Want) -> Any:
+    value: Any = net
+    for name in want.attribute.split("."):
+        value = getattr(value, name, want.value)
+    return value
 
 
 def _by_rules(rules: list[tuple[re.Pattern[str], str]], key: str) -> str | None:

@@ -271,7 +271,7 @@ def _scaling(variant: str, width: float | None, endpoints: int | None) -> Scalin
 
 
 class SpineNet(nn.Module):
-    """`spinenet` says what it is. channels: of P3..P7; strides: pixels of the input per pixel of P3..P7."""
+    """`spinenet` says what it is. channels: of P3..P7; strides: pixels of the input per pixel of P3..P7; padding."""
 
     def __init__(
         self, graph: Graph, scaling: Scaling, activation: Activation, padding: Padding, eps: float, momentum: float
@@ -279,6 +279,7 @@ class SpineNet(nn.Module):
         super().__init__()
         check_choices("spinenet", activation, padding)
         self.graph = graph
+        self.padding: Padding = padding
         self.channels = (scaling.endpoints,) * len(LEVELS)
         self.strides = tuple(2**level for level in LEVELS)
         widths = {level: int(width * scaling.width) for level, width in WIDTHS.items()}

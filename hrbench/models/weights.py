@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hrbench.models.array_files import read_h5, read_npz
 from hrbench.models.key_maps import OWN, KeyMap, translate, unmet, without_prefix
-from hrbench.models.keys import candidates
+from hrbench.models.keys import candidates, namesakes
 from hrbench.models.pickles import damaged_record, foreign_globals
 from hrbench.models.weight_files import digest
 from hrbench.types import InputError, MissingError
@@ -70,7 +70,7 @@ def load(net: nn.Module, path: Path, *, source: str = "", use: str = "") -> Load
         raise InputError(f"{path}: does not fit the network{read_as}, nothing was loaded; {'; '.join(fit.wrong)}")
     narrowed = sorted({_narrowing(fit.state[key], target[key]) for key in target} - {""})
     net.load_state_dict(fit.state, strict=True)
-    notes = (*fit.notes, *(f"values narrowed from {pair}" for pair in narrowed))
+    notes = (*fit.notes, *_doubts(fit.key_map, use, net), *(f"values narrowed from {pair}" for pair in narrowed))
     return LoadReport(path, digest(path), len(target), notes)
 
 
@@ -198,7 +198,7 @@ def _fit(key_map: KeyMap, read: Mapping[str, Tensor], target: Mapping[str, Tenso
     counters = [key for key in target if key.rpartition(".")[2] == COUNTER]
     if counters and not any(key.rpartition(".")[2] == COUNTER for key in state):
         state = state | {key: target[key] for key in counters}
-        notes.append(f"no {COUNTER} in the file (PyTorch up to 0.4.0 wrote none): the network's own are kept")
+        notes.append(f"no {COUNTER} in the file (old PyTorch, other frameworks): the network's own are kept")
     misfits = _misfits(state, target)
     misfits["left over"] = sorted([*misfits["left over"], *translated.unknown])
     wrong = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in misfits.items() if keys]
@@ -206,6 +206,18 @@ def _fit(key_map: KeyMap, read: Mapping[str, Tensor], target: Mapping[str, Tenso
     if otherwise:
         wrong.append(f"the network must be built with {' and '.join(otherwise)}, as that of {key_map.name} is")
     return _Fit(key_map, state, sum(map(len, misfits.values())) + len(otherwise), tuple(wrong), tuple(notes))
+
+
+def _doubts(key_map: KeyMap, use: str, net: nn.Module) -> list[str]:
+    """Whose file this may be beside our own, if the network computes otherwise than that source's."""
+    if key_map.rules != OWN or key_map.wants:
+        return []
+    found = [(each, unmet(each, net)) for each in namesakes(use)]
+    return [
+        f"{each.name} has the same keys; a file of it is to be loaded with {' and '.join(other)}"
+        for each, other in found
+        if other
+    ]
 
 
 def _misfits(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, list[str]]:

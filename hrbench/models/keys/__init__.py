@@ -21,6 +21,11 @@ def candidates(source: str, use: str) -> list[KeyMap]:
     own = next((each for each in named if "official" in each.sources and each.rules == OWN), OWN_KEYS)
     if source in SOURCES:
         named = [each for each in named if source in each.sources]
-        if any(each.rules == OWN and (each.wants or (each.convert and not each.listing)) for each in named):
+        if any(each.rules == OWN and not each.listing and (each.wants or each.convert) for each in named):
             return named
     return [own, *(each for each in named if each is not own)]
+
+
+def namesakes(use: str) -> list[KeyMap]:
+    """Maps of sources that have our very keys, but networks of one convention alone."""
+    return [each for each in MAPS if each.speaks_of(use) and each.rules == OWN and each.wants and each.listing is None]

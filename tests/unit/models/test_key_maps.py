@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from hrbench.catalog import variants
 from hrbench.evaluate import build
 from hrbench.models.array_files import read_h5
-from hrbench.models.hrnet import pose_hrnet, seg_hrnet
+from hrbench.models.fcos import fcos
+from hrbench.models.hrnet import det_hrnetv2p, pose_hrnet, seg_hrnet
 from hrbench.models.key_maps import OWN, KeyMap, Want, rename, translate, unmet
 from hrbench.models.keys import MAPS, SOURCES, candidates
 from hrbench.models.keys.official import inplace_abn
+from hrbench.models.spinenet import spinenet
+from hrbench.models.spinenet_keras import keras_variables
 from hrbench.models.weights import load, read_state, save
 from hrbench.types import InputError
 
@@ -59,6 +62,28 @@ def test_openmmlabs_detectors_have_our_keys_but_must_have_its_conventions() -> N
     assert names("openmmlab", "mask_rcnn") == [early, "mmdetection 2 and 3"]
     assert names("openmmlab", "fcos") == [early, "mmdetection 2 and 3", "mmdetection 2.0"]
     assert names("file", "fcos")[0] == "the network's own keys"
+
+
+@pytest.mark.parametrize("source", ["official", "file", ""])
+def test_mmdetections_keys_in_a_detector_of_the_other_convention_are_pointed_out(source: str, tmp_path: Path) -> None:
+    """Both conventions of FCOS have the same keys and shapes: a file that nobody says the source of may be either's."""
+    net = fcos(det_hrnetv2p(16, keys="mmdet3", stride=2, channels=32, blocks=1, layer1=1), 2, "mmdet1")
+    save(net, tmp_path / "fcos.safetensors")
+    (note,) = load(net, tmp_path / "fcos.safetensors", source=source, use="fcos").notes
+    assert note == (
+        "mmdetection 2 and 3 has the same keys; a file of it is to be loaded with convention='mmdet3' "
+        "(this network has 'mmdet1')"
+    )
+    later = fcos(det_hrnetv2p(16, keys="mmdet3", stride=2, channels=32, blocks=1, layer1=1), 2)
+    assert load(later, tmp_path / "fcos.safetensors", source=source, use="fcos").notes == ()
+
+
+def test_tensorflows_variables_are_refused_by_the_other_padding_convention(tmp_path: Path) -> None:
+    arrays = {each.name: np.zeros(each.shape, np.float32) for each in keras_variables("49S")}
+    np.savez(tmp_path / "w.npz", **arrays)
+    load(spinenet("49S"), tmp_path / "w.npz", source="keras", use="spinenet")
+    with pytest.raises(InputError, match=r"built with padding='tf2' \(this network has 'tf1'\)"):
+        load(spinenet("49S", padding="tf1"), tmp_path / "w.npz", source="keras", use="spinenet")
 
 
 def test_every_map_says_for_what_and_from_where_it_is() -> None:
