@@ -177,6 +177,12 @@ def uncounted(reason: str) -> list[Cost]:
     from hrbench.cost.views import VIEWS
 
     return [
-        Cost(Quantity(name, view.label, "operations", "lower", view.description), None, {"view": name}, (), reason)
+        Cost(
+            Quantity(name, view.label, "operations", "lower", view.description),
+            None,
+            {"view": name, "batch": 1},
+            (),
+            reason,
+        )
         for name, view in VIEWS.items()
     ]

@@ -15,6 +15,17 @@ from hrbench.types import Result
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
 _COSTS = ("parameters", "macs", "latency")
 
+# What columns of costs are headed in derived tables: a label with its unit, and the group it stands in.
+_HEADS = {
+    "parameters": ("Params (M)", ""),
+    "buffers": ("Buffers (M)", ""),
+    "macs": ("GMACs", "Operations"),
+    "flops": ("GFLOPs", "Operations"),
+    "fvcore": ("fvcore", "Operations"),
+    "hrnet-paper": ("HRNet papers", "Operations"),
+    "latency": ("Latency (ms)", ""),
+}
+
 
 def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
     """The layout called `table` (a name or a path), or the default of the tasks at hand.
@@ -107,11 +118,14 @@ def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> l
             where = tuple((key, cost.conditions[key]) for key in ("batch", "dtype") if key in cost.conditions)
             kinds.setdefault(name, {})[where] = cost.quantity.label or name
     columns = []
+    alone = sum(_HEADS.get(name, ("", ""))[1] == "Operations" for name in kinds) == 1  # is no group
     for name, places in kinds.items():
+        head, group = _HEADS.get(name, ("", ""))
         if len(places) == 1:
-            columns.append(ColumnLayout("cost", name))
+            columns.append(ColumnLayout("cost", name, label=head, group="" if alone else group))
             continue
-        for where, label in places.items():
+        for where, quantity in places.items():
+            label = head or quantity
             text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
             columns.append(ColumnLayout("cost", name, label=text, group=label, where=dict(where)))
     return columns

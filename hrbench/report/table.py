@@ -312,14 +312,18 @@ class _Builder:
         if "score" in sources:
             remarks += protocol_remarks([r.entry.protocol for r in self.results if r.entry.protocol])
         conditions: dict[str, None] = {}
+        counted: dict[str, None] = {}
         for row in found:
             for layout, fact in zip(self.columns, row, strict=True):
                 if fact and layout.source == "cost" and fact.value is not None and fact.quantity:
+                    if fact.quantity.unit == "operations":
+                        parts = ", ".join(f"{v} {k}" for k, v in fact.conditions if k in ("proposals", "masks"))
+                        counted |= {f"Operations of detectors with {parts}, for each image": None} if parts else {}
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     shown = ", ".join(f"{k} {v}" for k, v in fact.conditions if k in ("device", "dtype", "threads"))
                     conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
-        remarks += [f"{text}." for text in list(conditions)[:4] if not text.endswith(": ")]
+        remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
         used = [row for row in (self._linked(result) for result in self.results) if row]
         origins = list(dict.fromkeys(str(row["source"]) for row in used if row.get("source")))
         if origins and any("published" in column.parts for column in self.columns):

@@ -79,6 +79,7 @@ def test_what_fails_anywhere_is_the_reason():
     found = costs(entry)
     assert all(found[view][0].value is None and "nothing works" in found[view][0].reason for view in VIEWS)
     assert found["parameters"][0].value == 8
+    assert {found[view][0].conditions["batch"] for view in VIEWS} == {costs(ENTRY)["macs"][0].conditions["batch"]}
 
 
 def test_without_a_network_every_cost_says_so():

@@ -21,8 +21,9 @@ def build(
     """The library's network with drawn weights and its own keys: images (N, 3, H, W) -> logits (N, classes, H, W).
 
     name: an architecture, whatever its case. encoder, or encoder_name as the library calls it: a name of the library's,
-    or one of timm's as "tu-NAME". H and W are multiples of the encoder's last stride, mostly 32. args: of the architecture, such as decoder_channels. Raises
-    UsageError for an unknown architecture or encoder, and for another task.
+    or one of timm's as "tu-NAME". H and W are multiples of the encoder's last stride, mostly 32. args: of the
+    architecture, such as decoder_channels. Raises UsageError for an unknown architecture or encoder, for another task,
+    and for encoder_weights.
     """
     fits(task, ("segmentation",), f"smp:{name}")
     smp = library("segmentation_models_pytorch")

@@ -43,7 +43,7 @@ def test_any_other_task_has_a_table_of_its_own_quantities():
     (table,) = tables([result]).values()
     assert (table.name, table.title) == ("segmentation-cityscapes-val", "Segmentation: Cityscapes val")
     assert [column.full_label for column in table.columns] == [
-        "Model", "Input", "parameters", "Latency: batch 1, float32", "Latency: batch 8, float32",
+        "Model", "Input", "Params (M)", "Latency (ms): batch 1, float32", "Latency (ms): batch 8, float32",
         "miou", "miou 95 % interval", "iiou",
     ]  # fmt: skip
     assert [cell.text for cell in table.rows[0].cells[2:]] == [
@@ -74,3 +74,18 @@ def test_nothing_measured_still_says_why():
     found = tables([make("HRNet", status="empty", reason="no data here", dataset=CITY, task="segmentation")])
     (table,) = found.values()
     assert table.rows[0].cells[-1].reason == "no data here"
+
+
+def test_costs_of_a_task_without_a_layout_say_their_units_and_conditions():
+    def detector(name: str, *more):
+        costs = (spend("parameters", 41e6, "count"), *more)
+        return make(name, costs=costs, dataset=None, task="detection")
+
+    counted = {"batch": 1, "proposals": 1000, "masks": 100}
+    views = [spend(view, 2e11, "operations", view=view, **counted) for view in ("macs", "hrnet-paper")]
+    none = [spend(view, None, "operations", reason="no rule", view=view, batch=1) for view in ("macs", "hrnet-paper")]
+    (table,) = tables([detector("One", *views), detector("Two", *none)]).values()
+    labels = [column.full_label for column in table.columns]
+    assert labels == ["Model", "Input", "Params (M)", "Operations: GMACs", "Operations: HRNet papers"]
+    assert "Operations of detectors with 1000 proposals, 100 masks, for each image." in table.remarks
+    assert [cell.text for cell in table.rows[1].cells[3:]] == ["–", "–"]
