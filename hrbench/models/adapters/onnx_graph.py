@@ -82,9 +82,10 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
 def replay(graph: Graph, images: Tensor) -> list[Tensor]:
     """The operators of the graph called on meta tensors of its shapes, so that whoever watches torch can count them.
 
-    images: (N, 3, H, W) on the meta device. Shapes are ONNX's own shape inference; each node that computes something
-    calls torch's operator of that meaning once, each that moves numbers calls none. Returns the outputs, as shapes.
-    Raises EntryError where a shape cannot be inferred or a node has no operator here: nothing is left out silently.
+    images: (N, 3, H, W) on the meta device. Shapes are ONNX's own shape inference, or those of one run over zeros where
+    it leaves some open; each node that computes something calls torch's operator of that meaning once, each that moves
+    numbers calls none. Returns the outputs, as shapes. Raises EntryError where a shape cannot be told or a node has no
+    operator here: nothing is left out silently.
     """
     onnx = library("onnx")
     if graph.shape[0] not in (None, len(images)):
@@ -95,6 +96,10 @@ def replay(graph: Graph, images: Tensor) -> list[Tensor]:
     if unknown:
         listed = ", ".join(unknown)
         raise EntryError(f"operations are not counted: {graph.path.name} has operators without a rule, {listed}")
+    used = [value for node in model.graph.node if node.op_type in REPLAYS for value in (*node.input, node.output[0])]
+    open_ = [name for name in dict.fromkeys((*used, *graph.outputs)) if name and name not in shapes]
+    if open_:
+        shapes |= _shapes_of_a_run(onnx, model, graph, open_, images)
     for node in model.graph.node:
         if node.op_type in REPLAYS:
             attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
@@ -126,6 +131,26 @@ def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shap
         raise EntryError(f"operations are not counted: shapes of {graph.path.name} cannot be inferred") from error
     weights = {weight.name: tuple(weight.dims) for weight in inferred.initializer}
     return {**stated, **weights, **_known((*inferred.input, *inferred.value_info, *inferred.output))}
+
+
+def _shapes_of_a_run(onnx: Any, model: Any, graph: Graph, names: list[str], images: Tensor) -> dict[str, Shape]:
+    """Shapes of values as they come out for an image of zeros; nothing where onnxruntime does not run the model."""
+    made = {name for node in model.graph.node for name in node.output}
+    wanted = [name for name in names if name in made]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    runtime = library("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file's own values remain
+    try:
+        zeros = torch.zeros(images.shape, dtype=images.dtype, device="cpu").numpy()
+        session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return {
+            name: value.shape for name, value in zip(wanted, session.run(wanted, {graph.input: zeros}), strict=True)
+        }
+    except Exception:  # of no common class; what is still open is named by who asks for it
+        return {}
 
 
 def _known(values: Iterable[Any]) -> dict[str, Shape]:

@@ -117,6 +117,25 @@ def test_an_operator_without_a_rule_is_named(tmp_path: Path):
         count_operations(on_meta(lambda: build(str(path), task="pose")), (1, 3, *SIZE))
 
 
+def test_shapes_that_cannot_be_inferred_are_those_of_a_run(small: nn.Module, tmp_path: Path):
+    helper, of = onnx.helper, onnx.numpy_helper.from_array
+    half = torch.tensor([1.0, 1.0, 0.5, 0.5]).numpy()  # computed in floats, which shape inference does not follow
+    nodes = [
+        helper.make_node("Shape", ["x"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["sides"], to=1),
+        helper.make_node("Mul", ["sides", "factors"], ["product"]),
+        helper.make_node("Cast", ["product"], ["sizes"], to=7),
+        helper.make_node("Resize", ["x", "", "", "sizes"], ["less"], mode="nearest"),
+        helper.make_node("Conv", ["less", "weight"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("x", 1, ["n", 3, "h", "w"])
+    held = [of(half, "factors"), of(torch.ones(4, 3, 1, 1).numpy(), "weight")]
+    graph = helper.make_graph(nodes, "resized", [given], [helper.make_tensor_value_info("y", 1, None)], held)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "r.onnx")
+    net = on_meta(lambda: build(str(tmp_path / "r.onnx"), task="pose"))
+    assert count_operations(net, (1, 3, 32, 24)).total("macs") == 3 * 4 * 16 * 12
+
+
 def test_a_device_that_onnxruntime_does_not_have(files: Path, monkeypatch: pytest.MonkeyPatch):
     net = build(str(files / "one.onnx"), task="pose")
     monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CPUExecutionProvider"])
