@@ -33,7 +33,7 @@ from torchvision.ops import clip_boxes_to_image
 
 from hrbench.models.detector import flat, levels_of
 from hrbench.models.scale_permuted import Activation, check_choices
-from hrbench.models.tf_boxes import Anchors, decode, select, squares
+from hrbench.models.tf_boxes import Anchors, decode, precise, select, squares
 from hrbench.models.tf_layers import Tower
 from hrbench.types import UsageError
 
@@ -84,8 +84,8 @@ class RetinaNet(nn.Module):
         for places, batch in squares(images, self.anchors.strides[-1]):
             features = self.backbone(batch)
             logits, deltas = self.head(features)
-            scores = torch.cat([flat(x, self.classes) for x in logits], dim=1).sigmoid()[..., 1:]  # (N, A, 90)
-            moves = torch.cat([flat(x, 4) for x in deltas], dim=1)  # (N, A, 4), A all anchors
+            scores = precise(torch.cat([flat(x, self.classes) for x in logits], dim=1)).sigmoid()[..., 1:]  # (N, A, 90)
+            moves = precise(torch.cat([flat(x, 4) for x in deltas], dim=1))  # (N, A, 4), A all anchors
             anchors = torch.cat(self.anchors.of(features))  # (A, 4)
             for i, place in enumerate(places):
                 height, width = images[place].shape[-2:]

@@ -34,7 +34,7 @@ from torchvision.ops import clip_boxes_to_image
 
 from hrbench.models.detector import flat, levels_of
 from hrbench.models.scale_permuted import ACTIVATIONS, Activation, check_choices
-from hrbench.models.tf_boxes import Anchors, crop, decode, propose, select, squares
+from hrbench.models.tf_boxes import Anchors, crop, decode, precise, propose, select, squares
 from hrbench.models.tf_layers import Tower, draw, official_norms
 from hrbench.types import UsageError
 
@@ -114,8 +114,8 @@ class MaskRCNN(nn.Module):
     def proposals(self, features: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Of each image, whose size (h, w) is given, up to 1000 boxes (p, 4)."""
         logits, deltas = self.rpn_head(features)
-        scores = [flat(x, 1)[..., 0].sigmoid() for x in logits]  # (N, A_l) by level, A_l its anchors
-        moves = [flat(x, 4) for x in deltas]  # (N, A_l, 4)
+        scores = [precise(flat(x, 1)[..., 0]).sigmoid() for x in logits]  # (N, A_l) by level, A_l its anchors
+        moves = [precise(flat(x, 4)) for x in deltas]  # (N, A_l, 4)
         anchors = self.anchors.of(features)  # (A_l, 4)
         found = []
         for i, size in enumerate(sizes):
@@ -130,7 +130,7 @@ class MaskRCNN(nn.Module):
         """Proposals (p, 4) of each image, its size (h, w) -> its {boxes, scores, labels}."""
         logits, deltas = self.box_head(crop(features, self.strides, proposals, BOX_CROP))
         counts = [len(each) for each in proposals]
-        parts = (proposals, logits.softmax(dim=-1).split(counts), deltas.split(counts), sizes)
+        parts = (proposals, precise(logits).softmax(dim=-1).split(counts), precise(deltas).split(counts), sizes)
         for mine, scores, moves, size in zip(*parts, strict=True):
             # Index 0 is the background, in the scores as in the boxes.
             decoded = clip_boxes_to_image(decode(moves[:, 1:], mine, BOX_WEIGHTS), size)  # (p, 90, 4)
@@ -144,7 +144,7 @@ class MaskRCNN(nn.Module):
         boxes = [each["boxes"] for each in detections]
         logits = self.mask_head(crop(features, self.strides, boxes, MASK_CROP))  # (all m, 91, 28, 28)
         labels = torch.cat([each["labels"] for each in detections]) + 1
-        masks = logits[torch.arange(len(labels), device=labels.device), labels].sigmoid()
+        masks = precise(logits[torch.arange(len(labels), device=labels.device), labels]).sigmoid()
         for each, mine, size in zip(detections, masks.split([len(box) for box in boxes]), sizes, strict=True):
             each["masks"] = paste(mine, each["boxes"], size)
 

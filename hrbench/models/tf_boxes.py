@@ -5,7 +5,9 @@ official/vision/modeling/layers/detection_generator.py of tensorflow/models 2.17
 x2 - x1, and the centre of cell i of a level lies at (i + 0.5) x stride.
 
 Boxes are (x1, y1, x2, y2) in pixels of the network's input here, as everywhere in hrbench. Only what a head predicts
-keeps the official order, (dy, dx, dh, dw), because the order of its channels is that of its weights.
+keeps the official order, (dy, dx, dh, dw), because the order of its channels is that of its weights. Boxes and scores
+are float32 at least, also of a network in half precision: float16 has no fractions of a pixel above 1024, and
+torchvision suppresses no bfloat16 boxes.
 
 torchvision serves where it computes the same: `BoxCoder`, `roi_align`, `nms`, `clip_boxes_to_image`. Its anchors do not
 (rounded, centred at i x stride, ratio h/w, ratio-major), nor do its crop (it forces RoIs to the size of a cell), its
@@ -59,9 +61,19 @@ class Anchors:
     def _level(self, feature: Tensor, stride: int) -> Tensor:
         sides = [self.size * stride * 2 ** (scale / self.scales) for scale in range(self.scales)]
         halves = [(side * ratio**0.5 / 2, side * ratio**-0.5 / 2) for side in sides for ratio in RATIOS]
-        corner = feature.new_tensor(halves)  # (per_cell, 2)
-        centre = grid_points(feature.shape[-2:], stride, 0.5, feature)[:, None]  # (h x w, 1, 2)
+        corner = feature.new_tensor(halves, dtype=precision(feature))  # (per_cell, 2)
+        centre = grid_points(feature.shape[-2:], stride, 0.5, corner)[:, None]  # (h x w, 1, 2)
         return torch.cat([centre - corner, centre + corner], dim=-1).reshape(-1, 4)
+
+
+def precision(x: Tensor) -> torch.dtype:
+    """In what boxes and scores of a network that computes in the dtype of x are computed."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def precise(x: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32; float32 and float64 as they are."""
+    return x.to(precision(x))
 
 
 def decode(deltas: Tensor, anchors: Tensor, weights: tuple[float, float, float, float] = (1, 1, 1, 1)) -> Tensor:
@@ -80,7 +92,7 @@ def crop(features: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Ten
     4 + floor(log2(sqrt(area) / 224)), or the nearest there is. A sample at (x, y) pixels is read from the feature map
     at (x, y) / stride with no shift by half a cell, that is half a cell to the lower right of where the anchors place
     the cells; `roi_align(aligned=True)` takes half a cell off, so it is added before. Neither takes a box to be larger
-    than it is.
+    than it is. Positions are read in the precision of the boxes; what was read has the dtype of the features.
     """
     owner = torch.cat([each.new_full((len(each), 1), i) for i, each in enumerate(boxes)])
     every = torch.cat(list(boxes))
@@ -91,7 +103,8 @@ def crop(features: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Ten
     for feature, stride in zip(features, strides, strict=True):
         here = torch.nonzero(level == math.log2(stride))[:, 0]
         rois = torch.cat([owner[here], every[here] + stride / 2], dim=1)
-        crops[here] = roi_align(feature, rois, size, spatial_scale=1 / stride, sampling_ratio=1, aligned=True)
+        read = roi_align(feature.to(rois.dtype), rois, size, spatial_scale=1 / stride, sampling_ratio=1, aligned=True)
+        crops[here] = read.to(feature.dtype)
     return crops
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,14 @@ def test_no_image_touches_another(net: RetinaNet) -> None:
         assert one["labels"].tolist() == two["labels"].tolist()
         torch.testing.assert_close(one["boxes"], two["boxes"], rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(one["scores"], two["scores"], rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_boxes_of_a_network_in_half_precision_are_float32(net: RetinaNet, dtype: torch.dtype) -> None:
+    half = copy.deepcopy(net).to(dtype).requires_grad_(False)
+    (found,) = half([image.to(dtype) for image in images((100, 128))])
+    assert len(found["boxes"]) and found["boxes"].dtype == found["scores"].dtype == torch.float32
+    assert (found["boxes"] != found["boxes"].to(dtype)).any()
 
 
 def test_every_class_starts_at_a_hundredth() -> None:

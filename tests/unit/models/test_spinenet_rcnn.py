@@ -128,6 +128,20 @@ def test_an_image_where_nothing_is_found(fill: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_boxes_of_a_network_in_half_precision_are_float32(fill: Any, dtype: torch.dtype) -> None:
+    single = fill.fill(small(threshold=0.0)).float()
+    pictures = [image.to(dtype) for image in images((100, 128))]
+    with torch.inference_mode():
+        (expected,) = single([image.float() for image in pictures])
+        (found,) = single.to(dtype)(pictures)
+    assert {key: value.dtype for key, value in found.items()} == {key: value.dtype for key, value in expected.items()}
+    assert len(found["boxes"]) > 10
+    best = found["boxes"][0]
+    assert (expected["boxes"] - best).abs().amax(dim=1).min() < 2  # pixels: its best is among the others' boxes
+    assert (best != best.to(dtype)).any()
+
+
 def test_a_mask_fills_its_box_and_stays_in_the_image() -> None:
     boxes = torch.tensor([[10.0, 20.0, 40.0, 50.0], [0.0, 0.0, 64.0, 48.0], [60.0, 40.0, 64.0, 48.0]])
     masks = paste(torch.ones(3, 28, 28), boxes, (48, 64))
