@@ -143,15 +143,15 @@ class Boxes(nn.Module):
 
 
 def test_profile_of_networks_that_it_does_not_know(bench, capsys, monkeypatch):
-    (bench.folder / "own_nets.py").write_text(OWN)
+    (bench.folder / "profiled_nets.py").write_text(OWN)
     monkeypatch.chdir(bench.folder)
     monkeypatch.syspath_prepend(str(bench.folder))
-    assert main(["profile", "own_nets:Looks", "--input", "32x32"]) == 0
+    assert main(["profile", "profiled_nets:Looks", "--input", "32x32"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"Parameters +224", out) and re.search(r"GMACs +- +see below", out)
     assert "no value of GMACs, GFLOPs" in out and "counting operations failed at" in out
     words = ["--input", "32x32", "--task", "detection", "--latency", "--device", "cpu"]
-    assert main(["profile", "own_nets:Boxes", *words]) == 0
+    assert main(["profile", "profiled_nets:Boxes", *words]) == 0
     assert re.search(r"Latency +[\d.]+ ms +batch 1", capsys.readouterr().out)
 
 
