@@ -7,6 +7,7 @@ dark. The same points give the same bytes: identifiers come from a fixed salt an
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
 }
 _WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
 _FONT = 10.0
+_KEYS = 4  # of the legend, in a line
 _SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
 
 
@@ -62,13 +64,16 @@ def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_la
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # The page's own fonts set the text; that Matplotlib's lack a letter does not matter.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="none")
+        keys = _keys(points, colours)
+        lines = math.ceil(len(keys) / _KEYS)  # of the legend, which stands above the axes; there is room for one
+        height = _HEIGHT + (lines - 1) * 1.7 * _FONT / 72
+        figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="none")
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.085, 0.125, 0.905, 0.8), facecolor="none")
+        axes = figure.add_axes((0.085, 0.125 * _HEIGHT / height, 0.905, 0.8 * _HEIGHT / height), facecolor="none")
         _frame(axes, points, x_label, y_label)
         tooltips = _marks(axes, points, colours, name)
         _names(axes, points)
-        _legend(axes, points, colours)
+        _legend(axes, keys)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return _inline(
@@ -109,8 +114,6 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers within a span, few enough to be read."""
-    import math
-
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     halves = tuple(1 + index / 2 for index in range(18))
     for steps in (
@@ -198,7 +201,8 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
-def _legend(axes: Any, points: Sequence[Point], colours: dict[str, str]) -> None:
+def _keys(points: Sequence[Point], colours: dict[str, str]) -> list[Any]:
+    """What the legend explains: families by their colours, and kinds of points."""
     from matplotlib.lines import Line2D
 
     keys = [
@@ -209,8 +213,12 @@ def _legend(axes: Any, points: Sequence[Point], colours: dict[str, str]) -> None
         keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
     if any(point.published is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=PAPER, mec=INK, label="published"))
+    return keys
+
+
+def _legend(axes: Any, keys: list[Any]) -> None:
     legend = axes.legend(
-        handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False,
+        handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=_KEYS, frameon=False,
         labelcolor=INK, fontsize=_FONT - 1, borderaxespad=0.2, columnspacing=1.4, handletextpad=0.4,
     )  # fmt: skip
     for text in legend.get_texts():

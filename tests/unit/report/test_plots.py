@@ -60,3 +60,11 @@ def test_any_name_can_be_drawn(text):
 def test_one_point_and_equal_points_can_be_drawn():
     for points in (POINTS[:1], POINTS[:1] * 2):
         xml.fromstring(accuracy_against_cost(points, "p", "x", "y"))
+
+
+def test_a_legend_of_many_families_stays_within_the_drawing():
+    points = [Point(f"net {index}", f"family {index}", "", 1.0 + index, 50.0, 49.0, 51.0) for index in range(14)]
+    svg = accuracy_against_cost(points, "plot-1", "GMACs", "AP")
+    _, _, _, height = map(float, re.search(r'viewBox="([^"]*)"', svg)[1].split())
+    tops = [float(y) for y in re.findall(r'<text[^>]*y="([\d.-]+)"[^>]*>family \d+</text>', svg)]
+    assert len(tops) == 14 and min(tops) > 8 and max(tops) < height
