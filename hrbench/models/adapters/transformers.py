@@ -128,8 +128,10 @@ def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
                 ignore_mismatched_sizes=True,  # they are told below, all at once
                 dtype=torch.float32,
             )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"the weights in {folder} cannot be read: {_line(error)}") from error
+    except Exception as error:  # a damaged file raises nearly anything, by its format
+        raise InputError(
+            f"the weights in {folder} cannot be read (damaged?): {type(error).__name__}: {_line(error)}"
+        ) from error
     wrong = [
         f"{len(report[key])} {what}: {', '.join(sorted(map(str, report[key]))[:5])}"
         for key, what in (

@@ -185,6 +185,10 @@ def test_weights_in_a_folder(tmp_path: Path):
     assert list(drawn.state_dict()) == list(theirs.state_dict()) and not torch.equal(drawn(image), ours(image))
     with pytest.raises(InputError, match=r"do not fit ViTForImageClassification; .* of another shape"):
         make(f"transformers:{tmp_path}", "classification", weights=True, num_labels=9)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    with pytest.raises(InputError, match=r"the weights in .* cannot be read \(damaged\?\): Safetensor"):
+        make(f"transformers:{tmp_path}", "classification", weights=True)
 
 
 def test_poses_and_experts():
