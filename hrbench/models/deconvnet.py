@@ -26,7 +26,7 @@ def deconvnet(classes: int = 21) -> DeconvNet:
     """DeconvNet: images (N, 3, 224, 224) -> logits (N, classes, 224, 224); H, W of 224 or more, multiples of 32.
 
     The published network read BGR values from which the ImageNet means were taken, one object proposal at a time.
-    Raises UsageError for classes below 1.
+    Raises UsageError for classes below 1, and for other sizes.
     """
     if classes < 1:
         raise UsageError(f"deconvnet: classes {classes} was given; there is at least 1.")
@@ -63,6 +63,9 @@ class DeconvNet(nn.Module):
         return F.relu(self.get_submodule(norm)(self.get_submodule(name)(x)))
 
     def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        if min(height, width) < 224 or height % 32 or width % 32:
+            raise UsageError(f"deconvnet: {height}x{width} was given; it reads multiples of 32 from 224 on.")
         kept: list[Tensor] = []  # where the values of each pooling stood
         for i, (_, count) in enumerate(STAGES, start=1):
             for j in range(1, count + 1):

@@ -85,12 +85,8 @@ def layer(inputs: int, planes: int, blocks: int, stride: int, first: int, rest: 
 
     A stage that keeps its resolution dilates from its second block on: its first still reads undilated features.
     """
-    made = [Bottleneck(inputs, planes, stride), *(Bottleneck(4 * planes, planes) for _ in range(blocks - 1))]
-    for i, block in enumerate(made):
-        dilation = rest if i else first
-        assert isinstance(block.conv2, nn.Conv2d)
-        block.conv2.dilation = block.conv2.padding = (dilation, dilation)
-    return nn.Sequential(*made)
+    others = (Bottleneck(4 * planes, planes, dilation=rest) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(inputs, planes, stride, dilation=first), *others)
 
 
 def fcn_head(classes: int) -> nn.Sequential:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrbench.types import UsageError
+
 Keys = Literal["official", "mmdet3"]
 KEYS: tuple[Keys, ...] = ("official", "mmdet3")
 
@@ -33,7 +35,8 @@ class HRFPN(nn.Module):
     """A pyramid by averaging: four branches -> `levels` maps of `channels` channels, finest first.
 
     The branches are concatenated at 1/4 of the input and brought to `channels`; level i is that, averaged over 2^i x
-    2^i pixels, after a 3x3 convolution of its own with this stride. keys: see `det_hrnetv2p`.
+    2^i pixels, after a 3x3 convolution of its own with this stride. keys: see `det_hrnetv2p`. Raises UsageError for
+    branches that are smaller than what the last level averages over.
     """
 
     def __init__(self, widths: Sequence[int], channels: int, levels: int, stride: int, keys: Keys) -> None:
@@ -56,6 +59,13 @@ class HRFPN(nn.Module):
                 nn.init.zeros_(convolution.bias)
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        height, width = branches[0].shape[-2:]
+        least = 2 ** (len(self.strides) - 1)
+        if min(height, width) < least:
+            raise UsageError(
+                f"HRFPN: an image of about {4 * height}x{4 * width} was given; {len(self.strides)} levels need "
+                f"{4 * least}x{4 * least} or more."
+            )
         x = self.reduction_conv(together(branches, align_corners=False))  # (N, channels, H / 4, W / 4)
         smooth = self.fpn_conv if hasattr(self, "fpn_conv") else self.fpn_convs
         return [each(F.avg_pool2d(x, 2**i) if i else x) for i, each in enumerate(smooth)]

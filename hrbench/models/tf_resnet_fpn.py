@@ -29,7 +29,8 @@ def tf_resnet_fpn(depth: int = 50, channels: int = 256, padding: Padding = "tf2"
     """Images (N, 3, H, W), H and W multiples of 128, -> P3 to P7, (N, channels, H / 2^l, W / 2^l), finest first.
 
     depth: 50, 101 or 152. padding: "tf2", as tensorflow/models; "tf1", as tensorflow/tpu, whose ResNet pads strided
-    convolutions on both sides (its max-pool and its pyramid are "same" too). Raises UsageError for other values.
+    convolutions on both sides (its max-pool and its pyramid are "same" too). Raises UsageError for other values and
+    other sizes.
     """
     check_choices("tf_resnet_fpn", "relu", padding)
     if depth not in BLOCKS or channels < 1:
@@ -52,6 +53,9 @@ class ResNetFPN(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        height, width = images.shape[-2:]
+        if height % 128 or width % 128 or not height * width:
+            raise UsageError(f"tf_resnet_fpn: an image of {height}x{width} was given; it reads multiples of 128.")
         return self.decoder(self.backbone(images)[1:])
 
 

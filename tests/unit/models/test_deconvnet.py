@@ -43,3 +43,9 @@ def test_logits_have_the_size_of_the_image(net: torch.nn.Module, size: tuple[int
 def test_classes_below_one() -> None:
     with pytest.raises(UsageError, match="classes 0 was given"):
         deconvnet(classes=0)
+
+
+@pytest.mark.parametrize("size", [(192, 224), (224, 250)])
+def test_sizes_that_its_layers_do_not_mirror(net: torch.nn.Module, size: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match=f"{size[0]}x{size[1]} was given; it reads multiples of 32 from 224 on"):
+        net(torch.empty(1, 3, *size, device="meta"))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.models.pyramid import HRFPN, enlarge, together
+from hrbench.types import UsageError
 
 WIDTHS = (1, 2, 3, 4)
 
@@ -71,3 +72,11 @@ def test_keys_by_convention(keys: Any, reduce: str, smooth: str) -> None:
     names = [reduce, *(smooth.format(i) for i in range(3))]
     assert list(neck.state_dict()) == [f"{name}.{kind}" for name in names for kind in ("weight", "bias")]
     assert all(not value.any() for key, value in neck.state_dict().items() if key.endswith("bias"))
+
+
+def test_a_last_level_that_averages_over_more_than_there_is() -> None:
+    neck = HRFPN(WIDTHS, 2, 5, 1, "mmdet3")
+    maps = [torch.zeros(1, width, 16 >> i, 24 >> i) for i, width in enumerate(WIDTHS)]
+    assert [tuple(level.shape[2:]) for level in neck(maps)][-1] == (1, 1)
+    with pytest.raises(UsageError, match="an image of about 32x96 was given; 5 levels need 64x64 or more"):
+        neck([torch.zeros(1, width, 8 >> i, 24 >> i) for i, width in enumerate(WIDTHS)])

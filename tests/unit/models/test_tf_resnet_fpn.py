@@ -46,3 +46,10 @@ def test_the_two_paddings_are_two_networks_of_the_same_weights(fill: Any) -> Non
 def test_values_that_make_no_network(given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="tf_resnet_fpn"):
         tf_resnet_fpn(**given)
+
+
+def test_sizes_whose_levels_do_not_double() -> None:
+    with torch.device("meta"):
+        net, image = tf_resnet_fpn(channels=8), torch.empty(1, 3, 128, 200)
+    with pytest.raises(UsageError, match="an image of 128x200 was given; it reads multiples of 128"):
+        net(image)
