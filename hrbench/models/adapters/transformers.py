@@ -24,6 +24,7 @@ Labels of detectors are the configuration's, from 0; boxes are in pixels of each
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,7 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
         try:
+            _refuse_kernels(name, json.loads((folder / "config.json").read_bytes()))
             config = transformers.AutoConfig.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, **args
             )
@@ -83,9 +85,19 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
     else:
         hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
         raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
+    _refuse_kernels(name, dict(args))
     if hasattr(config, "use_pretrained_backbone"):
         config.use_pretrained_backbone = False  # it would be fetched, only to be written over
     return config
+
+
+def _refuse_kernels(name: str, fields: Any) -> None:
+    """Raises UsageError where a configuration names a repository of compiled code for its attention or its like."""
+    for key, value in fields.items() if isinstance(fields, Mapping) else ():
+        if isinstance(value, Mapping):
+            _refuse_kernels(name, value)
+        if str(key).endswith("_implementation") and "/" in str(value):
+            raise UsageError(f"{name} asks for code of {value} to run its {key.strip('_')}, which is not run")
 
 
 def _kind(transformers: Any, config: Any, task: str, name: str) -> Any:

@@ -248,6 +248,20 @@ def test_code_that_comes_with_a_network_is_not_run(tmp_path: Path, monkeypatch: 
     assert not mark.exists()
 
 
+def test_compiled_code_of_the_hub_is_not_run(tmp_path: Path):
+    for fields in (
+        {"attn_implementation": "org/kernel"},
+        {"backbone_config": {"_attn_implementation": "org/kernel:x"}},
+    ):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit", **TINY, **fields}))
+        with pytest.raises(UsageError, match=r"asks for code of org/kernel.* to run its attn_implementation"):
+            make(f"transformers:{tmp_path}", "classification")
+    with pytest.raises(UsageError, match="asks for code of org/kernel"):
+        make("transformers:vit", "classification", attn_implementation="org/kernel", **TINY)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit", "attn_implementation": "eager", **TINY}))
+    assert make(f"transformers:{tmp_path}", "classification")
+
+
 def test_a_repository_that_is_not_here_and_a_folder_that_is_none(tmp_path: Path):
     with pytest.raises(MissingError, match="is not in the hub's cache: get it by `hf download nobody/nothing`"):
         make("transformers:nobody/nothing", "detection")
