@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hrbench import environment, given, keys, pipeline
 from hrbench.contracts import Metric
+from hrbench.drawing import drawn
 from hrbench.models.weight_files import Found, digest
 from hrbench.networks import WITH_WEIGHTS, build, build_loaded, weights_digest, weights_of
 from hrbench.resolve import libraries, resolve
 from hrbench.scoring import verdict
 from hrbench.store import RunFolder, write_state
 from hrbench.types import (
-    Drawing,
     Entry,
     EntryError,
     Event,
@@ -169,7 +169,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    drawings, undrawn = _drawn(parts, samples, state, place)
+    drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, state, place)
     seconds["draw"] = time.perf_counter() - started
 
     result = Result(
@@ -335,36 +335,6 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
         said = verdict([score for score in result.scores if score.metric == metric.name], theirs, metric)
         notes += [said] if said not in notes else []
     return replace(result, notes=tuple(notes))
-
-
-def _drawn(parts: Assembled, samples: list[Sample], state: State, place: Path) -> tuple[list[Drawing], list[str]]:
-    """Pictures, or a note why there are none: a finished evaluation is not thrown away for a picture."""
-    try:
-        return _draw(parts, samples, state, place), []
-    except Exception as error:
-        return [], [f"nothing was drawn: {type(error).__name__}: {error}"]
-
-
-def _draw(parts: Assembled, samples: list[Sample], state: State, place: Path, each: int = 3) -> list[Drawing]:
-    """Pictures of the worst cases and of some in the middle, where the task can draw."""
-    metric = parts.metrics[0]
-    if not hasattr(parts.task, "draw"):
-        return []
-    by_id = {sample.id: sample for sample in samples}
-    qualities = {key: value for key, value in metric.qualities(state).items() if value == value and key in by_id}
-    ranked = sorted(qualities, key=lambda key: (qualities[key], str(key)))
-    worst = ranked[:each]
-    rest = ranked[len(worst) :]
-    middle = max(0, len(rest) // 2 - each // 2)
-    kinds: dict[int | str, Literal["worst", "typical"]] = dict.fromkeys(worst, "worst")
-    kinds |= dict.fromkeys(rest[middle : middle + each], "typical")
-    rows = parts.task.rows(given.prediction_file(metric, place), [by_id[key] for key in kinds])
-    drawings = []
-    for key, kind in kinds.items():
-        file = f"drawings/{kind}-{len(drawings) + 1}.jpg"
-        parts.task.draw(by_id[key], rows[key], place / file)
-        drawings.append(Drawing(file, key, kind, f"image {key}, quality {qualities[key]:.2f} of 1"))
-    return drawings
 
 
 def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@
     suite = load_suite("pose", known(), overrides=["cost.latency.batch=1"], only="pose_hrnet*", limit=100)
 
 `suite_yaml.py` reads the file, `suite_schema.py` says which keys there are, `suite_entries.py` makes the entries,
-`suite_datasets.py` names their data sets.
+`suite_models.py` their networks; `suite_datasets.py` names their data sets.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from hrbench import suite_yaml
 from hrbench.keys import content_key
 from hrbench.names import suggestion
 from hrbench.places import shared
+from hrbench.suite_context import Context, explained
 from hrbench.suite_datasets import told_apart, unnamed_if_altered
-from hrbench.suite_entries import Context, entry, explained
+from hrbench.suite_entries import entry
 from hrbench.suite_schema import NAME, Defaults, EntryFields, SuiteFields, keys_at, schema
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import Entry, Known, Suite, UsageError

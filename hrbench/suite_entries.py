@@ -7,164 +7,26 @@ reading of a suite finds all its errors.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from hrbench.names import (
     FILE_SOURCES,
-    is_reference,
-    module_file,
-    short_name,
     source_of,
-    source_path,
-    sources,
     suggestion,
 )
+from hrbench.suite_context import Context, explained
 from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
-from hrbench.suite_yaml import Node, Problems
-from hrbench.types import DatasetRow, Entry, HrbenchError, Known, Variant
+from hrbench.suite_models import named_as, variant, without_network
+from hrbench.suite_yaml import Node
+from hrbench.types import DatasetRow, Entry, HrbenchError, Variant
 
 FIXED = ("name", "version")  # of a protocol: only its author changes them
-NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
-SOURCE_TASKS = {"timm": "classification", "smp": "segmentation"}  # what a source is mostly for, if nothing is said
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
 """Tasks whose networks can be costed, whether or not there is a protocol yet to evaluate them by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What the reading of one suite has at hand. folder: the suite file's, absolute."""
-
-    known: Known
-    folder: Path
-    problems: Problems
-
-    def exists(self, group: str, name: str) -> bool:
-        if self.known.exists(group, name):
-            return True
-        return is_reference(name) and module_file(name.partition(":")[0], [self.folder]) is not None
-
-    def check_use(self, node: Node, group: str, names: Sequence[str], noun: str) -> bool:
-        """Whether what `use` names can be there; adds a problem otherwise."""
-        if self.exists(group, node.value):
-            return True
-        if is_reference(node.value):
-            module = node.value.partition(":")[0]
-            message = f"no module {module!r} beside the suite or installed"
-            if group == "hrbench.models" and "did you mean" in (hint := suggestion(module, sources())):
-                message += f"; {hint}"
-        else:
-            message = f"no {noun} is called {node.value!r}; {suggestion(node.value, names)}"
-        self.problems.add(node, message)
-        return False
-
-    def check_arguments(self, args: Mapping[str, Node], group: str, use: str, beside: Sequence[str] = ()) -> None:
-        """Adds a problem for each argument that `use` does not take, where that can be told.
-
-        beside: further keys that may stand where the arguments stand, for the suggestion.
-        """
-        taken = self.known.arguments(group, use, [str(self.folder)])
-        if taken is None:
-            return
-        taken = tuple(name for name in taken if name != "root")  # given by --data, never by a suite
-        for name, node in args.items():
-            if name not in taken:
-                hint = suggestion(name, [*taken, *beside])
-                self.problems.add(node, f"{use} takes no argument {name!r}; {hint}")
-
-    def use(self, node: Node) -> str:
-        """`use` with the path of a source's file made absolute, so that it means the same from anywhere."""
-        found, path = source_of(node.value), source_path(node.value)
-        if found is None or path is None:
-            return node.value
-        return f"{found[0]}:{self.path(Node(found[1], node.source, node.line))}"
-
-    def path(self, node: Node) -> str:
-        """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""
-        return str(((self.folder if node.line else Path.cwd()) / _expanded(node.value)).resolve())
-
-
-def _expanded(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # "~nobody" is no home: a file of that name then
-        return Path(text)
-
-
-# --- networks --------------------------------------------------------------------------------------------------------
-
-
-def variant(node: Node, context: Context) -> Variant | None:
-    """The network of `model:`, by name or with fields in place. The node's shape has been checked."""
-    if isinstance(node.value, str):
-        row = context.known.variants.get(node.value)
-        if row is None:
-            hint = suggestion(node.value, context.known.variants)
-            context.problems.add(node, f"no model is called {node.value!r}; {hint}")
-        return row
-    base = None
-    if (named := node.get("base")) is not None:
-        base = variant(Node(named.value, named.source, named.line), context)
-        if base is None:
-            return None
-    return _variant_in_place(node, base, context)
-
-
-def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Variant | None:
-    given = {key: value for key, value in node.plain().items() if key != "base"}
-    source = source_of(given.get("use", ""))
-    if base is None and "task" not in given and source is not None and source[0] in SOURCE_TASKS:
-        given["task"] = SOURCE_TASKS[source[0]]
-    alike = [row for row in context.known.variants.values() if row.use == given.get("use")]
-    if base is None and "task" not in given and alike:
-        given["task"] = alike[0].task
-    if (use := node.get("use")) is not None and not context.check_use(
-        use, "hrbench.models", sorted({row.use for row in context.known.variants.values()}), "model"
-    ):
-        return None
-    if use is not None:
-        given["use"] = context.use(use)
-    missing = [] if base else [key for key in ("use", "task", "input") if key not in given]
-    if missing:
-        context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
-        return None
-    if (args := node.get("args")) is not None:
-        context.check_arguments(
-            args.value, "hrbench.models", given["use"] if base is None else given.get("use", base.use)
-        )
-    made = _laid_over(base, given)
-    if len(made.mean) != len(made.std):
-        context.problems.add(node, f"mean has {len(made.mean)} values and std {len(made.std)}")
-        return None
-    return made
-
-
-def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
-    """A variant of the given fields over those of `base`.
-
-    Arguments are laid over the base's unless another `use` is given, which takes arguments of its own. What is known
-    of the base's network (its weights, count, published row, title) holds only for what is still the same network.
-    """
-    for key in ("input", "mean", "std"):
-        if key in given:
-            given[key] = tuple(given[key])
-    if base is None:
-        return Variant(**{"name": short_name(given["use"]), **given})
-    if "use" in given and given["use"] != base.use:
-        given.setdefault("args", {})
-    elif "args" in given:
-        given["args"] = {**base.args, **given["args"]}
-    made = replace(base, **given)
-    forgotten: dict[str, Any] = {}
-    if any(getattr(made, key) != getattr(base, key) for key in ("use", "args")):
-        forgotten = {"weights": {}, "parameters": None}
-    if any(getattr(made, key) != getattr(base, key) for key in NETWORK):
-        forgotten |= {"published": {}, "title": ""}
-    return replace(made, **{key: value for key, value in forgotten.items() if key not in given})
 
 
 # --- data sets -------------------------------------------------------------------------------------------------------
@@ -342,7 +204,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     if given is not None and not wanted:
         context.problems.add(given, "predictions are judged on a data set: give `dataset`")
         return None
-    made = _without_network(node, given, row) if model is None else _named_as(variant(model, context), model, node)
+    made = without_network(node, given, row) if model is None else named_as(variant(model, context), model, node)
     if made is not None and row is not None and made.task != row.task:
         context.problems.add(
             node, f"model {made.name} is for {made.task} and data set {row.name} for {row.task}: they do not fit"
@@ -369,32 +231,3 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         where=node.where,
         **{key: plain[key] for key in ("batch", "seed", "dtype") if key in plain},
     )
-
-
-def _named_as(made: Variant | None, model: Node, node: Node) -> Variant | None:
-    """A network of one's own goes by the name of its entry, where it has none."""
-    name = node.get("name")
-    if made is None or name is None or not isinstance(model.value, dict) or "name" in model.value:
-        return made
-    return replace(made, name=name.value)
-
-
-def _without_network(node: Node, given: Node | None, row: DatasetRow | None) -> Variant | None:
-    """What stands in a network's place where predictions were given: a name, a task, and no input."""
-    if given is None or row is None:
-        return None
-    name = node.get("name")
-    return Variant(name.value if name is not None else Path(given.value).stem, "", row.task, (0, 0))
-
-
-def explained(error: Mapping[str, Any], value: Any) -> str:
-    """What pydantic found, in our words: "must be a valid integer, not 'abc'"."""
-    message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
-    if error["type"] == "too_short":
-        return f"must have at least {error['ctx']['min_length']} values"
-    if error["type"] == "too_long":
-        return f"must have at most {error['ctx']['max_length']} values"
-    if error["type"] == "string_pattern_mismatch":
-        message = "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit"
-    shown = json.dumps(value, ensure_ascii=False)
-    return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"

@@ -1,0 +1,86 @@
+"""What the reading of one suite has at hand for each part of an entry, and pydantic's errors in our words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hrbench.names import is_reference, module_file, source_of, source_path, sources, suggestion
+from hrbench.suite_yaml import Node, Problems
+from hrbench.types import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the reading of one suite has at hand. folder: the suite file's, absolute."""
+
+    known: Known
+    folder: Path
+    problems: Problems
+
+    def exists(self, group: str, name: str) -> bool:
+        if self.known.exists(group, name):
+            return True
+        return is_reference(name) and module_file(name.partition(":")[0], [self.folder]) is not None
+
+    def check_use(self, node: Node, group: str, names: Sequence[str], noun: str) -> bool:
+        """Whether what `use` names can be there; adds a problem otherwise."""
+        if self.exists(group, node.value):
+            return True
+        if is_reference(node.value):
+            module = node.value.partition(":")[0]
+            message = f"no module {module!r} beside the suite or installed"
+            if group == "hrbench.models" and "did you mean" in (hint := suggestion(module, sources())):
+                message += f"; {hint}"
+        else:
+            message = f"no {noun} is called {node.value!r}; {suggestion(node.value, names)}"
+        self.problems.add(node, message)
+        return False
+
+    def check_arguments(self, args: Mapping[str, Node], group: str, use: str, beside: Sequence[str] = ()) -> None:
+        """Adds a problem for each argument that `use` does not take, where that can be told.
+
+        beside: further keys that may stand where the arguments stand, for the suggestion.
+        """
+        taken = self.known.arguments(group, use, [str(self.folder)])
+        if taken is None:
+            return
+        taken = tuple(name for name in taken if name != "root")  # given by --data, never by a suite
+        for name, node in args.items():
+            if name not in taken:
+                hint = suggestion(name, [*taken, *beside])
+                self.problems.add(node, f"{use} takes no argument {name!r}; {hint}")
+
+    def use(self, node: Node) -> str:
+        """`use` with the path of a source's file made absolute, so that it means the same from anywhere."""
+        found, path = source_of(node.value), source_path(node.value)
+        if found is None or path is None:
+            return node.value
+        return f"{found[0]}:{self.path(Node(found[1], node.source, node.line))}"
+
+    def path(self, node: Node) -> str:
+        """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""
+        return str(((self.folder if node.line else Path.cwd()) / _expanded(node.value)).resolve())
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # "~nobody" is no home: a file of that name then
+        return Path(text)
+
+
+def explained(error: Mapping[str, Any], value: Any) -> str:
+    """What pydantic found, in our words: "must be a valid integer, not 'abc'"."""
+    message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
+    if error["type"] == "too_short":
+        return f"must have at least {error['ctx']['min_length']} values"
+    if error["type"] == "too_long":
+        return f"must have at most {error['ctx']['max_length']} values"
+    if error["type"] == "string_pattern_mismatch":
+        message = "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit"
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
