@@ -7,7 +7,8 @@ Boxes are (M, 4), x1 y1 x2 y2, in pixels of the network's input before padding.
     mmdet1        x2 - x1 + 1                      [0, w - 1]                mmdetection 1, HRNet-Object-Detection
 
 A network trained under one of them loses accuracy under the other. Everything else here is one formula, with `extent`
-as the pixel that mmdet1 adds.
+as the pixel that mmdet1 adds. Boxes, and scores that are compared, are float32 at least also of a network in half
+precision (`full`): float16 has no fractions of a pixel above 1024, and torchvision suppresses none of it on a CPU.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def extent(convention: Convention) -> float:
     return 1.0 if convention == "mmdet1" else 0.0
 
 
+def full(x: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32; float32 and float64 as they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def decode(
     boxes: Tensor, deltas: Tensor, stds: Sequence[float], size: tuple[int, int], convention: Convention
 ) -> Tensor:
@@ -43,7 +49,8 @@ def decode(
     Girshick et al., CVPR 2014, appendix C; clamping of dw and dh on both sides is mmdetection's.
     """
     one = extent(convention)
-    scaled = deltas.reshape(len(deltas), -1, 4) * deltas.new_tensor(stds)
+    boxes, deltas = full(boxes), full(deltas)
+    scaled = deltas.unflatten(1, (-1, 4)) * deltas.new_tensor(stds)
     old_sizes = (boxes[:, 2:] - boxes[:, :2] + one)[:, None]  # (M, 1, 2)
     centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5)[:, None] + old_sizes * scaled[..., :2]
     sizes = old_sizes * scaled[..., 2:].clamp(-RATIO, RATIO).exp()
@@ -56,6 +63,7 @@ def decode_distances(points: Tensor, distances: Tensor, size: tuple[int, int], c
 
     Tian et al., FCOS, ICCV 2019, section 3.1.
     """
+    points, distances = full(points), full(distances)
     corners = torch.cat([points - distances[:, :2], points + distances[:, 2:]], dim=-1)
     return clip(corners, size, convention)
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.models.anchors import grid_points
-from hrbench.models.boxes import Convention, decode_distances, detections, extent, positive
+from hrbench.models.boxes import Convention, decode_distances, detections, extent, full, positive
 from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
 from hrbench.types import UsageError
 
@@ -72,8 +72,8 @@ class FCOS(nn.Module):
         """Detections of one image of the batch."""
         boxes, scores, labels = [], [], []
         for stride, classes, distances, centreness in zip(self.strides, *outputs, strict=True):
-            score = flat(classes, self.classes)[image].sigmoid()  # (points, classes)
-            centre = flat(centreness, 1)[image].sigmoid()  # (points, 1)
+            score = full(flat(classes, self.classes)[image]).sigmoid()  # (points, classes)
+            centre = full(flat(centreness, 1)[image]).sigmoid()  # (points, 1)
             points = grid_points(classes.shape[-2:], stride, 0.5, score)
             point, label = self._candidates(score, centre)
             boxes.append(decode_distances(points[point], flat(distances, 4)[image, point], size, self.convention))

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.models.anchors import cell_anchors, grid_anchors
-from hrbench.models.boxes import Convention, decode, detections, extent, positive, suppress
+from hrbench.models.boxes import Convention, decode, detections, extent, full, positive, suppress
 from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
 from hrbench.models.fpn import named_conv
 from hrbench.models.roi import paste, region_features
@@ -105,14 +105,14 @@ class RCNN(nn.Module):
         logits, deltas = self.rpn_head(features)
         cells = [cell_anchors(stride, self.convention) for stride in self.strides]
         anchors = [
-            grid_anchors(cell.to(feature), feature.shape[-2:], stride)
+            grid_anchors(cell.to(full(feature[:0])), feature.shape[-2:], stride)
             for cell, feature, stride in zip(cells, features, self.strides, strict=True)
         ]
         results = []
         for image, size in enumerate(sizes):
             boxes, scores, levels = [], [], []
             for level, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors, strict=True)):
-                score, order = flat(logit, 1)[image, :, 0].sigmoid().sort(descending=True)
+                score, order = full(flat(logit, 1)[image, :, 0]).sigmoid().sort(descending=True)
                 chosen = order[:most]
                 boxes.append(decode(anchor[chosen], flat(delta, 4)[image, chosen], (1, 1, 1, 1), size, self.convention))
                 scores.append(score[:most])
@@ -207,7 +207,7 @@ class RoIHead(nn.Module):
             ]
             refined = [each[:, 0] for each in moved]  # of a cascade, which has one box for all classes
         assert total is not None
-        scores = (total / len(heads)).softmax(dim=1).split([len(each) for each in proposals])
+        scores = full(total / len(heads)).softmax(dim=1).split([len(each) for each in proposals])
         return [self._selected(box, score) for box, score in zip(moved, scores, strict=True)]
 
     def _selected(self, boxes: Tensor, scores: Tensor) -> dict[str, Tensor]:
@@ -230,7 +230,7 @@ class RoIHead(nn.Module):
         labels = torch.cat([each["labels"] for each in found]) + (self.convention == "mmdet1")
         rows = torch.arange(len(labels), device=labels.device)
         heads = self.mask_heads
-        chosen = torch.stack([head(regions)[rows, labels].sigmoid() for head in heads]).mean(dim=0)  # (M, 28, 28)
+        chosen = torch.stack([full(head(regions)[rows, labels]).sigmoid() for head in heads]).mean(dim=0)  # (M, 28, 28)
         split = chosen.split([len(each) for each in boxes])
         for each, masks, size in zip(found, split, sizes, strict=True):
             each["masks"] = paste(masks, each["boxes"], size, self.convention)

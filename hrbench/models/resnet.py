@@ -88,6 +88,7 @@ class ResNet(nn.Module):
             for i, count in enumerate(BLOCKS[depth])
         )
         self.layer1, self.layer2, self.layer3, self.layer4 = one, two, three, four
+        self.style: Style = style  # no key tells it, so what loads a file asks
         self.channels = tuple(4 * planes for planes in PLANES)
         strides = [4]
         for step in steps[1:]:

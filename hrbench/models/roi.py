@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from hrbench.models.boxes import Convention, extent
+from hrbench.models.boxes import Convention, extent, full
 
 FINEST = 56
 """A box of this many pixels squared, or up to twice as long, is read from the finest level."""
@@ -38,7 +38,8 @@ def region_features(
 ) -> Tensor:
     """RoIAlign of each box on its level: maps (N, C, h, w), N boxes (M_i, 4) -> (sum of M_i, C, output, output).
 
-    Rows come in the order of the images, within one in the order of its boxes.
+    Rows come in the order of the images, within one in the order of its boxes. Boxes are float32 at least (`boxes`);
+    maps in half precision are sampled as float32, as mmdetection does, and their samples are in half precision again.
     """
     images = torch.cat([box.new_full((len(box), 1), i) for i, box in enumerate(boxes)])
     every = torch.cat(list(boxes))
@@ -48,7 +49,8 @@ def region_features(
         (chosen,) = torch.nonzero(level == i, as_tuple=True)
         regions = torch.cat([images[chosen], _ends(every[chosen], stride, convention)], dim=1)
         samples = 2 if convention == "mmdet1" else 0
-        result[chosen] = roi_align(feature, regions, output, 1 / stride, samples, aligned=True)
+        aligned = roi_align(full(feature), regions, output, 1 / stride, samples, aligned=True)
+        result[chosen] = aligned.to(result.dtype)
     return result
 
 

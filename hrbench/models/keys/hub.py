@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hrbench.models.key_maps import KeyMap, State
+from hrbench.models.key_maps import KeyMap, State, Want
 
 CLASSIFIER = (r"fc\.(weight|bias)", "the classifier, which a backbone does without")
 FROZEN = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn", "retinanet_resnet50_fpn")
@@ -24,7 +24,13 @@ def without_eps(state: State, net: nn.Module) -> tuple[State, str]:
 
 
 MAPS = (
-    KeyMap("timm and torchvision", ("timm", "torchvision"), ("resnet",), beside=(CLASSIFIER,)),
+    KeyMap(
+        "timm and torchvision",
+        ("timm", "torchvision"),
+        ("resnet",),
+        beside=(CLASSIFIER,),
+        wants=(Want("style", "pytorch"),),
+    ),
     KeyMap("torchvision", ("torchvision",), tuple(f"torchvision:{name}" for name in FROZEN), convert=without_eps),
     KeyMap(
         "torchvision",

@@ -98,3 +98,17 @@ def test_an_empty_box_has_a_pixel_under_mmdet_1_alone() -> None:
 def test_an_unknown_convention_names_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"'mmdet2'.*mmdet3, mmdet1"):
         extent("mmdet2")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("convention", BOTH)
+def test_no_boxes_decode_to_no_boxes(convention: Any) -> None:
+    none = decode(torch.empty(0, 4), torch.empty(0, 320), (0.1, 0.1, 0.2, 0.2), (64, 64), convention)
+    assert none.shape == (0, 80, 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_boxes_of_half_precision_keep_fractions_of_a_pixel(dtype: torch.dtype) -> None:
+    anchors = torch.tensor([[1200.5, 700.25, 1300.75, 790.5]])
+    moved = decode(anchors, torch.zeros(1, 4, dtype=dtype), (1, 1, 1, 1), (800, 1344), "mmdet3")
+    assert moved.dtype == torch.float32
+    torch.testing.assert_close(moved[:, 0], anchors)

@@ -53,19 +53,21 @@ def test_the_best_candidates_are_pairs_or_points(monkeypatch: pytest.MonkeyPatch
     assert [each.tolist() for each in older] == [[1, 1], [0, 1]]  # all classes of the point with the best product
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("convention", BOTH)
-def test_what_is_found_is_in_the_image(convention: Any) -> None:
+def test_what_is_found_is_in_the_image(convention: Any, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    net = fcos(Level(), classes=3, convention=convention).eval()
+    net = fcos(Level(), classes=3, convention=convention).eval().to(dtype)
     nn.init.normal_(net.bbox_head.conv_cls.weight, std=0.2)
     nn.init.zeros_(net.bbox_head.conv_cls.bias)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(1)
-    images = [torch.randn(3, h, w, generator=generator) for h, w in ((64, 96), (50, 70))]
+    images = [torch.randn(3, h, w, generator=generator).to(dtype) for h, w in ((64, 96), (50, 70))]
     with torch.inference_mode():
         found = net(images)
     for each, image in zip(found, images, strict=True):
         height, width = image.shape[1:]
         last = torch.tensor([width, height] * 2) - float(convention == "mmdet1")
+        assert each["boxes"].dtype == each["scores"].dtype == torch.float32
         assert 0 < len(each["boxes"]) <= 100 and set(each["labels"].tolist()) <= {0, 1, 2}
         assert bool((each["boxes"] >= 0).all()) and bool((each["boxes"] <= last).all())
         assert bool((each["scores"].diff() <= 0).all())

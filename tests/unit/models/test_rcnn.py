@@ -64,6 +64,26 @@ def test_what_is_found_is_in_the_image(make: Any, convention: Any) -> None:
 
 
 @pytest.mark.parametrize("convention", BOTH)
+@pytest.mark.parametrize("make", [mask_rcnn, cascade_mask_rcnn])
+def test_nothing_is_found_where_nothing_is_proposed(make: Any, convention: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rcnn, "PROPOSALS", {"mmdet3": 0, "mmdet1": 0})
+    with torch.inference_mode():
+        found = drawn(make, convention=convention)(images())
+    assert [len(each["boxes"]) for each in found] == [0, 0, 0]
+    assert [each["masks"].shape for each in found] == [(0, 64, 96), (0, 50, 70), (0, 33, 64)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("convention", BOTH)
+def test_half_precision_finds_boxes_of_float32(dtype: torch.dtype, convention: Any) -> None:
+    net = drawn(mask_rcnn, convention=convention).to(dtype)
+    with torch.inference_mode():
+        found = net([image.to(dtype) for image in images()])
+    assert all(len(each["boxes"]) for each in found)
+    assert {each[key].dtype for each in found for key in ("boxes", "scores")} == {torch.float32}
+
+
+@pytest.mark.parametrize("convention", BOTH)
 def test_no_image_of_a_size_touches_another(convention: Any) -> None:
     net = drawn(mask_rcnn, convention=convention)
     first, _, _ = images()
