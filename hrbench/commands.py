@@ -158,7 +158,7 @@ def check(arguments: Namespace, say: Say) -> int:
         say("".join(f"\n[{number}] {reason}" for number, reason in enumerate(reasons, 1)))
     cells = sum(
         len(latency["batch"]) * len(latency["dtype"])
-        for latency in (entry.cost.get("latency") for entry in suite.entries)
+        for latency in (entry.cost.get("latency") for entry in suite.entries if entry.variant.use)
         if latency
     )
     wrong = sum(row.outcome == "would fail" for row in rows)
@@ -194,6 +194,8 @@ def _checked(entry: Entry, settings: Settings) -> _Checked:
         for metric in parts.metrics:
             metric.read_target(parts.dataset.target)
         if entry.predictions:
+            for metric in parts.metrics:
+                metric.read_predictions(Path(entry.predictions), metric.read_target(parts.dataset.target))
             return _Checked(entry.name, outcome="predictions are given")
         samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
     except HrbenchError as error:
@@ -226,11 +228,10 @@ def score(arguments: Namespace, say: Say) -> int:
 
 
 def profile(arguments: Namespace, say: Say) -> int:
-    from hrbench.cost.latency import measure_latency
     from hrbench.cost.operations import on_meta, operation_costs
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import Settings, build, device_of
-    from hrbench.measure import as_input, count, parameters, uncounted
+    from hrbench.measure import count, latency, parameters, uncounted
 
     variant = _variant(arguments)
     height, width = variant.input
@@ -249,9 +250,8 @@ def profile(arguments: Namespace, say: Say) -> int:
             say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
-        shape = (arguments.batch, 3, height, width)
-        net, made = build(variant).to(device), as_input(variant)
-        values += percentile_costs(measure_latency(net, shape, device=device, dtype=arguments.dtype, as_input=made))
+        net = build(variant).to(device)
+        values += percentile_costs(latency(net, variant, arguments.batch, arguments.dtype, device))
     say(listing.costs(values))
     return 0
 

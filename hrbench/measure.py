@@ -83,6 +83,22 @@ def _phase(batch: int, dtype: str) -> str:
 
 
 def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, listen: Listen) -> Cost:
+    def tell(done: float, budget: float) -> None:
+        listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))
+
+    return latency(net, entry.variant, batch, dtype, device, budget=entry.cost["latency"].get("budget"), progress=tell)
+
+
+def latency(
+    net: nn.Module,
+    variant: Variant,
+    batch: int,
+    dtype: str,
+    device: str,
+    budget: float | None = None,
+    progress: Callable[[float, float], None] | None = None,
+) -> Cost:
+    """Latency of a network at its variant's input, or why its file cannot be timed at this batch or dtype."""
     from hrbench.cost.latency import measure_latency
     from hrbench.cost.samples import LATENCY
 
@@ -94,20 +110,11 @@ def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, 
     elif batch % at_once:
         unlike = f"the network's file takes {at_once} images at once: ask for latency at such a batch"
     if unlike:
-        conditions = {"batch": batch, "input": list(entry.variant.input), "dtype": dtype}
+        conditions = {"batch": batch, "input": list(variant.input), "dtype": dtype}
         return Cost(LATENCY, None, conditions, (), unlike)
-
-    def tell(done: float, budget: float) -> None:
-        listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))
-
+    shape = (batch, 3, *variant.input)
     return measure_latency(
-        net,
-        (batch, 3, *entry.variant.input),
-        device=device,
-        dtype=dtype,
-        budget=entry.cost["latency"].get("budget"),
-        progress=tell,
-        as_input=as_input(entry.variant),
+        net, shape, device=device, dtype=dtype, budget=budget, progress=progress, as_input=as_input(variant)
     )
 
 

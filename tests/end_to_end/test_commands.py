@@ -204,3 +204,14 @@ def test_the_module_is_the_program():
     assert done.returncode == 0 and done.stdout.strip() == f"hrbench {hrbench.__version__}"
     done = subprocess.run([sys.executable, "-m", "hrbench", "run", "nothing"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("hrbench: no suite file 'nothing'")
+
+
+def test_latency_of_a_file_at_a_batch_it_does_not_take_says_so(bench, capsys, monkeypatch):
+    """A file of fixed batch is timed at that batch alone, by `profile` as in a run."""
+    import torch
+
+    net = torch.nn.Conv2d(3, 17, 1).eval()
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, 32, 32),)), str(bench.folder / "two.pt2"))
+    monkeypatch.chdir(bench.folder)
+    assert main(["profile", "exported:two.pt2", "--input", "32x32", "--task", "pose", "--latency"]) == 0
+    assert "takes 2 images at once" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""One suite of networks from everywhere: other libraries, files, one's own code, predictions, and some that are broken."""
+"""One suite of networks from other libraries, files, one's own code and predictions, with some that are broken."""
 
 from __future__ import annotations
 
@@ -169,3 +169,17 @@ def test_check_and_strict_know_of_predictions_that_are_not_there(ran, capsys):
         assert run(folder, "--only", "given", "--strict") == 3
     finally:
         (folder / "files" / "elsewhere.json").rename(folder / "files" / "given.json")
+
+
+def test_check_reads_given_predictions(ran, capsys):
+    folder, _ = ran
+    given = folder / "files" / "given.json"
+    kept = given.read_bytes()
+    given.write_text('[{"image_id": 1, "category_id": 1, "keypoints": [], "score": 0.5}]')
+    places = ["--data", str(folder / "data"), "--weights", str(folder / "weights")]
+    try:
+        assert main(["check", str(folder / "suite.yaml"), *places, "--only", "given"]) == 3
+        assert "would fail" in (said := capsys.readouterr().out) and "given.json" in said
+        assert "0 latency cells" in said
+    finally:
+        given.write_bytes(kept)
