@@ -1,6 +1,6 @@
 """hrbench measures high-resolution vision networks: accuracy, operations, latency, and tables like the papers'.
 
-    net = hrbench.build("pose_hrnet_w32_coco_256x192")
+    net = hrbench.build("pose_hrnet_w32_coco_256x192", weights="pose_hrnet_w32_256x192.pth")
     suite = hrbench.load_suite("suites/pose.yaml")
     results = list(hrbench.run(suite, folder="runs/pose"))
     frame = hrbench.frame(hrbench.load("runs/pose"))
@@ -26,14 +26,26 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "build", "frame", "load", "load_suite", "run", "score"]
 
 
-def build(model: str | Variant, **overrides: Any) -> nn.Module:
-    """A network of the catalog, in eval mode, with the official keys and random weights.
+def build(
+    model: str | Variant, weights: str | Path | None = None, *, folder: str | Path | None = None, **overrides: Any
+) -> nn.Module:
+    """A network of the catalog, in eval mode, with the official keys.
 
-    overrides: replace arguments of the catalog's row, such as `joints=21`.
+        net = hrbench.build("cls_hrnet_w18")                                    # random weights
+        net = hrbench.build("cls_hrnet_w18", weights="runs/hrnet_w18.pth")      # a checkpoint
+        net = hrbench.build("cls_hrnet_w18", weights="timm")                    # what `hrbench fetch weights` got
+        net = hrbench.build("pose_hrnet_w32_coco_256x192", joints=21)           # another argument
+
+    weights: None; the path of a file in any format and key names that a suite's `weights:` takes (official, OpenMMLab,
+    timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row, whose file is looked for in
+    `folder` (HRBENCH_WEIGHTS, or weights/, if left out). Every key of file and network must find its partner.
+    overrides: replace arguments of the catalog's row.
+    Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
+    for one that does not fit (with the keys listed), is damaged, or asks to run code.
     """
     from hrbench import evaluate
 
-    return evaluate.build(model, **overrides)
+    return evaluate.build(model, weights, folder, **overrides)
 
 
 def load_suite(

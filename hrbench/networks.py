@@ -5,39 +5,71 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
+from hrbench.arguments import faults, is_network, laid_over
 from hrbench.models.adapters.snapshots import folder_of, weights_in
 from hrbench.models.weight_files import IN_FILE, Found, digest, find_weights
-from hrbench.names import source_of
+from hrbench.names import is_reference, short_name, source_of
 from hrbench.resolve import OFFERED, resolve, suggestion
-from hrbench.types import EntryError, HrbenchError, InputError, UsageError, Variant
+from hrbench.types import EntryError, HrbenchError, InputError, MissingError, UsageError, Variant
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
 
 WITH_WEIGHTS = (*IN_FILE, "transformers")
 """Sources whose networks come with their weights, which `build_loaded` reads."""
 
 
-def build(model: str | Variant, **overrides: Any) -> nn.Module:
-    """The network of a catalog row or variant, in eval mode, with random weights and the official keys.
+def build(
+    model: str | Variant, weights: str | Path | None = None, folder: str | Path | None = None, **overrides: Any
+) -> nn.Module:
+    """The network of a catalog row or variant, in eval mode, with the official keys.
 
-    overrides: replace arguments of the row. An argument that is a mapping with `use` is built first, so that a
-    detector is given its backbone as a module. Raises UsageError for an unknown name or argument, and for a row of
-    which no source states the network.
+    weights: None for random ones; a file, or one of the row's sources ("official"), looked for in `folder`, which is
+    HRBENCH_WEIGHTS or weights/ if left out. A file is read through the key maps of the network (`models.weights.load`)
+    and must fit to the last key. overrides: replace arguments of the row. An argument that is a mapping with `use` is
+    built first, so that a detector is given its backbone as a module.
+    Raises UsageError for an unknown name, argument or source, and for a row of which no source states the network;
+    MissingError for weights that are not there, InputError for weights that do not fit, are damaged or refused.
     """
     if isinstance(model, str):
         rows = catalog.variants()
         if model not in rows:
             raise UsageError(f"there is no model {model!r}: {suggestion(model, rows)}")
         model = rows[model]
-    return _built(model, {**model.args, **overrides}, weights=False)
+    found = None if weights is None else _asked_for(model, weights, folder)
+    net = _built(model, {**model.args, **overrides}, weights=False)
+    if found is not None:
+        read_into(net, model, found)
+    return net
+
+
+def _asked_for(model: Variant, weights: str | Path, folder: str | Path | None) -> Found:
+    """The file of weights that `build` was asked for."""
+    text = weights if isinstance(weights, str) else str(weights.absolute())
+    if isinstance(weights, str) and text not in model.weights and not any(mark in text for mark in "./\\~"):
+        hint = suggestion(text, model.weights)
+        raise UsageError(f"{model.name} has no weights source {text!r}; {hint} (a file is written with its ending)")
+    found = find_weights(model, text, Path(folder or os.environ.get("HRBENCH_WEIGHTS") or "weights"))
+    if isinstance(found, str):
+        raise MissingError(found)
+    return found
+
+
+def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]:
+    """Loads a variant's weights into its network, strictly; returns what a reader of results should know of it.
+
+    Raises InputError for weights that do not fit, are damaged or refused; then nothing was loaded.
+    """
+    from hrbench.models.weights import load
+
+    return load(net, found.path, source=found.source, use=variant.use).notes
 
 
 def build_loaded(variant: Variant) -> nn.Module:
