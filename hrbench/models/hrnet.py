@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,7 +76,7 @@ def pose_hrnet(
     stages 2, 3 and 4. blocks: basic blocks per branch and module. Raises UsageError on values that make no network.
     Weights are drawn as the official training from scratch draws them (`blocks.initialise`).
     """
-    plan = planned("pose_hrnet", Plan(width, widths, stem, stem, layer1, modules, blocks), joints)
+    plan = planned("pose_hrnet", Plan(width, widths, stem, stem, layer1, modules, blocks), joints=joints)
     if exchange not in EXCHANGES:
         raise UsageError(f"pose_hrnet: exchange {exchange!r} was given; there are {', '.join(EXCHANGES)}.")
     if head not in (1, 2, 3, 4):
@@ -102,7 +102,7 @@ def seg_hrnet(
     stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
     Weights are drawn as the official training from scratch draws them, biases 0 (`blocks.initialise`).
     """
-    plan = planned("seg_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes)
+    plan = planned("seg_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes=classes)
     return SegHRNet(plan, classes, align_corners)
 
 
@@ -125,7 +125,8 @@ def seg_hrnet_ocr(
     the features and of the attention in `ocr`. All else as for `seg_hrnet`; official branch HRNet-OCR, whose head
     starts from torch's own draw, as here. Raises UsageError on values that make no network.
     """
-    plan = planned("seg_hrnet_ocr", Plan(width, widths, stem, planes, layer1, modules, blocks), classes, middle, key)
+    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
+    plan = planned("seg_hrnet_ocr", made_of, classes=classes, middle=middle, key=key)
     return OCRHRNet(plan, classes, align_corners, middle, key)
 
 
@@ -148,7 +149,8 @@ def cls_hrnet(
     stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
     Convolutions are drawn as officially (normal, He et al. 2015 by outputs), all else as torch draws it.
     """
-    plan = planned("cls_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes, features, *head)
+    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
+    plan = planned("cls_hrnet", made_of, classes=classes, features=features, head=head)
     if len(head) != 4:
         raise UsageError(f"cls_hrnet: head {tuple(head)} was given; there are four branches to bring to a width.")
     return ClsHRNet(plan, classes, head, features)
@@ -176,7 +178,7 @@ def det_hrnetv2p(
     Weights are drawn as mmdet draws them without a checkpoint. Raises UsageError on values that make no network.
     """
     made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
-    plan = planned("det_hrnetv2p", made_of, stride, channels, levels)
+    plan = planned("det_hrnetv2p", made_of, stride=stride, channels=channels, levels=levels)
     if keys not in KEYS:
         raise UsageError(f"det_hrnetv2p: keys {keys!r} was given; there are {', '.join(KEYS)}.")
     return DetHRNet(plan, keys, stride, channels, levels)
@@ -205,14 +207,22 @@ class Plan:
         return tuple(self.widths) if self.widths is not None else tuple(self.width * 2**i for i in range(4))
 
 
-def planned(entry: str, plan: Plan, *counts: int) -> Plan:
-    """The plan, checked, with what else the entry counts. Raises UsageError on values that make no network."""
+def planned(entry: str, plan: Plan, **counts: Any) -> Plan:
+    """The plan, checked, with what else the entry counts, by name. Raises UsageError on values that make no network."""
+    names = ("width", "widths", "stem", "planes", "layer1", "modules", "blocks")
+    for name, value in {**{name: getattr(plan, name) for name in names}, **counts}.items():
+        if (name == "widths" and value is None) or (name == "width" and plan.widths is not None):
+            continue  # one of the two is enough
+        several = name in ("widths", "modules", "head")
+        if several and not isinstance(value, Sequence):
+            raise UsageError(f"{entry}: {name} {value!r} was given; it is a list of whole numbers.")
+        if not all(type(each) is int and each >= 1 for each in (value if several else (value,))):
+            raise UsageError(f"{entry}: {name} {value!r} was given; every count is a whole number of at least 1.")
     four, modules = plan.branches, tuple(plan.modules)
-    every = (*four, *modules, plan.stem, plan.planes, plan.layer1, plan.blocks, *counts)
-    if len(four) != 4 or len(modules) != 3 or min(every) < 1:
+    if len(four) != 4 or len(modules) != 3:
         raise UsageError(
             f"{entry}: widths {four} and modules {modules} were given: HRNet has four branches and "
-            "three multi-resolution stages, and every count is at least 1."
+            "three multi-resolution stages."
         )
     return plan
 

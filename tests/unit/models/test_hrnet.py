@@ -250,8 +250,12 @@ def test_head_of_classification_by_its_branches() -> None:
 @pytest.mark.parametrize(
     ("make", "arguments", "says"),
     [
-        (seg_hrnet, {"classes": 0}, "seg_hrnet: .* at least 1"),
-        (seg_hrnet_ocr, {"key": 0}, "seg_hrnet_ocr: .* at least 1"),
+        (seg_hrnet, {"classes": 0}, "seg_hrnet: classes 0 was given; .* at least 1"),
+        (seg_hrnet, {"classes": "nineteen"}, "seg_hrnet: classes 'nineteen' was given; .* a whole number"),
+        (seg_hrnet, {"width": [48]}, r"seg_hrnet: width \[48\] was given; .* a whole number"),
+        (seg_hrnet, {"modules": 4}, "seg_hrnet: modules 4 was given; it is a list"),
+        (seg_hrnet, {"widths": (8, 16, 32, 0)}, r"seg_hrnet: widths \(8, 16, 32, 0\) was given"),
+        (seg_hrnet_ocr, {"key": 0}, "seg_hrnet_ocr: key 0 was given"),
         (cls_hrnet, {"widths": (8, 16)}, "cls_hrnet: .* four branches"),
         (cls_hrnet, {"head": (32, 64)}, "head .32, 64. was given"),
         (det_hrnetv2p, {"modules": (1, 4)}, "det_hrnetv2p: .* three multi-resolution stages"),
