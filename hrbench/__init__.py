@@ -27,19 +27,30 @@ __all__ = ["__version__", "build", "frame", "load", "load_suite", "run", "score"
 
 
 def build(
-    model: str | Variant, weights: str | Path | None = None, *, folder: str | Path | None = None, **overrides: Any
+    model: str | Variant,
+    weights: str | Path | None = None,
+    *,
+    folder: str | Path | None = None,
+    task: str = "",
+    input: tuple[int, int] | None = None,
+    **overrides: Any,
 ) -> nn.Module:
-    """A network of the catalog, in eval mode, with the official keys.
+    """A network of the catalog, of another source or of one's own, in eval mode, with the official keys.
 
         net = hrbench.build("cls_hrnet_w18")                                    # random weights
         net = hrbench.build("cls_hrnet_w18", weights="runs/hrnet_w18.pth")      # a checkpoint
         net = hrbench.build("cls_hrnet_w18", weights="timm")                    # what `hrbench fetch weights` got
         net = hrbench.build("pose_hrnet_w32_coco_256x192", joints=21)           # another argument
+        net = hrbench.build("mask_rcnn_spinenet_49", backbone={"args": {"variant": "96"}})
+        net = hrbench.build("timm:hrnet_w18", num_classes=10)                   # as `use:` of a suite names it
+        net = hrbench.build("onnx:net.onnx", task="pose", input=(256, 192))     # a file brings its own weights
 
+    model: a name of the catalog; "SOURCE:NAME" with a source as timm, torchvision, transformers, smp, onnx, exported;
+    or "package.module:callable". task, input (height, width): what a source is told of the network.
     weights: None; the path of a file in any format and key names that a suite's `weights:` takes (official, OpenMMLab,
     timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row, whose file is looked for in
     `folder` (HRBENCH_WEIGHTS, or weights/, if left out). Every key of file and network must find its partner.
-    overrides: replace arguments of the catalog's row.
+    overrides: replace arguments of the catalog's row, or are the arguments where there is no row.
     Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
     for one that does not fit (with the keys listed), is damaged, or asks to run code.
     """

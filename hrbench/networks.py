@@ -7,14 +7,14 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
 from hrbench.arguments import faults, is_network, laid_over
 from hrbench.models.adapters.snapshots import folder_of, weights_in
-from hrbench.models.weight_files import IN_FILE, Found, digest, find_weights
+from hrbench.models.weight_files import IN_FILE, OWN, Found, digest, find_weights
 from hrbench.names import is_reference, short_name, source_of
 from hrbench.resolve import OFFERED, resolve, suggestion
 from hrbench.types import EntryError, HrbenchError, InputError, MissingError, UsageError, Variant
@@ -27,27 +27,61 @@ WITH_WEIGHTS = (*IN_FILE, "transformers")
 
 
 def build(
-    model: str | Variant, weights: str | Path | None = None, folder: str | Path | None = None, **overrides: Any
+    model: str | Variant,
+    weights: str | Path | None = None,
+    folder: str | Path | None = None,
+    *,
+    task: str = "",
+    input: tuple[int, int] | None = None,
+    **overrides: Any,
 ) -> nn.Module:
-    """The network of a catalog row or variant, in eval mode, with the official keys.
+    """The network of a catalog row or variant, in eval mode, with the official keys; or what a suite's `use` names.
+
+    model: a name of the catalog, "SOURCE:NAME" as "timm:hrnet_w18", or "package.module:callable".
 
     weights: None for random ones; a file, or one of the row's sources ("official"), looked for in `folder`, which is
     HRBENCH_WEIGHTS or weights/ if left out. A file is read through the key maps of the network (`models.weights.load`)
-    and must fit to the last key. overrides: replace arguments of the row. An argument that is a mapping with `use` is
-    built first, so that a detector is given its backbone as a module.
+    and must fit to the last key. task, input (height, width): what a source is told of the network, in place of what
+    the row says. overrides: replace arguments of the row, or are the arguments where it is none. An argument that is a
+    mapping with `use` is built first, so that a detector is given its backbone as a module; it is laid over the row's
+    backbone, so that `backbone={"args": {"variant": "96"}}` changes nothing else of it.
     Raises UsageError for an unknown name, argument or source, and for a row of which no source states the network;
     MissingError for weights that are not there, InputError for weights that do not fit, are damaged or refused.
     """
     if isinstance(model, str):
-        rows = catalog.variants()
-        if model not in rows:
-            raise UsageError(f"there is no model {model!r}: {suggestion(model, rows)}")
-        model = rows[model]
+        model = _named(model)
+    model = replace(model, task=task or model.task, input=input or model.input)
+    _check_form(model.name, overrides, model.args)
     found = None if weights is None else _asked_for(model, weights, folder)
-    net = _built(model, {**model.args, **overrides}, weights=False)
+    net = _built(model, laid_over(model.args, overrides), weights=False)
     if found is not None:
         read_into(net, model, found)
     return net
+
+
+def _named(name: str) -> Variant:
+    """The row of that name, or a variant without an input (0, 0) where the name says itself what to call."""
+    rows = catalog.variants()
+    if name in rows:
+        return rows[name]
+    if source_of(name) is not None or is_reference(name):
+        return Variant(short_name(name), name, "", (0, 0))
+    raise UsageError(unknown(name))
+
+
+def unknown(name: str) -> str:
+    """What to say of a name that neither the catalog nor a source nor a module has."""
+    ending = Path(name).suffix
+    source = {".onnx": "onnx", ".pt2": "exported"}.get(ending.lower())
+    if source is not None:
+        return f"there is no model {name!r}: a network in a file is named by its source, {source}:{name}"
+    return f"there is no model {name!r}: {suggestion(name, catalog.variants())}"
+
+
+def _check_form(name: str, args: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> None:
+    """Raises UsageError where a network among the arguments is not written as one."""
+    for _, message in faults(args, base):
+        raise UsageError(f"{name}: {message}")
 
 
 def _asked_for(model: Variant, weights: str | Path, folder: str | Path | None) -> Found:
@@ -70,6 +104,19 @@ def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]
     from hrbench.models.weights import load
 
     return load(net, found.path, source=found.source, use=variant.use).notes
+
+
+def loaded(variant: Variant, found: Found) -> tuple[nn.Module, list[str]]:
+    """The network of a variant with the weights that were found, and what was worth noting in loading them.
+
+    Raises what `build` and `read_into` raise.
+    """
+    if found.source == OWN:
+        return build(variant), []
+    if found.source in WITH_WEIGHTS:
+        return build_loaded(variant), []
+    net = build(variant)
+    return net, list(read_into(net, variant, found))
 
 
 def build_loaded(variant: Variant) -> nn.Module:
@@ -116,7 +163,9 @@ class _About:
 def _built(model: Variant, args: Mapping[str, Any], weights: bool) -> nn.Module:
     if model.absent:
         raise UsageError(f"{model.name} cannot be built: {model.absent}")
-    net = _made(model.name, model.use, args, _About(model.task, model.input, weights))
+    _check_form(model.name, args)
+    size = model.input if any(model.input) else None
+    net = _made(model.name, model.use, args, _About(model.task, size, weights))
     if not hasattr(net, "state_dict"):
         raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
     return net.eval()
@@ -126,9 +175,7 @@ def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
     """What `use` returns for these arguments, those that are networks themselves built before it."""
     within = _About("backbone", about.input, False)
     given = {
-        key: _made(name, value["use"], value.get("args", {}), within)
-        if isinstance(value, Mapping) and "use" in value
-        else value
+        key: _made(name, value["use"], value.get("args", {}), within) if is_network(value) else value
         for key, value in args.items()
     }
     make = resolve("hrbench.models", use)
