@@ -286,6 +286,10 @@ def _merge(under: Node, over: Node) -> Node:
                 below = Node({"base": below}, below.source, below.line)
             if key == "dataset" and isinstance(below.value, dict):
                 below = unnamed_if_altered(below, node)
+        other = "use" in node.value and "use" in (below.value if isinstance(below.value, dict) else {})
+        if other and node.value["use"].value != below.value["use"].value:  # another network as an argument
+            merged[key] = node
+            continue
         merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
     return Node(merged, over.source if over.line else under.source, over.line or under.line)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrbench.arguments import is_network
 from hrbench.names import is_reference, module_file, source_of, source_path, sources, suggestion
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import Known
@@ -25,6 +26,12 @@ class Context:
         if self.known.exists(group, name):
             return True
         return is_reference(name) and module_file(name.partition(":")[0], [self.folder]) is not None
+
+    def networks(self) -> list[str]:
+        """What `use` of a network may be, for suggestions: also networks that are only parts of others."""
+        rows = self.known.variants.values()
+        inner = {value["use"] for row in rows for value in row.args.values() if is_network(value)}
+        return sorted({row.use for row in rows} | inner)
 
     def check_use(self, node: Node, group: str, names: Sequence[str], noun: str) -> bool:
         """Whether what `use` names can be there; adds a problem otherwise."""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hrbench.names import (
     FILE_SOURCES,
+    is_reference,
     source_of,
     suggestion,
 )
@@ -93,6 +94,9 @@ def protocol(
         return None
     if kind is None and costs_only and task in TASKS:  # nothing is evaluated, so nothing needs to be settled
         return {}
+    if kind is None and task in TASKS:
+        context.problems.add(at, f"{task} has no protocol in this version: leave dataset out to measure costs")
+        return None
     if kind is None:
         context.problems.add(at, f"no task is called {task!r}; {suggestion(task, [*context.known.protocols])}")
         return None
@@ -154,19 +158,25 @@ def metrics(node: Node | None, at: Node, row: DatasetRow | None, context: Contex
 
 
 def weights(node: Node | None, made: Variant | None, context: Context) -> str | None:
-    """An absolute path, a source of the variant's, "none", or None for the first source found."""
+    """An absolute path, a source of the variant's, "none", "own", or None for the first source found."""
     if node is None or made is None:
         return None
     text = node.value
-    if text == "none" or text in made.weights:
+    own = is_reference(made.use)
+    if text == "none" or text in made.weights or (text == "own" and own):
         return text
+    if text == "own":
+        context.problems.add(
+            node, f'weights: own is for a callable of one\'s own (use: "package.module:callable"), not {made.use}'
+        )
+        return None
     source = source_of(made.use)
     if source is not None and source[0] in FILE_SOURCES:
         context.problems.add(node, f"{made.name} has its weights in its own file: leave `weights` out")
         return None
     if any(mark in text for mark in "./\\~"):
         return context.path(node)
-    known = [*made.weights, "none"]
+    known = [*made.weights, "none", *(["own"] if own else [])]
     hint = suggestion(text, known)
     context.problems.add(
         node, f"{made.name} has no weights source {text!r}; {hint} (a file is written with its ending)"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hrbench.arguments import below, faults, is_network, laid_over
 from hrbench.names import short_name, source_of, suggestion
 from hrbench.suite_context import Context
 from hrbench.suite_yaml import Node
@@ -40,7 +42,7 @@ def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Var
     if base is None and "task" not in given and alike:
         given["task"] = alike[0].task
     if (use := node.get("use")) is not None and not context.check_use(
-        use, "hrbench.models", sorted({row.use for row in context.known.variants.values()}), "model"
+        use, "hrbench.models", context.networks(), "model"
     ):
         return None
     if use is not None:
@@ -50,9 +52,14 @@ def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Var
         context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
         return None
     if (args := node.get("args")) is not None:
-        context.check_arguments(
-            args.value, "hrbench.models", given["use"] if base is None else given.get("use", base.use)
-        )
+        called = given["use"] if base is None else given.get("use", base.use)
+        under = base.args if base is not None and called == base.use else {}
+        wrong = list(faults(args.plain(), under))
+        for path, message in wrong:
+            context.problems.add(args.at(path), message)
+        if wrong:
+            return None
+        given["args"] = _arguments(args, called, under, context)
     made = _laid_over(base, given)
     if len(made.mean) != len(made.std):
         context.problems.add(node, f"mean has {len(made.mean)} values and std {len(made.std)}")
@@ -60,10 +67,34 @@ def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Var
     return made
 
 
+def _arguments(args: Node, use: str, under: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The arguments of `use`, each looked up; those of networks among them too, whose files get absolute paths.
+
+    under: the base's arguments. The form of networks has been checked.
+    """
+    context.check_arguments(args.value, "hrbench.models", use)
+    made = args.plain()
+    for key, node in args.value.items():
+        if not isinstance(node.value, dict) or not (is_network(made[key]) or is_network(under.get(key))):
+            continue
+        inner = below(made[key], under.get(key)) or {}
+        called = node.get("use")
+        if called is not None and context.check_use(called, "hrbench.models", context.networks(), "model"):
+            made[key]["use"] = context.use(called)
+        elif called is not None:
+            continue
+        if (within := node.get("args")) is not None:
+            made[key]["args"] = _arguments(
+                within, made[key].get("use", inner.get("use")), inner.get("args") or {}, context
+            )
+    return made
+
+
 def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
     """A variant of the given fields over those of `base`.
 
-    Arguments are laid over the base's unless another `use` is given, which takes arguments of its own. What is known
+    Arguments are laid over the base's (`arguments.laid_over`) unless another `use` is given, which takes arguments of
+    its own. What is known
     of the base's network (its weights, count, published row, title) holds only for what is still the same network.
     """
     for key in ("input", "mean", "std"):
@@ -74,7 +105,7 @@ def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
     if "use" in given and given["use"] != base.use:
         given.setdefault("args", {})
     elif "args" in given:
-        given["args"] = {**base.args, **given["args"]}
+        given["args"] = laid_over(base.args, given["args"])
     made = replace(base, **given)
     forgotten: dict[str, Any] = {}
     if any(getattr(made, key) != getattr(base, key) for key in ("use", "args")):

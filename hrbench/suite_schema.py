@@ -60,7 +60,9 @@ class ModelFields(Strict):
         '"onnx:FILE", "exported:FILE" (files relative to the suite file).',
     )
     args: dict[str, Any] | None = Field(
-        None, description="Keyword arguments of `use`; laid over those of `base` where `use` is not given."
+        None,
+        description="Keyword arguments of `use`; laid over those of `base` where `use` is not given. A network among "
+        "them (a detector's backbone) is written as a mapping of `use` and `args`, of which those that change will do.",
     )
     task: str | None = Field(None, description="Task it is made for; that of catalog rows with the same `use` if out.")
     input: tuple[Pixels, Pixels] | None = Field(None, description="Height and width of the input in pixels.")
@@ -145,8 +147,9 @@ class Common(Strict):
     cost: Cost | None = Field(None, description="What is measured beside accuracy; all, at batch 1, if left out.")
     weights: Annotated[str, _names("weights")] | None = Field(
         None,
-        description='A file relative to the suite file, a source of the catalog ("official"), or "none" (costs only); '
-        "left out, the first source found under --weights.",
+        description='A file relative to the suite file, a source of the catalog ("official"), "none" (costs only), or '
+        '"own" (a callable of one\'s own returns the network with them); left out, the first source found under '
+        "--weights.",
     )
     batch: Positive | None = Field(
         None, description="Images or crops per forward pass while evaluating; 16 if left out."
@@ -216,7 +219,9 @@ def schema(known: Known) -> dict[str, Any]:
         "metrics": {"examples": sorted(known.metrics)},
         "models": {"examples": sorted({row.use for row in known.variants.values()})},
         "dataset_uses": {"examples": sorted({row.use for row in known.datasets.values()})},
-        "weights": {"examples": sorted({key for row in known.variants.values() for key in row.weights} | {"none"})},
+        "weights": {
+            "examples": sorted({key for row in known.variants.values() for key in row.weights} | {"none", "own"})
+        },
     }
     protocols = [_protocol_schema(known.protocols[task]) for task in sorted(known.protocols)]
     return _filled(content, {**named, "protocols": {"anyOf": protocols}})
