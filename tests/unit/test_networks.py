@@ -70,6 +70,50 @@ def test_a_network_within_another_is_asked_for_as_a_backbone():
     assert TOLD == [{"name": "x", "task": "backbone", "input": (64, 48), "weights": False, "width": 5}]
 
 
+def test_arguments_are_laid_over_those_of_the_networks_among_them():
+    args = {"backbone": {"use": "theirs:x", "args": {"width": 5}}}
+    row = variant(f"{__name__}:Taking", args=args)
+    assert networks.build(row, backbone={"args": {"width": 7}}).backbone.out_channels == 7
+    assert networks.build(row, backbone={"use": "theirs:x", "args": {}}).backbone.out_channels == 5
+    assert networks.build(row, backbone={"use": "theirs:y"}).backbone.out_channels == 1
+    assert [told["name"] for told in TOLD] == ["x", "x", "y"]
+    assert isinstance(networks.build(row, backbone=nn.Identity()).backbone, nn.Identity)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "says"),
+    [
+        ({"use": "theirs:x", "width": 7}, "not 'width': write backbone: {use: \"theirs:x\", args: {width: 7}}"),
+        ({"width": "96"}, 'not \'width\': write backbone: {use: "theirs:x", args: {width: "96"}}'),
+        ({"use": 3}, "backbone: `use` must name a network, not be 3"),
+        ({"use": "theirs:x", "args": 3}, "backbone: `args` must be a mapping of arguments of theirs:x, not 3"),
+    ],
+)
+def test_a_network_among_arguments_holds_use_and_args_alone(backbone: dict, says: str):
+    row = variant(f"{__name__}:Taking", args={"backbone": {"use": "theirs:x", "args": {"width": 5}}})
+    with pytest.raises(UsageError) as caught:
+        networks.build(row, backbone=backbone)
+    assert str(caught.value).startswith("v: ") and says in str(caught.value)
+    if "use" in backbone:
+        with pytest.raises(UsageError):
+            networks.build(replace(row, args={"backbone": backbone}))
+    assert not TOLD
+
+
+def test_what_use_names_is_built_too():
+    assert networks.build("theirs:a:b", width=2, task="pose", input=(64, 48)).out_channels == 2
+    networks.build("theirs:c")
+    assert list(TOLD) == [
+        {"name": "a:b", "task": "pose", "input": (64, 48), "weights": False, "width": 2},
+        {"name": "c", "task": "", "input": None, "weights": False, "width": 1},
+    ]
+    assert isinstance(networks.build(f"{__name__}:Taking", backbone=nn.Identity()), Taking)
+    with pytest.raises(UsageError, match=r"named by its source, onnx:nets/net\.onnx"):
+        networks.build("nets/net.onnx")
+    with pytest.raises(UsageError, match="did you mean cls_hrnet_w18"):
+        networks.build("cls_hrnt_w18")
+
+
 def test_what_cannot_be_called_or_is_no_network():
     with pytest.raises(UsageError, match=r"theirs:a cannot be called so: .*depth"):
         networks.build(variant("theirs:a", args={"depth": 2}))

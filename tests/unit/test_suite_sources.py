@@ -89,7 +89,10 @@ def test_a_task_without_a_protocol_is_costed_and_not_evaluated(tmp_path: Path, t
     model = f'model: {{use: "timm:x", task: {task}, input: [64, 64]}}'
     made = one(tmp_path, f"{{{model}, protocol: {{boxes: ground_truth}}}}")  # as `defaults` might have it
     assert made.protocol == {} and made.dataset is None and made.metrics == ()
-    assert f"no task is called '{task}'" in refusal(tmp_path, f"{{{model}, dataset: people}}")
+    said = refusal(tmp_path, f"{{{model}, dataset: people}}")
+    assert f"model x is for {task} and data set people for pose: they do not fit" in said
+    assert "no task" not in said
+    assert f"{task} has no protocol in this version: leave dataset out to measure costs" in said
 
 
 def test_a_task_that_nobody_knows_is_refused(tmp_path: Path):
