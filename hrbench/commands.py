@@ -165,8 +165,12 @@ def check(arguments: Namespace, say: Say) -> int:
     verdict = f"{wrong} would fail" if wrong else "every entry can be run as far as its data are there"
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
     say(f"\n{counts}; {verdict} ({suite.path})")
-    lacking = any(row.outcome == "accuracy left empty" for row in rows)
+    lacking = any(row.outcome in LACKING for row in rows)
     return 3 if wrong or (arguments.strict and lacking) else 0
+
+
+LACKING = ("accuracy left empty", "weights missing")
+"""What an entry comes to whose data or weights are not here; the second where only costs are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _checked(entry: Entry, settings: Settings) -> _Checked:
             resolve("hrbench.models", entry.variant.use)
         parts = assemble(entry, settings, draw=False)
         if parts.reason:
-            outcome = "costs only" if parts.costs_only else "accuracy left empty"
+            outcome = "costs only" if parts.costs_only else LACKING[entry.dataset is None]
             return _Checked(entry.name, outcome=outcome, why=parts.reason)
         for metric in parts.metrics:
             metric.read_target(parts.dataset.target)

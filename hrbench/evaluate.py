@@ -1,4 +1,4 @@
-"""One entry of a suite to its result: assemble, predict, judge, draw. Costs are measured apart (`measure.py`).
+"""One assembled entry to its result: predict, judge, draw. Costs are measured apart (`measure.py`).
 
 torch is imported only when a network is needed: an entry that is stored already, or cannot be run, never loads it.
 """
@@ -8,20 +8,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench import environment, given, keys, pipeline
+from hrbench import environment, given, pipeline
+from hrbench.assemble import Assembled, Settings, assemble, load_network, weights_record
 from hrbench.contracts import Metric
 from hrbench.drawing import drawn
-from hrbench.models.weight_files import Found, digest
-from hrbench.networks import WITH_WEIGHTS, build, build_loaded, weights_digest, weights_of
-from hrbench.resolve import libraries, resolve
+from hrbench.networks import build
+from hrbench.resolve import libraries
 from hrbench.scoring import verdict
 from hrbench.store import RunFolder, write_state
 from hrbench.types import (
-    Entry,
     EntryError,
     Event,
     HrbenchError,
@@ -36,112 +35,9 @@ from hrbench.types import (
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["Listen", "Settings", "assemble", "build", "device_of", "evaluate", "in_words", "verify_stored"]
+
 Listen = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where things lie and what to run on. Only the device can change a number, by rounding.
-
-    data, weights: folders. device: "cpu", "cuda", "cuda:1" or "auto". workers: preparing processes, 0 for threads,
-    None to decide by the size of the set. verify: judge by each metric's oracle too. offline: the network is never
-    used; networks that would be fetched by their source (transformers:ID) are only looked for on this disk.
-    """
-
-    data: Path = Path("data")
-    weights: Path = Path("weights")
-    device: str = "auto"
-    workers: int | None = None
-    verify: bool = False
-    offline: bool = False
-
-
-@dataclass(slots=True)
-class Assembled:
-    """An entry with its parts found; `reason` says what is missing where accuracy cannot be measured."""
-
-    entry: Entry
-    dataset: Any = None
-    task: Any = None
-    metrics: list[Metric] = field(default_factory=list)
-    weights: Found | None = None
-    weights_digest: str | None = None
-    dataset_digest: str | None = None
-    predictions_digest: str | None = None
-    reason: str = ""
-    costs_only: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def key(self) -> str | None:
-        """The accuracy key, None where accuracy cannot be measured."""
-        if self.reason:
-            return None
-        versions = {metric.name: metric.version for metric in self.metrics}
-        if self.predictions_digest is not None:
-            target = digest(self.dataset.target)
-            return keys.given_key(self.entry, self.predictions_digest, target, versions)
-        return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
-
-
-def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
-    """Finds data, weights and metrics of an entry. Loads no network.
-
-    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing.
-    """
-    parts = Assembled(entry)
-    if entry.dataset is None:
-        parts.reason, parts.costs_only = "no data set was asked for, so only costs are measured", True
-        return parts
-    if entry.weights == "none" and not entry.predictions:
-        parts.reason, parts.costs_only = "weights: none was asked for, so only costs are measured", True
-        return parts
-    row = entry.dataset
-    parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
-    if row.draw and not parts.dataset.folder.is_dir():
-        if not draw:
-            parts.reason = f"{row.name} is not there yet: it is drawn on first use"
-            return parts
-        resolve("hrbench.datasets", row.draw)(parts.dataset.folder)
-
-    if entry.predictions:
-        return _with_predictions(parts)
-    gaps = parts.dataset.missing(entry.protocol)
-    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
-    if isinstance(found, str):
-        gaps.append(found)
-    if gaps:
-        parts.reason = "; ".join(gaps)
-        return parts
-    assert isinstance(found, Found)
-    parts.weights, parts.weights_digest = found, weights_digest(found)
-    parts.dataset_digest = parts.dataset.digest(entry.protocol)
-    parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
-    parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
-    parts.notes = list(parts.dataset.notes(entry.protocol))
-    return parts
-
-
-def _with_predictions(parts: Assembled) -> Assembled:
-    """An entry whose predictions were given: what judges them, and what draws them."""
-    entry = parts.entry
-    assert entry.dataset is not None
-    parts.reason = "; ".join(given.lacking(entry, parts.dataset))
-    if not parts.reason:
-        parts.predictions_digest = digest(Path(entry.predictions))
-        parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
-        parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
-        parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
-    return parts
-
-
-def _metric(name: str, dataset: Any) -> Metric:
-    options = dataset.metric_options()
-    try:
-        return resolve("hrbench.metrics", name)(**options)
-    except TypeError as error:
-        told = ", ".join(options) or "nothing"
-        raise UsageError(f"metric {name} does not take what this data set gives it ({told}): {error}") from None
 
 
 def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
@@ -238,19 +134,11 @@ def in_words(error: Exception) -> str:
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
-    """The entry's network with its weights, in its dtype on its device, and what was worth noting in loading it."""
+    """The same, in the entry's dtype on its device."""
     import torch
 
-    from hrbench.models.weights import load
-
     entry = parts.entry
-    torch.manual_seed(entry.seed)
-    assert parts.weights is not None
-    if parts.weights.source in WITH_WEIGHTS:
-        net, notes = build_loaded(entry.variant), []
-    else:
-        net = build(entry.variant)
-        notes = list(load(net, parts.weights.path, source=parts.weights.source, use=entry.variant.use).notes)
+    net, notes = load_network(parts) if parts.network is None else (parts.network, [])
     dtype = getattr(net, "precision", getattr(torch, entry.dtype))
     if dtype != getattr(torch, entry.dtype):
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
@@ -339,15 +227,10 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
 
 def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:
     """The part of the provenance that is about the network."""
-    assert parts.weights is not None
     versions = libraries(parts.entry.variant.use)
     return {
         **({"not_comparable": warning} if warning else {}),
-        "weights": {
-            "file": parts.weights.path.name,
-            "source": parts.weights.source,
-            "sha256": parts.weights_digest,
-        },
+        "weights": weights_record(parts),
         **({"libraries": versions} if versions else {}),
         "device": _device_name(next(iter(net.parameters()), None)),
     }

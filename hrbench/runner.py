@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hrbench import environment
-from hrbench.evaluate import Assembled, Listen, Settings, assemble, device_of, evaluate, in_words, verify_stored
+from hrbench.assemble import Assembled, Settings, assemble, proved
+from hrbench.evaluate import Listen, device_of, evaluate, in_words, verify_stored
 from hrbench.measure import cost_key, measure_costs
 from hrbench.store import RunFolder
 from hrbench.types import Cost, Entry, Event, HrbenchError, InputError, Result, Suite
@@ -117,9 +119,15 @@ def _stored(entry: Entry, folder: RunFolder) -> tuple[Result | None, list[str]]:
 
 
 def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFolder) -> Result:
-    """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost."""
-    only = {"costs_only": True} if parts.costs_only else {}
-    result = Result(entry.name, entry, "empty", parts.reason, limited=entry.limit, provenance=only)
+    """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost.
+
+    Weights that an entry for costs alone names are read into its network, and recorded, before.
+    """
+    made: dict[str, Any] = {"costs_only": True} if parts.costs_only else {}
+    notes: list[str] = []
+    if parts.weights is not None:
+        made["weights"], notes = proved(parts, stored)
+    result = Result(entry.name, entry, "empty", parts.reason, notes=tuple(notes), limited=entry.limit, provenance=made)
     return _keep_costs(result, stored, folder)
 
 

@@ -165,7 +165,8 @@ class DatasetRow:
 class Entry:
     """One row of a suite, every default filled in: plain values only, so it can be hashed, logged and shipped.
 
-    weights: a path (absolute), a source of the variant's, "none" (costs only), or None (first source found).
+    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a callable of one's own returns
+    the network with them), or None (first source found).
     dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
     "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
     None} or None}. batch: images or crops per forward pass while evaluating. limit: evaluate only the first N images.

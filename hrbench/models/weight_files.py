@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hrbench.names import is_reference
 from hrbench.places import PACKAGE
 from hrbench.types import InputError, MissingError, Variant
 
@@ -25,6 +26,9 @@ SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")
 IN_FILE = ("onnx", "exported")
 """Kinds of `use` whose file holds the weights as well: "onnx:net.onnx"."""
+OWN = "own"
+"""What `weights` says where a callable of one's own returns its network with them."""
+GIVE_OWN = "give a file with weights: PATH, or weights: own if the callable loads them itself"
 
 # (entry point, source) -> where a person gets the files of that source.
 HOMES = {
@@ -41,7 +45,8 @@ HOMES = {
 @dataclass(frozen=True, slots=True)
 class Found:
     """A weights file that is there. source: the variant's source it belongs to, or "file" where a path was given;
-    "onnx" or "exported" where network and weights are one file.
+    "onnx" or "exported" where network and weights are one file; "own" where code of one's own brings them, and then
+    the path is an empty one.
     """
 
     path: Path
@@ -95,12 +100,16 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     """The weights file of a variant, or the reason why there is none, in one sentence.
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
-    wanted), or a path. folder: where downloaded files lie (--weights), under the names their publishers gave them;
-    source "shipped" is looked for in the package instead. A network of "onnx:FILE" or "exported:FILE" has its weights
-    in that file. Reads nothing but the file system's names.
+    wanted), "own", or a path. folder: where downloaded files lie (--weights), under the names their publishers gave
+    them; source "shipped" is looked for in the package instead. A network of "onnx:FILE" or "exported:FILE" has its
+    weights in that file; that of a callable of one's own may bring them itself ("own"). Reads nothing but the file
+    system's names.
     """
     if weights == "none":
         return "weights: none was asked for, so only costs are measured"
+    own = is_reference(variant.use)
+    if weights == OWN and OWN not in variant.weights:
+        return Found(Path(), OWN) if own else f"{variant.name} is no callable of one's own, which weights: own is for"
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
     kind, _, file = variant.use.partition(":")
@@ -112,6 +121,8 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
         for path in _candidates(source, folder):
             if path.is_file():
                 return Found(path, source.name)
+    if not sources and own:
+        return f"{variant.name} has no weights: {GIVE_OWN}"
     if not sources:
         return f"no weights of {variant.name} have been published that hrbench knows of; give a file with weights: PATH"
     return f"no weights of {variant.name} found: " + "; ".join(_absent(variant, source, folder) for source in sources)

@@ -7,6 +7,7 @@ Nothing in a weights file is ever executed: safetensors hold no code, and PyTorc
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ from hrbench.models.pickles import damaged_record, foreign_globals
 from hrbench.models.weight_files import digest
 from hrbench.types import InputError, MissingError
 
-__all__ = ["LoadReport", "digest", "load", "read_state", "save"]
+__all__ = ["LoadReport", "digest", "load", "read_state", "save", "state_digest"]
 
 PICKLES = (".pth", ".pt", ".tar")
 PRESENT = {"numpy", "torch"}  # can be imported wherever hrbench can
@@ -82,6 +83,24 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises MissingError, and InputError for a file that is damaged, holds no tensors, or asks to run code.
     """
     return without_prefix(_read(path), {})[0]
+
+
+def state_digest(net: nn.Module) -> str:
+    """SHA-256 of all parameters and buffers, 64 hexadecimal digits: names, dtypes, shapes and values, by name.
+
+    For networks whose weights come from no file that hrbench reads. Raises InputError for a state that is no tensors.
+    """
+    found = hashlib.sha256()
+    for key, value in sorted(net.state_dict().items()):
+        if not isinstance(value, Tensor):
+            raise InputError(f"the network's state {key!r} is a {type(value).__name__}, not a tensor")
+        try:
+            found.update(safetensors.torch.save({key: value.detach().cpu().contiguous()}))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise InputError(
+                f"the network's tensor {key!r} cannot be written as safetensors: {_line(error)}"
+            ) from error
+    return found.hexdigest()
 
 
 def save(

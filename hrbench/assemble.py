@@ -1,0 +1,190 @@
+"""The parts of an entry: its data, metrics, weights and task found and identified, before anything is run.
+
+torch is imported only where a network is loaded: for weights that no file identifies, and to prove that they fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hrbench import given, keys
+from hrbench.contracts import Metric
+from hrbench.models.weight_files import OWN, Found, digest
+from hrbench.networks import loaded, weights_digest, weights_of
+from hrbench.resolve import resolve
+from hrbench.types import Entry, Result, UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie and what to run on. Only the device can change a number, by rounding.
+
+    data, weights: folders. device: "cpu", "cuda", "cuda:1" or "auto". workers: preparing processes, 0 for threads,
+    None to decide by the size of the set. verify: judge by each metric's oracle too. offline: the network is never
+    used; networks that would be fetched by their source (transformers:ID) are only looked for on this disk.
+    """
+
+    data: Path = Path("data")
+    weights: Path = Path("weights")
+    device: str = "auto"
+    workers: int | None = None
+    verify: bool = False
+    offline: bool = False
+
+
+@dataclass(slots=True)
+class Assembled:
+    """An entry with its parts found; `reason` says what is missing where accuracy cannot be measured.
+
+    network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
+    """
+
+    entry: Entry
+    dataset: Any = None
+    task: Any = None
+    metrics: list[Metric] = field(default_factory=list)
+    weights: Found | None = None
+    weights_digest: str | None = None
+    network: Any = None
+    dataset_digest: str | None = None
+    predictions_digest: str | None = None
+    reason: str = ""
+    costs_only: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str | None:
+        """The accuracy key, None where accuracy cannot be measured."""
+        if self.reason:
+            return None
+        versions = {metric.name: metric.version for metric in self.metrics}
+        if self.predictions_digest is not None:
+            target = digest(self.dataset.target)
+            return keys.given_key(self.entry, self.predictions_digest, target, versions)
+        return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
+
+
+def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
+    """Finds data, weights and metrics of an entry. Loads no network but one that brings its own weights.
+
+    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing, and no network is loaded.
+    """
+    parts = Assembled(entry)
+    if entry.dataset is None:
+        return _without_data(parts, settings, draw)
+    if entry.weights == "none" and not entry.predictions:
+        parts.reason, parts.costs_only = "weights: none was asked for, so only costs are measured", True
+        return parts
+    row = entry.dataset
+    parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
+    if row.draw and not parts.dataset.folder.is_dir():
+        if not draw:
+            parts.reason = f"{row.name} is not there yet: it is drawn on first use"
+            return parts
+        resolve("hrbench.datasets", row.draw)(parts.dataset.folder)
+
+    if entry.predictions:
+        return _with_predictions(parts)
+    gaps = parts.dataset.missing(entry.protocol)
+    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
+    if isinstance(found, str):
+        gaps.append(found)
+    if gaps:
+        parts.reason = "; ".join(gaps)
+        return parts
+    assert isinstance(found, Found)
+    _identify(parts, found, draw)
+    parts.dataset_digest = parts.dataset.digest(entry.protocol)
+    parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
+    parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+    parts.notes += parts.dataset.notes(entry.protocol)
+    return parts
+
+
+def _without_data(parts: Assembled, settings: Settings, draw: bool) -> Assembled:
+    """An entry of which only costs are measured: weights that it names must be there all the same."""
+    entry = parts.entry
+    parts.reason, parts.costs_only = "no data set was asked for, so only costs are measured", True
+    if entry.weights not in (None, "none"):
+        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False)
+        if isinstance(found, str):
+            parts.reason, parts.costs_only = found, False
+        else:
+            _identify(parts, found, draw)
+    return parts
+
+
+def _identify(parts: Assembled, found: Found, build_own: bool) -> None:
+    """Notes the weights and their digest; a network with weights of its own is built for it where `build_own`."""
+    parts.weights = found
+    if found.source != OWN:
+        parts.weights_digest = weights_digest(found)
+    elif build_own:
+        parts.network, parts.notes = load_network(parts)
+        parts.weights_digest = _state_digest(parts.network)
+        if not parts.network.state_dict():
+            parts.notes.append("the network shows no tensors (state_dict), so a change of its weights goes unnoticed")
+
+
+def _state_digest(net: nn.Module) -> str:
+    from hrbench.models.weights import state_digest
+
+    return state_digest(net)
+
+
+def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
+    """The entry's network with its weights, and what was worth noting in loading it."""
+    import torch
+
+    torch.manual_seed(parts.entry.seed)
+    assert parts.weights is not None
+    return loaded(parts.entry.variant, parts.weights)
+
+
+def proved(parts: Assembled, stored: Result | None) -> tuple[dict[str, Any], list[str]]:
+    """That the weights which an entry for costs names fit its network: what to record of them, and notes.
+
+    stored: the entry's last result; a record there that is still true is not proved again. Raises InputError where the
+    weights do not fit, are damaged or refused, and what building the network raises.
+    """
+    assert parts.weights is not None
+    fits = keys.accuracy_key(parts.entry, parts.weights_digest, None, {})
+    record = {**weights_record(parts), "fits": fits}
+    if stored is not None and stored.status == "empty" and stored.provenance.get("weights") == record:
+        return record, list(stored.notes)
+    return record, parts.notes if parts.network is not None else load_network(parts)[1]
+
+
+def weights_record(parts: Assembled) -> dict[str, Any]:
+    """What the provenance says of weights. sha256: of the file, or of the tensors of a network that brings its own."""
+    found = parts.weights
+    assert found is not None
+    origin = {"use": parts.entry.variant.use} if found.source == OWN else {"file": found.path.name}
+    return {**origin, "source": found.source, "sha256": parts.weights_digest}
+
+
+def _with_predictions(parts: Assembled) -> Assembled:
+    """An entry whose predictions were given: what judges them, and what draws them."""
+    entry = parts.entry
+    assert entry.dataset is not None
+    parts.reason = "; ".join(given.lacking(entry, parts.dataset))
+    if not parts.reason:
+        parts.predictions_digest = digest(Path(entry.predictions))
+        parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
+        parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
+        parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+    return parts
+
+
+def _metric(name: str, dataset: Any) -> Metric:
+    options = dataset.metric_options()
+    try:
+        return resolve("hrbench.metrics", name)(**options)
+    except TypeError as error:
+        told = ", ".join(options) or "nothing"
+        raise UsageError(f"metric {name} does not take what this data set gives it ({told}): {error}") from None
