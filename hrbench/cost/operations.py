@@ -16,6 +16,7 @@ proposals and its mask head on that many boxes, and returns the conditions under
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -129,11 +130,14 @@ def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     """Build on `device`; a builder that reads values while building is run as it is, then moved.
 
+    A builder may load weights, too: on meta they come to nothing, and torch's warnings of it are kept back.
+
     What a builder imports for the first time is imported under `device` too: a module that makes tensors while it is
     imported should have been imported before.
     """
     try:
-        with torch.device(device), Undrawn():
+        with torch.device(device), Undrawn(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="for .*: copying from a non-meta parameter")
             net = build()
     except (RuntimeError, NotImplementedError, EntryError) as error:
         known = isinstance(error, EntryError) and not isinstance(error.__cause__, (RuntimeError, NotImplementedError))

@@ -1,0 +1,233 @@
+"""Weights in a run: of entries that measure only costs, and those that a callable of one's own brings itself."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny_bench import NETWORK, Bench
+
+import hrbench
+from hrbench.cli import main
+from hrbench.models.weight_files import digest
+from hrbench.models.weights import read_state, save, state_digest
+from hrbench.types import Result
+
+OWN = (
+    NETWORK
+    + '''
+
+def loaded(joints=17, file="tiny.safetensors"):
+    """With weights inside, as any library may give a network."""
+    from pathlib import Path
+    from safetensors.torch import load_file
+    net = Tiny(joints)
+    net.load_state_dict(load_file(str(Path(__file__).with_name(file))))
+    return net
+'''
+)
+MODEL = '{base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:%s", args: {joints: 17}, input: [64, 48]}'
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """The code beside one test's suite is not that of another's."""
+    yield
+    sys.modules.pop("tiny_nets", None)
+
+
+def costs_suite(bench: Bench, weights: str, use: str = "pose") -> Path:
+    return bench.suite(
+        f"""
+        suite: costs
+        defaults: {{cost: {{latency: false}}}}
+        entries:
+          - {{name: one, weights: {weights}, model: {MODEL % use}}}
+          - {{name: plain, model: {MODEL % use}}}
+        """
+    )
+
+
+def ran(bench: Bench, suite: Path, *more: str, code: int = 0) -> Result:
+    """The first entry's result, after a run that ends with this code."""
+    assert main(bench.arguments(suite, *more)) == code
+    return next(result for result in hrbench.load(bench.folder / "run") if result.name == "one")
+
+
+def check(bench: Bench, suite: Path, *more: str) -> int:
+    return main(["check", str(suite), "--weights", str(bench.folder / "weights"), *more])
+
+
+# --- costs alone -----------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsys):
+    suite = costs_suite(bench, "tiny.safetensors")
+    one = ran(bench, suite, "--strict")
+    found = one.provenance["weights"]
+    assert (found["file"], found["source"]) == ("tiny.safetensors", "file")
+    assert found["sha256"] == digest(bench.folder / "tiny.safetensors")
+    assert one.status == "empty" and one.provenance["costs_only"] and len(one.costs) == 6
+    (_, plain) = hrbench.load(bench.folder / "run")
+    assert "weights" not in plain.provenance and plain.cost_key == one.cost_key  # costs are shared
+    assert check(bench, suite, "--strict") == 0 and "costs only" in capsys.readouterr().out
+
+
+def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
+    state = {f"module.{key}": value.double() for key, value in read_state(bench.folder / "tiny.safetensors").items()}
+    torch.save({"state_dict": state}, bench.folder / "wide.pth")
+    suite = costs_suite(bench, "wide.pth")
+    said = ran(bench, suite).notes
+    assert any("float64 to float32" in note for note in said) and any("'module.' dropped" in note for note in said)
+    monkeypatch.setattr("hrbench.assemble.loaded", lambda *_: pytest.fail("it was proved already"))
+    assert ran(bench, suite).notes == said
+
+
+def test_missing_weights_leave_the_costs_and_are_lacking(bench: Bench, capsys):
+    suite = costs_suite(bench, "nothere.pth")
+    one = ran(bench, suite)
+    assert one.status == "empty" and "nothere.pth are not there" in one.reason and len(one.costs) == 6
+    assert "costs_only" not in one.provenance
+    assert "nothere.pth are not there" in capsys.readouterr().out
+    assert "nothere.pth" in (bench.folder / "run" / "report.html").read_text()
+    ran(bench, suite, "--strict", code=3)
+    capsys.readouterr()
+    assert check(bench, suite) == 0
+    said = capsys.readouterr().out
+    assert "weights missing" in said and "nothere.pth are not there" in said
+    assert check(bench, suite, "--strict") == 3
+
+
+def test_a_source_that_is_not_there_is_lacking_too(bench: Bench):
+    suite = bench.suite("{suite: costs, models: [cls_hrnet_w18], defaults: {weights: timm, cost: {latency: false}}}")
+    assert main(bench.arguments(suite, "--strict")) == 3
+    (result,) = hrbench.load(bench.folder / "run")
+    assert "no weights of cls_hrnet_w18 found" in result.reason and result.costs
+
+
+def _junk(path: Path) -> None:
+    path.write_bytes(b"junk")
+
+
+def _more(path: Path) -> None:
+    torch.save({**read_state(path.with_name("tiny.safetensors")), "head.extra": torch.ones(1)}, path)
+
+
+def _asking(path: Path) -> None:
+    path.write_bytes(pickle.dumps(SimpleNamespace(x=1), protocol=2))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_junk, "not a whole PyTorch checkpoint"),
+        (_more, "1 left over: head.extra"),
+        (_asking, "refused unread, because this pickle asks for more than tensors: types.SimpleNamespace"),
+    ],
+)
+def test_weights_that_will_not_do_fail_the_entry(bench: Bench, capsys, make, words: str):
+    make(bench.folder / "bad.pth")
+    one = ran(bench, costs_suite(bench, "bad.pth"), code=3)
+    assert one.status == "failed" and words in one.reason and "bad.pth" in one.reason and one.costs
+
+
+def test_changed_weights_are_read_again(bench: Bench):
+    save(read_state(bench.folder / "tiny.safetensors"), bench.folder / "w.safetensors")
+    suite = costs_suite(bench, "w.safetensors")
+    before = ran(bench, suite).provenance["weights"]
+    (bench.folder / "w.safetensors").write_bytes(b"damaged since")
+    assert ran(bench, suite, code=3).status == "failed"
+    save(
+        {key: value + 1 for key, value in read_state(bench.folder / "tiny.safetensors").items()},
+        bench.folder / "w.safetensors",
+    )
+    after = ran(bench, suite)
+    assert after.status == "empty" and after.provenance["weights"]["sha256"] != before["sha256"]
+
+
+def test_a_changed_network_is_proved_again(bench: Bench):
+    assert ran(bench, costs_suite(bench, "tiny.safetensors")).status == "empty"
+    code = bench.folder / "tiny_nets.py"
+    code.write_text(
+        code.read_text().replace("self.net = nn.Conv2d", "self.body = nn.Conv2d").replace("self.net(x)", "self.body(x)")
+    )
+    sys.modules.pop("tiny_nets")
+    one = ran(bench, costs_suite(bench, "tiny.safetensors"), code=3)
+    assert one.status == "failed" and "body.weight" in one.reason
+
+
+# --- a network that brings its own -----------------------------------------------------------------------------------
+
+
+def accuracy_suite(bench: Bench, weights: str, use: str) -> Path:
+    given = f"weights: {weights}, " if weights else ""
+    return bench.suite(
+        f"""
+        suite: own
+        entries:
+          - name: one
+            {{{given}model: {MODEL % use}, dataset: coco-keypoints-val2017, protocol: {{boxes: ground_truth}}, cost: {{latency: false}}}}
+        """.replace("- name: one\n            {", "- {name: one, ")  # noqa: E501
+    )
+
+
+@pytest.fixture
+def own(bench: Bench) -> Bench:
+    (bench.folder / "tiny_nets.py").write_text(OWN)
+    return bench
+
+
+def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, monkeypatch, capsys):
+    from_file = ran(own, accuracy_suite(own, "tiny.safetensors", "pose"))
+    suite = accuracy_suite(own, "own", "loaded")
+    one = ran(own, suite)
+    assert one.status == "done" and [s.value for s in one.scores] == [s.value for s in from_file.scores]
+    assert one.provenance["weights"]["source"] == "own" and one.provenance["weights"]["use"] == "tiny_nets:loaded"
+    assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
+    with monkeypatch.context() as patched:
+        patched.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+        assert ran(own, suite).accuracy_key == one.accuracy_key
+    path = own.folder / "tiny.safetensors"
+    save({key: -value for key, value in read_state(path).items()}, path)
+    other = ran(own, suite)
+    assert other.accuracy_key != one.accuracy_key
+    assert other.provenance["weights"]["sha256"] != one.provenance["weights"]["sha256"]
+    assert main(["check", str(suite), "--data", str(own.data)]) == 0
+
+
+def test_own_weights_of_an_entry_for_costs(own: Bench):
+    one = ran(own, costs_suite(own, "own", "loaded"))
+    assert one.provenance["costs_only"] and len(one.provenance["weights"]["sha256"]) == 64
+    (own.folder / "tiny.safetensors").write_bytes(b"damaged")
+    again = ran(own, costs_suite(own, "own", "loaded"), code=3)
+    assert again.status == "failed" and "tiny_nets:loaded" in again.reason
+
+
+def test_a_network_of_ones_own_without_weights_hears_of_both_ways(own: Bench):
+    one = ran(own, accuracy_suite(own, "", "loaded"))
+    assert "weights: PATH, or weights: own if the callable loads them itself" in one.reason
+
+
+def test_own_is_for_callables_of_ones_own(bench: Bench, capsys):
+    suite = bench.suite("{suite: s, models: [cls_hrnet_w18], defaults: {weights: own}}")
+    assert main(["check", str(suite)]) == 2
+    assert 'weights: own is for a callable of one\'s own (use: "package.module:callable"), not cls_hrnet' in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_digest_of_a_network_is_of_names_and_values():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3)).to(memory_format=torch.channels_last)
+    before = state_digest(net)
+    again = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
+    again.load_state_dict(net.state_dict())
+    assert state_digest(again) == before and len(before) == 64
+    assert state_digest(again.double()) != before
+    net[1].running_mean[1] += 1
+    assert state_digest(net) != before
