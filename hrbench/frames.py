@@ -10,13 +10,14 @@ from hrbench.types import Result
 
 COLUMNS = (
     "entry", "model", "dataset", "status", "metric", "quantity", "unit", "value", "low", "high", "n", "batch", "dtype",
-    "limited", "reason",
+    "limited", "reason", "use",
 )  # fmt: skip
 
 
 def frame(results: Iterable[Result]) -> pd.DataFrame:
     """Columns: see COLUMNS. value, low, high: fractions, counts, operations or seconds, as `unit` says; NaN where
-    `reason` says why there is none. metric: "cost" for costs. An entry with no number has one row with its reason.
+    `reason` says why there is none. metric: "cost" for costs. use: what makes the network, "timm:hrnet_w18". An entry
+    with no number has one row with its reason.
     """
     rows = []
     for result in results:
@@ -27,6 +28,7 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
             "dataset": entry.dataset.name if entry.dataset else None,
             "status": result.status,
             "limited": result.limited,
+            "use": entry.variant.use,
         }
         for score in result.scores:
             low, high = score.interval or (None, None)

@@ -36,6 +36,8 @@ _DIVISORS: dict[str, float] = {
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
+# Below this a fixed number of decimals would leave nothing of a small network; in shown units.
+_SMALL: dict[str, float] = {"count": 0.1, "operations": 0.01}
 # The HRNet papers call 2**30 multiply-adds one GFLOP (README of leoxiaobin/deep-high-resolution-net.pytorch).
 _VIEW_DIVISORS: dict[str, float] = {"hrnet-paper": 2.0**30}
 
@@ -63,16 +65,26 @@ def shown(value: float, unit: Unit, view: str = "") -> float:
 def show(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
     """The value as a table writes it, without its unit; "–" where it is not a finite number.
 
+    Parameters below 0.1 M and operations below 0.01 G have three significant digits, whatever `decimals` says.
+
     >>> show(7_645_274_112, "operations", view="hrnet-paper"), show(0.88532, "fraction", 3), show(float("nan"), "count")
     ('7.120', '88.532', '–')
+    >>> show(1_874, "count", 2), show(31_616, "count"), show(1_740_000, "operations"), show(0, "count")
+    ('0.00187', '0.0316', '0.00174', '0.0')
     """
+    if 0 < abs(shown(value, unit, view)) < _SMALL.get(unit, 0.0):
+        return _typographic(significant(shown(value, unit, view)))
+    return _fixed(value, unit, decimals, view)
+
+
+def _fixed(value: float, unit: Unit, decimals: int | None, view: str) -> str:
+    """The value with the decimals asked for, or those of its unit."""
     if not math.isfinite(value):
         return "–"
     number = shown(value, unit, view)
     if decimals is None:
         decimals = _DECIMALS.get(unit)
-    text = significant(number) if decimals is None else f"{number:.{decimals}f}"
-    return _typographic(text)
+    return _typographic(significant(number) if decimals is None else f"{number:.{decimals}f}")
 
 
 def significant(number: float, digits: int = 3) -> str:
@@ -128,7 +140,7 @@ def signed(value: float, unit: Unit, decimals: int | None = None, view: str = ""
     """
     if not math.isfinite(value):
         return "–"
-    text = show(abs(value), unit, decimals, view)
+    text = _fixed(abs(value), unit, decimals, view)
     if not text.strip("0."):
         return text
     return ("+" if value > 0 else MINUS) + text

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from hrbench import units
 from hrbench.report.comparable import score_key
 from hrbench.report.layout import ColumnLayout
-from hrbench.report.words import limited_text, plain_text, protocol_text
+from hrbench.report.words import limited_text, plain_text, protocol_text, reason_text
 from hrbench.types import Better, Cost, Quantity, Result, Score, Unit
 
 Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
@@ -166,7 +166,7 @@ def _no_cost(result: Result, column: ColumnLayout) -> Found:
 def _why_empty(result: Result) -> str:
     if result.status == "failed":
         return f"failed: {result.reason}"
-    return result.reason if result.status == "empty" else ""
+    return reason_text(result) if result.status == "empty" else ""
 
 
 def score_conditions(result: Result, metric: str = "") -> Facts:

@@ -8,7 +8,8 @@ from glob import escape
 from pathlib import Path
 
 from hrbench.report.cells import find_score
-from hrbench.report.layout import ColumnLayout, Layout, TableLayout, layout_names, read_layout
+from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
+from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
 from hrbench.types import Result
 
@@ -63,7 +64,10 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
 
 
 def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
-    """A table of all the quantities that these results hold, intervals beside the first score of each metric."""
+    """A table of all the quantities that these results hold, intervals beside the first score of each metric.
+
+    Where it is one of costs alone, what the literature states of them stands beside.
+    """
     rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     if metrics:
         rows["metric"] = list(metrics)
@@ -72,7 +76,8 @@ def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Seque
         ColumnLayout("text", "input"),
         ColumnLayout("text", "device", varies=True),
     ]
-    columns += _cost_columns(results, () if dataset else None)
+    stated = () if dataset else cost_rows(results)
+    columns += [_beside(column, stated) for column in _cost_columns(results, () if dataset else None)]
     seen: dict[tuple[str, str], ColumnLayout] = {}
     for score in (score for result in results for score in result.scores):
         first = not any(metric == score.metric for metric, _ in seen)
@@ -86,7 +91,15 @@ def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Seque
     dataset_row = results[0].entry.dataset
     title = (dataset_row.title or dataset_row.name) if dataset_row else "Costs"
     name = "-".join(filter(None, [task, dataset or "costs"]))
-    return TableLayout(name, f"{task.capitalize()}: {title}", tuple(columns), rows)
+    source = PublishedLayout(rows=tuple(stated)) if stated else None
+    return TableLayout(name, f"{task.capitalize()}: {title}", tuple(columns), rows, published=source)
+
+
+def _beside(column: ColumnLayout, stated: Rows) -> ColumnLayout:
+    """The column with the published figures beside it, where any row states one of that name."""
+    if column.where or not any(column.name in row for row in stated):
+        return column
+    return replace(column, published=column.name, parts=("measured", "published"))
 
 
 def _defaults(results: Sequence[Result]) -> list[str]:

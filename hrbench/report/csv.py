@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from hrbench.report.cells import Cell
 from hrbench.report.grid import Column, Row, Table
 
-FIXED = ("table", "row", "kind", "status", "tags", "reasons")
+FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 
 
 def render_csv(tables: Sequence[Table]) -> str:
     """All tables, one below the other; a row has values in the columns of its own table only.
 
-    `row` is the entry's name; `reasons` says what its empty cells lack. An interval has two columns, low and high.
+    `row` is the entry's name; `use` says what makes its network, `reasons` what its empty cells lack. An interval has
+    two columns, low and high.
     """
     headings = list(dict.fromkeys(name for table in tables for column in table.columns for name in _names(column)))
     out = io.StringIO()
@@ -23,7 +24,7 @@ def render_csv(tables: Sequence[Table]) -> str:
     writer.writeheader()
     for table in tables:
         for row in table.rows:
-            fixed = (table.name, row.name, row.kind, row.status, "; ".join(row.tags), _reasons(row))
+            fixed = (table.name, row.name, row.kind, row.status, row.use, "; ".join(row.tags), _reasons(row))
             line = dict(zip(FIXED, fixed, strict=True))
             for column, cell in zip(table.columns, row.cells, strict=True):
                 line |= dict(zip(_names(column), _values(column, cell), strict=False))  # an empty cell has none

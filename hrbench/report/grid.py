@@ -37,7 +37,8 @@ class Column:
 class Row:
     """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed").
 
-    result: index among the results the tables were built from; None for a published row.
+    result: index among the results the tables were built from; None for a published row. use: what makes the network,
+    "timm:hrnet_w18"; "" for a published row.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Row:
     status: str = ""
     limited: int | None = None
     result: int | None = None
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)

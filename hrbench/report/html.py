@@ -25,7 +25,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
-from hrbench.report.words import plain_text, protocol_text, use_text
+from hrbench.report.words import costs_only, plain_text, protocol_text, reason_text, use_text
 from hrbench.types import Cost, Result
 from hrbench.version import __version__
 
@@ -194,7 +194,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
 
     What the page says elsewhere, its environment and the protocol, is not repeated.
     """
-    entry = result.entry
+    entry, only = result.entry, costs_only(result)
     more = {
         key: value
         for key, value in result.provenance.items()
@@ -202,9 +202,10 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         and not (key == "environment" and environments.stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
         and not (key == "not_comparable" and value in result.notes)
+        and not (key == "costs_only" and only)
     }
     facts: dict[str, Any] = {
-        "status": result.status + (f": {result.reason}" if result.reason else ""),
+        "status": reason_text(result) if only else result.status + (f": {result.reason}" if result.reason else ""),
         "model": f"{entry.variant.name} ({use_text(entry.variant)}{_arguments(entry.variant.args)})",
         "input": units.size(entry.variant.input),
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",

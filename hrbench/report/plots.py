@@ -23,6 +23,7 @@ _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
 _WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
 _FONT = 10.0
 _KEYS = 4  # of the legend, in a line
+_LABEL = 44  # letters of a label beside a point, less than half the width; the tooltip has them all
 _SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
 
 
@@ -173,7 +174,8 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
         if y is None:
             continue
         x0, y0 = axes.transData.transform((point.x, y))
-        width, height = 0.53 * size * len(point.label), size
+        label = _shortened(_plain(point.label))
+        width, height = 0.53 * size * len(label), size
         offsets = [(7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13), (7, 18), (7, -18)]
         scored = []
         for order, (dx, dy) in enumerate(offsets):
@@ -185,9 +187,14 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
         boxes.append(box)
         side = "right" if dx < 0 else "center" if dx == 0 else "left"
         axes.annotate(
-            _plain(point.label), (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
+            label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
             fontsize=size, color=INK, zorder=6, parse_math=False,
         )  # fmt: skip
+
+
+def _shortened(label: str) -> str:
+    """A label that fits beside its point; what tells networks apart stands at the beginning and the end."""
+    return label if len(label) <= _LABEL else f"{label[: _LABEL // 3]}…{label[1 - _LABEL + _LABEL // 3 :]}"
 
 
 def _plain(text: str) -> str:

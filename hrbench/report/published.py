@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from hrbench.places import shared
 from hrbench.report.comparable import same_value
 from hrbench.report.layout import Layout, PublishedLayout
-from hrbench.types import Result, UsageError
+from hrbench.types import Result, UsageError, Variant
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -64,6 +64,39 @@ def linked_row(link: Mapping[str, str]) -> Mapping[str, Any] | None:
     source = PublishedLayout(file=link.get("file", ""), section=link.get("section", ""))
     fields = {key: value for key, value in link.items() if key not in ("file", "section")}
     return next((row for row in _section(source, shared("reports/published")) if _has(row, fields)), None)
+
+
+# Published cost -> the quantity that is counted as its source counts; SpineNet's flops are multiply-adds / 10^9.
+_COSTS = {"params_M": "parameters", "params": "parameters", "gflops": "hrnet-paper", "flops": "macs"}
+
+
+def cost_rows(results: Sequence[Result]) -> list[Mapping[str, Any]]:
+    """What the literature states of the costs of these networks: {variant, source, quantity: figure in shown units}.
+
+    Operations belong to an input size: they are left out where the source names another than is measured. (A network
+    of the catalog that a suite gives another input is linked to nothing.)
+    """
+    rows: dict[str, Mapping[str, Any]] = {}
+    for variant in (result.entry.variant for result in results):
+        found = linked_row(variant.published) if variant.published and not variant.miniature else None
+        if found is None or variant.name in rows:
+            continue
+        sized = _of_input(found, variant)
+        figures = {
+            quantity: found[key]
+            for key, quantity in _COSTS.items()
+            if isinstance(found.get(key), (int, float)) and (sized or quantity == "parameters")
+        }
+        if figures:
+            rows[variant.name] = {"variant": variant.name, "source": found.get("source", "not given"), **figures}
+    return list(rows.values())
+
+
+def _of_input(row: Mapping[str, Any], variant: Variant) -> bool:
+    """Whether a row's operations are of the input at which the network is measured."""
+    stated = str(row.get("gflops_size") or row.get("input") or "")
+    height, _, width = stated.partition("x")
+    return not stated or (height, width or height) == tuple(map(str, variant.input))
 
 
 def notes_for(source: PublishedLayout, row: Mapping[str, Any], column: str) -> list[str]:

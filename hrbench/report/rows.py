@@ -43,12 +43,15 @@ def is_miniature(result: Result) -> bool:
 
 
 def family(title: str) -> str:
-    """What rows are grouped by: the first word of a network's title.
+    """What rows are grouped by: a network's title up to its size, or to what else is said of it.
 
-    >>> family("HRNet-W32, head at 1/4"), family("SimpleBaseline-R50 (Caffe style)")
-    ('HRNet', 'SimpleBaseline')
+    >>> family("HRNet-W32, head at 1/4"), family("SimpleBaseline-R50 (Caffe style)"), family("HRNet miniature")
+    ('HRNet', 'SimpleBaseline', 'HRNet')
+    >>> family("Mask R-CNN, HRNetV2p-W18"), family("Mask R-CNN R50-FPN (torchvision)"), family("U-Net-R34 (smp)")
+    ('Mask R-CNN', 'Mask R-CNN', 'U-Net')
     """
-    return re.split(r"[-\s,(]", title.strip(), maxsplit=1)[0]
+    found = re.match(r"(.+?)(?=[-\s][^-\s,(]*\d|\s+miniature\b|\s*[,(]|$)", title.strip())
+    return found[1] if found else title.strip()
 
 
 def title_of(result: Result) -> str:

@@ -10,6 +10,7 @@ from hrbench import units
 from hrbench.report.grid import Column, Row, Table
 from hrbench.report.reasons import pieces
 from hrbench.report.rows import is_miniature
+from hrbench.report.words import costs_only
 from hrbench.types import Result
 
 
@@ -53,11 +54,6 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
     return sentences
 
 
-def costs_only(result: Result) -> bool:
-    """Whether the entry asked for no accuracy, so that none is missing."""
-    return result.status == "empty" and result.provenance.get("costs_only") is True
-
-
 def missing(results: Sequence[Result]) -> list[Missing]:
     """Reasons why something is empty, each once: those of whole entries first, in the order of the results.
 
@@ -99,19 +95,44 @@ def _headline(number: int, table: Table, index: int) -> str:
         return f"{table.title} (Table {number}): no {name} could be measured yet; the table says what is missing."
     if not full:
         return f"{table.title} (Table {number}): limited runs only, comparable with nothing."
-    sign = -1 if table.columns[index].better == "lower" else 1
     groups = Counter(row.cells[index].peers for row in full)
     group = groups.most_common(1)[0][0]
     rivals = [row for row in full if row.cells[index].peers == group]
-    best = max(rivals, key=lambda row: sign * row.cells[index].values[0])
-    among = f"the best of {len(rivals)}" if len(rivals) > 1 else "the only one measured"
-    if len(groups) > 1:
-        among = f"the best of {len(rivals)}" if len(rivals) > 1 else "measured alone"
-        among += " under its protocol and on its data"
-    interval = _part(table.columns, best, index, "interval")
-    text = f"{table.title} (Table {number}): {_called(table, best)} is {among}, with {name} {best.cells[index].text}"
-    text += f", 95 % interval {interval}." if interval else "."
+    text = f"{table.title} (Table {number}): {_best(table, rivals, index, everyone=len(groups) == 1)}"
     return text + _agreement(table, full, index)
+
+
+def _best(table: Table, rivals: Sequence[Row], index: int, everyone: bool) -> str:
+    """Who is best of comparable rows, or that several are alike. everyone: whether no other row is measured."""
+    column = table.columns[index]
+    first = (min if column.better == "lower" else max)(rivals, key=lambda row: row.cells[index].values[0])
+    value, interval = first.cells[index].text, _part(table.columns, first, index, "interval")
+    alike = [row for row in rivals if row.cells[index].text == value]
+    near = [row for row in rivals if row not in alike and _holds(table, row, index, first.cells[index].values[0])]
+    same = all(_part(table.columns, row, index, "interval") == interval for row in alike)
+    number = value + (f", 95 % interval {interval}" if interval and same else "")
+    if len(rivals) == 1:
+        alone = "the only one measured" if everyone else "measured alone under its protocol and on its data"
+        return f"{_called(table, first)} is {alone}, with {column.heading} {number}."
+    most = "lowest" if column.better == "lower" else "highest"
+    others = "the interval of one more holds" if len(near) == 1 else f"the intervals of {len(near)} more hold"
+    within = f"; {others} that too" if near else ""
+    if len(alike) > 1:
+        under = "" if everyone else " under one protocol and on the same data"
+        if len(alike) == len(rivals):
+            return f"all {len(rivals)}{under} have the same {column.heading}, {number}."
+        return f"{len(alike)} of {len(rivals)}{under} share the {most} {column.heading}, {number}{within}."
+    among = f"of {len(rivals)}" + ("" if everyone else " under its protocol and on its data")
+    if near:
+        return f"{_called(table, first)} has the {most} {column.heading} {among}, {number}{within}."
+    return f"{_called(table, first)} is the best {among}, with {column.heading} {number}."
+
+
+def _holds(table: Table, row: Row, index: int, value: float) -> bool:
+    """Whether the interval of a row holds a value, so that the two may be equally good."""
+    cells = zip(table.columns, row.cells, strict=True)
+    ends = next((cell.values for column, cell in cells if _is_part(column, table.columns[index], "interval")), ())
+    return len(ends) == 2 and ends[0] <= value <= ends[1]
 
 
 def _agreement(table: Table, rows: Sequence[Row], index: int) -> str:

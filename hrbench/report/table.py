@@ -5,6 +5,7 @@ Pure: nothing here reads a file, and the same results give the same tables.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,7 +29,7 @@ from hrbench.report.rows import (
     text_of,
     title_of,
 )
-from hrbench.report.words import limited_text, protocol_remarks
+from hrbench.report.words import limited_text, protocol_remarks, reason_text, status_text, use_text
 from hrbench.types import Quantity, Result, Unit
 
 
@@ -55,7 +56,7 @@ class _Builder:
         self.published = published
         self.footnotes: list[str] = []
         self.peers: dict[Any, int] = {}
-        self.pieces = pieces(result.reason for result in self.results if result.status == "empty")
+        self.pieces = pieces(reason_text(result) for result in self.results if result.status == "empty")
         self.columns = [column for column in layout.columns if self._used(column)]
         self.quantities = [self._quantity(column) for column in self.columns]
 
@@ -157,7 +158,7 @@ class _Builder:
             cells += [self._cell(part, index, result, row, fact, best[index], noted) for part in layout.parts]
         return Row(
             result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(sorted(set(notes))),
-            result.status, result.limited,
+            status_text(result), result.limited, use=use_text(result.entry.variant),
         )  # fmt: skip
 
     def _published_row(self, row: Mapping[str, Any]) -> Row:
@@ -332,8 +333,23 @@ class _Builder:
 
 
 def _grouped(rows: Sequence[Row]) -> list[Row]:
-    """Rows of one group together, groups in the order of their first row; a single group needs no heading."""
-    order = list(dict.fromkeys(row.group for row in rows))
-    if len(order) == 1:
+    """Rows of one group together, groups in the order of their first row.
+
+    A heading that repeats a name is left out: that of a single group, of a row that is called like its group, and all
+    of them where no group has several rows. What has no heading stands first, lest it be taken for a part of a group.
+    """
+    sizes = Counter(row.group for row in rows)
+    if len(sizes) == 1 or all(size == 1 and _calls(row, row.group) for row in rows if (size := sizes[row.group])):
         return [replace(row, group="") for row in rows]
+    rows = [replace(row, group="") if sizes[row.group] == 1 and row.group in _names(row) else row for row in rows]
+    order = dict.fromkeys(["", *(row.group for row in rows)])
     return [row for group in order for row in rows if row.group == group]
+
+
+def _names(row: Row) -> list[str]:
+    """The entry's name and what the row is called."""
+    return [row.name, *(cell.text for cell in row.cells[:1] if cell.kind == "text")]
+
+
+def _calls(row: Row, group: str) -> bool:
+    return any(name.startswith(group) for name in _names(row))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hrbench import units
 from hrbench.names import source_of, source_path
-from hrbench.types import Variant
+from hrbench.types import Result, Variant
 
 
 def plain_text(value: Any) -> str:
@@ -30,18 +31,22 @@ def plain_text(value: Any) -> str:
 
 
 def protocol_text(protocol: Mapping[str, Any]) -> str:
-    """A protocol in one line: name, version, then every field.
+    """A protocol in one line of words: name, version, then every field.
 
-    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks": 0.9}), protocol_text({})
-    ('top-down v1 (flip yes, oks 0.9)', 'not stated')
+    >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks_threshold": 0.9}), protocol_text({})
+    ('top-down v1 (flip yes, oks threshold 0.9)', 'not stated')
     """
     if not protocol:  # of predictions that were given without a word on how they were made
         return "not stated"
-    fields = ", ".join(
-        f"{key} {plain_text(value)}" for key, value in protocol.items() if key not in ("name", "version")
-    )
+    fields = ", ".join(_field(key, value) for key, value in protocol.items() if key not in ("name", "version"))
     head = f"{protocol.get('name', 'protocol')} v{protocol.get('version', '?')}"
     return f"{head} ({fields})" if fields else head
+
+
+def _field(key: str, value: Any) -> str:
+    """A field of a protocol in words; the name of a choice, such as ground_truth, is words too."""
+    text = plain_text(value)
+    return f"{key.replace('_', ' ')} {text.replace('_', ' ') if re.fullmatch('[a-z]+(_[a-z]+)+', text) else text}"
 
 
 def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -60,7 +65,7 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
     alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     if not {"name", "version"} <= set(alike):
         return [f"{head}{'; '.join(map(protocol_text, different))}."]
-    kinds = (", ".join(f"{k} {plain_text(v)}" for k, v in each.items() if k not in alike) for each in different)
+    kinds = (", ".join(_field(k, v) for k, v in each.items() if k not in alike) for each in different)
     return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
 
 
@@ -74,6 +79,22 @@ def use_text(variant: Variant) -> str:
     if path is not None and found is not None:
         return f"{found[0]}:{path.name}"
     return variant.use or "no network: predictions were given"
+
+
+def costs_only(result: Result) -> bool:
+    """Whether the entry asked for no accuracy, so that none is missing."""
+    return result.status == "empty" and result.provenance.get("costs_only") is True
+
+
+def status_text(result: Result) -> str:
+    """How an entry ended: done, empty, failed, or costs only."""
+    return "costs only" if costs_only(result) else result.status
+
+
+def reason_text(result: Result) -> str:
+    """Why an entry has no accuracy; where none was asked for, that is no fault and does not read like one."""
+    only = costs_only(result)
+    return f"costs only: {result.reason.removesuffix(', so only costs are measured')}" if only else result.reason
 
 
 def limited_text(limit: int) -> str:

@@ -89,3 +89,38 @@ def test_costs_of_a_task_without_a_layout_say_their_units_and_conditions():
     assert labels == ["Model", "Input", "Params (M)", "Operations: GMACs", "Operations: HRNet papers"]
     assert "Operations of detectors with 1000 proposals, 100 masks, for each image." in table.remarks
     assert [cell.text for cell in table.rows[1].cells[3:]] == ["–", "–"]
+
+
+def linked(name, file, section, *costs, size=(224, 224), **fields):
+    return make(name, costs=costs, dataset=None, task="classification", input=size,
+                published={"file": file, "section": section, "model": name, **fields})  # fmt: skip
+
+
+def test_published_costs_stand_in_the_column_of_their_own_convention():
+    views = [spend("parameters", 77_469_864, "count")]
+    views += [spend(view, 16e9, "operations", view=view, batch=1) for view in ("macs", "flops", "hrnet-paper")]
+    (table,) = tables(
+        [
+            linked("HRNet-W48-C", "classification", "imagenet", *views),
+            linked("SpineNet-96", "spinenet", "inaturalist2017_224", *views, training="vanilla"),
+            linked("Nobody's", "classification", "imagenet", *views),
+        ]
+    ).values()
+    labels = [column.full_label for column in table.columns]
+    stated = {
+        row.name: {
+            label: cell.text for label, cell in zip(labels, row.cells, strict=True) if label.endswith("published")
+        }
+        for row in table.rows
+    }
+    names = ["Params (M) published", "Operations: GMACs published", "Operations: HRNet papers published"]
+    assert list(stated["Nobody's"].items()) == [(name, "") for name in names]
+    assert list(stated["HRNet-W48-C"].values()) == ["77.5", "", "16.1"]
+    assert list(stated["SpineNet-96"].values())[1] != "" and stated["SpineNet-96"][names[2]] == ""
+    assert any(text.startswith("Published figures: HRNet/HRNet-Image-Classification") for text in table.remarks)
+
+
+def test_published_operations_are_of_one_input_size():
+    views = (spend("parameters", 77_469_864, "count"), spend("hrnet-paper", 21e9, "operations", view="hrnet-paper"))
+    (table,) = tables([linked("HRNet-W48-C", "classification", "imagenet", *views, size=(256, 256))]).values()
+    assert [column.key for column in table.columns if column.part == "published"] == ["parameters.published"]

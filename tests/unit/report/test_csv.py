@@ -14,13 +14,14 @@ from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.table import build_tables
 
 EXPECTED = """\
-table,row,kind,status,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
+table,row,kind,status,use,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
 AP.published [points],AP.difference [points],latency batch=1 [ms]
-t,HRNet-W32,measured,done,,,HRNet-W32,28.536113,74.12,73.36,74.89,74.4,-0.28,45.67
-t,HRNet-W48,measured,done,limited to 10 images: not comparable,"no difference: limited to 10 images: not comparable; \
-took 11 s, budget < 10 s",HRNet-W48,63.595745,75,,,75.1,,
-t,Other-a_b|2,measured,failed,failed,failed: 50 % of a_b & c,Other-a_b|2,,,,,,,
-t,Other-3,measured,done,,"not measured: this run holds no parameters; took 11 s, budget < 10 s",Other-3,,70,,,,,
+t,HRNet-W32,measured,done,pose_hrnet,,,HRNet-W32,28.536113,74.12,73.36,74.89,74.4,-0.28,45.67
+t,HRNet-W48,measured,done,pose_hrnet,limited to 10 images: not comparable,"no difference: limited to \
+10 images: not comparable; took 11 s, budget < 10 s",HRNet-W48,63.595745,75,,,75.1,,
+t,Other-a_b|2,measured,failed,pose_hrnet,failed,failed: 50 % of a_b & c,Other-a_b|2,,,,,,,
+t,Other-3,measured,done,pose_hrnet,,"not measured: this run holds no parameters; \
+took 11 s, budget < 10 s",Other-3,,70,,,,,
 """
 
 

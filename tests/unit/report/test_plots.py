@@ -68,3 +68,12 @@ def test_a_legend_of_many_families_stays_within_the_drawing():
     _, _, _, height = map(float, re.search(r'viewBox="([^"]*)"', svg)[1].split())
     tops = [float(y) for y in re.findall(r'<text[^>]*y="([\d.-]+)"[^>]*>family \d+</text>', svg)]
     assert len(tops) == 14 and min(tops) > 8 and max(tops) < height
+
+
+def test_a_long_label_is_cut_in_its_middle_and_whole_in_the_tooltip():
+    label = "HRNet miniature · pose_hrnet_miniature_coco-boxes-ground_truth of miniature 96×72"
+    points = [Point(label, "HRNet", "HRNet", x, y, tooltip=label) for x, y in ((1.0, 70.0), (1.1, 75.0))]
+    svg = accuracy_against_cost(points, "plot", "GMACs", "AP (points)")
+    texts = [text for text in re.findall(r">([^<>]*96×72)<", svg) if "…" in text]
+    assert len(texts) == 2 and set(map(len, texts)) == {44} and texts[0].startswith("HRNet miniatu")
+    assert svg.count(f"<title>{label}</title>") == 2

@@ -45,6 +45,24 @@ def test_headlines(values, text):
     assert words([make(title, score) for title, score in zip(titles, scored, strict=False)]) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.74, 0.74), "all 2 have the same AP, 74.0, 95 % interval [73.0, 75.0]."),
+        ((0.74, 0.74, 0.6), "2 of 3 share the highest AP, 74.0, 95 % interval [73.0, 75.0]."),
+        (
+            (0.74, 0.735, 0.6),
+            "HRNet-W32 has the highest AP of 3, 74.0, 95 % interval [73.0, 75.0]; the interval of one more holds that "
+            "too.",
+        ),
+    ],
+)
+def test_who_ties_is_not_called_the_best(values, text):
+    results = [make(f"Net-{i}" if i else "HRNet-W32", of("AP", v, (v - 0.01, v + 0.01))) for i, v in enumerate(values)]
+    said = words(results)
+    assert text in said and "the best" not in said
+
+
 def test_only_rows_of_one_protocol_are_compared():
     def one(title, value, boxes):
         return make(title, of("AP", value, (value, value)), name=title + boxes, protocol={"boxes": boxes})

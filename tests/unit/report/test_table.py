@@ -133,7 +133,7 @@ def test_bold_is_per_protocol():
     common = protocol_text({key: value for key, value in PROTOCOL.items() if key != "boxes"})
     assert table.remarks[0] == (
         f"Rows follow 2 protocols, and bold compares rows of one only: {common}, "
-        "with boxes detector or boxes ground_truth."
+        "with boxes detector or boxes ground truth."
     )
 
 
@@ -291,3 +291,22 @@ def test_a_latency_whose_passes_differ_is_marked():
     table = build(rows, ColumnLayout("cost", "latency"))
     assert table.footnotes == ("passes of this latency differ by more than a quarter: was the machine busy?",)
     assert [bool(row.cells[-1].notes) for row in table.rows] == [True, False, False]
+
+
+def test_headings_of_groups_say_more_than_the_rows():
+    def groups(*titles):
+        table = build([make(title, of("AP", 0.5), published=False) for title in titles], group="family")
+        return [(row.group, row.cells[0].text) for row in table.rows]
+
+    assert groups("own", "SegNet", "HRNet-W18") == [("", "own"), ("", "SegNet"), ("", "HRNet-W18")]
+    assert groups("Mask R-CNN, W18", "own", "Mask R-CNN, W32", "FCOS, W18") == [
+        ("", "own"), ("Mask R-CNN", "Mask R-CNN, W18"), ("Mask R-CNN", "Mask R-CNN, W32"), ("FCOS", "FCOS, W18"),
+    ]  # fmt: skip
+
+
+def test_rows_that_asked_for_costs_only_do_not_read_like_a_fault():
+    reason = "no data set was asked for, so only costs are measured"
+    result = make("own", status="empty", reason=reason, provenance={"costs_only": True}, published=False)
+    (row,) = build([result]).rows
+    assert row.status == "costs only" and row.use == "pose_hrnet"
+    assert {cell.reason for cell in row.cells if cell.text == "–"} == {"costs only: no data set was asked for"}
