@@ -36,10 +36,14 @@ class Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """The graph of a file. Raises InputError for what is no ONNX, UsageError for inputs that are no batch of images."""
+    """The graph of a file.
+
+    Raises InputError for what is no ONNX or lacks a file of its weights, UsageError for inputs that are no images.
+    """
     onnx = library("onnx")
     model = _model(onnx, path)
     weights = {weight.name: weight for weight in model.graph.initializer}
+    _check_data(onnx, path, weights.values())
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
@@ -74,6 +78,16 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or one without a network")
     return model
+
+
+def _check_data(onnx: Any, path: Path, weights: Iterable[Any]) -> None:
+    """Raises InputError, naming them, where files that hold values of a network are not beside it."""
+    outside = [weight for weight in weights if weight.data_location == onnx.TensorProto.EXTERNAL]
+    names = {each.value for weight in outside for each in weight.external_data if each.key == "location"}
+    lacking = sorted(name for name in names if not (path.parent / name).is_file())
+    if lacking:
+        files = f"the file {lacking[0]}" if len(lacking) == 1 else f"{len(lacking)} files ({', '.join(lacking[:3])})"
+        raise InputError(f"{path}: {files} with its weights, written beside it when it was exported, is not there")
 
 
 # --- operations ------------------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hrbench.names import suggestion
 from hrbench.types import EntryError, UsageError
 
 SAYS = {
@@ -46,6 +48,24 @@ def drawn(args: Mapping[str, Any], loading: Sequence[str], what: str) -> dict[st
     if asked is not None:
         raise UsageError(f"{what} is built without weights: leave {asked!r} out, and give the entry `weights: PATH`")
     return {name: value for name, value in args.items() if name not in loading}
+
+
+def refuse_unknown(args: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raises UsageError for an argument that nothing of the library has a name for, which it would pass over."""
+    known = set(known)
+    for name in args:
+        if name not in known:
+            raise UsageError(f"{what} takes no argument {name!r}; {suggestion(name, known)}")
+
+
+def named(*callables: Callable[..., Any]) -> set[str]:
+    """Names of the arguments of functions or classes; those of `*args` and `**kwargs` have none.
+
+    >>> sorted(named(fits, drawn))
+    ['args', 'loading', 'task', 'tasks', 'what']
+    """
+    found = {each for one in callables for each in inspect.signature(one).parameters.values()}
+    return {each.name for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)} - {"self"}
 
 
 def returning(net: nn.Module, task: str, what: str, take: Callable[[Any], Any] | None = None) -> nn.Module:

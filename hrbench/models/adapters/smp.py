@@ -10,9 +10,11 @@ from typing import Any
 
 from torch import nn
 
-from hrbench.models.adapters.shared import drawn, fits, library, returning
+from hrbench.models.adapters.shared import drawn, fits, library, named, refuse_unknown, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
+
+TIMM = ("tu-", "timm-")  # encoders of timm's, which are given all that the architecture has no name for
 
 
 def build(
@@ -23,7 +25,7 @@ def build(
     name: an architecture, whatever its case. encoder, or encoder_name as the library calls it: a name of the library's,
     or one of timm's as "tu-NAME". H and W are multiples of the encoder's last stride, mostly 32. args: of the
     architecture, such as decoder_channels. Raises UsageError for an unknown architecture or encoder, for another task,
-    and for encoder_weights.
+    and for encoder_weights or an argument that nothing of it knows.
     """
     fits(task, ("segmentation",), f"smp:{name}")
     smp = library("segmentation_models_pytorch")
@@ -36,5 +38,8 @@ def build(
     encoders = smp.encoders.get_encoder_names()
     if encoder not in encoders and not encoder.startswith("tu-"):
         raise UsageError(f"smp:{name} has no encoder {encoder!r}; {suggestion(encoder, encoders)}")
+    if not encoder.startswith(TIMM):  # the library's own encoders pass over what they do not know
+        own = named(smp.MODEL_ARCHITECTURES_MAPPING[name.lower()]) - {"encoder_weights", "encoder_name"}
+        refuse_unknown(args, own | {"encoder"}, f"smp:{name}")
     net = smp.create_model(name, encoder_name=encoder, encoder_weights=None, classes=classes, **args)
     return returning(net, "segmentation", f"smp:{name}")

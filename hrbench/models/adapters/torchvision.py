@@ -20,10 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.adapters.shared import as_backbone, drawn, fits, library, returning
+from hrbench.models.adapters.shared import as_backbone, drawn, fits, library, named, refuse_unknown, returning
 from hrbench.names import suggestion
 from hrbench.types import UsageError
 
+LOADING = ("weights", "weights_backbone", "pretrained")
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 UNCOUNTED = "anchors, box decoding, top-k, NMS"
 
@@ -42,7 +43,7 @@ def build(
     `aux_loss: true` a list of the auxiliary ones and these. Detection: a list of images (3, h, w) -> a dictionary for
     each: boxes (M, 4) x1 y1 x2 y2 in its pixels, scores (M,), labels (M,) from 0, and masks (M, h, w) boolean where
     there are any. Backbone: -> maps at `nodes`, finest first. args: of torchvision's builder, such as num_classes.
-    Raises UsageError for an unknown name or another task.
+    Raises UsageError for an unknown name or argument, or another task.
     """
     models = library("torchvision.models")
     kinds = {
@@ -55,9 +56,11 @@ def build(
         known = [each for names in kinds.values() for each in names]
         raise UsageError(f"torchvision has no image model {name!r}; {suggestion(name, known)}")
     fits(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
-    args = {**_size(name, input), **drawn(args, ("weights", "weights_backbone", "pretrained"), f"torchvision:{name}")}
+    args = {**_size(name, input), **drawn(args, LOADING, f"torchvision:{name}")}
+    builder = models.get_model_builder(name)
+    refuse_unknown(args, _known(builder, kind) - {"progress", *LOADING}, f"torchvision:{name}")
     nothing: dict[str, Any] = {"weights": None}
-    if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
+    if "weights_backbone" in inspect.signature(builder).parameters:
         nothing["weights_backbone"] = None
     if name in ("googlenet", "inception_v3"):  # they draw by SciPy otherwise, for most of a minute
         nothing["init_weights"] = False
@@ -69,6 +72,24 @@ def build(
     if kind == "detection":
         return _detector(net, f"torchvision:{name}")
     return returning(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
+
+
+def _known(builder: Any, kind: str) -> set[str]:
+    """Names of the arguments that a builder, or what it hands the others on to, does something with.
+
+    Builders take any: those of segmenters pass over what they do not name themselves, and so do the constructors of
+    detectors.
+    """
+    found = named(builder)
+    if kind == "segmentation":
+        return found
+    inner = inspect.unwrap(builder)
+    helpers = [inner.__globals__.get(name) for name in inner.__code__.co_names if name.startswith("_")]
+    found |= named(*(each for each in helpers if inspect.isfunction(each)))
+    made = inspect.signature(builder).return_annotation
+    own = [each for each in getattr(made, "__mro__", ()) if each.__module__.startswith("torchvision.")]
+    found |= named(*own)
+    return found | {"size_divisible"} if kind == "detection" else found
 
 
 def _size(name: str, input: tuple[int, int] | None) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.adapters.shared import as_backbone, fits, library, returning
+from hrbench.models.adapters.shared import as_backbone, fits, library, named, refuse_unknown, returning
 from hrbench.models.adapters.snapshots import folder_of, offline
 from hrbench.names import suggestion
 from hrbench.types import InputError, MissingError, UsageError
@@ -52,7 +52,7 @@ def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> n
 
     name: a folder, a repository, or a kind of network. weights: whether those that lie with it are read, all keys both
     ways, or weights are drawn. args: fields of its configuration, such as num_labels. Raises UsageError for an unknown
-    name or another task, MissingError where a repository is not here, InputError where weights do not fit.
+    name or field or another task, MissingError where a repository is not here, InputError where weights do not fit.
     """
     fits(task, tuple(AUTO), f"transformers:{name}")
     transformers = library("transformers")
@@ -86,9 +86,39 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
         hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
         raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
     _refuse_kernels(name, dict(args))
+    _refuse_fields(name, config, _plain(transformers, name, folder), args)
     if hasattr(config, "use_pretrained_backbone"):
         config.use_pretrained_backbone = False  # it would be fetched, only to be written over
     return config
+
+
+def _plain(transformers: Any, name: str, folder: Path | str) -> Any:
+    """The configuration without any field replaced."""
+    if not isinstance(folder, Path):
+        return transformers.AutoConfig.for_model(name)
+    return transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+
+
+def _refuse_fields(name: str, made: Any, plain: Any, fields: Mapping[str, Any]) -> None:
+    """Raises UsageError for fields that a configuration has not got, which it would keep without a use for them.
+
+    made, plain: the configuration with and without the fields. What is a field only of those given was kept; what is
+    none of either was understood.
+    """
+    known = {*plain.to_dict(), *plain.attribute_map, *named(type(plain)), "num_labels", "attn_implementation"}
+    for key, value in fields.items():
+        if key not in known and not _has(plain, key) and _has(made, key):
+            what = f"transformers:{name} ({plain.model_type})"
+            refuse_unknown([key], {each for each in known if not each.startswith("_")}, what)
+        inner, under = getattr(made, key, None), getattr(plain, key, None)
+        kind = type(inner)
+        bare = getattr(kind, "has_no_defaults_at_init", False)
+        if isinstance(value, Mapping) and hasattr(inner, "model_type") and not bare:
+            _refuse_fields(name, inner, under if kind is type(under) else kind(), value)
+
+
+def _has(config: Any, key: str) -> bool:
+    return hasattr(config, key) and not callable(getattr(config, key))
 
 
 def _refuse_kernels(name: str, fields: Any) -> None:

@@ -15,6 +15,7 @@ from hrbench.cost.operations import count_operations, on_meta, parameter_costs
 from hrbench.models.adapters.shared import checked, described, returning
 from hrbench.models.adapters.transformers import _boxes, _semantic
 from hrbench.models.weights import load, save
+from hrbench.networks import build
 from hrbench.resolve import LIBRARIES, arguments, exists, libraries, names, resolve
 from hrbench.types import EntryError, InputError, MissingError, UsageError
 
@@ -235,6 +236,54 @@ def test_unknown_names_and_other_tasks(use: str, task: str, message: str):
 def test_weights_are_not_the_library_s_to_load(use: str, task: str, args: dict):
     with pytest.raises(UsageError, match=f"{use} is built without weights: leave '{next(iter(args))}' out, and give"):
         make(use, task, **args)
+
+
+@pytest.mark.parametrize(
+    ("use", "args", "hint"),
+    [
+        ("torchvision:fcn_resnet50", {"num_clases": 3}, "num_classes"),  # its builder passes over what it does not name
+        ("torchvision:fasterrcnn_resnet50_fpn", {"box_score_tresh": 0.1}, "box_score_thresh"),
+        ("torchvision:mobilenet_v3_small", {"dilatd": True}, "dilated"),
+        ("timm:hrnet_w18_small", {"num_clases": 3}, ""),
+        ("smp:Unet", {"decoder_chanels": [8]}, "decoder_channels"),
+        ("smp:Unet", {"encoder": "tu-resnet18", "decoder_chanels": [8]}, ""),
+        ("transformers:segformer", {"num_lables": 3}, "num_labels"),
+        ("transformers:upernet", {"backbone_config": {"model_type": "resnet", "dephts": [1, 1, 1, 1]}}, "depths"),
+        ("transformers:upernet", {"backbone_config": {"model_type": "swin", "dephts": [1, 1, 1, 1]}}, "depths"),
+    ],
+)
+def test_arguments_that_a_library_would_pass_over_are_refused(use: str, args: dict, hint: str):
+    right = ("backbone_config", "encoder", "model_type")
+    misspelt = next(name for name in (*args, *args.get("backbone_config", {})) if name not in right)
+    said = f"takes no argument '{misspelt}'; did you mean {hint}" if hint else misspelt
+    with pytest.raises(UsageError, match=said):
+        build(use, **args)
+
+
+@pytest.mark.parametrize(
+    ("use", "args"),
+    [
+        ("torchvision:fasterrcnn_resnet50_fpn", {"rpn_pre_nms_top_n_test": 10, "size_divisible": 64}),
+        ("torchvision:fasterrcnn_mobilenet_v3_large_320_fpn", {"box_nms_thresh": 0.3, "num_classes": 3}),
+        ("torchvision:mobilenet_v3_small", {"width_mult": 0.5, "num_classes": 3}),
+        ("smp:Unet", {"encoder": "tu-resnet10t", "encoder_depth": 3, "decoder_channels": [8, 8, 8]}),
+        ("transformers:vit", {"num_labels": 3, "attn_implementation": "eager", "id2label": {"0": "a"}, **TINY}),
+        ("transformers:segformer", {"num_hidden_layers": 4}),  # another name of a field
+    ],
+)
+def test_arguments_that_a_library_hands_on_are_taken(use: str, args: dict):
+    task = {"task": "classification"} if use == "transformers:vit" else {}
+    assert sum(each.numel() for each in on_meta(lambda: build(use, **task, **args)).parameters()) > 0
+
+
+def test_every_network_of_torchvision_has_its_number_of_classes():
+    from torchvision import models
+
+    from hrbench.models.adapters.torchvision import _known
+
+    names = [name for name in models.list_models() if not name.startswith(("raft", "quantized"))]
+    assert len(names) > 100
+    assert not [name for name in names if "num_classes" not in _known(models.get_model_builder(name), "classification")]
 
 
 def test_code_that_comes_with_a_network_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -83,6 +83,9 @@ def test_files_that_are_none(files: Path, tmp_path: Path):
             build(str(broken))
     alone = tmp_path / "small.onnx"
     alone.write_bytes((files / "small.onnx").read_bytes())  # without the file that holds its weights
+    with pytest.raises(InputError, match=r"small\.onnx: the file small\.onnx\.data with its weights, .* is not there"):
+        build(str(alone), task="pose")
+    (tmp_path / "small.onnx.data").write_bytes(b"short")
     with pytest.raises(EntryError, match="onnxruntime does not open"):
         build(str(alone), task="pose")(torch.rand(1, 3, *SIZE))
 
