@@ -157,7 +157,9 @@ def proved(parts: Assembled, stored: Result | None) -> tuple[dict[str, Any], lis
     record = {**weights_record(parts), "fits": fits}
     if stored is not None and stored.status == "empty" and stored.provenance.get("weights") == record:
         return record, list(stored.notes)
-    return record, parts.notes if parts.network is not None else load_network(parts)[1]
+    said = parts.notes if parts.network is not None else load_network(parts)[1]
+    what = parts.weights.path.name or f"those of {parts.entry.variant.use}"
+    return record, [f"weights: {what} (SHA-256 {str(parts.weights_digest)[:8]}...) fit the network", *said]
 
 
 def weights_record(parts: Assembled) -> dict[str, Any]:

@@ -73,6 +73,8 @@ def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsy
     assert (found["file"], found["source"]) == ("tiny.safetensors", "file")
     assert found["sha256"] == digest(bench.folder / "tiny.safetensors")
     assert one.status == "empty" and one.provenance["costs_only"] and len(one.costs) == 6
+    said = f"weights: tiny.safetensors (SHA-256 {found['sha256'][:8]}...) fit the network"
+    assert said in one.notes and said in capsys.readouterr().out
     (_, plain) = hrbench.load(bench.folder / "run")
     assert "weights" not in plain.provenance and plain.cost_key == one.cost_key  # costs are shared
     assert check(bench, suite, "--strict") == 0 and "costs only" in capsys.readouterr().out
@@ -229,5 +231,5 @@ def test_the_digest_of_a_network_is_of_names_and_values():
     again.load_state_dict(net.state_dict())
     assert state_digest(again) == before and len(before) == 64
     assert state_digest(again.double()) != before
-    net[1].running_mean[1] += 1
+    next(net.buffers())[1] += 1
     assert state_digest(net) != before

@@ -60,6 +60,16 @@ def test_no_sources_at_all(tmp_path: Path) -> None:
     assert "no weights of pose_hrnet_x have been published" in reason
 
 
+def test_a_callable_of_ones_own_may_bring_its_weights(tmp_path: Path) -> None:
+    own = Variant("pose", use="ourpkg.nets:pose", task="pose", input=(256, 192))
+    assert find_weights(own, "own", tmp_path) == Found(Path(), "own")
+    both = "pose has no weights: give a file with weights: PATH, or weights: own if the callable loads them itself"
+    assert find_weights(own, None, tmp_path) == both
+    assert "is no callable of one's own" in str(find_weights(variant(), "own", tmp_path))
+    (tmp_path / "a.pth").touch()
+    assert find_weights(variant(own="a.pth"), "own", tmp_path) == Found(tmp_path / "a.pth", "own")
+
+
 def test_none_asks_for_none_even_where_there_are_some(tmp_path: Path) -> None:
     (tmp_path / "a.pth").touch()
     assert "only costs" in str(find_weights(variant(official="a.pth"), "none", tmp_path))
