@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hrbench import listing
 from hrbench.known import known
@@ -81,7 +82,10 @@ def _summary(results: Sequence[Result], report: Path) -> str:
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
         if first is None or first.value is None:
-            table.append([result.name, "", "-", "", f"{result.status}: {_short(result.reason)}"])
+            only = result.provenance.get("costs_only") is True and result.status == "empty"
+            table.append(
+                [result.name, "", "-", "", "costs only" if only else f"{result.status}: {_short(result.reason)}"]
+            )
             continue
         points = listing.show(first.value, first.quantity.unit)
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
@@ -322,6 +326,7 @@ def schema(arguments: Namespace, say: Say) -> int:
 def fetch(arguments: Namespace, say: Say) -> int:
     """Weights of one network, or of all whose name matches: a fault in one of several does not stop the others."""
     from hrbench import catalog
+    from hrbench.fetch import Unreachable
     from hrbench.fetch_weights import choose
 
     folder = Path(arguments.weights)
@@ -331,19 +336,29 @@ def fetch(arguments: Namespace, say: Say) -> int:
         where = f" by {arguments.source}" if arguments.source else ""
         say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published{where}")
     seen: set[Path] = set()
-    left = 0
+    left, away = 0, dict[str, int]()  # away: hosts that cannot be reached, and how many files of each were not tried
     for row in published or rows[:1]:
         try:
             want = choose(row, arguments.source, folder, arguments.force)
+            host = urlsplit(want.source.address).netloc
             if want.target not in seen:
                 seen.add(want.target)
-                left += not _fetched(want, arguments, say)
+                if host in away and want.here is None:
+                    away[host] += 1
+                    left += 1
+                else:
+                    left += not _fetched(want, arguments, say)
         except HrbenchError as error:
             if len(published) <= 1:
                 raise
+            if isinstance(error, Unreachable):
+                away[error.host] = 0
             said = str(error)
             say(said if said.startswith(row.name) else f"{row.name}: {said}")
             left += 1
+    for host, count in away.items():
+        if count:
+            say(f"{amount(count, 'more file')} of {host} not tried, since it cannot be reached")
     if arguments.offline and left:
         raise UsageError(f"--offline: nothing was downloaded, and weights of {amount(left, 'network')} are not here")
     return 3 if left else 0

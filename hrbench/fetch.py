@@ -47,6 +47,14 @@ Progress = Callable[[int, int], object]
 Note = Callable[[str], object]
 
 
+class Unreachable(EntryError):
+    """The server of an address does not answer at all, so that no other file of it comes either. host: with its port."""
+
+    def __init__(self, message: str, host: str) -> None:
+        super().__init__(message)
+        self.host = host
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A file that came whole. sha256: its digest, 64 hexadecimal digits. proof: what that was found equal to, "given"
@@ -74,8 +82,9 @@ def fetch(
     progress: told bytes that are here and bytes in all (0 where the server does not say), first when bytes begin to
     come. note: told what else a person may want to know. timeout: seconds without any byte.
 
-    Raises UsageError for an address that is no http(s) address, and EntryError for everything that stops a download:
-    the message says whether the same command goes on later. After a wrong digest nothing is left of what came.
+    Raises UsageError for an address that is no http(s) address, and EntryError for everything that stops a download
+    (Unreachable where no server answers): the message says whether the same command goes on later. After a wrong digest
+    nothing is left of what came.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -370,7 +379,9 @@ def _unreachable(job: _Download, reason: Any) -> Exception:
         return EntryError(f"{job.address}: the certificate of {host} is not to be trusted: {reason.verify_message}")
     if isinstance(reason, (socket.gaierror, ConnectionRefusedError)):
         hint = "is there a network? Proxies are set with HTTPS_PROXY"
-        return EntryError(f"{job.address}: {host} cannot be reached ({_words(reason)}): {hint}")
+        return Unreachable(
+            f"{job.address}: {host} cannot be reached ({_words(reason)}): {hint}", urlsplit(job.address).netloc
+        )
     return _Passing(_words(reason))
 
 

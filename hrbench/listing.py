@@ -44,8 +44,22 @@ def chosen(rows: Mapping[str, T], pattern: str, what: str) -> dict[str, T]:
         return {pattern: rows[pattern]}
     found = {name: row for name, row in rows.items() if fnmatch.fnmatchcase(name, pattern)}
     if not found:
-        raise UsageError(f"there is no {what} {pattern!r}: {resolve.suggestion(pattern, rows)}")
+        raise UsageError(f"there is no {what} {pattern!r}: {_hint(pattern, rows, what)}")
     return found
+
+
+def _hint(pattern: str, rows: Mapping[str, object], what: str) -> str:
+    """The nearest name, and a pattern where several names hold what was given; where neither helps, how to see all."""
+    told = resolve.suggestion(pattern, rows)
+    near = told.startswith("did you mean")
+    for wider in (f"{pattern}*", f"*{pattern}*"):
+        several = sum(fnmatch.fnmatchcase(name, wider) for name in rows)
+        if several > 1 and not set(pattern) & set("*?["):
+            also = f"all {several} of '{wider}'"
+            return f"{told.removesuffix('?')}, or {also}?" if near else f"did you mean {also}?"
+    if near or len(rows) <= 12:
+        return told
+    return f"hrbench {what.replace(' ', '')}s lists the {len(rows)} that there are"
 
 
 def models(pattern: str, task: str, weights: Path) -> str:
@@ -53,8 +67,11 @@ def models(pattern: str, task: str, weights: Path) -> str:
 
     task: only networks of this task, "" for all. weights: the folder of weights. Raises UsageError where there is none.
     """
-    rows = list(chosen(catalog.variants(), pattern, "model").values())
+    every = catalog.variants()
+    rows = list(chosen(every, pattern, "model").values())
     tasks = list(dict.fromkeys(row.task for row in rows))
+    if task and task not in (known_tasks := dict.fromkeys(row.task for row in every.values())):
+        raise UsageError(f"there is no task {task!r} among the models: {resolve.suggestion(task, known_tasks)}")
     if task and task not in tasks:
         raise UsageError(f"there is no model {pattern or '*'!r} of task {task!r}: {resolve.suggestion(task, tasks)}")
     rows = [row for row in rows if task in ("", row.task)]
@@ -113,6 +130,7 @@ def _total(rows: Sequence[Variant], weights: Path) -> str:
 
 def model(row: Variant, weights: Path) -> str:
     """All about one network of the catalog."""
+    by_address = [name for name in row.weights if source_of(row, name).address]
     pairs = {
         "model": row.name + (" (miniature)" if row.miniature else ""),
         "network": row.title,
@@ -126,8 +144,10 @@ def model(row: Variant, weights: Path) -> str:
         "weights": "\n".join(_source(source_of(row, name), row, weights) for name in row.weights) or "none published",
         "published": _published(row),
     }
-    if any(source_of(row, name).address for name in row.weights):
-        pairs["to fetch them"] = f"hrbench fetch weights {row.name}"
+    if by_address:
+        checked = " (it also checks the digest of a file that is here)"
+        told = any(source_of(row, name).sha256 for name in by_address)
+        pairs["to fetch them"] = f"hrbench fetch weights {row.name}" + (checked if told else "")
     return facts({name: value for name, value in pairs.items() if value})
 
 
@@ -152,8 +172,35 @@ def _published(row: Variant) -> str:
     if found is None:
         return f"{link}\n  (reports/published has no such row)"
     rest = {key: value for key, value in found.items() if key not in (*row.published, "source") and value is not None}
-    figures = f"\n  {_flat(rest)}" if rest else ""
-    return f"{link}{figures}" + (f"\n  source: {found['source']}" if "source" in found else "")
+    lines = [link, *_figures(rest)]
+    return "\n  ".join([*lines, f"source: {found['source']}"] if "source" in found else lines)
+
+
+# What is a number in a published row and yet no figure; every other number that is no cost is in points.
+_SETTINGS = ("classes", "epochs", "input")
+_PUBLISHED_COSTS = {
+    "params": "params {} M",
+    "params_M": "params {} M",
+    "flops": "flops {} G multiply-adds",
+    "gflops": "GFLOPs {} as the HRNet papers count: multiply-adds / 2^30",
+}
+
+
+def _figures(row: Mapping[str, Any]) -> list[str]:
+    """A published row in lines: its settings, what it costs, and its accuracies, each with its unit."""
+    costs = [text.format(row[key]) for key, text in _PUBLISHED_COSTS.items() if key in row]
+    if "gflops" in row and "gflops_size" in row:
+        costs[-1] += f", at {row['gflops_size']}"
+    points = {
+        key: value
+        for key, value in row.items()
+        if isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and key not in (*_SETTINGS, *_PUBLISHED_COSTS)
+    }
+    rest = {key: value for key, value in row.items() if key not in (*points, *_PUBLISHED_COSTS, "gflops_size")}
+    accuracies = ", ".join(f"{key} {value}" for key, value in points.items())
+    return [*filter(None, [_flat(rest), "; ".join(costs), f"in points: {accuracies}" if points else ""])]
 
 
 def _args(args: Mapping[str, Any], indent: str = "") -> str:
@@ -224,8 +271,8 @@ def scores(values: Sequence[Score]) -> str:
 
 
 def costs(values: Sequence[Cost]) -> str:
-    """Costs with their units, each with the conditions that define it; below them what the counts leave out, and why
-    there is no value where that takes a sentence."""
+    """Costs with their units, operations with the name of their view in brackets, each with the conditions that define
+    it; below them what the counts leave out, and why there is no value where that takes a sentence."""
     table = [["cost", "value", ""]]
     below: dict[tuple[str, str], list[str]] = {}  # (heading, what is said) -> the costs that it is said of
     for cost in values:
@@ -236,11 +283,13 @@ def costs(values: Sequence[Cost]) -> str:
             shown = exact(cost.value, unit) if unit == "count" else shown
         keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
         about = [f"{key} {cost.conditions[key]}" for key in keys if key in cost.conditions]
-        reason = "; ".join(cost.reason.splitlines())
-        if len(reason) > 60:
+        label = cost.quantity.label
+        label += f" [{view}]" if view and view != label else ""
+        reason = cost.reason
+        if len(reason) > 60 or "\n" in reason:
             below.setdefault(("no value of", reason), []).append(cost.quantity.label)
             reason = "see below"
-        table.append([cost.quantity.label, shown, reason or "; ".join(about)])
+        table.append([label, shown, reason or "; ".join(about)])
         for condition in ("counted", "counted on"):
             if condition in cost.conditions:
                 said = f"{condition}: {cost.conditions[condition]}"
@@ -250,7 +299,11 @@ def costs(values: Sequence[Cost]) -> str:
         parts += [f"{name} x{calls}" for name, calls in uncounted.items()]
         if parts:
             below.setdefault(("not counted in", ", ".join(parts)), []).append(cost.quantity.label)
-    lines = [f"{heading} {', '.join(labels)}:\n  {said}" for (heading, said), labels in below.items()]
+    indent = "\n  "
+    lines = [
+        f"{heading} {', '.join(labels)}:{indent}{indent.join(said.splitlines())}"
+        for (heading, said), labels in below.items()
+    ]
     return "\n".join([columns(table, right=(1,)), *([""] if lines else []), *lines])
 
 

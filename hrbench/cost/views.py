@@ -274,7 +274,7 @@ VIEWS: dict[str, View] = {
         ),
         View(
             "hrnet-paper",
-            "GFLOPs (HRNet papers' convention, MACs / 2^30)",
+            "GFLOPs (HRNet papers: MACs / 2^30, transposed convolutions by output)",
             2.0**30,
             "Multiply-adds of convolutions and linear layers over 2^30, transposed convolutions by their output size: "
             "what the HRNet and SimpleBaseline papers call GFLOPs.",

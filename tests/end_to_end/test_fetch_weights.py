@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,6 +128,19 @@ def test_a_wrong_digest_is_said_and_leaves_no_file(fetch: Fetch, tmp_path: Path,
 def test_what_cannot_be_had(fetch: Fetch, capsys, name: str, said: str) -> None:
     assert fetch(name) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_server_that_cannot_be_reached_is_told_once(fetch: Fetch, monkeypatch, capsys) -> None:
+    rows = dict(catalog.variants())
+    for number in range(4):  # nothing listens at port 1
+        weights = {"openmmlab": f"http://127.0.0.1:1/{number}.pth"}
+        rows[f"net_away_{number}"] = replace(rows["net_named"], name=f"net_away_{number}", weights=weights)
+    monkeypatch.setattr(catalog, "variants", lambda: rows)
+    assert fetch("net_*") == 3
+    out = capsys.readouterr().out
+    assert out.count("127.0.0.1 cannot be reached") == 1 and out.count("net_away_") <= 2
+    assert "\n3 more files of 127.0.0.1:1 not tried, since it cannot be reached\n" in out
+    assert f", SHA-256 {SHA} (as published)" in out  # a server beside it is asked all the same
 
 
 def test_one_of_several_that_fails_does_not_stop_the_others(fetch: Fetch, tmp_path: Path, capsys) -> None:

@@ -76,20 +76,40 @@ def test_a_pattern_and_a_task_choose(tmp_path: Path) -> None:
         listing.models("det_*", "pose", tmp_path)
     with pytest.raises(UsageError, match=r"there is no model 'pose_e': did you mean pose_"):
         listing.models("pose_e", "", tmp_path)
+    with pytest.raises(UsageError, match="there is no task 'detectio' among the models: did you mean detection"):
+        listing.models("", "detectio", tmp_path)
+
+
+def test_the_beginning_of_names_is_answered_with_a_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"no model 'pose': did you mean pose_., or all 3 of 'pose\*'\?$"):
+        listing.models("pose", "", tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match=r"'mask_rcnn': did you mean mask_rcnn_\w+, or all \d+ of 'mask_rcnn\*'\?$"):
+        listing.models("mask_rcnn", "", tmp_path)
+    with pytest.raises(UsageError, match=r"'hrnet_w48': did you mean .*all \d+ of '\*hrnet_w48\*'\?$"):
+        listing.models("hrnet_w48", "", tmp_path)
+    for nothing in ("nothing", "zzz*"):
+        with pytest.raises(UsageError) as caught:
+            listing.models(nothing, "", tmp_path)
+        assert str(caught.value).endswith(f"hrbench models lists the {len(catalog.variants())} that there are")
 
 
 def test_all_about_one(tmp_path: Path) -> None:
     (tmp_path / "a-c78dce93.pth").touch()
     text = listing.models("pose_a", "", tmp_path)
     pairs = dict(line.split("  ", 1) for line in text.splitlines() if not line.startswith(" "))
-    assert pairs["to fetch them"].strip() == "hrbench fetch weights pose_a"
+    fetching = "hrbench fetch weights pose_a (it also checks the digest of a file that is here)"
+    assert pairs["to fetch them"].strip() == fetching
     assert pairs["parameters"].strip() == "28,536,113" and "cannot be built" not in pairs
     assert "official: a.pth from the model zoo of github.com/leoxiaobin" in text
     assert f"not here: {tmp_path / 'a.pth'}" in text
     assert "openmmlab: https://models.example/a-c78dce93.pth, SHA-256 c78dce93..." in text
     assert f"here: {tmp_path / 'a-c78dce93.pth'}" in text
     assert "timm: https://huggingface.co/timm/a.in1k/resolve/main/model.safetensors\n" in text
-    assert "AP=74.4" in text and "source: leoxiaobin/deep-high-resolution-net.pytorch README" in text
+    assert "  params 28.5 M; GFLOPs 7.1 as the HRNet papers count: multiply-adds / 2^30\n" in text
+    assert (
+        "in points: AP 74.4, AP50 90.5" in text and "source: leoxiaobin/deep-high-resolution-net.pytorch README" in text
+    )
 
 
 def test_a_network_made_of_networks_is_shown_as_one(tmp_path: Path) -> None:
@@ -148,6 +168,6 @@ def test_costs_say_once_what_they_leave_out_and_why_they_have_no_value() -> None
     )
     assert "batch 1; proposals 1000\n" in text
     assert "\nnot counted in macs, flops:\n  NMS, aten::relu x3\n" in text
-    assert "\nno value of x:\n  counting failed; since the network" in text
+    assert "\nno value of x:\n  counting failed\n  since the network" in text
     assert re.search(r"^x +- +see below$", text, re.MULTILINE)
     assert re.search(r"^y +- +no such operator$", text, re.MULTILINE)
