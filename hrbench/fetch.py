@@ -48,7 +48,7 @@ Note = Callable[[str], object]
 
 
 class Unreachable(EntryError):
-    """The server of an address does not answer at all, so that no other file of it comes either. host: with its port."""
+    """The server of an address does not answer at all: no other file of it comes either. host: with its port."""
 
     def __init__(self, message: str, host: str) -> None:
         super().__init__(message)
