@@ -287,18 +287,18 @@ def costs(values: Sequence[Cost]) -> str:
         label += f" [{view}]" if view and view != label else ""
         reason = cost.reason
         if len(reason) > 60 or "\n" in reason:
-            below.setdefault(("no value of", reason), []).append(cost.quantity.label)
+            below.setdefault(("no value of", reason), []).append(view or cost.quantity.label)
             reason = "see below"
         table.append([label, shown, reason or "; ".join(about)])
         for condition in ("counted", "counted on"):
             if condition in cost.conditions:
                 said = f"{condition}: {cost.conditions[condition]}"
-                below.setdefault(("to know of", said), []).append(cost.quantity.label)
+                below.setdefault(("to know of", said), []).append(view or cost.quantity.label)
         uncounted = cost.conditions.get("uncounted") or {}
         parts = [str(cost.conditions["not counted"])] if "not counted" in cost.conditions else []
         parts += [f"{name} x{calls}" for name, calls in uncounted.items()]
         if parts:
-            below.setdefault(("not counted in", ", ".join(parts)), []).append(cost.quantity.label)
+            below.setdefault(("not counted in", ", ".join(parts)), []).append(view or cost.quantity.label)
     indent = "\n  "
     lines = [
         f"{heading} {', '.join(labels)}:{indent}{indent.join(said.splitlines())}"
