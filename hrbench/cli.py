@@ -40,6 +40,8 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench profile pose_hrnet_w32_coco_256x192
   hrbench profile pose_resnet_50_coco_256x192 --depth 2 --operators --latency
   hrbench profile timm:hrnet_w18 --input 224x224
+  hrbench profile smp:Unet --input 256x256 --args encoder_name=resnet18 classes=3
+  hrbench profile mask_rcnn_spinenet_49 --args backbone.args.variant=96
   hrbench profile ourpkg.nets:pose --input 512x512""",
     "report": """examples:
   hrbench report runs/pose
@@ -175,6 +177,14 @@ def _profile(command: argparse.ArgumentParser) -> None:
     command.add_argument("--input", metavar="HxW", help="input size, where the model does not say or another is wanted")
     command.add_argument(
         "--task", metavar="TASK", default="", help="of a model that is not in the catalog (detection ...)"
+    )
+    command.add_argument(
+        "--args",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="arguments of the network, written after MODEL; values are YAML, keys may be dotted (repeatable)",
     )
     command.add_argument("--depth", metavar="N", type=_count, default=1, help="depth of the module ledger (1)")
     command.add_argument("--operators", action="store_true", help="the ledger by operator as well")

@@ -9,15 +9,16 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hrbench import listing
+from hrbench.arguments import written
 from hrbench.known import known
 from hrbench.resolve import resolve
-from hrbench.types import Entry, EntryError, Event, HrbenchError, MissingError, Result, Suite, UsageError, Variant
+from hrbench.types import EntryError, Event, HrbenchError, MissingError, Result, Suite, UsageError, Variant
 from hrbench.units import amount
 
 if TYPE_CHECKING:
@@ -146,11 +147,13 @@ def _note_empty_tables(table: str, runs: Sequence[RunFolder], say: Say) -> None:
 
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
+    from hrbench.checking import FAILS, LACKING, Checker
     from hrbench.report.reasons import pieces
     from hrbench.runner import importable
 
+    checker = Checker(settings)
     with importable(suite):
-        rows = [_checked(entry, settings) for entry in suite.entries]
+        rows = [checker.look(entry) for entry in suite.entries]
     parts = pieces(row.why for row in rows)
     reasons = list(dict.fromkeys(part for row in rows for part in parts.get(row.why, ())))
     table = [["entry", "images", "forward passes", ""]]
@@ -165,51 +168,12 @@ def check(arguments: Namespace, say: Say) -> int:
         for latency in (entry.cost.get("latency") for entry in suite.entries if entry.variant.use)
         if latency
     )
-    wrong = sum(row.outcome == "would fail" for row in rows)
+    wrong = sum(row.outcome == FAILS for row in rows)
     verdict = f"{wrong} would fail" if wrong else "every entry can be run as far as its data are there"
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
     say(f"\n{counts}; {verdict} ({suite.path})")
     lacking = any(row.outcome in LACKING for row in rows)
     return 3 if wrong or (arguments.strict and lacking) else 0
-
-
-LACKING = ("accuracy left empty", "weights missing")
-"""What an entry comes to whose data or weights are not here; the second where only costs are asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What `check` found of an entry: counts as text, and what it lacks or what is wrong."""
-
-    entry: str
-    images: str = "-"
-    passes: str = "-"
-    outcome: str = ""
-    why: str = ""
-
-
-def _checked(entry: Entry, settings: Settings) -> _Checked:
-    """Looks at an entry: its ground truth is read, its network is not built."""
-    from hrbench.evaluate import assemble
-
-    try:
-        if ":" in entry.variant.use:  # code of one's own: whether it can be imported shows only by importing it
-            resolve("hrbench.models", entry.variant.use)
-        parts = assemble(entry, settings, draw=False)
-        if parts.reason:
-            outcome = "costs only" if parts.costs_only else LACKING[entry.dataset is None]
-            return _Checked(entry.name, outcome=outcome, why=parts.reason)
-        for metric in parts.metrics:
-            metric.read_target(parts.dataset.target)
-        if entry.predictions:
-            for metric in parts.metrics:
-                metric.read_predictions(Path(entry.predictions), metric.read_target(parts.dataset.target))
-            return _Checked(entry.name, outcome="predictions are given")
-        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
-    except HrbenchError as error:
-        return _Checked(entry.name, outcome="would fail", why=str(error))
-    passes = sum(map(parts.task.work, samples))
-    return _Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why="; ".join(parts.notes))
 
 
 # --- score, profile --------------------------------------------------------------------------------------------------
@@ -240,13 +204,16 @@ def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.samples import percentile_costs
     from hrbench.evaluate import Settings, build, device_of
     from hrbench.measure import count, latency, parameters, uncounted
+    from hrbench.networks import with_arguments
 
-    variant = _variant(arguments)
+    given = _arguments(arguments.args)
+    variant = with_arguments(_variant(arguments), given)
     height, width = variant.input
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
     values = parameters(net)
-    say(f"{variant.name}, input {height}x{width}\n")
+    args = f", {written(given)}" if given else ""
+    say(f"{variant.name}, input {height}x{width}{args}\n")
     try:
         ledger, noted = count(net, variant)
     except EntryError as error:
@@ -264,6 +231,16 @@ def profile(arguments: Namespace, say: Say) -> int:
     return 0
 
 
+def _arguments(texts: Sequence[str]) -> dict[str, Any]:
+    """Arguments of `--args KEY=VALUE`. Raises UsageError for what is none."""
+    from hrbench.suite_yaml import Problems, assigned
+
+    problems = Problems()
+    given = assigned(texts, "--args", "encoder=resnet50", problems)
+    problems.raise_any()
+    return given
+
+
 def _variant(arguments: Namespace) -> Variant:
     """A catalog row, or a callable with an input size; --input overrides the row's."""
     rows = known().variants
@@ -272,7 +249,9 @@ def _variant(arguments: Namespace) -> Variant:
         row = rows[arguments.model]
         return replace(row, input=size) if size else row
     if ":" not in arguments.model:
-        raise UsageError(f"there is no model {arguments.model!r}: {listing.resolve.suggestion(arguments.model, rows)}")
+        from hrbench.networks import unknown
+
+        raise UsageError(unknown(arguments.model))
     if size is None:
         raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
     sys.path.insert(0, "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hrbench import catalog, resolve
+from hrbench.arguments import is_network, written
 from hrbench.known import known
 from hrbench.models.weight_files import Found, Source, find_weights, source_of
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
@@ -203,15 +204,12 @@ def _figures(row: Mapping[str, Any]) -> list[str]:
     return [*filter(None, [_flat(rest), "; ".join(costs), f"in points: {accuracies}" if points else ""])]
 
 
-def _args(args: Mapping[str, Any], indent: str = "") -> str:
-    """Arguments in one line, those that are networks themselves in lines of their own below."""
-    plain = {key: value for key, value in args.items() if not (isinstance(value, Mapping) and "use" in value)}
-    lines = [indent + _flat(plain)] if plain else []
-    for key, value in args.items():
-        if key not in plain:
-            lines.append(f"{indent}{key}: {value['use']}")
-            lines += [_args(value["args"], indent + "  ")] if value.get("args") else []
-    return "\n".join(lines)
+def _args(args: Mapping[str, Any]) -> str:
+    """Arguments as a suite would have them, in one line; those that are networks themselves in lines of their own."""
+    inner = {key: value for key, value in args.items() if is_network(value)}
+    plain = {key: value for key, value in args.items() if key not in inner}
+    lines = [plain] if plain else []
+    return "\n".join(written(line) for line in [*lines, *({key: value} for key, value in inner.items())])
 
 
 def datasets(pattern: str, data: Path) -> str:

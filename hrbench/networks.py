@@ -50,10 +50,9 @@ def build(
     """
     if isinstance(model, str):
         model = _named(model)
-    model = replace(model, task=task or model.task, input=input or model.input)
-    _check_form(model.name, overrides, model.args)
+    model = with_arguments(replace(model, task=task or model.task, input=input or model.input), overrides)
     found = None if weights is None else _asked_for(model, weights, folder)
-    net = _built(model, laid_over(model.args, overrides), weights=False)
+    net = _built(model, model.args, weights=False)
     if found is not None:
         read_into(net, model, found)
     return net
@@ -76,6 +75,12 @@ def unknown(name: str) -> str:
     if source is not None:
         return f"there is no model {name!r}: a network in a file is named by its source, {source}:{name}"
     return f"there is no model {name!r}: {suggestion(name, catalog.variants())}"
+
+
+def with_arguments(variant: Variant, args: Mapping[str, Any]) -> Variant:
+    """A variant with some arguments in place of, or laid over, its own. Raises UsageError for the form of one."""
+    _check_form(variant.name, args, variant.args)
+    return replace(variant, args=laid_over(variant.args, args))
 
 
 def _check_form(name: str, args: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> None:

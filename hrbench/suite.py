@@ -286,8 +286,8 @@ def _merge(under: Node, over: Node) -> Node:
                 below = Node({"base": below}, below.source, below.line)
             if key == "dataset" and isinstance(below.value, dict):
                 below = unnamed_if_altered(below, node)
-        other = "use" in node.value and "use" in (below.value if isinstance(below.value, dict) else {})
-        if other and node.value["use"].value != below.value["use"].value:  # another network as an argument
+        uses = [side.get("use") for side in (below, node)]
+        if None not in uses and len({str(use and use.value) for use in uses}) == 2:  # another network as an argument
             merged[key] = node
             continue
         merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
@@ -296,21 +296,15 @@ def _merge(under: Node, over: Node) -> Node:
 
 def _override(text: str, problems: Problems) -> Node | None:
     """ "cost.latency.batch=1" as the mapping {cost: {latency: {batch: 1}}}."""
-    source = f"--set {' '.join(text.split())}"
-    key, equals, value = text.partition("=")
-    keys = key.strip().split(".")
-    if not equals or not all(keys):
-        problems.add(Node(None, source), "must be KEY=VALUE, such as cost.latency.batch=1")
+    found = suite_yaml.assignment(text, "--set", "cost.latency.batch=1", problems)
+    if found is None:
         return None
+    keys, node = found
     if keys[0] in ("model", "models", "datasets", "name", "predictions") and len(keys) == 1:
-        problems.add(Node(None, source), f"{key} cannot be the same for every entry; use --only to choose entries")
-        return None
-    before = len(problems.found)
-    node = suite_yaml.value(value, source, problems)
-    if len(problems.found) > before:
+        problems.add(node, f"{keys[0]} cannot be the same for every entry; use --only to choose entries")
         return None
     for part in reversed(keys):
-        node = Node({part: node}, source)
+        node = Node({part: node}, node.source)
     return node
 
 

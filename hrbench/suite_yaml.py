@@ -119,6 +119,39 @@ def value(text: str, source: str, problems: Problems) -> Node:
     return node
 
 
+def assignment(text: str, option: str, such_as: str, problems: Problems) -> tuple[list[str], Node] | None:
+    """KEY=VALUE of a command-line option as the parts of its dotted key and its value; None where it is neither.
+
+    such_as: an example, for the error.
+    """
+    source = f"{option} {' '.join(text.split())}"
+    key, equals, given = text.partition("=")
+    keys = key.strip().split(".")
+    if not equals or not all(keys):
+        problems.add(Node(None, source), f"must be KEY=VALUE, such as {such_as}")
+        return None
+    before = len(problems.found)
+    node = value(given, source, problems)
+    return (keys, node) if len(problems.found) == before else None
+
+
+def assigned(texts: Iterable[str], option: str, such_as: str, problems: Problems) -> dict[str, Any]:
+    """Several KEY=VALUE of one option as a mapping; dotted keys are mappings within it, the last of a key counts."""
+    made: dict[str, Any] = {}
+    for text in texts:
+        found = assignment(text, option, such_as, problems)
+        if found is None:
+            continue
+        (*above, last), node = found
+        place = made
+        for part in above:
+            inner = place.get(part)
+            place[part] = inner if isinstance(inner, dict) else {}
+            place = place[part]
+        place[last] = node.plain()
+    return made
+
+
 class _TooMany(Exception):
     """The document is larger than any suite."""
 
