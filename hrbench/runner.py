@@ -100,7 +100,10 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
     result = replace(result, notes=(*result.notes, *notes))
     for note in result.notes:
         listen(Event("note", entry.name, text=note))
-    listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
+    if result.status == "empty" and result.provenance.get("costs_only") is True:
+        listen(Event("note", entry.name, text="costs only"))  # nothing was asked for, so nothing is left empty
+    else:
+        listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
     return result
 
 

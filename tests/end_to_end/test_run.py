@@ -282,6 +282,9 @@ def test_what_asks_for_costs_only_lacks_nothing(bench, capsys):
     assert main(bench.arguments(suite, "--strict")) == 0
     results = hrbench.load(bench.folder / "run")
     assert all(result.provenance["costs_only"] and len(result.costs) == 6 for result in results)
+    out = capsys.readouterr().out
+    assert "no-data: costs only\n" in out and "left empty" not in out and "empty:" not in out
+    assert "costs only: no data set was asked for" in (bench.folder / "run" / "report.html").read_text()
 
 
 def test_a_fault_of_the_ground_truth_is_known_before_the_network_runs(bench, tiny_suite, capsys, monkeypatch):
