@@ -118,6 +118,28 @@ def test_profile_times_a_network_of_ones_own(bench, capsys, monkeypatch):
     assert "Latency" in out and " ms" in out
 
 
+def test_profile_takes_arguments(capsys):
+    assert main(["profile", "smp:Unet", "--input", "32x32", "--args", "encoder_name=resnet18", "classes=3"]) == 0
+    out = capsys.readouterr().out
+    assert "smp:Unet, input 32x32, encoder_name: resnet18, classes: 3" in out and "14,328,499" in out
+    given = ["--args", "backbone.args.variant=49S", "--args", "backbone.args.norm_eps=1", "--input", "128x128"]
+    assert main(["profile", "retinanet_spinenet_49", *given]) == 2
+    assert "spinenet cannot be called so" in capsys.readouterr().err
+    assert main(["profile", "retinanet_spinenet_49", *given[:2], *given[4:]]) == 0
+    assert '{args: {variant: "49S"}}' in capsys.readouterr().out
+    for wrong, said in (
+        (
+            ["retinanet_spinenet_49", "--args", "backbone.variant=49S"],
+            'backbone: {use: spinenet, args: {variant: "49S"}}',
+        ),
+        (["cls_hrnet_w18", "--args", "classes"], "--args classes: must be KEY=VALUE"),
+        (["cls_hrnet_w18", "--args", "classes=[1"], "--args classes=[1: not YAML"),
+        (["net.onnx"], "named by its source, onnx:net.onnx"),
+    ):
+        assert main(["profile", *wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
 OWN = """
 from torch import nn
 
@@ -148,7 +170,7 @@ def test_profile_of_networks_that_it_does_not_know(bench, capsys, monkeypatch):
     monkeypatch.syspath_prepend(str(bench.folder))
     assert main(["profile", "profiled_nets:Looks", "--input", "32x32"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"Parameters +224", out) and re.search(r"GMACs +- +see below", out)
+    assert re.search(r"Parameters +224", out) and re.search(r"GMACs \[macs\] +- +see below", out)
     assert "no value of GMACs, GFLOPs" in out and "counting operations failed at" in out
     words = ["--input", "32x32", "--task", "detection", "--latency", "--device", "cpu"]
     assert main(["profile", "profiled_nets:Boxes", *words]) == 0
@@ -158,7 +180,7 @@ def test_profile_of_networks_that_it_does_not_know(bench, capsys, monkeypatch):
 def test_profile_at_another_input(capsys):
     assert main(["profile", "pose_hrnet_miniature_coco", "--input", "192x144"]) == 0
     out = capsys.readouterr().out  # of 96x72, 0.045; less than four times that, since 72 is rounded up at 1/32
-    assert "input 192x144" in out and re.search(r"GMACs +0\.177", out)
+    assert "input 192x144" in out and re.search(r"GMACs \[macs\] +0\.177", out)
 
 
 def test_check_looks_and_runs_nothing(bench, tiny_suite, capsys):

@@ -115,14 +115,11 @@ def test_all_about_one(tmp_path: Path) -> None:
 def test_a_network_made_of_networks_is_shown_as_one(tmp_path: Path) -> None:
     lines = listing.models("det_b", "", tmp_path).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("args"))
-    assert [line[4:].rstrip() if i == start else line for i, line in enumerate(lines[start : start + 5], start)] == [
-        "        classes=80, sizes=32 64",
-        "            backbone: resnet",
-        "              depth=50",
-        "              stem: stem",
-        lines[start + 4],
+    assert [lines[start].removeprefix("args").strip(), lines[start + 1].strip()] == [
+        "classes: 80, sizes: [32, 64]",
+        "backbone: {use: resnet, args: {depth: 50, stem: {use: stem}}}",
     ]
-    assert lines[start + 4].startswith("input")
+    assert lines[start + 2].startswith("input")
 
 
 def test_why_a_network_cannot_be_built(tmp_path: Path) -> None:
