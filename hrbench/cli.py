@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         )
 
     _run(command("run", "evaluate a suite, measure its costs, store the results, write the report"))
-    _check(command("check", "parse a suite and look for its data and weights; runs nothing"))
+    _check(command("check", "parse a suite, look for its data and weights, build networks that may fail; runs nothing"))
     _score(command("score", "judge a file of predictions made anywhere"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "hrbench"
 
-GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments"}  # standard library only
+# standard library only
+GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments"}
 LEAVES = {"models", "datasets", "tasks", "metrics", "cost", "report", "store", "suite", "resolve", "environment"}
 LEAVES |= {"catalog", "fetch"}
 FRONT = {"cli", "commands", "__main__"}  # above everything; what lies between it and the leaves wires the leaves
