@@ -72,7 +72,7 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
 def use_text(variant: Variant) -> str:
     """What makes a network, in words; a file by its name, wherever it lies.
 
-    >>> use_text(Variant("a", "onnx:/home/me/a.onnx", "pose", (64, 48))), use_text(Variant("b", "", "pose", (0, 0)))
+    >>> use_text(Variant("a", "onnx:/nets/a.onnx", "pose", (64, 48))), use_text(Variant("b", "", "pose", (0, 0)))
     ('onnx:a.onnx', 'no network: predictions were given')
     """
     path, found = source_path(variant.use), source_of(variant.use)
