@@ -56,7 +56,7 @@ def build(
     """
     from hrbench import evaluate
 
-    return evaluate.build(model, weights, folder, **overrides)
+    return evaluate.build(model, weights, folder, task=task, input=input, **overrides)
 
 
 def load_suite(
@@ -72,7 +72,7 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     """Runs a suite and yields every entry's result when its costs are known; the same call again resumes.
 
     folder: where results are stored, by default runs/<suite>. settings: fields of evaluate.Settings (data, weights,
-    device, workers, verify).
+    device, workers, verify, offline).
     """
     from hrbench import runner
     from hrbench.evaluate import Settings

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import hrbench
 from hrbench import networks, resolve
 from hrbench.evaluate import Settings
 from hrbench.models.weight_files import Found
@@ -101,10 +102,11 @@ def test_a_network_among_arguments_holds_use_and_args_alone(backbone: dict, says
 
 
 def test_what_use_names_is_built_too():
-    assert networks.build("theirs:a:b", width=2, task="pose", input=(64, 48)).out_channels == 2
+    for build in (networks.build, hrbench.build):  # the public one hands on what it is told
+        assert build("theirs:a:b", width=2, task="pose", input=(64, 48)).out_channels == 2
     networks.build("theirs:c")
     assert list(TOLD) == [
-        {"name": "a:b", "task": "pose", "input": (64, 48), "weights": False, "width": 2},
+        *[{"name": "a:b", "task": "pose", "input": (64, 48), "weights": False, "width": 2}] * 2,
         {"name": "c", "task": "", "input": None, "weights": False, "width": 1},
     ]
     assert isinstance(networks.build(f"{__name__}:Taking", backbone=nn.Identity()), Taking)
