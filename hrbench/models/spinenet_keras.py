@@ -9,7 +9,8 @@ model built with min_level=3 and max_level=7. For whoever reads its files:
                             as in checkpoints, between what holds the backbone there and "/.ATTRIBUTES/VARIABLE_VALUE"
         variable.shape      (1, 1, 256, 32)
         variable.key        "blocks.1.resample.0.squeeze.conv.weight" in the state dict of `spinenet`
-    to_torch(array)                                 # kernels from HWIO to OIHW, vectors as they are
+
+Kernels there are (height, width, inputs, outputs); `keys/keras.py` turns them.
 
 Names are given out in the order of construction, which is the order of our keys. The variables, and the numbers in
 paths, follow the order in which Keras keeps layers: those farthest from the outputs first, and at one distance in the
@@ -25,7 +26,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from hrbench.models.spinenet import LEVELS, SCALINGS, SPINENET, Block, spinenet
@@ -75,11 +75,6 @@ def keras_variables(variant: str) -> list[KerasVariable]:
             shape = (*shape[2:], shape[1], shape[0]) if len(shape) == 4 else shape
             listed.append(KerasVariable(name, f"layer_with_weights-{number}/{path}", shape, key))
     return listed
-
-
-def to_torch(value: np.ndarray) -> np.ndarray:
-    """A variable's value as our state dict has it: kernels (h, w, inputs, outputs) -> (outputs, inputs, h, w)."""
-    return np.ascontiguousarray(value.transpose(3, 2, 0, 1)) if value.ndim == 4 else value
 
 
 class _Graph:

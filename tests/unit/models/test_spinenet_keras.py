@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
+from hrbench.models.keys.keras import turned
 from hrbench.models.spinenet import SCALINGS, spinenet
-from hrbench.models.spinenet_keras import keras_variables, to_torch
+from hrbench.models.spinenet_keras import keras_variables
 
 
 @pytest.mark.parametrize("variant", SCALINGS)
@@ -18,13 +18,14 @@ def test_every_key_has_one_variable(variant: str) -> None:
     assert {v.key for v in listed} == {key for key in state if not key.endswith("num_batches_tracked")}
     assert len({v.key for v in listed}) == len({v.name for v in listed}) == len({v.path for v in listed}) == len(listed)
     for variable in listed:
-        assert to_torch(np.broadcast_to(0.0, variable.shape)).shape == state[variable.key].shape
+        there = torch.empty(variable.shape, device="meta")
+        assert turned(variable.key, there).shape == state[variable.key].shape
 
 
 def test_kernels_are_turned() -> None:
-    kernel = np.random.default_rng(0).standard_normal((3, 3, 5, 7))
-    turned = to_torch(kernel)
-    assert turned.shape == (7, 5, 3, 3)
-    assert turned[6, 4, 0, 2] == kernel[0, 2, 4, 6]
-    vector = np.arange(3.0)
-    assert to_torch(vector) is vector
+    kernel = torch.randn(3, 3, 5, 7)
+    ours = turned("blocks.0.conv.weight", kernel)
+    assert ours.shape == (7, 5, 3, 3)
+    assert ours[6, 4, 0, 2] == kernel[0, 2, 4, 6]
+    vector = torch.arange(3.0)
+    assert turned("blocks.0.bn.weight", vector) is vector
