@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from hrbench.types import Item, Prediction, Quantity, Sample, Score, State
 
-if TYPE_CHECKING:
-    import numpy as np
-
 
 class DataSet(Protocol):
-    """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing."""
+    """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing.
+
+    What may be there beside the members below: `scheme` (a KeypointScheme or ClassScheme); `server`, one sentence on
+    who judges predictions where no ground truth is public ("" elsewhere), and with it
+    `submit(predictions, folder) -> Path`, which writes the archive that this server takes from
+    {metric name: prediction file}; `facts() -> {what: count}` and `look(sample) -> [fault]`, which decodes a sample
+    with its annotation, for `hrbench datasets NAME --check`.
+    """
 
     task: str
 
@@ -49,8 +53,10 @@ class DataSet(Protocol):
 class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`; picklable.
 
-    The class names its protocol, a frozen dataclass, in the attribute `Protocol`. A task that can draw also offers
-    `rows(predictions: Path, samples) -> {sample id: rows}` and `draw(sample, rows, path)`.
+    The class names its protocol, a frozen dataclass, in the attribute `Protocol`; where there are several of them, in
+    `protocols`, a tuple of instances that differ in name, and `usual(use) -> name` may say which one a network of that
+    `use` is evaluated by. A task that can draw also offers `rows(predictions: Path, samples) -> {sample id: rows}`, of
+    the first metric's prediction file, and `draw(sample, rows, path)`.
     """
 
     def work(self, sample: Sample) -> int:
@@ -61,11 +67,11 @@ class Task(Protocol):
         """The network's inputs for one image, possibly none. NumPy only: runs in a worker."""
         ...
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Any, items: Sequence[Item]) -> list[Any]:
         """One raw output for each item of a batch of equal shapes; owns flip, scales and windows."""
         ...
 
-    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction:
         """All items of one image to its prediction, in the original image's frame; suppression is here."""
         ...
 
@@ -73,7 +79,8 @@ class Task(Protocol):
 class Metric(Protocol):
     """Predictions and a target -> state -> scores.
 
-    oracle: what `verify` runs, in words. main: the quantity that stands for the metric where there is room for one.
+    prediction_file: name in an entry's folder; one without an ending is a folder of files. oracle: what `verify` runs,
+    in words. main: the quantity that stands for the metric where there is room for one.
     `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
     """
 

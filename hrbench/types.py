@@ -116,8 +116,11 @@ class Variant:
     values in [0, 1]. weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
     parameters: the known count, checked by a test. published: where the literature's row is, e.g.
     {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"}.
-    title: how a table calls it ("HRNet-W32"). miniature: labelled as such wherever it appears. absent: why no network
-    can be built from this row (its papers leave out what one would have to know), in one sentence; "" for all others.
+    title: how a table calls it ("HRNet-W32"). protocol: settings of its task's protocol that come with the network
+    ({"name": "hrnet-ocr"}), laid under those of a suite. metrics: those of the data set's that it can be judged by, ()
+    for all (a detector without masks has no mask AP). miniature: labelled as such wherever it appears. absent: why no
+    network can be built from this row (its papers leave out what one would have to know), in one sentence; "" for all
+    others.
 
     A value of `args` that is a mapping with `use` is a network too (the backbone of a detector): it is built first,
     and what it is called with is its own `args`.
@@ -135,6 +138,8 @@ class Variant:
     parameters: int | None = None
     published: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
     miniature: bool = False
     absent: str = ""
 
@@ -146,7 +151,11 @@ class DatasetRow:
     use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root`
     is the folder given by --data. metrics: names of `hrbench.metrics`. draw: "module:function" that draws a
     miniature below `root` when it is not there. home: where a person gets the real data, in words. fixed: settings of
-    the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes).
+    the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes). protocols: name of a
+    protocol -> its settings as published for this data set (sizes, scales), laid under those of network and suite.
+    downloads: files that are free to fetch, each a mapping of address, unpack ("" for a plain file: `into` is its path;
+    else the archive's members below `into`), into (a folder below the data set's) and, where known, digest
+    ("sha256:..." or "md5:...") and bytes.
     """
 
     name: str
@@ -158,6 +167,8 @@ class DatasetRow:
     draw: str = ""
     home: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    downloads: tuple[Mapping[str, Any], ...] = ()
     miniature: bool = False
 
 
@@ -169,9 +180,10 @@ class Entry:
     the network with them), or None (first source found).
     dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
     "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
-    None} or None}. batch: images or crops per forward pass while evaluating. limit: evaluate only the first N images.
-    predictions: absolute path of a file of predictions that is judged in place of running a network; "" where there is
-    one to run. where: "file:line" in the suite, for messages.
+    None} or None}. batch: images or crops per forward pass while evaluating, or "auto" to find out. limit: evaluate
+    only the first N images. predictions: absolute path of a file (a folder, where the format is one) of predictions
+    that is judged in place of running a network; "" where there is one to run. where: "file:line" in the suite, for
+    messages.
     """
 
     name: str
@@ -181,7 +193,7 @@ class Entry:
     metrics: tuple[str, ...]
     cost: Mapping[str, Any]
     weights: str | None = None
-    batch: int = 16
+    batch: int | Literal["auto"] = 16
     limit: int | None = None
     seed: int = 0
     dtype: str = "float32"
@@ -211,7 +223,8 @@ class Suite:
 class Known:
     """What an installation knows, handed to `load_suite` so that it imports no other leaf.
 
-    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
+    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set. named: (task, `use` of
+    the network) -> the task's protocols by name, the one for such a network first.
     exists: (entry-point group, name) -> whether it can be resolved.
     arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
     that cannot be told; told from the source, without importing it.
@@ -223,6 +236,7 @@ class Known:
     metrics: tuple[str, ...]
     exists: Callable[[str, str], bool]
     arguments: Callable[[str, str, Sequence[str]], tuple[str, ...] | None] = lambda group, name, folders: None
+    named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
 
 
 # --- what flows through an evaluation --------------------------------------------------------------------------------
@@ -233,7 +247,8 @@ class Sample:
     """One image with what the protocol needs of its annotation.
 
     id: the data set's own image id. size: (width, height) as annotated, or None. group: a city, or "".
-    content: what the task's `prepare` takes; pose: a tuple of `Person`.
+    content: what the task's `prepare` takes; pose: a tuple of `Person`; classification: None, or the box (x, y, width,
+    height) in pixels to look at alone; segmentation and detection: None.
     """
 
     id: int | str
@@ -277,6 +292,21 @@ class KeypointScheme:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassScheme:
+    """The classes of a segmentation, detection or classification data set, in the order of a network's outputs.
+
+    names: C names. ids: what stands for each in the set's own files (label ids of Cityscapes, category ids of COCO,
+    synsets by position of ImageNet: then 0..C-1). palette: C colours (red, green, blue), 0 to 255; () for none.
+    flip_pairs: (left, right) indices exchanged by a mirror (LIP).
+    """
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...] = ()
+    palette: tuple[tuple[int, int, int], ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One network input: `image` uint8 (H, W, 3) in the variant's colour order, and what `finish` needs to undo it."""
 
@@ -287,7 +317,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was predicted for one image, in its own frame; pose: a list of COCO results rows (dicts)."""
+    """What was predicted for one image, in its own frame.
+
+    Pose and detection: a list of COCO results rows (dicts); segmentation: class indices (H, W) uint8, or uint16 of more
+    than 255 classes; classification: (class indices (k,), scores (k,)), best first.
+    """
 
     sample: int | str
     value: Any
