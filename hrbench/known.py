@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from hrbench import catalog, resolve
-from hrbench.types import EntryError, Known
+from hrbench.suite_protocols import laid_over
+from hrbench.types import DatasetRow, EntryError, Known, Variant
 
 
 def known() -> Known:
@@ -18,7 +20,27 @@ def known() -> Known:
         metrics=resolve.names("hrbench.metrics"),
         exists=resolve.exists,
         arguments=resolve.arguments,
+        named=named_protocols,
     )
+
+
+def named_protocols(task: str, use: str) -> dict[str, Any]:
+    """A task's protocols by name, instances of its dataclass; first the one that a network of this `use` usually has.
+
+    Raises KeyError for an unknown task, EntryError where it does not import or has no protocol.
+    """
+    kind = Protocols()[task]
+    offered = resolve.resolve("hrbench.tasks", task)
+    protocols = {each.name: each for each in getattr(offered, "protocols", (kind(),))}
+    usual = offered.usual(use) if hasattr(offered, "usual") else next(iter(protocols))
+    return {usual: protocols[usual], **protocols}
+
+
+def protocol_for(row: DatasetRow, variant: Variant | None = None) -> dict[str, Any]:
+    """Every field of the protocol by which a data set is evaluated where no suite says anything else."""
+    named = named_protocols(row.task, "" if variant is None else variant.use)
+    own = "" if variant is None else variant.protocol.get("name", "")
+    return laid_over(named.get(own) or next(iter(named.values())), variant, row)
 
 
 class Protocols(Mapping[str, type]):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hrbench import catalog, resolve
 from hrbench.arguments import is_network, written
-from hrbench.known import known
+from hrbench.known import protocol_for
 from hrbench.models.weight_files import Found, Source, find_weights, source_of
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
 from hrbench.units import amount, exact, interval, show, size, with_unit
@@ -227,9 +226,8 @@ def datasets(pattern: str, data: Path) -> str:
 
 def missing(row: DatasetRow, data: Path) -> list[str]:
     """What of a data set the default protocol of its task lacks on this disk, in sentences."""
-    protocol = {**asdict(known().protocols[row.task]()), **row.fixed}
     try:
-        return resolve.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol)
+        return resolve.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
     except HrbenchError as error:
         return [str(error)]
 

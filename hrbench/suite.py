@@ -272,9 +272,9 @@ def _merge(under: Node, over: Node) -> Node:
     "cost: {latency: {batch: 8}}" keeps the rest of the cost. "dataset: {split: train2017}" changes the split of the
     data set underneath, be it given by name or in place, while "dataset: {use: ...}" is another one.
     """
-    merged = dict(under.value)
+    merged = {key: _spelt_out(key, node) for key, node in under.value.items()}
     for key, node in over.value.items():
-        below = merged.get(key)
+        below, node = merged.get(key), _spelt_out(key, node)
         if below is None or not isinstance(node.value, dict):
             merged[key] = node
             continue
@@ -292,6 +292,13 @@ def _merge(under: Node, over: Node) -> Node:
             continue
         merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
     return Node(merged, over.source if over.line else under.source, over.line or under.line)
+
+
+def _spelt_out(key: str, node: Node) -> Node:
+    """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings."""
+    if key == "protocol" and isinstance(node.value, str):
+        return Node({"name": node}, node.source, node.line)
+    return node
 
 
 def _override(text: str, problems: Problems) -> Node | None:
@@ -340,8 +347,13 @@ def _differences(one: Entry, other: Entry) -> Iterator[str]:
     """In what an entry differs from another of the same variant, most telling first."""
     if one.dataset != other.dataset:
         yield one.dataset.name if one.dataset is not None else "costs"
+    named = one.protocol.get("name") == other.protocol.get("name")
+    if not named:
+        yield str(one.protocol.get("name"))
     for key, value in one.protocol.items():
-        if value != other.protocol.get(key):
+        # a protocol brings its settings along, and a data set sizes and scales: their names stand there already
+        kinds = (bool, str, int, float, list) if named and one.dataset == other.dataset else (bool,)
+        if key not in ("name", "version") and isinstance(value, kinds) and value != other.protocol.get(key):
             yield f"{key}-{str(value).lower()}"
     if one.weights != other.weights:
         yield Path(one.weights or "found").stem

@@ -6,12 +6,8 @@ reading of a suite finds all its errors.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from hrbench.names import (
     FILE_SOURCES,
@@ -19,16 +15,12 @@ from hrbench.names import (
     source_of,
     suggestion,
 )
-from hrbench.suite_context import Context, explained
+from hrbench.suite_context import Context
 from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite_models import named_as, variant, without_network
+from hrbench.suite_protocols import protocol
 from hrbench.suite_yaml import Node
-from hrbench.types import DatasetRow, Entry, HrbenchError, Variant
-
-FIXED = ("name", "version")  # of a protocol: only its author changes them
-TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
-"""Tasks whose networks can be costed, whether or not there is a protocol yet to evaluate them by."""
-
+from hrbench.types import DatasetRow, Entry, Variant
 
 # --- data sets -------------------------------------------------------------------------------------------------------
 
@@ -77,76 +69,19 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     return DatasetRow(**{"name": dataset_name(called, args), **given}, args=args)
 
 
-# --- protocol, metrics, weights, cost --------------------------------------------------------------------------------
+# --- metrics, weights, cost ------------------------------------------------------------------------------------------
 
 
-def protocol(
-    node: Node | None, at: Node, task: str, context: Context, costs_only: bool = False
-) -> dict[str, Any] | None:
-    """Every field of the task's protocol: those given, the defaults of the others. `at` is where the entry stands.
+def metrics(
+    node: Node | None, at: Node, row: DatasetRow | None, made: Variant | None, context: Context
+) -> tuple[str, ...]:
+    """What predictions are judged by: as given, or the data set's own, which stands at `at`.
 
-    costs_only: whether no data set is asked for; a task without a protocol then has no settings.
+    Of the data set's own those stay out that the network's row says it cannot be judged by.
     """
-    try:
-        kind = context.known.protocols.get(task)
-    except HrbenchError as error:  # a task that does not import
-        context.problems.add(at, str(error))
-        return None
-    if kind is None and costs_only and task in TASKS:  # nothing is evaluated, so nothing needs to be settled
-        return {}
-    if kind is None and task in TASKS:
-        context.problems.add(at, f"{task} has no protocol in this version: leave dataset out to measure costs")
-        return None
-    if kind is None:
-        context.problems.add(at, f"no task is called {task!r}; {suggestion(task, [*context.known.protocols])}")
-        return None
-    settings = {field.name: field for field in fields(kind)}
-    filled = {name: _default(field) for name, field in settings.items()}
-    types = get_type_hints(kind)
-    may = [name for name in settings if name not in FIXED]
-    fine = True
-    for name, value in (node.value if node is not None else {}).items():
-        if name not in may:
-            hint = f"{name} is not for suites to set" if name in FIXED else suggestion(name, may)
-            context.problems.add(value, f"the protocol of task {task} has no setting {name!r}; {hint}")
-            fine = False
-            continue
-        try:  # through JSON, where a list may be a tuple, yet "16" is no number
-            made = TypeAdapter(types[name]).validate_json(json.dumps(value.plain()), strict=True)
-        except ValidationError as error:
-            context.problems.add(value, f"protocol.{name} {explained(error.errors()[0], value.plain())}")
-            fine = False
-            continue
-        filled[name] = _jsonable(made)
-        words = _words(types[name])
-        if words and isinstance(made, str) and made not in words and not any(mark in made for mark in "./\\"):
-            hint = suggestion(made, words)
-            context.problems.add(value, f"protocol.{name} {made!r} is no file (those have an ending); {hint}")
-            fine = False
-    return filled if fine else None
-
-
-def _words(kind: Any) -> tuple[str, ...]:
-    """The words of `Literal[...] | str`, a setting that is one of them or a file."""
-    parts = get_args(kind)
-    if str not in parts:
-        return ()
-    return tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-
-
-def _default(field: Field[Any]) -> Any:
-    return _jsonable(field.default_factory() if field.default_factory is not MISSING else field.default)
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return [_jsonable(item) for item in value]
-    return value
-
-
-def metrics(node: Node | None, at: Node, row: DatasetRow | None, context: Context) -> tuple[str, ...]:
-    """What predictions are judged by: as given, or the data set's own, which stands at `at`."""
     own = () if row is None else tuple(row.metrics)
+    if made is not None and made.metrics:
+        own = tuple(name for name in own if name in made.metrics) or own
     names = own if node is None else tuple(node.plain())
     for name in names:
         if name not in context.known.metrics and not context.exists("hrbench.metrics", name):
@@ -221,8 +156,8 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         )
     plain = node.plain()
     task = made.task if made is not None else row.task if row is not None else None
-    settings = None if task is None else protocol(node.get("protocol"), node, task, context, costs_only=not wanted)
-    judged = metrics(node.get("metrics"), data or node, row, context)
+    settings = None if task is None else protocol(node.get("protocol"), node, task, context, made, row)
+    judged = metrics(node.get("metrics"), data or node, row, made, context)
     source = weights(node.get("weights"), made, context) if given is None else None
     if made is None or settings is None or (wanted and row is None):
         return None
@@ -232,7 +167,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         name=plain.get("name", ""),
         variant=made,
         dataset=row,
-        protocol={**settings, **row.fixed} if row is not None and settings else settings,
+        protocol=settings,
         metrics=judged,
         cost=cost(plain.get("cost")),
         weights=source,

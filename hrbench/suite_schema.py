@@ -27,6 +27,10 @@ def _fields_or_name(value: Any) -> str:
     return FIELDS if isinstance(value, dict) else NAME
 
 
+def _one_or_name(value: Any) -> str:
+    return NAME if isinstance(value, str) else ONE
+
+
 def _fields_or_bool(value: Any) -> str:
     return FIELDS if isinstance(value, dict) else BOOL
 
@@ -138,8 +142,13 @@ class Common(Strict):
     dataset: Dataset | None = Field(
         None, description='Name of a data set, or its fields in place; "none" or left out: costs only.'
     )
-    protocol: dict[str, Any] | None = Field(
-        None, description="Settings of the task's protocol.", json_schema_extra={"known": "protocols"}
+    protocol: (
+        Annotated[Annotated[str, Tag(NAME)] | Annotated[dict[str, Any], Tag(FIELDS)], Discriminator(_fields_or_name)]
+        | None
+    ) = Field(
+        None,
+        description="Name of one of the task's protocols, or its settings, `name` among them.",
+        json_schema_extra={"known": "protocols"},
     )
     metrics: Annotated[list[Annotated[str, _names("metrics")]], Field(min_length=1)] | None = Field(
         None, description="What predictions are judged by; the data set's own metrics if left out."
@@ -151,8 +160,13 @@ class Common(Strict):
         '"own" (a callable of one\'s own returns the network with them); left out, the first source found under '
         "--weights.",
     )
-    batch: Positive | None = Field(
-        None, description="Images or crops per forward pass while evaluating; 16 if left out."
+    batch: (
+        Annotated[Annotated[Positive, Tag(ONE)] | Annotated[Literal["auto"], Tag(NAME)], Discriminator(_one_or_name)]
+        | None
+    ) = Field(
+        None,
+        description='Images or crops per forward pass while evaluating, 16 if left out; "auto": as many as are worth '
+        "while and fit into memory.",
     )
     dtype: Dtype | None = Field(None, description="Precision while evaluating; float32 if left out.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(None, description="Seed of all that is drawn.")
@@ -223,14 +237,17 @@ def schema(known: Known) -> dict[str, Any]:
             "examples": sorted({key for row in known.variants.values() for key in row.weights} | {"none", "own"})
         },
     }
-    protocols = [_protocol_schema(known.protocols[task]) for task in sorted(known.protocols)]
-    return _filled(content, {**named, "protocols": {"anyOf": protocols}})
+    protocols = {task: {named.name for named in known.named(task, "").values()} for task in sorted(known.protocols)}
+    shapes = [_protocol_schema(known.protocols[task], sorted(names)) for task, names in protocols.items()]
+    named["protocols"] = {"anyOf": [{"enum": sorted(set().union(*protocols.values()))}, *shapes]}
+    return _filled(content, named)
 
 
-def _protocol_schema(protocol: type) -> dict[str, Any]:
-    """Schema of a protocol's settings: all its fields but the two that only its author changes."""
+def _protocol_schema(protocol: type, names: Sequence[str]) -> dict[str, Any]:
+    """Schema of a protocol's settings: all its fields but the version, which only its author changes."""
     made = TypeAdapter(protocol).json_schema()
-    made["properties"] = {key: part for key, part in made["properties"].items() if key not in ("name", "version")}
+    made["properties"] = {key: part for key, part in made["properties"].items() if key != "version"}
+    made["properties"]["name"] = {"enum": list(names) or [protocol().name]}
     made["additionalProperties"] = False
     made["description"] = " ".join((protocol.__doc__ or "").split())
     return made
@@ -250,7 +267,7 @@ def _filled(part: Any, named: dict[str, Any]) -> Any:
         part = {**left[0], **part} if len(left) == 1 else {**part, "anyOf": left}
     kind = part.pop("known", None)
     if kind == "protocols":
-        return {key: item for key, item in part.items() if key not in ("type", "additionalProperties")} | named[kind]
+        return {key: item for key, item in part.items() if key in ("title", "description")} | named[kind]
     return part if kind is None else {**part, **named[kind]}
 
 
