@@ -24,6 +24,7 @@ the pixel that its convention adds to each side counts for less; mmdet3's IoU kn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ from hrbench.models.anchors import cell_anchors, grid_anchors
 from hrbench.models.boxes import Convention, decode, detections, extent, full, positive, suppress
 from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
 from hrbench.models.fpn import named_conv
-from hrbench.models.roi import paste, region_features
+from hrbench.models.roi import FINEST, paste, region_features
 from hrbench.types import UsageError
 
 STDS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
@@ -44,29 +45,91 @@ ROI_LEVELS, BOX_CELLS, MASK_CELLS = 4, 7, 14
 Sizes = Sequence[tuple[int, int]]
 
 
-def faster_rcnn(backbone: nn.Module, classes: int = 80, convention: Convention = "mmdet3") -> RCNN:
+def faster_rcnn(
+    backbone: nn.Module,
+    classes: int = 80,
+    convention: Convention = "mmdet3",
+    anchor_scale: float = 8.0,
+    proposals: int | None = None,
+    finest: float = FINEST,
+    hidden: int = 1024,
+) -> RCNN:
     """Faster R-CNN: a list of images (3, h, w), normalised, of any sizes -> a list of dicts, see `RCNN`.
 
     backbone: with attributes `channels` (one number for all levels) and `strides`, at least four levels, finest first:
-    a new one, which becomes part of the detector. Raises UsageError for one that does not fit, and for a convention
-    that there is not. Weights are drawn as mmdet draws them.
+    a new one, which becomes part of the detector. All else is for small images and narrow networks, see `Made`. Raises
+    UsageError for a backbone that does not fit, for a convention that there is not, and for sizes that make no network.
+    Weights are drawn as mmdet draws them.
     """
-    return RCNN("faster_rcnn", backbone, classes, convention, cascade=False, masks=False)
+    made = Made(anchor_scale, proposals, finest, hidden)
+    return RCNN("faster_rcnn", backbone, classes, convention, cascade=False, masks=False, made=made)
 
 
-def mask_rcnn(backbone: nn.Module, classes: int = 80, convention: Convention = "mmdet3") -> RCNN:
+def mask_rcnn(
+    backbone: nn.Module,
+    classes: int = 80,
+    convention: Convention = "mmdet3",
+    anchor_scale: float = 8.0,
+    proposals: int | None = None,
+    finest: float = FINEST,
+    hidden: int = 1024,
+    mask_hidden: int = 256,
+) -> RCNN:
     """Mask R-CNN: as `faster_rcnn`, and a mask for each box."""
-    return RCNN("mask_rcnn", backbone, classes, convention, cascade=False, masks=True)
+    made = Made(anchor_scale, proposals, finest, hidden, mask_hidden)
+    return RCNN("mask_rcnn", backbone, classes, convention, cascade=False, masks=True, made=made)
 
 
-def cascade_rcnn(backbone: nn.Module, classes: int = 80, convention: Convention = "mmdet3") -> RCNN:
+def cascade_rcnn(
+    backbone: nn.Module,
+    classes: int = 80,
+    convention: Convention = "mmdet3",
+    anchor_scale: float = 8.0,
+    proposals: int | None = None,
+    finest: float = FINEST,
+    hidden: int = 1024,
+) -> RCNN:
     """Cascade R-CNN: as `faster_rcnn`, with three box heads in a row."""
-    return RCNN("cascade_rcnn", backbone, classes, convention, cascade=True, masks=False)
+    made = Made(anchor_scale, proposals, finest, hidden)
+    return RCNN("cascade_rcnn", backbone, classes, convention, cascade=True, masks=False, made=made)
 
 
-def cascade_mask_rcnn(backbone: nn.Module, classes: int = 80, convention: Convention = "mmdet3") -> RCNN:
+def cascade_mask_rcnn(
+    backbone: nn.Module,
+    classes: int = 80,
+    convention: Convention = "mmdet3",
+    anchor_scale: float = 8.0,
+    proposals: int | None = None,
+    finest: float = FINEST,
+    hidden: int = 1024,
+    mask_hidden: int = 256,
+) -> RCNN:
     """Cascade Mask R-CNN: as `cascade_rcnn`, and a mask for each box."""
-    return RCNN("cascade_mask_rcnn", backbone, classes, convention, cascade=True, masks=True)
+    made = Made(anchor_scale, proposals, finest, hidden, mask_hidden)
+    return RCNN("cascade_mask_rcnn", backbone, classes, convention, cascade=True, masks=True, made=made)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The sizes of a detector; the defaults are those of every published one.
+
+    anchor_scale: side of a square anchor, in strides of its level. proposals: kept of each level and after their
+    suppression; None as the convention has it. finest: boxes with sides below twice this many pixels are read from
+    the finest level (`roi.level_of`). hidden: width of a box head; mask_hidden: of a mask head.
+    """
+
+    anchor_scale: float = 8.0
+    proposals: int | None = None
+    finest: float = FINEST
+    hidden: int = 1024
+    mask_hidden: int = 256
+
+    def check(self, who: str) -> None:
+        """Raises UsageError for sizes that make no detector."""
+        for name in ("anchor_scale", "proposals", "finest", "hidden", "mask_hidden"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{who}: {name} {value!r} was given; it is above 0.")
 
 
 class RCNN(nn.Module):
@@ -78,17 +141,26 @@ class RCNN(nn.Module):
     """
 
     def __init__(
-        self, who: str, network: nn.Module, classes: int, convention: Convention, cascade: bool, masks: bool
+        self,
+        who: str,
+        network: nn.Module,
+        classes: int,
+        convention: Convention,
+        cascade: bool,
+        masks: bool,
+        made: Made = Made(),
     ) -> None:
         super().__init__()
         extent(convention)
+        made.check(who)
         channels, self.strides = levels_of(network, who, ROI_LEVELS)
         if classes < 1:
             raise UsageError(f"{who}: classes {classes} was given; there is at least 1 beside the background.")
         self.convention: Convention = convention
+        self.anchor_scale, self.proposals = made.anchor_scale, made.proposals or PROPOSALS[convention]
         self.backbone, self.neck = backbone_and_neck(network)
         self.rpn_head = RPNHead(channels)
-        self.roi_head = RoIHead(channels, classes, convention, cascade, masks)
+        self.roi_head = RoIHead(channels, classes, convention, cascade, masks, made)
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         batch, sizes = pad_together(images)
@@ -101,13 +173,21 @@ class RCNN(nn.Module):
 
     def propose(self, features: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """Feature maps of a batch and its images' (h, w) -> the boxes (M, 4) of each that are worth a look."""
-        most = PROPOSALS[self.convention]
-        logits, deltas = self.rpn_head(features)
-        cells = [cell_anchors(stride, self.convention) for stride in self.strides]
-        anchors = [
+        return self.select_proposals(*self.rpn_head(features), self.anchors(features), sizes)
+
+    def anchors(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The anchors of each level, (h x w x A, 4): row by row, those of a cell innermost."""
+        cells = [cell_anchors(stride, self.convention, (self.anchor_scale,)) for stride in self.strides]
+        return [
             grid_anchors(cell.to(full(feature[:0])), feature.shape[-2:], stride)
             for cell, feature, stride in zip(cells, features, self.strides, strict=True)
         ]
+
+    def select_proposals(
+        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], anchors: Sequence[Tensor], sizes: Sizes
+    ) -> list[Tensor]:
+        """What the proposal head says of each level, its anchors and the images' (h, w) -> the boxes (M, 4) of each."""
+        most = self.proposals
         results = []
         for image, size in enumerate(sizes):
             boxes, scores, levels = [], [], []
@@ -163,16 +243,26 @@ class RPNHead(nn.Module):
 class RoIHead(nn.Module):
     """Proposals -> classified boxes, by one box head or three in a row, and their masks."""
 
-    def __init__(self, channels: int, classes: int, convention: Convention, cascade: bool, masks: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        convention: Convention,
+        cascade: bool,
+        masks: bool,
+        made: Made = Made(),
+    ) -> None:
         super().__init__()
         self.convention: Convention = convention
-        self.classes = classes
+        self.classes, self.finest = classes, made.finest
         outputs = classes + (convention == "mmdet1")  # mmdet 1 regresses boxes and masks of the background too
-        heads = [BoxHead(channels, classes, 1 if cascade else outputs) for _ in STDS[: 3 if cascade else 1]]
+        heads = [
+            BoxHead(channels, classes, 1 if cascade else outputs, made.hidden) for _ in STDS[: 3 if cascade else 1]
+        ]
         self.bbox_head = nn.ModuleList(heads) if cascade else heads[0]
         self.mask_head: nn.Module | None = None
         if masks:
-            makers = [MaskHead(channels, outputs) for _ in heads]
+            makers = [MaskHead(channels, outputs, made.mask_hidden) for _ in heads]
             self.mask_head = nn.ModuleList(makers) if cascade else makers[0]
 
     @property
@@ -198,7 +288,7 @@ class RoIHead(nn.Module):
         refined = proposals
         for head, stds in zip(heads, STDS, strict=False):
             proposals = refined
-            logits, deltas = head(region_features(maps, strides, proposals, BOX_CELLS, self.convention))
+            logits, deltas = head(region_features(maps, strides, proposals, BOX_CELLS, self.convention, self.finest))
             total = logits if total is None else total + logits
             counts = [len(each) for each in proposals]
             moved = [
@@ -224,9 +314,8 @@ class RoIHead(nn.Module):
         """Puts `masks` beside the boxes of each image."""
         levels = range(min(ROI_LEVELS, len(features)))
         boxes = [each["boxes"] for each in found]
-        regions = region_features(
-            [features[i] for i in levels], [strides[i] for i in levels], boxes, MASK_CELLS, self.convention
-        )
+        maps, strides = [features[i] for i in levels], [strides[i] for i in levels]
+        regions = region_features(maps, strides, boxes, MASK_CELLS, self.convention, self.finest)
         labels = torch.cat([each["labels"] for each in found]) + (self.convention == "mmdet1")
         rows = torch.arange(len(labels), device=labels.device)
         heads = self.mask_heads

@@ -46,6 +46,7 @@ def retinanet(
     scales: int = 3,
     classes: int = 91,
     activation: Activation = "relu",
+    divisor: int | None = None,
 ) -> RetinaNet:
     """RetinaNet: a list of images (3, h, w), normalised, -> a list of {boxes, scores, labels}, at most 100 of each.
 
@@ -56,32 +57,36 @@ def retinanet(
     backbone: images (N, 3, H, W) -> feature maps, finest first, all of one width, with `channels` and `strides`.
     convs, width: of each of the two towers; width is the backbone's where it is not given. anchor_size: in strides.
     scales: anchor sizes within an octave. classes: with the background. activation: relu (protocols A and B of the
-    paper) or swish (protocol C), of the head; the backbone has its own. Raises UsageError for values that make no
-    network.
+    paper) or swish (protocol C), of the head; the backbone has its own. divisor: squares are filled up to a multiple of
+    it; None for the coarsest stride, as officially (small images fill less with 32). Raises UsageError for values that
+    make no network.
     """
     channels, strides = levels_of(backbone, "retinanet", 1)
     width = channels if width is None else width
     check_choices("retinanet", activation, "tf2")
-    if min(convs, width, scales) < 1 or classes < 2 or anchor_size <= 0:
+    divisor = strides[-1] if divisor is None else divisor
+    if min(convs, width, scales, divisor) < 1 or classes < 2 or anchor_size <= 0:
         raise UsageError(
             f"retinanet: {convs} convolutions of {width} channels, anchors of size {anchor_size} at {scales} scales, "
-            f"{classes} classes were given; sizes and counts are positive, and classes count the background."
+            f"{classes} classes, divisor {divisor} were given; sizes and counts are positive, and classes count the "
+            "background."
         )
     anchors = Anchors(strides, anchor_size, scales)
     head = RetinaNetHead(channels, width, convs, anchors, classes, activation)
-    return RetinaNet(backbone, head, anchors, classes)
+    return RetinaNet(backbone, head, anchors, classes, divisor)
 
 
 class RetinaNet(nn.Module):
     """`retinanet` says what it is."""
 
-    def __init__(self, backbone: nn.Module, head: RetinaNetHead, anchors: Anchors, classes: int) -> None:
+    def __init__(self, backbone: nn.Module, head: RetinaNetHead, anchors: Anchors, classes: int, divisor: int) -> None:
         super().__init__()
         self.backbone, self.head, self.anchors, self.classes = backbone, head, anchors, classes
+        self.divisor = divisor
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}
-        for places, batch in squares(images, self.anchors.strides[-1]):
+        for places, batch in squares(images, self.divisor):
             features = self.backbone(batch)
             logits, deltas = self.head(features)
             scores = precise(torch.cat([flat(x, self.classes) for x in logits], dim=1)).sigmoid()[..., 1:]  # (N, A, 90)

@@ -20,13 +20,13 @@ FINEST = 56
 """A box of this many pixels squared, or up to twice as long, is read from the finest level."""
 
 
-def level_of(boxes: Tensor, levels: int, convention: Convention) -> Tensor:
-    """Level that each box (M, 4) reads: int64 (M,), 0 for sides below 112 pixels, one more with every doubling.
+def level_of(boxes: Tensor, levels: int, convention: Convention, finest: float = FINEST) -> Tensor:
+    """Level that each box (M, 4) reads: int64 (M,), 0 for sides below 2 x finest pixels, one more with every doubling.
 
     Lin et al., Feature Pyramid Networks, CVPR 2017, equation 1, with k0 such that 224 pixels read level 2 of 4.
     """
     side = (boxes[:, 2:] - boxes[:, :2] + extent(convention)).prod(dim=1).sqrt()
-    return torch.floor(torch.log2(side / FINEST + 1e-6)).clamp(0, levels - 1).long()
+    return torch.floor(torch.log2(side / finest + 1e-6)).clamp(0, levels - 1).long()
 
 
 def region_features(
@@ -35,6 +35,7 @@ def region_features(
     boxes: Sequence[Tensor],
     output: int,
     convention: Convention,
+    finest: float = FINEST,
 ) -> Tensor:
     """RoIAlign of each box on its level: maps (N, C, h, w), N boxes (M_i, 4) -> (sum of M_i, C, output, output).
 
@@ -43,7 +44,7 @@ def region_features(
     """
     images = torch.cat([box.new_full((len(box), 1), i) for i, box in enumerate(boxes)])
     every = torch.cat(list(boxes))
-    level = level_of(every, len(features), convention)
+    level = level_of(every, len(features), convention, finest)
     result = features[0].new_zeros(len(every), features[0].shape[1], output, output)
     for i, (feature, stride) in enumerate(zip(features, strides, strict=True)):
         (chosen,) = torch.nonzero(level == i, as_tuple=True)
