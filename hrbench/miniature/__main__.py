@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train.add_argument("--out", type=Path, help="the weights file to write (default: the one that ships)")
     train.add_argument("--iterations", type=int, help="instead of the recipe's number")
     draw = commands.add_parser("draw", help="draw one test set, as a run does on first use")
-    draw.add_argument("name", choices=("coco", "mpii"))
+    draw.add_argument("name", help="a miniature data set of the catalog")
     draw.add_argument("folder", type=Path, help="where; it must not exist")
     chosen = parser.parse_args(arguments)
     try:
@@ -56,11 +56,15 @@ def _train(name: str, out: Path | None, iterations: int | None) -> None:
 
 
 def _draw(name: str, folder: Path) -> None:
-    from hrbench.miniature.draw_pose import draw_coco, draw_mpii
+    from hrbench.catalog import datasets
+    from hrbench.resolve import resolve
 
+    drawn = {row.name: row.draw for row in datasets().values() if row.draw}
+    if name not in drawn:
+        raise UsageError(f"there is no miniature data set {name!r} to draw; there are {', '.join(sorted(drawn))}")
     if folder.exists():
         raise UsageError(f"{folder} exists already: name a folder that does not")
-    {"coco": draw_coco, "mpii": draw_mpii}[name](folder)
+    resolve("hrbench.datasets", drawn[name])(folder)
     print(f"drew {folder}")
 
 

@@ -7,35 +7,49 @@ too, costs more than it gains. Halves meet once a step. The sums do not depend o
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.pose_training import heatmap_loss
+Batch = tuple[Tensor, ...] | list[Any]
+"""A tuple of tensors, each with one row for an example, or a list of examples, whatever each of them is."""
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Loss = Callable[[nn.Module, Any], Tensor]
+"""Called with a network in training mode and a batch, or half of one, as it was given; returns a scalar tensor."""
+
+
+def split(batch: Batch) -> list[Batch]:
+    """Both halves of a batch, the first the larger one where they differ; a batch of one example is one half.
+
+    >>> split([1, 2, 3]), split([1])
+    ([[1, 2], [3]], [[1]])
+    """
+    if isinstance(batch, list):
+        middle = (len(batch) + 1) // 2
+        return [half for half in (batch[:middle], batch[middle:]) if half]
+    return list(zip(*(tensor.chunk(2) for tensor in batch), strict=True))
 
 
 class Halves:
     """The network and a twin. Norms see half a batch each; the network's running statistics become their mean."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, loss: Loss) -> None:
         self.nets = (net, copy.deepcopy(net))
+        self.loss = loss
         self.parameters = [list(each.parameters()) for each in self.nets]
         # One thread inside PyTorch for each of ours: the setting belongs to the thread that makes it.
         self.pool = ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,))
 
     def start(self, batch: Batch) -> list[Future[float]]:
-        """Begin the forward and backward passes of a batch (inputs, targets, weights); gradients start from zero."""
-        halves = zip(*(tensor.chunk(2) for tensor in batch), strict=True)
-        return [self.pool.submit(self._pass, net, *half) for net, half in zip(self.nets, halves, strict=False)]
+        """Begin the forward and backward passes of a batch; gradients start from zero."""
+        return [self.pool.submit(self._pass, net, half) for net, half in zip(self.nets, split(batch), strict=False)]
 
-    @staticmethod
-    def _pass(net: nn.Module, inputs: Tensor, targets: Tensor, shown: Tensor) -> float:
+    def _pass(self, net: nn.Module, half: Batch) -> float:
         net.zero_grad(set_to_none=True)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        loss = heatmap_loss(net(inputs), targets, shown)
+        loss = self.loss(net, half)
         loss.backward()
         return loss.item()
 
@@ -45,7 +59,11 @@ class Halves:
         losses = [each.result() for each in passes]
         if len(losses) == 2:
             for mine, other in zip(*self.parameters, strict=True):
-                if mine.grad is not None and other.grad is not None:
+                if other.grad is None:  # a part that this half did not use: a mask head without an object
+                    mine.grad = None if mine.grad is None else mine.grad.mul_(0.5)
+                elif mine.grad is None:
+                    mine.grad = other.grad.mul(0.5)
+                else:
                     mine.grad.add_(other.grad).mul_(0.5)
         return sum(losses) / len(losses)
 

@@ -8,15 +8,22 @@ heatmap pixels: at 24 x 18 pixels the rounding would lose more than the decoding
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hrbench.tasks.pose_geometry import affine_matrix, transform_points
+from hrbench.datasets.coco import FLIP_PAIRS
+from hrbench.datasets.mpii import SCHEME
+from hrbench.miniature.draw_pose import coco_annotations, mpii_annotated, mpii_annotation
+from hrbench.miniature.scenes import Kind, scenes
+from hrbench.miniature.training import Recipe, normalised, shuffled
+from hrbench.tasks.pose_geometry import PADDING, affine_matrix, box_to_centre_scale, transform_points
+from hrbench.types import Variant
 
 
 def heatmap_targets(
@@ -170,7 +177,71 @@ def augmented(
     return image, joints, visible
 
 
-def normalised(images: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Crops (N, h, w, 3) uint8 -> (N, 3, h, w) float32, channels last in memory, by channel position."""
-    scaled = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255)
-    return scaled.sub_(torch.tensor(mean).view(1, 3, 1, 1)).div_(torch.tensor(std).view(1, 3, 1, 1))
+# --- the lesson ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PoseLesson:
+    """Heatmaps of drawn people (training.Lesson). sigma: of the targets, in heatmap pixels."""
+
+    kind: Kind
+    sigma: float = 1.25
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    what: ClassVar[str] = "people"
+
+    def examples(self, variant: Variant, plan: Recipe) -> list[Example]:
+        """People of drawn scenes with the regions that the protocol would crop for their ground-truth boxes."""
+        people: list[Example] = []
+        for scene in scenes(self.kind, plan.seed, plan.images):
+            if self.kind == "mpii":
+                rows = [mpii_annotation(scene, figure) for figure in scene.figures if mpii_annotated(figure)]
+                people += [_mpii_example(scene.image, row) for row in rows]
+            else:
+                rows = [row for row in coco_annotations(scene) if row["num_keypoints"] > 0]
+                people += [_coco_example(scene.image, row, variant.input) for row in rows]
+        return people
+
+    @property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Joints that a mirror exchanges."""
+        return SCHEME.flip_pairs if self.kind == "mpii" else FLIP_PAIRS
+
+    def batches(
+        self, examples: Sequence[Example], variant: Variant, plan: Recipe
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Inputs (N, 3, h, w) normalised, targets (N, K, h/4, w/4), weights (N, K)."""
+        rng = np.random.default_rng([plan.seed, 11])
+        height, width = variant.input
+        for chosen in shuffled(len(examples), plan.batch, rng):
+            crops = [augmented(examples[k], (height, width), self.flip_pairs, self.augmentation, rng) for k in chosen]
+            images = np.stack([image for image, _, _ in crops])  # as OpenCV draws them: blue, green, red
+            if variant.colour == "rgb":
+                images = np.ascontiguousarray(images[..., ::-1])
+            targets, shown = heatmap_targets(
+                np.stack([joints for _, joints, _ in crops]),
+                np.stack([visible for _, _, visible in crops]),
+                (width, height),
+                (width // 4, height // 4),
+                self.sigma,
+                quantised=False,
+            )
+            yield normalised(images, variant.mean, variant.std), torch.from_numpy(targets), torch.from_numpy(shown)
+
+    def loss(self, net: nn.Module, half: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """`heatmap_loss` of inputs, targets and weights."""
+        inputs, targets, shown = half
+        return heatmap_loss(net(inputs.contiguous(memory_format=torch.channels_last)), targets, shown)
+
+
+def _coco_example(image: np.ndarray, row: dict, input: tuple[int, int]) -> Example:
+    triples = np.array(row["keypoints"], dtype=np.float64).reshape(-1, 3)
+    centre, scale = box_to_centre_scale(row["bbox"], input)
+    return Example(image, triples[:, :2], (triples[:, 2] > 0).astype(np.float32), centre, scale)
+
+
+def _mpii_example(image: np.ndarray, row: dict) -> Example:
+    # MPII's protocol: the centre moves down, the region grows, and 1-based becomes 0-based.
+    centre = np.array(row["center"]) + np.array([0.0, 15 * row["scale"]]) - 1
+    scale = np.array([row["scale"], row["scale"]]) * PADDING
+    return Example(image, np.array(row["joints"]) - 1, np.array(row["joints_vis"], dtype=np.float32), centre, scale)

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from hrbench.miniature.halves import Batch, Halves
+from hrbench.miniature.halves import Halves, split
 from hrbench.miniature.pose_training import heatmap_loss
 
 
-def batch(n: int) -> Batch:
+def loss_of(net: nn.Module, half: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    inputs, targets, shown = half
+    return heatmap_loss(net(inputs), targets, shown)
+
+
+def batch(n: int) -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(n)
     return (
         torch.randn(n, 3, 8, 6, generator=draw),
@@ -30,7 +35,7 @@ def net() -> nn.Module:
 
 @pytest.fixture
 def halves(net: nn.Module) -> Iterator[Halves]:
-    made = Halves(net)
+    made = Halves(net, loss_of)
     yield made
     made.pool.shutdown()
 
@@ -57,7 +62,7 @@ def test_the_twin_follows(net: nn.Module, halves: Halves) -> None:
 
 def test_running_statistics_become_the_mean_of_both() -> None:
     norm = nn.BatchNorm2d(3, momentum=1.0)
-    halves = Halves(nn.Sequential(norm, nn.Conv2d(3, 2, 1)))
+    halves = Halves(nn.Sequential(norm, nn.Conv2d(3, 2, 1)), loss_of)
     inputs, targets, shown = batch(8)
     halves.gather(halves.start((inputs, targets, shown)))
     halves.finish()
@@ -69,3 +74,28 @@ def test_an_error_in_a_half_is_told(halves: Halves) -> None:
     inputs, targets, shown = batch(4)
     with pytest.raises(RuntimeError, match="size"):
         halves.gather(halves.start((inputs, targets[:, :, :4], shown)))
+
+
+def test_lists_are_split_too() -> None:
+    """Examples of detection differ in size: a batch of them is a list."""
+    assert split(list("abcde")) == [list("abc"), list("de")]
+    assert split(["a"]) == [["a"]]
+    first, second = split(batch(4))
+    assert torch.equal(torch.cat([first[0], second[0]]), batch(4)[0]) and len(first) == 3
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_a_part_that_one_half_does_not_use_counts_as_zero_there(used: int) -> None:
+    net = nn.ModuleDict({"body": nn.Linear(2, 1), "head": nn.Linear(1, 1)})
+
+    def loss(net: nn.Module, half: list[int]) -> Tensor:
+        features = net["body"](torch.ones(1, 2))  # type: ignore[index]
+        return net["head"](features).sum() if half == [used] else features.sum()  # type: ignore[index]
+
+    alone = copy.deepcopy(net)
+    (0.5 * (loss(alone, [0]) + loss(alone, [1]))).backward()
+    halves = Halves(net, loss)
+    halves.gather(halves.start([0, 1]))
+    halves.pool.shutdown()
+    for mine, expected in zip(net.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, expected.grad)

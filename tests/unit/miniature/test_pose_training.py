@@ -11,14 +11,14 @@ import torch
 from hrbench.miniature.pose_training import (
     Augmentation,
     Example,
+    PoseLesson,
     augmented,
     hard_joints_loss,
     heatmap_loss,
     heatmap_targets,
     mirror_joints,
-    normalised,
 )
-from hrbench.miniature.train import flip_pairs
+from hrbench.miniature.training import normalised
 
 NONE = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=0, light=0)
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")
@@ -64,8 +64,8 @@ def test_joints_stay_on_their_pixels(ranges: Augmentation) -> None:
 def test_a_mirrored_example_exchanges_left_and_right() -> None:
     example = dots()
     always = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=1, light=0)
-    image, joints, _ = augmented(example, (120, 90), flip_pairs("coco"), always, np.random.default_rng(0))
-    for left, right in flip_pairs("coco"):
+    image, joints, _ = augmented(example, (120, 90), PoseLesson("coco").flip_pairs, always, np.random.default_rng(0))
+    for left, right in PoseLesson("coco").flip_pairs:
         x, y = joints[right]
         assert image[round(y), round(x), 0] == 100 + 9 * left  # what was the left joint's dot
     np.testing.assert_allclose(joints[0], [89 - example.joints[0, 0], example.joints[0, 1]])
@@ -83,8 +83,8 @@ def test_mirroring_twice_changes_nothing(kind: Literal["coco", "mpii"]) -> None:
     joints = np.random.default_rng(0).uniform(0, 50, (17 if kind == "coco" else 16, 2))
     seen = np.ones(len(joints))
     seen[3] = 0
-    once = mirror_joints(joints, seen, 64, flip_pairs(kind))
-    twice, flags = mirror_joints(*once, 64, flip_pairs(kind))
+    once = mirror_joints(joints, seen, 64, PoseLesson(kind).flip_pairs)
+    twice, flags = mirror_joints(*once, 64, PoseLesson(kind).flip_pairs)
     np.testing.assert_allclose(twice, joints * seen[:, None], atol=1e-12)
     assert np.array_equal(flags, seen)
 

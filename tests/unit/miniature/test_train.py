@@ -11,9 +11,10 @@ import torch
 from safetensors import safe_open
 
 from hrbench.catalog import variants
-from hrbench.miniature import train as training
+from hrbench.miniature import train as recipes
 from hrbench.miniature.__main__ import main
-from hrbench.miniature.train import RECIPES, WEIGHTS, Progress, batches, build, examples, recipe, schedule, train
+from hrbench.miniature.train import RECIPES, recipe
+from hrbench.miniature.training import WEIGHTS, Progress, build, schedule, shuffled, train
 from hrbench.models import weights
 from hrbench.types import UsageError
 
@@ -31,9 +32,9 @@ def test_an_unknown_name_is_told_what_exists() -> None:
 
 @pytest.mark.parametrize("name", ["pose_resnet_miniature_coco", "pose_hrnet_miniature_mpii"])
 def test_batches_fit_the_network(name: str) -> None:
-    variant, plan = variants()[name], replace(recipe(name), batch=3)
-    people = examples(plan.kind, plan.seed, 2, variant.input)
-    inputs, targets, shown = next(batches(people, variant, plan))
+    variant, plan = variants()[name], replace(recipe(name), batch=3, images=2)
+    people = plan.lesson.examples(variant, plan)
+    inputs, targets, shown = next(plan.lesson.batches(people, variant, plan))
     height, width = variant.input
     joints = variant.args["joints"]
     assert inputs.shape == (3, 3, height, width)
@@ -47,8 +48,8 @@ def test_batches_fit_the_network(name: str) -> None:
 
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "pose_resnet_miniature_coco"
-    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=24, warmup=4)
-    people = examples("coco", plan.seed, 4, variant.input)
+    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=24, warmup=4, images=4)
+    people = plan.lesson.examples(variant, plan)
     told: list[Progress] = []
     losses = train(build(variant, plan), variant, plan, people, told.append, every=6)
     again = train(build(variant, plan), variant, plan, people)
@@ -56,6 +57,30 @@ def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
     assert [news.done for news in told] == [6, 12, 18, 24]
     assert told[0].left > 0 and told[-1].left == 0 and told[0].rate > 0
+
+
+def test_everyone_comes_once_before_anybody_comes_again() -> None:
+    source = shuffled(5, 3, np.random.default_rng(0))
+    drawn = [k for _ in range(5) for k in next(source)]
+    assert [sorted(drawn[i : i + 5]) for i in (0, 5, 10)] == [[0, 1, 2, 3, 4]] * 3
+    assert drawn[:5] != drawn[5:10]
+
+
+def test_the_norm_of_gradients_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "pose_resnet_miniature_coco"
+    variant, plan = variants()[name], replace(recipe(name), batch=2, iterations=1, images=1, clip=1e-3)
+    norms = []
+    step = torch.optim.AdamW.step
+
+    def noted(self: torch.optim.AdamW, *args: object) -> object:
+        gradients = [p.grad.flatten() for group in self.param_groups for p in group["params"]]
+        norms.append(torch.cat(gradients).norm().item())
+        return step(self)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    for limited in (plan, replace(plan, clip=0.0)):
+        train(build(variant, limited), variant, limited, plan.lesson.examples(variant, plan))
+    assert norms[0] <= 1.01e-3 < norms[1]
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
@@ -111,7 +136,7 @@ def test_the_command_trains_and_writes(
 ) -> None:
     name = "pose_resnet_miniature_coco"
     tiny = replace(recipe(name), images=2, batch=2)
-    monkeypatch.setitem(training.RECIPES, name, tiny)
+    monkeypatch.setitem(recipes.RECIPES, name, tiny)
     out = tmp_path / "new.safetensors"
     assert main(["train", name, "--out", str(out), "--iterations", "2"]) == 0
     text = capsys.readouterr().out
@@ -124,7 +149,8 @@ def test_the_command_trains_and_writes(
     [
         (["train", "nothing"], "there is no miniature network 'nothing'"),
         (["train", "pose_resnet_miniature_coco", "--iterations", "0"], "at least one is needed"),
-        (["draw", "coco", "."], "exists already"),
+        (["draw", "miniature-mpii", "."], "exists already"),
+        (["draw", "coco", "."], "'coco' to draw; there are miniature-"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
