@@ -23,7 +23,8 @@ class Recording:
     def prepare(self, sample):
         size = self.sizes_of(sample.id)
         return [
-            Item(sample.id, np.full((size, size, 3), abs(sample.id), np.uint8)) for _ in range(self.items_of(sample.id))
+            Item(sample.id, np.full((size, size, 3), abs(sample.id) % 256, np.uint8))
+            for _ in range(self.items_of(sample.id))
         ]
 
     def forward(self, net, items):
@@ -92,3 +93,53 @@ def test_a_failing_finish_is_named_with_its_image():
     task = Recording(lambda i: 1)
     with pytest.raises(EntryError, match=r"^finishing image -1\.png failed: ValueError: no such image$"):
         list(predict(task, 1.0, samples([-1]), batch=2, workers=0))
+
+
+def test_shapes_that_alternate_still_share_batches():
+    task = Recording(lambda i: 1, sizes_of=lambda i: 2 + i % 2)
+    predictions = list(predict(task, 1.0, samples(range(8)), batch=2, workers=0))
+    assert task.batches == [[0, 2], [1, 3], [4, 6], [5, 7]]
+    assert [prediction.sample for prediction in predictions] == list(range(8))
+
+
+def test_an_image_whose_items_differ_in_shape_gets_its_outputs_in_order():
+    class Pyramid(Recording):
+        def prepare(self, sample):
+            return [Item(sample.id, np.full((size, size, 3), size, np.uint8)) for size in (2, 3, 2)]
+
+    predictions = list(predict(Pyramid(lambda i: 3), 1.0, samples(range(5)), batch=4, workers=0))
+    assert all(prediction.value == [2.0, 3.0, 2.0] for prediction in predictions)
+
+
+def test_an_odd_shape_does_not_hold_back_ever_more_images():
+    """The first image is alone of its shape: it goes through by itself long before the set ends."""
+    task = Recording(lambda i: 1, sizes_of=lambda i: 5 if i == 0 else 2)
+    out = []
+    waiting = 0
+    for prediction in predict(task, 1.0, samples(range(1000)), batch=2, workers=0):
+        out.append(prediction.sample)
+        waiting = max(waiting, sum(map(len, task.batches)) - len(out))
+    assert out == list(range(1000)) and waiting < 200
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 4), max_size=4), max_size=40),
+    batch=st.one_of(st.integers(1, 7), st.just("auto")),
+    fits=st.integers(1, 5),
+)
+def test_every_item_once_whatever_shapes_batch_and_memory(sizes, batch, fits):
+    class Task(Recording):
+        def prepare(self, sample):
+            return [Item(sample.id, np.full((size, size, 3), size, np.uint8)) for size in sizes[sample.id]]
+
+        def forward(self, net, items):
+            if len(items) > fits:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 bytes")
+            return super().forward(net, items)
+
+    notes = []
+    task = Task(len)
+    predictions = list(predict(task, 1.0, samples(range(len(sizes))), batch=batch, workers=0, note=notes.append))
+    assert predictions == [Prediction(i, [float(size) for size in some]) for i, some in enumerate(sizes)]
+    assert sum(map(len, task.batches)) == sum(map(len, sizes)) and all(len(one) <= fits for one in task.batches)
