@@ -13,9 +13,7 @@ the end, so that a folder is never half a set.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,8 @@ import numpy as np
 import scipy.io
 
 from hrbench.miniature import figures
+from hrbench.miniature.on_disk import draw_whole, save_png
 from hrbench.miniature.scenes import TEST_SEED, Figure, Scene, scenes
-from hrbench.types import InputError
 
 COCO_IMAGES = 96
 MPII_IMAGES = 80
@@ -46,40 +44,12 @@ MPII_NAMES = (
 
 def draw_coco(folder: Path) -> None:
     """Draw the COCO keypoint miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
-    _draw_whole(folder, _write_coco)
+    draw_whole(folder, _write_coco)
 
 
 def draw_mpii(folder: Path) -> None:
     """Draw the MPII miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
-    _draw_whole(folder, _write_mpii)
-
-
-def _draw_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` fill a folder beside `folder`, then give it that name."""
-    partial: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        write(partial)
-        partial.chmod(0o755)  # mkdtemp made it private
-        try:
-            partial.rename(folder)
-        except OSError:
-            # Another process was faster: its set is the same to the last pixel.
-            if not folder.is_dir() or not any(folder.iterdir()):
-                raise
-    except OSError as error:
-        raise InputError(f"{folder}: the miniature cannot be drawn there: {error}") from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _save_png(path: Path, image: np.ndarray) -> None:
-    done, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-    if not done:
-        raise InputError(f"{path}: OpenCV could not write a PNG")
-    path.write_bytes(data.tobytes())
+    draw_whole(folder, _write_mpii)
 
 
 # --- COCO --------------------------------------------------------------------------------------------------------
@@ -92,7 +62,7 @@ def _write_coco(folder: Path) -> None:
     for scene in scenes("coco", TEST_SEED, COCO_IMAGES):
         name = f"{scene.index + 1:012d}.png"
         height, width = scene.image.shape[:2]
-        _save_png(folder / "val2017" / name, scene.image)
+        save_png(folder / "val2017" / name, scene.image)
         images.append({"id": scene.index + 1, "file_name": name, "width": width, "height": height, "license": 1})
         annotations += coco_annotations(scene)
         detections += detected_boxes(scene)
@@ -237,7 +207,7 @@ def _write_mpii(folder: Path) -> None:
     for scene in scenes("mpii", TEST_SEED, MPII_IMAGES):
         people = [figure for figure in scene.figures if mpii_annotated(figure)]
         if people:
-            _save_png(folder / "images" / mpii_name(scene), scene.image)
+            save_png(folder / "images" / mpii_name(scene), scene.image)
         rows += [mpii_annotation(scene, figure) for figure in people]
         heads += [[round(value + 1, 2) for value in figure.head] for figure in people]
     (folder / "annot" / "valid.json").write_text(json.dumps(rows))

@@ -84,7 +84,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(draw_pose, "_save_png", full)
+    monkeypatch.setattr(draw_pose, "save_png", full)
     with pytest.raises(InputError, match=r"coco: the miniature cannot be drawn there: No space left"):
         draw_coco(tmp_path / "coco")
     assert list(tmp_path.iterdir()) == []
