@@ -285,7 +285,7 @@ def content_key(entry: Entry) -> str:
     )
 
 
-PATHS = frozenset({"annotations", "images", "folder", "root"})
+PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", "home"})
 
 
 def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:

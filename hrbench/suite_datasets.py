@@ -15,12 +15,17 @@ from hrbench.suite_yaml import Node
 from hrbench.types import DatasetRow, Entry
 
 ROW_KEYS = ("base", "use", "name", "title", "task", "metrics", "home")  # the other keys in place are arguments
-PATH_KEYS = ("annotations", "images")  # those relative to the suite file; `folder` is relative to that of --data
+PATH_KEYS = (
+    "annotations",
+    "images",
+    "labels",
+    "list",
+)  # those relative to the suite file; `folder` is relative to that of --data
 PLACES = (*PATH_KEYS, "folder")
 
 
 def dataset_name(use: str, args: Mapping[str, Any]) -> str:
-    """A name for a data set written in place: of its reader, annotation file or split, and folder.
+    """A name for a data set written in place: of its reader, annotation file, list or split, and folder.
 
     >>> dataset_name("coco-keypoints", {"split": "train2017", "folder": "other/crops"})
     'coco-keypoints-train2017-crops'
@@ -28,7 +33,7 @@ def dataset_name(use: str, args: Mapping[str, Any]) -> str:
     'hands-test'
     """
     name = use.rpartition(":")[2].rpartition(".")[2]
-    file, folder = args.get("annotations"), args.get("folder")
+    file, folder = args.get("annotations", args.get("list")), args.get("folder")
     further = Path(file).stem if isinstance(file, str) else args.get("split")
     place = Path(folder).name if isinstance(folder, str) else ""
     words = [further if isinstance(further, str) else "", "" if place == name else place]
@@ -116,8 +121,10 @@ def _distinct(name: str, rows: Sequence[DatasetRow], used: set[str]) -> list[str
 def _words(row: DatasetRow) -> Iterator[str]:
     """What may tell a data set from others of its name, most telling first; as many words for each, "" for none."""
     paths = {key: Path(path) for key in PLACES if isinstance(path := row.args.get(key), str)}
-    file, images, folder = (paths.get(key, Path()) for key in PLACES)
+    images, labels, folder = (paths.get(key, Path()) for key in ("images", "labels", "folder"))
+    file = paths.get("annotations", paths.get("list", Path()))
     yield from (file.parent.name, images.name, folder.parent.name)
+    yield from (images.parent.name, labels.name)
     yield "-".join(sorted(key for key in row.args if key not in ("split", *PLACES)))
     for depth in (2, 3, 4):
         yield "-".join(part for part in file.parent.parts[-depth:] if part != file.anchor)

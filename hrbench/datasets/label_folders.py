@@ -1,0 +1,282 @@
+"""A folder of images and a folder of label PNGs: most segmentation sets, and anybody's own.
+
+    <data>/{folder}/{images}/NAME.jpg
+    <data>/{folder}/{labels}/NAME.png      one number a pixel: grey values, or indices of a palette
+    <data>/{folder}/{list}                 which of them belong to the split; without it, all images
+
+What tells one set from another (class names, colours, which labels stand for them) is data: rows of
+catalog/datasets_segmentation.yaml, or the fields of a suite's `dataset:`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes
+from hrbench.datasets.pictures import image_faults, label_faults, read_labels
+from hrbench.datasets.submissions import write_archive
+from hrbench.types import ClassScheme, InputError, MissingError, Sample, UsageError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
+"""What image files end in, where nothing is said."""
+
+OWN = "check the paths of the data set in the suite"
+
+
+class LabelFolders:
+    """Images with their label maps; construction reads nothing.
+
+    root: the folder of --data; `folder` lies in it, the paths below in that. list: a file with one name a line, or with
+    an image and a label file a line, below `images` and `labels`. image_suffix: ending of image files, "" for whichever
+    of the usual ones is there; label_suffix: of label files. names: C class names in the order of outputs.
+    ids: label of each class in the files, 0 to C - 1 if left out. mapping: further labels -> index of the class they
+    count as. ignore: labels that are not judged. palette: C colours (red, green, blue). flip_pairs: pairs of class
+    indices or names exchanged by a mirror. home: where the data are from, in words. labels: "" where no ground
+    truth is public; then `server` is who judges predictions and `submission` the archive it takes, a path with {name}
+    after the archive's own: "lip.zip:{name}.png". count: how many samples there should be.
+    """
+
+    task = "segmentation"
+
+    def __init__(
+        self,
+        root: str | Path,
+        names: Sequence[str],
+        folder: str = "",
+        images: str = "images",
+        labels: str = "labels",
+        list: str = "",
+        image_suffix: str = "",
+        label_suffix: str = ".png",
+        ids: Sequence[int] | None = None,
+        mapping: Mapping[int, int] | None = None,
+        ignore: Sequence[int] = (),
+        palette: Sequence[Sequence[int]] | None = None,
+        flip_pairs: Sequence[Sequence[int | str]] = (),
+        home: str = OWN,
+        server: str = "",
+        submission: str = "",
+        count: int | None = None,
+    ) -> None:
+        self.folder = Path(root) / folder
+        self.images, self.list = self.folder / images, self.folder / list if list else None
+        self.target = self.folder / labels
+        self.labelled, self.image_suffix, self.label_suffix = bool(labels), image_suffix, label_suffix
+        self.scheme = _scheme(names, ids, palette, flip_pairs)
+        self.mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
+        self.ignore = sorted(int(label) for label in ignore)
+        self.home, self.server, self.submission, self.count = home, server, submission, count
+        _check_labels(self.scheme, self.mapping, self.ignore)
+
+    # --- which files belong together
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Sample id (label file without its last ending) -> image and label file, both relative, in official order.
+
+        Raises MissingError where the list is not there, InputError for one that cannot be read.
+        """
+        listed = self._listed() if self.list is not None else ((name, "", "") for name in sorted(self._images))
+        found: dict[str, tuple[str, str]] = {}
+        for name, image, label in listed:
+            label = label or name + self.label_suffix
+            image = image or self._images.get(name, name + (self.image_suffix or ".jpg"))
+            found[label[: len(label) - len(Path(label).suffix)]] = (image, label)
+        return found
+
+    def _listed(self) -> Iterator[tuple[str, str, str]]:
+        """(name, image, label) of each line of the list; "" for what it leaves to the suffixes."""
+        assert self.list is not None
+        try:
+            lines = self.list.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            raise MissingError(f"no list {self.list}; {self.home}") from None
+        except (UnicodeDecodeError, IsADirectoryError):
+            raise InputError(f"{self.list} is no list of names, one a line") from None
+        for number, line in enumerate(lines, 1):
+            words = [word.lstrip("/") for word in line.split()]
+            if len(words) > 2:
+                raise InputError(f"{self.list}:{number}: one name, or an image and its labels, was expected: {line!r}")
+            if len(words) == 2:
+                yield "", words[0], words[1]
+            elif words:
+                yield self._plain(words[0]), "", ""
+
+    def _plain(self, name: str) -> str:
+        """A name of the list without the ending of an image or label file."""
+        endings = (self.image_suffix,) if self.image_suffix else ENDINGS
+        return next((name.removesuffix(e) for e in (self.label_suffix, *endings) if name.endswith(e)), name)
+
+    @cached_property
+    def _images(self) -> dict[str, str]:
+        """Name without ending -> image file below the folder of images."""
+        endings = (self.image_suffix,) if self.image_suffix else ENDINGS
+        found = {}
+        for place, folders, files in os.walk(self.images, followlinks=True):
+            folders.sort()
+            inner = Path(place).relative_to(self.images).as_posix()
+            for file in sorted(files):
+                ending = next((ending for ending in endings if file.endswith(ending)), None)
+                if ending is not None:
+                    path = file if inner == "." else f"{inner}/{file}"
+                    found.setdefault(path.removesuffix(ending), path)
+        return found
+
+    # --- what is there
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for each folder, list or kind of file that is not there."""
+        places = [("images", self.images), *([("labels", self.target)] if self.labelled else [])]
+        gaps = [f"{what} are missing: {path}; {self.home}" for what, path in places if not path.is_dir()]
+        if self.list is not None and not self.list.is_file():
+            gaps.append(f"the list of names is missing: {self.list}; {self.home}")
+        if gaps:
+            return gaps
+        if not self.pairs:
+            what = f"{self.list} is empty" if self.list else f"no image is in {self.images}"
+            return [f"images are missing: {what}; {self.home}"]
+        gaps += self._absent("images", self.images, [image for image, _ in self.pairs.values()])
+        if self.labelled:
+            gaps += self._absent("label files", self.target, [label for _, label in self.pairs.values()])
+        if self.count is not None and len(self.pairs) < self.count:
+            short = self.count - len(self.pairs)
+            gaps.append(f"{short} of {self.count} images are missing from {self.list or self.images}; {self.home}")
+        return gaps
+
+    def _absent(self, what: str, folder: Path, files: Sequence[str]) -> list[str]:
+        absent = [name for name, size in file_sizes(folder, files).items() if size is None]
+        if not absent:
+            return []
+        how_many = "all" if len(absent) == len(files) else f"{len(absent)} of"
+        return [f"{how_many} {len(files)} {what} are missing from {folder}, the first is {absent[0]}; {self.home}"]
+
+    def metric_options(self) -> dict[str, Any]:
+        """Classes with the labels that stand for them, and the label files in order."""
+        options: dict[str, Any] = {
+            "names": [*self.scheme.names],
+            "ids": [*self.scheme.ids],
+            "files": [label for _, label in self.pairs.values()],
+            "ignore": [*self.ignore],
+            "interval": "image",
+        }
+        return {**options, "mapping": dict(self.mapping)} if self.mapping else options
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        labels = [self.target / label for _, label in self.pairs.values()] if self.labelled else []
+        return digest_of(labels, file_sizes(self.images, [image for image, _ in self.pairs.values()]))
+
+    def samples(self, protocol: Mapping[str, Any]) -> Sequence[Sample]:
+        """One sample for each image in the order of the list, or of the names."""
+        return [Sample(name, self.images / image) for name, (image, _) in self.pairs.items()]
+
+    def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
+        if self.count is not None and len(self.pairs) > self.count:
+            return [f"{len(self.pairs)} images are there, {len(self.pairs) - self.count} more than the set has"]
+        return []
+
+    def facts(self) -> dict[str, int]:
+        """How many images and label files of the split are there, and how many classes it has."""
+        pairs = self.pairs.values()
+        here = {"images": file_sizes(self.images, [image for image, _ in pairs])}
+        if self.labelled:
+            here["label files"] = file_sizes(self.target, [label for _, label in pairs])
+        counts = {what: sum(size is not None for size in sizes.values()) for what, sizes in here.items()}
+        return {**counts, "classes": len(self.scheme.names)}
+
+    def look(self, sample: Sample) -> Sequence[str]:
+        """Faults of an image and its labels: damaged files, two sizes, labels out of range."""
+        if not self.labelled:
+            return image_faults(sample.path)
+        known = {*self.scheme.ids, *self.mapping, *self.ignore}
+        return label_faults(sample.path, self.target / self.pairs[str(sample.id)][1], known)
+
+    # --- for a server
+
+    def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
+        """The archive that the server takes: a PNG of labels, with the set's palette, for each image.
+
+        predictions: of the metric, a folder of PNGs of class indices called as the samples. Raises MissingError for an
+        image without one, InputError for an index that is no class.
+        """
+        place = next(iter(predictions.values()))
+        archive, _, inner = self.submission.partition(":")
+
+        def members() -> Iterator[tuple[str, bytes]]:
+            for name in self.pairs:
+                path = place / f"{name}.png"
+                if not path.is_file():
+                    raise MissingError(f"no prediction of {name} ({path}): the server takes all {len(self.pairs)}")
+                yield inner.format(name=name), self._encoded(path)
+
+        return write_archive(folder / archive, members())
+
+    def _encoded(self, path: Path) -> bytes:
+        """A PNG of class indices as one of labels, in the colours of the classes where they fit into a palette."""
+        indices = read_labels(path)
+        if indices.max(initial=0) >= len(self.scheme.names):
+            raise InputError(f"{path} holds class index {indices.max()}; there are {len(self.scheme.names)} classes")
+        labels = np.array(self.scheme.ids)[indices]
+        picture = Image.fromarray(labels.astype(np.uint8 if max(self.scheme.ids) < 256 else np.uint16))
+        if self.scheme.palette and max(self.scheme.ids) < 256:
+            colours = np.zeros((256, 3), np.uint8)
+            colours[[*self.scheme.ids]] = self.scheme.palette
+            picture = picture.convert("P")
+            picture.putpalette(colours.tobytes())
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        return stream.getvalue()
+
+
+def _scheme(
+    names: Sequence[str],
+    ids: Sequence[int] | None,
+    palette: Sequence[Sequence[int]] | None,
+    flip_pairs: Sequence[Sequence[int | str]],
+) -> ClassScheme:
+    """The classes, checked. Raises UsageError for lists of other lengths, and for pairs and colours that are none."""
+    if isinstance(names, str) or not names or not all(isinstance(name, str) for name in names):
+        raise UsageError("names must be a list of class names, in the order of the network's outputs")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if [*names].count(name) > 1)
+        raise UsageError(f"names holds {twice!r} twice")
+    for what, values in (("ids", ids), ("palette", palette)):
+        if values is not None and len(values) != len(names):
+            raise UsageError(f"{what} has {len(values)} values for {len(names)} names")
+    colours = tuple(tuple(int(value) for value in colour) for colour in palette or ())
+    if not all(len(colour) == 3 and all(0 <= value <= 255 for value in colour) for colour in colours):
+        raise UsageError("palette must be a list of colours [red, green, blue], each from 0 to 255")
+    chosen = tuple(int(label) for label in ids) if ids is not None else tuple(range(len(names)))
+    if len(set(chosen)) < len(chosen):
+        raise UsageError(f"ids holds label {next(label for label in chosen if chosen.count(label) > 1)} twice")
+    pairs = tuple(_pair(pair, names) for pair in flip_pairs)
+    return ClassScheme(tuple(names), chosen, colours, pairs)  # type: ignore[arg-type]
+
+
+def _pair(pair: Sequence[int | str], names: Sequence[str]) -> tuple[int, int]:
+    index = {name: position for position, name in enumerate(names)}
+    try:
+        left, right = (index[one] if isinstance(one, str) else int(one) for one in pair)
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"flip pair {pair!r} does not name two of the {len(names)} classes") from None
+    if left == right or not (0 <= left < len(names) and 0 <= right < len(names)):
+        raise UsageError(f"flip pair {pair!r} must be two different classes from 0 to {len(names) - 1}")
+    return left, right
+
+
+def _check_labels(scheme: ClassScheme, mapping: Mapping[int, int], ignore: Sequence[int]) -> None:
+    """Raises UsageError for labels that mean two things, or a class that there is not."""
+    wrong = [index for index in mapping.values() if not 0 <= index < len(scheme.names)]
+    if wrong:
+        raise UsageError(f"mapping leads to class {wrong[0]}; there are {len(scheme.names)} classes")
+    both = sorted(({*scheme.ids} & {*mapping}) | (({*scheme.ids} | {*mapping}) & {*ignore}))
+    if both:
+        raise UsageError(f"label {both[0]} is given two meanings among ids, mapping and ignore")
