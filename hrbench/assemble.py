@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench import given, keys
 from hrbench.contracts import Metric
-from hrbench.models.weight_files import OWN, Found, digest
+from hrbench.models.weight_files import OWN, Found
 from hrbench.networks import loaded, weights_digest, weights_of
 from hrbench.resolve import resolve
 from hrbench.types import Entry, Result, UsageError
@@ -42,6 +42,7 @@ class Assembled:
     """An entry with its parts found; `reason` says what is missing where accuracy cannot be measured.
 
     network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
+    server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
     """
 
     entry: Entry
@@ -55,6 +56,7 @@ class Assembled:
     predictions_digest: str | None = None
     reason: str = ""
     costs_only: bool = False
+    server: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -64,7 +66,7 @@ class Assembled:
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
         if self.predictions_digest is not None:
-            target = digest(self.dataset.target)
+            target = given.content_digest(self.dataset.target)
             return keys.given_key(self.entry, self.predictions_digest, target, versions)
         return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
 
@@ -102,6 +104,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     parts.dataset_digest = parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
     parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+    parts.server = getattr(parts.dataset, "server", "")
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
 
@@ -176,7 +179,7 @@ def _with_predictions(parts: Assembled) -> Assembled:
     assert entry.dataset is not None
     parts.reason = "; ".join(given.lacking(entry, parts.dataset))
     if not parts.reason:
-        parts.predictions_digest = digest(Path(entry.predictions))
+        parts.predictions_digest = given.content_digest(Path(entry.predictions))
         parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
         parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
         parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]

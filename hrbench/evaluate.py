@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from hrbench import environment, given, pipeline
 from hrbench.assemble import Assembled, Settings, assemble, load_network, weights_record
 from hrbench.contracts import Metric
 from hrbench.drawing import drawn
+from hrbench.fan_out import fan_out
 from hrbench.networks import build
 from hrbench.resolve import libraries
 from hrbench.scoring import verdict
@@ -48,7 +50,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     entry = parts.entry
     seconds: dict[str, float] = {}
     place = folder.begin(entry.name)
-    for metric in parts.metrics:
+    for metric in parts.metrics if not parts.server else ():
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
     started = time.perf_counter()
     predicted = (_given if entry.predictions else _predicted)(parts, settings, place, listen)
@@ -59,24 +61,24 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     listen(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
     try:
-        scores, state, verified = _judge(parts, place, images, settings.verify)
+        judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
     except Exception as error:
         raise _unjudged(error, folder.set_aside(place, entry.name)) from error
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, state, place)
+    drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, judged.state, place)
     seconds["draw"] = time.perf_counter() - started
 
     result = Result(
         name=entry.name,
         entry=entry,
         status="done",
-        scores=tuple(scores),
+        scores=tuple(judged.scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *predicted.notes, *verified, *undrawn),
+        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
         accuracy_key=parts.key,
-        provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples))},
+        provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples)), **judged.provenance},
         seconds=seconds,
         limited=entry.limit,
     )
@@ -105,6 +107,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
         batch=entry.batch,
         workers=settings.workers,
         progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
+        note=notes.append,
     )
     _write(parts.metrics, predictions, place)
     return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
@@ -165,17 +168,26 @@ def device_of(settings: Settings) -> str:
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path) -> None:
-    """Streams predictions to each format that the metrics read; one pass, held in memory only for several formats."""
+    """Streams predictions to each format that the metrics read, in one pass and beside the network."""
     formats = {metric.prediction_file: metric for metric in metrics}
-    source = predictions if len(formats) == 1 else list(predictions)
-    for name, metric in formats.items():
-        metric.write_predictions(source, place / name)
+    fan_out(
+        predictions,
+        [partial(metric.write_predictions, path=place / name) for name, metric in formats.items()],
+    )
 
 
-def _judge(
-    parts: Assembled, place: Path, images: list[int | str] | None, verify: bool
-) -> tuple[list[Score], State, list[str]]:
-    """Scores of every metric, from the prediction files; the first metric's state; what verifying found."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Scores of every metric, the first metric's state, what verifying found, what was made beside them."""
+
+    scores: list[Score]
+    state: State | None
+    notes: list[str] = field(default_factory=list)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify: bool) -> _Judged:
+    """Scores of the prediction files, whose states are stored beside them."""
     scores: list[Score] = []
     states: list[State] = []
     notes: list[str] = []
@@ -190,7 +202,19 @@ def _judge(
         if verify:
             official = metric.verify(parts.dataset.target, given.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))
-    return scores, states[0], notes
+    return _Judged(scores, states[0], notes)
+
+
+def _submitted(parts: Assembled, place: Path) -> _Judged:
+    """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
+    files = {metric.name: given.prediction_file(metric, place) for metric in parts.metrics}
+    archive: Path = parts.dataset.submit(files, place)
+    reason = f"{parts.server}: submit {archive.name}"
+    scores = [
+        Score(metric.name, quantity, None, reason=reason) for metric in parts.metrics for quantity in metric.quantities
+    ]
+    record = {"file": archive.name, "sha256": given.content_digest(archive)}
+    return _Judged(scores, None, [f"the submission is in {archive.name}"], {"submission": record})
 
 
 def _box_warning(parts: Assembled) -> str:
@@ -212,6 +236,8 @@ def _box_warning(parts: Assembled) -> str:
 
 def verify_stored(parts: Assembled, result: Result) -> Result:
     """A stored result with what its metrics' oracles say of it among its notes. Runs no network."""
+    if parts.server:
+        return result
     folder = Path(result.folder)
     images = None
     if parts.entry.limit is not None:

@@ -1,7 +1,11 @@
-"""Predictions that were made elsewhere: an entry's file, judged in place of running a network."""
+"""Predictions that were made elsewhere: an entry's file, judged in place of running a network.
+
+Where the metric's format is a folder of files, so is what is given.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +25,28 @@ ANY: Mapping[str, Any] = {}
 def lacking(entry: Entry, dataset: Any) -> list[str]:
     """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
     gaps = []
-    if not Path(entry.predictions).is_file():
+    if not Path(entry.predictions).exists():
         gaps.append(f"the predictions {entry.predictions} are not there")
-    if not dataset.target.is_file():
+    if server := getattr(dataset, "server", ""):
+        gaps.append(server)
+    elif not dataset.target.exists():
         gaps += dataset.missing(ANY)
     return gaps
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file, or of a folder: its files' names with their contents, images but labels by size alone.
+
+    Labels are PNG; a folder of photographs (JPEG) may hold more than one would read to name a result.
+    """
+    if not path.is_dir():
+        return digest(path)
+    whole = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        photograph = file.suffix.lower() in (".jpg", ".jpeg")
+        said = str(file.stat().st_size) if photograph else digest(file)
+        whole.update(f"{file.relative_to(path).as_posix()}\0{said}\n".encode())
+    return whole.hexdigest()
 
 
 def dataset_digest(entry: Entry, dataset: Any) -> str:
@@ -36,7 +57,7 @@ def dataset_digest(entry: Entry, dataset: Any) -> str:
                 return dataset.digest(protocol)
         except HrbenchError:  # a protocol that the data set does not know, stated by the suite all the same
             continue
-    return digest(dataset.target)
+    return content_digest(dataset.target)
 
 
 def samples(entry: Entry, dataset: Any) -> list[Sample]:
@@ -58,6 +79,9 @@ def take(entry: Entry, metrics: Sequence[Metric], target: Path, place: Path) -> 
     for metric in metrics:
         metric.read_predictions(given, metric.read_target(target))
     for name in dict.fromkeys(_name(metric, given) for metric in metrics):
+        if given.is_dir():
+            shutil.copytree(given, place / name)
+            continue
         with given.open("rb") as source:
             write_atomic(place / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
 
@@ -65,11 +89,13 @@ def take(entry: Entry, metrics: Sequence[Metric], target: Path, place: Path) -> 
 def prediction_file(metric: Metric, folder: Path) -> Path:
     """The file of a metric's predictions in an entry's folder: of the metric's format, or as it was given."""
     path = folder / metric.prediction_file
-    if path.is_file():
+    if path.exists():
         return path
     return next(iter(sorted(folder.glob(f"{path.stem}.*"))), path)
 
 
 def _name(metric: Metric, given: Path) -> str:
     """A metric that reads several formats (MPII: .npy and .mat) tells them by their endings."""
+    if given.is_dir():
+        return Path(metric.prediction_file).stem
     return Path(metric.prediction_file).stem + given.suffix if given.suffix else metric.prediction_file

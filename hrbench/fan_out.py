@@ -1,0 +1,95 @@
+"""One stream for several readers, none of which holds all of it: each reads in a thread of its own, beside the source.
+
+fan_out(predictions, [boxes.write, masks.write])
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+AHEAD = 8
+"""Elements that may wait for a reader; the source waits for the slowest."""
+
+
+class SourceFailed(Exception):
+    """What a reader sees where the source failed: it can leave nothing half written. Never leaves `fan_out`."""
+
+
+def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], object]]) -> None:
+    """Gives every element to every reader, in order. The source runs in the calling thread.
+
+    Raises what the source raises, else what the first of the readers raised; no reader is left running.
+    """
+    running = [_Reader(read) for read in readers]
+    try:
+        for element in source:
+            for reader in running:
+                reader.put(("element", element))
+        for reader in running:
+            reader.put(("end", None))
+    except _ReaderStopped:
+        pass
+    finally:
+        for reader in running:
+            reader.stop()
+    for reader in running:
+        if reader.error is not None:
+            raise reader.error
+
+
+class _ReaderStopped(Exception):
+    """A reader has failed before the source has ended."""
+
+
+class _Reader(Generic[T]):
+    def __init__(self, read: Callable[[Iterator[T]], object]) -> None:
+        self.read = read
+        self.waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=AHEAD)
+        self.error: BaseException | None = None
+        self.ended = False
+        self.thread = threading.Thread(target=self._run, name="write", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.read(self._elements())
+        except SourceFailed:
+            pass
+        except BaseException as error:  # it is raised again in the calling thread
+            self.error = error
+
+    def _elements(self) -> Iterator[T]:
+        while True:
+            kind, element = self.waiting.get()
+            if kind == "failed":
+                raise SourceFailed
+            if kind == "end":
+                return
+            yield element
+
+    def put(self, message: tuple[str, Any]) -> None:
+        """Hands over a message; one for a reader that has ended is dropped, where it did not end by an error."""
+        self.ended = message[0] == "end"
+        while self.thread.is_alive():
+            try:
+                return self.waiting.put(message, timeout=0.1)
+            except queue.Full:
+                continue
+        if self.error is not None:
+            raise _ReaderStopped
+
+    def stop(self) -> None:
+        """Waits for the reader; one that has not been told of the end is told that there will be none."""
+        if not self.ended:
+            while self.thread.is_alive():
+                try:
+                    self.waiting.put(("failed", None), timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+        self.thread.join()
