@@ -1,5 +1,7 @@
 """Intervals by the bootstrap over images: whole images are drawn again, with all people in them.
 
+Where images of one group resemble each other (scenes of a city), whole groups may be drawn in their place.
+
 A draw of I images with replacement is a vector of counts (I,), how often each image occurs; metrics weight what they
 have kept of each image by it, and neither match nor predict again. The interval is the percentile interval
 (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
@@ -23,16 +25,24 @@ def draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def intervals(
-    statistic: Callable[[np.ndarray], np.ndarray], images: int, resamples: int = 1000, seed: int = 0
+    statistic: Callable[[np.ndarray], np.ndarray],
+    images: int,
+    resamples: int = 1000,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> list[tuple[float, float] | None]:
     """The 95 % interval (low, high) of every number that `statistic` gives for image weights (I,).
 
+    groups: (I,) number of each image's group, from 0 without gaps, where groups are drawn; None: images are.
+
     statistic: weights -> (Q,) float64, NaN where a number does not exist under them; such draws are left out of that
-    number's interval. None where no draw has the number, where nothing is drawn, or with fewer than two images.
+    number's interval. None where no draw has the number, where nothing is drawn, or with fewer than two to draw from.
     """
-    if images < 2 or resamples < 1:
+    units = images if groups is None else int(groups.max(initial=-1)) + 1
+    if units < 2 or resamples < 1:
         return [None] * len(statistic(np.ones(images, np.int64)))
-    values = np.array([statistic(weights) for weights in draws(images, resamples, seed)])
+    drawn = draws(units, resamples, seed)
+    values = np.array([statistic(weights if groups is None else weights[groups]) for weights in drawn])
     tails = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
     result: list[tuple[float, float] | None] = []
     for column in values.T:
