@@ -1,8 +1,8 @@
 """COCO person keypoints in the official layout, or anybody's own annotations in the same format.
 
-    <data>/coco/annotations/person_keypoints_{split}.json
-    <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg
-    <data>/coco/person_detection_results/COCO_{split}_detections_AP_H_56_person.json
+    <data>/coco/annotations/person_keypoints_{split}.json        of test-dev2017 image_info_test-dev2017.json
+    <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
+    <data>/coco/person_detection_results/COCO_{split}_detections_AP_H_56_person.json     of test-dev2017 _609_
 
 How boxes become people follows deep-high-resolution-net.pytorch lib/dataset/coco.py (PROTOCOLS.md in words:
 detector boxes are neither clipped nor suppressed; ground-truth boxes are clamped to the image first).
@@ -19,20 +19,21 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from hrbench.datasets import coco_layout as layout
 from hrbench.datasets.digests import digest_of
 from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample, UsageError
+from hrbench.datasets.pictures import image_faults
+from hrbench.types import InputError, KeypointScheme, Person, Sample, UsageError
 
-OFFICIAL_BOXES = {"val2017": "COCO_val2017_detections_AP_H_56_person.json"}
-"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4)."""
+OFFICIAL_BOXES = {
+    "val2017": "COCO_val2017_detections_AP_H_56_person.json",
+    "test-dev2017": "COCO_test-dev2017_detections_AP_H_609_person.json",
+}
+"""Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4, 60.9)."""
 
 OFFICIAL_BOX_AP = {"val2017": 0.564}
-"""What those boxes reach on people, as the papers state it."""
+"""What those boxes reach on people, as the papers state it; of test-dev only its server could tell."""
 
-UNPUBLISHED = ("test-dev2017", "test2017")
-"""Splits of COCO whose ground truth only its evaluation server has."""
-
-HOME = "get it from cocodataset.org (images, annotations)"
 BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
 
 NAMES = (
@@ -54,13 +55,6 @@ LIMBS = (
 )  # fmt: skip
 
 
-class _Image(msgspec.Struct):
-    id: int
-    file_name: str
-    width: int
-    height: int
-
-
 class _Person(msgspec.Struct):
     image_id: int
     category_id: int
@@ -79,7 +73,7 @@ class _Category(msgspec.Struct):
 
 
 class _Annotations(msgspec.Struct):
-    images: list[_Image]
+    images: list[layout.Picture]
     annotations: list[_Person] = []
     categories: list[_Category] = []
 
@@ -123,15 +117,21 @@ class CocoKeypoints:
         """The annotation file, which the metric reads as well."""
         if self._annotations is not None:
             return self.folder / self._annotations
-        return self.folder / "annotations" / f"person_keypoints_{self.split}.json"
+        return layout.annotation_file(self.folder, "person_keypoints", self.split)
 
     @property
     def images(self) -> Path:
         """The image folder: one's own, or the first of the two official places that exists."""
-        if self._images is not None:
-            return self.folder / self._images
-        nested = self.folder / "images" / self.split
-        return nested if nested.is_dir() else self.folder / self.split
+        return layout.image_folder(self.folder, self.split) if self._images is None else self.folder / self._images
+
+    @property
+    def server(self) -> str:
+        """Who judges results where no ground truth is public, "" elsewhere."""
+        return layout.server(self.split, self._annotations is not None)
+
+    def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
+        """Writes what COCO's server takes, person_keypoints_{split}_hrbench_results.zip, and returns its path."""
+        return layout.write_archives("person_keypoints", self.split, predictions, folder)
 
     def box_file(self, boxes: str) -> Path | None:
         """The box file that a protocol's `boxes` names, None for ground truth."""
@@ -154,29 +154,28 @@ class CocoKeypoints:
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each file or image that is not there."""
-        own = self._annotations is not None
-        if self.split in UNPUBLISHED and not own and not self.target.is_file():
-            return [
-                f"ground truth is missing: COCO publishes none for {self.split} ({self.target}), and sets without "
-                "public ground truth cannot be evaluated yet; use split val2017"
-            ]
+        home = layout.HOME if self._annotations is None else "check the path in the suite"
         gaps = []
         if not self.target.is_file():
-            gaps.append(f"annotations are missing: {self.target}; {'check the path in the suite' if own else HOME}")
+            gaps.append(f"annotations are missing: {self.target}; {home}")
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
+        if boxes is None and self.server:
+            gaps.append(
+                f"ground truth is missing: COCO publishes none for {self.split}; set protocol.boxes to detector"
+            )
         if boxes is not None and not boxes.is_file():
             gaps.append(f"boxes are missing: {boxes}; {BOXES_HOME}, or set protocol.boxes to ground_truth")
         if not self.images.is_dir():
-            gaps.append(f"images are missing: {self.images}; {'check the path in the suite' if own else HOME}")
+            gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
-            gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
+            gaps += missing_images(self.images, [image.file_name for image in self._content.images], layout.HOME)
         return gaps
 
     # --- what they hold
 
     @cached_property
     def _content(self) -> _Annotations:
-        content = _decode(self.target, _Annotations)
+        content = layout.decode(self.target, _Annotations)
         if not content.images:
             raise InputError(f"{self.target} lists no images")
         return content
@@ -269,15 +268,31 @@ class CocoKeypoints:
             )
         return notes
 
+    # --- looking closer, for `hrbench datasets NAME --check`
 
-def _decode(path: Path, kind: Any) -> Any:
-    """The JSON file at `path` as `kind`; one line naming the place of what does not fit."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        raise MissingError(f"no file {path}; {HOME}") from None
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
+    def facts(self) -> dict[str, int]:
+        """Counts of what the annotation file lists."""
+        people = [each for each in self._content.annotations if each.category_id == self.category.id]
+        return {
+            "images": len(self._content.images),
+            "images with people": len({each.image_id for each in people}),
+            "people": len(people),
+            "of these with joints": sum(max(each.keypoints, default=0) > 0 for each in people),
+            "joints": len(self.scheme.names),
+        }
+
+    def look(self, sample: Sample) -> list[str]:
+        """What is wrong with an image and its people: the file, numbers of joints."""
+        faults = image_faults(sample.path, sample.size)
+        wanted = 3 * len(self.scheme.names)
+        for each in self._content.annotations:
+            counted = each.image_id == sample.id and each.category_id == self.category.id and each.keypoints
+            if counted and len(each.keypoints) != wanted:
+                faults.append(
+                    f"{self.target}: person {each.id} of image {each.image_id} has {len(each.keypoints)} numbers in "
+                    f"keypoints; {wanted // 3} joints need {wanted}"
+                )
+        return faults
 
 
 def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[Person]]:
@@ -303,7 +318,7 @@ def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[
 
 def _detected_boxes(path: Path, category: _Category, threshold: float) -> dict[int, list[Person]]:
     """Boxes of a detector file with the estimated class and at least the threshold's score, in file order."""
-    boxes: list[_Box] = _decode(path, list[_Box])
+    boxes: list[_Box] = layout.decode(path, list[_Box])
     present = sorted({box.category_id for box in boxes})
     if boxes and category.id not in present:
         some = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 
+from hrbench.tasks.row_files import streamed
 from hrbench.types import InputError, KeypointScheme, Sample
 
 LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
@@ -17,10 +18,6 @@ LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
 
 SHORT_SIDE, LONG_SIDE = 240, 480
 """Drawings are enlarged until the short side has the first, and never grow past the second."""
-
-
-BLOCK = 1 << 19
-"""Bytes of a prediction file that are held at a time: drawings are of a few images out of thousands."""
 
 
 class _Row(msgspec.Struct):
@@ -38,7 +35,7 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
         numbers = msgspec.json.Decoder(list[float]).decode
         try:
             with path.open("rb") as stream:
-                for row in _streamed(stream):
+                for row in streamed(stream, _Row):
                     if row.image_id in rows:
                         rows[row.image_id].append({"keypoints": numbers(row.keypoints)})
         except msgspec.MsgspecError as error:
@@ -48,31 +45,6 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
         for sample in samples:
             rows[sample.id] = [{"keypoints": array[person.index].reshape(-1)} for person in sample.content]
     return rows
-
-
-def _streamed(stream: BinaryIO) -> Iterator[_Row]:
-    """The rows of a JSON list in order, no more than about a block of text in memory.
-
-    Text is cut behind a "}" that a comma follows. Where that is inside a row, the piece does not decode, and more is
-    read before it is tried again.
-    """
-    decode = msgspec.json.Decoder(list[_Row]).decode
-    text, opening = b"", b""  # the file's own bracket opens the first piece
-    while data := stream.read(BLOCK):
-        text += data
-        cut = text.rfind(b"}") + 1
-        rest = text[cut:].lstrip()
-        if not cut or not rest.startswith(b","):
-            continue
-        try:
-            rows = decode(opening + text[:cut] + b"]")
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            continue
-        yield from rows
-        text, opening = rest[1:], b"["
-    yield from decode(opening + text)
 
 
 def draw_people(

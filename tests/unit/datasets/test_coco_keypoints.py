@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -147,15 +148,55 @@ def test_seventeen_joints_of_another_kind_are_not_taken_for_cocos(tmp_path):
     assert scheme.flip_pairs == ((0, 8),) and scheme.limbs == ()
 
 
-def test_no_ground_truth_is_published_for_the_test_split(tmp_path):
+def test_the_test_split_is_judged_by_its_server_on_its_own_boxes(tmp_path):
     data = CocoKeypoints(tmp_path, split="test-dev2017")
-    (gap,) = data.missing({"boxes": "detector"})
-    assert "COCO publishes none for test-dev2017" in gap and "use split val2017" in gap
-    data.target.parent.mkdir(parents=True)
-    data.target.write_text("{}")  # whoever has it may use it, and is told what else is missing
-    assert len(data.missing(GROUND_TRUTH)) == 1 and "images are missing" in data.missing(GROUND_TRUTH)[0]
-    gap, _ = CocoKeypoints(tmp_path, split="test2017", annotations="ours.json").missing(GROUND_TRUTH)
-    assert "ours.json" in gap
+    listed, boxes, images = data.missing({"boxes": "detector"})
+    assert "image_info_test-dev2017.json" in listed and images.startswith("images are missing") and "test2017" in images
+    assert "COCO_test-dev2017_detections_AP_H_609_person.json" in boxes
+    assert "COCO publishes none for test-dev2017" in data.missing(GROUND_TRUTH)[1]
+    assert "its server" in data.server and CocoKeypoints(tmp_path).server == ""
+    assert data.published_box_ap({"boxes": "detector"}) is None
+    own = CocoKeypoints(tmp_path, split="test2017", annotations="ours.json")
+    assert own.server == "" and "ours.json" in own.missing(GROUND_TRUTH)[0]
+
+
+def test_people_of_the_test_split_are_those_of_the_detector(tmp_path):
+    folder = tmp_path / "coco"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "test2017").mkdir()
+    (folder / "test2017" / "a.png").write_bytes(b"image")
+    categories = [{"id": 2, "name": "bicycle"}, {"id": 1, "name": "person"}]
+    images = [{"id": 1, "file_name": "a.png", "width": 100, "height": 80}]
+    path = folder / "annotations" / "image_info_test-dev2017.json"
+    path.write_text(json.dumps({"images": images, "categories": categories}))
+    file = folder / "person_detection_results" / OFFICIAL_BOXES["test-dev2017"]
+    file.parent.mkdir()
+    file.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]))
+    data = CocoKeypoints(tmp_path, split="test-dev2017")
+    protocol = {"boxes": "detector"}
+    assert data.missing(protocol) == [] and data.scheme.names == NAMES and data.scheme.category == 1
+    (sample,) = data.samples(protocol)
+    assert sample.content[0].box == (1, 2, 3, 4) and sample.path.parent.name == "test2017"
+
+
+def test_the_archive_of_results_is_named_as_the_server_wants(tmp_path):
+    rows = tmp_path / "predictions.json"
+    rows.write_text('[{"image_id": 1}]')
+    path = CocoKeypoints(tmp_path, split="test-dev2017").submit({"coco-keypoints": rows}, tmp_path / "out")
+    assert path == tmp_path / "out" / "person_keypoints_test-dev2017_hrbench_results.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["person_keypoints_test-dev2017_hrbench_results.json"]
+        assert archive.read(archive.namelist()[0]) == rows.read_bytes()
+
+
+def test_what_the_file_lists_is_counted_and_looked_at(tmp_path):
+    write(tmp_path, [person(), person(id=2, keypoints=[0] * 51), person(id=3, keypoints=[1, 2]), person(category_id=2)])
+    data = CocoKeypoints(tmp_path)
+    assert data.facts() == {
+        "images": 1, "images with people": 1, "people": 3, "of these with joints": 2, "joints": 17,
+    }  # fmt: skip
+    broken, joints = data.look(data.samples(GROUND_TRUTH)[0])
+    assert "a.png" in broken and "person 3 of image 1 has 2 numbers in keypoints; 17 joints need 51" in joints
 
 
 def test_no_published_boxes_for_another_split(tmp_path):

@@ -1,0 +1,234 @@
+"""COCO objects with boxes and masks in the official layout, or anybody's own annotations and classes in its format.
+
+    <data>/coco/annotations/instances_{split}.json      of test-dev2017 image_info_test-dev2017.json
+    <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
+
+Classes are those that the file lists, by rising category id, which is the order of the outputs of networks trained on
+COCO's 80; `classes` chooses among them, or another order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pycocotools import mask as coco_mask
+
+from hrbench.datasets import coco_layout as layout
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.datasets.pictures import image_faults
+from hrbench.names import suggestion
+from hrbench.types import ClassScheme, InputError, Sample, UsageError
+
+
+class _Category(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Listed(msgspec.Struct):
+    """What an evaluation needs of the file; its annotations are the metrics' to read."""
+
+    images: list[layout.Picture]
+    categories: list[_Category] = []
+
+
+class _Object(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: list[float] = []
+    id: int = 0
+    iscrowd: int = 0
+    segmentation: Any = None
+
+
+class _Objects(msgspec.Struct):
+    annotations: list[_Object] = []
+
+
+class CocoInstances:
+    """Objects of a COCO-format file; construction reads nothing.
+
+    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
+    official ones (relative ones lie below the folder). classes: names or category ids of those that are looked for,
+    in the order of the network's outputs; None: all of the file, by rising id.
+    """
+
+    task = "detection"
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "val2017",
+        folder: str = "coco",
+        annotations: str | None = None,
+        images: str | None = None,
+        classes: Sequence[str | int] | None = None,
+    ) -> None:
+        self.folder = Path(root) / folder
+        self.split = split
+        self._annotations, self._images = annotations, images
+        self._classes = None if classes is None else tuple(classes)
+
+    # --- where things lie
+
+    @property
+    def target(self) -> Path:
+        """The annotation file, which the metrics read as well; of a split without ground truth the list of images."""
+        if self._annotations is not None:
+            return self.folder / self._annotations
+        return layout.annotation_file(self.folder, "instances", self.split)
+
+    @property
+    def images(self) -> Path:
+        """The image folder: one's own, or the first of the two official places that exists."""
+        return layout.image_folder(self.folder, self.split) if self._images is None else self.folder / self._images
+
+    @property
+    def server(self) -> str:
+        """Who judges results where no ground truth is public, "" elsewhere."""
+        return layout.server(self.split, self._annotations is not None)
+
+    def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
+        """Writes what COCO's server takes, detections_{split}_hrbench_results.zip (`coco_layout.write_archives`)."""
+        return layout.write_archives("detections", self.split, predictions, folder)
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for the annotations and one for the images that are not there."""
+        own = self._annotations is not None or self._images is not None
+        home = "check the path in the suite" if own else layout.HOME
+        gaps = []
+        if not self.target.is_file():
+            gaps.append(f"annotations are missing: {self.target}; {home}")
+        if not self.images.is_dir():
+            gaps.append(f"images are missing: {self.images}; {home}")
+        elif not gaps:
+            gaps += missing_images(self.images, [image.file_name for image in self._content.images], home)
+        return gaps
+
+    # --- what they hold
+
+    @cached_property
+    def _content(self) -> _Listed:
+        content: _Listed = layout.decode(self.target, _Listed)
+        if not content.images:
+            raise InputError(f"{self.target} lists no images")
+        if not content.categories:
+            raise InputError(f"{self.target} lists no categories")
+        for what, listed in (("images", content.images), ("categories", content.categories)):
+            twice = layout.clashing([each.id for each in listed])
+            if twice:
+                raise InputError(f"{self.target}: {what} lists the id {twice[0]} more than once")
+        return content
+
+    @cached_property
+    def scheme(self) -> ClassScheme:
+        """Names and category ids of the classes, in the order of a network's outputs."""
+        every = sorted(self._content.categories, key=lambda category: category.id)
+        chosen = every if self._classes is None else [self._class(each, every) for each in self._classes]
+        twice = layout.clashing([category.id for category in chosen])
+        if not chosen or twice:
+            what = f"category {twice[0]} is asked for more than once" if twice else "no class is asked for"
+            raise UsageError(f"dataset.classes: {what}")
+        return ClassScheme(tuple(each.name for each in chosen), tuple(each.id for each in chosen))
+
+    def _class(self, asked: str | int, every: Sequence[_Category]) -> _Category:
+        for category in every:
+            if asked in (category.name, category.id):
+                return category
+        known = [category.name for category in every]
+        raise UsageError(
+            f"dataset.classes: {self.target} has no category {asked!r}; {suggestion(str(asked), known)}; ids are "
+            f"{every[0].id} to {every[-1].id}"
+        )
+
+    def metric_options(self) -> dict[str, Any]:
+        """The categories that are counted, where only some are looked for: objects of others are not missed then."""
+        ids = sorted(self.scheme.ids)
+        return {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        return digest_of([self.target], file_sizes(self.images, [image.file_name for image in self._content.images]))
+
+    def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
+        """Every listed image, in the file's order."""
+        return [
+            Sample(id=image.id, path=self.images / image.file_name, size=(image.width, image.height))
+            for image in self._content.images
+        ]
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Which part of the classes is looked for, where it is not all of them."""
+        found, all_of = len(self.scheme.ids), len(self._content.categories)
+        return [] if found == all_of else [f"{found} of the {all_of} classes of {self.target.name} are looked for"]
+
+    # --- looking closer, for `hrbench datasets NAME --check`
+
+    @cached_property
+    def _objects(self) -> dict[int, list[_Object]]:
+        """Image id -> its annotated objects; ids without objects are left out."""
+        content: _Objects = layout.decode(self.target, _Objects)
+        found: dict[int, list[_Object]] = {}
+        for each in content.annotations:
+            found.setdefault(each.image_id, []).append(each)
+        return found
+
+    def facts(self) -> dict[str, int]:
+        """Counts of what the annotation file lists."""
+        objects = [each for of in self._objects.values() for each in of]
+        listed = {image.id for image in self._content.images}
+        return {
+            "images": len(self._content.images),
+            "images with objects": len(self._objects.keys() & listed),
+            "objects": len(objects),
+            "of these crowds": sum(each.iscrowd != 0 for each in objects),
+            "classes": len(self.scheme.names),
+        }
+
+    def look(self, sample: Sample) -> list[str]:
+        """What is wrong with an image and its objects: the file, classes that are not listed, boxes, masks."""
+        assert sample.size is not None
+        faults = image_faults(sample.path, sample.size)
+        known = {category.id for category in self._content.categories}
+        for each in self._objects.get(int(sample.id), ()):
+            where = f"{self.target}: object {each.id} of image {each.image_id}"
+            if each.category_id not in known:
+                faults.append(f"{where} is of category {each.category_id}, which the file does not list")
+            faults += [f"{where} {what}" for what in (_box_fault(each.bbox), _mask_fault(each, sample.size)) if what]
+        return faults
+
+
+def _box_fault(box: Sequence[float]) -> str:
+    """What is wrong with x, y, width, height, "" for nothing. Boxes may stand out of an image, as a few of COCO do."""
+    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:], default=0) < 0:
+        return f"has the box {list(box)}; x, y, width and height are expected"
+    return ""
+
+
+def _mask_fault(each: _Object, size: tuple[int, int]) -> str:
+    """What is wrong with a mask on an image of this (width, height), "" for nothing."""
+    mask = each.segmentation
+    if mask is None:
+        return ""
+    width, height = size
+    try:
+        if isinstance(mask, list):
+            if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
+                return "has a polygon that is no list of three corners or more"
+            coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
+            return ""
+        if list(mask["size"]) != [height, width]:
+            return f"has a mask of {mask['size'][1]}x{mask['size'][0]} pixels on an image of {width}x{height}"
+        if isinstance(mask["counts"], list):
+            if sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
+                return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
+        else:
+            coco_mask.decode(mask)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
+    return ""

@@ -1,0 +1,118 @@
+"""What the data sets in COCO's layout share: where files lie, their JSON, the archive that the server takes.
+
+<data>/coco/annotations/{kind}_{split}.json         of test splits image_info_{split}.json, without ground truth
+<data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hrbench.types import InputError, MissingError
+
+UNPUBLISHED = ("test-dev2017", "test2017")
+"""Splits of COCO whose ground truth only its evaluation server has."""
+
+PICTURES = {"test-dev2017": "test2017"}
+"""Folders of images that are not called as their split is: test-dev is a part of the test images."""
+
+HOME = "get it from cocodataset.org (images, annotations)"
+
+SERVER = (
+    "COCO publishes no ground truth of {split}: its server (see cocodataset.org/#upload) judges the archive of results"
+)
+
+ALGORITHM = "hrbench"
+"""The name by which archives and the files in them call what made the results."""
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""The first date that a zip archive can hold, so that an archive depends on its content alone."""
+
+
+class Picture(msgspec.Struct):
+    """An image as COCO's files list it: its size in pixels."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+def decode(path: Path, kind: Any) -> Any:
+    """The JSON file at `path` as `kind`; InputError naming the place of what does not fit, MissingError for no file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise MissingError(f"no file {path}; {HOME}") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
+
+
+def annotation_file(folder: Path, kind: str, split: str) -> Path:
+    """The official annotation file of a split; where there is no ground truth, the list of its images."""
+    return folder / "annotations" / f"{'image_info' if split in UNPUBLISHED else kind}_{split}.json"
+
+
+def image_folder(folder: Path, split: str) -> Path:
+    """The first of the two official places of a split's images that exists, the one without `images` if none does."""
+    name = PICTURES.get(split, split)
+    nested = folder / "images" / name
+    return nested if nested.is_dir() else folder / name
+
+
+def server(split: str, own: bool) -> str:
+    """Who judges results of a split, "" where its ground truth is published or the annotations are one's own."""
+    return SERVER.format(split=split) if split in UNPUBLISHED and not own else ""
+
+
+def write_archives(kind: str, split: str, predictions: Mapping[str, Path], folder: Path) -> Path:
+    """Writes {kind}_{split}_hrbench_results.zip for each metric's prediction file, as COCO's server takes them.
+
+    Of one metric the archive lies in `folder` and its path is returned. Servers for boxes and for masks take files of
+    one name, so of several metrics each lies in a folder of the metric's name, and `folder` is returned.
+    """
+    name = f"{kind}_{split}_{ALGORITHM}_results"
+    if len(predictions) == 1:
+        return _write_zip(folder / f"{name}.zip", f"{name}.json", next(iter(predictions.values())))
+    for metric, path in predictions.items():
+        _write_zip(folder / metric / f"{name}.zip", f"{name}.json", path)
+    return folder
+
+
+def _write_zip(path: Path, member: str, content: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    info = zipfile.ZipInfo(member, _EARLIEST)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    try:
+        with (
+            zipfile.ZipFile(beside, "w") as archive,
+            archive.open(info, "w", force_zip64=True) as into,
+            content.open("rb") as source,
+        ):
+            while block := source.read(1 << 20):
+                into.write(block)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def clashing(names: Sequence[Any]) -> list[Any]:
+    """What is listed more than once, each once, in order.
+
+    >>> clashing([3, 1, 3, 3, 2])
+    [3]
+    """
+    seen: set[Any] = set()
+    twice: dict[Any, None] = {}
+    for name in names:
+        if name in seen:
+            twice[name] = None
+        seen.add(name)
+    return list(twice)
