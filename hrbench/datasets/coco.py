@@ -160,9 +160,7 @@ class CocoKeypoints:
             gaps.append(f"annotations are missing: {self.target}; {home}")
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if boxes is None and self.server:
-            gaps.append(
-                f"ground truth is missing: COCO publishes none for {self.split}; set protocol.boxes to detector"
-            )
+            gaps.append(f"ground truth is missing: COCO publishes none of {self.split}; set protocol.boxes to detector")
         if boxes is not None and not boxes.is_file():
             gaps.append(f"boxes are missing: {boxes}; {BOXES_HOME}, or set protocol.boxes to ground_truth")
         if not self.images.is_dir():
@@ -182,8 +180,11 @@ class CocoKeypoints:
 
     @cached_property
     def category(self) -> _Category:
-        """The class whose joints are estimated: the first that names its joints, else the first."""
-        named = [c for c in self._content.categories if c.keypoints]
+        """The class whose joints are estimated: the first that names its joints, else the first.
+
+        Lists of images without ground truth name no joints: there it is the class that is called person.
+        """
+        named = [c for c in self._content.categories if c.keypoints or (self.server and c.name == "person")]
         return (named or self._content.categories or [_Category(id=1, name="person")])[0]
 
     @cached_property

@@ -153,7 +153,7 @@ def test_the_test_split_is_judged_by_its_server_on_its_own_boxes(tmp_path):
     listed, boxes, images = data.missing({"boxes": "detector"})
     assert "image_info_test-dev2017.json" in listed and images.startswith("images are missing") and "test2017" in images
     assert "COCO_test-dev2017_detections_AP_H_609_person.json" in boxes
-    assert "COCO publishes none for test-dev2017" in data.missing(GROUND_TRUTH)[1]
+    assert "COCO publishes none of test-dev2017" in data.missing(GROUND_TRUTH)[1]
     assert "its server" in data.server and CocoKeypoints(tmp_path).server == ""
     assert data.published_box_ap({"boxes": "detector"}) is None
     own = CocoKeypoints(tmp_path, split="test2017", annotations="ours.json")
