@@ -6,6 +6,9 @@ The copies of a detection then stand together in the order of scores, before tho
 
 Why only the detections that hit are looked at: recall rises at hits alone, and between two hits precision never
 rises, so that both the place where a recall is reached and the maximum of precision from there on lie at hits.
+
+How it is fast: all categories and thresholds lie behind one another in a few flat arrays, so that a weighting takes
+some twenty array operations however many classes there are; how many recalls a number of finds reaches is looked up.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from .coco import Matches, Settings
 class Number:
     """One figure of the summary: mean precision or recall over `threshold` (None: all), in an area range.
 
-    area, most: positions in the settings' `areas` and `most`. threshold: position in `thresholds`.
+    area, most: positions in the settings' `areas` and `most`. threshold: position in `thresholds`. category: position
+    among the categories of the matches; None: the mean over all.
     """
 
     name: str
@@ -31,149 +35,190 @@ class Number:
     threshold: int | None
     area: int
     most: int = 0
+    category: int | None = None
 
 
-class Curves:
-    """Precision and recall of one category, area range and number of detections, prepared for many weightings.
+class Recall:
+    """Recall of all categories in one area range, prepared for many weightings.
 
-    T thresholds, R recalls, I images. Detections come sorted by falling score.
+    T thresholds, I images, C categories, N detections. A segment is one category at one threshold: segments stand by
+    threshold and in it by category, the hits of each by falling score.
     """
 
     def __init__(
-        self, image: np.ndarray, hits: np.ndarray, counted: np.ndarray, positives: np.ndarray, settings: Settings
+        self, image: np.ndarray, category: np.ndarray, hits: np.ndarray, positives: np.ndarray, thresholds: int
     ) -> None:
-        """image: (N,) index of the image; hits, counted: (N,) uint16, bit t at threshold t; positives: (I,)."""
-        self.recalls = np.asarray(settings.recalls)
-        self.positives = positives.astype(np.int64)
-        thresholds = len(settings.thresholds)
-        always = counted == (1 << thresholds) - 1
-        upto = np.cumsum(always)  # detections counted at all thresholds, up to and including each position
+        """image, category: (N,) indices, by category and in it by falling score; hits: (N,) uint16, bit t at threshold
+        t; positives: (I, C)."""
+        self.shape = thresholds, positives.shape[1]
+        self.bounds = np.searchsorted(category, np.arange(self.shape[1] + 1))
+        some = np.flatnonzero(hits)
+        self.places = [some[((hits[some] >> t) & 1).astype(bool)] for t in range(thresholds)]  # rows, by threshold
+        self.lengths = np.concatenate([np.diff(np.searchsorted(mine, self.bounds)) for mine in self.places])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.running = _Running(image[np.concatenate(self.places)])
+        by_category, by_image = np.nonzero(positives.T)
+        self.objects = _Running(np.repeat(by_image, positives[by_image, by_category]))
+        self.objects_at = np.concatenate((np.zeros(1, np.int64), np.cumsum(positives.sum(axis=0))))
 
-        images, base_at, extra_at, extras, lengths, extra_starts = [], [], [], [], [], []
-        extra = 0
-        sentinel = np.zeros(1, np.int64)
-        for t in range(thresholds):
-            places = np.flatnonzero((hits >> t) & 1)
+    def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 where there is no object."""
+        objects = np.diff(self.objects.under(weights)[self.objects_at])
+        running = self.running.under(weights)
+        found = (running[self.starts + self.lengths] - running[self.starts]).reshape(self.shape)
+        return found / np.maximum(objects, 1), objects
+
+
+class Curves:
+    """Precision and recall of all categories in one area range, prepared for many weightings; sizes as in `Recall`."""
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        category: np.ndarray,
+        hits: np.ndarray,
+        counted: np.ndarray,
+        positives: np.ndarray,
+        settings: Settings,
+    ) -> None:
+        """As in `Recall`; counted: (N,) uint16, bit t set where the detection counts, for or against, at threshold t.
+        R recalls."""
+        self.finds = Recall(image, category, hits, positives, len(settings.thresholds))
+        self.recalls = np.asarray(settings.recalls)
+        bounds, every = self.finds.bounds, np.uint16((1 << len(settings.thresholds)) - 1)
+        # what comes after the last hit of a category cannot change a number
+        hit = np.flatnonzero(hits)
+        last = np.full(positives.shape[1], -1)
+        last[category[hit]] = hit  # of several the last one stays
+        counted = np.where(np.arange(len(hits)) <= last[category], counted, np.uint16(0))
+        always = counted == every
+        upto = np.concatenate((np.zeros(1, np.intp), np.cumsum(always)))  # counted at all thresholds, before each row
+        partly = np.flatnonzero((counted != every) & (counted != 0))
+
+        base_at, base_from, extra_at, extra_from, extras, extra = [], [], [], [], [], 0
+        for t, mine in enumerate(self.finds.places):
             # the few that count at this threshold and not at another are summed on their own
-            own = np.flatnonzero(((counted >> t) & 1).astype(bool) & ~always)
-            images += [image[places], sentinel + len(positives)]
-            base_at += [upto[places], sentinel]
-            extra_at += [extra + np.searchsorted(own, places, side="right"), sentinel]
-            lengths.append(len(places) + 1)
-            extra_starts.append(extra)
+            own = partly[((counted[partly] >> t) & 1).astype(bool)]
+            base_at.append(upto[mine + 1])
+            base_from.append(upto[bounds[:-1]])
+            extra_at.append(extra + np.searchsorted(own, mine, side="right"))
+            extra_from.append(extra + np.searchsorted(own, bounds[:-1]))
             extras.append(image[own])
             extra += len(own)
-        self.ends = np.cumsum(lengths) - 1  # a sentinel of weight and precision zero closes every threshold
-        self.starts = self.ends + 1 - np.asarray(lengths)
-        self.images = np.concatenate(images).astype(np.intp)
-        self.base_at = np.concatenate(base_at).astype(np.intp)
-        self.extra_at = np.concatenate(extra_at).astype(np.intp)
-        self.extra_starts = np.asarray(extra_starts, np.intp)
-        # what comes after the last hit cannot change a number
-        self.base = image[always][: self.base_at.max()].astype(np.intp)
-        self.extras = np.concatenate(extras)[: self.extra_at.max()].astype(np.intp)
-        self.running_base = np.zeros(len(self.base) + 1, np.int32)
-        self.running_extra = np.zeros(extra + 1, np.int32)
+        self.base, self.extra = _Running(image[always]), _Running(np.concatenate(extras))
+        self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
+        self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
+        many = [len(mine) for mine in self.finds.places]
+        self.threshold = np.repeat(np.arange(len(many), dtype=np.int32), many)  # of each hit
+        self.turns = np.flatnonzero(np.diff(self.threshold))  # the last hit of a threshold, before that of another
 
-    def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """(precision (T, R), recall (T,)) with `weights` (I + 1,) int32, the last 0; None where nothing counts."""
-        total = int(self.positives @ weights[:-1])
-        if total == 0:
-            return None
-        base = _running(weights, self.base, self.running_base)
-        extra = _running(weights, self.extras, self.running_extra)
-        found = np.cumsum(weights.take(self.images, mode="clip"), dtype=np.int32)
-        before = np.concatenate((np.zeros(1, np.int32), found[self.ends[:-1]]))
-        found_at, recall = self._reached(found, before, total)
-
+    def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 where there is no object."""
+        recall, objects = self.finds.at(weights)
+        thresholds, categories = self.finds.shape
+        lengths, running = self.finds.lengths, self.finds.running.sums
+        found = running[1:] - np.repeat(running[self.finds.starts], lengths)
+        base, extra = self.base.under(weights), self.extra.under(weights)
         counted = base.take(self.base_at, mode="clip")
         counted += extra.take(self.extra_at, mode="clip")
-        for start, end, hits, others in zip(
-            self.starts.tolist(), self.ends.tolist(), before, extra[self.extra_starts], strict=True
-        ):
-            found[start:end] -= hits
-            counted[start:end] -= others
-        precision = found / (counted + np.spacing(1))  # the official denominator: fp + tp + spacing(1)
-        precision[self.ends] = 0.0
-        # the maximum up to the next recall, then from the right: the envelope where it is read
-        best = np.maximum.reduceat(precision, found_at.ravel()).reshape(found_at.shape)
-        return np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1], recall
+        counted -= np.repeat(base[self.base_from] + extra[self.extra_from], lengths)
+        precision = counted + np.spacing(1)  # the official denominator: fp + tp + spacing(1)
+        np.divide(found, precision, out=precision)
 
-    def _reached(self, found: np.ndarray, before: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-        """(T, R) positions at which each recall is first reached (the sentinel where it never is), and recall (T,)."""
+        # the maximum up to the next recall, then from the right: the envelope where it is read
+        reached, offsets = self._reached(objects)
+        found += np.repeat(np.tile(offsets, thresholds), lengths)
+        bins = reached.take(found, mode="clip")
+        best = np.zeros((thresholds, len(self.recalls) + 1, categories))
+        if len(bins):
+            turns = bins[1:] != bins[:-1]
+            turns[self.turns] = True
+            starts = np.concatenate((np.zeros(1, np.intp), np.flatnonzero(turns) + 1))
+            at = self.threshold[starts] * best[0].size + bins[starts]
+            best.ravel()[at] = np.maximum.reduceat(precision, starts)
+        best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+        return best[:, 1:], recall, objects
+
+    def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A table and where in it each category starts (C,): at n finds, how many recalls they reach x C + category."""
+        recalls, categories, room = len(self.recalls), len(objects), objects + 2
+        total = np.maximum(objects, 1)[:, None]
         # fewest hits n with n / total >= recall in floating point, which is what the official search compares
         fewest = np.ceil(self.recalls * total)
         fewest -= (fewest - 1) / total >= self.recalls
         fewest += fewest / total < self.recalls
-        need = fewest.astype(np.int32)
-        at = np.searchsorted(found, (before[:, None] + need).ravel()).reshape(len(before), len(need))
-        at = np.minimum(at, self.ends[:, None])
-        at[:, need <= 0] = self.starts[:, None]
-        return at, (found[self.ends] - before) / total
+        offsets = (np.cumsum(room) - room).astype(np.int32)
+        need = np.minimum(fewest, objects[:, None] + 1).astype(np.intp) + offsets[:, None]
+        reached = np.cumsum(np.bincount(need.ravel(), minlength=int(room.sum())))
+        which = np.arange(categories)
+        reached = (reached - np.repeat(which * recalls, room)) * categories + np.repeat(which, room)
+        return reached.astype(np.int32), offsets
 
 
-def _running(weights: np.ndarray, images: np.ndarray, into: np.ndarray) -> np.ndarray:
-    """Running sum of the weights of `images` with a leading zero, written to `into`."""
-    np.cumsum(weights.take(images, mode="clip"), out=into[1 : len(images) + 1])
-    return into
+class _Running:
+    """The running sum of the weights of `images`, with a leading zero."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images.astype(np.intp)
+        self.sums = np.zeros(len(images) + 1, np.int32)
+
+    def under(self, weights: np.ndarray) -> np.ndarray:
+        """(len(images) + 1,) int32, valid until the next call."""
+        np.cumsum(weights.take(self.images, mode="clip"), out=self.sums[1:])
+        return self.sums
+
+
+Tables = tuple[np.ndarray | None, np.ndarray, np.ndarray]
 
 
 class Accumulator:
     """The figures of a summary as a function of image weights."""
 
     def __init__(self, matches: Matches, settings: Settings, numbers: Sequence[Number]) -> None:
-        self.numbers, self.settings = tuple(numbers), settings
-        self.curves: dict[tuple[int, int], list[Curves]] = {}
+        self.numbers, self.images = tuple(numbers), len(matches.images)
+        self.curves: dict[tuple[int, int], Curves | Recall] = {}
         image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
-        order = np.argsort(-matches.score, kind="stable")
+        order = np.lexsort((-matches.score, matches.category))
         rank = _rank(image * len(matches.categories) + matches.category)
-        full = np.uint16((1 << len(settings.thresholds)) - 1)
-        for key in sorted({(number.area, number.most) for number in numbers}):
-            area, most = key
-            chosen = order[rank[order] < settings.most[most]]
-            self.curves[key] = []
-            for category in range(len(matches.categories)):
-                rows = chosen[matches.category[chosen] == category]
-                counted = ~matches.ignored[rows, area] & full
-                self.curves[key].append(
-                    Curves(
-                        image[rows],
-                        matches.hits[rows, area],
-                        counted,
-                        matches.positives[:, category, area],
-                        settings,
-                    )
-                )
+        every = np.uint16((1 << len(settings.thresholds)) - 1)
+        precise = {(number.area, number.most) for number in numbers if number.kind == "precision"}
+        for area, most in sorted({(number.area, number.most) for number in numbers}):
+            rows = order[rank[order] < settings.most[most]]
+            hits, positives = matches.hits[rows, area], matches.positives[:, :, area]
+            if (area, most) in precise:
+                counted = ~matches.ignored[rows, area] & every
+                curves = Curves(image[rows], matches.category[rows], hits, counted, positives, settings)
+            else:
+                curves = Recall(image[rows], matches.category[rows], hits, positives, len(settings.thresholds))
+            self.curves[area, most] = curves
 
     def at(self, weights: np.ndarray | None = None) -> np.ndarray:
         """(len(numbers),) float64; -1 where nothing counts, as pycocotools has it.
 
         weights: (I,) whole numbers of times each image occurs; None: once each.
         """
-        tables = {key: self._tables(curves, weights) for key, curves in self.curves.items()}
-        result = np.empty(len(self.numbers))
-        for n, number in enumerate(self.numbers):
-            precision, recall = tables[number.area, number.most]
-            table = precision if number.kind == "precision" else recall
-            if number.threshold is not None:
-                table = table[number.threshold]
-            flat = table[table > -1]
-            result[n] = flat.sum() / flat.size if flat.size else -1.0
-        return result
+        times = np.ones(self.images, np.int32) if weights is None else weights.astype(np.int32)
+        tables: dict[tuple[int, int], Tables] = {}
+        for key, curves in self.curves.items():
+            tables[key] = curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
+        return np.array([_mean(tables[number.area, number.most], number) for number in self.numbers])
 
-    def _tables(self, curves: list[Curves], weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Precision (T, R, C) and recall (T, C), -1 for a category of which nothing counts."""
-        shape = (len(self.settings.thresholds), len(self.settings.recalls), len(curves))
-        precision, recall = np.full(shape, -1.0), np.full(shape[::2], -1.0)
-        for c, curve in enumerate(curves):
-            padded = np.ones(len(curve.positives) + 1, np.int32)
-            if weights is not None:
-                padded[:-1] = weights
-            padded[-1] = 0  # the sentinels' image
-            both = curve.at(padded)
-            if both is not None:
-                precision[:, :, c], recall[:, c] = both
-        return precision, recall
+
+def _mean(tables: Tables, number: Number) -> float:
+    """Over all categories with objects, added up in the official order."""
+    precision, recall, objects = tables
+    table = precision if number.kind == "precision" else recall
+    assert table is not None
+    some = objects > 0
+    if number.category is not None:
+        table, some = table[..., number.category], some[number.category]
+        if not some:
+            return -1.0
+    elif not some.all():
+        table = table[..., some]
+    if number.threshold is not None:
+        table = table[number.threshold]
+    return float(table.ravel().sum() / table.size) if table.size else -1.0
 
 
 def _rank(group: np.ndarray) -> np.ndarray:

@@ -22,40 +22,40 @@ TWO = Settings(thresholds=(0.5, 0.9), recalls=(0.0, 0.25, 0.5, 0.75, 1.0), areas
 
 
 def curves(hits: Sequence[int], counted: Sequence[int], positives: Sequence[int], image: Sequence[int]) -> Curves:
-    return Curves(
-        np.array(image, int), np.array(hits, np.uint16), np.array(counted, np.uint16), np.array(positives), TWO
-    )
+    """Of one category."""
+    rows = np.array(image, int)
+    every = np.array(positives)[:, None]
+    return Curves(rows, np.zeros_like(rows), np.array(hits, np.uint16), np.array(counted, np.uint16), every, TWO)
+
+
+def at(curve: Curves, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(precision (T, R), recall (T,)) of the one category."""
+    precision, recall, _ = curve.at(np.array(weights, np.int32))
+    return precision[..., 0], recall[:, 0]
 
 
 def test_precision_is_the_best_at_this_recall_or_beyond() -> None:
     # found, missed, found, found at 0.5: precisions 1, 1/2, 2/3, 3/4, of 4 people; nothing at 0.9 but the first
     curve = curves([3, 0, 1, 1], [3, 3, 3, 3], [4], [0, 0, 0, 0])
-    both = curve.at(np.array([1, 0], np.int32))
-    assert both is not None
-    precision, recall = both
+    precision, recall = at(curve, [1])
     assert precision[0] == pytest.approx([1, 1, 3 / 4, 3 / 4, 0])
     assert precision[1] == pytest.approx([1, 1, 0, 0, 0])
     assert recall.tolist() == [3 / 4, 1 / 4]
 
 
 def test_ignored_detections_do_not_count() -> None:
-    both = curves([1, 0, 1], [3, 2, 3], [2], [0, 0, 0]).at(np.array([1, 0], np.int32))
-    assert both is not None
-    assert both[0][0] == pytest.approx([1, 1, 1, 1, 1])
+    assert at(curves([1, 0, 1], [3, 2, 3], [2], [0, 0, 0]), [1])[0][0] == pytest.approx([1, 1, 1, 1, 1])
 
 
 def test_nothing_found_and_nothing_to_find() -> None:
-    both = curves([0], [3], [4], [0]).at(np.array([1, 0], np.int32))
-    assert both is not None and not both[0].any() and not both[1].any()
-    both = curves([], [], [4], []).at(np.array([1, 0], np.int32))
-    assert both is not None and not both[0].any()
-    assert curves([0], [3], [0], [0]).at(np.array([1, 0], np.int32)) is None
+    precision, recall = at(curves([0], [3], [4], [0]), [1])
+    assert not precision.any() and not recall.any()
+    assert not at(curves([], [], [4], []), [1])[0].any()
+    assert curves([0], [3], [0], [0]).at(np.array([1], np.int32))[2].tolist() == [0]
 
 
 def test_an_image_of_weight_zero_is_not_there() -> None:
-    both = curves([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1]).at(np.array([0, 1, 0], np.int32))
-    assert both is not None
-    assert both[0] == pytest.approx(np.ones((2, 5)))
+    assert at(curves([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1]), [0, 1])[0] == pytest.approx(np.ones((2, 5)))
 
 
 def repeated(truth: dict, results: list[dict], times: Sequence[int], images: Sequence[int]) -> list[float]:
