@@ -35,6 +35,10 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench score coco-keypoints --gt annotations/person_keypoints_val2017.json --pred results.json
   hrbench score coco-keypoints --gt ours.json --pred results.json --sigmas 0.03,0.05,0.05
   hrbench score mpii-pckh --gt annot/gt_valid.mat --pred preds.npy
+  hrbench score coco-boxes --gt instances_val2017.json --pred results.json --option per_class=true
+  hrbench score cityscapes --gt gtFine/val --pred label_pngs
+  hrbench score miou --dataset ade20k-val --pred label_pngs
+  hrbench score topk --gt val.txt --pred predictions.csv
   hrbench score coco-keypoints --gt gt.json --pred results.json --verify --json""",
     "profile": """examples:
   hrbench profile pose_hrnet_w32_coco_256x192
@@ -161,8 +165,25 @@ def _check(command: argparse.ArgumentParser) -> None:
 
 def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("metric", metavar="METRIC", help="a name of `hrbench metrics`")
-    command.add_argument("--gt", metavar="FILE", required=True, help="ground truth, in the metric's own format")
-    command.add_argument("--pred", metavar="FILE", required=True, help="predictions, in the metric's own format")
+    command.add_argument("--gt", metavar="PATH", default="", help="ground truth, in the metric's own format")
+    command.add_argument("--pred", metavar="PATH", required=True, help="predictions, in the metric's own format")
+    command.add_argument(
+        "--dataset",
+        metavar="NAME",
+        default="",
+        help="a data set of `hrbench datasets`: its classes, and its ground truth",
+    )
+    command.add_argument(
+        "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"), help="folder of data sets (data/)"
+    )
+    command.add_argument(
+        "--option",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="what the metric is made with, such as per_class=true; values are YAML (repeatable)",
+    )
     command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
     command.add_argument("--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000)")
     command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")

@@ -180,13 +180,24 @@ def check(arguments: Namespace, say: Say) -> int:
 
 
 def score(arguments: Namespace, say: Say) -> int:
+    from hrbench.scoring import of_dataset
     from hrbench.scoring import score as judge
 
+    truth, options = arguments.gt, {}
+    if arguments.dataset:
+        rows = listing.chosen(known().datasets, arguments.dataset, "data set")
+        if len(rows) > 1:
+            raise UsageError(f"--dataset {arguments.dataset!r} matches {', '.join(rows)}: name one")
+        target, options = of_dataset(*rows.values(), Path(arguments.data))
+        truth = truth or target
+    if not truth:
+        raise UsageError("say what to judge by: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
+    options |= _assigned(arguments.option, "--option", "per_class=true")
     judged = judge(
         arguments.metric,
-        ground_truth=arguments.gt,
+        ground_truth=truth,
         predictions=arguments.pred,
-        options={"sigmas": arguments.sigmas} if arguments.sigmas else {},
+        options={**options, **({"sigmas": arguments.sigmas} if arguments.sigmas else {})},
         verify=arguments.verify,
         resamples=arguments.resamples,
         seed=arguments.seed,
@@ -206,7 +217,7 @@ def profile(arguments: Namespace, say: Say) -> int:
     from hrbench.measure import count, latency, parameters, uncounted
     from hrbench.networks import with_arguments
 
-    given = _arguments(arguments.args)
+    given = _assigned(arguments.args, "--args", "encoder=resnet50")
     variant = with_arguments(_variant(arguments), given)
     height, width = variant.input
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
@@ -231,12 +242,12 @@ def profile(arguments: Namespace, say: Say) -> int:
     return 0
 
 
-def _arguments(texts: Sequence[str]) -> dict[str, Any]:
-    """Arguments of `--args KEY=VALUE`. Raises UsageError for what is none."""
+def _assigned(texts: Sequence[str], option: str, example: str) -> dict[str, Any]:
+    """What `--args KEY=VALUE ...` or another such option says. Raises UsageError for what is none."""
     from hrbench.suite_yaml import Problems, assigned
 
     problems = Problems()
-    given = assigned(texts, "--args", "encoder=resnet50", problems)
+    given = assigned(texts, option, example, problems)
     problems.raise_any()
     return given
 

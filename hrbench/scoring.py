@@ -9,7 +9,7 @@ from typing import Any
 
 from hrbench.contracts import Metric
 from hrbench.resolve import resolve
-from hrbench.types import EntryError, Score, State, UsageError
+from hrbench.types import DatasetRow, EntryError, MissingError, Score, State, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,22 @@ def score(
     scores = judge.summarise(state, resamples=resamples, seed=seed)
     said = verdict(scores, judge.verify(Path(ground_truth), Path(predictions)), judge) if verify else ""
     return Judged(scores, state, said)
+
+
+def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
+    """Ground truth of a catalog's data set below the folder `data`, and what its metrics are made with.
+
+    A miniature that is not there is drawn.
+    Raises MissingError naming what is not there, or who judges where the ground truth is not public.
+    """
+    dataset = resolve("hrbench.datasets", row.use)(data, **row.args)
+    if server := getattr(dataset, "server", ""):
+        raise MissingError(f"{row.name} cannot be judged here: {server}")
+    if row.draw and not dataset.folder.is_dir():
+        resolve("hrbench.datasets", row.draw)(dataset.folder)
+    if not dataset.target.exists():
+        raise MissingError("; ".join(dataset.missing({**row.fixed})))
+    return dataset.target, dict(dataset.metric_options())
 
 
 def verdict(scores: Sequence[Score], theirs: Mapping[str, float], metric: Metric) -> str:
