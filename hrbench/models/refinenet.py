@@ -36,6 +36,7 @@ the authors' code (`path_group_ids`, gen_net_opts_model_type1.m), and our readin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,17 +53,27 @@ CASCADES: dict[str, tuple[int, ...]] = {
     "4-cascaded": (1, 2, 3, 4),
     "4-cascaded-2-scale": (1, 2, 3, 4, 1, 2, 3, 4),
 }
-LEVELS = (2048, 1024, 512, 256)  # channels of the ResNet, from 1/32 to 1/4
+PLANES = 64  # channels of the ResNet's stem; its levels from 1/32 to 1/4 have 32, 16, 8 and 4 times as many
 WIDTHS = (512, 256, 256, 256)  # channels that a path is adapted to
 
 
-def refinenet(depth: int = 101, classes: int = 21, cascade: str = "4-cascaded", pools: int = 4) -> RefineNet:
+def refinenet(
+    depth: int = 101,
+    classes: int = 21,
+    cascade: str = "4-cascaded",
+    pools: int = 4,
+    planes: int = PLANES,
+    widths: Sequence[int] = WIDTHS,
+    blocks: Sequence[int] | None = None,
+) -> RefineNet:
     """RefineNet: images (N, 3, H, W), RGB, normalised by ImageNet's statistics, -> logits (N, classes, h, w).
 
     h, w are a quarter of H, W, each of the four halvings rounded up; of the 1.2 times enlarged image with
     cascade="4-cascaded-2-scale". depth: of the ResNet, 50, 101 or 152. cascade: see the top of this file.
-    pools: poolings in each chain. Raises UsageError on values that make no network. Convolutions are drawn as torch
-    draws them; the papers start from ImageNet weights.
+    pools: poolings in each chain. planes: channels of the ResNet's stem, its levels have 4 to 32 times as many. widths:
+    channels of the paths, from level 1/32 to 1/4. blocks: bottlenecks of the ResNet's four layers, in place of those of
+    `depth`. Raises UsageError on values that make no network. Convolutions are drawn as torch draws them; the papers
+    start from ImageNet weights.
     """
     if depth not in BLOCKS:
         raise UsageError(f"refinenet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
@@ -70,24 +81,49 @@ def refinenet(depth: int = 101, classes: int = 21, cascade: str = "4-cascaded", 
         raise UsageError(f"refinenet: cascade {cascade!r} was given; there are {', '.join(CASCADES)}.")
     if min(classes, pools) < 1:
         raise UsageError(f"refinenet: classes {classes} and pools {pools} were given; both are at least 1.")
-    return RefineNet(depth, classes, CASCADES[cascade], pools)
+    blocks = BLOCKS[depth] if blocks is None else blocks
+    for name, values, count in (("widths", widths, 4), ("blocks", blocks, 4), ("planes", (planes,), 1)):
+        if len(values) != count or not all(type(value) is int and value >= 1 for value in values):
+            raise UsageError(
+                f"refinenet: {name} {tuple(values)} was given; it takes {count} whole number{'s' * (count > 1)} of "
+                "at least 1."
+            )
+    return RefineNet(Plan(tuple(blocks), planes, tuple(widths)), classes, CASCADES[cascade], pools)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a RefineNet is. blocks: bottlenecks of the ResNet's layers. planes: channels of its stem. widths: of
+    the paths, from level 1/32 to 1/4.
+    """
+
+    blocks: tuple[int, ...]
+    planes: int
+    widths: tuple[int, ...]
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Channels of the ResNet's levels, from 1/32 to 1/4."""
+        return tuple(factor * self.planes for factor in (32, 16, 8, 4))
 
 
 class ResNet(nn.Module):
-    """ResNet without its classifier: images (N, 3, H, W) -> its levels from 1/32 to 1/4, of `LEVELS` channels."""
+    """ResNet without its classifier: images (N, 3, H, W) -> its levels from 1/32 to 1/4, of `plan.levels` channels."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self.conv1, self.bn1 = conv_norm(3, 64, 7, stride=2)
+        planes = plan.planes
+        self.conv1, self.bn1 = conv_norm(3, planes, 7, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        one, two, three, four = BLOCKS[depth]
-        self.layer1 = layer(64, 64, one, 1)
-        self.layer2 = layer(256, 128, two, 2)
-        self.layer3 = layer(512, 256, three, 2)
-        self.layer4 = layer(1024, 512, four, 2)
+        one, two, three, four = plan.blocks
+        self.layer1 = layer(planes, planes, one, 1)
+        self.layer2 = layer(4 * planes, 2 * planes, two, 2)
+        self.layer3 = layer(8 * planes, 4 * planes, three, 2)
+        self.layer4 = layer(16 * planes, 8 * planes, four, 2)
 
     def levels(self, x: Tensor) -> list[Tensor]:
+        """Shapes are those of 64 planes."""
         x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H / 2, W / 2)
         one = self.layer1(self.maxpool(x))  # (N, 256, H / 4, W / 4)
         two = self.layer2(one)  # (N, 512, H / 8, W / 8)
@@ -108,12 +144,13 @@ class RefineNet(ResNet):
     groups: the number of the block that reads each path, as in `CASCADES`.
     """
 
-    def __init__(self, depth: int, classes: int, groups: Sequence[int], pools: int) -> None:
-        super().__init__(depth)
+    def __init__(self, plan: Plan, classes: int, groups: Sequence[int], pools: int) -> None:
+        super().__init__(plan)
+        self.plan = plan
         self.groups = tuple(groups)
         self.scales = (1.0,) if len(groups) == 4 else (1.2, 0.6)
         if len(self.scales) == 2:
-            self.resnet_ims0d6 = ResNet(depth)
+            self.resnet_ims0d6 = ResNet(plan)
         self.do = nn.Dropout(p=0.5)
         before = 0  # channels that the block before writes, 0 where there is none
         for block in sorted(set(groups)):
@@ -127,12 +164,12 @@ class RefineNet(ResNet):
     def add_block(self, block: int, before: int, pools: int) -> int:
         """Registers the layers of one block under their official names; returns the channels that it writes."""
         paths = self.paths(block)
-        inputs = [WIDTHS[path % 4] for path in paths]
+        inputs = [self.plan.widths[path % 4] for path in paths]
         width = min([*inputs, before]) if before else min(inputs)
         if before:
             self.add_module(leaving(block - 1), conv3x3(before, width))
         for path, channels in zip(paths, inputs, strict=True):
-            self.add_module(entering(path), conv3x3(LEVELS[path % 4], channels))
+            self.add_module(entering(path), conv3x3(self.plan.levels[path % 4], channels))
             self.add_module(f"adapt_stage{path + 1}_b", nn.Sequential(ResidualConvUnits(channels, 2)))
             if before or len(paths) > 1:
                 self.add_module(joining(path), conv3x3(channels, width))
@@ -141,7 +178,7 @@ class RefineNet(ResNet):
         return width
 
     def forward(self, x: Tensor) -> Tensor:
-        levels = self.inputs(x)  # paths from 1/32 to 1/4 of the image, (N, LEVELS[i], ...)
+        levels = self.inputs(x)  # paths from 1/32 to 1/4 of the image, (N, plan.levels[i], ...)
         refined: Tensor | None = None
         for block in sorted(set(self.groups)):
             fused = self.fuse(block, levels, refined)

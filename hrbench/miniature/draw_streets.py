@@ -1,0 +1,47 @@
+"""The segmentation miniature on disk: drawn streets in the official layout of Cityscapes.
+
+    <folder>/leftImg8bit/val/<town>/<town>_000000_000019_leftImg8bit.png     (H, W, 3) uint8
+    <folder>/gtFine/val/<town>/<town>_000000_000019_gtFine_labelIds.png      (H, W) uint8
+    <folder>/gtFine/val/<town>/<town>_000000_000019_gtFine_instanceIds.png   (H, W) uint16
+
+The same seed gives the same pixels on every machine. A set is drawn beside its folder and renamed at the end, so that a
+folder is never half a set.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hrbench.miniature.on_disk import draw_whole, save_png
+from hrbench.miniature.streets import TEST_SEED, Scene, scenes
+
+IMAGES = 120
+SPLIT = "val"
+
+
+def draw(folder: Path) -> None:
+    """Draw the Cityscapes miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
+    draw_whole(folder, _write)
+
+
+def _write(folder: Path) -> None:
+    numbers: dict[str, int] = {}
+    for scene in scenes(TEST_SEED, IMAGES):
+        number = numbers.get(scene.town, 0)
+        numbers[scene.town] = number + 1
+        for path, pixels in _files(scene, number):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            save_png(folder / path, pixels)
+
+
+def _files(scene: Scene, number: int) -> list[tuple[Path, np.ndarray]]:
+    """Paths of one scene's files below the set's folder, with what they hold; number: of the scene in its town."""
+    stem = f"{scene.town}_{number:06d}_000019"
+    images, labels = (Path(part, SPLIT, scene.town) for part in ("leftImg8bit", "gtFine"))
+    return [
+        (images / f"{stem}_leftImg8bit.png", scene.image),
+        (labels / f"{stem}_gtFine_labelIds.png", scene.labels),
+        (labels / f"{stem}_gtFine_instanceIds.png", scene.instances),
+    ]
