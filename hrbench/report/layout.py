@@ -8,7 +8,7 @@ tables:
   - name: val                              # becomes the table's id and LaTeX label
     title: COCO val2017
     caption: One or two sentences.
-    rows: {task: pose, dataset: coco-*, miniature: false}   # patterns; what is left out matches everything
+    rows: {task: pose, dataset: coco-*, protocol: {flip: true}, miniature: false}   # patterns; left out: everything
     group: family                          # family, dataset, run or none
     published: {file: pose, section: coco_keypoints, where: {split: val2017}, requires: {flip: true},
                 requires_images: 5000, show: linked}
@@ -90,7 +90,9 @@ class PublishedLayout:
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """One table. rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`, and `miniature: true|false`."""
+    """One table. rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`, settings of the `protocol`, and
+    `miniature: true|false`.
+    """
 
     name: str
     title: str
@@ -169,13 +171,18 @@ def _table(node: _Node) -> TableLayout:
         name=name,
         title=node.text("title") or name,
         columns=columns,
-        rows=node.child("rows").fields("task dataset metric variant entry miniature").plain()
-        if "rows" in node.value
-        else {},
+        rows=_rows(node.child("rows")) if "rows" in node.value else {},
         caption=node.text("caption"),
         group=node.choice("group", get_args(Grouping), "family"),
         published=published,
     )
+
+
+def _rows(node: _Node) -> dict[str, Any]:
+    rows = node.fields("task dataset metric variant entry protocol miniature").plain()
+    if "protocol" in rows and not isinstance(rows["protocol"], dict):
+        node.fail("rows.protocol is a mapping of settings, {flip: true}", "protocol")
+    return rows
 
 
 def _column(node: _Node) -> ColumnLayout:

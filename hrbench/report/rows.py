@@ -10,6 +10,7 @@ from typing import Any
 
 from hrbench import units
 from hrbench.report.cells import device_of
+from hrbench.report.comparable import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
 from hrbench.report.words import plain_text, protocol_text
 from hrbench.types import Result, Unit
@@ -28,6 +29,10 @@ def matches(result: Result, table: TableLayout) -> bool:
     for key, wanted in table.rows.items():
         if key == "miniature":
             if bool(wanted) != is_miniature(result):
+                return False
+            continue
+        if key == "protocol":
+            if not all(same_value(entry.protocol.get(name), value) for name, value in wanted.items()):
                 return False
             continue
         patterns = wanted if isinstance(wanted, list) else [wanted]
