@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from hrbench.types import InputError, MissingError
 
@@ -33,6 +34,20 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
             f"image {path} is {image.shape[1]}x{image.shape[0]} pixels, its annotation says {size[0]}x{size[1]}"
         )
     return image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels as the file's head says, its pixels undecoded; EXIF orientation is ignored.
+
+    Raises MissingError where there is no file, InputError where it is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except FileNotFoundError:
+        raise MissingError(f"no image {path}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not an image whose size can be read: {error}") from None
 
 
 def _complete(data: bytes) -> bool:

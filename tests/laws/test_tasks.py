@@ -1,35 +1,23 @@
-"""What every task obeys, tried on the miniature of its kind."""
+"""What every task obeys, tried on the case that `task_cases.py` has of it."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 
 import numpy as np
 import pytest
-import torch
+from task_cases import Case, case_of
 
-from hrbench import catalog, resolve
-from hrbench.evaluate import Settings, assemble
-from hrbench.types import Entry
+from hrbench import resolve
 
 TASKS = resolve.names("hrbench.tasks")
 
 
-def entry_of(name: str, data) -> tuple:
-    """A task on a miniature data set, and its first samples."""
-    kind = resolve.resolve("hrbench.tasks", name)
-    row = next(row for row in catalog.datasets().values() if row.task == name and row.draw)
-    variant = next(v for v in catalog.variants().values() if v.task == name and v.miniature)
-    protocol = {**dataclasses.asdict(kind.Protocol()), **row.fixed}
-    parts = assemble(Entry("one", variant, row, protocol, row.metrics, {}), Settings(data=data))
-    assert not parts.reason
-    return parts.task, variant, list(parts.dataset.samples(protocol))[:6]
-
-
 @pytest.fixture(scope="module", params=TASKS)
-def case(request, tmp_path_factory):
-    return entry_of(request.param, tmp_path_factory.mktemp("data"))
+def case(request, tmp_path_factory) -> Case:
+    return case_of(request.param, tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -41,38 +29,66 @@ def test_its_protocol_is_frozen_named_and_versioned(name):
         protocol.version = 2
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_its_protocols_differ_in_name_and_one_of_them_is_usual(name):
+    kind = resolve.resolve("hrbench.tasks", name)
+    offered = getattr(kind, "protocols", (kind.Protocol(),))
+    assert all(type(protocol) is kind.Protocol for protocol in offered)
+    names = [protocol.name for protocol in offered]
+    assert len(set(names)) == len(names)
+    if hasattr(kind, "usual"):
+        assert {kind.usual(use) for use in ("mine:network", "torchvision:anything", "resnet", "")} <= set(names)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_its_protocols_survive_json(name):
+    kind = resolve.resolve("hrbench.tasks", name)
+    for protocol in getattr(kind, "protocols", (kind.Protocol(),)):
+        plain = json.loads(json.dumps(dataclasses.asdict(protocol)))
+        again = kind.Protocol(**{key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()})
+        assert again == protocol
+
+
 def test_it_prepares_alike_again_and_in_another_process(case):
-    task, variant, samples = case
-    again = pickle.loads(pickle.dumps(task))
-    for sample in samples:
-        items, others = task.prepare(sample), again.prepare(sample)
+    again = pickle.loads(pickle.dumps(case.task))
+    for sample in case.samples:
+        items, others = case.task.prepare(sample), again.prepare(sample)
         assert len(items) == len(others)
         for item, other in zip(items, others, strict=True):
             assert item.sample == sample.id and item.image.dtype == np.uint8
-            assert item.image.shape == (*variant.input, 3)
+            assert item.image.ndim == 3 and item.image.shape[2] == 3 and item.image.flags.c_contiguous
+            assert case.shape is None or item.image.shape == case.shape
             np.testing.assert_array_equal(item.image, other.image)
 
 
-def test_a_prediction_belongs_to_its_sample_and_none_is_empty(case):
-    task, _, samples = case
-
-    class Net(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = torch.nn.Conv2d(3, len(task.scheme.names), 1, stride=4)
-
-        def forward(self, x):
-            return self.layer(x)
-
-    net = Net().eval()
-    for sample in samples:
-        items = task.prepare(sample)
-        one_by_one = [raw for item in items for raw in task.forward(net, [item])]
-        together = task.forward(net, items) if items else []
-        for single, batched in zip(one_by_one, together, strict=True):
-            np.testing.assert_allclose(single, batched, atol=1e-5)
-        prediction = task.finish(sample, list(zip(items, together, strict=True)))
+def test_a_prediction_belongs_to_its_sample(case):
+    for sample in case.samples:
+        items = case.task.prepare(sample)
+        raws = case.task.forward(case.net, items) if items else []
+        assert len(raws) == len(items)
+        prediction = case.task.finish(sample, list(zip(items, raws, strict=True)))
         assert prediction.sample == sample.id
-        assert task.work(sample) >= len(items)
-    empty = task.finish(samples[0], [])
-    assert empty.sample == samples[0].id and not empty.value
+        assert case.task.work(sample) >= len(items)
+
+
+def test_what_shares_a_batch_changes_nothing(case):
+    items = [item for sample in case.samples for item in case.task.prepare(sample)]
+    shapes = {item.image.shape for item in items}
+    for shape in shapes:
+        alike = [item for item in items if item.image.shape == shape]
+        together = case.task.forward(case.net, alike)
+        alone = [raw for item in alike for raw in case.task.forward(case.net, [item])]
+        for one, other in zip(alone, together, strict=True):
+            case.alike(one, other)
+    assert any(sum(item.image.shape == shape for item in items) > 1 for shape in shapes)
+
+
+def test_an_image_without_items_has_an_empty_prediction(case):
+    if not case.nothing:
+        pytest.skip("every image has an item")
+    empty = case.task.finish(case.samples[0], [])
+    assert empty.sample == case.samples[0].id and not empty.value
+
+
+def test_what_draws_also_reads_what_it_draws(case):
+    assert hasattr(case.task, "draw") == hasattr(case.task, "rows")

@@ -1,0 +1,126 @@
+"""Semantic segmentation: a class for each pixel, from whole images or windows, at one scale or several.
+
+The protocols of HRNetV2, its OCR branch and RefineNet, and a plain one for any network, as
+`segmentation_protocols.py` describes them. torch is imported only where a network is called, so that worker processes
+and listings start without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hrbench.tasks import segmentation_geometry as geometry
+from hrbench.tasks.images import image_size, read_image
+from hrbench.tasks.segmentation_drawing import draw_classes, read_maps
+from hrbench.tasks.segmentation_inference import Segmenter, class_map, image_scores, resized
+from hrbench.tasks.segmentation_protocols import NAMED, Inference, checked, usual
+from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, UsageError, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where an item comes from: (height, width) of the image, and of the part of the item that is not padding."""
+
+    image: geometry.Size
+    inner: geometry.Size
+
+
+class Segmentation:
+    """The segmentation task for one variant, data set and protocol (contracts.Task).
+
+    Raises UsageError where the protocol's settings cannot be followed or the data set names no classes.
+    """
+
+    Protocol = Inference
+    protocols = NAMED
+    usual = staticmethod(usual)
+
+    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
+        self.protocol = checked(Inference(**settings))
+        self.colour = variant.colour
+        self.mean, self.std = tuple(variant.mean), tuple(variant.std)
+        self.scheme: ClassScheme = dataset.scheme
+        if not self.scheme.names:
+            raise UsageError("the data set names no classes, so no network can be evaluated on it")
+
+    def work(self, sample: Sample) -> int:
+        """Forward passes of the network: windows at every scale, each twice with mirrored inputs."""
+        width, height = sample.size or image_size(sample.path)
+        _, whole = geometry.input_sizes((height, width), self.protocol)
+        windows = sum(len(geometry.plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
+        return windows * (2 if self.protocol.flip else 1)
+
+    def prepare(self, sample: Sample) -> list[Item]:
+        """The image, uint8 (H, W, 3) in the network's colour order, resized as the protocol's `size` says."""
+        image = read_image(sample.path, sample.size)
+        if self.colour == "rgb":
+            image = np.ascontiguousarray(image[..., ::-1])
+        size = (image.shape[0], image.shape[1])
+        inner, whole = geometry.input_sizes(size, self.protocol)
+        frame = Frame(size, whole if self.protocol.keep_padding else inner)
+        return [Item(sample.id, geometry.sized(image, self.protocol, self.mean), frame)]
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+        """The class map of each item's image, (H, W) uint8 or uint16 at the image's own size.
+
+        The network is called with at most as many inputs as there are items.
+        """
+        import torch
+
+        with torch.inference_mode():
+            segmenter = self._segmenter(net, batch=len(items))
+            table = geometry.value_table(self.mean, self.std)
+            images = [geometry.normalised(item.image, table) for item in items]
+            if segmenter.dtype == torch.float64:
+                images = [image.astype(np.float64) for image in images]
+            return [
+                class_map(self._fitted(scores, item.content))
+                for item, scores in zip(items, image_scores(segmenter, images), strict=True)
+            ]
+
+    def _segmenter(self, net: Any, batch: int) -> Segmenter:
+        import torch
+
+        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        order = list(range(len(self.scheme.names)))
+        for left, right in self.scheme.flip_pairs:
+            order[left], order[right] = order[right], order[left]
+        return Segmenter(
+            net=net,
+            protocol=self.protocol,
+            classes=len(order),
+            order=tuple(order),
+            device=like.device,
+            dtype=like.dtype,
+            black=tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True)),
+            batch=batch,
+        )
+
+    def _fitted(self, scores: Any, frame: Frame) -> Any:
+        """Scores (C, H, W) of an item without its padding, resized to the image."""
+        scores = scores[:, : frame.inner[0], : frame.inner[1]]
+        return resized(scores, frame.image, "bilinear", self.protocol.align_corners)
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+        """The class map of the image as its prediction."""
+        if len(pairs) != 1:
+            raise EntryError(f"image {sample.path} has {len(pairs)} class maps, not one")
+        return Prediction(sample.id, pairs[0][1])
+
+    def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
+        """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
+        return read_maps(predictions, samples, self.scheme)
+
+    def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
+        """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""
+        picture = draw_classes(read_image(sample.path, sample.size), rows, self.scheme)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
+            raise EntryError(f"the drawing {path} could not be written")

@@ -1,0 +1,124 @@
+"""Pictures of a segmentation: the image, and beside it the same in the colours of its predicted classes, with names."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from hrbench.types import ClassScheme, InputError, MissingError, Sample
+
+NO_CLASS = np.iinfo(np.uint16).max
+"""In class maps that are read from files: a label that stands for no class."""
+
+PANEL = 480
+"""Long side of each of the two pictures, in pixels."""
+
+MARK = "labels.txt"
+"""The file in a folder of predictions that says whether its numbers are label "ids" or class "indices"."""
+
+SOLID = 0.65
+NOTHING = (96, 96, 96)
+FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18, 12
+
+
+# --- class maps from a folder of predictions -------------------------------------------------------------------------
+
+
+def read_maps(folder: Path, samples: Sequence[Sample], scheme: ClassScheme) -> dict[int | str, np.ndarray]:
+    """Sample id -> class indices (H, W) uint16, NO_CLASS where a label is none, from a folder of PNGs.
+
+    A sample's file is {id}.png, or the one PNG whose name begins with the last part of the id. Their numbers are label
+    ids or class indices: `labels.txt` in the folder says which, else the numbers themselves, as far as they tell.
+    Raises MissingError for a sample without a file, InputError for a file that is no PNG of labels.
+    """
+    classes = len(scheme.names)
+    raw = {sample.id: _numbers(_file(folder, str(sample.id))) for sample in samples}
+    mark = folder / MARK
+    word = mark.read_text(errors="replace").strip() if mark.is_file() else ""
+    ids = scheme.ids or tuple(range(classes))
+    if word == "ids" or (word != "indices" and any(int(numbers.max()) >= classes for numbers in raw.values())):
+        table = np.full(1 << 16, NO_CLASS, np.uint16)
+        table[[*ids]] = np.arange(len(ids))
+        return {key: table[numbers] for key, numbers in raw.items()}
+    return {key: np.where(numbers < classes, numbers, np.uint16(NO_CLASS)) for key, numbers in raw.items()}
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.png"
+    if path.is_file():
+        return path
+    last = name.rpartition("/")[2]
+    found = sorted(each for each in folder.rglob("*.png") if each.name.startswith(last))
+    if len(found) != 1:
+        raise MissingError(f"{folder} holds {len(found)} predictions of image {name}: one is drawn")
+    return found[0]
+
+
+def _numbers(path: Path) -> np.ndarray:
+    """(H, W) uint16: grey values, or indices of a palette."""
+    try:
+        with Image.open(path) as picture:
+            numbers = np.asarray(picture)
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if numbers.ndim != 2:
+        raise InputError(f"{path}: holds colours, not one number a pixel")
+    return numbers.astype(np.uint16)
+
+
+# --- the picture -----------------------------------------------------------------------------------------------------
+
+
+def draw_classes(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) -> np.ndarray:
+    """The image beside itself tinted by class, above the names of the classes that are there; uint8 (h, w, 3) BGR.
+
+    image: uint8 (H, W, 3) BGR. classes: (H, W) class indices, larger ones for no class; of another size than the image
+    (a prediction that was given), they are stretched to it.
+    """
+    factor = PANEL / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    panel = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    small = cv2.resize(classes.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST)
+    colours = np.array([*palette(scheme), NOTHING], np.float32)[:, ::-1]
+    tint = colours[np.minimum(small, len(scheme.names))]
+    tinted = np.rint(panel * (1 - SOLID) + tint * SOLID).astype(np.uint8)
+    wide = size[0] > size[1]
+    picture = np.concatenate([panel, tinted], axis=0 if wide else 1)
+    return np.concatenate([picture, _legend(classes, scheme, picture.shape[1])])
+
+
+def palette(scheme: ClassScheme) -> list[tuple[int, int, int]]:
+    """A colour (red, green, blue) for each class: the scheme's own, or hues that neighbours do not share."""
+    if scheme.palette:
+        return list(scheme.palette)
+    made = []
+    for number in range(len(scheme.names)):
+        hue = number * 0.618034 % 1  # by the golden ratio, whose multiples keep apart
+        red, green, blue = colorsys.hsv_to_rgb(hue, (0.85, 0.55)[number // 2 % 2], (0.95, 0.7)[number % 2])
+        made.append((round(255 * red), round(255 * green), round(255 * blue)))
+    return made
+
+
+def _legend(classes: np.ndarray, scheme: ClassScheme, width: int) -> np.ndarray:
+    """Names of the classes in the map, those of most pixels first, each behind its colour; white, `width` wide."""
+    count = np.bincount(np.minimum(classes, len(scheme.names)).ravel(), minlength=len(scheme.names) + 1)
+    order = [int(number) for number in np.argsort(-count, kind="stable") if count[number]]
+    colours, names = [*palette(scheme), NOTHING], [*scheme.names, "none of the classes"]
+    places, x, y = [], 6, 4
+    for number in order:
+        long = SWATCH + 5 + cv2.getTextSize(names[number], FONT, SCALE, 1)[0][0]
+        if x > 6 and x + long > width - 6:
+            x, y = 6, y + LINE
+        places.append((number, x, y))
+        x += long + 12
+    strip = np.full((y + LINE, width, 3), 255, np.uint8)
+    for number, x, y in places:
+        cv2.rectangle(strip, (x, y), (x + SWATCH, y + SWATCH), colours[number][::-1], -1)
+        at = (x + SWATCH + 5, y + SWATCH - 2)
+        cv2.putText(strip, names[number], at, FONT, SCALE, (40, 40, 40), 1, cv2.LINE_AA)
+    return strip

@@ -1,0 +1,174 @@
+"""From a network's logits to the scores of whole images: mirrored inputs, scales, windows.
+
+This module is imported where a network is called; nothing above it loads torch. Shapes: scores of one image are
+(C, H, W), those of a batch (N, C, H, W), on the network's device, in float32, or float64 of a network in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from hrbench.tasks import segmentation_geometry as geometry
+from hrbench.tasks.segmentation_geometry import Size
+from hrbench.tasks.segmentation_protocols import Inference
+from hrbench.types import EntryError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+CHANNELS = 512
+"""Class maps that OpenCV resizes together at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segmenter:
+    """A network with what is needed to call it.
+
+    order: of the classes in a mirrored input's logits (left and right exchanged). dtype: of the inputs. black: the
+    normalised black pixel. batch: the most inputs in one call.
+    """
+
+    net: Any
+    protocol: Inference
+    classes: int
+    order: tuple[int, ...]
+    device: torch.device
+    dtype: torch.dtype
+    black: tuple[float, ...]
+    batch: int
+
+    def logits(self, inputs: Sequence[np.ndarray]) -> Tensor:
+        """Logits (N, C, h, w) of inputs (H, W, 3), averaged with those of the mirrored inputs where that is asked for.
+
+        They are averaged at their own size: resizing is linear and has no left and right, so the sum is the same.
+        Raises EntryError where the network returns anything else.
+        """
+        import torch
+
+        batch = torch.from_numpy(np.stack(inputs)).to(self.device).permute(0, 3, 1, 2)
+        batch = batch.to(self.dtype, memory_format=torch.contiguous_format)
+        direct = self._checked(self.net(batch), len(inputs))
+        if not self.protocol.flip:
+            return direct
+        mirrored = self._checked(self.net(batch.flip(3)), len(inputs))
+        if self.order != tuple(range(self.classes)):
+            mirrored = mirrored[:, list(self.order)]
+        return (direct + mirrored.flip(3)) * 0.5
+
+    def _checked(self, output: Any, n: int) -> Tensor:
+        import torch
+
+        last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
+        if not isinstance(last, torch.Tensor) or last.ndim != 4 or last.shape[:2] != (n, self.classes):
+            what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
+            raise EntryError(
+                f"the network returned {what} for {n} images; the data set has {self.classes} classes, so it must "
+                f"return logits ({n}, {self.classes}, h, w), or a list of them whose last is used"
+            )
+        return last if last.dtype in (torch.float32, torch.float64) else last.float()
+
+
+def image_scores(segmenter: Segmenter, images: Sequence[np.ndarray]) -> Iterator[Tensor]:
+    """Scores of each image at its size, in order: logits, or what the protocol's `combine` adds up over scales.
+
+    images: normalised (H, W, 3), float32 or float64, all of one size. Scores are made when they are asked for: at a
+    single scale those of one image exist at a time.
+    """
+    scales = segmenter.protocol.scales
+    totals: list[Tensor | None] = [None] * len(images)
+    for scale in scales[:-1]:
+        for number, scores in enumerate(_at_scale(segmenter, images, scale)):
+            before = totals[number]
+            totals[number] = scores if before is None else before.add_(scores)
+    for number, scores in enumerate(_at_scale(segmenter, images, scales[-1])):
+        before, totals[number] = totals[number], None
+        yield scores if before is None else before.add_(scores)
+
+
+def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) -> Iterator[Tensor]:
+    """Scores of each image at its size, from its inputs at one scale."""
+    import torch
+
+    protocol = segmenter.protocol
+    size = (images[0].shape[0], images[0].shape[1])
+    plan = geometry.plan(size, scale, protocol)
+    several = len(plan.corners) > 1
+    added_up = several or len(protocol.scales) > 1 or protocol.combine == "exp"
+    count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
+    inputs = ((corner, pixels) for image in images for corner, pixels in plan.inputs(image, segmenter.black))
+    total: Tensor | None = None
+    while chunk := list(islice(inputs, segmenter.batch)):
+        logits = segmenter.logits([pixels for _, pixels in chunk])
+        for (corner, _), one in zip(chunk, logits, strict=True):
+            scores = resized(one, plan.window, protocol.upsampling, protocol.align_corners)
+            scores = _combined(scores, protocol.combine, own=scores is not one) if added_up else scores
+            if count is not None:
+                total = scores.new_zeros(len(scores), *plan.whole) if total is None else total
+                _add(total, scores, corner)
+                if corner != plan.corners[-1]:
+                    continue
+                scores, total = total.div_(count), None
+            scores = scores[:, : plan.scaled[0], : plan.scaled[1]]
+            yield resized(scores, size, "bilinear", protocol.align_corners)
+
+
+def _combined(logits: Tensor, how: str, own: bool) -> Tensor:
+    """What is added up over windows and scales. own: whether the logits are ours to overwrite."""
+    if how == "softmax":
+        return logits.softmax(dim=0)
+    return logits.exp_() if own else logits.exp()
+
+
+def _add(total: Tensor, scores: Tensor, corner: tuple[int, int]) -> None:
+    """Adds a window's scores to those of its image, as far as it lies inside."""
+    top, left = corner
+    part = total[:, top : top + scores.shape[1], left : left + scores.shape[2]]
+    part += scores[:, : part.shape[1], : part.shape[2]]
+
+
+def resized(scores: Tensor, size: Size, how: str, align_corners: bool) -> Tensor:
+    """Scores (C, h, w) at another size, (C, *size); themselves where they have it already.
+
+    how: "bilinear", or "bicubic" for OpenCV's, which knows no aligned corners.
+    """
+    if tuple(scores.shape[1:]) == size:
+        return scores
+    import torch.nn.functional as F
+
+    if how == "bilinear":
+        return F.interpolate(scores[None], size=size, mode="bilinear", align_corners=align_corners)[0]
+    return _opencv_bicubic(scores, size)
+
+
+def _opencv_bicubic(scores: Tensor, size: Size) -> Tensor:
+    import torch
+
+    maps = scores.permute(1, 2, 0).cpu().numpy()
+    made = np.empty((*size, maps.shape[2]), dtype=maps.dtype)
+    for first in range(0, maps.shape[2], CHANNELS):
+        some = np.ascontiguousarray(maps[..., first : first + CHANNELS])
+        large = cv2.resize(some, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+        made[..., first : first + CHANNELS] = large.reshape(*size, some.shape[2])
+    return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
+
+
+def class_map(scores: Tensor) -> np.ndarray:
+    """The class of the highest score of each pixel, the first of equals: (H, W) uint8, uint16 of over 255 classes.
+
+    scores: (C, H, W). One class after the other, which on a processor takes a third of the time of argmax.
+    """
+    import torch
+
+    best = scores[0].clone()
+    index = torch.zeros(best.shape, dtype=torch.uint8 if len(scores) <= 255 else torch.int32, device=scores.device)
+    for number in range(1, len(scores)):
+        index.masked_fill_(scores[number] > best, number)
+        torch.maximum(best, scores[number], out=best)
+    return index.cpu().numpy().astype(np.uint8 if len(scores) <= 255 else np.uint16)

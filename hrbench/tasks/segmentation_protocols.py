@@ -1,0 +1,81 @@
+"""How class maps are made from an image and a network: the settings, and the published ways by name.
+
+Sources: HRNet-Semantic-Segmentation (lib/datasets/base_dataset.py, cityscapes.py, lip.py, ade20k.py; lib/core/
+function.py) on its branches master, pytorch-v1.1 and HRNet-OCR; DrSleep/refinenet-pytorch (the notebook of VOC) and the
+paper of RefineNet (Lin et al., CVPR 2017). Golden records pin those of HRNet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hrbench.types import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The protocol; `version` is raised by hand whenever a prediction may change. Sizes are in pixels.
+
+    size: what is done to the image before it is normalised. "own": nothing. "squash": resized to `crop`, whatever its
+    aspect (LIP). "short": its short side resized to `base`, then padded at the right and the bottom with the mean
+    colour to multiples of 8 (branch HRNet-OCR). keep_padding: that padding stays in the scores that are resized to the
+    image, as the official code for ADE20K has it.
+    scales: of the normalised image: its long side becomes int(base * scale + 0.5), where base is None the long side
+    itself times the scale. flip: the logits are averaged with those of the mirrored input; left and right classes of
+    the data set, where it has such, change places. combine: what is added up over scales: exp of the logits (HRNet), or
+    probabilities (softmax; those of one whole image at one scale stay logits, whose maximum is the same).
+    windows: "none": whole images. "shifted": whole images up to scale 1, above it windows of `crop` = (height, width),
+    the last of a row or column moved back inside (Cityscapes). "cut": always windows, those at the border padded with
+    black; an image smaller than `crop` is padded to it. stride: from one window to the next, as a fraction of `crop`
+    (rounded down). Scores of windows are averaged.
+    multiple: inputs are padded at the right and the bottom with the mean colour to multiples of it, for networks that
+    take no others. upsampling: of the logits to the input, bilinear or OpenCV's bicubic. align_corners: of all bilinear
+    resizing of logits and scores.
+    """
+
+    name: str = "plain"
+    version: int = 1
+    size: Literal["own", "squash", "short"] = "own"
+    keep_padding: bool = False
+    base: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    combine: Literal["exp", "softmax"] = "softmax"
+    windows: Literal["none", "shifted", "cut"] = "none"
+    crop: tuple[int, int] = (1024, 2048)
+    stride: float = 1.0
+    multiple: int = 32
+    upsampling: Literal["bilinear", "bicubic"] = "bilinear"
+    align_corners: bool = False
+
+
+PLAIN = Inference()
+HRNET = Inference("hrnet", combine="exp", windows="shifted", multiple=1)
+HRNET_OCR = Inference("hrnet-ocr", combine="exp", windows="shifted", multiple=1, align_corners=True)
+REFINENET = Inference("refinenet", multiple=1, upsampling="bicubic")
+NAMED = (PLAIN, HRNET, HRNET_OCR, REFINENET)
+
+_USUAL = {"seg_hrnet": HRNET.name, "seg_hrnet_ocr": HRNET_OCR.name, "refinenet": REFINENET.name}
+
+
+def usual(use: str) -> str:
+    """The name of the protocol by which a network of that `use` is evaluated where nothing else is said."""
+    return _USUAL.get(use, PLAIN.name)
+
+
+def checked(protocol: Inference) -> Inference:
+    """The protocol, its lists made tuples. Raises UsageError where its settings cannot be followed."""
+    faults = {
+        "scales: at least one, all above 0": not protocol.scales or min(protocol.scales) <= 0,
+        "base: above 0, or null for the image's own long side": protocol.base is not None and protocol.base < 1,
+        "base: a number, which size: short resizes the short side to": protocol.size == "short" and not protocol.base,
+        "crop: [height, width], both above 0": len(protocol.crop) != 2 or min(protocol.crop) < 1,
+        "stride: above 0, at most 1": not 0 < protocol.stride <= 1,
+        "stride: a pixel at least": int(min(protocol.crop, default=1) * protocol.stride + 1e-6) < 1,
+        "multiple: at least 1": protocol.multiple < 1,
+    }
+    wrong = [rule for rule, broken in faults.items() if broken]
+    if wrong:
+        raise UsageError(f"protocol {protocol.name} of segmentation cannot be followed: {'; '.join(wrong)}")
+    return protocol

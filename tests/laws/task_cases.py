@@ -1,0 +1,83 @@
+"""One case for every task: the task on a few samples, with a network of its kind. A new task adds its own here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from hrbench import catalog, resolve
+from hrbench.evaluate import Settings, assemble
+from hrbench.types import ClassScheme, Entry, Sample, Variant
+
+
+def _all_close(one: Any, other: Any) -> None:
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the laws are tried on.
+
+    shape: of every item's image, None where it follows the photograph's. alike: raises where the raw outputs of an
+    item alone and in a batch are not the same but for rounding. nothing: whether an image may have no items.
+    """
+
+    task: Any
+    samples: Sequence[Sample]
+    net: nn.Module
+    shape: tuple[int, ...] | None = None
+    alike: Callable[[Any, Any], None] = _all_close
+    nothing: bool = False
+
+
+def case_of(name: str, folder: Path) -> Case:
+    """The case of a task, its data below `folder`."""
+    assert name in CASES, f"the laws of tasks are not tried on {name}: tests/laws/task_cases.py has no case of it"
+    torch.manual_seed(0)
+    return CASES[name](folder)
+
+
+def _pose(folder: Path) -> Case:
+    """On the miniature of COCO keypoints."""
+    kind = resolve.resolve("hrbench.tasks", "pose")
+    row = next(row for row in catalog.datasets().values() if row.task == "pose" and row.draw)
+    variant = next(v for v in catalog.variants().values() if v.task == "pose" and v.miniature)
+    protocol = {**dataclasses.asdict(kind.Protocol()), **row.fixed}
+    parts = assemble(Entry("one", variant, row, protocol, row.metrics, {}), Settings(data=folder))
+    assert not parts.reason
+    net = nn.Conv2d(3, len(parts.task.scheme.names), 1, stride=4).eval()
+    samples = list(parts.dataset.samples(protocol))[:6]
+    return Case(parts.task, samples, net, shape=(*variant.input, 3), nothing=True)
+
+
+def _segmentation(folder: Path) -> Case:
+    """On photographs of noise, of several sizes, by two scales and mirrored."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for number, (height, width) in enumerate([(40, 56), (40, 56), (33, 70), (64, 64), (21, 18), (40, 56)]):
+        path = folder / f"{number}.png"
+        assert cv2.imwrite(str(path), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        samples.append(Sample(f"scene/{number}", path))
+    kind = resolve.resolve("hrbench.tasks", "segmentation")
+    protocol = {**dataclasses.asdict(kind.Protocol()), "scales": [0.75, 1.0], "flip": True}
+    scheme = ClassScheme(("sky", "left", "right", "ground", "other"), flip_pairs=((1, 2),))
+    variant = Variant("noise", "noise", "segmentation", (64, 64))
+    task = kind(variant, SimpleNamespace(scheme=scheme), protocol)
+    return Case(task, samples, nn.Conv2d(3, 5, 8, stride=4, padding=2).eval(), alike=_same_but_for_ties)
+
+
+def _same_but_for_ties(one: np.ndarray, other: np.ndarray) -> None:
+    assert one.shape == other.shape and one.dtype == other.dtype
+    assert np.mean(one != other) < 0.001
+
+
+CASES: dict[str, Callable[[Path], Case]] = {"pose": _pose, "segmentation": _segmentation}
