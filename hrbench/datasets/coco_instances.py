@@ -10,6 +10,7 @@ COCO's 80; `classes` chooses among them, or another order.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -228,7 +229,9 @@ def _mask_fault(each: _Object, size: tuple[int, int]) -> str:
             if sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
                 return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
         else:
-            coco_mask.decode(mask)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
+                coco_mask.decode(mask)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
     return ""

@@ -71,17 +71,18 @@ def server(split: str, own: bool) -> str:
 
 
 def write_archives(kind: str, split: str, predictions: Mapping[str, Path], folder: Path) -> Path:
-    """Writes {kind}_{split}_hrbench_results.zip for each metric's prediction file, as COCO's server takes them.
+    """Writes {kind}_{split}_hrbench_results.zip of a metric's prediction file, as COCO's server takes it.
 
-    Of one metric the archive lies in `folder` and its path is returned. Servers for boxes and for masks take files of
-    one name, so of several metrics each lies in a folder of the metric's name, and `folder` is returned.
+    Boxes and masks are judged apart: of several metrics a folder of that name has an archive for each, under
+    hrbench-{metric}. Returns the path of the archive, or of the folder.
     """
-    name = f"{kind}_{split}_{ALGORITHM}_results"
-    if len(predictions) == 1:
-        return _write_zip(folder / f"{name}.zip", f"{name}.json", next(iter(predictions.values())))
-    for metric, path in predictions.items():
-        _write_zip(folder / metric / f"{name}.zip", f"{name}.json", path)
-    return folder
+    names = {metric: f"{kind}_{split}_{ALGORITHM}-{metric}_results" for metric in predictions}
+    whole = f"{kind}_{split}_{ALGORITHM}_results"
+    if len(names) == 1:
+        return _write_zip(folder / f"{whole}.zip", f"{whole}.json", next(iter(predictions.values())))
+    for metric, name in names.items():
+        _write_zip(folder / whole / f"{name}.zip", f"{name}.json", predictions[metric])
+    return folder / whole
 
 
 def _write_zip(path: Path, member: str, content: Path) -> Path:

@@ -1,4 +1,13 @@
-"""What every detector does with its images and its backbone, whatever its heads are."""
+"""What every detector does with its images and its backbone, whatever its heads are.
+
+A detector returns for each image a dictionary: boxes (M, 4), x1 y1 x2 y2 in pixels of that image, scores (M,), labels
+(M,) from 0, and where it finds masks one of
+
+    mask_crops    (M, s, s)    probabilities within each box; the task's protocol pastes them on the original image
+    masks         (M, h, w)    boolean, in pixels of that image, of a network that has no crops
+
+Official code pastes on the original image, and each code base in its own way, so a network does not paste at all.
+"""
 
 from __future__ import annotations
 

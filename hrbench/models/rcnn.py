@@ -12,7 +12,7 @@ Vasconcelos: Cascade R-CNN, CVPR 2018. State-dict keys are mmdetection 3's.
                     mmdet3                                     mmdet1
     proposals       1000 per level, 1000 after NMS at 0.7      2000, 2000 (HRNet-Object-Detection; late mmdet 1: 1000)
     classes         80 and, last, the background               the background, first, and 80
-    boxes           `boxes.py`, and anchors, regions and masks in `anchors.py`, `roi.py`
+    boxes           `boxes.py`, and anchors and regions in `anchors.py`, `roi.py`
 
 Detections: score > 0.05, NMS by class at an IoU of 0.5, the 100 best of an image. Scores of a cascade: its three
 heads' logits averaged, then softmax; its masks: three heads' probabilities averaged.
@@ -35,7 +35,7 @@ from hrbench.models.anchors import cell_anchors, grid_anchors
 from hrbench.models.boxes import Convention, decode, detections, extent, full, positive, suppress
 from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
 from hrbench.models.fpn import named_conv
-from hrbench.models.roi import FINEST, paste, region_features
+from hrbench.models.roi import FINEST, region_features
 from hrbench.types import UsageError
 
 STDS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
@@ -137,7 +137,7 @@ class RCNN(nn.Module):
 
     boxes (M, 4) x1 y1 x2 y2 in pixels of that image, scores (M,) in (0.05, 1], labels (M,) int64, 0 to classes - 1 in
     the order of training (COCO: category ids in rising order) under either convention, and where there is a mask
-    head, masks (M, h, w) boolean.
+    head, mask_crops (M, 28, 28), probabilities in its box.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class RCNN(nn.Module):
         proposals = self.propose(features, sizes)
         found = self.roi_head.boxes(features, self.strides, proposals, sizes)
         if self.roi_head.mask_head is not None:
-            self.roi_head.add_masks(features, self.strides, found, sizes)
+            self.roi_head.add_masks(features, self.strides, found)
         return found
 
     def propose(self, features: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
@@ -308,10 +308,8 @@ class RoIHead(nn.Module):
         column = label + background_first if boxes.shape[1] > 1 else torch.zeros_like(label)
         return detections(boxes[row, column], scores[row, label], label, IOU, MOST, self.convention)
 
-    def add_masks(
-        self, features: Sequence[Tensor], strides: Sequence[int], found: list[dict[str, Tensor]], sizes: Sizes
-    ) -> None:
-        """Puts `masks` beside the boxes of each image."""
+    def add_masks(self, features: Sequence[Tensor], strides: Sequence[int], found: list[dict[str, Tensor]]) -> None:
+        """Puts `mask_crops` (M, 28, 28) beside the boxes of each image: of each box that of its own class."""
         levels = range(min(ROI_LEVELS, len(features)))
         boxes = [each["boxes"] for each in found]
         maps, strides = [features[i] for i in levels], [strides[i] for i in levels]
@@ -321,8 +319,8 @@ class RoIHead(nn.Module):
         heads = self.mask_heads
         chosen = torch.stack([full(head(regions)[rows, labels]).sigmoid() for head in heads]).mean(dim=0)  # (M, 28, 28)
         split = chosen.split([len(each) for each in boxes])
-        for each, masks, size in zip(found, split, sizes, strict=True):
-            each["masks"] = paste(masks, each["boxes"], size, self.convention)
+        for each, crops in zip(found, split, strict=True):
+            each["mask_crops"] = crops
 
 
 class BoxHead(nn.Module):

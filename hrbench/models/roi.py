@@ -1,8 +1,8 @@
-"""Regions of interest in mmdetection's conventions: which level a box reads, its features, its pasted mask.
+"""Regions of interest in mmdetection's conventions: which level a box reads, and its features.
 
-convention    samples per bin               RoIAlign                                        mask in the image
-mmdet3        as many as a bin has cells    half a cell back ("aligned"), end at x2         sampled at pixel centres
-mmdet1        2 x 2                         no shift, end at x2 + 1, width 0 at least       resized to whole pixels
+convention    samples per bin               RoIAlign
+mmdet3        as many as a bin has cells    half a cell back ("aligned"), end at x2
+mmdet1        2 x 2                         no shift, end at x2 + 1, width 0 at least
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -66,46 +65,3 @@ def _ends(boxes: Tensor, stride: int, convention: Convention) -> Tensor:
     start = boxes[:, :2]
     end = torch.maximum(boxes[:, 2:] + 1, start)
     return torch.cat([start, end], dim=1) + 0.5 * stride
-
-
-def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int], convention: Convention) -> Tensor:
-    """Mask probabilities (M, h, w) in their boxes (M, 4) -> boolean (M, H, W) of the image's size (H, W).
-
-    mmdet3: bilinear at the centre of each pixel, zero beyond the mask, true from 0.5 on. mmdet1: the box truncated to
-    whole pixels, the mask resized to it (its border repeated), true above 0.5.
-    """
-    result = torch.zeros(len(masks), *size, dtype=torch.bool, device=masks.device)
-    for into, mask, box in zip(result, masks, boxes, strict=True):
-        if convention == "mmdet1":
-            _paste_resized(into, mask, box)
-        else:
-            _paste_sampled(into, mask, box)
-    return result
-
-
-def _paste_sampled(into: Tensor, mask: Tensor, box: Tensor) -> None:
-    left, top = (max(int(v) - 1, 0) for v in box[:2].floor().tolist())
-    right, bottom = (int(v) + 1 for v in box[2:].ceil().tolist())
-    region = into[top:bottom, left:right]  # beyond it no value reaches 0.5
-    if not region.numel():
-        return
-    xs = torch.arange(left, left + region.shape[1], device=mask.device).to(box.dtype) + 0.5
-    ys = torch.arange(top, top + region.shape[0], device=mask.device).to(box.dtype) + 0.5
-    # A box without width has no inside: its coordinates become infinite, and the middle of the mask is read.
-    xs = _finite((xs - box[0]) / (box[2] - box[0]) * 2 - 1)
-    ys = _finite((ys - box[1]) / (box[3] - box[1]) * 2 - 1)
-    grid = torch.stack([xs[None].expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)
-    values = F.grid_sample(mask[None, None], grid[None].to(mask.dtype), align_corners=False)
-    region.copy_(values[0, 0] >= 0.5)
-
-
-def _finite(values: Tensor) -> Tensor:
-    return torch.where(values.isinf(), torch.zeros_like(values), values)
-
-
-def _paste_resized(into: Tensor, mask: Tensor, box: Tensor) -> None:
-    left, top, right, bottom = (int(v) for v in box.tolist())
-    height, width = max(bottom - top + 1, 1), max(right - left + 1, 1)
-    values = F.interpolate(mask[None, None], size=(height, width), mode="bilinear", align_corners=False)[0, 0]
-    region = into[top : top + height, left : left + width]
-    region.copy_(values[: region.shape[0], : region.shape[1]] > 0.5)

@@ -29,7 +29,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import clip_boxes_to_image
 
 from hrbench.models.detector import flat, levels_of
@@ -53,11 +52,12 @@ def spinenet_mask_rcnn(
     activation: Activation = "relu",
     threshold: float = 0.05,
 ) -> MaskRCNN:
-    """Mask R-CNN: a list of images (3, h, w), normalised, -> a list of {boxes, scores, labels, masks}, at most 100.
+    """Mask R-CNN: a list of images (3, h, w), normalised -> a list of {boxes, scores, labels, mask_crops}, at most 100.
 
     Boxes (m, 4) are x1, y1, x2, y2 in pixels of the image given; scores (m,) in (threshold, 1], descending; labels
-    (m,) int64, COCO category ids minus 1; masks (m, h, w) bool. The official pipeline resizes the longer side of an
-    image to the input size of the catalog row; the network fills it up to a square (`tf_boxes.squares`).
+    (m,) int64, COCO category ids minus 1; mask_crops (m, 28, 28), probabilities in the box. The official pipeline
+    resizes the longer side of an image to the input size of the catalog row; the network fills it up to a square
+    (`tf_boxes.squares`).
 
     backbone: images (N, 3, H, W) -> feature maps, finest first, all of one width, with `channels` and `strides`.
     convs: of the RPN, the box and the mask head, all of `width` channels. linear: width of the box head's one fully
@@ -107,7 +107,7 @@ class MaskRCNN(nn.Module):
             sizes = [(images[i].shape[1], images[i].shape[2]) for i in places]
             proposals = self.proposals(features, sizes)
             detections = list(self.boxes(features, proposals, sizes))
-            self.add_masks(features, detections, sizes)
+            self.add_masks(features, detections)
             found |= dict(zip(places, detections, strict=True))
         return [found[i] for i in range(len(images))]
 
@@ -137,16 +137,14 @@ class MaskRCNN(nn.Module):
             best, confidences, labels = select(decoded, scores[:, 1:], self.threshold)
             yield {"boxes": best, "scores": confidences, "labels": labels}
 
-    def add_masks(
-        self, features: Sequence[Tensor], detections: Sequence[dict[str, Tensor]], sizes: Sequence[tuple[int, int]]
-    ) -> None:
-        """Puts `masks` (m, h, w), bool, into the detections of each image: of each box that of its own label."""
+    def add_masks(self, features: Sequence[Tensor], detections: Sequence[dict[str, Tensor]]) -> None:
+        """Puts `mask_crops` (m, 28, 28) into the detections of each image: of each box that of its own label."""
         boxes = [each["boxes"] for each in detections]
         logits = self.mask_head(crop(features, self.strides, boxes, MASK_CROP))  # (all m, 91, 28, 28)
         labels = torch.cat([each["labels"] for each in detections]) + 1
         masks = precise(logits[torch.arange(len(labels), device=labels.device), labels]).sigmoid()
-        for each, mine, size in zip(detections, masks.split([len(box) for box in boxes]), sizes, strict=True):
-            each["masks"] = paste(mine, each["boxes"], size)
+        for each, mine in zip(detections, masks.split([len(box) for box in boxes]), strict=True):
+            each["mask_crops"] = mine
 
     def count_parts(self, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
         """Backbone and RPN head on images (N, 3, H, W); box and mask head on that many RoI features of each."""
@@ -222,15 +220,3 @@ def tower(inputs: int, width: int, convs: int) -> tuple[nn.ModuleList, nn.Module
         nn.init.kaiming_normal_(layer.weight, mode="fan_out")  # type: ignore[arg-type]
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layers, nn.ModuleList(nn.BatchNorm2d(width) for _ in range(convs))
-
-
-def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Mask probabilities (m, 28, 28) in their boxes (m, 4) -> (m, h, w) bool: where they are above 0.5 in the image.
-
-    torchvision pastes as the official code does: a border of zeros one mask pixel wide, the box grown by it and cut to
-    whole pixels. One at a time, because a hundred images of floats are half a gigabyte.
-    """
-    result = torch.zeros(len(masks), *size, dtype=torch.bool, device=masks.device)
-    for into, mask, box in zip(result, masks, boxes, strict=True):
-        into.copy_(paste_masks_in_image(mask[None, None], box[None], size)[0, 0] > 0.5)
-    return result

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
 from hrbench import catalog
@@ -17,6 +19,7 @@ from hrbench.models.boxes import decode
 from hrbench.models.rcnn import RCNN, faster_rcnn
 from hrbench.models.resnet import resnet_fpn
 from hrbench.models.roi import level_of, region_features
+from hrbench.tasks.mask_pasting import pasted
 
 PARTS = ("keys", "legacy", "parameters", "parts")
 RECORDS = sorted(p.stem for p in (Path(__file__).parent / "data/mmdet").glob("*.json") if p.stem not in PARTS)
@@ -52,15 +55,18 @@ def agree_all(ours: list[Tensor], expected: list[dict[str, Any]], fill: Any) -> 
 
 def same_detections(found: list[dict[str, Tensor]], expected: list[dict[str, Any]]) -> None:
     assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs, size in zip(found, expected, SIZES, strict=True):
         kept = len(theirs["scores"])
         assert len(ours["boxes"]) == theirs["count"] and kept
         assert ours["labels"][:kept].tolist() == theirs["labels"]
         np.testing.assert_allclose(ours["scores"][:kept], theirs["scores"], rtol=1e-9)
         np.testing.assert_allclose(ours["boxes"][:kept], theirs["boxes"], rtol=1e-9, atol=1e-9)
         if "areas" in theirs:
-            assert ours["masks"].sum(dim=(1, 2)).tolist() == theirs["areas"]
-            assert np.packbits(ours["masks"][0].numpy()).tolist() == theirs["mask"]
+            masks = pasted(ours["mask_crops"].numpy(), ours["boxes"].numpy(), size[::-1], "mmdet")
+            assert coco_mask.area(masks).tolist() == theirs["areas"]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of pycocotools, about NumPy
+                assert np.packbits(coco_mask.decode(masks[0])).tolist() == theirs["mask"]
 
 
 def same_proposals(found: list[Tensor], expected: list[dict[str, Any]]) -> None:

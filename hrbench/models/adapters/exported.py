@@ -170,7 +170,9 @@ class ExportedNetwork(nn.Module):
         if isinstance(output, (list, tuple)) and len(output) == 1 and isinstance(output[0], dict):
             output = output[0]
         if isinstance(output, (list, tuple)) and len(output) in (3, 4):
-            output = dict(zip(("boxes", "scores", "labels", "masks"), output, strict=False))
+            whole = len(output) == 4 and output[3].shape[-2:] == image.shape[-2:]
+            names = ("boxes", "scores", "labels", "masks" if whole else "mask_crops")
+            output = dict(zip(names, output, strict=False))
         if not isinstance(output, dict):
             raise EntryError(
                 f"{self._what} returned a {type(output).__name__}; a detector returns boxes, scores, labels"

@@ -105,15 +105,15 @@ class OnnxNetwork(nn.Module):
         if missing:
             raise EntryError(
                 f"onnx:{self.path.name} has outputs {', '.join(self.graph.outputs)}; a detector's are named "
-                f"{', '.join(DETECTIONS)}, and masks where there are any"
+                f"{', '.join(DETECTIONS)}, and mask_crops or masks where there are any"
             )
         found = dict(zip(self.graph.outputs, self._outputs(image[None]), strict=True))
-        ranks = {"boxes": 2, "scores": 1, "labels": 1, "masks": 3}
+        ranks = {"boxes": 2, "scores": 1, "labels": 1, "masks": 3, "mask_crops": 3}
         single = {name: found[name].reshape(found[name].shape[-rank:]) for name, rank in ranks.items() if name in found}
-        kinds = {"boxes": torch.float32, "scores": torch.float32, "labels": torch.int64, "masks": torch.bool}
+        kinds = {"labels": torch.int64, "masks": torch.bool}
         if "masks" in single and single["masks"].is_floating_point():
             single["masks"] = single["masks"] > 0.5
-        return {name: value.to(kinds[name]) for name, value in single.items()}
+        return {name: value.to(kinds.get(name, torch.float32)) for name, value in single.items()}
 
     # --- onnxruntime
 

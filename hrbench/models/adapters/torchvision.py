@@ -41,8 +41,9 @@ def build(
 
     Classification: images (N, 3, H, W) -> logits (N, classes). Segmentation: -> logits (N, classes, H, W), or with
     `aux_loss: true` a list of the auxiliary ones and these. Detection: a list of images (3, h, w) -> a dictionary for
-    each: boxes (M, 4) x1 y1 x2 y2 in its pixels, scores (M,), labels (M,) from 0, and masks (M, h, w) boolean where
-    there are any. Backbone: -> maps at `nodes`, finest first. args: of torchvision's builder, such as num_classes.
+    each: boxes (M, 4) x1 y1 x2 y2 in its pixels, scores (M,), labels (M,) from 0, and mask_crops (M, 28, 28),
+    probabilities in each box, where there are any. Backbone: -> maps at `nodes`, finest first. args: of torchvision's
+    builder, such as num_classes.
     Raises UsageError for an unknown name or argument, or another task.
     """
     models = library("torchvision.models")
@@ -145,7 +146,7 @@ class AsTheyAre(nn.Module):
 
     def __init__(self, own: Any) -> None:
         super().__init__()
-        self.own = own  # it pads images, and pastes masks at their boxes
+        self.own = own  # it pads images
 
     def forward(self, images: list[Tensor], targets: Any = None) -> tuple[Any, Any]:
         structure = library("torchvision.models.detection.image_list")
@@ -153,18 +154,18 @@ class AsTheyAre(nn.Module):
         return structure.ImageList(self.own.batch_images(images, self.own.size_divisible), sizes), targets
 
     def postprocess(self, found: Any, sizes: Any, originals: Any) -> Any:
-        """Boxes in pixels of the images, whose sizes are those that the network saw."""
-        return self.own.postprocess(found, sizes, originals)
+        """Boxes stay in pixels of the images that the network saw, and masks as they are in their boxes."""
+        return found
 
 
 def _from_zero(found: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-    """Classes from 0 without the background, which RetinaNet's head has as a class like any other; masks boolean."""
+    """Classes from 0 without the background, which RetinaNet's head has as a class like any other; masks as crops."""
     made = []
     for each in found:
         kept = {key: value[each["labels"] > 0] for key, value in each.items()}
         kept["labels"] = kept["labels"] - 1
         if "masks" in kept:
-            kept["masks"] = kept["masks"][:, 0] > 0.5  # probabilities (M, 1, h, w), pasted at the boxes
+            kept["mask_crops"] = kept.pop("masks")[:, 0]  # probabilities (M, 1, 28, 28)
         made.append(kept)
     return made
 

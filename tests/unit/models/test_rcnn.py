@@ -60,7 +60,8 @@ def test_what_is_found_is_in_the_image(make: Any, convention: Any) -> None:
         last = each["boxes"].new_tensor([width, height] * 2) - float(convention == "mmdet1")
         assert bool((each["boxes"] >= 0).all()) and bool((each["boxes"] <= last).all())
         assert bool((each["scores"] > 0.05).all()) and bool((each["scores"].diff() <= 0).all())
-        assert each["masks"].shape == (count, height, width) and each["masks"].dtype == torch.bool
+        assert each["mask_crops"].shape == (count, 28, 28)
+        assert bool((each["mask_crops"] > 0).all()) and bool((each["mask_crops"] < 1).all())
 
 
 @pytest.mark.parametrize("convention", BOTH)
@@ -70,7 +71,7 @@ def test_nothing_is_found_where_nothing_is_proposed(make: Any, convention: Any, 
     with torch.inference_mode():
         found = drawn(make, convention=convention)(images())
     assert [len(each["boxes"]) for each in found] == [0, 0, 0]
-    assert [each["masks"].shape for each in found] == [(0, 64, 96), (0, 50, 70), (0, 33, 64)]
+    assert [each["mask_crops"].shape for each in found] == [(0, 28, 28)] * 3
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -93,7 +94,8 @@ def test_no_image_of_a_size_touches_another(convention: Any) -> None:
         alone = [net([first])[0], net([other])[0]]
     for one, two in zip(together, alone, strict=True):
         torch.testing.assert_close(one["boxes"], two["boxes"], rtol=1e-9, atol=1e-9)
-        assert torch.equal(one["labels"], two["labels"]) and torch.equal(one["masks"], two["masks"])
+        assert torch.equal(one["labels"], two["labels"])
+        torch.testing.assert_close(one["mask_crops"], two["mask_crops"], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("convention", "background"), [("mmdet3", 3), ("mmdet1", 0)])
@@ -104,7 +106,7 @@ def test_nothing_is_found_where_all_is_background(convention: Any, background: i
     with torch.inference_mode():
         found = net(images())
     assert [tuple(each["boxes"].shape) for each in found] == [(0, 4)] * 3
-    assert [tuple(each["masks"].shape) for each in found] == [(0, 64, 96), (0, 50, 70), (0, 33, 64)]
+    assert [tuple(each["mask_crops"].shape) for each in found] == [(0, 28, 28)] * 3
 
 
 @pytest.mark.parametrize("convention", BOTH)

@@ -1,4 +1,4 @@
-"""Regions and masks in both conventions, against plain loops and closed forms."""
+"""Regions in both conventions, against plain loops and closed forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrbench.models.roi import level_of, paste, region_features
+from hrbench.models.roi import level_of, region_features
 
 BOTH: Any = ("mmdet3", "mmdet1")
 
@@ -85,40 +85,3 @@ def test_each_box_reads_its_image_and_its_level(convention: Any) -> None:
 @pytest.mark.parametrize("convention", BOTH)
 def test_no_boxes_have_no_regions(convention: Any) -> None:
     assert region_features([torch.ones(1, 5, 4, 4)], [4], [torch.zeros(0, 4)], 7, convention).shape == (0, 5, 7, 7)
-
-
-def test_a_full_mask_fills_its_box() -> None:
-    mask = torch.ones(1, 28, 28, dtype=torch.float64)
-    ours = paste(mask, tensor([10, 20, 38, 48]), (60, 70), "mmdet3")[0]
-    assert ours.dtype == torch.bool and ours.shape == (60, 70)
-    assert int(ours.sum()) == 28 * 28 and bool(ours[20:48, 10:38].all())
-    # from pixel 10 to pixel 38, both in the box
-    legacy = paste(mask, tensor([10.9, 20, 38.9, 48]), (60, 70), "mmdet1")[0]
-    assert int(legacy.sum()) == 29 * 29 and bool(legacy[20:49, 10:39].all())
-
-
-@pytest.mark.parametrize("convention", BOTH)
-def test_half_a_mask_fills_half_a_box(convention: Any) -> None:
-    mask = torch.zeros(1, 28, 28)
-    mask[0, :, :14] = 1
-    ours = paste(
-        mask,
-        torch.tensor([[0.0, 0, 56, 56]]) - (convention == "mmdet1") * torch.tensor([0, 0, 1, 1]),
-        (56, 60),
-        convention,
-    )[0]
-    assert bool(ours[:, :28].all()) and not bool(ours[:, 28:].any())
-
-
-def test_half_is_in_the_mask_of_mmdet_3_alone() -> None:
-    mask = torch.full((1, 28, 28), 0.5)
-    box = torch.tensor([[2.0, 2, 30, 30]])
-    assert int(paste(mask, box, (40, 40), "mmdet3").sum()) > 26 * 26
-    assert int(paste(mask, box, (40, 40), "mmdet1").sum()) == 0
-
-
-@pytest.mark.parametrize("convention", BOTH)
-@pytest.mark.parametrize("box", [[10.0, 10, 10, 30], [0.0, 0, 70, 60], [69.0, 59, 70, 60]])
-def test_boxes_at_the_edge_and_without_a_width_are_pasted(convention: Any, box: list[float]) -> None:
-    box = [min(box[0], 69), min(box[1], 59), min(box[2], 69), min(box[3], 59)] if convention == "mmdet1" else box
-    assert paste(torch.ones(1, 28, 28), torch.tensor([box]), (60, 70), convention).shape == (1, 60, 70)

@@ -5,7 +5,6 @@ Boxes are (y1, x1, y2, x2) and deltas (dy, dx, dh, dw), as there; feature maps a
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 
@@ -100,19 +99,4 @@ def crop(features: list[np.ndarray], first: int, box: np.ndarray, size: int) -> 
             above = feature[:, y0, x0] * (1 - (x - x0)) + feature[:, y0, x1] * (x - x0)
             below = feature[:, y1, x0] * (1 - (x - x0)) + feature[:, y1, x1] * (x - x0)
             result[:, i, j] = above * (1 - (y - y0)) + below * (y - y0)
-    return result
-
-
-def paste(mask: np.ndarray, box: np.ndarray, image: tuple[int, int]) -> np.ndarray:
-    """Probabilities (28, 28) in a box -> bool (height, width), by OpenCV's bilinear resizing."""
-    padded = np.pad(mask.astype(np.float32), 1)
-    grow = len(padded) / len(mask)
-    y, x = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    h, w = (box[2] - box[0]) / 2 * grow, (box[3] - box[1]) / 2 * grow
-    top, left, bottom, right = (int(value) for value in (y - h, x - w, y + h, x + w))
-    resized = cv2.resize(padded, (max(right - left + 1, 1), max(bottom - top + 1, 1))) > 0.5
-    result = np.zeros(image, bool)
-    for i in range(max(top, 0), min(bottom + 1, image[0])):
-        for j in range(max(left, 0), min(right + 1, image[1])):
-            result[i, j] = resized[i - top, j - left]
     return result

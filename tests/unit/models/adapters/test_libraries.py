@@ -119,14 +119,15 @@ def test_detectors_are_counted_by_part():
     assert list(conditions.values()) == [{"proposals": 1000}, {}, {"proposals": 1000, "masks": 100}, {}]
 
 
-def test_masks_are_whole_pixels_and_background_is_left_out():
+def test_masks_are_crops_and_background_is_left_out():
     from hrbench.models.adapters.torchvision import _from_zero
 
     raw = {"boxes": torch.zeros(3, 4), "labels": torch.tensor([0, 1, 5]), "scores": torch.ones(3),
            "masks": torch.tensor([0.9, 0.4, 0.6]).view(3, 1, 1, 1).expand(3, 1, 2, 2)}  # fmt: skip
     (found,) = _from_zero([raw])
     assert found["labels"].tolist() == [0, 4] and found["boxes"].shape == (2, 4)
-    assert found["masks"].dtype == torch.bool and found["masks"][:, 0, 0].tolist() == [False, True]
+    assert set(found) == {"boxes", "labels", "scores", "mask_crops"}
+    torch.testing.assert_close(found["mask_crops"][:, 0, 0], torch.tensor([0.4, 0.6]))
 
 
 # --- transformers ----------------------------------------------------------------------------------------------------

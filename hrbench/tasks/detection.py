@@ -1,0 +1,231 @@
+"""Detection: boxes, and masks where a network has them, by the protocols of the code that the networks come from.
+
+    protocol       input                                         masks pasted as    labels are
+    plain          the image at its own size, for any network    mmdet              positions in the class list
+    mmdet          short side 800, long side 1333 at most        mmdet              positions in the class list
+    mmdet1         the same, legacy boxes                        mmdet1             positions in the class list
+    spinenet       the long side as the network's input          tf                 COCO category ids less one
+    torchvision    short side 800, long side 1333 at most        torchvision        COCO category ids less one
+    torchvision-fixed    the network's input, squashed (SSD)     torchvision        COCO category ids less one
+
+`detection_geometry.py` and `mask_pasting.py` say how they differ and where that is known from. Score thresholds,
+suppression and padding are the network's own. torch is imported only where a network is called or a mask pasted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import cv2
+import numpy as np
+
+from hrbench.tasks import detection_geometry as geometry
+from hrbench.tasks import mask_pasting
+from hrbench.tasks.detection_drawing import draw_objects, read_objects
+from hrbench.tasks.detection_outputs import Found, found_in
+from hrbench.tasks.images import read_image
+from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, Variant
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """A protocol; `version` is raised by hand whenever a prediction may change.
+
+    resize: how an image becomes the input (`detection_geometry`). short, long: of "mmdet", "mmdet1" and "torchvision",
+    the side in pixels that the short side is resized to, unless the long one would exceed `long`; "tf" and "fixed"
+    resize to the network's input. labels: what a network's label is: a position in the data set's class list
+    ("contiguous"), a category id less one ("category": networks with an output for each of COCO's 90 ids, unused ones
+    included), or a category id ("id": with an output for 0 as well). paste: by which code masks get on the image
+    (`mask_pasting`). extent: pixels added to x2 - x1 for the width of a result, 1 in mmdetection 1. most: detections
+    of an image that are kept, the best.
+    """
+
+    name: str = "plain"
+    version: int = 1
+    resize: geometry.Resize = "none"
+    short: int = 800
+    long: int = 1333
+    labels: Literal["contiguous", "category", "id"] = "contiguous"
+    paste: mask_pasting.Paste = "mmdet"
+    extent: Literal[0, 1] = 0
+    most: int = 100
+
+
+MMDET = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "fcos")
+SPINENET = ("retinanet", "spinenet_mask_rcnn")
+SQUASHED = "torchvision:ssd"
+"""Networks by how their `use` begins, and so by which protocol they are usually evaluated."""
+
+
+class Detection:
+    """The detection task for one variant, data set and protocol (contracts.Task)."""
+
+    Protocol = Detect
+    protocols = (
+        Detect(),
+        Detect("mmdet", resize="mmdet"),
+        Detect("mmdet1", resize="mmdet1", paste="mmdet1", extent=1),
+        Detect("spinenet", resize="tf", paste="tf", labels="category"),
+        Detect("torchvision", resize="torchvision", paste="torchvision", labels="category"),
+        Detect("torchvision-fixed", resize="fixed", paste="torchvision", labels="category"),
+    )
+
+    @staticmethod
+    def usual(use: str) -> str:
+        """The protocol by which networks of this `use` are evaluated where nothing says another.
+
+        >>> Detection.usual("torchvision:fcos_resnet50_fpn"), Detection.usual("mine:detector")
+        ('torchvision', 'plain')
+        """
+        if use.startswith("torchvision:"):
+            return "torchvision-fixed" if use.startswith(SQUASHED) else "torchvision"
+        return "mmdet" if use in MMDET else "spinenet" if use in SPINENET else "plain"
+
+    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+        self.input = variant.input
+        self.colour = variant.colour
+        self.mean, self.std = tuple(variant.mean), tuple(variant.std)
+        self.scheme: ClassScheme = dataset.scheme
+        self.protocol = Detect(**protocol)
+        self.unknown: Counter[int] = Counter()
+        """How many detections of each category id that no class of the data set has were left out."""
+
+    def work(self, sample: Sample) -> int:
+        """Forward passes of one image: one."""
+        return 1
+
+    def prepare(self, sample: Sample) -> list[Item]:
+        """The image, uint8 (h, w, 3) in the network's colour order, at the input's size or where floats are resized
+        (`detection_geometry.ON_FLOATS`) at its own.
+        """
+        image = read_image(sample.path, sample.size)
+        protocol, (height, width) = self.protocol, self.input
+        original = (image.shape[1], image.shape[0])
+        place = geometry.place(original, protocol.resize, protocol.short, protocol.long, (width, height))
+        if protocol.resize not in geometry.ON_FLOATS:
+            image = geometry.resized(image, place.input)
+        if self.colour == "rgb":
+            image = image[..., ::-1]
+        return [Item(sample=sample.id, image=np.ascontiguousarray(image), content=place)]
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[Found]:
+        """What the network found in each item, in pixels of its input.
+
+        Inputs of one size go through together and others apart: networks pad a batch to its largest image, and what
+        is found in a small one would change with its company. Raises EntryError for a network that returns anything
+        but detections.
+        """
+        import torch
+
+        found: dict[int, Found] = {}
+        with torch.inference_mode():
+            inputs = [self._input(net, item) for item in items]
+            for size in dict.fromkeys(tuple(each.shape) for each in inputs):
+                places = [i for i, each in enumerate(inputs) if tuple(each.shape) == size]
+                output = net([inputs[i] for i in places])
+                found |= dict(zip(places, found_in(output, [size[1:]] * len(places)), strict=True))
+        return [found[i] for i in range(len(items))]
+
+    def _input(self, net: Any, item: Item) -> torch.Tensor:
+        """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
+        import torch
+        import torch.nn.functional as F
+
+        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        pixels = torch.from_numpy(item.image).to(like.device).permute(2, 0, 1)
+        image = pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        mean = torch.tensor(self.mean, device=like.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=like.device).view(3, 1, 1)
+        image.sub_(mean).div_(std)
+        width, height = item.content.input
+        if image.shape[1:] != (height, width):
+            image = F.interpolate(image[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+        return image.to(like.dtype)
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Found]]) -> Prediction:
+        """COCO results rows of one image, best first: bbox x, y, width, height in its pixels, and `segmentation` as
+        run lengths where the network gives masks.
+
+        Raises EntryError for a label that the data set has no class for, and for numbers that are not finite.
+        """
+        if not pairs:
+            return Prediction(sample.id, [])
+        ((item, found),) = pairs
+        protocol, place = self.protocol, item.content
+        if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+            raise EntryError(
+                f"the network gave {sample.path.name} boxes or scores that are not finite; does it diverge?"
+            )
+        categories = self._categories(found.labels)
+        order = np.argsort(-found.scores, kind="stable")
+        order = order[categories[order] >= 0][: protocol.most]
+        boxes = geometry.to_original(found.boxes[order], place, protocol.resize)
+        rows = [
+            {
+                "image_id": sample.id,
+                "category_id": int(category),
+                "bbox": [x1, y1, x2 - x1 + protocol.extent, y2 - y1 + protocol.extent],
+                "score": score,
+            }
+            for category, (x1, y1, x2, y2), score in zip(
+                categories[order], boxes.tolist(), found.scores[order].tolist(), strict=True
+            )
+        ]
+        for row, mask in zip(rows, self._masks(found, order, boxes, place), strict=False):
+            row["segmentation"] = mask
+        return Prediction(sample.id, rows)
+
+    def _categories(self, labels: np.ndarray) -> np.ndarray:
+        """Category ids (M,) of labels (M,), -1 for those of no class, which are counted: networks have outputs for ids
+        that COCO does not use, which only drawn weights choose, or only some classes were asked for.
+        """
+        ids = np.array(self.scheme.ids or range(len(self.scheme.names)), np.int64)
+        if self.protocol.labels == "contiguous":
+            if len(labels) and not 0 <= labels.min() <= labels.max() < len(ids):
+                wrong = labels.max() if labels.max() >= len(ids) else labels.min()
+                raise EntryError(
+                    f"the network returned label {wrong}; the data set has {len(ids)} classes, labels 0 to "
+                    f"{len(ids) - 1}: set protocol.labels to category where labels are COCO's category ids less one, "
+                    "to id where they are the ids, or give the network the data set's classes"
+                )
+            return ids[labels]
+        categories = labels + (self.protocol.labels == "category")
+        known = np.isin(categories, ids)
+        self.unknown.update(categories[~known].tolist())
+        return np.where(known, categories, -1)
+
+    def _masks(self, found: Found, order: np.ndarray, boxes: np.ndarray, place: geometry.Place) -> list[dict[str, Any]]:
+        if found.crops is not None:
+            at = geometry.pasted_at(boxes, place, self.protocol.resize)
+            return mask_pasting.pasted(found.crops[order], at, place.original, self.protocol.paste)
+        if found.masks is not None:
+            return mask_pasting.scaled(found.unpacked(order), place.original)
+        return []
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        if not self.unknown:
+            return []
+        some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
+        return [
+            f"{self.unknown.total()} detections of category ids that are no class of the data set ({some}) were left "
+            "out"
+        ]
+
+    def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> the rows that a prediction file holds for it, with masks of the file beside it, for `draw`."""
+        return read_objects(predictions, samples)
+
+    def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+        """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
+        image = draw_objects(read_image(sample.path, sample.size), rows, self.scheme)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
+            raise EntryError(f"the drawing {path} could not be written")

@@ -1,0 +1,151 @@
+"""Pictures of what was detected in one image: masks and boxes in the colour of their class, with its name and score."""
+
+from __future__ import annotations
+
+import colorsys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from hrbench.tasks.row_files import streamed
+from hrbench.types import ClassScheme, InputError, Sample
+
+SHORT_SIDE, LONG_SIDE = 300, 560
+"""Drawings are enlarged until the short side has the first, and never grow past the second."""
+
+LEAST, MOST, ALWAYS = 0.3, 20, 3
+"""Drawn are detections with at least this score, so many at most, and the best few whatever their score."""
+
+MASKS = "masks.json"
+"""The file of masks beside a file of boxes, where a network has both."""
+
+FONT, SOLID = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+
+
+class _Row(msgspec.Struct):
+    image_id: int | str
+    category_id: int
+    score: float
+    bbox: list[float] | None = None
+    segmentation: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def read_objects(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+    """Sample id -> its detections, best first, from a file of COCO results.
+
+    Of a file of boxes the masks are those of `masks.json` beside it, whose rows stand in the same order: they are
+    left out where the two files disagree. Raises InputError where a file is no list of detections.
+    """
+    found = _read(path, samples)
+    beside = path.with_name(MASKS)
+    if beside != path and beside.is_file():
+        masks = _read(beside, samples)
+        for key, rows in found.items():
+            if [_named(row) for row in rows] == [_named(mask) for mask in masks[key]]:
+                found[key] = [{**mask, **row} for row, mask in zip(rows, masks[key], strict=True)]
+    return {key: sorted(rows, key=lambda row: -row["score"]) for key, rows in found.items()}
+
+
+def _named(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["category_id"], row["score"]
+
+
+def _read(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+    rows: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
+    try:
+        with path.open("rb") as stream:
+            for row in streamed(stream, _Row):
+                if row.image_id in rows:
+                    rows[row.image_id].append(_plain(row))
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: holds no list of detections: {error}; predict again") from None
+    return rows
+
+
+def _plain(row: _Row) -> dict[str, Any]:
+    made: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
+    if row.bbox is not None:
+        made["bbox"] = row.bbox
+    segmentation = msgspec.json.decode(row.segmentation)
+    return made if segmentation is None else {**made, "segmentation": segmentation}
+
+
+def draw_objects(image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: ClassScheme) -> np.ndarray:
+    """The image, uint8 (H, W, 3) BGR, scaled for a report, with masks and boxes of `rows`, best first.
+
+    rows: results of `Detection.finish`, boxes in the pixels of `image`, masks as run lengths on it. Other masks, which
+    a file that was given may hold (polygons, plain run lengths), are not drawn.
+    """
+    height, width = image.shape[:2]
+    factor = min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    chosen = [row for n, row in enumerate(rows[:MOST]) if n < ALWAYS or row["score"] >= LEAST]
+    places = {category: place for place, category in enumerate(scheme.ids or range(len(scheme.names)))}
+    for row in reversed(chosen):  # the best on top
+        place = places.get(row["category_id"])
+        colour = _colour(scheme, place)
+        mask = _mask(row.get("segmentation"), (height, width))
+        if mask is not None:
+            _tint(canvas, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 0, colour)
+        name = f"category {row['category_id']}" if place is None else scheme.names[place]
+        _box(canvas, row.get("bbox") or _around(mask), factor, colour, f"{name} {row['score']:.2f}")
+    return canvas
+
+
+def _mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | None:
+    """A mask (h, w) uint8 of compressed run lengths of this (height, width), None for anything else."""
+    if not isinstance(segmentation, Mapping) or not isinstance(segmentation.get("counts"), str | bytes):
+        return None
+    if tuple(segmentation.get("size", ())) != size:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
+        return coco_mask.decode(dict(segmentation))  # type: ignore[arg-type]
+
+
+def _around(mask: np.ndarray | None) -> list[float] | None:
+    if mask is None or not mask.any():
+        return None
+    ys, xs = np.nonzero(mask)
+    return [float(v) for v in (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)]
+
+
+def _tint(canvas: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> None:
+    mixed = canvas[where] * (1 - SOLID) + np.array(colour) * SOLID
+    canvas[where] = np.rint(mixed).astype(np.uint8)
+
+
+def _box(
+    canvas: np.ndarray, box: Sequence[float] | None, factor: float, colour: tuple[int, int, int], text: str
+) -> None:
+    """A rectangle, and on a strip above it, or within where there is no room, its text."""
+    if box is None:
+        return
+    x, y, w, h = (v * factor for v in box)
+    left, top, right, bottom = (round(v) for v in (x, y, x + w, y + h))
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, 1, cv2.LINE_AA)
+    (wide, high), base = cv2.getTextSize(text, FONT, 0.36, 1)
+    top = min(max(top, high + base), canvas.shape[0])
+    left = max(0, min(left, canvas.shape[1] - wide - 2))
+    cv2.rectangle(canvas, (left, top - high - base), (left + wide + 2, top), colour, -1)
+    dark = sum(colour) > 380
+    shade = (0, 0, 0) if dark else (255, 255, 255)
+    cv2.putText(canvas, text, (left + 1, top - base + 1), FONT, 0.36, shade, 1, cv2.LINE_AA)
+
+
+def _colour(scheme: ClassScheme, place: int | None) -> tuple[int, int, int]:
+    """BGR of a class: the data set's palette, or hues far from those of its neighbours in the list."""
+    if place is None:
+        return 160, 160, 160
+    if scheme.palette:
+        red, green, blue = scheme.palette[place]
+        return blue, green, red
+    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.75, 0.95)
+    return round(255 * blue), round(255 * green), round(255 * red)

@@ -1,0 +1,103 @@
+"""How an image becomes the input of a detector, and boxes in its pixels boxes in the image: by the code of four places.
+
+    resize        size of the input                                     pixels                        boxes go back by
+    none          the image's own                                       its own                       nothing
+    mmdet         short side, long side at most; rounded to nearest     OpenCV bilinear, uint8        a factor each side
+    mmdet1        the same                                              the same                      one factor
+    torchvision   the same, rounded down                                bilinear, normalised floats   a factor each side
+    tf            the largest within the network's; halves to even      bilinear, normalised floats   a factor each side
+    fixed         the network's, whatever its shape                     bilinear, normalised floats   a factor each side
+
+Facts from mmcv.imrescale and mmdet's `Resize` (versions 1 and 3), torchvision's GeneralizedRCNNTransform, and
+`resize_and_crop_image` of tensorflow/models and tensorflow/tpu. Sides with a factor each differ in the fourth digit.
+Boxes go back in float32 as they do there: whole pixels are cut from them later, where the last digit counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+Resize = Literal["none", "mmdet", "mmdet1", "torchvision", "tf", "fixed"]
+ON_FLOATS: tuple[Resize, ...] = ("torchvision", "tf", "fixed")
+"""Ways that resize normalised images, which the task does where the network computes; the others resize uint8."""
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How an item was made of its image: `original` and `input` are (width, height) in pixels.
+
+    factor: of mmdet1 alone, what both sides were multiplied by before they were rounded.
+    """
+
+    original: Size
+    input: Size
+    factor: float = 1.0
+
+
+def place(original: Size, resize: Resize, short: int, long: int, target: Size) -> Place:
+    """Size of the input for an image of this (width, height).
+
+    short, long: to what the short side is resized, unless the long one would then exceed `long`. target: (width,
+    height) of the network's input, for "tf" and "fixed".
+    """
+    width, height = original
+    if resize == "none":
+        return Place(original, original)
+    if resize == "fixed":
+        return Place(original, target)
+    if resize == "tf":
+        sides = np.array(original, np.float32)
+        scale = (np.array(target, np.float32) / sides).min()
+        return Place(original, _at_least_one(np.rint(sides * scale)))
+    scale = min(max(short, long) / max(original), min(short, long) / min(original))
+    if resize == "torchvision":
+        return Place(original, _at_least_one(np.floor([width * scale, height * scale])))
+    return Place(original, _at_least_one(np.floor([width * scale + 0.5, height * scale + 0.5])), scale)
+
+
+def _at_least_one(sides: np.ndarray) -> Size:
+    return max(1, int(sides[0])), max(1, int(sides[1]))
+
+
+def resized(image: np.ndarray, size: Size) -> np.ndarray:
+    """The uint8 image (H, W, 3) at a (width, height), bilinear without antialias as mmcv resizes it."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+
+
+def to_original(boxes: np.ndarray, at: Place, resize: Resize) -> np.ndarray:
+    """Boxes (M, 4) float32 in pixels of the input -> in pixels of the original image, float32.
+
+    Clipping is the network's, which knows to what its convention clips; scaling back moves no corner out by more than
+    rounding does.
+    """
+    if resize == "none":
+        return boxes
+    if resize == "mmdet1":
+        return boxes / np.float32(at.factor)
+    if resize in ("torchvision", "fixed"):
+        ratios = [np.float32(a) / np.float32(b) for a, b in zip(at.original, at.input, strict=True)]
+        return boxes * np.array(ratios * 2, np.float32)
+    if resize == "tf":
+        factors = [np.float32(b) / np.float32(a) for a, b in zip(at.original, at.input, strict=True)]
+    else:
+        factors = [b / a for a, b in zip(at.original, at.input, strict=True)]
+    return boxes / np.array(factors * 2, np.float32)
+
+
+def pasted_at(boxes: np.ndarray, at: Place, resize: Resize) -> np.ndarray:
+    """Boxes (M, 4) of `to_original` as that code pastes masks at them.
+
+    mmdetection 1 takes them to the input's pixels and back once more, which moves some across a whole pixel.
+    """
+    if resize != "mmdet1":
+        return boxes
+    factor = np.float32(at.factor)
+    return boxes * factor / factor

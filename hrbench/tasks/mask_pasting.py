@@ -1,0 +1,139 @@
+"""Masks of a detector on the original image, and as COCO's run lengths: probabilities in a box become pixels.
+
+    paste         the box                                              the mask in it                        is it from
+    mmdet         as it is                                             sampled at the centre of each pixel   0.5 on
+    mmdet1        cut to whole pixels, ends included                   resized, its border repeated          above 0.5
+    tf            grown by a mask pixel each side, cut as before       resized with a border of zeros        above 0.5
+    torchvision   the same, cut from corners not from a centre         the same, by torch                    above 0.5
+
+mmdet is mmdetection 2 and 3 (FCNMaskHead, after detectron2), mmdet1 mmdetection 1, tf `paste_instance_masks` of
+tensorflow/models and tensorflow/tpu, torchvision `paste_masks_in_image`. Resizing is bilinear. torch is imported only
+where a mask is pasted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+Paste = Literal["mmdet", "mmdet1", "tf", "torchvision"]
+
+AT_ONCE = 1 << 25
+"""Pixels of masks that are encoded together: a hundred masks of a large photograph would be a gigabyte."""
+
+_Into = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+
+
+def pasted(crops: np.ndarray, boxes: np.ndarray, size: tuple[int, int], paste: Paste) -> list[dict[str, Any]]:
+    """Mask probabilities (M, s, s) in boxes (M, 4), x1 y1 x2 y2 in the image's pixels, float32 -> M run lengths.
+
+    size: (width, height) of the image. Run lengths are {"size": [height, width], "counts": str}.
+    """
+    into = _WAYS[paste]
+
+    def fill(canvas: np.ndarray, i: int) -> None:
+        into(canvas, np.ascontiguousarray(crops[i], dtype=np.float32), boxes[i])
+
+    return _encoded(len(crops), size, fill)
+
+
+def scaled(masks: np.ndarray, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Boolean masks (M, h, w) of a network's whole input -> M run lengths on an image of this (width, height).
+
+    Where the sizes differ a mask is resized bilinearly and is what is above one half.
+    """
+
+    def fill(canvas: np.ndarray, i: int) -> None:
+        mask = masks[i].astype(np.float32)
+        if mask.shape != canvas.shape:
+            mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
+        canvas[:] = mask > 0.5
+
+    return _encoded(len(masks), size, fill)
+
+
+def _encoded(count: int, size: tuple[int, int], fill: Callable[[np.ndarray, int], None]) -> list[dict[str, Any]]:
+    """Run lengths of `count` masks, each drawn by fill(canvas (height, width) uint8 of zeros, its number)."""
+    width, height = size
+    found: list[dict[str, Any]] = []
+    step = max(1, AT_ONCE // (width * height))
+    for start in range(0, count, step):
+        canvases = np.zeros((height, width, min(step, count - start)), np.uint8, order="F")  # as the codec reads them
+        for i in range(canvases.shape[2]):
+            fill(canvases[:, :, i], start + i)
+        found += coco_mask.encode(canvases)
+    return [{"size": [height, width], "counts": each["counts"].decode("ascii")} for each in found]
+
+
+def _sampled(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
+    import torch
+    import torch.nn.functional as F
+
+    height, width = canvas.shape
+    left, top = (max(int(np.floor(v)) - 1, 0) for v in box[:2])
+    right, bottom = (min(int(np.ceil(v)) + 1, side) for v, side in zip(box[2:], (width, height), strict=True))
+    if right <= left or bottom <= top:
+        return
+    corners = torch.from_numpy(np.asarray(box, np.float32))
+    xs = _within(torch.arange(left, right), corners[0], corners[2])
+    ys = _within(torch.arange(top, bottom), corners[1], corners[3])
+    grid = torch.stack([xs[None].expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)
+    values = F.grid_sample(torch.from_numpy(mask)[None, None], grid[None], align_corners=False)[0, 0]
+    canvas[top:bottom, left:right] = (values >= 0.5).numpy()
+
+
+def _within(pixels: Any, start: Any, end: Any) -> Any:
+    """Centres of pixels as places in a mask: -1 where it starts, 1 where it ends."""
+    places = (pixels.float() + 0.5 - start) / (end - start) * 2 - 1
+    places[places.isinf()] = 0  # of a box without a width; mmdetection reads the mask's middle for it
+    return places
+
+
+def _whole(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
+    left, top, right, bottom = (int(v) for v in box)
+    _laid(canvas, cv2.resize(mask, _size(left, top, right, bottom)) > 0.5, left, top)
+
+
+def _bordered(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
+    height, width = mask.shape
+    grow = max((width + 2.0) / width, (height + 2.0) / height)
+    halves = (box[2:] - box[:2]) * np.float32(0.5)
+    centre = box[:2] + halves
+    halves = halves * np.float32(grow)
+    left, top, right, bottom = (int(v) for v in (*(centre - halves), *(centre + halves)))
+    padded = np.pad(mask, 1)
+    _laid(canvas, cv2.resize(padded, _size(left, top, right, bottom)) > 0.5, left, top)
+
+
+def _bordered_by_torch(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
+    import torch
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+    into = paste_masks_in_image(torch.from_numpy(mask)[None, None], torch.from_numpy(box)[None], canvas.shape)
+    canvas[:] = (into[0, 0] > 0.5).numpy()
+
+
+def _size(left: int, top: int, right: int, bottom: int) -> tuple[int, int]:
+    return max(right - left + 1, 1), max(bottom - top + 1, 1)
+
+
+def _laid(canvas: np.ndarray, mask: np.ndarray, left: int, top: int) -> None:
+    """Puts the part of a mask that lies on the canvas there; its upper left corner is at (left, top)."""
+    height, width = canvas.shape
+    rows = slice(max(top, 0), min(top + mask.shape[0], height))
+    columns = slice(max(left, 0), min(left + mask.shape[1], width))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        part = mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        canvas[rows, columns] = part
+
+
+_WAYS: dict[Paste, _Into] = {
+    "mmdet": _sampled,
+    "mmdet1": _whole,
+    "tf": _bordered,
+    "torchvision": _bordered_by_torch,
+}
