@@ -207,14 +207,17 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
 
 def _submitted(parts: Assembled, place: Path) -> _Judged:
     """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
-    files = {metric.name: given.prediction_file(metric, place) for metric in parts.metrics}
-    archive: Path = parts.dataset.submit(files, place)
-    reason = f"{parts.server}: submit {archive.name}"
+    reason, notes, record = f"{parts.server}; no archive is made of a part of the images", [], {}
+    if parts.entry.limit is None:
+        files = {metric.name: given.prediction_file(metric, place) for metric in parts.metrics}
+        archive: Path = parts.dataset.submit(files, place)
+        reason = f"{parts.server}; it is {archive.name} in the entry's folder"
+        notes = [f"for the server: {archive.name}"]
+        record = {"submission": {"file": archive.name, "sha256": given.content_digest(archive)}}
     scores = [
         Score(metric.name, quantity, None, reason=reason) for metric in parts.metrics for quantity in metric.quantities
     ]
-    record = {"file": archive.name, "sha256": given.content_digest(archive)}
-    return _Judged(scores, None, [f"the submission is in {archive.name}"], {"submission": record})
+    return _Judged(scores, None, notes, record)
 
 
 def _box_warning(parts: Assembled) -> str:
