@@ -34,9 +34,10 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
     """The network in a file, images (N, 3, H, W), normalised, -> what its task's networks return.
 
     It returns that itself, or for segmentation torchvision's dictionary of "aux" and "out"; for detection it takes one
-    image as a batch of 1 and returns boxes (M, 4), scores (M,), labels (M,) and, where there are any, masks (M, h, w),
-    in that order or as a dictionary. input: (height, width) that it is going to be given. Raises MissingError where
-    there is no file, InputError for one that is none or damaged, UsageError where its input is of another size or form.
+    image as a batch of 1 and returns boxes (M, 4), scores (M,), labels (M,) and, where there are any, masks (M, h, w)
+    or mask_crops (M, s, s), in that order or as a dictionary. input: (height, width) that it is going to be given.
+    Raises MissingError where there is no file, InputError for one that is none or damaged, UsageError where its input
+    is of another size or form.
     """
     path = Path(name).expanduser()
     fits(task, TASKS, f"exported:{path.name}")

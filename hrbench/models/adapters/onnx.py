@@ -30,8 +30,8 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
     """The network in a file, images (N, 3, H, W), normalised, -> what its task's networks return.
 
     One output, as it is; segmentation and backbone: all outputs as a list where there are several. Detection: outputs
-    named boxes (M, 4) x1 y1 x2 y2 in pixels of the input, scores (M,), labels (M,) as the file has them, and masks
-    (M, h, w) where there are any, of one image at a time. input: (height, width) that it is going to be given.
+    named boxes (M, 4) x1 y1 x2 y2 in pixels of the input, scores (M,), labels (M,) as the file has them, and
+    mask_crops (M, s, s) or masks (M, h, w) where there are any, of one image at a time. input: (height, width) that it is going to be given.
     Raises MissingError where there is no file, InputError for one that is no ONNX or damaged, UsageError where its
     input is of another size or form.
     """
