@@ -60,10 +60,13 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench fetch weights cls_hrnet_w48
   hrbench fetch weights 'cls_hrnet*' --source timm --weights checkpoints
   hrbench fetch weights cls_hrnet_w48 --offline    what it would download, and where to
+  hrbench fetch data ade20k-val --data /datasets
 The same command again goes on where a download stopped. `hrbench models NAME` tells a network's sources.""",
     "datasets": """examples:
   hrbench datasets
-  hrbench datasets mpii-val --data /datasets""",
+  hrbench datasets mpii-val --data /datasets
+  hrbench datasets cityscapes-val --check         counts files, decodes a sample, tells the digest of results
+  hrbench datasets cityscapes-val --check --all   decodes every image""",
     "metrics": """examples:
   hrbench metrics""",
     "schema": """examples:
@@ -105,8 +108,12 @@ def parser() -> argparse.ArgumentParser:
         listing.add_argument("name", nargs="?", default="", help="a name, for all about it, or a pattern ('pose_*')")
         if name == "models":
             listing.add_argument("--task", metavar="TASK", default="", help="only networks of a task, such as pose")
+        else:
+            listing.add_argument("--check", action="store_true", help="look at the data: files, images, labels, digest")
+            listing.add_argument("--all", action="store_true", dest="every", help="check every image, not a sample")
+            listing.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
         _places(listing)
-    _fetch(command("fetch", "download weights, with their digests checked"))
+    _fetch(command("fetch", "download weights or data, with their digests checked"))
     command("metrics", "metrics there are, and the files they read")
     command("schema", "the JSON Schema of suite files, for editors")
     return top
@@ -222,12 +229,15 @@ def _report(command: argparse.ArgumentParser) -> None:
 
 
 def _fetch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", metavar="weights", choices=["weights"], help="what to download: weights")
-    command.add_argument("name", metavar="NAME", help="a name of `hrbench models`, or a pattern ('cls_hrnet*')")
+    command.add_argument("what", metavar="weights|data", choices=["weights", "data"], help="what to download")
+    command.add_argument(
+        "name", metavar="NAME", help="a name of `hrbench models` or `hrbench datasets`, or a pattern ('cls_hrnet*')"
+    )
     command.add_argument(
         "--source", metavar="S", default="", help="of the network's sources the one to take (the first)"
     )
-    _weights(command)
+    _places(command)
+    command.add_argument("--keep", action="store_true", help="keep archives of data beside what is unpacked")
     command.add_argument("--offline", action="store_true", help="say what would be downloaded; never use the network")
     command.add_argument("--force", action="store_true", help="download again what is there")
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")

@@ -83,16 +83,23 @@ def _summary(results: Sequence[Result], report: Path) -> str:
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
         if first is None or first.value is None:
-            only = result.provenance.get("costs_only") is True and result.status == "empty"
-            table.append(
-                [result.name, "", "-", "", "costs only" if only else f"{result.status}: {_short(result.reason)}"]
-            )
+            table.append([result.name, "", "-", "", _without_points(result)])
             continue
         points = listing.show(first.value, first.quantity.unit)
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
         tag = f"first {result.limited} images only: not comparable" if result.limited else ""
         table.append([result.name, first.quantity.label, points, ends, tag])
     return f"\n{listing.columns(table, right=(2,))}\n\nreport: {report}"
+
+
+def _without_points(result: Result) -> str:
+    """Why there is no score: what is missing or went wrong, or who else has the ground truth."""
+    if result.provenance.get("costs_only") is True and result.status == "empty":
+        return "costs only"
+    if archive := result.provenance.get("submission"):
+        return f"no public ground truth: submit {Path(result.folder) / archive['file']}"
+    reasons = [result.reason, *(score.reason for score in result.scores)]
+    return f"{result.status}: {_short(next(filter(None, reasons), 'no score'))}"
 
 
 def _short(text: str, most: int = 150) -> str:
@@ -294,6 +301,12 @@ def models(arguments: Namespace, say: Say) -> int:
 
 
 def datasets(arguments: Namespace, say: Say) -> int:
+    if arguments.check:
+        from hrbench.data_commands import check as check_data
+
+        return check_data(arguments, say, lambda: _listener(arguments, say))
+    if arguments.every:
+        raise UsageError("--all says how many images --check decodes: give both")
     say(listing.datasets(arguments.name, Path(arguments.data)))
     return 0
 
@@ -314,7 +327,18 @@ def schema(arguments: Namespace, say: Say) -> int:
 
 
 def fetch(arguments: Namespace, say: Say) -> int:
-    """Weights of one network, or of all whose name matches: a fault in one of several does not stop the others."""
+    """Weights of one network, or of all whose name matches: a fault in one of several does not stop the others.
+
+    What is to be fetched may be data as well (`data_commands.py`).
+    """
+    if arguments.what == "data":
+        from hrbench.data_commands import fetch as fetch_data
+
+        if arguments.source:
+            raise UsageError("--source is for weights: data come from where their publishers put them")
+        return fetch_data(arguments, say, lambda: _listener(arguments, say))
+    if arguments.keep:
+        raise UsageError("--keep is for archives of data: weights are files as they come")
     from hrbench import catalog
     from hrbench.fetch import Unreachable
     from hrbench.fetch_weights import choose

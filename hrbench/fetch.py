@@ -71,6 +71,7 @@ def fetch(
     target: Path,
     *,
     sha256: str = "",
+    md5: str = "",
     progress: Progress = lambda done, total: None,
     note: Note = lambda text: None,
     sleep: Callable[[float], object] = time.sleep,
@@ -78,7 +79,8 @@ def fetch(
 ) -> Fetched:
     """Downloads `address` to `target`, which is replaced where it is there.
 
-    sha256: hexadecimal digits that the digest begins with (all 64, or what is known of them), "" for unknown.
+    sha256: hexadecimal digits that the digest begins with (all 64, or what is known of them), "" for unknown. md5: all
+    32 digits of an MD5, which is what publishers of older data sets tell; "" for unknown.
     progress: told bytes that are here and bytes in all (0 where the server does not say), first when bytes begin to
     come. note: told what else a person may want to know. timeout: seconds without any byte.
 
@@ -93,17 +95,26 @@ def fetch(
         try:
             told = _collect(_Download(address, part, progress, note, timeout), sleep)
             found = part.digest()
-            wrong = next((want for want in (sha256, told) if want and not found.startswith(want.lower())), "")
+            wanted = [("SHA-256", found, want) for want in (sha256, told) if want]
+            wanted += [("MD5", part.digest("md5"), md5)] if md5 else []
+            wrong = next((check for check in wanted if not check[1].startswith(check[2].lower())), None)
             if wrong:
                 part.clear()
+                name, came, want = wrong
                 raise EntryError(
-                    f"{address}: what came has SHA-256 {found}, not {wrong}{'' if len(wrong) == 64 else '...'}: "
+                    f"{address}: what came has {name} {came}, not {want}{'' if len(want) == len(came) else '...'}: "
                     "nothing of it was kept; if a second try ends so too, the file there is another by now"
                 )
             part.finish(target)
         finally:
             part.tidy()
-    return Fetched(target, found, "given" if sha256 else "server" if told else "")
+    return Fetched(target, found, "given" if sha256 or md5 else "server" if told else "")
+
+
+def file_digest(path: Path, kind: str = "sha256") -> str:
+    """Digest of a file in hexadecimal digits. kind: "sha256" or "md5" (against mishap; it proves nothing of intent)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 # --- what is here already --------------------------------------------------------------------------------------------
@@ -156,9 +167,8 @@ class _Part:
         while rest:
             rest = rest[self.stream.write(rest) :]
 
-    def digest(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    def digest(self, kind: str = "sha256") -> str:
+        return file_digest(self.path, kind)
 
     def finish(self, target: Path) -> None:
         os.fsync(self.stream.fileno())

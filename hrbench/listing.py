@@ -238,11 +238,26 @@ def _dataset(row: DatasetRow, data: Path) -> str:
         "title": row.title,
         "task": row.task,
         "use": row.use,
-        "args": _flat(row.args) or "none",
+        "args": _short(row.args) or "none",
         "metrics": ", ".join(row.metrics),
         "from": row.home,
+        "to fetch it": f"hrbench fetch data {row.name}" if row.downloads else "",
+        "here": "\n".join(missing(row, data)) or "yes",
     }
-    return facts({**pairs, "here": "; ".join(missing(row, data)) or "yes"})
+    return facts({name: value for name, value in pairs.items() if value})
+
+
+def _short(args: Mapping[str, Any], most: int = 60) -> str:
+    """Arguments in lines; of long lists and texts (class names, colours) only how long they are."""
+    lines = []
+    for key, value in args.items():
+        text = _flat(value)
+        if key == "home":  # it is said where the data are from
+            continue
+        if len(text) > most and isinstance(value, (list, tuple)):
+            text = f"{len(value)} of them, the first {_flat(value[0])}"
+        lines.append(f"{key}={text}")
+    return "\n".join(lines)
 
 
 def metrics() -> str:

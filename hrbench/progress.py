@@ -24,7 +24,7 @@ class Lines:
 
     def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self.say, self.clock = say, clock
-        self.phase, self.started, self.last, self.first = ("", ""), 0.0, 0.0, 0
+        self.phase, self.started, self.last, self.first = ("", ""), clock(), 0.0, 0
 
     def __call__(self, event: Event) -> None:
         if event.kind == "progress":

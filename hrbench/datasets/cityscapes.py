@@ -22,7 +22,7 @@ import numpy as np
 from hrbench.datasets.digests import digest_of
 from hrbench.datasets.images import file_sizes
 from hrbench.datasets.pictures import image_faults, label_faults, read_labels
-from hrbench.datasets.submissions import write_archive
+from hrbench.datasets.submissions import holds, recoded, write_archive
 from hrbench.types import ClassScheme, InputError, MissingError, Sample
 
 HOME = "get it from www.cityscapes-dataset.com/downloads (needs an account)"
@@ -181,6 +181,7 @@ class Cityscapes:
         predictions: of the metric, a folder with a PNG for each scene. Raises MissingError for a scene without one.
         """
         place = next(iter(predictions.values()))
+        coded = holds(place, "ids") == "ids"
         found = {path.name.removesuffix(".png"): path for path in sorted(place.rglob("*.png"))}
 
         def members() -> Iterator[tuple[str, bytes]]:
@@ -188,7 +189,7 @@ class Cityscapes:
                 scene = name.partition("/")[2]
                 if scene not in found:
                     raise MissingError(f"no prediction of {name} in {place}: the server takes all {len(self.names)}")
-                yield f"{scene}_pred_labelIds.png", found[scene].read_bytes()
+                yield f"{scene}_pred_labelIds.png", recoded(found[scene], self.scheme.ids, coded=coded)
 
         return write_archive(folder / f"cityscapes_{self.split}.zip", members())
 

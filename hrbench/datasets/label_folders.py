@@ -10,20 +10,16 @@ catalog/datasets_segmentation.yaml, or the fields of a suite's `dataset:`.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from hrbench.datasets.digests import digest_of
 from hrbench.datasets.images import file_sizes
-from hrbench.datasets.pictures import image_faults, label_faults, read_labels
-from hrbench.datasets.submissions import write_archive
+from hrbench.datasets.pictures import image_faults, label_faults
+from hrbench.datasets.submissions import holds, recoded, write_archive
 from hrbench.types import ClassScheme, InputError, MissingError, Sample, UsageError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
@@ -209,31 +205,16 @@ class LabelFolders:
         """
         place = next(iter(predictions.values()))
         archive, _, inner = self.submission.partition(":")
+        coded = holds(place, "indices") == "ids"
 
         def members() -> Iterator[tuple[str, bytes]]:
             for name in self.pairs:
                 path = place / f"{name}.png"
                 if not path.is_file():
                     raise MissingError(f"no prediction of {name} ({path}): the server takes all {len(self.pairs)}")
-                yield inner.format(name=name), self._encoded(path)
+                yield inner.format(name=name), recoded(path, self.scheme.ids, self.scheme.palette, coded)
 
         return write_archive(folder / archive, members())
-
-    def _encoded(self, path: Path) -> bytes:
-        """A PNG of class indices as one of labels, in the colours of the classes where they fit into a palette."""
-        indices = read_labels(path)
-        if indices.max(initial=0) >= len(self.scheme.names):
-            raise InputError(f"{path} holds class index {indices.max()}; there are {len(self.scheme.names)} classes")
-        labels = np.array(self.scheme.ids)[indices]
-        picture = Image.fromarray(labels.astype(np.uint8 if max(self.scheme.ids) < 256 else np.uint16))
-        if self.scheme.palette and max(self.scheme.ids) < 256:
-            colours = np.zeros((256, 3), np.uint8)
-            colours[[*self.scheme.ids]] = self.scheme.palette
-            picture = picture.convert("P")
-            picture.putpalette(colours.tobytes())
-        stream = io.BytesIO()
-        picture.save(stream, "PNG")
-        return stream.getvalue()
 
 
 def _scheme(

@@ -18,6 +18,7 @@ import msgspec
 
 from hrbench.datasets.digests import digest_of
 from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.datasets.pictures import image_size
 from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample
 
 HOME = (
@@ -108,3 +109,24 @@ class Mpii:
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
         return []
+
+    def facts(self) -> dict[str, int]:
+        """How many images there are, of those that are listed, and how many people."""
+        sizes = file_sizes(self.images, {row.image for row in self._rows})
+        return {"images": sum(size is not None for size in sizes.values()), "people": len(self._rows)}
+
+    def look(self, sample: Sample) -> list[str]:
+        """Faults of an image and its people: a damaged file, a centre outside of it, a scale that is none."""
+        try:
+            width, height = image_size(sample.path)
+        except (InputError, MissingError) as error:
+            return [str(error)]
+        faults = []
+        for person in sample.content:
+            x, y = person.centre
+            where = f"{self.annotations}: person {person.index} of {sample.id}"
+            if not (person.scale > 0 and 0 < x <= width and 0 < y <= height) and (x, y) != (-1, -1):
+                faults.append(
+                    f"{where} has centre ({x:g}, {y:g}) and scale {person.scale:g} in {width}x{height} pixels"
+                )
+        return faults

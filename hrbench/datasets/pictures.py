@@ -53,7 +53,20 @@ def read_labels(path: Path) -> np.ndarray:
         if picture.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
             raise InputError(f"labels {path} hold colours (Pillow calls it {picture.mode}), not one number a pixel")
         values = np.asarray(picture)
-    return values.astype(np.uint8) if values.dtype == bool else values
+        grey, png = picture.mode == "L", picture.format == "PNG"
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    return values // _STRETCH.get(_bits(path), 1) if grey and png else values
+
+
+_STRETCH = {2: 85, 4: 17}
+"""By how much Pillow multiplies grey values of so few bits, that the largest is 255."""
+
+
+def _bits(path: Path) -> int:
+    """Bits of a value in a PNG: the header's ninth byte (ISO/IEC 15948, 11.2.2)."""
+    with path.open("rb") as stream:
+        return stream.read(25)[24]
 
 
 def image_faults(path: Path, size: tuple[int, int] | None = None) -> list[str]:

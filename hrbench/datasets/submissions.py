@@ -1,15 +1,58 @@
-"""Archives as evaluation servers take them, the same bytes for the same members."""
+"""Archives of label maps as evaluation servers take them; a zip is the same bytes for the same members."""
 
 from __future__ import annotations
 
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hrbench.datasets.pictures import read_labels
+from hrbench.types import InputError
+
+MARK = "labels.txt"
+"""A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first date a zip archive can hold; told of every member, so that an archive depends on its content alone."""
+
+
+def holds(place: Path, usual: str) -> str:
+    """What the numbers of predicted label maps are, "ids" or "indices"; `usual` where the folder does not say."""
+    try:
+        word = (place / MARK).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return usual
+    if word not in ("ids", "indices"):
+        raise InputError(f"{place / MARK}: holds {word[:40]!r}; it should hold ids or indices")
+    return word
+
+
+def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
+    """A PNG of class indices as one of labels; of labels, where `coded`, with its values as they are.
+
+    labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
+    that is no class.
+    """
+    values = read_labels(path)
+    if not coded:
+        if values.max(initial=0) >= len(labels):
+            raise InputError(f"{path} holds class index {values.max()}; there are {len(labels)} classes")
+        values = np.array(labels)[values]
+    small = max(labels) < 256
+    picture = Image.fromarray(values.astype(np.uint8 if small else np.uint16))
+    if colours and small:
+        palette = np.zeros((256, 3), np.uint8)
+        palette[list(labels)] = colours
+        picture = picture.copy()
+        picture.putpalette(palette.tobytes())
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:

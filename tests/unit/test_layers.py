@@ -17,7 +17,7 @@ PACKAGE = ROOT / "hrbench"
 GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments"}
 LEAVES = {"models", "datasets", "tasks", "metrics", "cost", "report", "store", "suite", "resolve", "environment"}
 LEAVES |= {"catalog", "fetch"}
-FRONT = {"cli", "commands", "__main__"}  # above everything; what lies between it and the leaves wires the leaves
+FRONT = {"cli", "commands", "data_commands", "__main__"}  # above everything; what lies between it and the leaves wires the leaves
 
 TORCH = ("models", "cost", "miniature")  # may import torch at the top of a module; evaluate and tasks inside functions
 

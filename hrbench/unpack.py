@@ -1,0 +1,206 @@
+"""Archives unpacked whole and within their folder: zip, tar, tar.gz, tar.bz2, tar.xz.
+
+    unpack(Path("coco/val2017.zip"), Path("coco"))
+
+Members come into a folder of their own below the target (`.unpacking-<archive>`), and only when all of them are there
+and right they are renamed to where they belong, so that an interruption leaves nothing that looks whole. A member that
+would leave the folder (an absolute path, "..", a link) or that is no file (a device) ends it, and nothing is kept.
+Needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from hrbench.types import EntryError, InputError, UsageError
+from hrbench.units import with_unit
+
+PIECE = 1 << 20
+"""Bytes copied at once."""
+ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, UnicodeDecodeError)
+"""What reading a damaged archive raises; gzip and bz2 raise OSError without a number."""
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive: its path within, its bytes, and how to read it. what: "" for a file, else what it is."""
+
+    name: str
+    size: int
+    what: str
+    open: Callable[[], IO[bytes] | None]
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name can be unpacked.
+
+    >>> is_archive("train.tar.gz"), is_archive("list.txt")
+    (True, False)
+    """
+    return name.lower().endswith(ENDINGS)
+
+
+def unpack(archive: Path, folder: Path, *, inner: str = ".", progress: Progress = lambda done, total: None) -> int:
+    """Unpacks an archive into `folder`, which is made where it is not there. Returns how many files came.
+
+    inner: only what lies below this folder of the archive, without that folder; "." for all. Files of the same name
+    are replaced, others stay. progress: told bytes written and bytes in all (0 where the archive does not say before).
+
+    Raises InputError for an archive that is damaged or holds a member that may not be there: the message names it;
+    EntryError where there is no room; UsageError where another process unpacks it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f".unpacking-{archive.name}"
+    with _alone(archive):
+        try:
+            shutil.rmtree(beside, ignore_errors=True)  # what a killed process left
+            beside.mkdir()
+            count = _write_all(archive, beside, inner, progress)
+            _merge(beside, folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return count
+
+
+@contextmanager
+def _alone(archive: Path) -> Iterator[None]:
+    """Keeps other processes from unpacking the same archive. The lock dies with its process."""
+    with archive.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{archive} is being unpacked by another process: wait for it") from None
+        yield
+
+
+def _write_all(archive: Path, beside: Path, inner: str, progress: Progress) -> int:
+    prefix = () if inner in ("", ".") else PurePosixPath(inner).parts
+    count = done = 0
+    try:
+        total, members = (_zip if zipfile.is_zipfile(archive) else _tar)(archive)
+        _room(beside, total, archive)
+        for member in members:
+            parts = _within(member, archive)
+            if parts[: len(prefix)] != prefix or len(parts) == len(prefix):
+                continue
+            _room(beside, member.size, archive)
+            done = _copy(member, beside.joinpath(*parts[len(prefix) :]), done, total, progress)
+            count += 1
+    except DAMAGED as error:
+        raise InputError(f"{archive} is damaged ({_words(error)}): get it again") from None
+    except RuntimeError as error:  # zipfile's, for encrypted members
+        raise InputError(f"{archive} cannot be unpacked: {_words(error)}") from None
+    except OSError as error:
+        if error.errno is None:  # gzip's and bz2's, for damaged content
+            raise InputError(f"{archive} is damaged ({_words(error)}): get it again") from None
+        raise EntryError(f"{error.filename or beside} cannot be written: {error.strerror}") from None
+    if not count:
+        raise InputError(f"{archive} holds no file" + (f" below {inner}" if prefix else ""))
+    return count
+
+
+# --- what archives hold ----------------------------------------------------------------------------------------------
+
+
+def _zip(archive: Path) -> tuple[int, Iterator[Member]]:
+    """Bytes in all, and the members but folders."""
+    with zipfile.ZipFile(archive) as reader:
+        infos = reader.infolist()
+
+    def members() -> Iterator[Member]:
+        with zipfile.ZipFile(archive) as source:
+            for info in infos:
+                kind = info.external_attr >> 16 & 0o170000  # the file type, where a Unix wrote the archive
+                what = {0: "", 0o100000: "", 0o040000: "", 0o120000: "a symbolic link"}.get(kind, "a device")
+                if not info.is_dir():
+                    # the name as stored: zipfile itself would cut it off at a zero byte, and turn backslashes
+                    yield Member(info.orig_filename, info.file_size, what, lambda info=info: source.open(info))
+
+    return sum(info.file_size for info in infos), members()
+
+
+def _tar(archive: Path) -> tuple[int, Iterator[Member]]:
+    """Bytes in all (0 for a compressed archive: they are known at its end alone), and the members but folders."""
+
+    def members() -> Iterator[Member]:
+        with tarfile.open(archive, "r|*") as reader:
+            for info in reader:
+                links = {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link"}
+                what = "" if info.isreg() else links.get(info.type, "a device")
+                if not info.isdir():
+                    yield Member(info.name, info.size, what, lambda info=info: reader.extractfile(info))
+
+    with archive.open("rb") as stream:
+        stream.seek(257)
+        plain = stream.read(5) == b"ustar"
+    return (archive.stat().st_size if plain else 0), members()
+
+
+def _within(member: Member, archive: Path) -> tuple[str, ...]:
+    """The parts of a member's path. Raises InputError for one that would leave the folder, and for what is no file."""
+    name = member.name
+    path = PurePosixPath(name)
+    why = (
+        f"is {member.what}" if member.what
+        else "is an absolute path" if path.is_absolute() or re.match(r"[A-Za-z]:", name)
+        else "leads out of the folder" if ".." in path.parts
+        else "is no path" if not path.parts or "\\" in name or "\0" in name
+        else ""
+    )  # fmt: skip
+    if why:
+        raise InputError(f"{archive}: its member {name!r} {why}; such an archive is not unpacked, and nothing was kept")
+    return path.parts
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def _room(folder: Path, size: int, archive: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        need, left = with_unit(size, "bytes"), with_unit(free, "bytes")
+        raise EntryError(f"{archive} needs {need} to be unpacked, and {left} are free there: make room, then go on")
+
+
+def _copy(member: Member, path: Path, done: int, total: int, progress: Progress) -> int:
+    """Writes a member and tells of it. Returns the bytes written so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = member.open()
+    assert source is not None  # a file has content
+    with source, path.open("wb") as target:
+        while piece := source.read(PIECE):
+            target.write(piece)
+            done += len(piece)
+            progress(done, max(total, done) if total else 0)
+    return done
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Renames what lies in a folder into another; folders that are there already are filled."""
+    for entry in sorted(source.iterdir()):
+        goal = target / entry.name
+        if entry.is_dir() and goal.is_dir():
+            _merge(entry, goal)
+        elif goal.is_dir() or (entry.is_dir() and os.path.lexists(goal)):
+            raise EntryError(f"{goal} is in the way: {'a folder' if goal.is_dir() else 'a file'} of that name is there")
+        else:
+            entry.replace(goal)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
