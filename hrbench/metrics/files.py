@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,32 @@ def replacing(path: Path) -> Iterator[Output]:
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, which takes its place when the block ends without an error, and vanishes otherwise.
+
+    What lay at `path` before is gone afterwards. Raises UsageError where the disk does not let it be made or renamed;
+    errors of the block's own pass through as they are, so what it writes it writes with `replacing`.
+    """
+    path = Path(path)
+    mark = secrets.token_hex(6)
+    part, old = (path.with_name(f".{path.name}.{mark}.{end}") for end in ("part", "old"))
+    with _named(path):
+        part.mkdir()
+    try:
+        yield part
+        with _named(path):
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+    finally:
+        for left in (part, old):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,230 @@
+"""The Cityscapes metric: IoU of classes and categories, and their instance-weighted kin, as the official scripts.
+
+Synopsis:
+
+    metric = Cityscapes()
+    target = metric.read_target(Path("gtFine/val"))
+    state = metric.measure(metric.read_predictions(Path("results"), target), target)
+    scores = metric.summarise(metric.merge([state]))
+
+Ground truth: a folder of cities with {city}_{sequence}_{frame}_gtFine_labelIds.png and ..._gtFine_instanceIds.png, each
+read for what the official script reads it for. Predictions: PNGs anywhere below a folder whose names begin with
+{city}_{sequence}_{frame}, holding label ids or train ids (`label_folders` tells which). What a state holds is in
+`label_states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..types import InputError, MissingError, Prediction, Quantity, Score, State, UsageError
+from . import cityscapes_oracle as oracle
+from .bootstrap import intervals
+from .cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
+from .cityscapes_labels import CLASSES, VOID
+from .cityscapes_scores import QUANTITIES, sums
+from .label_files import read_labels
+from .label_folders import Kind, LabelFolder, Values, by_prefix, in_order, png_files, told, written
+from .label_states import arrays_of, group_numbers, matrices, merged, state_of
+
+LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
+WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
+IDS = tuple(label.id for label in CLASSES)
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Ground truth. labels: "{city}/{city}_{sequence}_{frame}" -> its file of label ids, in the official order."""
+
+    path: Path
+    labels: dict[str, Path]
+
+
+class Cityscapes:
+    """The official evaluation of Cityscapes' pixel-level labels, equal to cityscapesScripts 2.3.0 to the last bit.
+
+    ids: the label id of each class of a network's output; the 19 evaluated ones unless said otherwise. labels: what
+    predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out. interval: what the bootstrap
+    draws again: every "image", or "group" for whole cities. files: label files of the ground truth, relative to it;
+    None for all. names, ignore: taken as other metrics of a data set take them; the evaluation decides by itself.
+    """
+
+    name = FORM.metric
+    version = FORM.version
+    prediction_file = "predictions"
+    oracle = "cityscapesscripts"
+    main = "mIoU"
+    quantities: tuple[Quantity, ...] = QUANTITIES
+
+    def __init__(
+        self,
+        ids: Sequence[int] = IDS,
+        labels: Literal["auto", "ids", "trainIds"] = "auto",
+        interval: Literal["image", "group"] = "image",
+        files: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        ignore: Sequence[int] | None = None,
+    ) -> None:
+        if labels not in ("auto", *WORDS.values()):
+            raise UsageError(f"labels {labels!r}: say ids, trainIds or auto")
+        if interval not in ("image", "group"):
+            raise UsageError(f"interval {interval!r}: say image or group")
+        if not ids or len(set(ids)) < len(ids) or not all(0 <= label < COUNT for label in ids):
+            raise UsageError(f"ids {list(ids)}: give different label ids of Cityscapes, 0 to {COUNT - 1}")
+        self.ids, self.labels, self.interval, self.files = tuple(ids), labels, interval, files
+
+    def read_target(self, path: Path) -> Scenes:
+        """The files of ground truth, which `measure` reads. Raises MissingError for a file that is not there."""
+        path = Path(path)
+        if not path.is_dir():
+            raise MissingError(f"{path}: there is no such folder; it should be gtFine/val, with a folder for each city")
+        found = path.glob(f"*/*{LABEL_SUFFIX}") if self.files is None else (path / file for file in self.files)
+        labels = {file.relative_to(path).as_posix().removesuffix(LABEL_SUFFIX): file for file in found}
+        if not labels:
+            raise MissingError(f"{path}: holds no {{city}}/*{LABEL_SUFFIX}; it should be gtFine/val")
+        for file in labels.values():
+            for needed in (file, _instances_of(file)):
+                if not needed.is_file():
+                    raise MissingError(f"{needed}: is missing from the ground truth; fetch gtFine again")
+        return Scenes(path, dict(sorted(labels.items())))
+
+    def read_predictions(self, path: Path, target: Scenes) -> LabelFolder:
+        """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
+
+        Raises MissingError, InputError where two files are of one image, or nothing tells what the numbers are.
+        """
+        files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
+        found = by_prefix(files, {name: name.rpartition("/")[2] for name in target.labels})
+        indices = frozenset((*range(len(self.ids)), VOID))
+        values: dict[Kind, Values] = {
+            # of what is not evaluated, only "unlabeled" is predicted in earnest
+            "ids": Values(frozenset(range(COUNT)), frozenset((0, *IDS))),
+            "indices": Values(indices, indices),
+        }
+        asked = "" if self.labels == "auto" else self.labels
+        return LabelFolder(Path(path), found, told(Path(path), found.values(), values, asked, WORDS))
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """A folder of label-id PNGs named by the samples, from class indices (H, W); see `label_folders.written`."""
+        written(predictions, Path(path), np.array(self.ids, np.uint8), len(self.ids), "ids")
+
+    def measure(self, predictions: LabelFolder, target: Scenes, images: Sequence[int | str] | None = None) -> State:
+        """Counts of all images, or of those named. A few are read at a time.
+
+        Raises InputError for a damaged file, other sizes, numbers that are no label, an image without prediction.
+        """
+        names = self._chosen(images, target)
+        _complete(names, predictions, target)
+        table = self._table(predictions.kind)
+
+        def counted(name: str) -> dict[str, np.ndarray]:
+            return _counted(target.labels[name], predictions.files[name], table)
+
+        rows = list(in_order(counted, names))
+        groups = [name.rpartition("/")[0] for name in names]
+        return state_of(FORM, {"labels": WORDS[predictions.kind]}, names, groups, rows, KINDS)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        return merged(states, FORM)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
+        arrays = arrays_of(state, FORM)
+        images, made = len(arrays["image"]), sums(arrays)
+        groups = group_numbers(arrays) if self.interval == "group" else None
+        ends = intervals(made.at, images, resamples, seed, groups)
+        alone = (~np.isnan(made.images())).sum(axis=0).tolist()
+        scores = []
+        for quantity, value, end, n in zip(self.quantities, made.all().tolist(), ends, alone, strict=True):
+            if np.isnan(value):
+                part = quantity.name.partition("/")[2] or "what is evaluated"
+                reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
+                scores.append(Score(self.name, quantity, None, None, 0, reason))
+            else:
+                scores.append(Score(self.name, quantity, value, end, n))
+        return scores
+
+    def matrix(self, state: State) -> np.ndarray:
+        """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""
+        table = matrices(arrays_of(state, FORM), (COUNT, COUNT))
+        return table.sum(axis=0).astype(np.int64).reshape(COUNT, COUNT)
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without any are absent."""
+        arrays = arrays_of(state, FORM)
+        values = sums(arrays).images()[:, 0].tolist()
+        return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """All numbers by the official script, NaN where it has none. Raises UsageError where it is not installed."""
+        scenes = self.read_target(target)
+        folder = self.read_predictions(predictions, scenes)
+        names = self._chosen(images, scenes)
+        _complete(names, folder, scenes)
+        with oracle.as_ids([folder.files[name] for name in names], self._table(folder.kind)) as files:
+            results = oracle.official_results(files, [scenes.labels[name] for name in names])
+        theirs = oracle.official_numbers(results)
+        return {quantity.name: theirs[quantity.name] for quantity in self.quantities}
+
+    def _chosen(self, images: Sequence[int | str] | None, target: Scenes) -> list[str]:
+        if images is None:
+            return list(target.labels)
+        for image in images:
+            if image not in target.labels:
+                raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(target.labels)}")
+        return sorted({str(image) for image in images})
+
+    def _table(self, kind: Kind) -> np.ndarray | None:
+        """(256,) label id of each predicted number, OUTSIDE for none; None where predictions are label ids."""
+        if kind == "ids":
+            return None
+        table = np.full(VOID + 1, OUTSIDE, np.uint16)
+        table[: len(self.ids)] = self.ids
+        table[VOID] = 0
+        return table
+
+
+def _instances_of(labels: Path) -> Path:
+    return labels.with_name(labels.name.removesuffix(LABEL_SUFFIX) + INSTANCE_SUFFIX)
+
+
+def _complete(names: Sequence[str], predictions: LabelFolder, target: Scenes) -> None:
+    """Raises InputError where an image has no prediction, naming its city where none of that city's has."""
+    for name in names:
+        if name in predictions.files:
+            continue
+        city, _, scene = name.rpartition("/")
+        same = [other for other in names if other.rpartition("/")[0] == city]
+        if len(same) > 1 and not any(other in predictions.files for other in same):
+            raise InputError(f"{predictions.path}: no prediction for any of the {len(same)} images of {city}")
+        raise InputError(f"{predictions.path}: no prediction for {target.labels[name]}; none is called {scene}*.png")
+
+
+def _counted(labels: Path, prediction: Path, table: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Rows of one image. Raises InputError naming the file at fault."""
+    paths = {"truth": labels, "instances": _instances_of(labels), "prediction": prediction}
+    words = ("label ids of Cityscapes", "instance ids of Cityscapes", "a predicted label map")
+    maps = [read_labels(path, what) for path, what in zip(paths.values(), words, strict=True)]
+    height, width = maps[0].shape
+    for (which, path), one in zip(paths.items(), maps, strict=True):
+        if one.shape != (height, width):
+            beside = "label ids" if which == "instances" else "ground truth"
+            raise InputError(f"{path}: is {one.shape[1]}x{one.shape[0]} pixels, its {beside} {labels} {width}x{height}")
+    try:
+        return count(maps[0], maps[1], maps[2], table)
+    except Strange as error:
+        kind = "instance" if error.which == "instances" else "label"
+        known = f"label ids run from 0 to {COUNT - 1}"
+        if error.which == "prediction" and table is not None:
+            known = (
+                f"this folder's train ids run from 0 to {np.count_nonzero(table[:VOID] != OUTSIDE) - 1}, 255 is none"
+            )
+        if error.which == "instances":
+            known = "ids above 1000 are 1000 x a label that has instances + a number"
+        raise InputError(f"{paths[error.which]}: holds {kind} {error.number}, which does not exist; {known}") from None

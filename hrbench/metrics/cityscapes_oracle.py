@@ -1,0 +1,114 @@
+"""The official Cityscapes evaluation itself, silent: the oracle of tests and of --verify."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..types import EntryError, UsageError
+from .cityscapes_labels import CLASSES
+from .label_files import read_labels, write_labels
+
+INSTALL = "pip install cityscapesscripts==2.3.0"
+
+
+def official() -> ModuleType:
+    """The official script as a module. Raises UsageError where it is not installed."""
+    try:
+        from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as script  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise UsageError(
+            f"verifying Cityscapes needs the official scripts, which are not installed ({error}): {INSTALL}"
+        ) from None
+    return script
+
+
+def official_results(predictions: Sequence[Path], truths: Sequence[Path]) -> dict[str, Any]:
+    """What the script's `evaluateImgLists` returns for label-id PNGs and *_gtFine_labelIds.png files, in their order.
+
+    Raises UsageError where the script is not installed, EntryError where it gives up.
+    """
+    script = official()
+    args = copy.copy(script.args)
+    args.quiet, args.JSONOutput = True, False
+    said = io.StringIO()
+    try:
+        with _in1d(), contextlib.redirect_stdout(said):
+            return script.evaluateImgLists([str(path) for path in predictions], [str(path) for path in truths], args)
+    except (SystemExit, KeyError, IndexError) as error:
+        lines = said.getvalue().strip().splitlines()
+        raise EntryError(f"the official Cityscapes script gives up: {lines[-1] if lines else repr(error)}") from None
+
+
+def official_numbers(results: Mapping[str, Any]) -> dict[str, float]:
+    """The quantities of the metric by the script's own numbers; those it does not have by its confusion matrix."""
+    found = {
+        "mIoU": results["averageScoreClasses"],
+        "iIoU_class": results["averageScoreInstClasses"],
+        "IoU_category": results["averageScoreCategories"],
+        "iIoU_category": results["averageScoreInstCategories"],
+    }
+    for name, key in {
+        "IoU": "classScores",
+        "iIoU_class": "classInstScores",
+        "IoU_category": "categoryScores",
+        "iIoU_category": "categoryInstScores",
+    }.items():
+        found |= {f"{name}/{part}": value for part, value in results[key].items()}
+    return {name: float(value) for name, value in {**found, **_accuracies(results["confMatrix"])}.items()}
+
+
+def _accuracies(matrix: Sequence[Sequence[int]]) -> dict[str, float]:
+    """Accuracies, and training code's means, class by class."""
+    ids = [label.id for label in CLASSES]
+    right = [matrix[one][one] for one in ids]
+    annotated = [sum(matrix[one]) for one in ids]
+    taken = [sum(matrix[other][one] for other in ids) for one in ids]
+    shares = [hit / many for hit, many in zip(right, annotated, strict=True) if many]
+    total = 0.0
+    for share in shares:
+        total += share
+    unions = [many + all_ - hit for hit, many, all_ in zip(right, annotated, taken, strict=True)]
+    return {
+        "pixel_acc": sum(right) / sum(annotated) if sum(annotated) else math.nan,
+        "mean_acc": total / len(shares) if shares else math.nan,
+        "mIoU_training": float(np.mean([hit / max(1, union) for hit, union in zip(right, unions, strict=True)])),
+        "mean_acc_training": float(np.mean([hit / max(1, many) for hit, many in zip(right, annotated, strict=True)])),
+    }
+
+
+@contextlib.contextmanager
+def _in1d() -> Iterator[None]:
+    """NumPy 2.4 took `np.in1d` away, which the script calls: it gets it back while the script runs."""
+    if hasattr(np, "in1d"):
+        yield
+        return
+    np.__dict__["in1d"] = lambda one, two, invert=False: np.isin(np.ravel(one), two, invert=invert)
+    try:
+        yield
+    finally:
+        del np.__dict__["in1d"]
+
+
+@contextlib.contextmanager
+def as_ids(files: Sequence[Path], table: np.ndarray | None) -> Iterator[list[Path]]:
+    """Files of label ids in place of `files`: those themselves, or, where `table` says what each number stands for,
+    copies that vanish at the end."""
+    if table is None:
+        yield list(files)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copies = []
+        for number, file in enumerate(files):
+            copies.append(Path(folder) / f"{number}.png")
+            write_labels(copies[-1], table[read_labels(file, "a predicted label map")].astype(np.uint8))
+        yield copies

@@ -1,0 +1,300 @@
+"""Mean IoU and accuracies of label maps from one confusion matrix over a whole set.
+
+Synopsis:
+
+    metric = MeanIoU(names=("background", "aeroplane", ...), ignore=(255,))
+    target = metric.read_target(Path("VOC2012/SegmentationClass"))
+    state = metric.measure(metric.read_predictions(Path("results"), target), target)
+    scores = metric.summarise(metric.merge([state]))
+
+n_tp pixels of true class t are predicted as class p; t_t = sum over p of n_tp. As the papers write them (Long et al.,
+CVPR 2015, section 5): pixel accuracy = sum n_tt / sum t_t, mean accuracy = mean n_tt / t_t, IoU = n_tt / (t_t + sum
+over t of n_tp - n_tt), frequency-weighted IoU = sum t_t IoU_t / sum t_t. A class that occurs neither in truth nor in
+prediction has no IoU and stays out of the mean, one that is not annotated has no accuracy. Training code (`testval` of
+HRNet-Semantic-Segmentation) divides by at least 1 and averages over all classes: those numbers have names of their own.
+
+A state has the block of pairs of class indices (`label_states`); C of a prediction stands for no class, a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..types import InputError, MissingError, Prediction, Quantity, Score, State, UsageError
+from .bootstrap import intervals
+from .label_classes import IGNORED, NOTHING, classes_of
+from .label_files import read_labels
+from .label_folders import KINDS, Kind, LabelFolder, Values, by_path, in_order, png_files, told, written
+from .label_runs import histogram, runs
+from .label_states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, state_of
+
+FORM = Form("miou", 1, {"cells": CELLS})
+DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
+WORDS: dict[Kind, str] = {"ids": "ids", "indices": "indices"}
+MEANS = (
+    Quantity("mIoU", "mIoU", "fraction", "higher", "Mean IoU of the classes that occur; n is images."),
+    Quantity(
+        "pixel_acc", "pixel acc.", "fraction", "higher", "Share of the judged pixels that are right; n is images."
+    ),
+    Quantity(
+        "mean_acc",
+        "mean acc.",
+        "fraction",
+        "higher",
+        "Mean over the annotated classes of the share of pixels that are right; n is images.",
+    ),
+    Quantity("fwIoU", "fw. IoU", "fraction", "higher", "Mean IoU weighted by annotated pixels; n is images."),
+    Quantity(
+        "mIoU_training",
+        "mIoU (train.)",
+        "fraction",
+        "higher",
+        "Mean IoU as training code counts it: over all classes, 0 for one that does not occur; n is images.",
+    ),
+    Quantity(
+        "mean_acc_training",
+        "mean acc. (train.)",
+        "fraction",
+        "higher",
+        "Mean accuracy as training code counts it: over all classes, 0 for one not annotated; n is images.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Ground truth. labels: image id, the label file's path without its ending, -> that file, in official order."""
+
+    path: Path
+    labels: dict[str, Path]
+
+
+class MeanIoU:
+    """mIoU, IoU of every class and accuracies of any set of label maps.
+
+    names: of the C classes in the order of a network's outputs; or classes: how many there are. ids: the label of each
+    class in the ground truth's files, 0 to C - 1 unless said otherwise. mapping: further labels -> the index of the
+    class they count as. ignore: labels that are not judged. files: label files relative to the ground truth's folder,
+    None for all PNGs in and below it. labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth
+    does, or "auto" to find out. interval: what the bootstrap draws again: every "image", or each "group" (folder).
+    """
+
+    name = FORM.metric
+    version = FORM.version
+    prediction_file = "predictions"
+    oracle = "a plain count, class by class,"
+    main = "mIoU"
+
+    def __init__(
+        self,
+        names: Sequence[str] | None = None,
+        ids: Sequence[int] | None = None,
+        ignore: Sequence[int] = (255,),
+        classes: int | None = None,
+        files: Sequence[str] | None = None,
+        mapping: Mapping[Any, int] | None = None,
+        labels: Literal["auto", "ids", "indices"] = "auto",
+        interval: Literal["image", "group"] = "image",
+    ) -> None:
+        if labels not in ("auto", *WORDS.values()):
+            raise UsageError(f"labels {labels!r}: say ids, indices or auto")
+        if interval not in ("image", "group"):
+            raise UsageError(f"interval {interval!r}: say image or group")
+        self.classes = classes_of(names, ids, classes, mapping, ignore)
+        self.files, self.labels, self.interval = files, labels, interval
+        parts = [
+            Quantity(f"IoU/{name}", name, "fraction", "higher", f"IoU of {name}; n is images.")
+            for name in self.classes.names
+        ]
+        self.quantities: tuple[Quantity, ...] = (*MEANS, *parts)
+
+    def read_target(self, path: Path) -> Maps:
+        """The files of ground truth, which `measure` reads. Raises MissingError for one that is not there."""
+        path = Path(path)
+        files = self.files
+        found = png_files(path, "label maps as PNGs") if files is None else [path / file for file in files]
+        if not found:
+            raise MissingError(f"{path}: holds no PNG; it should hold the ground truth's label maps")
+        absent = next((file for file in found if not file.is_file()), None)
+        if absent is not None:
+            raise MissingError(f"{absent}: there is no such file; it should be a label map of the ground truth")
+        return Maps(path, {file.relative_to(path).with_suffix("").as_posix(): file for file in found})
+
+    def read_predictions(self, path: Path, target: Maps) -> LabelFolder:
+        """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
+
+        Raises MissingError, InputError where names are ambiguous, or nothing tells what the numbers are.
+        """
+        path = Path(path)
+        found = by_path(path, png_files(path, "predicted label maps as PNGs"), target.labels)
+        values: dict[Kind, Values] = {}
+        for kind in KINDS:
+            every = frozenset(np.flatnonzero(self.classes.guesses(kind) != NOTHING).tolist())
+            values[kind] = Values(every, every)
+        asked = "" if self.labels == "auto" else self.labels
+        return LabelFolder(path, found, told(path, found.values(), values, asked, WORDS))
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """A folder of class-index PNGs named by the samples; see `label_folders.written`."""
+        written(predictions, Path(path), None, len(self.classes), "indices")
+
+    def measure(self, predictions: LabelFolder, target: Maps, images: Sequence[int | str] | None = None) -> State:
+        """Counts of all images, or of those named. A few are read at a time.
+
+        Raises InputError for a damaged file, other sizes, an unknown label, an image without prediction.
+        """
+        names = self._chosen(images, predictions, target)
+        truths, guesses = self.classes.truths(), self.classes.guesses(predictions.kind)
+
+        def counted(name: str) -> dict[str, np.ndarray]:
+            return cells_of(self._matrix(target.labels[name], predictions.files[name], truths, guesses))
+
+        rows = list(in_order(counted, names))
+        groups = [name.rpartition("/")[0] for name in names]
+        params = {
+            "names": list(self.classes.names),
+            "ids": list(self.classes.ids),
+            "ignore": list(self.classes.ignore),
+            "mapping": sorted(map(list, self.classes.mapping.items())),
+            "labels": WORDS[predictions.kind],
+        }
+        return state_of(FORM, params, names, groups, rows, DTYPES)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        return merged(states, FORM)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""
+        arrays = arrays_of(state, FORM)
+        images, table = len(arrays["image"]), self._sums(state, arrays)
+        groups = group_numbers(arrays) if self.interval == "group" else None
+        values = numbers(table.sum(axis=0))
+        # whole numbers below 2^53 are exact in any order of summing
+        ends = intervals(lambda weights: numbers(np.tensordot(weights, table, 1)), images, resamples, seed, groups)
+        alone = (~np.isnan(numbers(table))).sum(axis=0).tolist()
+        scores = []
+        for quantity, value, end, n in zip(self.quantities, values.tolist(), ends, alone, strict=True):
+            if np.isnan(value):
+                part = quantity.name.partition("/")[2] or "what is judged"
+                reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
+                scores.append(Score(self.name, quantity, None, None, 0, reason))
+            else:
+                scores.append(Score(self.name, quantity, value, end, n))
+        return scores
+
+    def matrix(self, state: State) -> np.ndarray:
+        """(C, C + 1) int64, judged pixels: rows true class, columns predicted class, the last no class."""
+        shape = (len(self.classes), len(self.classes) + 1)
+        arrays = arrays_of(state, FORM)
+        total = np.zeros(shape, np.int64)
+        np.add.at(total, (arrays["truth"], arrays["predicted"]), arrays["pixels"])
+        return total
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without any are absent."""
+        arrays = arrays_of(state, FORM)
+        values = numbers(self._sums(state, arrays))[:, 0].tolist()
+        return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """All numbers by counting the pixels of one class after another in each image; NaN where there is none."""
+        maps = self.read_target(target)
+        folder = self.read_predictions(predictions, maps)
+        counts = np.zeros((3, len(self.classes)))
+        truths, guesses = self.classes.truths(), self.classes.guesses(folder.kind)
+        for name in self._chosen(images, folder, maps):
+            truth = truths[read_labels(maps.labels[name], "a label map")]
+            guess = guesses[read_labels(folder.files[name], "a predicted label map")]
+            judged = truth != IGNORED
+            for index in range(len(self.classes)):
+                own, taken = truth == index, judged & (guess == index)
+                counts[:, index] += [np.count_nonzero(own & taken), np.count_nonzero(own), np.count_nonzero(taken)]
+        values = numbers(counts).tolist()
+        return {quantity.name: value for quantity, value in zip(self.quantities, values, strict=True)}
+
+    def _chosen(self, images: Sequence[int | str] | None, predictions: LabelFolder, target: Maps) -> list[str]:
+        """Names of the images to judge, rising. Raises InputError where one is unknown or has no prediction."""
+        for image in images or ():
+            if image not in target.labels:
+                raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(target.labels)}")
+        names = sorted({str(image) for image in (target.labels if images is None else images)})
+        absent = [name for name in names if name not in predictions.files]
+        if absent:
+            raise InputError(
+                f"{predictions.path}: no prediction for {len(absent)} of {len(names)} images, the first is {absent[0]}"
+            )
+        return names
+
+    def _matrix(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> np.ndarray:
+        """(C, C + 1) of one image. Raises InputError naming the file at fault."""
+        maps = [read_labels(truth, "a label map"), read_labels(prediction, "a predicted label map")]
+        (height, width), (rows, columns) = (one.shape for one in maps)
+        if (height, width) != (rows, columns):
+            raise InputError(
+                f"{prediction}: is {columns}x{rows} pixels, its ground truth {truth} {width}x{height}; they must be "
+                "alike"
+            )
+        (own, found), lengths = runs(maps)
+        indices = truths.take(own), guesses.take(found)
+        for path, numbers_, index in zip((truth, prediction), (own, found), indices, strict=True):
+            odd = numbers_[index == NOTHING]
+            if len(odd):
+                many = int(lengths[numbers_ == odd[0]].sum())
+                raise InputError(
+                    f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
+                    f"{len(self.classes)} classes and not ignored"
+                )
+        judged = indices[0] != IGNORED
+        shape = (len(self.classes), len(self.classes) + 1)
+        return histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
+
+    def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
+        if state.params["names"] != list(self.classes.names):
+            raise InputError(
+                f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)} classes; "
+                "construct it with the same names"
+            )
+        images = len(arrays["image"])
+        at = np.repeat(np.arange(images), arrays["cells"])
+        truth, predicted, pixels = arrays["truth"], arrays["predicted"], arrays["pixels"]
+        table = np.zeros((images, 3, len(self.classes)))
+        right = truth == predicted
+        table[at[right], 0, truth[right]] = pixels[right]
+        np.add.at(table[:, 1], (at, truth), pixels)
+        known = predicted < len(self.classes)
+        np.add.at(table[:, 2], (at[known], predicted[known]), pixels[known])
+        return table
+
+
+def numbers(counts: np.ndarray) -> np.ndarray:
+    """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN where one does not exist.
+
+    counts: (..., 3, C): pixels right, annotated, predicted of each class.
+    """
+    right, annotated, predicted = (counts[..., row, :] for row in range(3))
+    union = annotated + predicted - right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou, accuracy = right / union, right / annotated
+        total = annotated.sum(axis=-1)
+        means = [
+            _mean(iou),
+            right.sum(axis=-1) / total,
+            _mean(accuracy),
+            np.where(annotated > 0, annotated * iou, 0.0).sum(axis=-1) / total,
+            (right / np.maximum(1, union)).mean(axis=-1),
+            (right / np.maximum(1, annotated)).mean(axis=-1),
+        ]
+    return np.concatenate([np.stack(means, axis=-1), iou], axis=-1)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """(...) mean of those of (..., C) that are not NaN; NaN where there is none."""
+    exist = ~np.isnan(values)
+    return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)

@@ -1,0 +1,94 @@
+"""What the numbers in label maps stand for: classes, what is not judged, and what may not be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..types import UsageError
+from .label_folders import Kind
+
+NOTHING, IGNORED = 65535, 65534  # in a table: a number that is refused, and one that is not judged
+_MOST, _NUMBERS = 65000, 65536
+
+
+@dataclass(frozen=True)
+class Classes:
+    """C classes. ids: the label of each in files. mapping: further labels -> class index. ignore: not judged."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...]
+    mapping: Mapping[int, int]
+    ignore: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def truths(self) -> np.ndarray:
+        """(65536,) uint16: class index of each number in the ground truth's files, IGNORED or NOTHING."""
+        return self._table("ids", IGNORED)
+
+    def guesses(self, kind: Kind) -> np.ndarray:
+        """(65536,) uint16: class index of each predicted number; C for what stands for no class, or NOTHING."""
+        return self._table(kind, len(self))
+
+    def _table(self, kind: Kind, ignored: int) -> np.ndarray:
+        if not self.names:
+            raise UsageError("miou needs to know the classes: give classes=21, or their names or ids")
+        table = np.full(_NUMBERS, NOTHING, np.uint16)
+        table[[label for label in self.ignore if 0 <= label < _NUMBERS]] = ignored
+        labels = self.ids if kind == "ids" else range(len(self))
+        table[list(labels)] = np.arange(len(self))
+        if kind == "ids":
+            for label, index in self.mapping.items():
+                table[label] = index
+        return table
+
+
+def classes_of(
+    names: Sequence[str] | None,
+    ids: Sequence[int] | None,
+    count: int | None,
+    mapping: Mapping[Any, int] | None,
+    ignore: Sequence[int],
+) -> Classes:
+    """The classes that names, ids or a count tell of; none where all are None.
+
+    A label that is ignored by default stays a class where the count says so. Raises UsageError where they contradict
+    one another, a label has two meanings or cannot be in a PNG, or leads to a class that there is not.
+    """
+    counts = {what: len(one) for what, one in (("names", names), ("ids", ids)) if one is not None}
+    counts |= {"classes": count} if count is not None else {}
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{what}: {number}" for what, number in counts.items())
+        raise UsageError(f"the classes of miou are counted differently ({said})")
+    number = next(iter(counts.values()), 0)
+    if number > _MOST or (counts and number < 1):
+        raise UsageError(f"miou of {number} classes: give 1 to {_MOST}")
+    own_names = tuple(map(str, range(number) if names is None else names))
+    if len(set(own_names)) < len(own_names):
+        raise UsageError(
+            f"names of classes must differ; {next(n for n in own_names if own_names.count(n) > 1)!r} do not"
+        )
+    own_ids = tuple(range(number)) if ids is None else tuple(map(int, ids))
+    own_mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
+    own_ignore = tuple(sorted({int(label) for label in ignore if ids is not None or int(label) not in own_ids}))
+    _check(own_ids, own_mapping, own_ignore)
+    return Classes(own_names, own_ids, own_mapping, own_ignore)
+
+
+def _check(ids: Sequence[int], mapping: Mapping[int, int], ignore: Sequence[int]) -> None:
+    if len(set(ids)) < len(ids):
+        raise UsageError(f"ids {list(ids)}: two classes have one label")
+    both = sorted(({*ids} & {*mapping}) | (({*ids} | {*mapping}) & {*ignore}))
+    if both:
+        raise UsageError(f"label {both[0]} is given two meanings among ids, mapping and ignore")
+    wrong = [index for index in mapping.values() if not 0 <= index < len(ids)]
+    if wrong:
+        raise UsageError(f"mapping leads to class {wrong[0]}; there are {len(ids)} classes")
+    far = [label for label in (*ids, *mapping) if not 0 <= label < _NUMBERS]
+    if far:
+        raise UsageError(f"label {far[0]} cannot be in a PNG; labels run from 0 to {_NUMBERS - 1}")

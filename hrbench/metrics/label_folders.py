@@ -1,0 +1,203 @@
+"""A folder of predicted label maps: which file belongs to which image, and what its numbers stand for.
+
+The numbers are either label ids, as the ground truth's files have them, or indices of classes, as networks put them
+out (train ids, of Cityscapes). Both are small numbers, so a folder says which: in a file `labels.txt` with the word
+"ids" or "indices", which `written` leaves; or by a number that only one of the two has. The first file with such a
+number tells; where a later one contradicts it, reading that one is an error. Where no file tells, so is this.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from ..types import InputError, MissingError, Prediction, UsageError
+from .files import reading, replacing, replacing_folder
+from .label_files import read_labels, write_labels
+
+Kind = Literal["ids", "indices"]
+KINDS: tuple[Kind, ...] = ("ids", "indices")
+MARK = "labels.txt"
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class LabelFolder:
+    """Predicted label maps. files: image id -> its PNG, of those that are there. kind: what their numbers stand for."""
+
+    path: Path
+    files: Mapping[str, Path]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Values:
+    """The numbers that files of one kind may hold. likely: those of `every` that they hold in earnest; a folder is
+    not taken for this kind for the sake of another."""
+
+    every: frozenset[int]
+    likely: frozenset[int]
+
+
+def png_files(path: Path, what: str) -> list[Path]:
+    """All PNGs in and below a folder, sorted. Raises MissingError where it is not there, InputError for a file."""
+    path = Path(path)
+    if not path.exists():
+        raise MissingError(f"{path}: there is no such folder; it should hold {what}")
+    if not path.is_dir():
+        raise InputError(f"{path}: is a file; it should be a folder of {what}")
+    found = (Path(place) / name for place, _, names in os.walk(path) for name in names if name.endswith(".png"))
+    return sorted(found)
+
+
+def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, Path]:
+    """Image id -> the one file whose name begins with its prefix; ids without a file are left out.
+
+    Raises InputError where two files do.
+    """
+    named = sorted((file.name, file) for file in files)
+    names = [name for name, _ in named]
+    found = {}
+    for key, prefix in prefixes.items():
+        at = bisect_left(names, prefix)
+        if at < len(names) and names[at].startswith(prefix):
+            if at + 1 < len(names) and names[at + 1].startswith(prefix):
+                raise InputError(f"{named[at][1]} and {named[at + 1][1]}: both are predictions of {key}; keep one")
+            found[key] = named[at][1]
+    return found
+
+
+def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str, Path]:
+    """Image id -> the file below `folder` of that path, or, where no file has it, of that name alone.
+
+    Raises InputError where two images or two files share a name that is needed to tell them.
+    """
+    paths = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    ids = list(ids)
+    found = {key: paths[key] for key in ids if key in paths}
+    if len(found) == len(ids):
+        return found
+    alone = Counter(key.rpartition("/")[2] for key in ids)
+    stems: dict[str, list[Path]] = {}
+    for file in files:
+        stems.setdefault(file.stem, []).append(file)
+    for key in ids:
+        name = key.rpartition("/")[2]
+        if key in found or name not in stems:
+            continue
+        if alone[name] > 1 or len(stems[name]) > 1:
+            raise InputError(
+                f"{stems[name][0]}: several images or predictions are called {name}; lay predictions out like the "
+                f"labels, {folder / key}.png"
+            )
+        found[key] = stems[name][0]
+    return found
+
+
+def told(
+    path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
+) -> Kind:
+    """What the numbers of a folder's files stand for; see the head of this file.
+
+    asked: "ids" or "indices" as a person says it, "" to find out. words: how the two are called, in messages and by
+    that person. Raises InputError where nothing tells.
+    """
+    if asked:
+        return "ids" if asked == words["ids"] else "indices"
+    mark = path / MARK
+    if mark.is_file():
+        with reading(mark, "one word, ids or indices") as stream:
+            word = stream.read(64).decode(errors="replace").strip()
+        for kind in KINDS:
+            if word in (kind, words[kind]):
+                return kind
+        raise InputError(f"{mark}: holds {word[:40]!r}; it should hold {words['ids']} or {words['indices']}")
+    ids, indices = values["ids"], values["indices"]
+    if ids.every == indices.every:
+        return "indices"
+    files = list(files)
+    for file in files:
+        seen = frozenset(np.flatnonzero(np.bincount(read_labels(file, "a predicted label map").ravel())).tolist())
+        if seen & (ids.every - indices.every):
+            return "ids"
+        if seen & (indices.every - ids.every) or seen & (indices.every - ids.likely):
+            return "indices"
+    if not files:
+        return "ids"
+    raise InputError(
+        f"{path}: the numbers in its {len(files)} label maps fit {words['ids']} and {words['indices']} alike; "
+        f"say which they are: labels={words['ids']} or labels={words['indices']}"
+    )
+
+
+def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind) -> None:
+    """One PNG for each prediction, `path`/{sample}.png, and what they hold in labels.txt; whole or not at all.
+
+    Values are class indices (H, W), 0 to `classes` - 1; table: (classes,) what each is written as, None for itself.
+    Raises InputError naming the image for another value, for one that comes twice or whose name leaves the folder;
+    UsageError where the disk refuses.
+    """
+    seen: set[str] = set()
+    with replacing_folder(Path(path)) as place:
+        for prediction in predictions:
+            name = str(prediction.sample)
+            if name in seen:
+                raise InputError(f"image {name}: predicted twice")
+            seen.add(name)
+            file = place / f"{name}.png"
+            if not name or ".." in Path(name).parts or Path(name).is_absolute():
+                raise InputError(f"image {name!r}: its name is no path within a folder")
+            labels = np.asarray(prediction.value)
+            if labels.ndim != 2 or labels.dtype.kind not in "iu" or not labels.size:
+                raise InputError(f"image {name}: a prediction is a map of class indices (H, W), this is {labels.shape}")
+            if labels.min() < 0 or labels.max() >= classes:
+                raise InputError(
+                    f"image {name}: predicted classes run from {labels.min()} to {labels.max()}; "
+                    f"there are {classes}, from 0"
+                )
+            values = labels if table is None else table[labels]
+            _folder_of(file)
+            write_labels(file, values.astype(np.uint8 if int(values.max()) < 256 else np.uint16))
+        with replacing(place / MARK) as stream:
+            stream.write(f"{kind}\n".encode())
+
+
+def _folder_of(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{file.parent}: cannot be made ({error.strerror})") from None
+
+
+def in_order(work: Callable[[Job], Answer], jobs: Iterable[Job], threads: int | None = None) -> Iterator[Answer]:
+    """`work(job)` of each job, in their order, a few at a time; the first error ends it. Memory stays flat.
+
+    threads: None for as many as there are processors for this process, up to 8: decoding a PNG leaves Python free.
+    """
+    threads = min(8, _processors()) if threads is None else threads
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Answer]] = deque()
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(work, job))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
