@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from ..types import InputError, Prediction, Quantity, Score, State, UsageError
-from .bootstrap import intervals
-from .coco import Matches, match
+from .coco import match
 from .coco_curves import Accumulator, Number
 from .coco_files import Results, Target, read_results, read_truth
 from .coco_oracle import keypoint_numbers
+from .coco_scores import chosen, image_qualities, scored
 from .coco_states import matches_of, merged, state_of
 from .coco_write import write_results
 from .oks import COCO_SIGMAS, KEYPOINTS, oks
@@ -52,6 +52,10 @@ def _quantity(number: Number) -> Quantity:
     what = "Average precision" if number.kind == "precision" else "Average recall"
     text = f"{what} {at}, people {_RANGES[number.area]}, at most 20 detections an image; COCO protocol; n is people."
     return Quantity(number.name, number.name, "fraction", "higher", text)
+
+
+def _people(number: Number) -> str:
+    return f"person {_RANGES[number.area]}"
 
 
 class CocoKeypoints:
@@ -92,12 +96,18 @@ class CocoKeypoints:
 
     def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
         """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
-        chosen = target.images if images is None else self._chosen(images, target)
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
         )
-        matches = match(target.truths, predictions.detections, similarity, KEYPOINTS, chosen, categories)
+        matches = match(
+            target.truths,
+            predictions.detections,
+            similarity,
+            KEYPOINTS,
+            chosen(images, target.images, target.path),
+            categories,
+        )
         params = {
             "sigmas": list(self.sigmas),
             "categories": categories.tolist(),
@@ -114,74 +124,22 @@ class CocoKeypoints:
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
         """The ten numbers with their 95 % intervals over images (none with resamples=0)."""
-        matches = matches_of(state, self.name, self.version)
-        accumulator = Accumulator(matches, KEYPOINTS, NUMBERS)
-        values = accumulator.at()
-        people = matches.positives.sum(axis=(0, 1)).tolist()
-
-        def statistic(weights: np.ndarray) -> np.ndarray:
-            numbers = accumulator.at(weights)
-            return np.where(numbers > -1, numbers, np.nan)
-
-        ends = intervals(statistic, len(matches.images), resamples, seed)
         note = ""
         if state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-        scores = []
-        for number, quantity, value, interval in zip(NUMBERS, self.quantities, values.tolist(), ends, strict=True):
-            quantity = replace(quantity, description=quantity.description + note)
-            if value > -1:
-                scores.append(Score(self.name, quantity, value, interval, people[number.area]))
-            else:
-                reason = f"no annotated person {_RANGES[number.area]} in {len(matches.images)} images"
-                scores.append(Score(self.name, quantity, None, None, 0, reason))
-        return scores
+        told = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
+        matches = matches_of(state, self.name, self.version)
+        return scored(self.name, matches, KEYPOINTS, NUMBERS, told, _people, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
         """(10,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its people were found, in [0, 1]; images without people that count are absent.
-
-        Each person counts for the share of OKS thresholds at which a detection finds it, each find times the precision
-        among this image's detections down to that one: what is found behind confident false detections counts less,
-        false detections behind all finds count nothing. (The image's own average precision, not interpolated.)
-        """
-        matches = matches_of(state, self.name, self.version)
-        people = matches.positives[:, :, 0].sum(axis=1)
-        return {
-            image: value
-            for image, value, number in zip(
-                matches.images.tolist(), _own_precision(matches, people).tolist(), people.tolist(), strict=True
-            )
-            if number
-        }
+        """Image id -> how well its people were found, in [0, 1]; see `coco_scores.image_qualities`."""
+        return image_qualities(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by pycocotools itself, -1 where it finds none to average."""
         numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}
-
-    def _chosen(self, images: Sequence[int | str], target: Target) -> np.ndarray:
-        known = set(target.images.tolist())
-        for image in images:
-            if image not in known:
-                raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(known)} images")
-        return np.array(sorted({int(image) for image in images}), np.int64)
-
-
-def _own_precision(matches: Matches, people: np.ndarray) -> np.ndarray:
-    """(I,) float64: average precision within each image over area range 0, mean over thresholds; 0 without people."""
-    image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
-    order = np.lexsort((-matches.score, image))
-    start = matches.offsets[image]
-    total = np.zeros(len(matches.images))
-    thresholds = len(KEYPOINTS.thresholds)
-    for t in range(thresholds):
-        hit = (matches.hits[order, 0] >> t) & 1
-        counted = 1 - ((matches.ignored[order, 0] >> t) & 1)
-        hits, seen = (np.concatenate(([0], np.cumsum(part, dtype=np.int64))) for part in (hit, counted))
-        precision = (hits[1:] - hits[start]) / np.maximum(seen[1:] - seen[start], 1)
-        total += np.bincount(image, precision * hit, minlength=len(matches.images))
-    return total / np.maximum(people, 1) / thresholds
