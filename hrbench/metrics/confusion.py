@@ -258,7 +258,7 @@ class MeanIoU:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
         if state.params["names"] != list(self.classes.names):
             raise InputError(
-                f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)} classes; "
+                f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)}; "
                 "construct it with the same names"
             )
         images = len(arrays["image"])
