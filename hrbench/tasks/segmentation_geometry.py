@@ -152,5 +152,5 @@ def plan(size: Size, scale: float, protocol: Inference) -> Plan:
 
 def _starts(side: int, crop: int, stride: float) -> list[int]:
     """Where windows begin along one side: as many as it takes to cover it."""
-    step = int(crop * stride + 1e-6)  # so that 0.6667 of a crop that 3 divides is what 2/3 of it is
+    step = max(1, int(crop * stride + 1e-6))  # so that 0.666667 of a crop that 3 divides is what 2/3 of it is
     return [number * step for number in range(math.ceil((side - crop) / step) + 1)]

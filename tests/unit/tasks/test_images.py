@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hrbench.tasks.images import read_image
+from hrbench.tasks.images import image_size, read_image
 from hrbench.types import InputError, MissingError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -61,3 +61,18 @@ def test_another_size_than_annotated_is_refused(tmp_path):
 def test_no_image_is_missing(tmp_path):
     with pytest.raises(MissingError, match=r"no image .*none\.png"):
         read_image(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_a_size_is_read_without_the_pixels(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(encoded(suffix)[:2000])
+    assert image_size(path) == (60, 40)
+
+
+def test_what_has_no_size_is_refused(tmp_path):
+    with pytest.raises(MissingError, match=r"no image .*none\.png"):
+        image_size(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"text\.png is not an image whose size can be read"):
+        image_size(tmp_path / "text.png")
