@@ -1,8 +1,8 @@
 """Reading numbers and names from MATLAB files of level 5, with every size checked before it is believed.
 
 SciPy's reader ends the whole process with a segmentation fault on many damaged files (1.17); this one cannot. It
-reads what MPII needs: numeric and logical arrays, text, and cells of these. Source: MathWorks, MAT-File Format,
-"Level 5 MAT-Files".
+reads what MPII and ImageNet need: numeric and logical arrays, text, and cells and structures of these. Source:
+MathWorks, MAT-File Format, "Level 5 MAT-Files".
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ import numpy as np
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _TEXT = {1: "latin-1", 2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-_MATRIX, _COMPRESSED, _CELL, _CHAR, _COMPLEX = 14, 15, 1, 4, 0x08
+_MATRIX, _COMPRESSED, _CELL, _STRUCTURE, _CHAR, _COMPLEX = 14, 15, 1, 2, 4, 0x08
 MOST = 1 << 30  # bytes that one variable may unfold to
-DEEPEST = 4  # cells within cells
+DEEPEST = 4  # cells and structures within one another
 
 
 def read_mat(data: bytes, names: tuple[str, ...]) -> dict[str, Any]:
     """Those of the variables `names` that the file holds.
 
     Numbers: arrays of the variable's class and shape (native byte order, column-major as stored); text: str; cells: a
-    list of these in column-major order. Raises ValueError for what is not such a file, damaged, or of another kind.
+    list of these in column-major order; structures: a list of one mapping of field to value for each element, likewise.
+    Raises ValueError for what is not such a file, damaged, or of another kind.
     """
     if len(data) < 128 or data[126:128] not in (b"IM", b"MI"):
         raise ValueError("not a MATLAB file of level 5 (save it with scipy.io.savemat, or in MATLAB with -v7)")
@@ -75,6 +76,8 @@ def _unfolded(packed: bytes, order: str) -> tuple[int, memoryview]:
 
 def _variable(body: memoryview, order: str, names: tuple[str, ...] | None, depth: int = 0) -> tuple[str, Any]:
     """(name, value) of a matrix element; the value is None where `names` (None: all) does not hold the name."""
+    if not body and depth:  # MATLAB writes an empty cell or field so
+        return "", np.zeros((0, 0))
     parts = _elements(body, order)
     try:
         flags, dims, title = next(parts)[1], next(parts)[1], next(parts)[1]
@@ -93,10 +96,28 @@ def _variable(body: memoryview, order: str, names: tuple[str, ...] | None, depth
         if len(inner) != many:
             raise ValueError(f"{name} should hold {many} cells, not {len(inner)}")
         return name, inner
+    if sort == _STRUCTURE and depth < DEEPEST:
+        return name, _structures(name, parts, order, many, depth)
     if (sort not in _CLASSES and sort != _CHAR) or marks & _COMPLEX:
-        raise ValueError(f"{name or 'a cell'} is neither numbers, text nor cells (class {sort})")
+        raise ValueError(f"{name or 'a cell'} is neither numbers, text, cells nor structures (class {sort})")
     kind, content = next(parts, (0, memoryview(b"")))
     return name, _text(kind, content, order) if sort == _CHAR else _numbers(name, kind, content, order, sort, shape)
+
+
+def _structures(
+    name: str, parts: Iterator[tuple[int, memoryview]], order: str, many: int, depth: int
+) -> list[dict[str, Any]]:
+    """The elements of an array of structures: field -> value."""
+    (length,) = np.frombuffer(next(parts, (0, memoryview(bytes(4))))[1], f"{order}i4").tolist()[:1] or [0]
+    heads = bytes(next(parts, (0, memoryview(b"")))[1])
+    if length < 1 or len(heads) % length:
+        raise ValueError(f"the fields of {name} are damaged")
+    fields = [heads[at : at + length].split(b"\0")[0].decode("latin-1") for at in range(0, len(heads), length)]
+    values = [_variable(part, order, None, depth + 1)[1] for kind, part in parts if kind == _MATRIX]
+    if len(values) != many * len(fields):
+        raise ValueError(f"{name} should hold {many} structures of {len(fields)} fields, not {len(values)} values")
+    starts = range(0, len(values), len(fields)) if fields else []
+    return [dict(zip(fields, values[at : at + len(fields)], strict=True)) for at in starts]
 
 
 def _numbers(name: str, kind: int, content: memoryview, order: str, sort: int, shape: tuple[int, ...]) -> np.ndarray:

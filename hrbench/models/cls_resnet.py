@@ -15,9 +15,12 @@ increase the dimension of output feature maps from 512 to 2048". Their depths ar
 3-8-36-3 basic blocks with this stem, one bottleneck and the classifier; such networks have 28.1, 48.2 and 64.7 million
 parameters where the table has 28.3, 48.4 and 64.9. What the difference is, it does not say, so they are not here.
 Nobody has published weights. Keys are torchvision's, but for the stem (conv1, bn1, conv2, bn2, as in HRNet).
+The miniature networks are narrower and shorter ones of these.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -27,38 +30,51 @@ from hrbench.types import UsageError
 BLOCKS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def cls_resnet(depth: int = 50, classes: int = 1000) -> ClsResNet:
+def cls_resnet(
+    depth: int = 50,
+    classes: int = 1000,
+    planes: Sequence[int] = (64, 128, 256, 512),
+    stem: int = 64,
+    blocks: Sequence[int] | None = None,
+) -> ClsResNet:
     """ResNet with HRNet's stem: images (N, 3, H, W), RGB, normalised -> logits (N, classes), for any H, W.
 
-    Raises UsageError for a depth that there is not. Weights are drawn as torch draws them.
+    planes: of the bottlenecks of layers 1 to 4, which write four times as many channels. stem: channels of the two
+    first convolutions. blocks: how many bottlenecks the layers have, in place of the depth's.
+    Raises UsageError for a depth that there is not, and values that make no network. Weights are drawn as torch draws
+    them.
     """
     if depth not in BLOCKS:
         raise UsageError(f"cls_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
     if classes < 1:
         raise UsageError(f"cls_resnet: classes {classes} was given; there is at least 1.")
-    return ClsResNet(depth, classes)
+    many = BLOCKS[depth] if blocks is None else tuple(blocks)
+    for name, values in (("planes", tuple(planes)), ("blocks", many), ("stem", (stem,) * 4)):
+        if len(values) != 4 or min(values) < 1:
+            raise UsageError(f"cls_resnet: {name} {values} was given; each of four layers has at least 1.")
+    return ClsResNet(many, classes, tuple(planes), stem)
 
 
 class ClsResNet(nn.Module):
     """`cls_resnet` says what it is."""
 
-    def __init__(self, depth: int, classes: int) -> None:
+    def __init__(self, blocks: Sequence[int], classes: int, planes: Sequence[int], stem: int) -> None:
         super().__init__()
-        one, two, three, four = BLOCKS[depth]
-        self.conv1, self.bn1 = conv_norm(3, 64, 3, stride=2)
-        self.conv2, self.bn2 = conv_norm(64, 64, 3, stride=2)
+        a, b, c, d = planes
+        self.conv1, self.bn1 = conv_norm(3, stem, 3, stride=2)
+        self.conv2, self.bn2 = conv_norm(stem, stem, 3, stride=2)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = layer(64, 64, one, 1)
-        self.layer2 = layer(256, 128, two, 2)
-        self.layer3 = layer(512, 256, three, 2)
-        self.layer4 = layer(1024, 512, four, 2)
-        self.fc = nn.Linear(2048, classes)
+        self.layer1 = layer(stem, a, blocks[0], 1)
+        self.layer2 = layer(4 * a, b, blocks[1], 2)
+        self.layer3 = layer(4 * b, c, blocks[2], 2)
+        self.layer4 = layer(4 * c, d, blocks[3], 2)
+        self.fc = nn.Linear(4 * d, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))  # (N, 64, H / 2, W / 2)
-        x = self.relu(self.bn2(self.conv2(x)))  # (N, 64, H / 4, W / 4)
-        x = self.layer2(self.layer1(x))  # (N, 512, H / 8, W / 8)
-        x = self.layer4(self.layer3(x))  # (N, 2048, H / 32, W / 32)
+        x = self.relu(self.bn1(self.conv1(x)))  # (N, stem, H / 2, W / 2)
+        x = self.relu(self.bn2(self.conv2(x)))  # (N, stem, H / 4, W / 4)
+        x = self.layer2(self.layer1(x))  # (N, 4 planes[1], H / 8, W / 8)
+        x = self.layer4(self.layer3(x))  # (N, 4 planes[3], H / 32, W / 32)
         return self.fc(x.mean(dim=(2, 3)))  # (N, classes)
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "hrbench"
 
 # standard library only
-GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments"}
+GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments", "class_lists"}
 LEAVES = {"models", "datasets", "tasks", "metrics", "cost", "report", "store", "suite", "resolve", "environment"}
 LEAVES |= {"catalog", "fetch"}
 FRONT = {"cli", "commands", "data_commands", "__main__"}  # above everything; what lies between it and the leaves wires the leaves

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from hrbench.metrics.matlab import read_mat
 
@@ -24,6 +25,7 @@ VARIABLES = {
     "text": "head",
     "cell": CELL,
     "nothing": np.zeros((0, 3)),
+    "fields": {"x": 1.0, "y": "far"},
 }
 
 
@@ -46,12 +48,25 @@ def test_what_scipy_writes_is_read(compressed: bool) -> None:
 
 
 def test_only_what_is_asked_for_is_read() -> None:
-    # complex numbers and structures are refused, unless nobody asks for them
-    data = saved({"a": np.eye(2), "b": np.array([[1j]]), "c": {"x": 1}})
+    # complex numbers and sparse matrices are refused, unless nobody asks for them
+    data = saved({"a": np.eye(2), "b": np.array([[1j]]), "c": csc_matrix(np.eye(3))})
     assert list(read_mat(data, ("a", "z"))) == ["a"]
     for name in ("b", "c"):
-        with pytest.raises(ValueError, match=f"{name} is neither numbers, text nor cells"):
+        with pytest.raises(ValueError, match=f"{name} is neither numbers, text, cells nor structures"):
             read_mat(data, (name,))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_structures_are_mappings(compressed: bool) -> None:
+    """As ImageNet's meta.mat: an array of structures with numbers, text and lists of numbers."""
+    kind = [("ILSVRC2012_ID", object), ("WNID", object), ("children", object)]
+    rows = np.empty((2, 1), dtype=kind)
+    rows[0, 0] = (1, "n02119789", np.zeros((1, 0)))
+    rows[1, 0] = (2, "n02100735", np.array([[3.0, 4.0]]))
+    one, two = read_mat(saved({"synsets": rows, "one": {"x": 5}}, compressed), ("synsets",))["synsets"]
+    assert list(one) == ["ILSVRC2012_ID", "WNID", "children"]
+    assert (one["ILSVRC2012_ID"].item(), one["WNID"], two["WNID"]) == (1, "n02119789", "n02100735")
+    assert two["children"].tolist() == [[3.0, 4.0]] and one["children"].size == 0
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -1,0 +1,206 @@
+"""Images in folders by class, or all in one folder with a list of their classes: ImageNet and sets like it.
+
+    <data>/{folder}/{split}/{class}/*.JPEG          one folder for each class; for ImageNet called by synsets
+    <data>/{folder}/{split}/*.JPEG                  the official flat validation images, and beside {split} one of
+    <data>/{folder}/{split}.txt                       lines "NAME.JPEG LABEL", labels from 0 (Caffe's val.txt)
+    <data>/{folder}/LOC_val_solution.csv              Kaggle's
+    <data>/{folder}/ILSVRC2012_devkit_t12/data/       the devkit: ILSVRC2012_validation_ground_truth.txt and meta.mat
+
+`labels` names another list (ImageNet-ReaL's real.json); its images may lie in one folder or in folders by class.
+`class_lists` says what lists are read and how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from hrbench.class_lists import ENDINGS, ClassLists, class_folders, read, stem
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.datasets.pictures import image_faults
+from hrbench.types import ClassScheme, InputError, Sample, UsageError
+
+CLASSES = Path(__file__).parent / "classes"
+DEVKIT = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
+OWN = "check the paths of the data set in the suite"
+
+
+class ImageFolders:
+    """A split of images with one class each, or several valid ones; construction reads nothing.
+
+    root: the folder of --data, `folder` in it. labels: a list below `folder`; "" to find out: folders by class where
+    there are any, else one of the lists above. classes: "imagenet" (its 1,000 synsets), names in the order of the
+    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: how many images
+    there should be. home: where the data are from, in words.
+    """
+
+    task = "classification"
+
+    def __init__(
+        self,
+        root: str | Path,
+        folder: str = "imagenet",
+        split: str = "val",
+        labels: str = "",
+        classes: str | int | Sequence[str] | None = None,
+        images: int | None = None,
+        home: str = OWN,
+    ) -> None:
+        self.folder = Path(root) / folder
+        self.images = self.folder / split
+        self.split, self.labels, self.count, self.home = split, labels, images, home
+        self.classes = _checked(classes)
+
+    @cached_property
+    def target(self) -> Path:
+        """What says the classes: the folder of class folders, or the list."""
+        if self.labels:
+            return self.folder / self.labels
+        if self.images.is_dir() and class_folders(self.images):
+            return self.images
+        found = (path for path in self._lists() if path.is_file())
+        return next(found, self._lists()[0])
+
+    def _lists(self) -> list[Path]:
+        official = ["LOC_val_solution.csv", DEVKIT] if self.split == "val" else []
+        return [self.folder / name for name in (f"{self.split}.txt", f"{self.split}.csv", *official)]
+
+    @cached_property
+    def lists(self) -> ClassLists:
+        """Images and classes. Raises InputError for a folder too many, or a list that is none; MissingError."""
+        names = tuple(name for name, _ in self._named)
+        if self.target.is_dir() and isinstance(self.classes, int):
+            found = class_folders(self.target)
+            if len(found) > self.classes:
+                raise InputError(
+                    f"{self.target} has {len(found)} class folders where {self.classes} are expected: "
+                    f"{found[0]} to {found[-1]}; {_odd(found)} is least like the others: take out what is too many"
+                )
+        return read(self.target, names)
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str]]:
+        """(folder, title) of each class, as far as the arguments tell."""
+        if self.classes == "imagenet":
+            return list(_imagenet())
+        return [(name, name) for name in self.classes] if isinstance(self.classes, tuple) else []
+
+    @cached_property
+    def scheme(self) -> ClassScheme:
+        """The classes by their titles; by their numbers where nothing says more."""
+        names = tuple(title for _, title in self._named) or self.lists.classes
+        if not names:
+            most = max((max(labels, default=-1) for labels in self.lists.labels), default=-1)
+            many = self.classes if isinstance(self.classes, int) else most + 1
+            names = tuple(map(str, range(many)))
+        return ClassScheme(names, tuple(range(len(names))))
+
+    @cached_property
+    def _files(self) -> dict[int | str, str]:
+        """Image id -> its file below `images`. Of a list's name without an ending, whichever file is there."""
+        if self.target == self.images:
+            return dict(self.lists.files)
+        here: dict[str, str] = {}
+        folders = class_folders(self.images)
+        inside = read(self.images).files.values() if folders else []
+        for name in (*inside, *(path.name for path in sorted(self.images.iterdir()) if path.suffix.lower() in ENDINGS)):
+            here[stem(name)] = name
+            here.setdefault(stem(name.rpartition("/")[2]), name)
+        return {key: here.get(str(key), self.lists.files.get(key, f"{key}.JPEG")) for key in self.lists.ids}
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for each folder, list, class or kind of image that is not there.
+
+        Raises InputError where there is a class folder too many, or the list is none.
+        """
+        gaps = []
+        if not self.images.is_dir():
+            gaps.append(f"images are missing: {self.images}; {self.home}")
+        if not self.target.exists():
+            others = [] if self.labels or not self.images.is_dir() else self._lists()[1:]
+            also = f", nor {', '.join(str(path.relative_to(self.folder)) for path in others)}" if others else ""
+            gaps.append(f"the list of classes is missing: {self.target}{also}, nor folders by class; {self.home}")
+        if gaps:
+            return gaps
+        if self.target == self.images:
+            used = {labels[0] for labels in self.lists.labels}
+            empty = [name for index, name in enumerate(self.lists.classes) if index not in used]
+            if empty:
+                many = f"{len(empty)} of {len(self.lists.classes)} class folders"
+                gaps.append(f"{many} are missing from {self.images} or empty, the first is {empty[0]}; {self.home}")
+        else:
+            gaps += missing_images(self.images, [*self._files.values()], self.home)
+        if self.count is not None and len(self.lists.ids) < self.count:
+            short = self.count - len(self.lists.ids)
+            gaps.append(f"{short} of {self.count} images are missing from {self.target}; {self.home}")
+        return gaps
+
+    def metric_options(self) -> dict[str, Any]:
+        """Names of the classes as folders and lists have them, where the arguments tell."""
+        return {"names": [name for name, _ in self._named]} if self._named else {}
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        """Of the list of classes, and of the images' names and sizes; folders are part of the names."""
+        lists = [path for path in (self.target, self.target.with_name("meta.mat")) if path.is_file()]
+        return digest_of(lists, file_sizes(self.images, self._files.values()))
+
+    def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
+        """One sample for each image: by class and name, or in the order of the list; group: the class's title."""
+        titles = self.scheme.names
+        known = not self.lists.unmapped  # the devkit's ids are the metric's affair
+        return [
+            Sample(key, self.images / self._files[key], group=titles[labels[0]] if known and len(labels) == 1 else "")
+            for key, labels in zip(self.lists.ids, self.lists.labels, strict=True)
+        ]
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        if self.count is not None and len(self.lists.ids) > self.count:
+            return [f"{len(self.lists.ids)} images are there, {len(self.lists.ids) - self.count} more than the set has"]
+        return []
+
+    def facts(self) -> dict[str, int]:
+        """How many images are there, how many of them have a valid class, and how many classes the set has."""
+        sizes = file_sizes(self.images, self._files.values())
+        judged = sum(bool(labels) for labels in self.lists.labels)
+        return {
+            "images": sum(size is not None for size in sizes.values()),
+            "labelled images": judged,
+            "classes": len(self.scheme.names),
+        }
+
+    def look(self, sample: Sample) -> list[str]:
+        """Faults of an image."""
+        return image_faults(sample.path)
+
+
+@cache
+def _imagenet() -> tuple[tuple[str, str], ...]:
+    """ImageNet's 1,000 (synset, title), in the order of the networks' outputs, which is that of the synsets."""
+    lines = (CLASSES / "imagenet.txt").read_text(encoding="utf-8").splitlines()
+    return tuple((synset, title) for synset, _, title in (line.partition(" ") for line in lines))
+
+
+def _checked(classes: str | int | Sequence[str] | None) -> str | int | tuple[str, ...] | None:
+    """Raises UsageError for what does not say the classes."""
+    if classes is None or (isinstance(classes, int) and not isinstance(classes, bool) and classes > 0):
+        return classes
+    if isinstance(classes, str) and classes == "imagenet":
+        return classes
+    if isinstance(classes, (str, int)) or not classes or not all(isinstance(name, str) for name in classes):
+        raise UsageError(f"classes: imagenet, a list of names, or how many there are, was expected, not {classes!r}")
+    if len(set(classes)) < len(classes):
+        raise UsageError(f"classes holds {next(name for name in classes if [*classes].count(name) > 1)!r} twice")
+    return tuple(classes)
+
+
+def _odd(names: Sequence[str]) -> str:
+    """The name least like the others: of the rarest pattern of letters and digits.
+
+    >>> _odd(["n01", "n02", "junk", "n03"])
+    'junk'
+    """
+    patterns = ["".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in name) for name in names]
+    return min(zip(names, patterns, strict=True), key=lambda pair: patterns.count(pair[1]))[0]

@@ -1,0 +1,118 @@
+"""iNaturalist 2017: photographs of species with one class each, and its part with boxes.
+
+    <data>/inaturalist-2017/train_val_images/{supercategory}/{species}/*.jpg
+    <data>/inaturalist-2017/train_val2017/val2017.json       images, 5,089 categories, annotations, as COCO has them
+    <data>/inaturalist-2017/val_2017_bboxes.json             the same with boxes, of nine supercategories
+
+The JSON files may also lie in the folder itself, or in train_val2017. Van Horn et al.: The iNaturalist Species
+Classification and Detection Dataset, CVPR 2018; github.com/visipedia/inat_comp/tree/master/2017. Classes are the
+categories by rising id. Boxes are of Insecta, Aves, Reptilia, Mammalia, Amphibia, Mollusca, Animalia, Arachnida and
+Actinopterygii, whose 2,854 categories are then the classes; each of their images has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hrbench.class_lists import ClassLists, read
+from hrbench.datasets.digests import digest_of
+from hrbench.datasets.images import file_sizes, missing_images
+from hrbench.datasets.pictures import image_faults
+from hrbench.types import ClassScheme, InputError, Sample
+
+HOME = (
+    "get train_val_images.tar.gz, train_val2017.zip and, for boxes, val_2017_bboxes.zip, as linked on "
+    "https://github.com/visipedia/inat_comp/tree/master/2017"
+)
+
+
+class INaturalist:
+    """A split of iNaturalist; construction reads nothing. root: the folder of --data.
+
+    annotations: the JSON file, below `folder` or its train_val2017. boxes: whether only the image's box, enlarged by
+    the protocol's box_scale, is looked at; the annotations must have boxes then.
+    """
+
+    task = "classification"
+
+    def __init__(
+        self,
+        root: str | Path,
+        folder: str = "inaturalist-2017",
+        annotations: str = "val2017.json",
+        boxes: bool = False,
+    ) -> None:
+        self.folder = Path(root) / folder
+        self.name, self.boxes = annotations, boxes
+
+    @property
+    def target(self) -> Path:
+        """The JSON file, which the metric reads too."""
+        inner = self.folder / "train_val2017" / self.name
+        outer = self.folder / self.name
+        return outer if outer.is_file() or (self.boxes and not inner.is_file()) else inner
+
+    @cached_property
+    def lists(self) -> ClassLists:
+        """Images, classes and boxes. Raises InputError naming the first fault, MissingError."""
+        lists = read(self.target)
+        if self.boxes and not lists.boxes:
+            raise InputError(f"{self.target}: its annotations have no boxes; {HOME}")
+        nameless = next((key for key in lists.ids if not lists.files.get(key)), None)
+        if nameless is not None:
+            raise InputError(f"{self.target}: image {nameless} has no file_name")
+        return lists
+
+    @cached_property
+    def scheme(self) -> ClassScheme:
+        names = self.lists.classes
+        return ClassScheme(names, tuple(range(len(names))))
+
+    def missing(self, protocol: Mapping[str, Any]) -> list[str]:
+        """One sentence for the annotations or the images that are not there."""
+        if not self.target.is_file():
+            return [f"annotations are missing: {self.target}; {HOME}"]
+        return missing_images(self.folder, [self.lists.files[key] for key in self.lists.ids], HOME)
+
+    def metric_options(self) -> dict[str, Any]:
+        return {}
+
+    def digest(self, protocol: Mapping[str, Any]) -> str:
+        return digest_of([self.target], file_sizes(self.folder, self.lists.files.values()))
+
+    def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
+        """One sample for each image by rising number; group: its species; content: its box, where asked for."""
+        lists, names = self.lists, self.scheme.names
+        return [
+            Sample(
+                key,
+                self.folder / lists.files[key],
+                size=lists.sizes.get(key),
+                group=names[labels[0]],
+                content=lists.boxes[key] if self.boxes else None,
+            )
+            for key, labels in zip(lists.ids, lists.labels, strict=True)
+        ]
+
+    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+        return []
+
+    def facts(self) -> dict[str, int]:
+        """How many images are there, how many annotations, and how many classes."""
+        sizes = file_sizes(self.folder, self.lists.files.values())
+        there = sum(size is not None for size in sizes.values())
+        return {"images": there, "annotations": len(self.lists.ids), "classes": len(self.scheme.names)}
+
+    def look(self, sample: Sample) -> list[str]:
+        """Faults of an image, and a box that lies outside of it."""
+        faults = image_faults(sample.path, sample.size)
+        if self.boxes and sample.size is not None:
+            (x, y, w, h), (width, height) = sample.content, sample.size
+            if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+                faults.append(
+                    f"image {sample.path}: its box {[x, y, w, h]} lies outside of its {width}x{height} pixels"
+                )
+        return faults

@@ -1,0 +1,259 @@
+"""Classes of images on disk: the truth, as `class_lists` reads it, and predictions in a CSV file.
+
+Predictions: a line for each image behind a heading, best class first; further columns are not read.
+
+    image,label_1,label_2,label_3,label_4,label_5,score_1,score_2,score_3,score_4,score_5
+    n01440764/ILSVRC2012_val_00000293,0,389,391,394,395,0.91,0.04,0.02,0.01,0.005
+
+Fewer labels will do ("image,label": then there is no Top-5), and scores may be left out. A label is a class's index
+from 0 in the order of the network's outputs, or its name where the truth has names. An image is called as the data set
+calls it, with or without its ending; its file's name alone does where no two images share it. iNaturalist's images have
+numbers, and Kaggle's form for them ("id,predicted", five numbers in one column) is read too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..class_lists import ClassLists, read, stem
+from ..types import InputError, Prediction
+from .files import reading, replacing
+from .matlab import read_mat
+
+LABELS = 5
+_FIRST = ("image", "id", "name", "file", "filename", "imageid")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The truth of N images, by rising id. ids: (N,) int64 or str. labels: the valid classes of each.
+
+    classes: their names, () where unknown. row: what an image may be called -> its row.
+    """
+
+    path: Path
+    ids: np.ndarray
+    labels: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+    row: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A file of P predictions. row: (P,) of the target. labels: (P, k) int64, best first; confidence: (P,) in the first."""
+
+    path: Path
+    row: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray
+
+
+# --- the truth -------------------------------------------------------------------------------------------------------
+
+
+def read_truth(path: Path, names: Sequence[str] = ()) -> Target:
+    """A folder of class folders, or a list; see `class_lists`. Raises InputError naming what is wrong, MissingError."""
+    path = Path(path)
+    lists = read(path, names)
+    if lists.unmapped:
+        lists = _mapped(lists, names)
+    if not lists.ids:
+        raise InputError(f"{path}: it lists no image")
+    numbers = all(isinstance(key, int) for key in lists.ids)
+    ids = np.array(lists.ids, dtype=np.int64 if numbers else np.str_)
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    rows = {str(key): row for row, key in enumerate(ids.tolist())}
+    rows |= _short_names([lists.files.get(key, str(key)) for key in ids.tolist()], rows)
+    return Target(path, ids, tuple(lists.labels[place] for place in order.tolist()), lists.classes, rows)
+
+
+def _short_names(files: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
+    """Paths without ending, and those names of files that no two images share."""
+    found: dict[str, int] = {}
+    shared: set[str] = set()
+    for row, file in enumerate(files):
+        for name in {stem(file), stem(file).rpartition("/")[2]} - known.keys():
+            if found.setdefault(name, row) != row:
+                shared.add(name)
+    return {name: row for name, row in found.items() if name and name not in shared}
+
+
+def _mapped(lists: ClassLists, names: Sequence[str]) -> ClassLists:
+    """Ids of the devkit as places of their synsets among the sorted synsets, by the meta.mat beside the list."""
+    meta = lists.path.with_name("meta.mat")
+    if not meta.is_file():
+        raise InputError(
+            f"{lists.path}: its numbers are ids of the ILSVRC devkit, not the networks' order of classes; put the "
+            f"devkit's meta.mat beside it ({meta}), or give a list of images and classes (Caffe's val.txt)"
+        )
+    synsets = _synsets(meta)
+    classes = tuple(names) or tuple(sorted(synsets.values()))
+    place = {name: index for index, name in enumerate(classes)}
+    labels = []
+    for number, (id,) in enumerate(lists.labels, 1):
+        if synsets.get(id) not in place:
+            raise InputError(f"{lists.path}, line {number}: {meta} has no class with the id {id}")
+        labels.append((place[synsets[id]],))
+    return replace(lists, labels=tuple(labels), classes=classes, unmapped=False)
+
+
+def _synsets(meta: Path) -> dict[int, str]:
+    """ILSVRC2012_ID -> synset of the classes that have no others below them."""
+    with reading(meta, "the ILSVRC devkit's meta.mat") as stream:
+        data = stream.read()
+    try:
+        rows = read_mat(data, ("synsets",))["synsets"]
+        leaves = [row for row in rows if int(row["num_children"].item()) == 0]
+        found = {int(row["ILSVRC2012_ID"].item()): row["WNID"] for row in leaves}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{meta}: it is not the ILSVRC devkit's meta.mat ({error})") from None
+    if not all(isinstance(name, str) for name in found.values()):
+        raise InputError(f"{meta}: it is not the ILSVRC devkit's meta.mat (synsets without names)")
+    return found
+
+
+# --- predictions -----------------------------------------------------------------------------------------------------
+
+
+def read_predictions(path: Path, target: Target) -> Predictions:
+    """A CSV file as the top of this module says. Raises InputError naming the line at fault, MissingError."""
+    path = Path(path)
+    with reading(path, "predictions in CSV: image,label_1,...,label_5,score_1,...,score_5") as stream:
+        try:
+            text = stream.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: it is no text in UTF-8 (byte {error.start})") from None
+    source = _lines(path, text)
+    columns = _Columns.of(path, next(source, (1, []))[1])
+    order = {name: index for index, name in enumerate(target.classes)}
+    rows: dict[int, int] = {}
+    labels: list[list[int]] = []
+    confidence: list[float] = []
+    for number, fields in source:
+        where = f"{path}, line {number}"
+        if len(fields) < columns.least:
+            raise InputError(f"{where}: {len(fields)} fields, but the heading has {columns.least} or more")
+        row = target.row.get(stem(fields[0].strip()))
+        if row is None:
+            raise InputError(f"{where}: image {_short(fields[0])} is not one of the {len(target.ids)} in {target.path}")
+        if row in rows:
+            raise InputError(f"{where}: image {_short(fields[0])} was there before, in line {rows[row]}")
+        rows[row] = number
+        labels.append([_label(where, text, order, len(target.classes)) for text in columns.labels_in(fields)])
+        if len(labels[-1]) != len(labels[0]):
+            raise InputError(f"{where}: {len(labels[-1])} labels, but {len(labels[0])} in the lines before")
+        confidence.append(_score(where, fields[columns.score]) if columns.score is not None else 0.0)
+    wide = len(labels[0]) if labels else len(columns.labels)
+    return Predictions(
+        path,
+        np.fromiter(rows, np.int64, len(rows)),
+        np.array(labels, np.int64).reshape(len(rows), wide),
+        np.array(confidence, np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where labels stand, and the score of the first; together: all labels in the one column, split by spaces."""
+
+    labels: tuple[int, ...]
+    score: int | None
+    together: bool = False
+
+    @staticmethod
+    def of(path: Path, heading: Sequence[str]) -> _Columns:
+        names = [name.strip().lower() for name in heading]
+        if names[:2] == ["id", "predicted"]:
+            return _Columns((1,), None, together=True)
+        numbered = [names.index(f"label_{k}") for k in range(1, len(names) + 1) if f"label_{k}" in names]
+        labels = numbered or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
+        if not labels or names[0] not in _FIRST:
+            raise InputError(
+                f"{path}: its first line is no heading such as image,label_1,label_2,label_3,label_4,label_5 "
+                f"or image,label: {_short(','.join(heading))}"
+            )
+        score = next((names.index(name) for name in ("score_1", "score") if name in names), None)
+        return _Columns(tuple(labels), score)
+
+    @property
+    def least(self) -> int:
+        """How many fields a line has at least."""
+        return 1 + max(*self.labels, self.score or 0)
+
+    def labels_in(self, fields: Sequence[str]) -> list[str]:
+        return fields[1].split() if self.together else [fields[place].strip() for place in self.labels]
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each line that is not blank."""
+    source = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for fields in source:
+            if fields:
+                yield source.line_num, fields
+    except csv.Error as error:
+        raise InputError(f"{path}, line {source.line_num}: it cannot be read as CSV: {error}") from None
+
+
+def _label(where: str, text: str, order: Mapping[str, int], classes: int) -> int:
+    if text in order:
+        return order[text]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InputError(f"{where}: {_short(text)} is neither the index of a class, from 0, nor the name of one")
+    if classes and int(text) >= classes:
+        raise InputError(f"{where}: class {text} of {classes}; they are counted from 0")
+    return int(text)
+
+
+def _score(where: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: the score {_short(text)} is no finite number")
+    return value
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
+    """Values (class indices, scores), best first, as CSV in the form above, streamed; a score is written in full.
+
+    The heading has as many labels as the first prediction. Raises InputError where another has more or fewer, or a
+    score is not finite, and UsageError where the folder cannot be written.
+    """
+    wide: int | None = None
+    with replacing(path) as stream:
+        for prediction in predictions:
+            labels, scores = (np.asarray(part).tolist() for part in prediction.value)
+            if wide is None:
+                wide = len(labels)
+                stream.write(_line(_heading(wide)))
+            if len(labels) != wide or len(scores) != wide:
+                raise InputError(f"image {prediction.sample}: {len(labels)} classes were predicted, {wide} for others")
+            if not all(map(math.isfinite, scores)):
+                raise InputError(f"image {prediction.sample}: a score is not finite; does the network diverge?")
+            stream.write(_line([prediction.sample, *labels, *map(repr, scores)]))
+        if wide is None:
+            stream.write(_line(_heading(LABELS)))
+
+
+def _heading(wide: int) -> list[str]:
+    return ["image", *(f"label_{k + 1}" for k in range(wide)), *(f"score_{k + 1}" for k in range(wide))]
+
+
+def _line(fields: Sequence[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    return text.getvalue().encode()

@@ -1,0 +1,196 @@
+"""Top-1 and Top-5: the share of images one of whose valid classes is the best, or among the best five, predicted.
+
+The ILSVRC's accuracies (Russakovsky et al., IJCV 2015, section 4.1: its "top-5 error" is one minus the second). With
+several valid labels to an image, any of them will do, and images without a valid label are left out: ImageNet-ReaL
+(Beyer et al., Are we done with ImageNet?, arXiv 2006.07159). iNaturalist 2017 is judged in the same way.
+
+State, rows by image (N): `image` (N,) its id; `rank` (N,) int64, the place from 0 of the best valid class among those
+predicted, -1 where none is; `valid` (N,) int64, how many classes are valid; `confidence` (N,) float64, the score of the
+first class, 0 where none was given.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..class_lists import stem
+from ..types import InputError, Prediction, Quantity, Score, State, UsageError
+from .bootstrap import intervals
+from .class_files import Predictions, Target, read_predictions, read_truth, write_predictions
+
+PLACES = (1, 5)
+_ARRAYS = ("image", "rank", "valid", "confidence")
+_WHERE = {1: "the first predicted", 5: "among the first five predicted"}
+
+
+def _quantity(k: int) -> Quantity:
+    rule = f"Share of images one of whose valid classes is {_WHERE[k]}; images without a valid class are left out."
+    return Quantity(f"top{k}", f"Top-{k}", "fraction", "higher", f"{rule} n is images.")
+
+
+class TopK:
+    """Top-1 and Top-5 of predictions.csv.
+
+    The truth is a folder of class folders, a list of images and classes (Caffe's val.txt, Kaggle's
+    LOC_val_solution.csv, the devkit's with its meta.mat, ImageNet-ReaL's real.json) or iNaturalist's JSON:
+    `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5,score_1,...,score_5, or
+    image,label: `class_files` does. names: of the classes in the order of the network's outputs, as folders or lists
+    have them, where they are known.
+    """
+
+    name = "topk"
+    version = 1
+    prediction_file = "predictions.csv"
+    oracle = "a plain count, image by image,"
+    main = "top1"
+    quantities: tuple[Quantity, ...] = tuple(_quantity(k) for k in PLACES)
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
+
+    def read_target(self, path: Path) -> Target:
+        """The classes of images; see above. Raises InputError naming the first fault, MissingError."""
+        return read_truth(Path(path), self.names)
+
+    def read_predictions(self, path: Path, target: Target) -> Predictions:
+        """Class indices (P, k), best first. Raises InputError naming the line at fault, MissingError."""
+        return read_predictions(Path(path), target)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Values (class indices, scores), best first, streamed to CSV; see `class_files.write_predictions`."""
+        write_predictions(predictions, Path(path))
+
+    def measure(self, predictions: Predictions, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Places of valid classes. images: ids of those that count; None: all.
+
+        Raises InputError where one of these has no prediction, or is not of the set.
+        """
+        asked = np.arange(len(target.ids)) if images is None else _rows(images, target)
+        place = np.full(len(target.ids), -1, np.int64)
+        place[predictions.row] = np.arange(len(predictions.row))
+        absent = asked[place[asked] < 0]
+        if len(absent):
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            raise InputError(f"{predictions.path}: no prediction for image {target.ids[absent[0]]}{more}")
+        labels = predictions.labels[place[asked]]
+        valid = np.array([len(target.labels[row]) for row in asked.tolist()], np.int64)
+        most = int(valid.max(initial=0))
+        truth = np.full((len(asked), max(1, most)), -1, np.int64)
+        for number, row in enumerate(asked.tolist()):
+            truth[number, : valid[number]] = target.labels[row]
+        found = (labels[:, :, None] == truth[:, None, :]).any(axis=2)
+        rank = np.where(found.any(axis=1), found.argmax(axis=1) if found.shape[1] else 0, -1)
+        arrays = {
+            "image": target.ids[asked],
+            "rank": rank.astype(np.int64),
+            "valid": valid,
+            "confidence": predictions.confidence[place[asked]],
+        }
+        enough = min(PLACES[-1], len(target.classes) or PLACES[-1])
+        return State(self.name, self.version, {"labels": labels.shape[1], "enough": enough}, arrays)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising id. Raises InputError where an image occurs twice or forms differ."""
+        if not states:
+            raise UsageError(f"nothing to merge: give at least one state of {self.name}")
+        parts = [self._arrays(state) for state in states]
+        for state, part in zip(states[1:], parts[1:], strict=True):
+            if state.params != states[0].params:
+                raise InputError(f"states of {self.name} differ in how many labels there are; measure all alike")
+            if part["image"].dtype.kind != parts[0]["image"].dtype.kind:
+                raise InputError(f"states of {self.name} differ in whether images have numbers; measure all alike")
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
+        unique, counts = np.unique(arrays["image"], return_counts=True)
+        if len(unique) < len(arrays["image"]):
+            raise InputError(f"image {unique[counts > 1][0]} is in more than one of the merged states; merge each once")
+        whole = State(self.name, self.version, states[0].params, arrays)
+        return State(self.name, self.version, states[0].params, self._arrays(whole))
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """Both numbers with their 95 % intervals over images, those without a valid class left out."""
+        arrays = self._arrays(state)
+        rank = arrays["rank"][arrays["valid"] > 0]
+        hits = np.stack([(rank >= 0) & (rank < k) for k in PLACES], axis=1).astype(np.float64)
+        n = len(rank)
+        ends = intervals(lambda weights: weights @ hits / n, n, resamples, seed) if n else [None] * len(PLACES)
+        scores = []
+        for k, quantity, right, interval in zip(PLACES, self.quantities, hits.sum(axis=0).tolist(), ends, strict=True):
+            if reason := self._lacking(state, k, n):
+                scores.append(Score(self.name, quantity, None, None, n, reason))
+            else:
+                scores.append(Score(self.name, quantity, right / n, interval, n))
+        return scores
+
+    def _lacking(self, state: State, k: int, images: int) -> str:
+        """Why there is no such number, or ""."""
+        given = int(state.params["labels"])
+        if given < min(k, int(state.params["enough"])):
+            return f"the predictions name {given} class{'es' if given != 1 else ''} for an image; Top-{k} needs {k}"
+        return "" if images else "no image has a valid class"
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image -> how good its prediction is, in [0, 1]: 1 over the place of the best valid class, counted from 1.
+
+        Where none was predicted, at most 0.1, the less the surer the network was. Images without a valid class are
+        absent.
+        """
+        arrays = self._arrays(state)
+        sure = np.clip(arrays["confidence"], 0.0, 1.0)
+        quality = np.where(arrays["rank"] >= 0, 1 / (np.maximum(arrays["rank"], 0) + 1.0), 0.1 * (1 - sure))
+        counted = arrays["valid"] > 0
+        return dict(zip(arrays["image"][counted].tolist(), quality[counted].tolist(), strict=True))
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """Both numbers by going through the CSV in plain Python, image after image; NaN where there is none."""
+        truth = self.read_target(target)
+        chosen = None if images is None else set(_rows(images, truth).tolist())
+        right, counted, given = dict.fromkeys(PLACES, 0), 0, 0
+        for fields in self._plain(predictions):
+            row = truth.row[stem(fields[0].strip())]
+            given = len(fields) - 1
+            valid = truth.labels[row]
+            if not valid or (chosen is not None and row not in chosen):
+                continue
+            counted += 1
+            best = [truth.classes.index(text) if text in truth.classes else int(text) for text in fields[1:]]
+            for k in PLACES:
+                right[k] += any(label in valid for label in best[:k])
+        enough = min(PLACES[-1], len(truth.classes) or PLACES[-1])
+        missing = {k: counted == 0 or given < min(k, enough) for k in PLACES}
+        return {f"top{k}": float("nan") if missing[k] else right[k] / counted for k in PLACES}
+
+    @staticmethod
+    def _plain(predictions: Path) -> list[list[str]]:
+        """Image and labels of each line."""
+        with predictions.open(encoding="utf-8-sig", newline="") as stream:
+            heading, *lines = [line for line in csv.reader(stream) if line]
+        if heading[1].strip().lower() == "predicted":
+            return [[line[0], *line[1].split()] for line in lines]
+        places = [n for n, name in enumerate(heading) if name.strip().lower().startswith("label")]
+        places = sorted(places, key=lambda n: heading[n].strip().lower()) or [1]
+        return [[line[0], *(line[place].strip() for place in places)] for line in lines]
+
+    def _arrays(self, state: State) -> dict[str, np.ndarray]:
+        """The arrays by rising id. Raises InputError where the state is of another metric or version."""
+        if (state.metric, state.version) != (self.name, self.version) or any(n not in state.arrays for n in _ARRAYS):
+            raise InputError(
+                f"a state of {state.metric} version {state.version} was given to {self.name} version {self.version}; "
+                "measure again"
+            )
+        order = np.argsort(state.arrays["image"], kind="stable")
+        return {name: state.arrays[name][order] for name in _ARRAYS}
+
+
+def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+    """Rows of the images, rising. Raises InputError for one that the target does not have."""
+    chosen: set[int] = set()
+    for image in images:
+        row = target.row.get(stem(str(image)))
+        if row is None:
+            raise InputError(f"{target.path}: image {image!r}, asked for, is not one of its {len(target.ids)}")
+        chosen.add(row)
+    return np.array(sorted(chosen), np.int64)

@@ -1,0 +1,192 @@
+"""Image classification: one crop from the middle of each image, its logits, the five best classes.
+
+The protocols are those of the codes behind the published figures; each says how the crop is made. torch is imported
+only where a network is called, so that worker processes and listings start without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from hrbench.tasks.class_drawing import draw_classes, read_rows
+from hrbench.tasks.pil_images import Interpolation, read_rgb, resize
+from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, UsageError, Variant
+
+if TYPE_CHECKING:
+    import torch
+
+BEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CentreCrop:
+    """The protocol; `version` is raised by hand whenever a prediction may change.
+
+    crop_fraction: the crop's share of the image's short side. order: "resize, crop": the short side is resized to
+    input / crop_fraction, rounded down (224 / 0.875 = 256), the long side in proportion, rounded down, and the middle
+    is cut out; "crop, resize": a square of crop_fraction x the short side is cut out of the middle and resized to the
+    input. interpolation: of resizing. antialias: whether its filter widens with the reduction, as Pillow's do; without
+    it, samples are taken between the four (bicubic: sixteen) nearest pixels. box_scale: where the data set has a box
+    for each image, the part that is looked at is the box enlarged by this about its centre, cut at the border.
+    """
+
+    name: str = "imagenet"
+    version: int = 1
+    crop_fraction: float = 0.875
+    order: Literal["resize, crop", "crop, resize"] = "resize, crop"
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+    box_scale: float = 1.0
+
+
+class Classification:
+    """The classification task for one variant, data set and protocol (contracts.Task).
+
+    The named protocols:
+
+    imagenet   HRNet's (github.com/HRNet/HRNet-Image-Classification, tools/valid.py) and torchvision's: the short side
+               to 256 by Pillow, bilinear, antialiased, then the middle 224.
+    spinenet   TensorFlow's official models (official/vision/dataloaders/classification_input.py): the middle square of
+               0.875 of the short side, resized bilinearly without antialias. Resized values are rounded to whole levels
+               here, at most half a level from TensorFlow's.
+    timm       timm's default: as imagenet, but bicubic.
+    """
+
+    Protocol = CentreCrop
+    protocols = (
+        CentreCrop(),
+        CentreCrop("spinenet", order="crop, resize", antialias=False),
+        CentreCrop("timm", interpolation="bicubic"),
+    )
+
+    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+        self.input = variant.input
+        self.colour = variant.colour
+        self.mean, self.std = tuple(variant.mean), tuple(variant.std)
+        self.scheme: ClassScheme = dataset.scheme
+        self.protocol = CentreCrop(**protocol)
+        if not 0 < self.protocol.crop_fraction <= 1:
+            raise UsageError(f"crop_fraction is {self.protocol.crop_fraction}; it lies above 0 and is at most 1")
+        if not self.protocol.box_scale > 0:
+            raise UsageError(f"box_scale is {self.protocol.box_scale}; it lies above 0")
+
+    @staticmethod
+    def usual(use: str) -> str:
+        """The protocol of a network that names none itself."""
+        return "timm" if use.startswith("timm:") else "spinenet" if "spinenet" in use else "imagenet"
+
+    def work(self, sample: Sample) -> int:
+        """Forward passes of one crop: one."""
+        return 1
+
+    def prepare(self, sample: Sample) -> list[Item]:
+        """One crop: uint8 (h, w, 3) in the network's colour order."""
+        image = read_rgb(sample.path, sample.size)
+        if sample.content is not None:
+            image = cut(image, sample.content, self.protocol.box_scale)
+        pixels = centre_crop(image, self.input, self.protocol)
+        if self.colour == "bgr":
+            pixels = pixels[..., ::-1]
+        return [Item(sample=sample.id, image=np.ascontiguousarray(pixels))]
+
+    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+        """Logits (C,) float32 for each item."""
+        import torch
+
+        with torch.inference_mode():
+            output = net(self._normalised(net, items))
+        n, classes = len(items), len(self.scheme.names)
+        if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
+            what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+            raise EntryError(
+                f"the network returned {what} for {n} images; a classifier of this data set returns logits ({n}, "
+                f"{classes})"
+            )
+        return list(output.float().cpu().numpy())
+
+    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
+        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
+        import torch
+
+        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
+        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
+        return batch.sub_(mean).div_(std).to(like.dtype)
+
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+        """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.
+
+        Where there are fewer classes, all of them; of equal logits the lower index comes first.
+        """
+        if not pairs:
+            return Prediction(sample.id, ())
+        logits = pairs[0][1].astype(np.float64)
+        if not np.isfinite(logits).all():
+            raise EntryError(f"image {sample.id}: a logit is not finite; does the network diverge?")
+        best = np.argsort(-logits, kind="stable")[:BEST]
+        powers = np.exp(logits - logits.max())
+        return Prediction(sample.id, (best, (powers / powers.sum())[best]))
+
+    def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> the classes that a prediction file holds for it, for `draw`."""
+        return read_rows(predictions, samples)
+
+    def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+        """Writes a picture of the image with its classes to `path`, whose suffix says the format."""
+        image = read_rgb(sample.path, sample.size)
+        draw_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
+
+
+def cut(image: np.ndarray, box: tuple[float, float, float, float], scale: float) -> np.ndarray:
+    """The part of an image (H, W, 3) within a box (x, y, width, height) enlarged about its centre: a pixel at least."""
+    x, y, width, height = box
+    high, wide = image.shape[:2]
+    left, right = x + width / 2 - scale * width / 2, x + width / 2 + scale * width / 2
+    top, bottom = y + height / 2 - scale * height / 2, y + height / 2 + scale * height / 2
+    x1, y1 = (min(max(0, round(value)), most - 1) for value, most in ((left, wide), (top, high)))
+    x2, y2 = (min(max(low + 1, round(value)), most) for value, low, most in ((right, x1, wide), (bottom, y1, high)))
+    return image[y1:y2, x1:x2]
+
+
+def centre_crop(image: np.ndarray, input: tuple[int, int], protocol: CentreCrop) -> np.ndarray:
+    """The crop uint8 (h, w, 3) of `input` = (height, width) from an image (H, W, 3) uint8."""
+    height, width = input
+    high, wide = image.shape[:2]
+    if protocol.order == "crop, resize":
+        part = _middle(image, input, protocol.crop_fraction)
+        return resize(part, (width, height), protocol.interpolation, protocol.antialias)
+    size = _resized((high, wide), input, protocol.crop_fraction)
+    image = resize(image, (size[1], size[0]), protocol.interpolation, protocol.antialias)
+    top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
+    return image[top : top + height, left : left + width]
+
+
+def _middle(image: np.ndarray, input: tuple[int, int], fraction: float) -> np.ndarray:
+    """The largest window of the input's shape that fits an image (H, W, 3), times the fraction, from its middle.
+
+    Sides and offsets are computed in float32 and cut to whole pixels, as TensorFlow's models do.
+    """
+    high, wide = image.shape[:2]
+    height, width = input
+    whole = (min(high, wide * height / width), min(wide, high * width / height))
+    sides = [np.float32(fraction) * np.float32(side) for side in whole]
+    top, left = (int((np.float32(side) - part) / 2) for side, part in zip((high, wide), sides, strict=True))
+    tall, broad = (max(1, int(side)) for side in sides)
+    return image[top : top + tall, left : left + broad]
+
+
+def _resized(size: tuple[int, int], input: tuple[int, int], fraction: float) -> tuple[int, int]:
+    """(height, width) to resize to: the side that binds to input / fraction, the other in proportion, rounded down."""
+    high, wide = size
+    tall, broad = (math.floor(side / fraction + 1e-6) for side in input)
+    if tall * wide <= broad * high:  # the width binds; of a square input: the short side
+        return max(tall, int(broad * high / wide)), broad
+    return tall, max(broad, int(tall * wide / high))

@@ -1,0 +1,68 @@
+"""Reading and resizing images by Pillow, as the classification codes do: its pixels differ from OpenCV's.
+
+JPEG: both decode by libjpeg-turbo, but builds differ. Resizing: Pillow's filters widen with the reduction (antialias),
+OpenCV's do not, and its cubic has another coefficient (-0.75 where Pillow has -0.5).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from hrbench.types import InputError, MissingError
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+_PILLOW = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_OPENCV = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The image as uint8 (H, W, 3) in RGB, also from grey, CMYK or palettes, as `Image.convert` makes it.
+
+    The content decides, not the ending (ImageNet has a PNG called JPEG); EXIF orientation is ignored. size: (width,
+    height) that the annotation states; another size is an error. Raises MissingError, or InputError naming the file.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise MissingError(f"no image {path}") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
+        what = " ".join(str(error).split()).replace(str(path), "it")
+        raise InputError(f"image {path} cannot be read whole ({what}): fetch it again") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"image {path} is too large: {error}") from None
+    if size is not None and (pixels.shape[1], pixels.shape[0]) != tuple(size):
+        raise InputError(
+            f"image {path} is {pixels.shape[1]}x{pixels.shape[0]} pixels, its annotation says {size[0]}x{size[1]}"
+        )
+    return pixels
+
+
+def resize(image: np.ndarray, size: tuple[int, int], interpolation: Interpolation, antialias: bool) -> np.ndarray:
+    """uint8 (H, W, 3) -> uint8 (height, width, 3), `size` being (width, height).
+
+    antialias: by Pillow. Without it: by OpenCV on floats, rounded at the end, samples taken at pixel centres.
+    """
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    if antialias:
+        return np.asarray(Image.fromarray(image).resize(size, _PILLOW[interpolation]))
+    floats = cv2.resize(image.astype(np.float32), size, interpolation=_OPENCV[interpolation])
+    return np.clip(np.rint(floats), 0, 255).astype(np.uint8)
