@@ -47,7 +47,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A file of P predictions. row: (P,) of the target. labels: (P, k) int64, best first; confidence: (P,) in the first."""
+    """A file of P predictions. row: (P,) of the target. labels: (P, k) int64, best first. confidence: (P,) of it."""
 
     path: Path
     row: np.ndarray

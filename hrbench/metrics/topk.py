@@ -37,9 +37,9 @@ class TopK:
 
     The truth is a folder of class folders, a list of images and classes (Caffe's val.txt, Kaggle's
     LOC_val_solution.csv, the devkit's with its meta.mat, ImageNet-ReaL's real.json) or iNaturalist's JSON:
-    `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5,score_1,...,score_5, or
-    image,label: `class_files` does. names: of the classes in the order of the network's outputs, as folders or lists
-    have them, where they are known.
+    `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5 and perhaps
+    score_1,...,score_5, or image,label: `class_files` does. names: of the classes in the order of the network's
+    outputs, as folders or lists have them, where they are known.
     """
 
     name = "topk"
