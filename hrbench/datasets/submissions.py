@@ -27,9 +27,9 @@ def holds(place: Path, usual: str) -> str:
         word = (place / MARK).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return usual
-    if word not in ("ids", "indices"):
-        raise InputError(f"{place / MARK}: holds {word[:40]!r}; it should hold ids or indices")
-    return word
+    if word not in ("ids", "indices", "trainIds"):
+        raise InputError(f"{place / MARK}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)")
+    return "ids" if word == "ids" else "indices"
 
 
 def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 
 from hrbench.datasets.mpii import Mpii
 from hrbench.types import InputError
@@ -67,3 +68,17 @@ def test_the_digest_follows_content(tmp_path):
     digest = data.digest({})
     data.target.write_bytes(b"another")
     assert data.digest({}) != digest
+
+
+def test_what_check_looks_at(tmp_path):
+    data = write(tmp_path, ROWS)
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (60, 50)).save(data.images / name)
+    first, second = data.samples({})
+    assert data.facts() == {"images": 2, "people": 3}
+    assert data.look(second) == []
+    (fault,) = data.look(first)
+    assert fault.endswith("valid.json: person 2 of b.jpg has centre (50, 60) and scale 3 in 60x50 pixels")
+    first.path.write_bytes(first.path.read_bytes()[:200])
+    (fault,) = data.look(first)
+    assert f"image {first.path} cannot be read" in fault
