@@ -75,7 +75,7 @@ def _numbers(path: Path) -> np.ndarray:
 
 
 def draw_classes(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) -> np.ndarray:
-    """The image beside itself tinted by class, above the names of the classes that are there; uint8 (h, w, 3) BGR.
+    """The image beside itself in grey, tinted by class, above the names of the classes there; uint8 (h, w, 3) BGR.
 
     image: uint8 (H, W, 3) BGR. classes: (H, W) class indices, larger ones for no class; of another size than the image
     (a prediction that was given), they are stretched to it.
@@ -86,7 +86,8 @@ def draw_classes(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) ->
     small = cv2.resize(classes.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST)
     colours = np.array([*palette(scheme), NOTHING], np.float32)[:, ::-1]
     tint = colours[np.minimum(small, len(scheme.names))]
-    tinted = np.rint(panel * (1 - SOLID) + tint * SOLID).astype(np.uint8)
+    grey = cv2.cvtColor(cv2.cvtColor(panel, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)  # so that only classes have hues
+    tinted = np.rint(grey * (1 - SOLID) + tint * SOLID).astype(np.uint8)
     wide = size[0] > size[1]
     picture = np.concatenate([panel, tinted], axis=0 if wide else 1)
     return np.concatenate([picture, _legend(classes, scheme, picture.shape[1])])
