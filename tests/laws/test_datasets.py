@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 
 from hrbench import catalog, resolve
+from hrbench.dataset_checking import check
 from hrbench.evaluate import Settings, assemble
+from hrbench.fetch_data import downloads, folder_of
+from hrbench.known import protocol_for
 from hrbench.types import Entry
 
 ROWS = catalog.datasets()
@@ -20,23 +26,44 @@ def test_construction_reads_nothing_and_absence_is_put_in_words(name, tmp_path):
     row = ROWS[name]
     dataset = resolve.resolve("hrbench.datasets", row.use)(tmp_path / "nowhere", **row.args)
     assert dataset.task == row.task
-    gaps = dataset.missing(dict(row.fixed))
-    assert gaps and all(isinstance(gap, str) and "missing" in gap and str(tmp_path) in gap for gap in gaps)
+    gaps = dataset.missing(protocol_for(row))
+    assert gaps and all(isinstance(gap, str) and "missing" in gap and "\n" not in gap for gap in gaps)
+    assert all(str(tmp_path) in gap for gap in gaps)
     assert row.home and row.title and row.metrics
     assert set(row.metrics) <= set(resolve.names("hrbench.metrics"))
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.draw])
-def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path):
+@pytest.mark.parametrize("name", ROWS)
+def test_settings_for_a_data_set_are_those_of_its_task(name):
     row = ROWS[name]
-    protocol = {**{"boxes": "detector"}, **row.fixed}
+    fields = set(protocol_for(row))
+    assert set(row.fixed) <= fields
+    assert all(set(settings) <= fields for settings in row.protocols.values())
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.downloads])
+def test_downloads_are_addresses_that_lead_below_the_data(name, tmp_path):
+    row = ROWS[name]
+    for want in downloads(row, tmp_path):
+        assert urlsplit(want.address).scheme in ("http", "https") and want.file
+        assert want.goal.resolve().is_relative_to(tmp_path.resolve()) and want.folder == folder_of(row, tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.draw])
+def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: Path):
+    row = ROWS[name]
+    protocol = protocol_for(row)
     entry = Entry("one", variant_for(row), row, protocol, row.metrics, {})
     assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reason
-    parts = assemble(entry, Settings(data=tmp_path))
-    assert parts.dataset.missing(protocol) == []
-    samples = list(parts.dataset.samples(protocol))
+    resolve.resolve("hrbench.datasets", row.draw)(folder_of(row, tmp_path))
+    dataset = resolve.resolve("hrbench.datasets", row.use)(tmp_path, **row.args)
+    assert dataset.missing(protocol) == []
+    samples = list(dataset.samples(protocol))
     assert len(samples) >= 64 and len({sample.id for sample in samples}) == len(samples)
     assert all(sample.path.is_file() and sample.path.suffix == ".png" for sample in samples)
-    assert parts.dataset.digest(protocol) == parts.dataset.digest(protocol)
-    metric = resolve.resolve("hrbench.metrics", row.metrics[0])(**parts.dataset.metric_options())
-    metric.read_target(parts.dataset.target)
+    assert dataset.digest(protocol) == dataset.digest(protocol)
+    for metric in row.metrics:
+        resolve.resolve("hrbench.metrics", metric)(**dataset.metric_options()).read_target(dataset.target)
+    findings = {finding.kind: finding.text for finding in check(row, tmp_path, protocol)}
+    assert {"files", "looked", "digest"} <= set(findings) <= {"files", "looked", "digest", "note"}
+    assert findings["digest"] == dataset.digest(protocol)
