@@ -78,7 +78,8 @@ def need(held: bool) -> None:
         raise WrongError("inconsistent content")
 
 
-def whole(values: list[int]) -> np.ndarray:
+def whole(values: list[Any]) -> np.ndarray:
+    """Whole numbers, or equally long rows of them, as int64."""
     return np.array(values, np.int64)
 
 

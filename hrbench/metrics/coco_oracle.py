@@ -7,9 +7,11 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+
+Kind = Literal["keypoints", "bbox", "segm"]
 
 
 def keypoint_numbers(
@@ -24,25 +26,58 @@ def keypoint_numbers(
     images, category: the ids to evaluate, None for all. An empty results file is evaluated as such (`loadRes` would
     fail on it).
     """
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = _evaluation(target, predictions, "keypoints", images, None if category is None else [category])
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
+        return _stats(evaluation)
+
+
+def instance_numbers(
+    target: Path,
+    predictions: Path,
+    kind: Kind,
+    images: Sequence[int | str] | None = None,
+    categories: Sequence[int] | None = None,
+) -> tuple[list[float], list[float]]:
+    """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 where there is nothing to average.
+
+    Arguments as in `keypoint_numbers`.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = _evaluation(target, predictions, kind, images, categories)
+        stats = _stats(evaluation)
+    single = []
+    for category in range(len(evaluation.params.catIds)):
+        precision = evaluation.eval["precision"][:, :, category, 0, -1]
+        precision = precision[precision > -1]
+        single.append(float(np.mean(precision)) if precision.size else -1.0)
+    return stats, single
+
+
+def _evaluation(
+    target: Path, predictions: Path, kind: Kind, images: Sequence[int | str] | None, categories: Sequence[int] | None
+) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(target))
-        rows: list[dict[str, Any]] = json.loads(Path(predictions).read_bytes())
-        if rows:
-            found = truth.loadRes(rows)  # type: ignore[arg-type]
-        else:
-            found = COCO()
-            found.dataset = {**truth.dataset, "annotations": []}
-            found.createIndex()
-        evaluation = COCOeval(truth, found, "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
-        if images is not None:
-            evaluation.params.imgIds = sorted(int(image) for image in images)
-        if category is not None:
-            evaluation.params.catIds = [category]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
+    truth = COCO(str(target))
+    rows: list[dict[str, Any]] = json.loads(Path(predictions).read_bytes())
+    if rows:
+        found = truth.loadRes(rows)  # type: ignore[arg-type]
+    else:
+        found = COCO()
+        found.dataset = {**truth.dataset, "annotations": []}
+        found.createIndex()
+    evaluation = COCOeval(truth, found, kind)
+    if images is not None:
+        evaluation.params.imgIds = sorted(int(image) for image in images)
+    if categories is not None:
+        evaluation.params.catIds = list(categories)
+    return evaluation
+
+
+def _stats(evaluation: Any) -> list[float]:
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
     return [float(value) for value in evaluation.stats]

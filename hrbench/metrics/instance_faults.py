@@ -1,0 +1,147 @@
+"""What is wrong with a file of COCO boxes or masks: the first offender by position and ids, and what to do about it.
+
+Slow and only for files already known to be at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..types import InputError
+from .json_faults import (
+    Fault,
+    annotation_file,
+    check_box,
+    check_detection,
+    check_finite,
+    check_object,
+    fault_of,
+    is_integer,
+    kind,
+    need_keys,
+    parsed,
+    shown,
+)
+from .rle import FARTHEST_POINT, CodeError, checked
+
+
+def explain_truth(path: Path, data: bytes, masks: bool) -> None:
+    """Raise InputError for the first fault of an annotation file; returns where none is found."""
+    content, images, categories = annotation_file(path, data)
+    size: dict[int, tuple[int, int]] = {}
+    if masks:
+        for index, row in enumerate(content["images"]):
+            size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",)), row)
+    seen: dict[int, int] = {}
+    for index, row in enumerate(content["annotations"]):
+        fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"))
+        need_keys(fault, row, ("id", "image_id", "category_id", "area", "iscrowd", "segmentation" if masks else "bbox"))
+        check_object(fault, index, row, images, categories, seen)
+        if masks:
+            _segmentation(fault, row["segmentation"], size[row["image_id"]])
+        else:
+            _sized_box(fault, row["bbox"])
+
+
+def explain_results(
+    path: Path, data: bytes, images: Set[int], categories: Set[int], size: Mapping[int, tuple[int, int]] | None
+) -> None:
+    """Raise InputError for the first fault of a results file; returns where none is found.
+
+    size: (height, width) of every image where masks are read, None where boxes are.
+    """
+    content = parsed(path, data)
+    key = "bbox" if size is None else "segmentation"
+    if not isinstance(content, list):
+        raise InputError(
+            f"{path}: holds {kind(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
+        )
+    boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
+    for index, row in enumerate(content):
+        fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"))
+        need_keys(fault, row, ("image_id", "category_id", key, "score"))
+        check_detection(fault, row, images, categories)
+        if "caption" in row:
+            fault("'caption' does not belong into results of objects and changes what pycocotools does; remove it")
+        if size is None:
+            _sized_box(fault, row["bbox"])
+            continue
+        if bool(row.get("bbox")) != boxed:
+            fault("'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it")
+        if "bbox" in row and row["bbox"] != []:
+            _sized_box(fault, row["bbox"])
+        _found_mask(fault, row["segmentation"], size[row["image_id"]])
+
+
+def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
+    for key in ("height", "width"):
+        if key not in row:
+            fault(f"{key!r} is missing; masks need it")
+        if not is_integer(row[key]) or not 0 < row[key] < 1 << 15:
+            fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels from 1 to 32767")
+    return row["height"], row["width"]
+
+
+def _sized_box(fault: Fault, box: Any) -> None:
+    check_box(fault, box)
+    for place, what in ((2, "width"), (3, "height")):
+        if box[place] < 0:
+            fault(f"bbox[{place}] is {shown(box[place])}; a {what} must be zero or more (x, y, width, height)")
+
+
+def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
+    """Of an annotation: polygons, or an RLE of either kind."""
+    if isinstance(mask, list):
+        if not mask:
+            fault("segmentation is empty; give polygons or an RLE")
+        for number, points in enumerate(mask):
+            if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
+                found = f"{len(points)} values" if isinstance(points, list) else kind(points)
+                fault(f"segmentation[{number}] holds {found}; a polygon is x, y, x, y, ... of at least 3 points")
+            check_finite(fault, f"segmentation[{number}]", points, FARTHEST_POINT)
+        return
+    if not isinstance(mask, dict):
+        fault(f"segmentation is {kind(mask)}; give a list of polygons, or an RLE (an object with size and counts)")
+    _check_size(fault, mask, size)
+    counts = mask["counts"]
+    if not isinstance(counts, list):
+        _compressed(fault, counts, size)
+        return
+    for place, count in enumerate(counts):
+        if not is_integer(count) or count < 0:
+            fault(f"segmentation.counts[{place}] is {shown(count)}; it must be a whole number, zero or more")
+    if sum(counts) != size[0] * size[1]:
+        fault(f"segmentation.counts covers {sum(counts)} pixels; its size has {size[0] * size[1]}")
+
+
+def _found_mask(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
+    if not isinstance(mask, dict):
+        fault(f"segmentation is {kind(mask)}; results need a compressed RLE, as pycocotools.mask.encode gives it")
+    _check_size(fault, mask, size)
+    _compressed(fault, mask["counts"], size)
+
+
+def _check_size(fault: Fault, mask: dict[str, Any], size: tuple[int, int]) -> None:
+    for key in ("size", "counts"):
+        if key not in mask:
+            fault(f"segmentation has no {key!r}; an RLE is an object with size and counts")
+    found = mask["size"]
+    if not isinstance(found, list) or len(found) != 2 or not all(is_integer(one) for one in found):
+        fault(f"segmentation.size is {shown(found)}; it must be [height, width]")
+    if tuple(found) != size:
+        fault(f"segmentation.size is {shown(found)}; the image has [height, width] {list(size)}")
+
+
+def _compressed(fault: Fault, counts: Any, size: tuple[int, int]) -> None:
+    if not isinstance(counts, str):
+        fault(f"segmentation.counts is {kind(counts)}; it must be compressed text, as pycocotools.mask.encode gives")
+    if not counts.isascii():
+        fault("segmentation.counts holds a character that no compressed code has")
+    try:
+        checked(counts.encode(), [len(counts)], np.array([size[0] * size[1]]))
+    except CodeError as error:
+        fault(f"segmentation.{error}")

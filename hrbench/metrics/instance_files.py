@@ -1,0 +1,231 @@
+"""COCO boxes and masks: annotations and results, from JSON files to columns, checked.
+
+Typed decoding, then checks on whole columns (`coco_columns`). Where anything is wrong, `instance_faults` reads the
+file again, slowly, and names the first offender. Masks stay compressed, as pycocotools' codec has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..types import InputError
+from .coco import Detections, Truths, rising
+from .coco_columns import REFUSED, Four, Named, Whole, blocks, joined, known, near, need, numbers, whole
+from .files import reading
+from .instance_faults import explain_results, explain_truth
+from .instance_masks import Code, Counts, MaskColumns, annotated
+from .rle import Masks
+
+MASK_BLOCK = 1 << 19  # bytes of text decoded at a time
+_NONE = np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An annotation file. images: (I,) and categories: (C,) int64 ids, rising; names: of the categories, or "".
+
+    truths: columns (G). shape: (G, 4) float64, boxes x, y, w, h in px, or the masks. size: (I, 2) int64, height and
+    width of the images, zeros where boxes were read.
+    """
+
+    path: Path
+    images: np.ndarray
+    categories: np.ndarray
+    names: tuple[str, ...]
+    truths: Truths
+    shape: np.ndarray | Masks
+    size: np.ndarray
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results file. detections: columns (N). shape: (N, 4) float64, boxes in px, or the masks.
+
+    area_from: "box" or "mask"; that of masks is "box" where the rows have a `bbox`, which pycocotools then takes.
+    """
+
+    path: Path
+    detections: Detections
+    shape: np.ndarray | Masks
+    area_from: str
+
+
+class _Category(msgspec.Struct, gc=False):
+    id: Whole
+    name: Any = ""
+
+
+class _Sized(msgspec.Struct, gc=False):
+    id: Whole
+    height: int
+    width: int
+
+
+class _Boxed(msgspec.Struct, gc=False):
+    id: Whole
+    image_id: Whole
+    category_id: Whole
+    area: float
+    iscrowd: int | bool
+    bbox: Four
+
+
+class _Masked(msgspec.Struct, gc=False):
+    id: Whole
+    image_id: Whole
+    category_id: Whole
+    area: float
+    iscrowd: int | bool
+    segmentation: list[list[float]] | Counts
+
+
+class _BoxTruth(msgspec.Struct):
+    images: list[Named]
+    annotations: list[_Boxed]
+    categories: list[_Category]
+
+
+class _MaskTruth(msgspec.Struct):
+    images: list[_Sized]
+    annotations: list[_Masked]
+    categories: list[_Category]
+
+
+class _BoxRow(msgspec.Struct, gc=False):
+    image_id: Whole
+    category_id: Whole
+    bbox: Four
+    score: float
+    # nothing is of this type: such a row is refused, and `instance_faults` says why
+    caption: msgspec.UnsetType = msgspec.UNSET
+
+
+class _MaskRow(msgspec.Struct, gc=False):
+    image_id: Whole
+    category_id: Whole
+    segmentation: Code
+    score: float
+    bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
+    caption: msgspec.UnsetType = msgspec.UNSET
+
+
+def read_truth(path: Path, masks: bool) -> Target:
+    """Read annotated objects, by their masks or by their boxes. Raises InputError naming the first fault, MissingError.
+
+    As in pycocotools a crowd is ignored; a key `ignore` is not heeded. The area is the annotated one.
+    """
+    path = Path(path)
+    with reading(path, "COCO instance annotations (JSON)") as stream:
+        data = stream.read()
+    try:
+        if masks:
+            return _masks(path, msgspec.json.decode(data, type=_MaskTruth))
+        return _boxes(path, msgspec.json.decode(data, type=_BoxTruth))
+    except REFUSED as error:
+        explain_truth(path, data, masks)
+        raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
+
+
+def _boxes(path: Path, truth: _BoxTruth) -> Target:
+    box = numbers([row.bbox for row in truth.annotations], 4)
+    need(near(box) and not np.any(box[:, 2:] < 0))
+    images, categories, names, truths = _objects(truth)
+    return Target(path, images, categories, names, truths, box, np.zeros((len(images), 2), np.int64))
+
+
+def _masks(path: Path, truth: _MaskTruth) -> Target:
+    images, categories, names, truths = _objects(truth)
+    size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
+    need(not np.any((size < 1) | (size >= 1 << 15)))
+    masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
+    return Target(path, images, categories, names, truths, masks, size)
+
+
+def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
+    """images, categories, names of these, truths; checked."""
+    rows = truth.annotations
+    images, categories = (rising(whole([one.id for one in named])) for named in (truth.images, truth.categories))
+    need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
+    ids = whole([row.id for row in rows])
+    need(len(rising(ids)) == len(rows) and not np.any(ids < 1))
+    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+    need(known(image, images) and known(category, categories))
+    need(all(row.iscrowd in (0, 1) for row in rows))
+    area = np.array([row.area for row in rows], np.float64)
+    need(bool(np.all(np.isfinite(area) & (area >= 0))))
+    crowd = np.array([row.iscrowd for row in rows], bool)
+    listed = sorted(truth.categories, key=lambda one: one.id)
+    names = tuple(one.name if isinstance(one.name, str) else "" for one in listed)
+    return images, categories, names, Truths(image, category, area, crowd, crowd)
+
+
+def read_results(path: Path, target: Target) -> Results:
+    """Read a results file for `target`, its boxes or its masks; an empty list is one in which nothing was found.
+
+    Raises InputError naming the first fault, MissingError.
+    """
+    path, masked = Path(path), isinstance(target.shape, Masks)
+    with reading(path, f"a COCO results file (a JSON list of {'mask' if masked else 'box'} results)") as stream:
+        try:
+            if masked:
+                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK), target)
+            return _found_boxes(path, blocks(stream, _BoxRow), target)
+        except REFUSED as error:
+            stream.seek(0)
+            images, categories = target.images.tolist(), set(target.categories.tolist())
+            size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
+            explain_results(path, stream.read(), set(images), categories, size)
+            raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
+
+
+def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: Target) -> Results:
+    columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [np.zeros((0, 4))])
+    for rows in parts:
+        box = numbers([row.bbox for row in rows], 4)
+        need(near(box) and not np.any(box[:, 2:] < 0))
+        for column, part in zip(columns, (*_detected(rows, target), box), strict=True):
+            column.append(part)
+    image, category, score, box = map(joined, columns)
+    return Results(path, Detections(image, category, score, box[:, 2] * box[:, 3]), box, "box")
+
+
+def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: Target) -> Results:
+    columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [_NONE])
+    masks, boxed = MaskColumns(), None
+    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # where there is something to be found
+    wanted[_places(target, target.truths.image, target.truths.category)] = True
+    for rows in parts:
+        image, category, score = _detected(rows, target)
+        boxed = bool(rows[0].bbox) if boxed is None else boxed
+        need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
+        i, c = _places(target, image, category)
+        codes = [row.segmentation.counts.encode("ascii") for row in rows]
+        area = masks.add(codes, whole([row.segmentation.size for row in rows]), target.size[i], wanted[i, c])
+        if boxed:
+            box = numbers([row.bbox or [] for row in rows], 4)
+            need(near(box) and not np.any(box[:, 2:] < 0))
+            area = box[:, 2] * box[:, 3]
+        for column, part in zip(columns, (image, category, score, area), strict=True):
+            column.append(part)
+    image, category, score, area = map(joined, columns)
+    return Results(path, Detections(image, category, score, area), masks.joined(), "box" if boxed else "mask")
+
+
+def _detected(rows: Sequence[_BoxRow | _MaskRow], target: Target) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """image, category, score of some rows, checked."""
+    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+    need(known(image, target.images) and known(category, target.categories))
+    score = np.array([row.score for row in rows])
+    need(bool(np.isfinite(score).all()))
+    return image, category, score
+
+
+def _places(target: Target, image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ids to positions among the target's images and categories."""
+    return np.searchsorted(target.images, image), np.searchsorted(target.categories, category)

@@ -1,0 +1,96 @@
+"""Masks of annotations and results, as JSON has them, to columns of compressed codes."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from pycocotools import mask as codec
+
+from .coco_columns import need
+from .rle import FARTHEST_POINT, Masks, checked
+
+BATCH = 4096  # masks checked at a time
+
+
+class Counts(msgspec.Struct, gc=False):
+    """A run-length code: compressed text, or the plain lengths of its runs. size: height, width."""
+
+    size: tuple[int, int]
+    counts: str | list[int]
+
+
+class Code(msgspec.Struct, gc=False):
+    """A compressed run-length code. size: height, width."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+class MaskColumns:
+    """Masks collected block by block, each checked against the size of its image."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[np.ndarray, bytes, np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def add(
+        self, codes: list[bytes], found: np.ndarray, size: np.ndarray, kept: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Areas (P,) float64 in px^2 of some compressed codes. Raises CodeError, WrongError.
+
+        found: (P, 2) heights and widths as the codes have them; size: those of their images. kept: (P,) bool, False
+        for those whose code will not be needed.
+        """
+        need(np.array_equal(found, size))
+        lengths = np.array([len(code) for code in codes], np.int64)
+        area, plain = checked(b"".join(codes), lengths, size[:, 0] * size[:, 1])
+        if kept is not None:
+            codes = [code if keep else b"" for code, keep in zip(codes, kept.tolist(), strict=True)]
+            lengths = np.where(kept, lengths, 0)
+        self.parts.append((size, b"".join(codes), lengths, area, plain))
+        return area
+
+    def joined(self) -> Masks:
+        """All masks; this is emptied."""
+        if not self.parts:
+            return Masks(np.zeros((0, 2), np.int64), b"", np.zeros(1, np.int64), np.zeros(0), np.zeros(0, bool))
+        size, text, lengths, area, plain = zip(*self.parts, strict=True)
+        self.parts.clear()
+        starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))))
+        return Masks(np.concatenate(size), b"".join(text), starts, np.concatenate(area), np.concatenate(plain))
+
+
+def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray) -> Masks:
+    """Annotated masks, polygons and codes of either kind; as pycocotools' `annToRLE`. size: (G, 2) of their images.
+
+    Raises WrongError, CodeError.
+    """
+    columns = MaskColumns()
+    for start in range(0, len(segmentations), BATCH):
+        some, their = segmentations[start : start + BATCH], size[start : start + BATCH]
+        _check_polygons([points for mask in some if isinstance(mask, list) for points in mask])
+        sizes = their.tolist()
+        found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(some, sizes, strict=True)]
+        codes = [_code(mask, own) for mask, own in zip(some, sizes, strict=True)]
+        columns.add(codes, np.array(found, np.int64).reshape(-1, 2), their)
+    return columns.joined()
+
+
+def _check_polygons(polygons: list[list[float]]) -> None:
+    need(all(len(points) >= 6 and len(points) % 2 == 0 for points in polygons))
+    values = np.fromiter(chain.from_iterable(polygons), np.float64)
+    need(not len(values) or bool(values.min() >= -FARTHEST_POINT and values.max() <= FARTHEST_POINT))
+
+
+def _code(mask: list[list[float]] | Counts, size: list[int]) -> bytes:
+    height, width = size
+    encode: Any = codec.frPyObjects  # its stubs know a part of what it takes
+    if isinstance(mask, list):
+        need(len(mask) > 0)
+        return codec.merge(encode(mask, height, width))["counts"]  # type: ignore[return-value]
+    if isinstance(mask.counts, str):
+        return mask.counts.encode("ascii")
+    need(list(mask.size) == size and min(mask.counts, default=-1) >= 0 and sum(mask.counts) == height * width)
+    return encode({"size": size, "counts": mask.counts}, height, width)["counts"]

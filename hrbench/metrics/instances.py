@@ -1,0 +1,182 @@
+"""What box and mask AP have in common: the twelve numbers, those of single classes, and how they are told.
+
+Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeval` with iouType bbox and segm).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..types import InputError, Quantity, Score, State, UsageError
+from .box_iou import box_iou
+from .coco import RECALLS, THRESHOLDS, Matches, Settings, match
+from .coco_curves import Number
+from .coco_oracle import instance_numbers
+from .coco_scores import chosen, scored
+from .coco_states import state_of
+from .instance_files import Results, Target
+from .mask_iou import mask_iou
+from .rle import Masks
+
+INSTANCES = Settings(
+    thresholds=THRESHOLDS,
+    recalls=RECALLS,
+    areas=(("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10)),
+    most=(1, 10, 100),
+)
+_RANGES = (
+    "of any area",
+    "of small area (up to 32^2 px^2)",
+    "of medium area (32^2 to 96^2 px^2)",
+    "of large area (over 96^2 px^2)",
+)
+NUMBERS = (
+    Number("AP", "precision", None, 0, 2),
+    Number("AP50", "precision", THRESHOLDS.index(0.5), 0, 2),
+    Number("AP75", "precision", THRESHOLDS.index(0.75), 0, 2),
+    Number("APS", "precision", None, 1, 2),
+    Number("APM", "precision", None, 2, 2),
+    Number("APL", "precision", None, 3, 2),
+    Number("AR1", "recall", None, 0, 0),
+    Number("AR10", "recall", None, 0, 1),
+    Number("AR100", "recall", None, 0, 2),
+    Number("ARS", "recall", None, 1, 2),
+    Number("ARM", "recall", None, 2, 2),
+    Number("ARL", "recall", None, 3, 2),
+)
+Shape = Literal["box", "mask"]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Which classes count. ids: category ids, rising, None for all of the annotation file. names: one for each id, ()
+    for those of the file. each: also tell the average precision of every single one."""
+
+    ids: tuple[int, ...] | None
+    names: tuple[str, ...]
+    each: bool
+
+    @classmethod
+    def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> Classes:
+        """From arguments of a metric. Raises UsageError where they do not fit together."""
+        if categories is None:
+            if names is not None:
+                raise UsageError("names of classes need the category ids they belong to: give categories as well")
+            return cls(None, (), per_class)
+        if not len(categories) or len(set(categories)) != len(categories):
+            raise UsageError(f"categories {list(categories)[:20]}: give at least one category id, and each once")
+        if names is not None and len(names) != len(categories):
+            raise UsageError(f"{len(names)} names for {len(categories)} categories; give one for each, in their order")
+        order = sorted(range(len(categories)), key=lambda place: categories[place])
+        ids = tuple(int(categories[place]) for place in order)
+        return cls(ids, () if names is None else tuple(names[place] for place in order), per_class)
+
+    def known(self, target: Target) -> Target:
+        """The target, where it has all these categories. Raises InputError for one that it has not."""
+        listed = target.categories.tolist()
+        for category in self.ids or ():
+            if category not in listed:
+                some = ", ".join(map(str, listed[:10])) + (", ..." if len(listed) > 10 else "")
+                raise InputError(f"{target.path}: category {category}, asked for, is not among its categories ({some})")
+        return target
+
+    def labels(self, target: Target) -> tuple[list[int], list[str]]:
+        """Category ids, rising, and what to call each: its name, or its id where that is none or another's too."""
+        listed = target.categories.tolist()
+        ids = listed if self.ids is None else list(self.ids)
+        named = dict(zip(listed, target.names, strict=True))
+        return ids, _labels(ids, self.names or [named[category] for category in ids])
+
+
+def _labels(ids: Sequence[int], names: Sequence[str]) -> list[str]:
+    often = Counter(names)
+    return [name if name and often[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
+
+
+def quantities_of(shape: Shape, classes: Classes) -> tuple[Quantity, ...]:
+    """The twelve, and those of single classes as far as these are known without the annotation file."""
+    single = _labels(classes.ids, classes.names or [""] * len(classes.ids)) if classes.each and classes.ids else []
+    return tuple(_quantity(number, shape) for number in numbers(single))
+
+
+def numbers(labels: Sequence[str]) -> tuple[Number, ...]:
+    """The twelve and the AP of each class."""
+    return NUMBERS + tuple(Number(f"AP/{name}", "precision", None, 0, 2, place) for place, name in enumerate(labels))
+
+
+def _quantity(number: Number, shape: Shape) -> Quantity:
+    at = "averaged over IoU 0.50 to 0.95 in steps of 0.05"
+    if number.threshold is not None:
+        at = f"at IoU {THRESHOLDS[number.threshold]:.2f}"
+    what = "Average precision" if number.kind == "precision" else "Average recall"
+    over = "mean over classes" if number.category is None else f"class {number.name.removeprefix('AP/')}"
+    shapes = "boxes" if shape == "box" else "masks"
+    text = (
+        f"{what} of {shapes} {at}, {over}, objects {_RANGES[number.area]} as annotated, "
+        f"at most {INSTANCES.most[number.most]} detections an image and class; COCO protocol; n is objects."
+    )
+    return Quantity(number.name, number.name, "fraction", "higher", text)
+
+
+def measured(
+    metric: str,
+    version: int,
+    classes: Classes,
+    predictions: Results,
+    target: Target,
+    images: Sequence[int | str] | None,
+) -> State:
+    """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+    truths, detections = target.truths, predictions.detections
+    if isinstance(target.shape, Masks):
+        assert isinstance(predictions.shape, Masks)
+        similarity = mask_iou(truths, target.shape, predictions.shape, THRESHOLDS[0])
+    else:
+        assert isinstance(predictions.shape, np.ndarray)
+        similarity = box_iou(target.shape, truths.crowd, predictions.shape)
+    ids, labels = classes.labels(target)
+    evaluated = chosen(images, target.images, target.path)
+    matches = match(truths, detections, similarity, INSTANCES, evaluated, np.array(ids, np.int64))
+    params: dict[str, Any] = {
+        "categories": ids,
+        "names": labels,
+        "thresholds": list(INSTANCES.thresholds),
+        "areas": [list(area) for area in INSTANCES.areas],
+        "most": INSTANCES.most[-1],
+        "detection_area": predictions.area_from,
+    }
+    return state_of(matches, metric, version, params)
+
+
+def summarised(
+    metric: str, shape: Shape, each: bool, state: State, matches: Matches, resamples: int, seed: int
+) -> list[Score]:
+    """The twelve numbers, then with `each` those of single classes, with their 95 % intervals over images."""
+    note = ""
+    if shape == "mask" and state.params.get("detection_area") == "box":
+        note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
+    asked = numbers(state.params["names"] if each else ())
+    told = [_quantity(number, shape) for number in asked]
+    told = [replace(quantity, description=quantity.description + note) for quantity in told]
+
+    def absent(number: Number) -> str:
+        single = "" if number.category is None else f" of class {number.name.removeprefix('AP/')}"
+        return f"object{single} {_RANGES[number.area]}"
+
+    return scored(metric, matches, INSTANCES, asked, told, absent, resamples, seed)
+
+
+def verified(
+    shape: Shape, classes: Classes, target: Target, predictions: Path, images: Sequence[int | str] | None
+) -> dict[str, float]:
+    """The same numbers by pycocotools itself, -1 where it finds none to average."""
+    ids, labels = classes.labels(target)
+    stats, single = instance_numbers(target.path, predictions, "bbox" if shape == "box" else "segm", images, ids)
+    names = [number.name for number in numbers(labels if classes.each else ())]
+    return dict(zip(names, stats + (single if classes.each else []), strict=True))

@@ -1,0 +1,109 @@
+"""Run-length encoded masks of COCO: columns of compressed codes, checked, with their areas.
+
+A mask is read column by column; its code is the lengths of its runs, those of zeros first. Compressed, every number is
+written in groups of five bits, the lowest first, each a character from "0" on: bit 5 says that more follow, bit 4 of
+the last is the sign; from the fourth number on it is the difference to the number two before. (rleToString,
+rleFrString of https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c)
+
+pycocotools reads whatever it is given, past the end of a code that is cut off: so all codes are decoded here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LONGEST = 6  # characters of one number: 30 bits hold the pixels of any image
+FARTHEST_POINT = 1e5  # px; the codec walks along the sides of polygons pixel by pixel, and would never come back
+
+
+class CodeError(ValueError):
+    """A code that is none; the message says why."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """N compressed masks as columns.
+
+    size: (N, 2) int64, height and width. text: all codes behind one another; starts: (N + 1,) int64 into it.
+    area: (N,) float64, px^2. plain: (N,) bool, False where a run within the code is empty, which no encoder writes.
+    """
+
+    size: np.ndarray
+    text: bytes
+    starts: np.ndarray
+    area: np.ndarray
+    plain: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    def codes(self, rows: np.ndarray) -> Any:
+        """A list of masks as pycocotools takes them: {"size": [height, width], "counts": bytes}."""
+        text = self.text
+        bounds = zip(self.starts[rows].tolist(), self.starts[rows + 1].tolist(), strict=True)
+        return [
+            {"size": size, "counts": text[start:end]}
+            for size, (start, end) in zip(self.size[rows].tolist(), bounds, strict=True)
+        ]
+
+
+def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(area (N,) float64 in px^2, plain (N,) bool) of N codes that lie behind one another in `text`.
+
+    lengths: characters of each. pixels: (N,) int64, height x width. Raises CodeError where one is no code of as many.
+    """
+    many = np.asarray(lengths, np.int64)
+    if not len(many):
+        return np.zeros(0), np.zeros(0, bool)
+    if not many.all():
+        raise CodeError("counts is empty")
+    values, runs = _values(np.frombuffer(text, np.uint8), many)
+    first = np.cumsum(runs) - runs  # of each mask, among the values
+    place = np.arange(len(values)) - np.repeat(first, runs)
+    odd = (place & 1).astype(bool)
+    # from the fourth number on, each is the difference to the one two before
+    ones = _summed(np.where(odd, values, 0), first, runs)
+    zeros = _summed(np.where(odd | (place == 0), 0, values), first, runs)
+    length = np.where(odd, ones, np.where(place == 0, values, zeros))
+    if length.min() < 0:
+        raise CodeError("counts holds a run of negative length")
+    total = np.add.reduceat(length, first)
+    wrong = np.flatnonzero(total != pixels)
+    if len(wrong):
+        raise CodeError(f"counts covers {total[wrong[0]]} pixels; its size has {pixels[wrong[0]]}")
+    empty = (length == 0) & (place > 0)
+    plain = np.logical_not(np.logical_or.reduceat(empty, first))
+    return np.add.reduceat(np.where(odd, length, 0), first).astype(np.float64), plain
+
+
+def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(numbers of all codes, before differences are undone; how many of each code (N,))."""
+    if text.min() < 48 or text.max() > 48 + 63:
+        raise CodeError("counts holds a character that no compressed code has")
+    bits = text - np.uint8(48)
+    final = (bits & 32) == 0
+    if not final[np.cumsum(lengths) - 1].all():
+        raise CodeError("counts ends within a number; was it cut off?")
+    ends = np.flatnonzero(final)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
+    if (ends - starts).max() >= LONGEST:
+        raise CodeError("counts holds a number larger than any image")
+    values = (bits[ends] & 31).astype(np.int64)
+    values -= (values & 16) << 1  # the sign
+    for back in range(1, LONGEST):
+        some = np.flatnonzero(ends - back >= starts)
+        if not len(some):
+            break
+        values[some] = (values[some] << 5) | (bits[ends[some] - back] & 31)
+    upto = np.concatenate((np.zeros(1, np.int64), np.cumsum(final)))
+    return values, np.diff(upto[np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))])
+
+
+def _summed(values: np.ndarray, first: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Running sums that start anew with every mask."""
+    sums = np.cumsum(values)
+    return sums - np.repeat(sums[first] - values[first], runs)
