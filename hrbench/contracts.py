@@ -55,7 +55,8 @@ class Task(Protocol):
 
     The class names its protocol, a frozen dataclass, in the attribute `Protocol`; where there are several of them, in
     `protocols`, a tuple of instances that differ in name, and `usual(use) -> name` may say which one a network of that
-    `use` is evaluated by. A task that can draw also offers `rows(predictions: Path, samples) -> {sample id: rows}`, of
+    `use` is evaluated by. `notes() -> [sentence]` tells, once all images are finished, what is to be said beside a
+    score. A task that can draw also offers `rows(predictions: Path, samples) -> {sample id: rows}`, of
     the first metric's prediction file, and `draw(sample, rows, path)`.
     """
 

@@ -110,6 +110,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
         note=notes.append,
     )
     _write(parts.metrics, predictions, place)
+    notes += parts.task.notes() if hasattr(parts.task, "notes") else []
     return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 
