@@ -134,8 +134,9 @@ class MeanIoU:
         found = by_path(path, png_files(path, "predicted label maps as PNGs"), target.labels)
         values: dict[Kind, Values] = {}
         for kind in KINDS:
-            every = frozenset(np.flatnonzero(self.classes.guesses(kind) != NOTHING).tolist())
-            values[kind] = Values(every, every)
+            classes = self.classes.guesses(kind)
+            every, likely = classes != NOTHING, classes < len(self.classes)  # no network predicts an ignored label
+            values[kind] = Values(*(frozenset(np.flatnonzero(some).tolist()) for some in (every, likely)))
         asked = "" if self.labels == "auto" else self.labels
         return LabelFolder(path, found, told(path, found.values(), values, asked, WORDS))
 

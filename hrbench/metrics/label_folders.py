@@ -2,8 +2,9 @@
 
 The numbers are either label ids, as the ground truth's files have them, or indices of classes, as networks put them
 out (train ids, of Cityscapes). Both are small numbers, so a folder says which: in a file `labels.txt` with the word
-"ids" or "indices", which `written` leaves; or by a number that only one of the two has. The first file with such a
-number tells; where a later one contradicts it, reading that one is an error. Where no file tells, so is this.
+"ids" or "indices", which `written` leaves, or by its numbers. The first file with one that only ids or only indices can
+have tells; another file that contradicts it cannot be measured. Where no file has such a number, one that is a class's
+index and, as a label, nothing that networks predict tells indices. Where there is none either, that is an error.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ class LabelFolder:
 
 @dataclass(frozen=True)
 class Values:
-    """The numbers that files of one kind may hold. likely: those of `every` that they hold in earnest; a folder is
-    not taken for this kind for the sake of another."""
+    """The numbers that files of one kind may hold, and those of them that a network's predictions are likely to."""
 
     every: frozenset[int]
     likely: frozenset[int]
@@ -125,19 +125,26 @@ def told(
     ids, indices = values["ids"], values["indices"]
     if ids.every == indices.every:
         return "indices"
-    files = list(files)
-    for file in files:
-        seen = frozenset(np.flatnonzero(np.bincount(read_labels(file, "a predicted label map").ravel())).tolist())
+    files, fits_indices = list(files), False
+    for seen in in_order(_values, files):
         if seen & (ids.every - indices.every):
             return "ids"
-        if seen & (indices.every - ids.every) or seen & (indices.every - ids.likely):
+        if seen & (indices.every - ids.every):
             return "indices"
+        fits_indices = fits_indices or bool(seen & (indices.every - ids.likely))
+    if fits_indices:
+        return "indices"
     if not files:
         return "ids"
     raise InputError(
         f"{path}: the numbers in its {len(files)} label maps fit {words['ids']} and {words['indices']} alike; "
         f"say which they are: labels={words['ids']} or labels={words['indices']}"
     )
+
+
+def _values(file: Path) -> frozenset[int]:
+    counts = np.bincount(read_labels(file, "a predicted label map").ravel())
+    return frozenset(np.flatnonzero(counts).tolist())
 
 
 def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind) -> None:

@@ -94,10 +94,35 @@ def topk_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder / "valid.json", folder / metric.prediction_file, images, samples)
 
 
+def cityscapes_case(metric: Any, folder: Path) -> Case:
+    streets = random_files("random_streets")
+    names = streets.write(folder, 3, scenes=12, labels=34)
+    index = np.zeros(34, np.uint8)
+    index[list(streets.EVALUATED)] = np.arange(len(streets.EVALUATED))
+    samples = [Prediction(n, index[streets.load(folder / f"results/{n}_leftImg8bit.png")]) for n in names]
+    return Case(metric, folder / "gtFine/val", folder / metric.prediction_file, names, samples)
+
+
+def miou_case(metric: Any, folder: Path) -> Case:
+    rng, streets = np.random.default_rng(1), random_files("random_streets")
+    names = [f"{folder_name}/{number:02d}" for folder_name in "ab" for number in range(6)]
+    samples = []
+    for name in names:
+        labels = rng.choice([1, 2, 5, 6, 9, 0], rng.integers(4, 12, 2).tolist())
+        streets.save(folder / f"labels/{name}.png", labels.astype(np.uint8))
+        noise = rng.integers(0, 5, labels.shape)
+        right = np.searchsorted([1, 2, 5, 6, 9], np.maximum(labels, 1))
+        samples.append(Prediction(name, np.where(rng.random(labels.shape) < 0.5, noise, right)))
+    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,))
+    return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
+
+
 CASES: dict[str, Callable[[Any, Path], Case]] = {
+    "cityscapes": cityscapes_case,
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
+    "miou": miou_case,
     "mpii-pckh": mpii_case,
     "topk": topk_case,
 }
@@ -231,7 +256,8 @@ def test_every_metric_has_a_case_here() -> None:
 
 def test_metrics_never_import_torch() -> None:
     code = (
-        "import sys, hrbench.metrics.keypoints, hrbench.metrics.coco_masks, hrbench.metrics.pckh; "
+        "import sys, hrbench.metrics.keypoints, hrbench.metrics.coco_masks, hrbench.metrics.pckh, "
+        "hrbench.metrics.cityscapes, hrbench.metrics.confusion; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

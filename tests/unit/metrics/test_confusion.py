@@ -1,0 +1,304 @@
+"""mIoU and accuracies of any set: closed forms, independent counts, files, what numbers stand for, faults."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_streets import save
+
+from hrbench.metrics.bootstrap import LEVEL, draws
+from hrbench.metrics.confusion import MeanIoU, numbers
+from hrbench.types import InputError, MissingError, Prediction, Score, State, UsageError
+
+
+def put(folder: Path, maps: dict[str, np.ndarray], dtype: Any = np.uint8) -> Path:
+    for name, labels in maps.items():
+        save(folder / f"{name}.png", np.asarray(labels).astype(dtype))
+    return folder
+
+
+def measured(metric: MeanIoU, folder: Path, images: list[str] | None = None) -> State:
+    target = metric.read_target(folder / "labels")
+    return metric.measure(metric.read_predictions(folder / "results", target), target, images)
+
+
+def scores(metric: MeanIoU, state: State, resamples: int = 0) -> dict[str, Score]:
+    return {score.quantity.name: score for score in metric.summarise(state, resamples)}
+
+
+def values(metric: MeanIoU, folder: Path) -> dict[str, float | None]:
+    return {name: score.value for name, score in scores(metric, measured(metric, folder)).items()}
+
+
+def test_numbers_by_hand(tmp_path: Path) -> None:
+    """Two images; class c is predicted only, class d never occurs, one pixel is ignored."""
+    put(tmp_path / "labels", {"a": np.array([[0, 0, 0, 1]]), "b": np.array([[1, 255]])})
+    put(tmp_path / "results", {"a": np.array([[0, 0, 1, 1]]), "b": np.array([[2, 0]])})
+    metric = MeanIoU(names=["a", "b", "c", "d"])
+    found = scores(metric, measured(metric, tmp_path))
+    assert {name: score.value for name, score in found.items()} == {
+        "mIoU": (2 / 3 + 1 / 3 + 0) / 3,
+        "pixel_acc": 3 / 5,
+        "mean_acc": (2 / 3 + 1 / 2) / 2,
+        "fwIoU": (3 * (2 / 3) + 2 * (1 / 3)) / 5,
+        "mIoU_training": (2 / 3 + 1 / 3) / 4,
+        "mean_acc_training": (2 / 3 + 1 / 2) / 4,
+        "IoU/a": 2 / 3,
+        "IoU/b": 1 / 3,
+        "IoU/c": 0.0,
+        "IoU/d": None,
+    }
+    assert (found["IoU/a"].n, found["IoU/b"].n, found["IoU/c"].n, found["mIoU"].n) == (1, 2, 1, 2)
+    assert found["IoU/d"].reason == "d occurs neither in ground truth nor in predictions of 2 images"
+    assert metric.matrix(measured(metric, tmp_path)).tolist() == [
+        [2, 1, 0, 0, 0],
+        [0, 1, 1, 0, 0],
+        [0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0],
+    ]
+    assert metric.qualities(measured(metric, tmp_path)) == {"a": (2 / 3 + 1 / 2) / 2, "b": 0.0}
+
+
+def test_nothing_to_judge_has_reasons(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.full((2, 2), 255)})
+    put(tmp_path / "results", {"a": np.zeros((2, 2))})
+    metric = MeanIoU(classes=2)
+    found = scores(metric, measured(metric, tmp_path), 20)
+    assert [score.value for score in found.values()] == [None, None, None, None, 0.0, 0.0, None, None]
+    assert found["mIoU"].reason == "what is judged occurs neither in ground truth nor in predictions of 1 images"
+    assert metric.qualities(measured(metric, tmp_path)) == {}
+
+
+def draw(seed: int, labels: np.ndarray, classes: int, images: int = 5) -> tuple[dict, dict]:
+    """Ground truth of `labels` and predicted class indices, of images of several sizes."""
+    rng = np.random.default_rng(seed)
+    truth, guess = {}, {}
+    for number in range(images):
+        size = tuple(rng.integers(3, 30, 2).tolist())
+        name = f"{'xy'[number % 2]}/{number:03d}"
+        truth[name] = rng.choice(labels, size)
+        guess[name] = rng.integers(0, classes, size)
+    return truth, guess
+
+
+SETS: dict[str, dict[str, Any]] = {
+    "VOC": {"classes": 21},
+    "ADE20K": {"classes": 150, "ids": range(1, 151), "ignore": (0,)},
+    "PASCAL-Context 59": {"classes": 59, "ids": range(1, 60), "ignore": (0,)},
+    "many classes": {"classes": 300, "ignore": (65535,)},
+    "mapped": {"names": ["bed", "wall"], "ids": (12, 7), "mapping": {"3": 0, 900: 1}, "ignore": (0, 255)},
+}
+
+
+@pytest.mark.parametrize("options", SETS.values(), ids=SETS)
+def test_sets_against_counts_by_pixel(options: dict[str, Any], tmp_path: Path) -> None:
+    metric = MeanIoU(**options)
+    classes = len(metric.classes)
+    meaning = {label: index for index, label in enumerate(metric.classes.ids)} | dict(metric.classes.mapping)
+    labels = np.array([*meaning, *metric.classes.ignore])
+    truth, guess = draw(3, labels, classes)
+    put(tmp_path / "labels", truth, np.uint16 if labels.max() > 255 else np.uint8)
+    put(tmp_path / "results", guess, np.uint16 if classes > 256 else np.uint8)
+    right, own, taken = ([0] * classes for _ in range(3))
+    for name, one in truth.items():
+        for label, predicted in zip(one.ravel().tolist(), guess[name].ravel().tolist(), strict=True):
+            if label in meaning:
+                own[meaning[label]] += 1
+                taken[predicted] += 1
+                right[predicted] += predicted == meaning[label]
+    iou = [r / (o + t - r) if o + t else math.nan for r, o, t in zip(right, own, taken, strict=True)]
+    found = values(metric, tmp_path)
+    for index, value in enumerate(iou):
+        assert found[f"IoU/{metric.classes.names[index]}"] == (None if math.isnan(value) else value)
+    assert found["mIoU"] == pytest.approx(np.nanmean(iou), rel=1e-14)
+    assert found["pixel_acc"] == sum(right) / sum(own)
+    checked = metric.verify(tmp_path / "labels", tmp_path / "results")
+    assert {name: None if math.isnan(value) else value for name, value in checked.items()} == found
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=st.lists(st.tuples(*[st.integers(0, 50)] * 3), min_size=1, max_size=9))
+def test_numbers_of_any_counts(counts: list[tuple[int, int, int]]) -> None:
+    """Shares of whole numbers lie in [0, 1], and training code's mean is the other's unless a class is missing."""
+    right, more, others = np.array(counts, float).T
+    table = np.array([right, right + more, right + others])
+    found = numbers(table)
+    assert ((found >= 0) & (found <= 1 + 1e-12) | np.isnan(found)).all()
+    if (table[1] > 0).all():
+        assert found[0] == pytest.approx(found[4], rel=1e-13) and found[2] == pytest.approx(found[5], rel=1e-13)
+
+
+def test_weighted_images_are_repeated_images(tmp_path: Path) -> None:
+    truth, guess = draw(4, np.arange(5), 5, images=7)
+    put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
+    metric = MeanIoU(classes=5)
+    state = measured(metric, tmp_path)
+    naive, tails = [], (50 * (1 - LEVEL), 50 * (1 + LEVEL))
+    for times in draws(7, 40, 2):
+        total = sum(
+            many * metric.matrix(measured(metric, tmp_path, [name]))
+            for name, many in zip(sorted(truth), times.tolist(), strict=True)
+        )
+        assert isinstance(total, np.ndarray)
+        naive.append(numbers(np.array([np.diag(total), total.sum(1), total.sum(0)[:5]])))
+    for score, column in zip(metric.summarise(state, 40, 2), np.array(naive).T, strict=True):
+        assert score.interval == tuple(np.percentile(column, tails).tolist())
+
+
+def test_groups_are_folders(tmp_path: Path) -> None:
+    truth, guess = draw(4, np.arange(5), 5, images=8)
+    put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
+    images, groups = (MeanIoU(classes=5, interval=kind) for kind in ("image", "group"))
+    state = measured(images, tmp_path)
+    assert state.arrays["group"].tolist() == ["x"] * 4 + ["y"] * 4
+    one, other = scores(images, state, 200)["mIoU"], scores(groups, state, 200)["mIoU"]
+    assert one.value == other.value and one.interval != other.interval and other.interval is not None
+
+
+# --- what predicted numbers stand for
+
+
+def test_label_values_are_told_from_indices(tmp_path: Path) -> None:
+    metric = MeanIoU(**SETS["ADE20K"])
+    truth, guess = draw(5, np.arange(151), 150)
+    put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
+    guess["x/000"][0, 0] = 149
+    assert measured(metric, tmp_path).params["labels"] == "indices"
+    by_index = values(metric, tmp_path)
+    put(tmp_path / "results", {name: one + 1 for name, one in guess.items()})
+    assert measured(metric, tmp_path).params["labels"] == "ids"
+    put(tmp_path / "results", guess)
+    assert values(metric, tmp_path) == by_index
+
+
+@pytest.mark.parametrize(("kind", "hit"), [("ids", 1.0), ("indices", 0.0)])
+def test_what_nothing_tells_has_to_be_said(kind: str, hit: float, tmp_path: Path) -> None:
+    options = {"classes": 4, "ids": (1, 2, 3, 4), "ignore": (9,)}
+    put(tmp_path / "labels", {"a": np.array([[1, 2]])})
+    put(tmp_path / "results", {"a": np.array([[1, 2]])})
+    with pytest.raises(InputError, match="fit ids and indices alike; say which they are: labels=ids or labels=indices"):
+        measured(MeanIoU(**options), tmp_path)
+    assert values(MeanIoU(**options, labels=kind), tmp_path)["pixel_acc"] == hit
+    (tmp_path / "results/labels.txt").write_text(kind)
+    assert values(MeanIoU(**options), tmp_path)["pixel_acc"] == hit
+
+
+def test_own_predictions_are_found_again(tmp_path: Path) -> None:
+    """Also where their numbers could be either: the folder says that they are indices."""
+    metric = MeanIoU(classes=4, ids=(1, 2, 3, 4), ignore=(0,))
+    put(tmp_path / "labels", {"d/a": np.array([[1, 2]]), "b": np.array([[4, 0]])})
+    samples = [Prediction("d/a", np.array([[0, 2]])), Prediction("b", np.array([[3, 1]], np.uint16))]
+    metric.write_predictions(iter(samples), tmp_path / "results")
+    assert values(metric, tmp_path)["pixel_acc"] == 2 / 3
+    with pytest.raises(InputError, match="there are 4, from 0"):
+        metric.write_predictions(iter([Prediction("b", np.array([[4]]))]), tmp_path / "results")
+
+
+def test_a_predicted_label_that_is_ignored_is_a_miss(tmp_path: Path) -> None:
+    metric = MeanIoU(classes=2, ids=(5, 6), ignore=(0, 255))
+    put(tmp_path / "labels", {"a": np.array([[5, 5, 6, 0]])})
+    put(tmp_path / "results", {"a": np.array([[5, 0, 6, 5]])})
+    assert values(metric, tmp_path) == {
+        "mIoU": 0.75,
+        "pixel_acc": 2 / 3,
+        "mean_acc": 0.75,
+        "fwIoU": 2 / 3,
+        "mIoU_training": 0.75,
+        "mean_acc_training": 0.75,
+        "IoU/0": 0.5,
+        "IoU/1": 1.0,
+    }
+    assert metric.matrix(measured(metric, tmp_path)).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+# --- faults
+
+
+def refused(metric: MeanIoU, folder: Path, kind: type[Exception] = InputError) -> str:
+    with pytest.raises(kind) as caught:
+        measured(metric, folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_faults_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    metric = MeanIoU(classes=3)
+    truth, guess = draw(6, np.array([0, 1, 2, 255]), 3)
+    labels, results = put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
+    assert metric.measure(metric.read_predictions(results, metric.read_target(labels)), metric.read_target(labels))
+    size = "x".join(map(str, guess["x/002"].shape[::-1]))
+
+    put(results, {"x/002": guess["x/002"][1:]})
+    assert f"{results}/x/002.png: is" in (said := refused(metric, tmp_path)) and f"{labels}/x/002.png {size}" in said
+    put(results, {"x/002": guess["x/002"] + 3})
+    assert f"{results}/x/002.png: holds " in (said := refused(metric, tmp_path))
+    assert "none of the 3 classes and not ignored" in said
+    put(results, {"x/002": guess["x/002"]})
+    put(labels, {"y/001": np.where(truth["y/001"] == 1, 77, truth["y/001"])})
+    many = np.count_nonzero(truth["y/001"] == 1)
+    assert refused(metric, tmp_path).startswith(
+        f"{labels}/y/001.png: holds 77 at {many} of {truth['y/001'].size} pixels"
+    )
+    put(labels, {"y/001": truth["y/001"]})
+    content = (labels / "y/001.png").read_bytes()
+    (labels / "y/001.png").write_bytes(content[:50])
+    assert refused(metric, tmp_path) == (f"{labels}/y/001.png: is truncated (50 bytes); it should be a label map")
+    put(labels, {"y/001": truth["y/001"]})
+    (results / "y/001.png").unlink()
+    assert refused(metric, tmp_path) == f"{results}: no prediction for 1 of 5 images, the first is y/001"
+    assert measured(metric, tmp_path, ["x/000", "y/003"]).arrays["image"].tolist() == ["x/000", "y/003"]
+    with pytest.raises(InputError, match="image 'z', asked for, is not among its 5"):
+        measured(metric, tmp_path, ["z"])
+    assert "there is no such file" in refused(MeanIoU(classes=3, files=["x/000.png", "z.png"]), tmp_path, MissingError)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingError, match="holds no PNG"):
+        metric.read_target(tmp_path / "empty")
+
+
+def test_listed_files_are_those_that_are_judged(tmp_path: Path) -> None:
+    truth, guess = draw(6, np.arange(3), 3)
+    put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
+    metric = MeanIoU(classes=3, files=["y/001.png", "x/000.png"])
+    assert measured(metric, tmp_path).arrays["image"].tolist() == ["x/000", "y/001"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"labels": "colours", "classes": 2}, "say ids, indices or auto"),
+        ({"interval": "street", "classes": 2}, "say image or group"),
+        ({"names": ["a"], "classes": 2}, r"counted differently \(names: 1, classes: 2\)"),
+        ({"names": ["a", "b"], "ids": [1]}, r"counted differently \(names: 2, ids: 1\)"),
+        ({"names": ["a", "a"]}, "names of classes must differ; 'a' do not"),
+        ({"classes": 0}, "give 1 to 65000"),
+        ({"ids": [4, 4]}, "two classes have one label"),
+        ({"ids": [4, 255]}, "label 255 is given two meanings"),
+        ({"ids": [4], "mapping": {4: 0}}, "label 4 is given two meanings"),
+        ({"ids": [4], "mapping": {5: 1}}, "mapping leads to class 1; there are 1"),
+        ({"ids": [-1]}, "label -1 cannot be in a PNG"),
+    ],
+)
+def test_options_that_contradict_themselves(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        MeanIoU(**options)
+
+
+def test_classes_have_to_be_known(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[1]])})
+    put(tmp_path / "results", {"a": np.array([[1]])})
+    assert "give classes=21, or their names or ids" in refused(MeanIoU(), tmp_path, UsageError)
+    assert [quantity.name for quantity in MeanIoU().quantities][:2] == ["mIoU", "pixel_acc"]
+
+
+def test_a_state_of_other_classes_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[1]])})
+    put(tmp_path / "results", {"a": np.array([[1]])})
+    state = measured(MeanIoU(classes=2), tmp_path)
+    with pytest.raises(InputError, match="a state of 2 classes was given to miou of 3"):
+        MeanIoU(classes=3).summarise(state)

@@ -1,0 +1,145 @@
+"""Label PNGs: every kind that sets come in is read exactly, every damage is one line that names the file."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from hrbench.metrics.label_files import read_labels, write_labels
+from hrbench.types import HrbenchError, InputError, MissingError, UsageError
+
+WHAT = "a label map"
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+
+def png(rows: list[bytes], width: int, bits: int, colour: int, extra: bytes = b"") -> bytes:
+    """A PNG made by hand, its rows packed already and not filtered."""
+    header = width.to_bytes(4, "big") + len(rows).to_bytes(4, "big") + bytes([bits, colour, 0, 0, 0])
+    body = zlib.compress(b"".join(b"\0" + row for row in rows))
+    palette = chunk(b"PLTE", bytes(range(3 * 2**bits))) if colour == 3 else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + palette + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    labels=st.sampled_from([np.uint8, np.uint16]).flatmap(
+        lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
+    )
+)
+def test_what_is_written_is_read(labels: np.ndarray, tmp_path: Path) -> None:
+    write_labels(tmp_path / "a.png", labels)
+    again = read_labels(tmp_path / "a.png", WHAT)
+    assert again.dtype == labels.dtype and np.array_equal(again, labels)
+
+
+@pytest.mark.parametrize("colour", [0, 3])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palettes_and_few_bits_give_the_stored_numbers(bits: int, colour: int, tmp_path: Path) -> None:
+    if (bits, colour) == (8, 3):
+        palette = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert("P")
+        palette.putpalette([5, 6, 7] * 256)
+        palette.save(tmp_path / "a.png", transparency=3)
+        expected = np.asarray(palette)
+    else:
+        expected = np.random.default_rng(bits).integers(0, 2**bits, (5, 8)).astype(np.uint8)
+        packed = [
+            int("".join(f"{value:0{bits}b}" for value in row), 2).to_bytes(bits, "big") for row in expected.tolist()
+        ]
+        (tmp_path / "a.png").write_bytes(png(packed, 8, bits, colour))
+    again = read_labels(tmp_path / "a.png", WHAT)
+    assert again.dtype == np.uint8 and np.array_equal(again, expected)
+
+
+def test_what_is_no_pixel_is_passed_over(tmp_path: Path) -> None:
+    """A broken colour profile, text and gamma do not change labels, and nobody prints a word about them."""
+    extra = chunk(b"gAMA", b"\0\0\0\1") + chunk(b"iCCP", b"x") + chunk(b"zTXt", b"a\0\0no zlib") + chunk(b"eXIf", b"?")
+    (tmp_path / "a.png").write_bytes(png([b"\1\2", b"\3\4"], 2, 8, 0, extra))
+    assert read_labels(tmp_path / "a.png", WHAT).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_colours_are_refused(mode: str, tmp_path: Path) -> None:
+    Image.new(mode, (4, 3)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: holds colours; it should be a label map, one number a pixel"):
+        read_labels(tmp_path / "a.png", WHAT)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (4, 3)).save(stream, "JPEG")
+    for content, words in ((b"", "is empty"), (stream.getvalue(), "is no PNG"), (b"\x89PNG\r\n\x1a\n", "is truncated")):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(InputError, match=rf"a\.png: {words} \({len(content)} bytes\); it should be a label map"):
+            read_labels(tmp_path / "a.png", WHAT)
+    with pytest.raises(MissingError, match=r"b\.png: there is no such file; it should be a label map"):
+        read_labels(tmp_path / "b.png", WHAT)
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[bytes, np.ndarray]:
+    labels = np.random.default_rng(0).integers(0, 34, (40, 60)).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(labels).save(stream, "PNG")
+    return stream.getvalue(), labels
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(end=st.integers(0, 10**6))
+def test_every_truncation_is_one_line(end: int, whole, tmp_path: Path, capfd) -> None:
+    content = whole[0]
+    (tmp_path / "a.png").write_bytes(content[: end % len(content)])
+    with pytest.raises(InputError) as caught:
+        read_labels(tmp_path / "a.png", WHAT)
+    assert str(caught.value).startswith(f"{tmp_path / 'a.png'}: ") and "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 10**6), byte=st.integers(0, 255), repaired=st.booleans())
+def test_damage_is_refused_or_harmless(at: int, byte: int, repaired: bool, whole, tmp_path: Path, capfd) -> None:
+    """One byte changed: refused, or not in the pixels. repaired: with a checksum that hides it from all but zlib."""
+    content, labels = bytearray(whole[0]), whole[1]
+    at %= len(content)
+    content[at] = byte
+    if repaired:
+        body = whole[0].index(b"IDAT")
+        size = int.from_bytes(whole[0][body - 4 : body], "big")
+        content[body + 4 + size : body + 8 + size] = zlib.crc32(content[body : body + 4 + size]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    try:
+        again = read_labels(tmp_path / "a.png", WHAT)
+    except HrbenchError as error:
+        assert "\n" not in str(error) and str(tmp_path / "a.png") in str(error)
+    else:
+        assert repaired or np.array_equal(again, labels)
+    assert capfd.readouterr() == ("", "")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200), signed=st.booleans())
+def test_any_bytes_are_refused(content: bytes, signed: bool, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes((b"\x89PNG\r\n\x1a\n" if signed else b"") + content)
+    with pytest.raises(InputError):
+        read_labels(tmp_path / "a.png", WHAT)
+
+
+def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png([b"\1\2"] * 3, 4, 8, 0))
+    with pytest.raises(InputError, match=r"a\.png: (is truncated|cannot be decoded)"):
+        read_labels(tmp_path / "a.png", WHAT)
+
+
+def test_a_disk_that_refuses(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_labels(tmp_path / "no/a.png", np.zeros((2, 2), np.uint8))
