@@ -90,6 +90,8 @@ def _targets(row: DatasetRow, dataset: Any) -> Iterator[Finding]:
             resolve("hrbench.metrics", name)(**dataset.metric_options()).read_target(dataset.target)
         except HrbenchError as error:
             yield Finding("fault", f"{name}: {error}")
+        except TypeError as error:
+            yield Finding("fault", f"metric {name} does not take what this data set gives it: {error}")
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

@@ -105,13 +105,21 @@ def obtain(want: Download, progress: Progress, note: Callable[[str], object], ke
         return f"{want.goal}, {with_unit(want.goal.stat().st_size, 'bytes')}, SHA-256 {sha256} ({proof})"
     own = here.is_file()  # a person's, or one that was kept
     archive = here if own else want.folder / HELD / want.file
-    sha256, proof = _checked(want, here) if own else _fetched(want, archive, progress, note)
-    count = unpack(archive, want.goal, inner=want.inner, progress=lambda done, all: progress("unpack", done, all))
-    _note(want, sha256)
-    size = with_unit(archive.stat().st_size, "bytes")
-    if not own:
-        archive.replace(here) if keep else archive.unlink()
-        _remove_empty(archive.parent)
+    try:
+        sha256, proof = _checked(want, here) if own else _fetched(want, archive, progress, note)
+        count = unpack(archive, want.goal, inner=want.inner, progress=lambda done, all: progress("unpack", done, all))
+        _note(want, sha256)
+        size = with_unit(archive.stat().st_size, "bytes")
+        if not own and keep:
+            archive.replace(here)
+        elif not own:
+            archive.unlink()
+    except InputError:  # damaged, or it may not be unpacked: the same file would come to the same end
+        if not own:
+            archive.unlink(missing_ok=True)
+        raise
+    finally:
+        _remove_empty(want.folder / HELD)
     return f"{want.goal}, {amount(count, 'file')} of {want.file} ({size}, SHA-256 {sha256}, {proof})"
 
 
@@ -152,5 +160,5 @@ def _note(want: Download, sha256: str) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
+    if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -418,3 +418,11 @@ def test_proxies_of_the_environment_are_used(site: Site, target: Path, monkeypat
     monkeypatch.setattr(Handler, "get_http:", Handler.get_plain, raising=False)
     get("http://models.invalid/net.pth", target)
     assert site.asked[0][0] == "http://models.invalid/net.pth"
+
+
+def test_an_md5_is_compared_as_well(site: Site, target: Path) -> None:
+    md5 = hashlib.md5(BODY).hexdigest()
+    assert get(site.at("/plain"), target, md5=md5)[0].proof == "given"
+    with pytest.raises(EntryError, match=f"what came has MD5 {md5}, not {'0' * 32}: nothing of it was kept"):
+        fetch(site.at("/plain"), target.with_name("other"), md5="0" * 32)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]

@@ -1,0 +1,70 @@
+"""What `check` says of a data set: every kind of finding, in order, and of how many images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hrbench.dataset_checking import SAMPLE, check, spread
+from hrbench.types import DatasetRow
+
+ARGS = {"names": ["sea", "land"], "folder": "made"}
+ROW = DatasetRow("made", "label-folders", "segmentation", ("miou",), ARGS)
+
+
+def draw(root: Path, count: int) -> Path:
+    for number in range(count):
+        for what, shape in (("images", (4, 6, 3)), ("labels", (4, 6))):
+            path = root / "made" / what / f"{number:04d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros(shape, np.uint8)).save(path)
+    return root / "made"
+
+
+def test_a_sample_is_decoded_or_all(tmp_path: Path):
+    folder = draw(tmp_path, SAMPLE + 20)
+    steps: list[tuple[int, int]] = []
+    findings = list(check(ROW, tmp_path, {}, progress=lambda done, total: steps.append((done, total))))
+    assert [finding.kind for finding in findings] == ["files", "looked", "digest"]
+    assert findings[1].text == "100 images of 120 decoded with what is annotated of them: no fault"
+    assert steps == [(done, SAMPLE) for done in range(1, SAMPLE + 1)]
+    (folder / "labels" / "0119.png").write_bytes(b"")
+    (folder / "labels" / "0003.png").write_bytes(b"")
+    assert [one.kind for one in check(ROW, tmp_path, {})].count("fault") >= 1  # the last is always among the sample
+    texts = [one.text for one in check(ROW, tmp_path, {}, every=True) if one.bad]
+    assert len(texts) == 2 and "0003.png" in texts[0] and "0119.png" in texts[1]
+
+
+def test_what_is_missing_ends_it(tmp_path: Path):
+    findings = list(check(ROW, tmp_path, {}))
+    assert [finding.kind for finding in findings] == ["missing", "missing"] and all(one.bad for one in findings)
+
+
+def test_what_cannot_be_read_is_a_fault_in_words(tmp_path: Path):
+    folder = draw(tmp_path, 1)
+    (folder / "val.txt").write_text("a b c\n")
+    row = DatasetRow("made", "label-folders", "segmentation", ("miou",), {**ARGS, "list": "val.txt"})
+    (finding,) = check(row, tmp_path, {})
+    assert finding.kind == "fault" and "val.txt:1:" in finding.text
+    (finding,) = check(DatasetRow("odd", "no-such-reader", "pose", ()), tmp_path, {})
+    assert finding.kind == "fault" and "no-such-reader" in finding.text
+
+
+def test_ground_truth_that_a_metric_cannot_read_is_a_fault(tmp_path: Path):
+    draw(tmp_path, 2)
+    for metric, words in (("coco-keypoints", "does not take what this data set gives it"), ("no-such", "no-such")):
+        row = DatasetRow("made", "label-folders", "segmentation", (metric,), ARGS)
+        (fault,) = (finding.text for finding in check(row, tmp_path, {}) if finding.bad)
+        assert words in fault
+
+
+@pytest.mark.parametrize(("size", "count"), [(1, 5), (5, 5), (6, 5), (500, 100), (5000, 100), (101, 100), (3, 2)])
+def test_a_sample_is_evenly_spread(size: int, count: int):
+    chosen = spread(range(size), count)
+    assert len(chosen) == min(size, count) == len(set(chosen))
+    assert chosen[0] == 0 and chosen[-1] == size - 1
+    steps = {after - before for before, after in zip(chosen, chosen[1:], strict=False)}
+    assert not steps or max(steps) - min(steps) <= 1
