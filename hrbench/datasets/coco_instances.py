@@ -221,6 +221,9 @@ def _mask_fault(each: _Object, size: tuple[int, int]) -> str:
         if isinstance(mask, list):
             if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
                 return "has a polygon that is no list of three corners or more"
+            reach = 2 * max(size)  # the codec takes a step for each pixel of an edge
+            if any(abs(value) > reach for polygon in mask for value in polygon):
+                return f"has a polygon with a corner beyond {reach} pixels on an image of {width}x{height}"
             coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
             return ""
         if list(mask["size"]) != [height, width]:

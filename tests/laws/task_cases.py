@@ -59,14 +59,20 @@ def _pose(folder: Path) -> Case:
     return Case(parts.task, samples, net, shape=(*variant.input, 3), nothing=True)
 
 
-def _segmentation(folder: Path) -> Case:
-    """On photographs of noise, of several sizes, by two scales and mirrored."""
+def _noise(folder: Path) -> list[Sample]:
+    """Photographs of noise, of several sizes."""
     rng = np.random.default_rng(0)
     samples = []
     for number, (height, width) in enumerate([(40, 56), (40, 56), (33, 70), (64, 64), (21, 18), (40, 56)]):
         path = folder / f"{number}.png"
         assert cv2.imwrite(str(path), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         samples.append(Sample(f"scene/{number}", path))
+    return samples
+
+
+def _segmentation(folder: Path) -> Case:
+    """On photographs of noise, of several sizes, by two scales and mirrored."""
+    samples = _noise(folder)
     kind = resolve.resolve("hrbench.tasks", "segmentation")
     protocol = {**dataclasses.asdict(kind.Protocol()), "scales": [0.75, 1.0], "flip": True}
     scheme = ClassScheme(("sky", "left", "right", "ground", "other"), flip_pairs=((1, 2),))
@@ -75,9 +81,67 @@ def _segmentation(folder: Path) -> Case:
     return Case(task, samples, nn.Conv2d(3, 5, 8, stride=4, padding=2).eval(), alike=_same_but_for_ties)
 
 
+def _classification(folder: Path) -> Case:
+    """On photographs of noise, of several sizes."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for number, (height, width) in enumerate([(40, 56), (70, 33), (64, 64), (21, 18)]):
+        path = folder / f"{number}.png"
+        assert cv2.imwrite(str(path), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        samples.append(Sample(f"noise/{number}", path))
+    kind = resolve.resolve("hrbench.tasks", "classification")
+    scheme = ClassScheme(tuple("abcdefg"), tuple(range(7)))
+    variant = Variant("noise", "noise", "classification", (32, 32))
+    task = kind(variant, SimpleNamespace(scheme=scheme), dataclasses.asdict(kind.Protocol()))
+    net = nn.Sequential(nn.Conv2d(3, 7, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    return Case(task, samples, net, shape=(32, 32, 3))
+
+
+class _Regions(nn.Module):
+    """A detector of one box in each image, whose corners and score hang on its pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3, padding=1)
+
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        values = self.conv(torch.stack(images)).mean(dim=(2, 3)).sigmoid()  # (N, 5), a batch of one size
+        corner = values.new_tensor([0.0, 0.0, 8.0, 8.0])
+        return [
+            {
+                "boxes": (4 * row[:4] + corner)[None],
+                "scores": row[4:],
+                "labels": torch.ones(1, dtype=torch.long),
+                "mask_crops": row[None, None, :4] * torch.ones(1, 4, 4),
+            }
+            for row in values
+        ]
+
+
+def _detection(folder: Path) -> Case:
+    """On photographs of noise, of several sizes, made larger as mmdetection does."""
+    samples = _noise(folder)
+    kind = resolve.resolve("hrbench.tasks", "detection")
+    chosen = next(each for each in kind.protocols if each.name == "mmdet")
+    protocol = {**dataclasses.asdict(chosen), "short": 64, "long": 96}
+    variant = Variant("noise", "noise", "detection", (64, 96))
+    task = kind(variant, SimpleNamespace(scheme=ClassScheme(("cat", "dog"), (3, 7))), protocol)
+    return Case(task, samples, _Regions().eval(), alike=_same_findings)
+
+
+def _same_findings(one: Any, other: Any) -> None:
+    for name in ("boxes", "scores", "labels", "crops"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-4)
+
+
 def _same_but_for_ties(one: np.ndarray, other: np.ndarray) -> None:
     assert one.shape == other.shape and one.dtype == other.dtype
     assert np.mean(one != other) < 0.001
 
 
-CASES: dict[str, Callable[[Path], Case]] = {"pose": _pose, "segmentation": _segmentation}
+CASES: dict[str, Callable[[Path], Case]] = {
+    "pose": _pose,
+    "segmentation": _segmentation,
+    "detection": _detection,
+    "classification": _classification,
+}
