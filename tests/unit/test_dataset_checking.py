@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,5 +67,5 @@ def test_a_sample_is_evenly_spread(size: int, count: int):
     chosen = spread(range(size), count)
     assert len(chosen) == min(size, count) == len(set(chosen))
     assert chosen[0] == 0 and chosen[-1] == size - 1
-    steps = {after - before for before, after in zip(chosen, chosen[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(chosen)}
     assert not steps or max(steps) - min(steps) <= 1

@@ -167,7 +167,7 @@ def test_what_lip_s_server_takes(tmp_path: Path):
         save(tmp_path / "predictions" / f"{name}.png", labels)
     path = dataset.submit({"miou": tmp_path / "predictions"}, tmp_path / "out")
     with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == [f"parsing_results/{name}.png" for name in LAYOUTS["lip-test"].names]
+        assert archive.namelist() == [f"{name}.png" for name in LAYOUTS["lip-test"].names]
         with Image.open(io.BytesIO(archive.read(archive.namelist()[0]))) as picture:
             assert np.array_equal(np.asarray(picture), truth["100012_501646"])
     again = dataset.submit({"miou": tmp_path / "predictions"}, tmp_path / "again")
