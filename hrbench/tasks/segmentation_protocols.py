@@ -23,8 +23,9 @@ class Inference:
     image, as the official code for ADE20K has it.
     scales: of the normalised image: its long side becomes int(base * scale + 0.5), where base is None the long side
     itself times the scale. flip: the logits are averaged with those of the mirrored input; left and right classes of
-    the data set, where it has such, change places. combine: what is added up over scales: exp of the logits (HRNet), or
-    probabilities (softmax; those of one whole image at one scale stay logits, whose maximum is the same).
+    the data set, where it has such, change places. combine: what is added up over scales: exp of the logits (HRNet; of
+    logits above 88 it is infinite in float32, there as here), or probabilities (softmax; those of one whole image at
+    one scale stay logits, whose maximum is the same).
     windows: "none": whole images. "shifted": whole images up to scale 1, above it windows of `crop` = (height, width),
     the last of a row or column moved back inside (Cityscapes). "cut": always windows, those at the border padded with
     black; an image smaller than `crop` is padded to it. stride: from one window to the next, as a fraction of `crop`

@@ -68,6 +68,14 @@ def test_the_side_that_is_meant_gets_its_length(size, length):
         assert (made[0] >= made[1]) == (size[0] >= size[1]) or made[0] == made[1] or abs(made[0] - made[1]) <= 1
 
 
+def test_the_other_side_is_rounded():
+    assert geometry.short_side_to((333, 500), 520) == (520, 781)  # 780.8
+    assert geometry.short_side_to((500, 333), 520) == (781, 520)
+    assert geometry.long_side_to((333, 500), 520) == (346, 520)  # 346.3
+    assert geometry.long_side_to((500, 334), 520) == (520, 347)  # 347.4
+    assert geometry.long_side_to((100, 9), 45) == (45, 4) and geometry.long_side_to((100, 10), 45) == (45, 5)
+
+
 def test_windows_of_cityscapes_at_its_largest_scale():
     plan = geometry.plan((1024, 2048), 1.75, HRNET)
     assert plan.scaled == plan.whole == (1792, 3584) and plan.window == (1024, 2048)
