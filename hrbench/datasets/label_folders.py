@@ -38,7 +38,7 @@ class LabelFolders:
     count as. ignore: labels that are not judged. palette: C colours (red, green, blue). flip_pairs: pairs of class
     indices or names exchanged by a mirror. home: where the data are from, in words. labels: "" where no ground
     truth is public; then `server` is who judges predictions and `submission` the archive it takes, a path with {name}
-    after the archive's own: "lip.zip:{name}.png". count: how many samples there should be.
+    after the archive's own: "lip.zip:{name}.png". count: how many samples there should be, 0 for any.
     """
 
     task = "segmentation"
@@ -61,7 +61,7 @@ class LabelFolders:
         home: str = OWN,
         server: str = "",
         submission: str = "",
-        count: int | None = None,
+        count: int = 0,
     ) -> None:
         self.folder = Path(root) / folder
         self.images, self.list = self.folder / images, self.folder / list if list else None
@@ -143,7 +143,7 @@ class LabelFolders:
         gaps += self._absent("images", self.images, [image for image, _ in self.pairs.values()])
         if self.labelled:
             gaps += self._absent("label files", self.target, [label for _, label in self.pairs.values()])
-        if self.count is not None and len(self.pairs) < self.count:
+        if self.count and len(self.pairs) < self.count:
             short = self.count - len(self.pairs)
             gaps.append(f"{short} of {self.count} images are missing from {self.list or self.images}; {self.home}")
         return gaps
@@ -175,7 +175,7 @@ class LabelFolders:
         return [Sample(name, self.images / image) for name, (image, _) in self.pairs.items()]
 
     def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
-        if self.count is not None and len(self.pairs) > self.count:
+        if self.count and len(self.pairs) > self.count:
             return [f"{len(self.pairs)} images are there, {len(self.pairs) - self.count} more than the set has"]
         return []
 

@@ -30,7 +30,7 @@ COUNTS = {
 def read(name: str, root: Path, **other: Any):
     """The data set of a row, however many images it has."""
     row = ROWS[name]
-    return resolve.resolve("hrbench.datasets", row.use)(root, **{**row.args, "count": None, **other})
+    return resolve.resolve("hrbench.datasets", row.use)(root, **{**row.args, "count": 0, **other})
 
 
 def at(root: Path, made: Layout, what: str, number: int = 0) -> Path:
