@@ -149,6 +149,8 @@ def _of_text(path: Path, names: Sequence[str]) -> ClassLists:
         rows = [(number, line.split(" ", 1)[0]) for number, line in rows[1:]]  # behind the synset stands a box
     elif _heading(rows[0][1]):
         rows = rows[1:]
+    if not rows:
+        raise InputError(f"{path}: it lists no image; a line names an image and its class")
     pairs = [_pair(path, number, line) for number, line in rows]
     if not names and not all(_whole(label) for _, _, label in pairs):
         names = tuple(sorted({label for _, _, label in pairs}))
