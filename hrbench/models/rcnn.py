@@ -173,7 +173,8 @@ class RCNN(nn.Module):
 
     def propose(self, features: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
         """Feature maps of a batch and its images' (h, w) -> the boxes (M, 4) of each that are worth a look."""
-        return self.select_proposals(*self.rpn_head(features), self.anchors(features), sizes)
+        logits, deltas = self.rpn_head(features)
+        return self.select_proposals(logits, deltas, self.anchors(features), sizes)
 
     def anchors(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The anchors of each level, (h x w x A, 4): row by row, those of a cell innermost."""

@@ -127,10 +127,10 @@ class Detection:
         found: dict[int, Found] = {}
         with torch.inference_mode():
             inputs = [self._input(net, item) for item in items]
-            for size in dict.fromkeys(tuple(each.shape) for each in inputs):
-                places = [i for i, each in enumerate(inputs) if tuple(each.shape) == size]
+            for height, width in dict.fromkeys((each.shape[1], each.shape[2]) for each in inputs):
+                places = [i for i, each in enumerate(inputs) if each.shape[1:] == (height, width)]
                 output = net([inputs[i] for i in places])
-                found |= dict(zip(places, found_in(output, [size[1:]] * len(places)), strict=True))
+                found |= dict(zip(places, found_in(output, [(height, width)] * len(places)), strict=True))
         return [found[i] for i in range(len(items))]
 
     def _input(self, net: Any, item: Item) -> torch.Tensor:

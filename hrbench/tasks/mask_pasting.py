@@ -65,7 +65,7 @@ def _encoded(count: int, size: tuple[int, int], fill: Callable[[np.ndarray, int]
         canvases = np.zeros((height, width, min(step, count - start)), np.uint8, order="F")  # as the codec reads them
         for i in range(canvases.shape[2]):
             fill(canvases[:, :, i], start + i)
-        found += coco_mask.encode(canvases)
+        found.extend(coco_mask.encode(canvases))  # type: ignore[arg-type]
     return [{"size": [height, width], "counts": each["counts"].decode("ascii")} for each in found]
 
 
