@@ -17,7 +17,8 @@ PACKAGE = ROOT / "hrbench"
 GROUND = {"types", "contracts", "units", "version", "places", "names", "keys", "machine", "arguments", "class_lists"}
 LEAVES = {"models", "datasets", "tasks", "metrics", "cost", "report", "store", "suite", "resolve", "environment"}
 LEAVES |= {"catalog", "fetch"}
-FRONT = {"cli", "commands", "data_commands", "__main__"}  # above everything; what lies between it and the leaves wires the leaves
+# above everything; what lies between it and the leaves wires the leaves
+FRONT = {"cli", "commands", "data_commands", "__main__"}
 
 TORCH = ("models", "cost", "miniature")  # may import torch at the top of a module; evaluate and tasks inside functions
 
