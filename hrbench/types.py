@@ -153,9 +153,9 @@ class DatasetRow:
     miniature below `root` when it is not there. home: where a person gets the real data, in words. fixed: settings of
     the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes). protocols: name of a
     protocol -> its settings as published for this data set (sizes, scales), laid under those of network and suite.
-    downloads: files that are free to fetch, each a mapping of address, unpack ("" for a plain file, whose path is `into`;
-    else the folder of the archive whose members come into the folder `into`, "." for all of them), into (below the data
-    set's folder) and, where known, digest ("sha256:..." or "md5:...") and bytes.
+    downloads: files that are free to fetch, each a mapping of address, into (a path below the data set's folder: of a
+    plain file, or of the folder that an archive's members go to), unpack (of an archive the folder in it whose members
+    are wanted, "." for all) and, where known, digest ("sha256:..." or "md5:...") and bytes.
     """
 
     name: str
