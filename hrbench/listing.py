@@ -265,9 +265,21 @@ def metrics() -> str:
     table = [["metric", "version", "predictions", "numbers"]]
     for name in resolve.names("hrbench.metrics"):
         metric = resolve.resolve("hrbench.metrics", name)()
-        numbers = ", ".join(quantity.name for quantity in metric.quantities)
-        table.append([name, str(metric.version), metric.prediction_file, numbers])
+        format = metric.prediction_file if "." in metric.prediction_file else f"{metric.prediction_file}/ (a folder)"
+        table.append([name, str(metric.version), format, _numbers([quantity.name for quantity in metric.quantities])])
     return columns(table)
+
+
+def _numbers(names: Sequence[str], most: int = 4) -> str:
+    """Names of quantities in one line, those by class ("IoU/road") told by how many there are."""
+    kinds: dict[str, list[str]] = {}
+    for name in names:
+        kinds.setdefault(name.partition("/")[0] if "/" in name else name, []).append(name)
+    told = []
+    for kind, some in kinds.items():
+        parts = [name for name in some if "/" in name]
+        told += some if len(parts) <= most else [*(set(some) - set(parts)), f"{kind}/... ({len(parts)})"]
+    return ", ".join(told)
 
 
 def scores(values: Sequence[Score]) -> str:
