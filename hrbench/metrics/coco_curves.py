@@ -21,6 +21,11 @@ import numpy as np
 
 from .coco import Matches, Settings
 
+MANY = 20  # categories from which on it is quicker to go from recall to recall
+FEW = 10  # hits to a place up to which it is quicker to look at each
+
+PIECE = 1000000
+
 
 @dataclass(frozen=True)
 class Number:
@@ -108,15 +113,15 @@ class Curves:
         self.base, self.extra = _Running(image[always]), _Running(np.concatenate(extras))
         self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
         self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
-        many = [len(mine) for mine in self.finds.places]
-        self.threshold = np.repeat(np.arange(len(many), dtype=np.int32), many)  # of each hit
-        self.turns = np.flatnonzero(np.diff(self.threshold))  # the last hit of a threshold, before that of another
+        self.bounds = np.cumsum([0] + [len(mine) for mine in self.finds.places]).tolist()  # of thresholds, among hits
+        sizes = np.diff(self.bounds)
+        self.table = np.repeat(np.arange(len(sizes)) * (len(self.recalls) + 1) * positives.shape[1], sizes)
+        self.first = np.diff(self.table, prepend=-1) != 0  # hit of a threshold
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 where there is no object."""
         recall, objects = self.finds.at(weights)
-        thresholds, categories = self.finds.shape
-        lengths, running = self.finds.lengths, self.finds.running.sums
+        (thresholds, categories), lengths, running = self.finds.shape, self.finds.lengths, self.finds.running.sums
         found = running[1:] - np.repeat(running[self.finds.starts], lengths)
         base, extra = self.base.under(weights), self.extra.under(weights)
         counted = base.take(self.base_at, mode="clip")
@@ -125,19 +130,20 @@ class Curves:
         precision = counted + np.spacing(1)  # the official denominator: fp + tp + spacing(1)
         np.divide(found, precision, out=precision)
 
-        # the maximum up to the next recall, then from the right: the envelope where it is read
         reached, offsets = self._reached(objects)
-        found += np.repeat(np.tile(offsets, thresholds), lengths)
-        bins = reached.take(found, mode="clip")
+        if categories > 1:
+            found += np.repeat(np.tile(offsets, thresholds), lengths)
         best = np.zeros((thresholds, len(self.recalls) + 1, categories))
-        if len(bins):
-            turns = bins[1:] != bins[:-1]
-            turns[self.turns] = True
-            starts = np.concatenate((np.zeros(1, np.intp), np.flatnonzero(turns) + 1))
-            at = self.threshold[starts] * best[0].size + bins[starts]
-            best.ravel()[at] = np.maximum.reduceat(precision, starts)
-        best = np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
-        return best[:, 1:], recall, objects
+        places = reached.take(found, mode="clip")
+        if len(places) < FEW * best.size:
+            for table, start, end in zip(best, self.bounds[:-1], self.bounds[1:], strict=True):
+                np.maximum.at(table.ravel(), places[start:end], precision[start:end])
+        else:  # equal places stand together
+            turns = np.concatenate((self.first[:1], places[1:] != places[:-1]))
+            turns |= self.first
+            starts = np.flatnonzero(turns)
+            best.ravel()[places[starts] + self.table[starts]] = np.maximum.reduceat(precision, starts)
+        return _envelope(best)[:, 1:], recall, objects
 
     def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A table and where in it each category starts (C,): at n finds, how many recalls they reach x C + category."""
@@ -152,7 +158,16 @@ class Curves:
         reached = np.cumsum(np.bincount(need.ravel(), minlength=int(room.sum())))
         which = np.arange(categories)
         reached = (reached - np.repeat(which * recalls, room)) * categories + np.repeat(which, room)
-        return reached.astype(np.int32), offsets
+        return reached, offsets
+
+
+def _envelope(best: np.ndarray) -> np.ndarray:
+    """(T, R, C): the maximum from each recall on."""
+    if best.shape[2] < MANY:
+        return np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
+    for at in range(best.shape[1] - 2, -1, -1):
+        np.maximum(best[:, at], best[:, at + 1], out=best[:, at])
+    return best
 
 
 class _Running:
