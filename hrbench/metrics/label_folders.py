@@ -23,6 +23,7 @@ import numpy as np
 from ..types import InputError, MissingError, Prediction, UsageError
 from .files import reading, replacing, replacing_folder
 from .label_files import read_labels, write_labels
+from .label_runs import runs
 
 Kind = Literal["ids", "indices"]
 KINDS: tuple[Kind, ...] = ("ids", "indices")
@@ -143,8 +144,8 @@ def told(
 
 
 def _values(file: Path) -> frozenset[int]:
-    counts = np.bincount(read_labels(file, "a predicted label map").ravel())
-    return frozenset(np.flatnonzero(counts).tolist())
+    (values,), _ = runs([read_labels(file, "a predicted label map")])
+    return frozenset(np.flatnonzero(np.bincount(values)).tolist())
 
 
 def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind) -> None:
