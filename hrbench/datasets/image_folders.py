@@ -109,7 +109,12 @@ class ImageFolders:
         for name in (*inside, *(path.name for path in sorted(self.images.iterdir()) if path.suffix.lower() in ENDINGS)):
             here[stem(name)] = name
             here.setdefault(stem(name.rpartition("/")[2]), name)
-        return {key: here.get(str(key), self.lists.files.get(key, f"{key}.JPEG")) for key in self.lists.ids}
+        return {key: here.get(str(key), self._called(key)) for key in self.lists.ids}
+
+    def _called(self, key: int | str) -> str:
+        """The file of an image that is not there, as its list calls it, or as ImageNet would."""
+        file = self.lists.files.get(key, str(key))
+        return file if Path(file).suffix.lower() in ENDINGS else f"{file}.JPEG"
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each folder, list, class or kind of image that is not there.

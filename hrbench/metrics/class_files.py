@@ -113,7 +113,7 @@ def _synsets(meta: Path) -> dict[int, str]:
         rows = read_mat(data, ("synsets",))["synsets"]
         leaves = [row for row in rows if int(row["num_children"].item()) == 0]
         found = {int(row["ILSVRC2012_ID"].item()): row["WNID"] for row in leaves}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{meta}: it is not the ILSVRC devkit's meta.mat ({error})") from None
     if not all(isinstance(name, str) for name in found.values()):
         raise InputError(f"{meta}: it is not the ILSVRC devkit's meta.mat (synsets without names)")
