@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from random_instances import case
 
 from hrbench.datasets.coco import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.metrics.coco_oracle import instance_numbers
 from hrbench.metrics.person_boxes import person_box_ap
 from hrbench.types import InputError
 
@@ -41,6 +43,18 @@ def test_exact_boxes_of_all_and_of_half_the_people(tmp_path):
 def test_boxes_of_images_that_are_not_annotated_are_left_out(tmp_path):
     exact = [box(i, 0.9) for i in (1, 2, 3, 4)]
     assert person_box_ap(*files(tmp_path, [*exact, box(99, 1.0)])) == person_box_ap(*files(tmp_path, exact))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_it_is_the_number_of_pycocotools(tmp_path, seed):
+    truth, boxes = case(seed, categories=3, images=12)
+    boxes += [{**row, "image_id": 5000} for row in boxes[:2]]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    mine = [row for row in boxes if row["category_id"] == 4 and row["image_id"] != 5000]
+    (tmp_path / "mine.json").write_text(json.dumps(mine))
+    stats, _ = instance_numbers(tmp_path / "truth.json", tmp_path / "mine.json", "bbox", categories=[4])
+    assert person_box_ap(tmp_path / "truth.json", tmp_path / "boxes.json", category=4) == stats[0]
 
 
 @pytest.mark.parametrize("boxes", [[{"image_id": 1}], [box(99, 0.5)], [box(1, 0.5, category=2)], []])
