@@ -124,10 +124,11 @@ class ImageFolders:
         gaps = []
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {self.home}")
-        if not self.target.exists():
-            others = [] if self.labels or not self.images.is_dir() else self._lists()[1:]
-            also = f", nor {', '.join(str(path.relative_to(self.folder)) for path in others)}" if others else ""
-            gaps.append(f"the list of classes is missing: {self.target}{also}, nor folders by class; {self.home}")
+        if not self.target.exists() and (self.labels or not gaps):
+            others = [] if self.labels else self._lists()[1:]
+            also = "".join(f", {path.relative_to(self.folder)}" for path in others)
+            nor = f", or{also[1:]}, or folders by class" if others else ""
+            gaps.append(f"the list of classes is missing: {self.target}{nor}; {self.home}")
         if gaps:
             return gaps
         if self.target == self.images:

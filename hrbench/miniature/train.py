@@ -11,6 +11,8 @@ gets the same one. What the shipped weights reached on the test sets, by the ord
     pose_resnet_miniature_coco    4,000         3.8            OKS AP 0.723
     pose_hrnet_miniature_mpii     1,200         2.5            PCKh@0.5 0.965
     pose_resnet_miniature_mpii    2,000         2.6            PCKh@0.5 0.932
+    cls_hrnet_miniature_imagenet  1,500         3.0            Top-1 0.907
+    cls_resnet_miniature_imagenet 1,500         1.4            Top-1 0.823
 
 A minute of drawing comes first. The MPII networks start from the trained COCO ones, all but the last layer, and so need
 fewer iterations.
@@ -23,11 +25,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrbench.catalog import variants
+from hrbench.miniature.classification_training import ShapesLesson
+from hrbench.miniature.detection_training import DetectionLesson
 from hrbench.miniature.pose_training import PoseLesson
+from hrbench.miniature.segmentation_training import StreetsLesson
 from hrbench.miniature.training import WEIGHTS, Progress, Recipe, build, saved, train
 from hrbench.types import UsageError
 
 COCO, MPII = PoseLesson("coco"), PoseLesson("mpii")
+STREETS = StreetsLesson()
+SHAPES = ShapesLesson()
+OBJECTS = DetectionLesson()
 LAST = ("final_layer.",)
 
 RECIPES = {
@@ -35,6 +43,12 @@ RECIPES = {
     "pose_resnet_miniature_coco": Recipe(COCO, iterations=4000, batch=32),
     "pose_hrnet_miniature_mpii": Recipe(MPII, 1200, 2500, "pose_hrnet_miniature_coco", LAST, batch=24, rate=2e-3),
     "pose_resnet_miniature_mpii": Recipe(MPII, 2000, 2500, "pose_resnet_miniature_coco", LAST, batch=32, rate=2e-3),
+    "seg_hrnet_miniature_cityscapes": Recipe(STREETS, iterations=2400, images=720, batch=16, rate=4e-3),
+    "seg_refinenet_miniature_cityscapes": Recipe(STREETS, iterations=2400, images=720, batch=16, rate=2e-3, clip=1.0),
+    "cls_hrnet_miniature_imagenet": Recipe(SHAPES, iterations=1500, images=10000, batch=64),
+    "cls_resnet_miniature_imagenet": Recipe(SHAPES, iterations=1500, images=10000, batch=64),
+    "mask_rcnn_hrnetv2p_miniature_coco": Recipe(OBJECTS, 1500, 2000, batch=8, rate=2e-3, clip=10.0),
+    "retinanet_spinenet_miniature_coco": Recipe(OBJECTS, 1500, 2000, batch=8, clip=10.0),
 }
 
 

@@ -37,3 +37,13 @@ def test_arguments_that_make_no_network() -> None:
         cls_resnet(38)
     with pytest.raises(UsageError, match="classes 0 was given"):
         cls_resnet(classes=0)
+
+
+def test_narrower_and_shorter_ones() -> None:
+    net = cls_resnet(classes=10, planes=(8, 16, 24, 40), stem=16, blocks=(1, 2, 1, 2)).eval()
+    with torch.inference_mode():
+        assert net(torch.randn(2, 3, 64, 64)).shape == (2, 10)
+    assert [len(layer) for layer in (net.layer1, net.layer2, net.layer3, net.layer4)] == [1, 2, 1, 2]
+    for wrong in ({"planes": (8, 16, 24)}, {"blocks": (1, 0, 1, 1)}, {"stem": 0}):
+        with pytest.raises(UsageError, match=f"{next(iter(wrong))} .* each of four layers has at least 1"):
+            cls_resnet(**wrong)  # type: ignore[arg-type]
