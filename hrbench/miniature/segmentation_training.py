@@ -16,13 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrbench.datasets.cityscapes import SCHEME
 from hrbench.miniature.streets import scenes
 from hrbench.miniature.training import Recipe, normalised, shuffled
 from hrbench.types import Variant
 
 IGNORED = 255
-# Label ids of the 19 classes that Cityscapes judges, in the official order of a network's outputs (trainIds).
-TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
 def train_ids(labels: np.ndarray) -> np.ndarray:
@@ -32,7 +31,7 @@ def train_ids(labels: np.ndarray) -> np.ndarray:
     [0, 10, 255]
     """
     table = np.full(256, IGNORED, dtype=np.uint8)
-    table[list(TRAINED)] = np.arange(len(TRAINED))
+    table[list(SCHEME.ids)] = np.arange(len(SCHEME.ids))
     return table[labels]
 
 

@@ -6,13 +6,15 @@ losses and augmentation.
 Sums of floats differ between processors, so another machine gets another network of like accuracy; the same machine
 gets the same one. What the shipped weights reached on the test sets, by the ordinary path with ground-truth boxes:
 
-    network                       iterations    CPU minutes    reached
-    pose_hrnet_miniature_coco     5,000         9.3            OKS AP 0.877
-    pose_resnet_miniature_coco    4,000         3.8            OKS AP 0.723
-    pose_hrnet_miniature_mpii     1,200         2.5            PCKh@0.5 0.965
-    pose_resnet_miniature_mpii    2,000         2.6            PCKh@0.5 0.932
-    cls_hrnet_miniature_imagenet  1,500         3.0            Top-1 0.907
-    cls_resnet_miniature_imagenet 1,500         1.4            Top-1 0.823
+    network                             iterations    CPU minutes    reached
+    pose_hrnet_miniature_coco           5,000         9.3            OKS AP 0.877
+    pose_resnet_miniature_coco          4,000         3.8            OKS AP 0.723
+    pose_hrnet_miniature_mpii           1,200         2.5            PCKh@0.5 0.965
+    pose_resnet_miniature_mpii          2,000         2.6            PCKh@0.5 0.932
+    seg_hrnet_miniature_cityscapes      2,400         7.2            mIoU 0.774, iIoU 0.798
+    seg_refinenet_miniature_cityscapes  2,400         5.1            mIoU 0.732, iIoU 0.759
+    cls_hrnet_miniature_imagenet        1,500         3.0            Top-1 0.907
+    cls_resnet_miniature_imagenet       1,500         1.4            Top-1 0.823
 
 A minute of drawing comes first. The MPII networks start from the trained COCO ones, all but the last layer, and so need
 fewer iterations.

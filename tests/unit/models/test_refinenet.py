@@ -47,6 +47,17 @@ def test_parameter_counts(depth: int, cascade: str, expected: int) -> None:
     assert parameters(meta(depth=depth, cascade=cascade)) == expected
 
 
+def test_a_narrow_network_is_as_wide_as_it_is_told() -> None:
+    net = meta(classes=19, planes=6, widths=(20, 16, 12, 8), blocks=(1, 2, 3, 1), pools=1)
+    assert [len(layer) for layer in (net.layer1, net.layer2, net.layer3, net.layer4)] == [1, 2, 3, 1]
+    sizes = [(stage.in_channels, stage.out_channels) for stage in (
+        net.p_ims1d2_outl1_dimred, net.p_ims1d2_outl2_dimred, net.p_ims1d2_outl3_dimred, net.p_ims1d2_outl4_dimred
+    )]  # fmt: skip
+    assert sizes == [(192, 20), (96, 16), (48, 12), (24, 8)]
+    assert net(torch.empty(2, 3, 64, 96, device="meta")).shape == (2, 19, 16, 24)
+    assert net.clf_conv.in_channels == 8
+
+
 def test_the_heads_of_the_cascades_count_as_their_layers_do() -> None:
     """In 3x3 convolutions of 256 to 256 channels (589,824 weights), from the description alone."""
     with torch.device("meta"):
@@ -168,6 +179,9 @@ def test_a_coarser_block_is_enlarged_corner_to_corner() -> None:
         ({"cascade": "3-cascaded"}, "there are single, 2-cascaded, 4-cascaded, 4-cascaded-2-scale"),
         ({"classes": 0}, "both are at least 1"),
         ({"pools": 0}, "both are at least 1"),
+        ({"planes": 0}, r"planes \(0,\) was given; it takes 1 whole number of at least 1"),
+        ({"widths": (32, 24, 24)}, r"widths \(32, 24, 24\) was given; it takes 4 whole numbers"),
+        ({"blocks": (2, 2, 0, 2)}, r"blocks \(2, 2, 0, 2\) was given; it takes 4 whole numbers"),
     ],
 )
 def test_arguments_that_make_no_network(arguments: dict[str, Any], says: str) -> None:
