@@ -80,8 +80,8 @@ def _short_names(files: Sequence[str], known: Mapping[str, int]) -> dict[str, in
     found: dict[str, int] = {}
     shared: set[str] = set()
     for row, file in enumerate(files):
-        for name in {stem(file), stem(file).rpartition("/")[2]} - known.keys():
-            if found.setdefault(name, row) != row:
+        for name in {stem(file), stem(file).rpartition("/")[2]}:
+            if name not in known and found.setdefault(name, row) != row:
                 shared.add(name)
     return {name: row for name, row in found.items() if name and name not in shared}
 
