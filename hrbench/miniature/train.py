@@ -15,6 +15,8 @@ gets the same one. What the shipped weights reached on the test sets, by the ord
     seg_refinenet_miniature_cityscapes  2,400         5.1            mIoU 0.732, iIoU 0.759
     cls_hrnet_miniature_imagenet        1,500         3.0            Top-1 0.907
     cls_resnet_miniature_imagenet       1,500         1.4            Top-1 0.823
+    mask_rcnn_hrnetv2p_miniature_coco   1,500         6.5            box AP 0.673, mask AP 0.592
+    retinanet_spinenet_miniature_coco   1,500         5.3            box AP 0.534
 
 A minute of drawing comes first. The MPII networks start from the trained COCO ones, all but the last layer, and so need
 fewer iterations.

@@ -1,0 +1,110 @@
+"""Detectors learn from drawn scenes: examples, augmentation, a few iterations, and what the shipped weights reach."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from hrbench.catalog import variants
+from hrbench.datasets.coco_instances import CocoInstances
+from hrbench.miniature.detection_training import DetectionLesson, Example, example, mirror_boxes, truth
+from hrbench.miniature.draw_objects import draw
+from hrbench.miniature.object_scenes import scenes
+from hrbench.miniature.train import recipe
+from hrbench.miniature.training import WEIGHTS, build, train
+from hrbench.models import weights
+from hrbench.tasks.detection import Detection
+
+MASK_RCNN, RETINANET = "mask_rcnn_hrnetv2p_miniature_coco", "retinanet_spinenet_miniature_coco"
+
+
+@pytest.fixture(scope="module")
+def learned() -> list[Example]:
+    return [example(scene) for scene in scenes(1, 12)]
+
+
+def test_boxes_fit_the_masks_and_crowds_are_apart(learned: list[Example]) -> None:
+    for each in learned:
+        found = truth(each, 0)
+        assert len(found.boxes) == len(found.labels) == len(found.masks) == each.owners.max()
+        for (x1, y1, x2, y2), mask in zip(found.boxes.int().tolist(), found.masks, strict=True):
+            rows, columns = torch.nonzero(mask, as_tuple=True)
+            assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (x1, y1, x2, y2)
+    assert len(learned[7].crowds) == 1 and not any(len(each.crowds) for each in learned[:7])
+    assert len(learned[11].boxes) == 0  # nothing is in it
+
+
+def test_a_mirrored_example_is_mirrored_in_all_its_parts(learned: list[Example]) -> None:
+    lesson = DetectionLesson(mirrored=1.0, light=0.0)
+    once = lesson.augmented(learned[7], np.random.default_rng(0))
+    np.testing.assert_array_equal(once.image, learned[7].image[:, ::-1])
+    again = lesson.augmented(once, np.random.default_rng(0))
+    for name, value in asdict(again).items():
+        np.testing.assert_array_equal(value, getattr(learned[7], name))
+    boxes = truth(once, 0).boxes
+    rows, columns = torch.nonzero(truth(once, 0).masks[0], as_tuple=True)
+    assert boxes[0].tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert mirror_boxes(np.zeros((0, 4)), 5).shape == (0, 4)
+
+
+def test_light_changes_colours_alone(learned: list[Example]) -> None:
+    other = DetectionLesson(mirrored=0.0, light=0.3).augmented(learned[0], np.random.default_rng(1))
+    assert (other.image != learned[0].image).mean() > 0.5
+    np.testing.assert_array_equal(other.owners, learned[0].owners)
+
+
+@pytest.mark.parametrize("name", [MASK_RCNN, RETINANET])
+def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
+    variant, plan = variants()[name], replace(recipe(name), batch=4, iterations=12, warmup=2, images=4)
+    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same four scenes again and again
+    learned = plan.lesson.examples(variant, plan)
+    losses = train(build(variant, plan), variant, plan, learned)
+    assert len(losses) == 12 and losses == train(build(variant, plan), variant, plan, learned)
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+
+def test_another_kind_of_network_is_refused() -> None:
+    with pytest.raises(TypeError, match="there is no loss for a Identity"):
+        DetectionLesson().loss(torch.nn.Identity(), [(torch.zeros(3, 8, 8), truth(example(next(scenes(1, 1))), 0))])
+
+
+# --- what ships ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    draw(root / "set")
+    return root
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools on NumPy 2
+@pytest.mark.parametrize(("name", "least"), [(MASK_RCNN, {"bbox": 0.45, "segm": 0.35}), (RETINANET, {"bbox": 0.45})])
+def test_shipped_weights_reach_what_they_should(name: str, least: dict[str, float], root: Path) -> None:
+    variant, data = variants()[name], CocoInstances(root, folder="set")
+    protocol = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
+    task = Detection(variant, data, {**asdict(protocol), **variant.protocol})
+    net = build(variant, replace(recipe(name), start="")).eval()
+    weights.load(net, WEIGHTS / f"{name}.safetensors")
+    rows = []
+    for sample in data.samples(asdict(protocol)):
+        items = task.prepare(sample)
+        rows += task.finish(sample, list(zip(items, task.forward(net, items), strict=True))).value
+    for kind, figure in least.items():
+        wanted = ("image_id", "category_id", "score", "bbox" if kind == "bbox" else "segmentation")
+        with contextlib.redirect_stdout(io.StringIO()):
+            coco = COCO(str(data.target))
+            judged = COCOeval(coco, coco.loadRes([{key: row[key] for key in wanted} for row in rows]), kind)
+            judged.evaluate()
+            judged.accumulate()
+            judged.summarize()
+        assert figure <= judged.stats[0] < 0.97
+        assert (judged.stats[3:6] > 0.1).all()  # small, medium, large
