@@ -44,6 +44,14 @@ class Target:
     classes: tuple[str, ...]
     row: Mapping[str, int]
 
+    def find(self, name: str) -> int | None:
+        """The row of an image by what a file calls it, or None.
+
+        A list such as real.json has no folders: then the name of the file alone decides.
+        """
+        key = stem(name.strip())
+        return self.row.get(key, self.row.get(key.rpartition("/")[2]))
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -141,7 +149,7 @@ def read_predictions(path: Path, target: Target) -> Predictions:
         where = f"{path}, line {number}"
         if len(fields) < columns.least:
             raise InputError(f"{where}: {len(fields)} fields, but the heading has {columns.least} or more")
-        row = target.row.get(stem(fields[0].strip()))
+        row = target.find(fields[0])
         if row is None:
             raise InputError(f"{where}: image {_short(fields[0])} is not one of the {len(target.ids)} in {target.path}")
         if row in rows:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..class_lists import stem
 from ..types import InputError, Prediction, Quantity, Score, State, UsageError
 from .bootstrap import intervals
 from .class_files import Predictions, Target, read_predictions, read_truth, write_predictions
@@ -150,7 +149,8 @@ class TopK:
         chosen = None if images is None else set(_rows(images, truth).tolist())
         right, counted, given = dict.fromkeys(PLACES, 0), 0, 0
         for fields in self._plain(predictions):
-            row = truth.row[stem(fields[0].strip())]
+            row = truth.find(fields[0])
+            assert row is not None  # the CSV was read before
             given = len(fields) - 1
             valid = truth.labels[row]
             if not valid or (chosen is not None and row not in chosen):
@@ -189,7 +189,7 @@ def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
     """Rows of the images, rising. Raises InputError for one that the target does not have."""
     chosen: set[int] = set()
     for image in images:
-        row = target.row.get(stem(str(image)))
+        row = target.find(str(image))
         if row is None:
             raise InputError(f"{target.path}: image {image!r}, asked for, is not one of its {len(target.ids)}")
         chosen.add(row)

@@ -66,6 +66,12 @@ def test_images_without_a_valid_label_are_left_out(tmp_path: Path) -> None:
     assert scores["top5"].reason == "the predictions name 1 class for an image; Top-5 needs 5"
 
 
+def test_predictions_of_class_folders_are_judged_by_a_list_without_folders(tmp_path: Path) -> None:
+    truth = truth_of(tmp_path, [[1], [0]])
+    text = "image,label\nn01/ILSVRC2012_val_00000001,1\nn02/ILSVRC2012_val_00000002.JPEG,1\n"
+    assert scored(truth, text)["top1"].value == 0.5
+
+
 def test_fewer_than_five_classes_have_a_top_5(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "val" / name).mkdir(parents=True)
