@@ -354,7 +354,7 @@ def _differences(one: Entry, other: Entry) -> Iterator[str]:
         # a protocol brings its settings along, and a data set sizes and scales: their names stand there already
         kinds = (bool, str, int, float, list) if named and one.dataset == other.dataset else (bool,)
         if key not in ("name", "version") and isinstance(value, kinds) and value != other.protocol.get(key):
-            yield f"{key}-{str(value).lower()}"
+            yield f"{len(value)}-{key}" if isinstance(value, list) else f"{key}-{str(value).lower()}"
     if one.weights != other.weights:
         yield Path(one.weights or "found").stem
     if one.metrics != other.metrics:
