@@ -4,7 +4,7 @@ A recipe fixes everything that matters: the seed of the drawn images (never that
 iterations and of examples in each, the optimiser (AdamW with a linear warm-up and a cosine), and the lesson: targets,
 losses and augmentation.
 Sums of floats differ between processors, so another machine gets another network of like accuracy; the same machine
-gets the same one. What the shipped weights reached on the test sets, by the ordinary path with ground-truth boxes:
+gets the same one. What the shipped weights reached on the test sets, by the ordinary path, poses by true boxes:
 
     network                             iterations    CPU minutes    reached
     pose_hrnet_miniature_coco           5,000         9.3            OKS AP 0.877
