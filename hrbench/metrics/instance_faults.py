@@ -26,7 +26,7 @@ from .json_faults import (
     parsed,
     shown,
 )
-from .rle import FARTHEST_POINT, CodeError, checked
+from .rle import FARTHEST_POINT, LARGEST, CodeError, checked
 
 
 def explain_truth(path: Path, data: bytes, masks: bool) -> None:
@@ -81,8 +81,10 @@ def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
     for key in ("height", "width"):
         if key not in row:
             fault(f"{key!r} is missing; masks need it")
-        if not is_integer(row[key]) or not 0 < row[key] < 1 << 15:
-            fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels from 1 to 32767")
+        if not is_integer(row[key]) or row[key] < 1:
+            fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels, one or more")
+    if row["height"] * row["width"] >= LARGEST:
+        fault(f"height x width is {row['height']} x {row['width']}; masks of so many pixels cannot be read")
     return row["height"], row["width"]
 
 

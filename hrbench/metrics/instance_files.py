@@ -20,7 +20,7 @@ from .coco_columns import REFUSED, Four, Named, Whole, blocks, joined, known, ne
 from .files import reading
 from .instance_faults import explain_results, explain_truth
 from .instance_masks import Code, Counts, MaskColumns, annotated
-from .rle import Masks
+from .rle import LARGEST, Masks
 
 MASK_BLOCK = 1 << 19  # bytes of text decoded at a time
 _NONE = np.zeros(0)
@@ -142,7 +142,7 @@ def _boxes(path: Path, truth: _BoxTruth) -> Target:
 def _masks(path: Path, truth: _MaskTruth) -> Target:
     images, categories, names, truths = _objects(truth)
     size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
-    need(not np.any((size < 1) | (size >= 1 << 15)))
+    need(not np.any((size < 1) | (size > LARGEST)) and not np.any(size.prod(axis=1) >= LARGEST))
     masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
     return Target(path, images, categories, names, truths, masks, size)
 

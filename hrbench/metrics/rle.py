@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-LONGEST = 6  # characters of one number: 30 bits hold the pixels of any image
+LARGEST = 1 << 29  # pixels of an image: the codec reads numbers of no more than 30 bits and a sign right
+LONGEST = 6  # characters of one number
 FARTHEST_POINT = 1e5  # px; the codec walks along the sides of polygons pixel by pixel, and would never come back
 
 
