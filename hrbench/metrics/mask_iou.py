@@ -6,8 +6,6 @@ anything: for most pairs the areas and surrounding boxes alone show that they ca
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from pycocotools import mask as codec
 
@@ -15,28 +13,39 @@ from .coco import Similarity, Truths
 from .rle import Masks
 
 CHUNK = 1 << 14  # pairs or masks at a time
+GROUPS = 512  # images and categories at a time
 
 
 def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
     """The similarity of detections (N) and truths (G); 0 for pairs that are known to lie below `lowest`.
 
-    Of a crowd it is the part of the detection that lies in the crowd. Pairs must come by image and category.
+    Of a crowd it is the part of the detection that lies in the crowd. Pairs must come by image and category, these
+    rising, and in them by detection.
     """
     group, slot, order, starts = _groups(truths.image, truths.category)
+    crowd = truths.crowd[order].astype(np.uint8)
 
     def similarity(detection: np.ndarray, which: np.ndarray) -> np.ndarray:
         result = np.zeros(len(detection))
         some = np.flatnonzero(_may_reach(truths, truth, found, which, detection, lowest))
         i, j = detection[some], which[some]
         here = group[j]
-        cuts = [0, *(np.flatnonzero(np.diff(here)) + 1).tolist(), len(some)] if len(some) else [0]
-        for start, end in pairwise(cuts):
-            columns = order[starts[here[start]] : starts[here[start] + 1]]
-            turn = np.diff(i[start:end], prepend=-1) != 0
-            rows = i[start:end][turn]
-            crowd = truths.crowd[columns].astype(np.uint8).tolist()
-            table = np.asarray(codec.iou(found.codes(rows), truth.codes(columns), crowd))
-            result[some[start:end]] = table[np.cumsum(turn) - 1, slot[j[start:end]]]
+        cuts = np.append(np.flatnonzero(np.diff(here, prepend=-1)), len(some))  # of the groups, among the pairs
+        turn = np.diff(i, prepend=-1) != 0
+        rows, row = i[turn], np.cumsum(turn) - 1
+        for first in range(0, len(cuts) - 1, GROUPS):
+            mine = cuts[first : first + GROUPS + 1]
+            begin, end = row[mine[:-1]], row[mine[1:] - 1] + 1  # of each group's detections, among `rows`
+            left, right = starts[here[mine[:-1]]], starts[here[mine[:-1]] + 1]  # of its truths, among `order`
+            d = found.codes(rows[begin[0] : end[-1]])
+            g, crowds = truth.codes(order[left[0] : right[-1]]), crowd[left[0] : right[-1]].tolist()
+            bounds = np.stack((begin - begin[0], end - begin[0], left - left[0], right - left[0]), 1).tolist()
+            tables = [np.ravel(codec.iou(d[a:b], g[c:e], crowds[c:e])) for a, b, c, e in bounds]
+            # a table has a row for each detection of its group and a column for each truth
+            many, size = np.diff(mine), (end - begin) * (right - left)
+            pairs = slice(mine[0], mine[-1])
+            within = (row[pairs] - np.repeat(begin, many)) * np.repeat(right - left, many) + slot[j[pairs]]
+            result[some[pairs]] = np.concatenate(tables)[within + np.repeat(np.cumsum(size) - size, many)]
         return result
 
     return similarity
