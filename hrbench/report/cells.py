@@ -152,7 +152,10 @@ def _doubt(cost: Cost) -> str:
 
 
 def _no_score(result: Result, column: ColumnLayout) -> Found:
-    reason = _why_empty(result) or f"not measured: no {column.label or column.name} among this result's scores"
+    reason = _why_empty(result)
+    if not reason and column.metric and column.metric not in result.entry.metrics:
+        reason = f"not judged by {column.metric}"  # one footnote for all of a metric's columns
+    reason = reason or f"not measured: no {column.label or column.name} among this result's scores"
     return Found(None, None, reason=reason, conditions=score_conditions(result, column.metric))
 
 
