@@ -240,6 +240,7 @@ def _dataset(row: DatasetRow, data: Path) -> str:
         "use": row.use,
         "args": _short(row.args) or "none",
         "metrics": ", ".join(row.metrics),
+        "protocols": "\n".join(f"{name}: {_flat(settings)}" for name, settings in row.protocols.items()),
         "from": row.home,
         "to fetch it": f"hrbench fetch data {row.name}" if row.downloads else "",
         "here": "\n".join(missing(row, data)) or "yes",

@@ -33,8 +33,8 @@ class ImageFolders:
 
     root: the folder of --data, `folder` in it. labels: a list below `folder`; "" to find out: folders by class where
     there are any, else one of the lists above. classes: "imagenet" (its 1,000 synsets), names in the order of the
-    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: how many images
-    there should be. home: where the data are from, in words.
+    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: a folder of one's
+    own in place of `split`. count: how many images there should be. home: where the data are from, in words.
     """
 
     task = "classification"
@@ -46,12 +46,13 @@ class ImageFolders:
         split: str = "val",
         labels: str = "",
         classes: str | int | Sequence[str] | None = None,
-        images: int | None = None,
+        images: str = "",
+        count: int | None = None,
         home: str = OWN,
     ) -> None:
         self.folder = Path(root) / folder
-        self.images = self.folder / split
-        self.split, self.labels, self.count, self.home = split, labels, images, home
+        self.images = self.folder / (images or split)
+        self.split, self.labels, self.count, self.home = split, labels, count, home
         self.classes = _checked(classes)
 
     @cached_property

@@ -34,7 +34,7 @@ def classes(tmp_path: Path) -> Path:
 
 
 def test_class_folders(classes: Path) -> None:
-    dataset = ImageFolders(classes, images=3)
+    dataset = ImageFolders(classes, count=3)
     assert dataset.missing({}) == [] and dataset.notes({}) == [] and dataset.target == dataset.images
     samples = dataset.samples({})
     assert [(sample.id, sample.group) for sample in samples] == [
@@ -59,11 +59,11 @@ def test_a_class_folder_too_many_is_one_line(classes: Path) -> None:
 
 
 def test_missing_classes_and_images_are_told(classes: Path) -> None:
-    gaps = ImageFolders(classes, classes=["n01", "n02", "n03"], images=5, home="get it there").missing({})
+    gaps = ImageFolders(classes, classes=["n01", "n02", "n03"], count=5, home="get it there").missing({})
     assert len(gaps) == 2
     assert gaps[0].startswith("1 of 3 class folders are missing from ") and gaps[0].endswith("n03; get it there")
     assert gaps[1].startswith("2 of 5 images are missing from ")
-    assert "1 more than the set has" in ImageFolders(classes, images=2).notes({})[0]
+    assert "1 more than the set has" in ImageFolders(classes, count=2).notes({})[0]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -165,3 +165,10 @@ def test_imagenets_classes() -> None:
     assert len(synsets) == len(set(titles)) == 1000 and synsets == sorted(set(synsets))
     assert (synsets[0], titles[0], synsets[207], titles[207]) == ("n01440764", "tench", "n02099601", "golden retriever")
     assert (synsets[999], titles[999]) == ("n15075141", "toilet tissue")
+
+
+def test_a_folder_of_ones_own_stands_in_place_of_the_split(classes):
+    own = ImageFolders(classes.parent / "elsewhere", images=str(classes / "imagenet" / "val"))
+    assert own.missing({}) == [] and [sample.id for sample in own.samples({})] == [
+        sample.id for sample in ImageFolders(classes).samples({})
+    ]
