@@ -78,18 +78,19 @@ def _sampled(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
     right, bottom = (min(int(np.ceil(v)) + 1, side) for v, side in zip(box[2:], (width, height), strict=True))
     if right <= left or bottom <= top:
         return
-    corners = torch.from_numpy(np.asarray(box, np.float32))
-    xs = _within(torch.arange(left, right), corners[0], corners[2])
-    ys = _within(torch.arange(top, bottom), corners[1], corners[3])
-    grid = torch.stack([xs[None].expand(len(ys), -1), ys[:, None].expand(-1, len(xs))], dim=-1)
-    values = F.grid_sample(torch.from_numpy(mask)[None, None], grid[None], align_corners=False)[0, 0]
+    x1, y1, x2, y2 = np.asarray(box, np.float32)
+    grid = np.empty((1, bottom - top, right - left, 2), np.float32)
+    grid[..., 0] = _within(left, right, x1, x2)
+    grid[..., 1] = _within(top, bottom, y1, y2)[:, None]
+    values = F.grid_sample(torch.from_numpy(mask)[None, None], torch.from_numpy(grid), align_corners=False)[0, 0]
     canvas[top:bottom, left:right] = (values >= 0.5).numpy()
 
 
-def _within(pixels: Any, start: Any, end: Any) -> Any:
-    """Centres of pixels as places in a mask: -1 where it starts, 1 where it ends."""
-    places = (pixels.float() + 0.5 - start) / (end - start) * 2 - 1
-    places[places.isinf()] = 0  # of a box without a width; mmdetection reads the mask's middle for it
+def _within(first: int, end: int, x1: np.float32, x2: np.float32) -> np.ndarray:
+    """Centres of the pixels from `first` to before `end` as places in a mask from x1 to x2: -1 there, 1 here."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = (np.arange(first, end, dtype=np.float32) + np.float32(0.5) - x1) / (x2 - x1) * 2 - 1
+    places[np.isinf(places)] = 0  # of a box without a width; mmdetection reads the mask's middle for it
     return places
 
 
@@ -111,10 +112,16 @@ def _bordered(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
 
 def _bordered_by_torch(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
     import torch
-    from torchvision.models.detection.roi_heads import paste_masks_in_image
+    import torch.nn.functional as F
 
-    into = paste_masks_in_image(torch.from_numpy(mask)[None, None], torch.from_numpy(box)[None], canvas.shape)
-    canvas[:] = (into[0, 0] > 0.5).numpy()
+    grow = np.float32((len(mask) + 2.0) / len(mask))
+    halves = (box[2:] - box[:2]) * np.float32(0.5) * grow
+    centre = (box[2:] + box[:2]) * np.float32(0.5)
+    left, top, right, bottom = (int(v) for v in (*(centre - halves), *(centre + halves)))
+    width, height = _size(left, top, right, bottom)
+    padded = torch.from_numpy(np.pad(mask, 1))[None, None]
+    values = F.interpolate(padded, size=(height, width), mode="bilinear", align_corners=False)[0, 0]
+    _laid(canvas, (values > 0.5).numpy(), left, top)
 
 
 def _size(left: int, top: int, right: int, bottom: int) -> tuple[int, int]:
