@@ -1,4 +1,4 @@
-"""COCO matching: which detection finds which annotated object, for any similarity (OKS now, box or mask IoU later).
+"""COCO matching: which detection finds which annotated object, for any similarity (OKS, IoU of boxes or masks).
 
 Synopsis:
 
