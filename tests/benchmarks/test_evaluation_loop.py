@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 
@@ -10,12 +11,15 @@ import pytest
 import torch
 
 import hrbench
-from hrbench import pipeline, runner
+from hrbench import catalog, pipeline, runner
 from hrbench.cost import latency
 from hrbench.datasets.coco import CocoKeypoints
+from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.evaluate import Settings
+from hrbench.miniature import draw_objects
 from hrbench.store import RunFolder
 from hrbench.tasks import pose_geometry as geometry
+from hrbench.tasks.detection import Detection
 from hrbench.tasks.pose import Pose
 
 BOXES = {"boxes": "person_detection_results/detections_person.json"}
@@ -24,8 +28,6 @@ BOXES = {"boxes": "person_detection_results/detections_person.json"}
 @pytest.fixture(scope="module")
 def real(realdata):
     """The pose task of W32 at 256x192 and the real images that have detector boxes."""
-    from hrbench import catalog
-
     data = CocoKeypoints(realdata)
     task = Pose(catalog.variants()["pose_hrnet_w32_coco_256x192"], data, BOXES)
     return task, [sample for sample in data.samples(BOXES) if sample.content]
@@ -86,6 +88,41 @@ def test_the_loop_keeps_nine_tenths_of_a_bare_loop(benchmark, real):
     benchmark.extra_info["ratios"] = ratios
     benchmark.pedantic(loop, rounds=1)
     assert statistics.median(ratios) >= 0.9
+
+
+def test_the_loop_keeps_nine_tenths_of_a_bare_loop_of_a_miniature_detector(benchmark, tmp_path):
+    """Boxes and masks: reading, pasting and run lengths beside a network that takes hundredths of a second."""
+    draw_objects.draw(tmp_path / "set")
+    name = "mask_rcnn_hrnetv2p_miniature_coco"
+    variant, data = catalog.variants()[name], CocoInstances(tmp_path, folder="set")
+    named = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
+    protocol = {**dataclasses.asdict(named), **variant.protocol}
+    task = Detection(variant, data, protocol)
+    samples = list(data.samples(protocol))
+    net = hrbench.build(name, weights="shipped")
+    items = [item for sample in samples for item in task.prepare(sample)]
+    batches = [items[i : i + 16] for i in range(0, len(items), 16)]
+
+    def bare() -> None:
+        for batch in batches:
+            task.forward(net, batch)
+
+    def loop() -> None:
+        assert sum(1 for _ in pipeline.predict(task, net, samples, batch=16)) == len(samples)
+
+    task.forward(net, batches[0])
+    ours, peer = [], []
+    for _ in range(5):
+        started = time.perf_counter()
+        bare()
+        middle = time.perf_counter()
+        loop()
+        peer.append(middle - started)
+        ours.append(time.perf_counter() - middle)
+    # A pass takes a second or two: the best of each, since what else the machine does would decide the others.
+    benchmark.extra_info["ratio"] = min(peer) / min(ours)
+    benchmark.pedantic(loop, rounds=1)
+    assert min(peer) / min(ours) >= 0.9
 
 
 def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, tmp_path, monkeypatch):
