@@ -162,3 +162,23 @@ def test_what_does_not_fit_is_refused() -> None:
         mask_rcnn(Pyramid(), classes=0)
     with pytest.raises(UsageError, match="no images"):
         faster_rcnn(Pyramid())([])
+
+
+def test_small_detectors_are_small_where_they_are_told() -> None:
+    net = mask_rcnn(Pyramid(), 3, anchor_scale=2.0, proposals=7, finest=10, hidden=16, mask_hidden=5).eval()
+    assert net.roi_head.bbox_head.fc_cls.in_features == 16
+    assert {each.conv.out_channels for each in net.roi_head.mask_head.convs} == {5}
+    features = net.backbone(torch.randn(2, 3, 64, 64))
+    (square,) = (net.anchors(features)[1][1:2],)  # of the second level, with a side of two strides of 8
+    assert (square[0, 2:] - square[0, :2]).tolist() == [16.0, 16.0]
+    with torch.inference_mode():
+        assert all(0 < len(each) <= 7 for each in net.propose(features, [(64, 64)] * 2))
+    regular = mask_rcnn(Pyramid(), 3, anchor_scale=2.0, proposals=7, hidden=16, mask_hidden=5)
+    assert (net.roi_head.finest, regular.roi_head.finest) == (10, 56)
+
+
+@pytest.mark.parametrize("wrong", [{"proposals": 0}, {"hidden": 0}, {"anchor_scale": -1.0}, {"finest": 0.0}])
+def test_sizes_that_make_no_detector_are_refused(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(UsageError, match=f"faster_rcnn: {name} .* was given; it is above 0"):
+        faster_rcnn(Pyramid(), **wrong)

@@ -127,3 +127,15 @@ def test_values_that_make_no_network(given: dict[str, Any]) -> None:
 def test_a_backbone_without_levels() -> None:
     with pytest.raises(UsageError, match="Conv2d"):
         retinanet(nn.Conv2d(3, 3, 1))
+
+
+def test_a_divisor_fills_small_images_up_less(fill: Any) -> None:
+    seen: list[torch.Size] = []
+    for divisor in (None, 32):
+        made = fill.fill(retinanet(Pyramid(), convs=1, width=4, classes=CLASSES, divisor=divisor))
+        made.backbone.register_forward_pre_hook(lambda module, given: seen.append(given[0].shape))
+        with torch.inference_mode():
+            made(images((160, 150)))
+    assert [tuple(shape) for shape in seen] == [(1, 3, 256, 256), (1, 3, 160, 160)]
+    with pytest.raises(UsageError, match="divisor 0 were given"):
+        retinanet(Pyramid(), divisor=0)

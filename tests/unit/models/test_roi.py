@@ -25,6 +25,7 @@ def test_levels_change_at_112_224_448() -> None:
     assert level_of(boxes, 4, "mmdet3").tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert level_of(boxes, 4, "mmdet1").tolist() == [0, 1, 1, 2, 2, 3, 3, 3]
     assert level_of(boxes, 2, "mmdet3").tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
+    assert level_of(boxes / 4, 4, "mmdet3", 14).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def bilinear(plane: np.ndarray, y: float, x: float) -> float:
