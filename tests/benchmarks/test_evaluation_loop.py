@@ -19,8 +19,10 @@ from hrbench.evaluate import Settings
 from hrbench.miniature import draw_objects
 from hrbench.store import RunFolder
 from hrbench.tasks import pose_geometry as geometry
+from hrbench.tasks.classification import Classification
 from hrbench.tasks.detection import Detection
 from hrbench.tasks.pose import Pose
+from hrbench.tasks.segmentation import Segmentation
 
 BOXES = {"boxes": "person_detection_results/detections_person.json"}
 
@@ -143,7 +145,8 @@ def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, t
 
         return call
 
-    monkeypatch.setattr(Pose, "forward", timed(Pose.forward))
+    for task in (Pose, Segmentation, Detection, Classification):
+        monkeypatch.setattr(task, "forward", timed(task.forward))
     monkeypatch.setattr(latency, "measure_latency", timed(latency.measure_latency))
     torch.zeros(1)
 
