@@ -1,0 +1,133 @@
+"""The shipped suites in their own tables: published figures beside the networks they are of, and no difference formed
+from figures that were made otherwise, by made-up scores of every entry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hrbench.known import known
+from hrbench.report.grid import Table
+from hrbench.report.layout import Layout, read_layout
+from hrbench.report.published import read_published
+from hrbench.report.table import build_tables
+from hrbench.suite import load_suite
+from hrbench.types import Entry, Quantity, Result, Score
+
+IMAGES = {
+    "cityscapes-val": 500, "pascal-context-59": 5105, "pascal-context-60": 5105, "lip-val": 10000, "ade20k-val": 2000,
+    "coco-stuff-10k": 1000, "coco-stuff-164k-val2017": 5000, "voc2012-val": 1449, "nyudv2-40": 654, "sunrgbd-37": 5050,
+    "coco-val2017": 5000, "coco-keypoints-val2017": 5000, "imagenet-val": 50000, "imagenet-real": 50000,
+    "inaturalist-2017-val": 95986, "mpii-val": 2958,
+}  # fmt: skip
+
+
+def measured(entry: Entry, layout: Layout) -> Result:
+    """A result of the entry in which every number a table asks for is one half."""
+    assert entry.dataset is not None
+    names = sorted({column.name for table in layout.tables for column in table.columns if column.source == "score"})
+    scores = [
+        Score(metric, Quantity(name, name, "fraction", "higher", ""), 0.5) for metric in entry.metrics for name in names
+    ]
+    data = {"images": IMAGES.get(entry.dataset.name)}
+    return Result(entry.name, entry, "done", scores=tuple(scores), provenance={"dataset": data})
+
+
+def tables_of(suite: str, dataset: str = "", **settings: Any) -> dict[str, Table]:
+    """Name -> table, of a shipped suite with settings of its protocols changed, or evaluated on another data set."""
+    read = load_suite(suite, known())
+    layout, results = read_layout(read.table), []
+    for entry in read.entries:
+        if entry.dataset is not None:
+            other = known().datasets[dataset] if dataset else entry.dataset
+            changed = replace(entry, dataset=other, protocol={**entry.protocol, **settings})
+            results.append(measured(changed, layout))
+    return {table.name: table for table in build_tables(results, layout, read_published(layout))}
+
+
+def cells(table: Table, name: str, part: str, group: str = "") -> list[str]:
+    """Texts of one column, a row after the other."""
+    places = [
+        i
+        for i, column in enumerate(table.columns)
+        if (column.key.partition(".")[0], column.part) == (name, part) and column.group == group
+    ]
+    assert places, f"{table.name} has no column {name} {part}"
+    return [row.cells[places[0]].text for row in table.rows]
+
+
+def differences(table: Table) -> list[str]:
+    """All texts of columns of differences that are numbers."""
+    places = [i for i, column in enumerate(table.columns) if column.part == "difference"]
+    return [row.cells[i].text for row in table.rows for i in places if any(c.isdigit() for c in row.cells[i].text)]
+
+
+@pytest.mark.parametrize("suite", ["segmentation", "detection", "classification"])
+def test_every_row_stands_beside_its_published_figure(suite: str):
+    main = {"segmentation": ("mIoU", ""), "detection": ("AP", "Box"), "classification": ("top1", "")}[suite]
+    found = 0
+    for table in tables_of(suite).values():
+        keys = {(column.key.partition(".")[0], column.part, column.group) for column in table.columns}
+        if (main[0], "published", main[1]) in keys:
+            texts = cells(table, main[0], "published", main[1])
+            assert all(texts), f"{table.name}: {texts}"
+            assert len(differences(table)) >= len(texts), table.name
+            found += len(texts)
+    assert found > 15
+
+
+def test_figures_of_the_paper_beside_those_that_a_readme_leaves_out():
+    tables = tables_of("segmentation")
+    assert cells(tables["segmentation-lip"], "pixel_acc", "published")[-1] == "88.2"
+    assert cells(tables["segmentation-lip"], "mean_acc", "published")[-1] == "67.8"
+    tables = tables_of("spinenet")
+    assert cells(tables["spinenet-mask-rcnn"], "AP", "published", "Box")[-1] == "52.2"
+    assert cells(tables["spinenet-mask-rcnn"], "AP", "published", "Mask")[-1] == "46.1"
+    ablation = tables_of("ablations")["ablation-spinenet"]
+    assert cells(ablation, "AP", "published")[:4] == ["37.8", "39.6", "40.7", "40.8"]
+
+
+def test_the_suites_name_every_network_of_the_tables():
+    fcos = tables_of("detection")["detection-fcos"]
+    assert [row.cells[0].text for row in fcos.rows][:2] == ["FCOS, ResNet-50-FPN", "FCOS, ResNet-101-FPN"]
+
+
+@pytest.mark.parametrize("changes", [{"flip": True}, {"scales": [1.0]}, {"scales": [0.5, 1.0]}])
+def test_refinenets_papers_figures_are_of_several_scales(changes: dict[str, Any]):
+    several = {"refinenet-nyudv2", "refinenet-sun-rgbd", "refinenet-pascal-context", "refinenet-ade20k"}
+    made, other = tables_of("refinenet"), tables_of("refinenet", **changes)
+    assert all(differences(made[name]) for name in several)
+    assert {name for name, table in other.items() if differences(table)} <= {"refinenet-voc"}
+    assert bool(differences(other["refinenet-voc"])) == (changes == {"scales": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("suite", "other", "table"),
+    [
+        ("segmentation", "coco-stuff-164k-val2017", "segmentation-coco-stuff-single"),
+        ("segmentation", "coco-stuff-164k-val2017", "segmentation-coco-stuff-multi"),
+        ("classification", "imagenet-real", "classification-imagenet"),
+    ],
+)
+def test_another_data_set_has_no_difference(suite: str, other: str, table: str):
+    made = tables_of(suite, other)
+    assert table not in made or not differences(made[table])
+
+
+@pytest.mark.parametrize(
+    "table", ["pascal-context-59", "pascal-context-60", "lip", "ade20k-single", "coco-stuff-single"]
+)
+def test_another_protocol_has_no_difference(table: str):
+    """The plain protocol, also where its scales and flip are the published ones."""
+    made = tables_of("segmentation", name="plain", size="own", windows="none")[f"segmentation-{table}"]
+    assert not differences(made)
+
+
+@pytest.mark.parametrize("suite", ["segmentation", "refinenet", "detection", "spinenet", "ablations", "classification"])
+def test_fewer_images_have_no_difference(suite: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(f"{__name__}.IMAGES", dict.fromkeys(IMAGES, 7))
+    for table in tables_of(suite).values():
+        # the server's images are all there are
+        assert not differences(table) or table.name == "refinenet-cityscapes", table.name
