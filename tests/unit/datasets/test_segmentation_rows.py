@@ -192,3 +192,12 @@ def test_what_voc_s_server_takes(tmp_path: Path):
     with Image.open(file) as picture:
         colours = picture.getpalette()
     assert colours is not None and tuple(colours[15 * 3 : 16 * 3]) == (192, 128, 128)  # VOC's person
+
+
+def test_towns_of_the_miniature_are_those_drawn() -> None:
+    from hrbench.miniature.draw_streets import IMAGES
+    from hrbench.miniature.streets import TOWNS
+
+    assert catalog.datasets()["miniature-cityscapes"].args["cities"] == {
+        town.name: IMAGES // len(TOWNS) for town in TOWNS
+    }
