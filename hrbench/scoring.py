@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,15 +38,25 @@ def score(
     such as sigmas. verify: compare with the oracle as well. Raises UsageError, InputError naming the first
     offender of a file, MissingError, EntryError where the oracle disagrees.
     """
-    try:
-        judge: Metric = resolve("hrbench.metrics", metric)(**(options or {}))
-    except TypeError as error:
-        raise UsageError(f"{metric} does not take these options: {error}") from None
+    judge = _made(metric, options or {})
     target = judge.read_target(Path(ground_truth))
     state = judge.measure(judge.read_predictions(Path(predictions), target), target)
     scores = judge.summarise(state, resamples=resamples, seed=seed)
     said = verdict(scores, judge.verify(Path(ground_truth), Path(predictions)), judge) if verify else ""
     return Judged(scores, state, said)
+
+
+def _made(metric: str, options: Mapping[str, Any]) -> Metric:
+    make = resolve("hrbench.metrics", metric)
+    takes = inspect.signature(make).parameters
+    named = [name for name, one in takes.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    strange = [name for name in options if name not in named]
+    if strange and not any(one.kind is one.VAR_KEYWORD for one in takes.values()):
+        raise UsageError(f"{metric} does not take {', '.join(strange)}; it takes {', '.join(named) or 'no options'}")
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise UsageError(f"{metric} does not take these options: {error}") from None
 
 
 def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:

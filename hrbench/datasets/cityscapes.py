@@ -139,6 +139,7 @@ class Cityscapes:
             "names": list(self.scheme.names),
             "ids": list(self.scheme.ids),
             "files": [name + LABELS for name in self.names],
+            "label_suffix": LABELS,
             "ignore": [label for label in IDS if label not in self.scheme.ids],
             "interval": self.interval,
         }

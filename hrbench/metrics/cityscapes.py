@@ -29,7 +29,7 @@ from .cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
 from .cityscapes_labels import CLASSES, VOID
 from .cityscapes_scores import QUANTITIES, sums
 from .label_files import read_labels
-from .label_folders import Kind, LabelFolder, Values, by_prefix, in_order, png_files, told, written
+from .label_folders import Kind, LabelFolder, Values, by_prefix, in_order, no_strangers, png_files, told, written
 from .label_states import arrays_of, group_numbers, matrices, merged, state_of
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
@@ -51,7 +51,8 @@ class Cityscapes:
     ids: the label id of each class of a network's output; the 19 evaluated ones unless said otherwise. labels: what
     predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out. interval: what the bootstrap
     draws again: every "image", or "group" for whole cities. files: label files of the ground truth, relative to it;
-    None for all. names, ignore: taken as other metrics of a data set take them; the evaluation decides by itself.
+    None for all. names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides
+    by itself.
     """
 
     name = FORM.metric
@@ -68,6 +69,7 @@ class Cityscapes:
         interval: Literal["image", "group"] = "image",
         files: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
+        label_suffix: str = LABEL_SUFFIX,
         ignore: Sequence[int] | None = None,
     ) -> None:
         if labels not in ("auto", *WORDS.values()):
@@ -96,10 +98,12 @@ class Cityscapes:
     def read_predictions(self, path: Path, target: Scenes) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where two files are of one image, or nothing tells what the numbers are.
+        Raises MissingError, InputError where two files are of one image or one is of none, or nothing tells what the
+        numbers are.
         """
         files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
         found = by_prefix(files, {name: name.rpartition("/")[2] for name in target.labels})
+        no_strangers(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
         indices = frozenset((*range(len(self.ids)), VOID))
         values: dict[Kind, Values] = {
             # of what is not evaluated, only "unlabeled" is predicted in earnest
@@ -192,6 +196,12 @@ class Cityscapes:
 
 def _instances_of(labels: Path) -> Path:
     return labels.with_name(labels.name.removesuffix(LABEL_SUFFIX) + INSTANCE_SUFFIX)
+
+
+def _label_file(folder: Path, prediction: Path) -> Path:
+    """Where below the ground truth's folder the labels of a prediction are, by how its name begins."""
+    city, *scene = prediction.stem.split("_")[:3]
+    return folder / city / ("_".join((city, *scene)) + LABEL_SUFFIX)
 
 
 def _complete(names: Sequence[str], predictions: LabelFolder, target: Scenes) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -181,7 +182,13 @@ class _Columns:
         names = [name.strip().lower() for name in heading]
         if names[:2] == ["id", "predicted"]:
             return _Columns((1,), None, together=True)
-        numbered = [names.index(f"label_{k}") for k in range(1, len(names) + 1) if f"label_{k}" in names]
+        there = sorted(int(name[6:]) for name in names if re.fullmatch(r"label_[1-9]\d{0,3}", name))
+        numbered = [names.index(f"label_{k}") for k in there]
+        absent = [k for k in range(1, max(there, default=0)) if k not in there]
+        if absent:  # without the best class the second best would be taken for it
+            raise InputError(
+                f"{path}: its heading has label_{there[-1]} and no label_{absent[0]}: {_short(','.join(heading))}"
+            )
         labels = numbered or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         if not labels or names[0] not in _FIRST:
             raise InputError(

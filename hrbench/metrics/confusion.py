@@ -29,7 +29,7 @@ from ..types import InputError, MissingError, Prediction, Quantity, Score, State
 from .bootstrap import intervals
 from .label_classes import IGNORED, NOTHING, classes_of
 from .label_files import read_labels
-from .label_folders import KINDS, Kind, LabelFolder, Values, by_path, in_order, png_files, told, written
+from .label_folders import KINDS, Kind, LabelFolder, Values, by_path, in_order, no_strangers, png_files, told, written
 from .label_runs import histogram, runs
 from .label_states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, state_of
 
@@ -68,7 +68,7 @@ MEANS = (
 
 @dataclass(frozen=True)
 class Maps:
-    """Ground truth. labels: image id, the label file's path without its ending, -> that file, in official order."""
+    """Ground truth. labels: image id, the label file's path without `label_suffix`, -> that file, in official order."""
 
     path: Path
     labels: dict[str, Path]
@@ -82,6 +82,7 @@ class MeanIoU:
     class they count as. ignore: labels that are not judged. files: label files relative to the ground truth's folder,
     None for all PNGs in and below it. labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth
     does, or "auto" to find out. interval: what the bootstrap draws again: every "image", or each "group" (folder).
+    label_suffix: what the names of label files have behind the image's (Cityscapes: _gtFine_labelIds.png).
     """
 
     name = FORM.metric
@@ -100,13 +101,15 @@ class MeanIoU:
         mapping: Mapping[Any, int] | None = None,
         labels: Literal["auto", "ids", "indices"] = "auto",
         interval: Literal["image", "group"] = "image",
+        label_suffix: str = ".png",
     ) -> None:
         if labels not in ("auto", *WORDS.values()):
             raise UsageError(f"labels {labels!r}: say ids, indices or auto")
         if interval not in ("image", "group"):
             raise UsageError(f"interval {interval!r}: say image or group")
         self.classes = classes_of(names, ids, classes, mapping, ignore)
-        self.files, self.labels, self.interval = files, labels, interval
+        self.files, self.labels, self.interval, self.label_suffix = files, labels, interval, label_suffix
+        self._below: dict[Path, frozenset[str]] = {}
         parts = [
             Quantity(f"IoU/{name}", name, "fraction", "higher", f"IoU of {name}; n is images.")
             for name in self.classes.names
@@ -123,15 +126,21 @@ class MeanIoU:
         absent = next((file for file in found if not file.is_file()), None)
         if absent is not None:
             raise MissingError(f"{absent}: there is no such file; it should be a label map of the ground truth")
-        return Maps(path, {file.relative_to(path).with_suffix("").as_posix(): file for file in found})
+        return Maps(path, {self._called(file.relative_to(path)): file for file in found})
+
+    def _called(self, file: Path) -> str:
+        name = file.as_posix()
+        return name.removesuffix(self.label_suffix) if name.endswith(self.label_suffix) else str(file.with_suffix(""))
 
     def read_predictions(self, path: Path, target: Maps) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where names are ambiguous, or nothing tells what the numbers are.
+        Raises MissingError, InputError where names are ambiguous or of no image, or nothing tells what the numbers are.
         """
         path = Path(path)
-        found = by_path(path, png_files(path, "predicted label maps as PNGs"), target.labels)
+        files = png_files(path, "predicted label maps as PNGs")
+        found = by_path(path, files, target.labels)
+        no_strangers(files, found, target.path, lambda file: file.stem in self._names_below(target.path))
         values: dict[Kind, Values] = {}
         for kind in KINDS:
             classes = self.classes.guesses(kind)
@@ -143,6 +152,13 @@ class MeanIoU:
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """A folder of class-index PNGs named by the samples; see `label_folders.written`."""
         written(predictions, Path(path), None, len(self.classes), "indices")
+
+    def _names_below(self, folder: Path) -> frozenset[str]:
+        """What images may be called of which there are labels, judged or not; looked for when it is first asked."""
+        if folder not in self._below:
+            files = png_files(folder, "label maps as PNGs") if self.files is not None else []
+            self._below[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
+        return self._below[folder]
 
     def measure(self, predictions: LabelFolder, target: Maps, images: Sequence[int | str] | None = None) -> State:
         """Counts of all images, or of those named. A few are read at a time.

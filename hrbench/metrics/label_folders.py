@@ -105,6 +105,18 @@ def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str
     return found
 
 
+def no_strangers(files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]) -> None:
+    """Raises InputError naming the first file that is a prediction of no image below `truth`, judged or not.
+
+    found: files of images that are judged. known: whether another file is of an image that is not.
+    """
+    taken = set(found.values())
+    for file in files:
+        if file not in taken and not known(file):
+            some = f", such as {min(found)}" if found else ""
+            raise InputError(f"{file}: is no prediction of an image of {truth}{some}; take it out or mend its name")
+
+
 def told(
     path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
 ) -> Kind:

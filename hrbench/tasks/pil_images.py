@@ -42,7 +42,8 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
     except Exception as error:  # a damaged file: Pillow's readers raise whatever they stumble over
-        what = " ".join(str(error).split()).replace(str(path), "it") or type(error).__name__
+        what = " ".join(str(error).split()) or type(error).__name__
+        what = "it is empty" if not path.stat().st_size else "it is no image" if "cannot identify" in what else what
         raise InputError(f"image {path} cannot be read whole ({what}): fetch it again") from None
     if size is not None and (pixels.shape[1], pixels.shape[0]) != tuple(size):
         raise InputError(

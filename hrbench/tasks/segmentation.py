@@ -81,7 +81,7 @@ class Segmentation:
             if segmenter.dtype == torch.float64:
                 images = [image.astype(np.float64) for image in images]
             return [
-                class_map(self._fitted(scores, item.content))
+                class_map(self._fitted(scores, item.content), item.sample)
                 for item, scores in zip(items, image_scores(segmenter, images), strict=True)
             ]
 

@@ -159,10 +159,11 @@ def _opencv_bicubic(scores: Tensor, size: Size) -> Tensor:
     return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
 
 
-def class_map(scores: Tensor) -> np.ndarray:
+def class_map(scores: Tensor, image: int | str) -> np.ndarray:
     """The class of the highest score of each pixel, the first of equals: (H, W) uint8, uint16 of over 255 classes.
 
-    scores: (C, H, W). One class after the other, which on a processor takes a third of the time of argmax.
+    scores: (C, H, W). One class after the other, which on a processor takes a third of the time of argmax. Raises
+    EntryError naming the image where a pixel's highest score is not finite: it would be of class 0 without a word.
     """
     import torch
 
@@ -171,4 +172,6 @@ def class_map(scores: Tensor) -> np.ndarray:
     for number in range(1, len(scores)):
         index.masked_fill_(scores[number] > best, number)
         torch.maximum(best, scores[number], out=best)
+    if not bool(best.isfinite().all()):  # NaN is the maximum of itself and anything
+        raise EntryError(f"image {image}: a class score is not finite; does the network diverge?")
     return index.cpu().numpy().astype(np.uint8 if len(scores) <= 255 else np.uint16)

@@ -261,6 +261,20 @@ def test_two_predictions_of_an_image_are_refused(tmp_path: Path) -> None:
     assert f"both are predictions of {names[0]}; keep one" in fails(tmp_path)
 
 
+def test_a_prediction_of_no_image_is_refused(tmp_path: Path) -> None:
+    names = write(tmp_path, 1)
+    metric = Cityscapes(files=[f"{name}_gtFine_labelIds.png" for name in names[1:]])
+    assert len(measured(tmp_path, metric).arrays["image"]) == 5  # one more image was predicted than is judged
+    for name in ("aachen/aachen_000999_000019.png", "mine.png"):
+        strange = tmp_path / "results" / name
+        save(strange, np.zeros((24, 40), np.uint8))
+        said = fails(tmp_path)
+        assert said.startswith(
+            f"{strange}: is no prediction of an image of {tmp_path / 'gtFine/val'}, such as {names[0]};"
+        )
+        strange.unlink()
+
+
 def test_unknown_images_and_options_are_refused(tmp_path: Path) -> None:
     write(tmp_path, 1)
     with pytest.raises(InputError, match="image 'paris/x', asked for, is not among its 6"):

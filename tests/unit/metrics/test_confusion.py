@@ -266,6 +266,19 @@ def test_listed_files_are_those_that_are_judged(tmp_path: Path) -> None:
     put(tmp_path / "labels", truth), put(tmp_path / "results", guess)
     metric = MeanIoU(classes=3, files=["y/001.png", "x/000.png"])
     assert measured(metric, tmp_path).arrays["image"].tolist() == ["x/000", "y/001"]
+    put(tmp_path / "results", {"x/999": guess["x/000"]})
+    assert refused(metric, tmp_path).startswith(f"{tmp_path}/results/x/999.png: is no prediction of an image of")
+    assert "such as x/000; take it out" in refused(MeanIoU(classes=3), tmp_path)
+
+
+def test_names_of_label_files_may_end_in_more_than_those_of_images(tmp_path: Path) -> None:
+    truth, guess = draw(6, np.arange(3), 3)
+    put(tmp_path / "labels", {f"{name}_gtFine_labelIds": labels for name, labels in truth.items()})
+    put(tmp_path / "labels", {f"{name}_gtFine_instanceIds": labels for name, labels in truth.items()})
+    put(tmp_path / "results", guess)
+    suffix = "_gtFine_labelIds.png"
+    metric = MeanIoU(classes=3, files=[f"{name}{suffix}" for name in truth], label_suffix=suffix)
+    assert measured(metric, tmp_path).arrays["image"].tolist() == sorted(truth)
 
 
 @pytest.mark.parametrize(

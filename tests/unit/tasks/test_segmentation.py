@@ -126,13 +126,13 @@ def test_of_equals_the_first_class_wins():
     scores = torch.zeros(4, 2, 3)
     scores[2, 0, 0] = scores[3, 0, 0] = 1
     scores[1:, 1, 1] = 0.5
-    assert class_map(scores).tolist() == [[2, 0, 0], [0, 1, 0]]
+    assert class_map(scores, 1).tolist() == [[2, 0, 0], [0, 1, 0]]
 
 
 def test_many_classes_take_sixteen_bits():
     scores = torch.randn(300, 5, 7, generator=torch.Generator().manual_seed(0))
-    made = class_map(scores)
-    assert made.dtype == np.uint16 and class_map(scores[:255]).dtype == np.uint8
+    made = class_map(scores, 1)
+    assert made.dtype == np.uint16 and class_map(scores[:255], 1).dtype == np.uint8
     np.testing.assert_array_equal(made, scores.numpy().argmax(axis=0))
 
 
@@ -163,6 +163,19 @@ def test_other_outputs_are_refused_in_words(tmp_path, made, said):
     task = task_of()
     with pytest.raises(EntryError, match=said):
         task.forward(Returning(made), task.prepare(drawn(tmp_path, (20, 30))))
+
+
+@pytest.mark.parametrize("protocol", [PLAIN, HRNET, REFINENET])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_are_no_prediction(tmp_path, protocol, value):
+    def damaged(x):
+        logits = x.new_zeros(len(x), 5, *x.shape[2:])
+        logits[:, 3, 4, 5] = value
+        return logits
+
+    task, sample = task_of(protocol), drawn(tmp_path, (20, 30))
+    with pytest.raises(EntryError, match=f"^image {sample.id}: a class score is not finite; does the network diverge"):
+        task.forward(Returning(damaged), task.prepare(sample))
 
 
 def test_a_network_that_mirrors_gets_its_sides_exchanged(tmp_path):
