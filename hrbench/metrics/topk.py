@@ -170,8 +170,9 @@ class TopK:
             heading, *lines = [line for line in csv.reader(stream) if line]
         if heading[1].strip().lower() == "predicted":
             return [[line[0], *line[1].split()] for line in lines]
-        places = [n for n, name in enumerate(heading) if name.strip().lower().startswith("label")]
-        places = sorted(places, key=lambda n: heading[n].strip().lower()) or [1]
+        names = [name.strip().lower() for name in heading]
+        places = [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
+        places = places or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
 
     def _arrays(self, state: State) -> dict[str, np.ndarray]:

@@ -72,6 +72,16 @@ def test_predictions_of_class_folders_are_judged_by_a_list_without_folders(tmp_p
     assert scored(truth, text)["top1"].value == 0.5
 
 
+def test_labels_are_in_the_order_of_their_numbers_wherever_they_stand(tmp_path: Path) -> None:
+    """`scored` has it confirmed; "label_10" sorts before "label_2"."""
+    truth = truth_of(tmp_path, {"a": [9], "b": [9]})
+    heading = ",".join(["image", *(f"label_{k}" for k in range(10, 0, -1))])
+    scores = scored(truth, f"{heading}\na,9,8,7,6,5,4,3,2,1,0\nb,9,8,7,6,5,4,3,2,1,0\n")
+    assert (scores["top1"].value, scores["top5"].value) == (0.0, 0.0)
+    scores = scored(truth, "image,score,class\na,0.5,9\nb,0.5,3\n")
+    assert (scores["top1"].value, scores["top5"].value) == (0.5, None)
+
+
 def test_fewer_than_five_classes_have_a_top_5(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "val" / name).mkdir(parents=True)
