@@ -101,9 +101,27 @@ def frame(results: Iterable[Result]) -> pandas.DataFrame:
 
 
 def score(
-    metric: str, *, ground_truth: str | Path, predictions: str | Path, verify: bool = False, **options: Any
+    metric: str,
+    *,
+    ground_truth: str | Path,
+    predictions: str | Path,
+    verify: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+    **options: Any,
 ) -> list[Score]:
-    """Scores, with intervals, of predictions made anywhere. options: what the metric takes, such as sigmas."""
+    """Scores of predictions made anywhere, with 95 % intervals by so many resamples (0: without).
+
+    verify: compare with the metric's oracle as well. options: what the metric takes, such as sigmas or per_class.
+    """
     from hrbench.scoring import score as judge
 
-    return judge(metric, ground_truth=ground_truth, predictions=predictions, options=options, verify=verify).scores
+    return judge(
+        metric,
+        ground_truth=ground_truth,
+        predictions=predictions,
+        options=options,
+        verify=verify,
+        resamples=resamples,
+        seed=seed,
+    ).scores

@@ -10,10 +10,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from hrbench.places import shared
 from hrbench.suite_context import Context, explained
 from hrbench.suite_datasets import told_apart, unnamed_if_altered
 from hrbench.suite_entries import entry
+from hrbench.suite_naming import named_apart
 from hrbench.suite_schema import NAME, Defaults, EntryFields, SuiteFields, keys_at, schema
 from hrbench.suite_yaml import Node, Problems
 from hrbench.types import Entry, Known, Suite, UsageError
@@ -43,8 +44,9 @@ def load_suite(
 ) -> Suite:
     """Reads a suite file, or the shipped suite of that name.
 
-    overrides: "KEY=VALUE" with a dotted key within an entry ("cost.latency.batch=1"), laid over every entry.
-    only: a shell pattern that names of entries must match. limit: evaluate only the first so many images.
+    overrides: "KEY=VALUE" with a dotted key within an entry ("cost.latency.batch=1"), laid over every entry; one that
+    `only` leaves out need not know it. only: a shell pattern that names of entries must match. limit: evaluate only the
+    first so many images.
     Raises UsageError with one line for each error: "file:line: what is wrong; did you mean X?".
     """
     path = find_suite(path_or_name)
@@ -57,7 +59,7 @@ def load_suite(
     context = Context(known, path.resolve().parent, problems)
     entries = []
     if _checked_top(root, problems):
-        entries = _entries(root, [item for item in settings if item is not None], limit, context)
+        entries = _entries(root, [item for item in settings if item is not None], limit, only, context)
     problems.raise_any()
     table = root.get("table") or Node("", source)
     return Suite(
@@ -197,24 +199,42 @@ def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
 # --- entries ---------------------------------------------------------------------------------------------------------
 
 
-def _entries(root: Node, settings: Sequence[Node], limit: int | None, context: Context) -> list[Entry]:
+def _entries(
+    root: Node, settings: Sequence[Node], limit: int | None, only: str | None, context: Context
+) -> list[Entry]:
+    """All entries with their names. A setting that an entry does not know is no problem where `only` leaves it out."""
     problems = context.problems
     defaults = root.get("defaults") or Node({}, root.source, root.line)
-    made = []
+    made, unfit = [], []
     for raw in _written_out(root, problems):
         node = _merge(defaults, raw)
-        for setting in settings:
-            node = _merge(node, setting)
-        left = _check(EntryFields, node, problems)
-        one = entry(node if left is None else left, limit, context)
-        if one is not None and left is None:
+        laid = reduce(_merge, settings, node)
+        aside = replace(context, problems=Problems())
+        one = _entry(laid, limit, aside)
+        refused = {problem: None for problem in aside.problems.found if problem[0].startswith("--set")}
+        if refused and only is not None:
+            one = _entry(node, limit, context)
+        else:
+            problems.found.update(aside.problems.found)
+            refused = {}
+        if one is not None:
             made.append(one)
+            unfit.append(refused)
     apart = told_apart(
         made, context.known.datasets, lambda one, message: problems.add(_place(one, root.source), message)
     )
-    named = _named(apart)
+    named = named_apart(apart)
     _refuse_duplicates(named, root, problems)
+    for one, refused in zip(named, unfit, strict=True):
+        if only is not None and fnmatchcase(one.name, only):
+            problems.found.update(refused)
     return named
+
+
+def _entry(node: Node, limit: int | None, context: Context) -> Entry | None:
+    left = _check(EntryFields, node, context.problems)
+    one = entry(node if left is None else left, limit, context)
+    return one if left is None else None
 
 
 def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
@@ -315,59 +335,7 @@ def _override(text: str, problems: Problems) -> Node | None:
     return node
 
 
-# --- names and duplicates --------------------------------------------------------------------------------------------
-
-
-def _named(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries with names: as given, else the variant's.
-
-    Of several entries of one variant the first keeps the plain name, so that adding another renames none; the others
-    say in what they differ from it.
-    """
-    taken = {one.name.casefold() for one in entries if one.name}
-    first: dict[str, Entry] = {}
-    named = []
-    for one in entries:
-        if one.name:
-            named.append(one)
-            continue
-        plain = _safe(one.variant.name)
-        reference = first.setdefault(plain, one)
-        name = plain if reference is one else _safe("-".join([plain, *_differences(one, reference)]))
-        number = 2
-        unique = name
-        while unique.casefold() in taken:
-            unique, number = f"{name}-{number}", number + 1
-        taken.add(unique.casefold())
-        named.append(replace(one, name=unique))
-    return named
-
-
-def _differences(one: Entry, other: Entry) -> Iterator[str]:
-    """In what an entry differs from another of the same variant, most telling first."""
-    if one.dataset != other.dataset:
-        yield one.dataset.name if one.dataset is not None else "costs"
-    named = one.protocol.get("name") == other.protocol.get("name")
-    if not named:
-        yield str(one.protocol.get("name"))
-    for key, value in one.protocol.items():
-        # a protocol brings its settings along, and a data set sizes and scales: their names stand there already
-        kinds = (bool, str, int, float, list) if named and one.dataset == other.dataset else (bool,)
-        if key not in ("name", "version") and isinstance(value, kinds) and value != other.protocol.get(key):
-            yield f"{len(value)}-{key}" if isinstance(value, list) else f"{key}-{str(value).lower()}"
-    if one.weights != other.weights:
-        yield Path(one.weights or "found").stem
-    if one.metrics != other.metrics:
-        yield "-".join(one.metrics)
-    for key in ("dtype", "seed"):
-        if getattr(one, key) != getattr(other, key):
-            yield f"{key}-{getattr(one, key)}"
-
-
-def _safe(name: str) -> str:
-    """A name that any file system takes."""
-    kept = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._+-")
-    return kept[:110] or "entry"
+# --- duplicates, and what is chosen ----------------------------------------------------------------------------------
 
 
 def _place(one: Entry, source: str) -> Node:

@@ -277,6 +277,16 @@ def test_only_and_limit(load: Load, errors: Errors):
     assert errors(TWO, limit=0) == ["--limit 0: must be at least 1"]
 
 
+def test_entries_that_only_leaves_out_need_not_know_a_setting(load: Load, errors: Errors):
+    text = TWO.replace("]", ", {model: seg_a, dataset: streets}]")
+    (entry,) = load(text, overrides=["protocol.flip=false"], only="net_b").entries
+    assert entry.protocol["flip"] is False
+    (other,) = errors(text, overrides=["protocol.flip=false"], only="seg*")
+    assert other.startswith("--set protocol.flip=false: the protocol of task segmentation has no setting 'flip'")
+    assert errors(text, overrides=["protocol.flip=false"]) == [other]
+    assert len(errors(text, overrides=["protocol.flop=false"], only="net_b")) == 1
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -52,8 +52,10 @@ def test_every_field_is_described(made: dict[str, Any]):
 def test_known_names_are_in_it(made: dict[str, Any]):
     names = made["$defs"]["ModelFields"]["properties"]["base"]["enum"]
     assert names == sorted(variants())
-    settings = made["$defs"]["EntryFields"]["properties"]["protocol"]["anyOf"][1]["properties"]
-    assert "boxes" in settings and "version" not in settings
+    tasks = [task["properties"] for task in made["$defs"]["EntryFields"]["properties"]["protocol"]["anyOf"][1:]]
+    for one in ("boxes", "scales", "short", "crop_fraction"):
+        assert sum(one in settings for settings in tasks) == 1
+    assert not any("version" in settings for settings in tasks)
     assert '"known"' not in json.dumps(made)
 
 
@@ -103,8 +105,9 @@ def test_the_pose_suite_has_the_papers_rows():
     assert all(entry.cost["latency"]["batch"] == [1, 8] for entry in entries)
 
 
-def test_the_miniature_suite_shows_both_boxes():
+def test_the_miniature_suite_shows_every_task_and_both_boxes():
     entries = load_suite("miniature", known()).entries
     assert all(entry.variant.miniature and entry.dataset and entry.dataset.miniature for entry in entries)
-    assert {entry.protocol["boxes"] for entry in entries} == {"detector", "ground_truth", "annotated"}
-    assert len(entries) == 5
+    assert {entry.protocol.get("boxes") for entry in entries} == {"detector", "ground_truth", "annotated", None}
+    for task in known().protocols:  # a network of ours and a rival of each
+        assert len({entry.variant.name for entry in entries if entry.variant.task == task}) >= 2

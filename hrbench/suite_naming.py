@@ -1,0 +1,62 @@
+"""Names of entries that the suite does not name: the network's, and in what an entry differs from the first of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hrbench.types import Entry
+
+
+def named_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with names: as given, else the variant's.
+
+    Of several entries of one variant the first keeps the plain name, so that adding another renames none; the others
+    say in what they differ from it.
+    """
+    taken = {one.name.casefold() for one in entries if one.name}
+    first: dict[str, Entry] = {}
+    named = []
+    for one in entries:
+        if one.name:
+            named.append(one)
+            continue
+        plain = _safe(one.variant.name)
+        reference = first.setdefault(plain, one)
+        name = plain if reference is one else _safe("-".join([plain, *_differences(one, reference)]))
+        number = 2
+        unique = name
+        while unique.casefold() in taken:
+            unique, number = f"{name}-{number}", number + 1
+        taken.add(unique.casefold())
+        named.append(replace(one, name=unique))
+    return named
+
+
+def _differences(one: Entry, other: Entry) -> Iterator[str]:
+    """In what an entry differs from another of the same variant, most telling first."""
+    if one.dataset != other.dataset:
+        yield one.dataset.name if one.dataset is not None else "costs"
+    named = one.protocol.get("name") == other.protocol.get("name")
+    if not named:
+        yield str(one.protocol.get("name"))
+    for key, value in one.protocol.items():
+        # a protocol brings its settings along, and a data set sizes and scales: their names stand there already
+        kinds = (bool, str, int, float, list) if named and one.dataset == other.dataset else (bool,)
+        if key not in ("name", "version") and isinstance(value, kinds) and value != other.protocol.get(key):
+            yield f"{len(value)}-{key}" if isinstance(value, list) else f"{key}-{str(value).lower()}"
+    if one.weights != other.weights:
+        yield Path(one.weights or "found").stem
+    if one.metrics != other.metrics:
+        yield "-".join(one.metrics)
+    for key in ("dtype", "seed"):
+        if getattr(one, key) != getattr(other, key):
+            yield f"{key}-{getattr(one, key)}"
+
+
+def _safe(name: str) -> str:
+    """A name that any file system takes."""
+    kept = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._+-")
+    return kept[:110] or "entry"
