@@ -38,10 +38,10 @@ def test_any_other_task_has_a_table_of_its_own_quantities():
             spend("latency", 0.5, "seconds", label="Latency", batch=8, dtype="float32"),
         ),
         dataset=CITY,
-        task="segmentation",
+        task="depth",
     )
     (table,) = tables([result]).values()
-    assert (table.name, table.title) == ("segmentation-cityscapes-val", "Segmentation: Cityscapes val")
+    assert (table.name, table.title) == ("depth-cityscapes-val", "Depth: Cityscapes val")
     assert [column.full_label for column in table.columns] == [
         "Model", "Input", "Params (M)", "Latency (ms): batch 1, float32", "Latency (ms): batch 8, float32",
         "miou", "miou 95 % interval", "iiou",
