@@ -63,7 +63,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     try:
         judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
     except Exception as error:
-        raise _unjudged(error, folder.set_aside(place, entry.name)) from error
+        raise _unjudged(error, place, folder.set_aside(place, entry.name)) from error
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -123,8 +123,9 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     return _Predicted(everything, [note], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
 
 
-def _unjudged(error: Exception, kept: Path) -> EntryError:
-    return EntryError(f"{in_words(error)}; the predictions are kept in {kept}")
+def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
+    said = in_words(error).replace(str(place), str(kept))  # what is said of a file leads to where it is now
+    return EntryError(f"{said}; the predictions are kept in {kept}")
 
 
 def in_words(error: Exception) -> str:
