@@ -5,6 +5,7 @@ torch is imported only where a network is loaded: for weights that no file ident
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from hrbench.contracts import Metric
 from hrbench.models.weight_files import OWN, Found
 from hrbench.networks import loaded, weights_digest, weights_of
 from hrbench.resolve import resolve
-from hrbench.types import Entry, Result, UsageError
+from hrbench.types import DatasetRow, Entry, Result, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,7 +93,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
 
     if entry.predictions:
         return _with_predictions(parts)
-    gaps = parts.dataset.missing(entry.protocol)
+    gaps = gaps_of(row, parts.dataset, entry.protocol)
     found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
     if isinstance(found, str):
         gaps.append(found)
@@ -107,6 +108,14 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     parts.server = getattr(parts.dataset, "server", "")
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
+
+
+def gaps_of(row: DatasetRow, dataset: Any, protocol: Mapping[str, Any]) -> list[str]:
+    """What of a data set is not there, in sentences; of one that is drawn also how to have it drawn again."""
+    gaps = list(dataset.missing(protocol))
+    if gaps and row.draw:
+        gaps.append(f"{row.name} is drawn, not downloaded: delete {dataset.folder}, and it is drawn whole on next use")
+    return gaps
 
 
 def _without_data(parts: Assembled, settings: Settings, draw: bool) -> Assembled:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from hrbench.assemble import gaps_of
 from hrbench.resolve import resolve
 from hrbench.types import DatasetRow, HrbenchError, Sample
 from hrbench.units import amount
@@ -52,7 +53,7 @@ def check(
         dataset = resolve("hrbench.datasets", row.use)(data, **row.args)
         if row.draw and not dataset.folder.is_dir():
             resolve("hrbench.datasets", row.draw)(dataset.folder)
-        gaps = dataset.missing(protocol)
+        gaps = gaps_of(row, dataset, protocol)
         yield from (Finding("missing", gap) for gap in gaps)
         if gaps:
             return

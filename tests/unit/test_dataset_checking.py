@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_a_sample_is_decoded_or_all(tmp_path: Path):
 def test_what_is_missing_ends_it(tmp_path: Path):
     findings = list(check(ROW, tmp_path, {}))
     assert [finding.kind for finding in findings] == ["missing", "missing"] and all(one.bad for one in findings)
+
+
+def test_a_drawn_set_of_which_a_part_is_gone_is_drawn_again(tmp_path: Path):
+    folder = draw(tmp_path, 2)
+    drawn = replace(ROW, args={**ARGS, "count": 2}, draw="hrbench.miniature.draw_streets:draw", miniature=True)
+    assert not any(one.bad for one in check(drawn, tmp_path, {}))
+    (folder / "labels" / "0001.png").unlink()
+    assert f"delete {folder}, and it is drawn whole on next use" in [*check(drawn, tmp_path, {})][-1].text
 
 
 def test_what_cannot_be_read_is_a_fault_in_words(tmp_path: Path):
