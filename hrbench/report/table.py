@@ -108,10 +108,13 @@ class _Builder:
                 continue
             unit = units.NAMES[unit_of(layout, quantity)]
             where = "".join(f" {key}={value}" for key, value in layout.where.items())
+            # box and mask AP of one table are both called AP
+            alike = any(one.name == layout.name and one.metric != layout.metric for one in self.columns)
+            name = f"{layout.metric}/{layout.name}" if alike and layout.metric else layout.name
             for part in layout.parts:
                 columns.append(
                     Column(
-                        key=f"{layout.name}{where}{'' if part == 'measured' else '.' + part}",
+                        key=f"{name}{where}{'' if part == 'measured' else '.' + part}",
                         heading=heading,
                         part=part,
                         quantity=index,

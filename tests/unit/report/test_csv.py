@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from report_factory import make, sample_table
 from hrbench.report.csv import render_csv
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.table import build_tables
+from hrbench.types import Quantity, Score
 
 EXPECTED = """\
 table,row,kind,status,use,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
@@ -27,6 +29,22 @@ took 11 s, budget < 10 s",Other-3,,70,,,,,
 
 def test_a_table():
     assert render_csv([sample_table()]) == EXPECTED
+
+
+def test_quantities_of_one_name_have_columns_of_their_own():
+    metrics = ("coco-boxes", "coco-masks")
+    columns = tuple(ColumnLayout("score", "AP", metric=m, parts=("measured", "interval")) for m in metrics)
+    quantity = Quantity("AP", "AP", "fraction", "higher")
+    scores = tuple(
+        Score(m, quantity, value, (value - 0.01, value)) for m, value in zip(metrics, (0.5, 0.25), strict=True)
+    )
+    tables = build_tables([replace(make("a"), scores=scores)], Layout("l", (TableLayout("t", "T", columns),)), {})
+    (line,) = csv.DictReader(io.StringIO(render_csv(tables)))
+    found = {name: value for name, value in line.items() if "AP" in name}
+    assert found == {
+        "coco-boxes/AP [points]": "50", "coco-boxes/AP.low [points]": "49", "coco-boxes/AP.high [points]": "50",
+        "coco-masks/AP [points]": "25", "coco-masks/AP.low [points]": "24", "coco-masks/AP.high [points]": "25",
+    }  # fmt: skip
 
 
 @settings(deadline=None)
