@@ -12,7 +12,7 @@ from hrbench import units
 from hrbench.report.cells import device_of
 from hrbench.report.comparable import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
-from hrbench.report.words import plain_text, protocol_text
+from hrbench.report.words import protocol_text, setting_text
 from hrbench.types import Result, Unit
 
 
@@ -136,6 +136,6 @@ def _protocol_differences(results: Sequence[Result]) -> list[str]:
     fields = dict.fromkeys(key for protocol in protocols for key in protocol)
     differing = [key for key in fields if len({str(protocol.get(key)) for protocol in protocols}) > 1]
     return [
-        ", ".join(f"{key} {plain_text(protocol.get(key))}" for key in differing).replace("_", " ")
+        ", ".join(f"{key} {setting_text(protocol.get(key))}" for key in differing).replace("_", " ")
         for protocol in protocols
     ]

@@ -44,9 +44,19 @@ def protocol_text(protocol: Mapping[str, Any]) -> str:
 
 
 def _field(key: str, value: Any) -> str:
-    """A field of a protocol in words; the name of a choice, such as ground_truth, is words too."""
+    return f"{key.replace('_', ' ')} {setting_text(value)}"
+
+
+def setting_text(value: Any) -> str:
+    """The value of a protocol's field, to stand in a list: so a list has no commas of its own.
+
+    >>> setting_text([0.75, 1.0, 1.25]), setting_text("ground_truth"), setting_text(False)
+    ('0.75/1/1.25', 'ground truth', 'no')
+    """
+    if isinstance(value, (list, tuple)):
+        return "/".join(map(setting_text, value))
     text = plain_text(value)
-    return f"{key.replace('_', ' ')} {text.replace('_', ' ') if re.fullmatch('[a-z]+(_[a-z]+)+', text) else text}"
+    return text.replace("_", " ") if re.fullmatch("[a-z]+(_[a-z]+)+", text) else text
 
 
 def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
