@@ -1,6 +1,8 @@
 """Boxes in the two conventions of mmdetection: decoding, clipping, suppression, selection.
 
-Boxes are (M, 4), x1 y1 x2 y2, in pixels of the network's input before padding.
+Boxes are (M, 4), x1 y1 x2 y2, in pixels of the network's input before padding. mmdetection 1 divides those that it
+detects by the factor of the image (`BBoxHead.get_det_bboxes`, `FCOSHead.get_bboxes_single`) after clipping and before
+suppression, where the pixel that it adds is thus one of the original image; proposals it suppresses as they are.
 
     convention    a box from x1 to x2 has width    corners are clipped to    found in
     mmdet3        x2 - x1                          [0, w]                    mmdetection 2 and 3
@@ -85,14 +87,34 @@ def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float, co
     return batched_nms(wider, scores, groups, threshold)
 
 
+def in_original(boxes: Tensor, scale: float) -> Tensor:
+    """Boxes (M, 4) in pixels of an input that has `scale` times the side of its image -> in pixels of the image.
+
+    One division in the dtype of the boxes, the same on every device: a number that is not a tensor would be inverted
+    on some and multiplied by, which moves last digits.
+    """
+    return boxes if scale == 1 else boxes / boxes.new_full((), scale)
+
+
 def positive(boxes: Tensor, convention: Convention) -> Tensor:
     """Which boxes (M, 4) have a width and a height above zero: boolean (M,)."""
     return (boxes[:, 2:] - boxes[:, :2] + extent(convention) > 0).all(dim=1)
 
 
 def detections(
-    boxes: Tensor, scores: Tensor, labels: Tensor, threshold: float, most: int, convention: Convention
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor,
+    threshold: float,
+    most: int,
+    convention: Convention,
+    scale: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Candidates (M, 4), (M,), (M,) -> what is left of them after suppression by class, the `most` best at most."""
-    kept = suppress(boxes, scores, labels, threshold, convention)[:most]
+    """Candidates (M, 4), (M,), (M,) -> what is left of them after suppression by class, the `most` best at most.
+
+    scale: sides of the input, in pixels of which the boxes are and stay to the bit, over those of its image, in pixels
+    of which mmdet1 suppresses; without meaning for mmdet3.
+    """
+    compared = in_original(boxes, scale) if extent(convention) else boxes
+    kept = suppress(compared, scores, labels, threshold, convention)[:most]
     return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

@@ -7,10 +7,16 @@ A detector returns for each image a dictionary: boxes (M, 4), x1 y1 x2 y2 in pix
     masks         (M, h, w)    boolean, in pixels of that image, of a network that has no crops
 
 Official code pastes on the original image, and each code base in its own way, so a network does not paste at all.
+
+Where detections depend on the size of the original image a detector has an attribute `takes_scales` that is true, and
+is called as net(images, scales=[...]): of each image one float above 0, the sides of the input over those of the
+original image. Without `scales` images count as not resized. Boxes stay in pixels of the input. Detectors of mmdetection
+1 take them (`boxes.py`); one without the attribute is given images alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -34,6 +40,21 @@ def pad_together(images: Sequence[Tensor], divisor: int = DIVISOR) -> tuple[Tens
     height, width = (-(-max(side) // divisor) * divisor for side in zip(*sizes, strict=True))
     padded = [F.pad(image, (0, width - w, 0, height - h)) for image, (h, w) in zip(images, sizes, strict=True)]
     return torch.stack(padded), sizes
+
+
+def image_scales(scales: Sequence[float] | None, images: int) -> list[float]:
+    """The `scales` that a detector was called with, one for each of so many images, 1 where none were given.
+
+    Raises UsageError for another number of them and for any that is not above 0 and finite.
+    """
+    if scales is None:
+        return [1.0] * images
+    if len(scales) != images or not all(0 < scale < math.inf for scale in scales):
+        raise UsageError(
+            f"a detector: scales {list(scales)} were given for {images} images; it takes one for each, above 0: the "
+            "sides of the input over those of the original image."
+        )
+    return [float(scale) for scale in scales]
 
 
 def backbone_and_neck(network: nn.Module) -> tuple[nn.Module, nn.Module]:

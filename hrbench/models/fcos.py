@@ -12,7 +12,8 @@ later additions and not in it). State-dict keys are mmdetection 3's.
 
 Detections: class score > 0.05; of each level the 1000 best; then class score x centreness, NMS by class at an IoU of
 0.5, the 100 best of an image. The 1000 best are pairs of point and class under mmdet3, ranked by class score; points
-under mmdet1, ranked by their best class score x centreness. `boxes.py` says how boxes differ.
+under mmdet1, ranked by their best class score x centreness. `boxes.py` says how boxes differ, and that mmdet1
+suppresses them in pixels of the original image.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 
 from hrbench.models.anchors import grid_points
 from hrbench.models.boxes import Convention, decode_distances, detections, extent, full, positive
-from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
+from hrbench.models.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
 from hrbench.types import UsageError
 
 CANDIDATES, SCORE, IOU, MOST = 1000, 0.05, 0.5, 100
@@ -52,6 +53,8 @@ class FCOS(nn.Module):
 
     boxes (M, 4) x1 y1 x2 y2 in pixels of that image, scores (M,) in (0, 1], labels (M,) int64, 0 to classes - 1 in the
     order of training (COCO: category ids in rising order).
+
+    Under mmdet1 it takes `scales`, see `detector.py`; under mmdet3 they change nothing.
     """
 
     def __init__(
@@ -60,15 +63,19 @@ class FCOS(nn.Module):
         super().__init__()
         self.strides, self.classes = strides, classes
         self.convention: Convention = convention
+        self.takes_scales = convention == "mmdet1"
         self.backbone, self.neck = backbone_and_neck(network)
         self.bbox_head = FCOSHead(channels, classes, len(strides))
 
-    def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+    def forward(self, images: Sequence[Tensor], scales: Sequence[float] | None = None) -> list[dict[str, Tensor]]:
         batch, sizes = pad_together(images)
+        scales = image_scales(scales, len(sizes))
         outputs = self.bbox_head(self.neck(self.backbone(batch)))
-        return [self._selected(outputs, image, size) for image, size in enumerate(sizes)]
+        return [self._selected(outputs, image, size, scales[image]) for image, size in enumerate(sizes)]
 
-    def _selected(self, outputs: tuple[list[Tensor], ...], image: int, size: tuple[int, int]) -> dict[str, Tensor]:
+    def _selected(
+        self, outputs: tuple[list[Tensor], ...], image: int, size: tuple[int, int], scale: float = 1.0
+    ) -> dict[str, Tensor]:
         """Detections of one image of the batch."""
         boxes, scores, labels = [], [], []
         for stride, classes, distances, centreness in zip(self.strides, *outputs, strict=True):
@@ -82,7 +89,7 @@ class FCOS(nn.Module):
         every = torch.cat(boxes)
         real = positive(every, self.convention)
         found = (every[real], torch.cat(scores)[real], torch.cat(labels)[real])
-        return detections(*found, IOU, MOST, self.convention)
+        return detections(*found, IOU, MOST, self.convention, scale)
 
     def _candidates(self, score: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
         """Which points and classes of a level may become detections: two index tensors of one length."""

@@ -17,8 +17,9 @@ Vasconcelos: Cascade R-CNN, CVPR 2018. State-dict keys are mmdetection 3's.
 Detections: score > 0.05, NMS by class at an IoU of 0.5, the 100 best of an image. Scores of a cascade: its three
 heads' logits averaged, then softmax; its masks: three heads' probabilities averaged.
 
-mmdet 1 suppresses boxes after scaling them back to the original image. Here it is done in pixels of the input, where
-the pixel that its convention adds to each side counts for less; mmdet3's IoU knows no such difference.
+mmdet1 suppresses detections, not proposals, in pixels of the original image, and its mask heads see their boxes as
+they are after going there and back, which moves last digits (`two_stage.py`, `test_mixins.py` and `cascade_rcnn.py`
+of mmdetection 1). It takes `scales` for that, see `detector.py`; mmdet3's IoU knows no such difference.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.models.anchors import cell_anchors, grid_anchors
-from hrbench.models.boxes import Convention, decode, detections, extent, full, positive, suppress
-from hrbench.models.detector import backbone_and_neck, flat, levels_of, pad_together
+from hrbench.models.boxes import Convention, decode, detections, extent, full, in_original, positive, suppress
+from hrbench.models.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
 from hrbench.models.fpn import named_conv
 from hrbench.models.roi import FINEST, region_features
 from hrbench.types import UsageError
@@ -138,6 +139,8 @@ class RCNN(nn.Module):
     boxes (M, 4) x1 y1 x2 y2 in pixels of that image, scores (M,) in (0.05, 1], labels (M,) int64, 0 to classes - 1 in
     the order of training (COCO: category ids in rising order) under either convention, and where there is a mask
     head, mask_crops (M, 28, 28), probabilities in its box.
+
+    Under mmdet1 it takes `scales`, see `detector.py`; under mmdet3 they change nothing.
     """
 
     def __init__(
@@ -157,18 +160,20 @@ class RCNN(nn.Module):
         if classes < 1:
             raise UsageError(f"{who}: classes {classes} was given; there is at least 1 beside the background.")
         self.convention: Convention = convention
+        self.takes_scales = convention == "mmdet1"
         self.anchor_scale, self.proposals = made.anchor_scale, made.proposals or PROPOSALS[convention]
         self.backbone, self.neck = backbone_and_neck(network)
         self.rpn_head = RPNHead(channels)
         self.roi_head = RoIHead(channels, classes, convention, cascade, masks, made)
 
-    def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+    def forward(self, images: Sequence[Tensor], scales: Sequence[float] | None = None) -> list[dict[str, Tensor]]:
         batch, sizes = pad_together(images)
+        scales = image_scales(scales, len(sizes))
         features = self.neck(self.backbone(batch))  # strides as self.strides
         proposals = self.propose(features, sizes)
-        found = self.roi_head.boxes(features, self.strides, proposals, sizes)
+        found = self.roi_head.boxes(features, self.strides, proposals, sizes, scales)
         if self.roi_head.mask_head is not None:
-            self.roi_head.add_masks(features, self.strides, found)
+            self.roi_head.add_masks(features, self.strides, found, scales)
         return found
 
     def propose(self, features: Sequence[Tensor], sizes: Sizes) -> list[Tensor]:
@@ -279,7 +284,12 @@ class RoIHead(nn.Module):
         return list(self.mask_head) if isinstance(self.mask_head, nn.ModuleList) else [self.mask_head]
 
     def boxes(
-        self, features: Sequence[Tensor], strides: Sequence[int], proposals: list[Tensor], sizes: Sizes
+        self,
+        features: Sequence[Tensor],
+        strides: Sequence[int],
+        proposals: list[Tensor],
+        sizes: Sizes,
+        scales: Sequence[float],
     ) -> list[dict[str, Tensor]]:
         """Boxes (M, 4) of each image -> its detections, without masks."""
         levels = range(min(ROI_LEVELS, len(features)))
@@ -299,20 +309,30 @@ class RoIHead(nn.Module):
             refined = [each[:, 0] for each in moved]  # of a cascade, which has one box for all classes
         assert total is not None
         scores = full(total / len(heads)).softmax(dim=1).split([len(each) for each in proposals])
-        return [self._selected(box, score) for box, score in zip(moved, scores, strict=True)]
+        return [self._selected(*each) for each in zip(moved, scores, scales, strict=True)]
 
-    def _selected(self, boxes: Tensor, scores: Tensor) -> dict[str, Tensor]:
+    def _selected(self, boxes: Tensor, scores: Tensor, scale: float = 1.0) -> dict[str, Tensor]:
         """Boxes (M, 1 or outputs, 4) and scores (M, classes + 1) of one image -> its detections."""
         background_first = self.convention == "mmdet1"
         scores = scores[:, 1:] if background_first else scores[:, :-1]
         row, label = torch.nonzero(scores > SCORE, as_tuple=True)
         column = label + background_first if boxes.shape[1] > 1 else torch.zeros_like(label)
-        return detections(boxes[row, column], scores[row, label], label, IOU, MOST, self.convention)
+        return detections(boxes[row, column], scores[row, label], label, IOU, MOST, self.convention, scale)
 
-    def add_masks(self, features: Sequence[Tensor], strides: Sequence[int], found: list[dict[str, Tensor]]) -> None:
+    def add_masks(
+        self,
+        features: Sequence[Tensor],
+        strides: Sequence[int],
+        found: list[dict[str, Tensor]],
+        scales: Sequence[float],
+    ) -> None:
         """Puts `mask_crops` (M, 28, 28) beside the boxes of each image: of each box that of its own class."""
         levels = range(min(ROI_LEVELS, len(features)))
         boxes = [each["boxes"] for each in found]
+        if self.convention == "mmdet1":
+            boxes = [
+                in_original(each, scale) * each.new_full((), scale) for each, scale in zip(boxes, scales, strict=True)
+            ]
         maps, strides = [features[i] for i in levels], [strides[i] for i in levels]
         regions = region_features(maps, strides, boxes, MASK_CELLS, self.convention, self.finest)
         labels = torch.cat([each["labels"] for each in found]) + (self.convention == "mmdet1")

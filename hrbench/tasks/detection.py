@@ -118,6 +118,9 @@ class Detection:
     def forward(self, net: Any, items: Sequence[Item]) -> list[Found]:
         """What the network found in each item, in pixels of its input.
 
+        A network with `takes_scales` is told by what factor each image was resized (mmdetection 1 suppresses boxes in
+        pixels of the original image).
+
         Inputs of one size go through together and others apart: networks pad a batch to its largest image, and what
         is found in a small one would change with its company. Raises EntryError for a network that returns anything
         but detections.
@@ -125,11 +128,13 @@ class Detection:
         import torch
 
         found: dict[int, Found] = {}
+        takes_scales = bool(getattr(net, "takes_scales", False))
         with torch.inference_mode():
             inputs = [self._input(net, item) for item in items]
             for height, width in dict.fromkeys((each.shape[1], each.shape[2]) for each in inputs):
                 places = [i for i, each in enumerate(inputs) if each.shape[1:] == (height, width)]
-                output = net([inputs[i] for i in places])
+                told = {"scales": [items[i].content.factor for i in places]} if takes_scales else {}
+                output = net([inputs[i] for i in places], **told)
                 found |= dict(zip(places, found_in(output, [(height, width)] * len(places)), strict=True))
         return [found[i] for i in range(len(items))]
 

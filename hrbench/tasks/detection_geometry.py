@@ -32,7 +32,7 @@ Size = tuple[int, int]
 class Place:
     """How an item was made of its image: `original` and `input` are (width, height) in pixels.
 
-    factor: of mmdet1 alone, what both sides were multiplied by before they were rounded.
+    factor: what both sides were multiplied by before they were rounded; 1 where each had its own ("fixed").
     """
 
     original: Size
@@ -54,10 +54,10 @@ def place(original: Size, resize: Resize, short: int, long: int, target: Size) -
     if resize == "tf":
         sides = np.array(original, np.float32)
         scale = (np.array(target, np.float32) / sides).min()
-        return Place(original, _at_least_one(np.rint(sides * scale)))
+        return Place(original, _at_least_one(np.rint(sides * scale)), float(scale))
     scale = min(max(short, long) / max(original), min(short, long) / min(original))
     if resize == "torchvision":
-        return Place(original, _at_least_one(np.floor([width * scale, height * scale])))
+        return Place(original, _at_least_one(np.floor([width * scale, height * scale])), scale)
     return Place(original, _at_least_one(np.floor([width * scale + 0.5, height * scale + 0.5])), scale)
 
 

@@ -80,6 +80,26 @@ def test_the_extra_pixel_decides_what_is_suppressed() -> None:
     assert suppress(boxes, scores, one, threshold, "mmdet1").tolist() == [0]
 
 
+@pytest.mark.parametrize(
+    ("convention", "scale", "kept"),
+    [("mmdet1", 1.0, 2), ("mmdet1", 2.0, 1), ("mmdet1", 0.5, 2), ("mmdet3", 1.0, 2), ("mmdet3", 2.0, 2)],
+)
+def test_the_extra_pixel_is_one_of_the_original_image(convention: Any, scale: float, kept: int) -> None:
+    boxes = tensor([0, 0, 18, 18], [0, 10, 18, 28])
+    # 19 x 9 of 551 in these pixels (0.310); at half the size 10 x 5 of 150 (0.333); 18 x 8 of 504 without the pixel
+    scores, labels = torch.tensor([0.9, 0.8], dtype=torch.float64), torch.zeros(2, dtype=torch.int64)
+    found = detections(boxes, scores, labels, 0.32, 100, convention, scale)
+    assert torch.equal(found["boxes"], boxes[:kept])
+
+
+@given(st.floats(0.05, 30), st.integers(0, 2**32))
+def test_boxes_come_back_to_the_bit_whatever_the_scale(scale: float, seed: int) -> None:
+    corners = torch.rand(20, 2, generator=torch.Generator().manual_seed(seed)) * 1000
+    boxes = torch.cat([corners, corners + 5], dim=1)
+    found = detections(boxes, torch.linspace(1, 0.1, 20), torch.arange(20), 0.5, 100, "mmdet1", scale)
+    assert torch.equal(found["boxes"], boxes)
+
+
 @pytest.mark.parametrize("convention", BOTH)
 def test_only_boxes_of_one_class_suppress_one_another(convention: Any) -> None:
     boxes = tensor([0, 0, 50, 50], [0, 0, 50, 51], [1, 0, 50, 50])

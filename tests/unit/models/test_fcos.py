@@ -45,6 +45,24 @@ def test_a_point_becomes_a_box_around_its_cell(convention: Any) -> None:
     torch.testing.assert_close(found["scores"], torch.tensor([0.4]))  # class score x centreness
 
 
+@pytest.mark.parametrize(("convention", "kept"), [("mmdet3", [2, 2, 2]), ("mmdet1", [2, 2, 1])])
+def test_boxes_are_suppressed_in_pixels_of_the_original_image(convention: Any, kept: list[int]) -> None:
+    net: Any = fcos(Level(), classes=1, convention=convention)
+    scores = torch.full((3, 1, 12, 4), 0.01)
+    scores[:, 0, 4, 2], scores[:, 0, 6, 2] = 0.9, 0.8
+    distances = torch.tensor([10.0, 20, 10, 26])[:, None, None].expand(3, 4, 12, 4)
+    # 46 high and 16 apart: an IoU of 31 / 63 with the pixel added here, 11 / 21.67 with one of three pixels
+    given = [[scores.logit()], [distances], [torch.zeros(3, 1, 12, 4)]]
+    net.bbox_head.forward = lambda features: given
+    assert net.takes_scales is (convention == "mmdet1")
+    with torch.inference_mode():
+        found = net([torch.zeros(3, 96, 32)] * 3, scales=[1.0, 0.5, 3.0])
+        assert [len(each["boxes"]) for each in found] == kept
+        assert [len(each["boxes"]) for each in net([torch.zeros(3, 96, 32)] * 3)] == [2, 2, 2]
+    assert [box.tolist() for box in found[0]["boxes"]] == [[10, 16, 30, 62], [10, 32, 30, 78]]
+    assert found[2]["boxes"][0].tolist() == [10, 16, 30, 62]
+
+
 def test_the_best_candidates_are_pairs_or_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CANDIDATES", 1)
     score, centre = torch.tensor([[0.9, 0.8], [0.7, 0.6]]), torch.tensor([[0.1], [0.9]])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hrbench.models import rcnn
 from hrbench.models.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rcnn
+from hrbench.models.roi import region_features
 from hrbench.types import UsageError
 
 BOTH: Any = ("mmdet3", "mmdet1")
@@ -122,6 +123,67 @@ def test_a_class_has_its_own_box(convention: Any) -> None:
     assert [box[0] for box in found["boxes"].tolist()] == [100 * (label + shift) for label in found["labels"].tolist()]
 
 
+class Says(nn.Module):
+    """A box head that is sure of the first class and moves no box."""
+
+    def __init__(self, convention: Any, outputs: int) -> None:
+        super().__init__()
+        self.label, self.outputs = int(convention == "mmdet1"), outputs
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = x.new_zeros(len(x), 4)
+        logits[:, self.label] = torch.linspace(9, 5, len(x), dtype=x.dtype)
+        return logits, x.new_zeros(len(x), 4 * self.outputs)
+
+
+@pytest.mark.parametrize(("convention", "kept"), [("mmdet3", [2, 2, 2]), ("mmdet1", [2, 2, 1])])
+@pytest.mark.parametrize("make", [faster_rcnn, cascade_mask_rcnn])
+def test_boxes_are_suppressed_in_pixels_of_the_original_image(make: Any, convention: Any, kept: list[int]) -> None:
+    net = drawn(make, convention=convention)
+    if make is faster_rcnn:
+        net.roi_head.bbox_head = Says(convention, 3 + (convention == "mmdet1"))
+    else:
+        net.roi_head.bbox_head = nn.ModuleList(Says(convention, 1) for _ in range(3))
+    # 46 high and 16 apart: an IoU of 31 / 63 with the pixel added here, 11 / 21.67 with one of three pixels
+    pair = torch.tensor([[10.0, 10, 30, 56], [10, 26, 30, 72]], dtype=torch.float64)
+    net.propose = lambda features, sizes: [pair] * len(sizes)
+    assert net.takes_scales is (convention == "mmdet1")
+    given = [torch.zeros(3, 96, 64, dtype=torch.float64)] * 3
+    with torch.inference_mode():
+        assert [len(each["boxes"]) for each in net(given)] == [2, 2, 2]
+        found = net(given, scales=[1.0, 0.5, 3.0])
+    assert [len(each["boxes"]) for each in found] == kept
+    for each in found:
+        torch.testing.assert_close(each["boxes"], pair[: len(each["boxes"])])
+        assert len(each.get("mask_crops", each["boxes"])) == len(each["boxes"])
+
+
+@pytest.mark.parametrize("convention", BOTH)
+def test_mask_heads_of_mmdetection_1_see_boxes_that_went_to_the_image_and_back(
+    convention: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[Tensor]] = []
+
+    def watched(maps: Any, strides: Any, boxes: Any, cells: int, *rest: Any) -> Tensor:
+        seen.extend([boxes] if cells == rcnn.MASK_CELLS else [])
+        return region_features(maps, strides, boxes, cells, *rest)
+
+    monkeypatch.setattr(rcnn, "region_features", watched)
+    monkeypatch.setattr(rcnn, "MOST", 50)
+    net = drawn(mask_rcnn, convention=convention).float()
+    scales = [800 / 427, 1.3, 1.0]
+    with torch.inference_mode():
+        found = net([image.float() for image in images()], scales=scales)
+    (masked,) = seen
+    factors = torch.tensor(scales)
+    moved = [each["boxes"] / factor * factor for each, factor in zip(found, factors, strict=True)]
+    if convention == "mmdet3":
+        moved = [each["boxes"] for each in found]
+    else:
+        assert any(not torch.equal(one, each["boxes"]) for one, each in zip(moved, found, strict=True))
+    assert all(torch.equal(one, two) for one, two in zip(masked, moved, strict=True))
+
+
 @pytest.mark.parametrize("convention", BOTH)
 def test_so_many_proposals_are_kept(convention: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(rcnn.PROPOSALS, convention, 5)
@@ -162,6 +224,9 @@ def test_what_does_not_fit_is_refused() -> None:
         mask_rcnn(Pyramid(), classes=0)
     with pytest.raises(UsageError, match="no images"):
         faster_rcnn(Pyramid())([])
+    for wrong in ([1.0], [1.0, 0.0], [1.0, float("nan")]):
+        with pytest.raises(UsageError, match=r"scales .* were given for 2 images"):
+            faster_rcnn(Pyramid(), convention="mmdet1")([torch.zeros(3, 64, 64)] * 2, scales=wrong)
 
 
 def test_small_detectors_are_small_where_they_are_told() -> None:

@@ -14,6 +14,7 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
+from hrbench.models.fcos import fcos
 from hrbench.tasks.detection import Detection
 from hrbench.types import ClassScheme, EntryError, InputError, Sample, Variant
 
@@ -214,6 +215,57 @@ def test_a_batch_of_1_and_of_16_find_the_same(protocol: str, tmp_path: Path) -> 
         np.testing.assert_allclose(one.boxes, alone.boxes, atol=1e-4)
         np.testing.assert_allclose(one.scores, alone.scores, atol=1e-4)
     assert len({float(each.scores[0]) for each in together}) == 16
+
+
+class Level(nn.Module):
+    """A backbone of one level at 1/8."""
+
+    channels, strides = (32,), (8,)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [x.new_zeros(len(x), 32, x.shape[2] // 8, x.shape[3] // 8)]
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(1, 2), (3, 1)])
+def test_mmdetection_1_suppresses_in_pixels_of_the_original_image(factor: int, kept: int, tmp_path: Path) -> None:
+    """Two boxes, 46 high and 16 apart in the input, whose IoU is 31 / 63 there and 11 / 21.67 at a third of the size;
+    an input of 180x120 is the image itself in one case and its threefold in the other.
+    """
+    path = tmp_path / "a.png"
+    assert cv2.imwrite(str(path), np.zeros((120 // factor, 180 // factor, 3), np.uint8))
+    net: Any = fcos(Level(), classes=3, convention="mmdet1").eval()
+    scores = torch.full((1, 3, 15, 22), -5.0)
+    scores[0, 0, 5, 9], scores[0, 0, 7, 9] = 3.0, 2.0
+    distances = torch.tensor([10.0, 20, 10, 26])[None, :, None, None].expand(1, 4, 15, 22)
+    net.bbox_head.forward = lambda features: ([scores], [distances], [torch.zeros(1, 1, 15, 22)])
+    rows = rows_of(task_for("mmdet1", short=120, long=1333), Sample(1, path), net)
+    expected = [[66 / factor, y / factor, 20 / factor + 1, 46 / factor + 1] for y in (24, 40)]
+    np.testing.assert_allclose([row["bbox"] for row in rows], expected[:kept], rtol=1e-6)
+
+
+def test_scales_go_to_networks_that_take_them(tmp_path: Path) -> None:
+    """Also where images of several sizes have inputs of one and go through together."""
+
+    class Scaled(Net):
+        takes_scales = True
+
+        def forward(self, images: list[Tensor], scales: list[float] | None = None) -> Any:
+            self.given.append((len(images), scales))
+            return super().forward(images)
+
+    def scales_of(protocol: str) -> Any:
+        task, net, items = task_for(protocol, short=120, long=300), Scaled(found([])), []
+        for number, size in enumerate([(40, 60), (20, 30), (30, 30)]):
+            path = tmp_path / f"{number}.png"
+            assert cv2.imwrite(str(path), np.zeros((*size, 3), np.uint8))
+            items += task.prepare(Sample(number, path))
+        task.forward(net, items)
+        return net.given[::2]
+
+    assert scales_of("mmdet1") == scales_of("mmdet") == scales_of("torchvision") == [(2, [3.0, 6.0]), (1, [4.0])]
+    assert scales_of("plain") == [(1, [1.0])] * 3
+    (_, pair), (_, one) = scales_of("spinenet")
+    assert [*pair, *one] == pytest.approx([64 / 60, 64 / 30, 64 / 30])
 
 
 def test_half_precision_and_a_network_without_parameters(sample: Sample) -> None:
