@@ -10,8 +10,8 @@ Official code pastes on the original image, and each code base in its own way, s
 
 Where detections depend on the size of the original image a detector has an attribute `takes_scales` that is true, and
 is called as net(images, scales=[...]): of each image one float above 0, the sides of the input over those of the
-original image. Without `scales` images count as not resized. Boxes stay in pixels of the input. Detectors of mmdetection
-1 take them (`boxes.py`); one without the attribute is given images alone.
+original image. Without `scales` images count as not resized. Boxes stay in pixels of the input. Detectors of
+mmdetection 1 take them (`boxes.py`); one without the attribute is given images alone.
 """
 
 from __future__ import annotations
