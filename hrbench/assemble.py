@@ -15,6 +15,7 @@ from hrbench.contracts import Metric
 from hrbench.models.weight_files import OWN, Found
 from hrbench.networks import loaded, weights_digest, weights_of
 from hrbench.resolve import resolve
+from hrbench.scoring import untaken
 from hrbench.types import DatasetRow, Entry, Result, UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     _identify(parts, found, draw)
     parts.dataset_digest = parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
-    parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+    parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
     parts.server = getattr(parts.dataset, "server", "")
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
@@ -191,14 +192,17 @@ def _with_predictions(parts: Assembled) -> Assembled:
         parts.predictions_digest = given.content_digest(Path(entry.predictions))
         parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
         parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
-        parts.metrics = [_metric(name, parts.dataset) for name in entry.metrics]
+        parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
     return parts
 
 
-def _metric(name: str, dataset: Any) -> Metric:
+def metric_of(name: str, dataset: Any) -> Metric:
+    """A metric made for a data set. Raises UsageError where it is not one for such data."""
     options = dataset.metric_options()
+    make = resolve("hrbench.metrics", name)
+    strange, _ = untaken(make, options)
     try:
-        return resolve("hrbench.metrics", name)(**options)
+        return make(**options)
     except TypeError as error:
-        told = ", ".join(options) or "nothing"
-        raise UsageError(f"metric {name} does not take what this data set gives it ({told}): {error}") from None
+        why = f"that is, {', '.join(strange)}" if strange else str(error)
+        raise UsageError(f"metric {name} does not take what this data set gives it: {why}") from None

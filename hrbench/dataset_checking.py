@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from hrbench.assemble import gaps_of
+from hrbench.assemble import gaps_of, metric_of
 from hrbench.resolve import resolve
 from hrbench.types import DatasetRow, HrbenchError, Sample
 from hrbench.units import amount
@@ -88,11 +88,9 @@ def _targets(row: DatasetRow, dataset: Any) -> Iterator[Finding]:
     """Faults of the ground truth as the data set's metrics read it."""
     for name in row.metrics:
         try:
-            resolve("hrbench.metrics", name)(**dataset.metric_options()).read_target(dataset.target)
+            metric_of(name, dataset).read_target(dataset.target)
         except HrbenchError as error:
             yield Finding("fault", f"{name}: {error}")
-        except TypeError as error:
-            yield Finding("fault", f"metric {name} does not take what this data set gives it: {error}")
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

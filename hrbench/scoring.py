@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,26 @@ def score(
 
 def _made(metric: str, options: Mapping[str, Any]) -> Metric:
     make = resolve("hrbench.metrics", metric)
-    takes = inspect.signature(make).parameters
-    named = [name for name, one in takes.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    strange = [name for name in options if name not in named]
-    if strange and not any(one.kind is one.VAR_KEYWORD for one in takes.values()):
+    strange, named = untaken(make, options)
+    if strange:
         raise UsageError(f"{metric} does not take {', '.join(strange)}; it takes {', '.join(named) or 'no options'}")
     try:
         return make(**options)
     except TypeError as error:
         raise UsageError(f"{metric} does not take these options: {error}") from None
+
+
+def untaken(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Options that a callable does not take, and all that it takes.
+
+    >>> untaken(lambda names, ids=(): None, {"ids": [1], "files": []})
+    (['files'], ['names', 'ids'])
+    """
+    takes = inspect.signature(make).parameters.values()
+    named = [one.name for one in takes if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    if any(one.kind is one.VAR_KEYWORD for one in takes):
+        return [], named
+    return [name for name in options if name not in named], named
 
 
 def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:

@@ -191,6 +191,8 @@ def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
         return f"{'.'.join(map(str, place[:-1]))} must have at least {place[-1] + 1} values"
     if error["type"] == "missing":
         return f"{named} is missing"
+    if error["loc"][-1] == NAME and error["type"] == "literal_error":
+        return f"{named} must be a whole number of at least 1, or {error['ctx']['expected']}, not {at.plain()!r}"
     if error["loc"][-1] == NAME:
         return f"{named} must be a name or a mapping, not {at.plain()!r}"
     return f"{named} {explained(error, at.plain())}"

@@ -65,7 +65,10 @@ def test_what_cannot_be_read_is_a_fault_in_words(tmp_path: Path):
 
 def test_ground_truth_that_a_metric_cannot_read_is_a_fault(tmp_path: Path):
     draw(tmp_path, 2)
-    for metric, words in (("coco-keypoints", "does not take what this data set gives it"), ("no-such", "no-such")):
+    for metric, words in (
+        ("coco-keypoints", "does not take what this data set gives it: that is, names, ids, files, ignore, interval"),
+        ("no-such", "no-such"),
+    ):
         row = DatasetRow("made", "label-folders", "segmentation", (metric,), ARGS)
         (fault,) = (finding.text for finding in check(row, tmp_path, {}) if finding.bad)
         assert words in fault

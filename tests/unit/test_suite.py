@@ -277,6 +277,12 @@ def test_only_and_limit(load: Load, errors: Errors):
     assert errors(TWO, limit=0) == ["--limit 0: must be at least 1"]
 
 
+def test_a_batch_is_a_number_or_auto(load: Load, errors: Errors):
+    assert [entry.batch for entry in load(TWO, overrides=["batch=auto"]).entries] == ["auto", "auto"]
+    (said,) = errors(TWO, overrides=["batch=autom"])
+    assert said == "--set batch=autom: batch must be a whole number of at least 1, or 'auto', not 'autom'"
+
+
 def test_entries_that_only_leaves_out_need_not_know_a_setting(load: Load, errors: Errors):
     text = TWO.replace("]", ", {model: seg_a, dataset: streets}]")
     (entry,) = load(text, overrides=["protocol.flip=false"], only="net_b").entries
