@@ -96,6 +96,8 @@ class Detection:
         self.protocol = Detect(**protocol)
         self.unknown: Counter[int] = Counter()
         """How many detections of each category id that no class of the data set has were left out."""
+        self.images = self.images_with_objects = 0
+        """How many images have been finished, and in how many of them anything was found."""
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one image: one."""
@@ -164,10 +166,13 @@ class Detection:
             return Prediction(sample.id, [])
         ((item, found),) = pairs
         protocol, place = self.protocol, item.content
-        if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+        numbers = (found.boxes, found.scores) if found.crops is None else (found.boxes, found.scores, found.crops)
+        if not all(np.isfinite(each).all() for each in numbers):
             raise EntryError(
-                f"the network gave {sample.path.name} boxes or scores that are not finite; does it diverge?"
+                f"the network gave {sample.path.name} boxes, scores or masks that are not finite; does it diverge?"
             )
+        self.images += 1
+        self.images_with_objects += len(found.scores) > 0
         categories = self._categories(found.labels)
         order = np.argsort(-found.scores, kind="stable")
         order = order[categories[order] >= 0][: protocol.most]
@@ -216,6 +221,10 @@ class Detection:
 
     def notes(self) -> list[str]:
         """What is to be said beside a score, once all images are finished."""
+        if self.images and not self.images_with_objects:  # numbers that are not finite are above no threshold
+            return [
+                f"nothing was found in any of {self.images} images: has the network the right weights, or diverged?"
+            ]
         if not self.unknown:
             return []
         some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")

@@ -136,11 +136,21 @@ def test_a_position_beyond_the_classes_is_an_error(label: int, sample: Sample) -
         rows_of(task_for(), sample, Net(found([0, label])))
 
 
-@pytest.mark.parametrize("name", ["boxes", "scores"])
+def test_that_nothing_was_ever_found_is_noted(sample: Sample) -> None:
+    task = task_for()
+    for _ in range(2):
+        rows_of(task, sample, Net(found([])))
+    (said,) = task.notes()
+    assert said.startswith("nothing was found in any of 2 images")
+    rows_of(task, sample, Net(found([0])))
+    assert task.notes() == []
+
+
+@pytest.mark.parametrize("name", ["boxes", "scores", "mask_crops"])
 def test_numbers_that_are_not_finite_are_an_error(name: str, sample: Sample) -> None:
-    wrong = found([0, 1])
+    wrong = found([0, 1], mask_crops=torch.full((2, 28, 28), 0.9))
     wrong[name][1] = float("nan")
-    with pytest.raises(EntryError, match=r"gave a\.png boxes or scores that are not finite"):
+    with pytest.raises(EntryError, match=r"gave a\.png boxes, scores or masks that are not finite"):
         rows_of(task_for(), sample, Net(wrong))
 
 
