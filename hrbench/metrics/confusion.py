@@ -122,7 +122,8 @@ class MeanIoU:
         files = self.files
         found = png_files(path, "label maps as PNGs") if files is None else [path / file for file in files]
         if not found:
-            raise MissingError(f"{path}: holds no PNG; it should hold the ground truth's label maps")
+            none = "holds no PNG" if files is None else "no file in it is listed"
+            raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
         absent = next((file for file in found if not file.is_file()), None)
         if absent is not None:
             raise MissingError(f"{absent}: there is no such file; it should be a label map of the ground truth")

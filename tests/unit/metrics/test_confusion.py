@@ -259,6 +259,8 @@ def test_faults_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(MissingError, match="holds no PNG"):
         metric.read_target(tmp_path / "empty")
+    with pytest.raises(MissingError, match="no file in it is listed"):
+        MeanIoU(classes=3, files=[]).read_target(labels)
 
 
 def test_listed_files_are_those_that_are_judged(tmp_path: Path) -> None:
