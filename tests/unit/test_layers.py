@@ -180,3 +180,9 @@ def test_only_the_command_line_prints_or_exits():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             assert called not in ("print", "sys.exit", "exit", "quit", "os._exit"), f"{module} calls {called}"
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by name alone, and refuses a second file of the same when all are run together."""
+    files = [path.name for path in Path(__file__).parents[1].rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(files) == sorted(set(files))
