@@ -195,7 +195,7 @@ def score(arguments: Namespace, say: Say) -> int:
         rows = listing.chosen(known().datasets, arguments.dataset, "data set")
         if len(rows) > 1:
             raise UsageError(f"--dataset {arguments.dataset!r} matches {', '.join(rows)}: name one")
-        target, options = of_dataset(*rows.values(), Path(arguments.data))
+        target, options = of_dataset(next(iter(rows.values())), Path(arguments.data))
         truth = truth or target
     if not truth:
         raise UsageError("say what to judge by: --gt PATH, or --dataset NAME (hrbench datasets lists them)")

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+# Several test processes share the cores: each computes on one, told before anything imports torch.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -33,8 +33,8 @@ class ImageFolders:
 
     root: the folder of --data, `folder` in it. labels: a list below `folder`; "" to find out: folders by class where
     there are any, else one of the lists above. classes: "imagenet" (its 1,000 synsets), names in the order of the
-    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: a folder of one's
-    own in place of `split`. count: how many images there should be. home: where the data are from, in words.
+    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: a folder of
+    one's own in place of `split`. count: how many images there should be. home: where the data are from, in words.
     """
 
     task = "classification"

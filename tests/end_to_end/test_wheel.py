@@ -16,7 +16,7 @@ import pytest
 from hrbench.version import __version__
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 6_000_000  # bytes, of which the miniature weights may take four million
+LIMIT = 11_000_000  # bytes, of which the miniature weights may take ten million
 
 pytest.importorskip("hatchling", reason="hatchling builds the wheel: it is in the dev group")
 
@@ -94,7 +94,7 @@ def test_miniature_weights_are_in_it(names: set[str]):
 
 def test_miniature_weights_are_small(wheel: Path):
     infos = zipfile.ZipFile(wheel).infolist()
-    assert 0 < sum(info.file_size for info in infos if info.filename.endswith(".safetensors")) < 4_000_000
+    assert 0 < sum(info.file_size for info in infos if info.filename.endswith(".safetensors")) < 10_000_000
 
 
 def test_nothing_else_is_in_it(names: set[str], wheel: Path):

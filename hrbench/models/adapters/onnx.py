@@ -31,9 +31,9 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 
     One output, as it is; segmentation and backbone: all outputs as a list where there are several. Detection: outputs
     named boxes (M, 4) x1 y1 x2 y2 in pixels of the input, scores (M,), labels (M,) as the file has them, and
-    mask_crops (M, s, s) or masks (M, h, w) where there are any, of one image at a time. input: (height, width) that it is going to be given.
-    Raises MissingError where there is no file, InputError for one that is no ONNX or damaged, UsageError where its
-    input is of another size or form.
+    mask_crops (M, s, s) or masks (M, h, w) where there are any, of one image at a time. input: (height, width) that it
+    is going to be given. Raises MissingError where there is no file, InputError for one that is no ONNX or damaged,
+    UsageError where its input is of another size or form.
     """
     path = Path(name).expanduser()
     fits(task, TASKS, f"onnx:{path.name}")
