@@ -285,12 +285,12 @@ def _numbers(names: Sequence[str], most: int = 4) -> str:
 
 def scores(values: Sequence[Score]) -> str:
     """Scores in points with their intervals."""
-    table = [["", "points", "95 % interval", "n"]]
+    table = [["", "points", "95 % interval", "n", ""]]
     for score in values:
         unit = score.quantity.unit
         ends = interval(*score.interval, unit, 2) if score.interval else ""
-        shown = show(score.value, unit, 2) if score.value is not None else score.reason
-        table.append([score.quantity.label, shown, ends, f"{score.n:,}"])
+        shown = show(score.value, unit, 2) if score.value is not None else "-"
+        table.append([score.quantity.label, shown, ends, f"{score.n:,}", score.reason])
     return columns(table, right=(1, 3))
 
 

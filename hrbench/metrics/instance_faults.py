@@ -63,6 +63,8 @@ def explain_results(
     boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"))
+        if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
+            fault("has a box and no mask; results of boxes alone are judged by coco-boxes")
         need_keys(fault, row, ("image_id", "category_id", key, "score"))
         check_detection(fault, row, images, categories)
         if "caption" in row:

@@ -46,14 +46,14 @@ def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
 def complete(layout: Layout, results: Sequence[Result]) -> Layout:
     """The layout with derived tables for the results whose scores (or costs, without a data set) it does not show."""
     left = [result for result in results if not _covered(result, layout)]
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in left:
         dataset = result.entry.dataset
-        key = (result.entry.variant.task, dataset.name if dataset else "", tuple(result.entry.metrics))
-        groups.setdefault(key, []).append(result)
+        groups.setdefault((result.entry.variant.task, dataset.name if dataset else ""), []).append(result)
     taken = {table.name for table in layout.tables}
     derived = []
-    for (task, dataset, metrics), group in groups.items():
+    for (task, dataset), group in groups.items():
+        metrics = tuple(dict.fromkeys(metric for result in group for metric in result.entry.metrics))
         table = derive_table(task, dataset, metrics, group)
         name, number = table.name, 2
         while table.name in taken:

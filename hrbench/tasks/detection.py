@@ -221,17 +221,26 @@ class Detection:
 
     def notes(self) -> list[str]:
         """What is to be said beside a score, once all images are finished."""
+        said = []
+        short = self.protocol.short
+        if self.protocol.resize in geometry.BY_SHORT_SIDE and self.input[0] and min(self.input) != short:
+            height, width = self.input
+            said.append(
+                f"images went in with a short side of {short} px (protocol.short), costs are of an input of "
+                f"{height}x{width}"
+            )
         if self.images and not self.images_with_objects:  # numbers that are not finite are above no threshold
-            return [
+            said.append(
                 f"nothing was found in any of {self.images} images: has the network the right weights, or diverged?"
-            ]
-        if not self.unknown:
-            return []
-        some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
-        return [
-            f"{self.unknown.total()} detections of category ids that are no class of the data set ({some}) were left "
-            "out"
-        ]
+            )
+        if self.unknown:
+            some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
+            said.append(
+                f"{self.unknown.total()} detections of category ids that are no class of the data set ({some}) were "
+                "left out; where the network's labels are positions in the data set's list of classes, set "
+                "protocol.labels to contiguous"
+            )
+        return said
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, with masks of the file beside it, for `draw`."""

@@ -25,6 +25,9 @@ Resize = Literal["none", "mmdet", "mmdet1", "torchvision", "tf", "fixed"]
 ON_FLOATS: tuple[Resize, ...] = ("torchvision", "tf", "fixed")
 """Ways that resize normalised images, which the task does where the network computes; the others resize uint8."""
 
+BY_SHORT_SIDE: tuple[Resize, ...] = ("mmdet", "mmdet1", "torchvision")
+"""Ways whose sizes are the protocol's, whatever the input that a network is costed at."""
+
 Size = tuple[int, int]
 
 

@@ -14,6 +14,7 @@ where a mask is pasted.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil, floor
 from typing import Any, Literal
 
 import cv2
@@ -24,6 +25,9 @@ Paste = Literal["mmdet", "mmdet1", "tf", "torchvision"]
 
 AT_ONCE = 1 << 25
 """Pixels of masks that are encoded together: a hundred masks of a large photograph would be a gigabyte."""
+
+_THIN = 1e-6
+"""Pixels; dividing by less may leave the range of numbers, which is looked after apart."""
 
 _Into = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
@@ -74,8 +78,9 @@ def _sampled(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
     import torch.nn.functional as F
 
     height, width = canvas.shape
-    left, top = (max(int(np.floor(v)) - 1, 0) for v in box[:2])
-    right, bottom = (min(int(np.ceil(v)) + 1, side) for v, side in zip(box[2:], (width, height), strict=True))
+    corners = box.tolist()
+    left, top = max(floor(corners[0]) - 1, 0), max(floor(corners[1]) - 1, 0)
+    right, bottom = min(ceil(corners[2]) + 1, width), min(ceil(corners[3]) + 1, height)
     if right <= left or bottom <= top:
         return
     x1, y1, x2, y2 = np.asarray(box, np.float32)
@@ -88,8 +93,17 @@ def _sampled(canvas: np.ndarray, mask: np.ndarray, box: np.ndarray) -> None:
 
 def _within(first: int, end: int, x1: np.float32, x2: np.float32) -> np.ndarray:
     """Centres of the pixels from `first` to before `end` as places in a mask from x1 to x2: -1 there, 1 here."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        places = (np.arange(first, end, dtype=np.float32) + np.float32(0.5) - x1) / (x2 - x1) * 2 - 1
+    places = np.arange(first, end, dtype=np.float32)
+    places += np.float32(0.5)
+    places -= x1
+    wide = x2 - x1
+    if wide > _THIN:
+        places /= wide
+        places *= 2
+        places -= 1
+        return places
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        places = places / wide * 2 - 1
     places[np.isinf(places)] = 0  # of a box without a width; mmdetection reads the mask's middle for it
     return places
 

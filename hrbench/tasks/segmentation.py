@@ -114,6 +114,14 @@ class Segmentation:
             raise EntryError(f"image {sample.path} has {len(pairs)} class maps, not one")
         return Prediction(sample.id, pairs[0][1])
 
+    def notes(self) -> list[str]:
+        """That a prediction took more than the one forward pass whose costs stand beside it."""
+        scales, flip = len(self.protocol.scales), self.protocol.flip
+        if scales == 1 and not flip:
+            return []
+        how = [f"{scales} scales"] * (scales > 1) + ["the mirrored image"] * flip
+        return [f"predicted from {' and '.join(how)}; costs are of one forward pass"]
+
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
         return read_maps(predictions, samples, self.scheme)

@@ -221,7 +221,10 @@ def test_unwritable_rows_leave_the_old_file(kind: str, change: dict, says: str, 
 @pytest.mark.parametrize(("kind", "key"), [("boxes", "bbox"), ("masks", "segmentation")])
 def test_rows_without_what_is_scored_are_refused(kind: str, key: str, tmp_path: Path) -> None:
     lacking = {name: value for name, value in row().items() if name != key}
-    with pytest.raises(InputError, match=f"{key!r} is missing from the prediction"):
+    said = (
+        "a box without a mask" if kind == "masks" and "bbox" in lacking else f"{key!r} is missing from the prediction"
+    )
+    with pytest.raises(InputError, match=said):
         METRICS[kind]().write_predictions([Prediction(5, [lacking])], tmp_path / "out.json")
 
 
@@ -266,3 +269,19 @@ def perturbed(truth: dict, masks: bool) -> list[dict]:
             code = codec.merge(code) if isinstance(code, list) else code
             rows.append({**found, "segmentation": {"size": [height, width], "counts": code["counts"].decode()}})
     return rows
+
+
+def test_results_without_masks_are_sent_to_the_metric_of_boxes(tmp_path: Path) -> None:
+    boxes = [{"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]
+    with pytest.raises(InputError, match=r"image 5, row 0: a box without a mask; .* `metrics: \[coco-boxes\]`"):
+        CocoMasks().write_predictions([Prediction(5, boxes)], tmp_path / "out.json")
+    truth = {
+        "images": [{"id": 5, "width": 9, "height": 9}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": [],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    metric = CocoMasks()
+    with pytest.raises(InputError, match=r"result 0 .*has a box and no mask; .* judged by coco-boxes"):
+        metric.read_predictions(tmp_path / "boxes.json", metric.read_target(tmp_path / "truth.json"))

@@ -124,3 +124,12 @@ def test_published_operations_are_of_one_input_size():
     views = (spend("parameters", 77_469_864, "count"), spend("hrnet-paper", 21e9, "operations", view="hrnet-paper"))
     (table,) = tables([linked("HRNet-W48-C", "classification", "imagenet", *views, size=(256, 256))]).values()
     assert [column.key for column in table.columns if column.part == "published"] == ["parameters.published"]
+
+
+def test_results_of_one_data_set_stand_in_one_table_whatever_they_are_judged_by():
+    both, boxes = (
+        make(title, *(of("AP", 0.7, metric=metric) for metric in metrics), dataset=CITY, task="depth")
+        for title, *metrics in (("With masks", "coco-boxes", "coco-masks"), ("Boxes only", "coco-boxes"))
+    )
+    (table,) = tables([both, boxes]).values()
+    assert len(table.rows) == 2

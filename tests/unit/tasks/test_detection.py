@@ -127,7 +127,17 @@ def test_labels_of_unused_ids_are_left_out_and_counted(sample: Sample) -> None:
     rows = rows_of(task, sample, Net(found([11, 0, 11, 2, 0])))
     assert [row["category_id"] for row in rows] == [1, 3]  # the best two of those that are left
     rows_of(task, sample, Net(found([25])))
-    assert task.notes() == ["3 detections of category ids that are no class of the data set (12, 26) were left out"]
+    (said,) = task.notes()
+    assert said.startswith("3 detections of category ids that are no class of the data set (12, 26) were left out")
+    assert said.endswith("set protocol.labels to contiguous")
+
+
+def test_a_size_that_is_not_the_costs_is_told() -> None:
+    other, same = (task_for("mmdet", input=size) for size in ((128, 160), (800, 1344)))
+    assert other.notes() == [
+        "images went in with a short side of 800 px (protocol.short), costs are of an input of 128x160"
+    ]
+    assert same.notes() == [] and task_for("spinenet").notes() == []
 
 
 @pytest.mark.parametrize("label", [3, -1])

@@ -271,3 +271,10 @@ def test_a_drawing_is_written_of_what_a_folder_holds(tmp_path):
     np.testing.assert_array_equal(rows[sample.id], made)
     task.draw(sample, rows[sample.id], tmp_path / "drawings" / "one.jpg")
     assert cv2.imread(str(tmp_path / "drawings" / "one.jpg")) is not None
+
+
+def test_what_takes_several_passes_says_so():
+    assert task_of().notes() == []
+    several = task_of(scales=(0.75, 1.0), flip=True).notes()
+    assert several == ["predicted from 2 scales and the mirrored image; costs are of one forward pass"]
+    assert task_of(flip=True).notes() == ["predicted from the mirrored image; costs are of one forward pass"]
