@@ -143,7 +143,7 @@ BAD_RESULTS = [
     ("boxes", put(1, "bbox", 0, 1e12), r"result 1 .*: bbox\[0\] is 1000000000000.0.* at most 1e\+09"),
     ("masks", drop(0, "bbox"), r"result 1 .*: 'bbox' must be in all rows or in none"),
     ("masks", put(0, "bbox", None), r"result 0 .*|result 1 .*: 'bbox' must be in all rows"),
-    ("masks", drop(1, "segmentation"), r"result 1 .*: 'segmentation' is missing"),
+    ("masks", drop(1, "segmentation"), r"result 1 .*: has a box and no mask"),
     ("masks", put(1, "segmentation", [[1, 2, 3, 4, 5, 6]]), r"segmentation is a list; results need a compressed RLE"),
     ("masks", put(1, "segmentation", "counts", [1600]), r"counts is a list; it must be compressed text"),
     ("masks", put(1, "segmentation", "size", [20, 30]), r"size is \[20, 30\]; the image has .* \[40, 40\]"),
