@@ -30,7 +30,7 @@ from .cityscapes_labels import CLASSES, VOID
 from .cityscapes_scores import QUANTITIES, sums
 from .label_files import read_labels
 from .label_folders import Kind, LabelFolder, Values, by_prefix, in_order, no_strangers, png_files, told, written
-from .label_states import arrays_of, group_numbers, matrices, merged, state_of
+from .label_states import arrays_of, group_numbers, matrices, merged, scores_of, state_of
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -144,15 +144,7 @@ class Cityscapes:
         groups = group_numbers(arrays) if self.interval == "group" else None
         ends = intervals(made.at, images, resamples, seed, groups)
         alone = (~np.isnan(made.images())).sum(axis=0).tolist()
-        scores = []
-        for quantity, value, end, n in zip(self.quantities, made.all().tolist(), ends, alone, strict=True):
-            if np.isnan(value):
-                part = quantity.name.partition("/")[2] or "what is evaluated"
-                reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
-                scores.append(Score(self.name, quantity, None, None, 0, reason))
-            else:
-                scores.append(Score(self.name, quantity, value, end, n))
-        return scores
+        return scores_of(self.name, self.quantities, made.all().tolist(), ends, alone, images)
 
     def matrix(self, state: State) -> np.ndarray:
         """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""

@@ -31,7 +31,7 @@ from .label_classes import IGNORED, NOTHING, classes_of
 from .label_files import read_labels
 from .label_folders import KINDS, Kind, LabelFolder, Values, by_path, in_order, no_strangers, png_files, told, written
 from .label_runs import histogram, runs
-from .label_states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, state_of
+from .label_states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
 
 FORM = Form("miou", 1, {"cells": CELLS})
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
@@ -196,15 +196,7 @@ class MeanIoU:
         # whole numbers below 2^53 are exact in any order of summing
         ends = intervals(lambda weights: numbers(np.tensordot(weights, table, 1)), images, resamples, seed, groups)
         alone = (~np.isnan(numbers(table))).sum(axis=0).tolist()
-        scores = []
-        for quantity, value, end, n in zip(self.quantities, values.tolist(), ends, alone, strict=True):
-            if np.isnan(value):
-                part = quantity.name.partition("/")[2] or "what is judged"
-                reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
-                scores.append(Score(self.name, quantity, None, None, 0, reason))
-            else:
-                scores.append(Score(self.name, quantity, value, end, n))
-        return scores
+        return scores_of(self.name, self.quantities, values.tolist(), ends, alone, images)
 
     def matrix(self, state: State) -> np.ndarray:
         """(C, C + 1) int64, judged pixels: rows true class, columns predicted class, the last no class."""

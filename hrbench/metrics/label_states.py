@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..types import InputError, State, UsageError
+from ..types import InputError, Quantity, Score, State, UsageError
 
 CELLS = ("truth", "predicted", "pixels")
 Blocks = Mapping[str, tuple[str, ...]]
@@ -123,3 +123,23 @@ def matrices(arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.nda
 def group_numbers(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """(I,) number of each image's group, from 0."""
     return np.unique(arrays["group"], return_inverse=True)[1]
+
+
+def scores_of(
+    metric: str,
+    quantities: Sequence[Quantity],
+    values: Sequence[float],
+    ends: Sequence[tuple[float, float] | None],
+    alone: Sequence[int],
+    images: int,
+) -> list[Score]:
+    """Scores of these values, NaN where nothing occurs. alone: how many of the images have each quantity by itself."""
+    scores = []
+    for quantity, value, end, n in zip(quantities, values, ends, alone, strict=True):
+        if np.isnan(value):
+            part = quantity.name.partition("/")[2] or "what is judged"
+            reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
+            scores.append(Score(metric, quantity, None, None, 0, reason))
+        else:
+            scores.append(Score(metric, quantity, value, end, n))
+    return scores
