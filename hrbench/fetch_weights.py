@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrbench.fetch import fetch
-from hrbench.models.weight_files import Found, Source, digest, find_weights, source_of
+from hrbench.models.weight_files import Found, Source, digest, find_weights, stated_source
 from hrbench.types import InputError, MissingError, UsageError, Variant
 from hrbench.units import with_unit
 
@@ -36,9 +36,9 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Want
         raise UsageError(f"{row.name} has no weights from {source!r}; its sources: {', '.join(row.weights)}")
     found = None if again else find_weights(row, source or None, folder)
     if isinstance(found, Found):
-        told = source_of(row, found.source)
+        told = stated_source(row, found.source)
         return Wanted(row.name, told, told.target(folder), found.path)
-    told = [source_of(row, name) for name in ([source] if source else row.weights)]
+    told = [stated_source(row, name) for name in ([source] if source else row.weights)]
     for one in told:
         if one.address:
             return Wanted(row.name, one, one.target(folder), None)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from hrbench import catalog, resolve
 from hrbench.arguments import is_network, written
 from hrbench.known import protocol_for
-from hrbench.models.weight_files import Found, Source, find_weights, source_of
+from hrbench.models.weight_files import Found, Source, find_weights, stated_source
 from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
 from hrbench.units import amount, exact, interval, show, size, with_unit
 
@@ -110,7 +110,7 @@ def _weights(row: Variant, folder: Path) -> str:
         return f"{found.source}: {found.path.name}"
     if row.absent:
         return "cannot be built"
-    sources = [source_of(row, name) for name in row.weights]
+    sources = [stated_source(row, name) for name in row.weights]
     by_address = [source.name for source in sources if source.address]
     by_hand = [source.name for source in sources if not source.address]
     ways = [f"to fetch: {', '.join(by_address)}"] if by_address else []
@@ -130,7 +130,7 @@ def _total(rows: Sequence[Variant], weights: Path) -> str:
 
 def model(row: Variant, weights: Path) -> str:
     """All about one network of the catalog."""
-    by_address = [name for name in row.weights if source_of(row, name).address]
+    by_address = [name for name in row.weights if stated_source(row, name).address]
     pairs = {
         "model": row.name + (" (miniature)" if row.miniature else ""),
         "network": row.title,
@@ -141,12 +141,13 @@ def model(row: Variant, weights: Path) -> str:
         "input": f"{size(row.input)} (height x width), {row.colour}",
         "mean, std": f"{_flat(row.mean)}; {_flat(row.std)}, by channel position, of values in [0, 1]",
         "parameters": f"{row.parameters:,}" if row.parameters else "not recorded",
-        "weights": "\n".join(_source(source_of(row, name), row, weights) for name in row.weights) or "none published",
+        "weights": "\n".join(_source(stated_source(row, name), row, weights) for name in row.weights)
+        or "none published",
         "published": _published(row),
     }
     if by_address:
         checked = " (it also checks the digest of a file that is here)"
-        told = any(source_of(row, name).sha256 for name in by_address)
+        told = any(stated_source(row, name).sha256 for name in by_address)
         pairs["to fetch them"] = f"hrbench fetch weights {row.name}" + (checked if told else "")
     return facts({name: value for name, value in pairs.items() if value})
 

@@ -83,7 +83,7 @@ class Source:
         return [folder / self.file, self.target(folder)]
 
 
-def source_of(variant: Variant, name: str) -> Source:
+def stated_source(variant: Variant, name: str) -> Source:
     """What the catalog says of one of the variant's sources, taken apart."""
     text, _, fragment = variant.weights[name].partition("#")
     address = text if "://" in text else _hub(text) if name in HUB_SOURCES else ""
@@ -116,7 +116,7 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     if kind in IN_FILE and weights is None:
         whole = Path(file).expanduser()
         return Found(whole, kind) if whole.is_file() else f"the network's file {whole} is not there"
-    sources = [source_of(variant, name) for name in (variant.weights if weights is None else [weights])]
+    sources = [stated_source(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
         for path in _candidates(source, folder):
             if path.is_file():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hrbench import catalog
 from hrbench.cost.recorder import Recorder, Undrawn
 from hrbench.evaluate import build
-from hrbench.models.weight_files import HUB_SOURCES, source_of
+from hrbench.models.weight_files import HUB_SOURCES, stated_source
 from hrbench.types import UsageError, Variant
 
 ROWS = catalog.variants()
@@ -113,7 +113,7 @@ def test_a_row_without_a_network_says_why(name: str) -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_weights_of_a_row_are_files_that_can_be_read(name: str) -> None:
     for source, text in ROWS[name].weights.items():
-        known = source_of(ROWS[name], source)
+        known = stated_source(ROWS[name], source)
         assert PurePosixPath(known.file).suffix in READABLE, source
         if source in HUB_SOURCES:
             assert re.fullmatch(r"[\w.-]+/[\w.-]+", text), source

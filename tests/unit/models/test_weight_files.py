@@ -9,7 +9,7 @@ import pytest
 
 from hrbench.catalog import variants
 from hrbench.models import weight_files
-from hrbench.models.weight_files import Found, digest, find_weights, source_of
+from hrbench.models.weight_files import Found, digest, find_weights, stated_source
 from hrbench.types import Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
@@ -121,7 +121,7 @@ HUB = "timm/hrnet_w18.ms_aug_in1k"
 def test_a_repository_of_the_hub_is_a_file_of_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     row = variant(timm=HUB)
-    source = source_of(row, "timm")
+    source = stated_source(row, "timm")
     assert (source.file, source.sha256, source.hub) == ("hrnet_w18.ms_aug_in1k.safetensors", "", True)
     assert source.address == "https://huggingface.co/timm/hrnet_w18.ms_aug_in1k/resolve/main/model.safetensors"
     reason = find_weights(row, None, tmp_path)
@@ -129,7 +129,7 @@ def test_a_repository_of_the_hub_is_a_file_of_its_own_name(tmp_path: Path, monke
     (tmp_path / "hrnet_w18.ms_aug_in1k.safetensors").touch()
     assert find_weights(row, "timm", tmp_path) == Found(tmp_path / "hrnet_w18.ms_aug_in1k.safetensors", "timm")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub/")
-    assert source_of(row, "timm").address == f"https://mirror.example/hub/{HUB}/resolve/main/model.safetensors"
+    assert stated_source(row, "timm").address == f"https://mirror.example/hub/{HUB}/resolve/main/model.safetensors"
 
 
 def test_what_the_catalog_says_of_a_source_is_taken_apart(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_what_the_catalog_says_of_a_source_is_taken_apart(tmp_path: Path) -> Non
         keras=f"https://models.example/x/net.tar.gz?download=1#sha256={'AB' * 32}",
         timm="https://models.example/v0.1/hrnet_w18-8cb57bb9.pth",
     )
-    told = {name: source_of(row, name) for name in row.weights}
+    told = {name: stated_source(row, name) for name in row.weights}
     assert {name: source.file for name, source in told.items()} == {
         "official": "pose_coco/a.pth",
         "openmmlab": "hrnet_w32-c78dce93.pth",
@@ -175,7 +175,7 @@ def test_what_the_catalog_names_can_be_told_apart_on_one_disk() -> None:
     """Files are looked for by name in one folder, so no two publishers' files may be called the same."""
     told: dict[Path, str] = {}
     for row in variants().values():
-        for source in (source_of(row, name) for name in row.weights):
+        for source in (stated_source(row, name) for name in row.weights):
             origin = source.address or f"{source.name} {source.file}"
             assert told.setdefault(source.target(Path("weights")), origin) == origin, row.name
             assert not source.address or source.address.startswith("https://"), row.name
