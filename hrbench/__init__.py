@@ -54,7 +54,7 @@ def build(
     Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
     for one that does not fit (with the keys listed), is damaged, or asks to run code.
     """
-    from hrbench import evaluate
+    from hrbench.runner import evaluate
 
     return evaluate.build(model, weights, folder, task=task, input=input, **overrides)
 
@@ -63,9 +63,10 @@ def load_suite(
     path: str | Path, *, overrides: Iterable[str] = (), only: str | None = None, limit: int | None = None
 ) -> Suite:
     """A suite file, or a shipped suite by name, parsed and resolved. Raises types.UsageError listing every error."""
-    from hrbench import known, suite
+    from hrbench.suite import load as suite
+    from hrbench.suite import registry
 
-    return suite.load_suite(path, known.known(), overrides=tuple(overrides), only=only, limit=limit)
+    return suite.load_suite(path, registry.known(), overrides=tuple(overrides), only=only, limit=limit)
 
 
 def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iterator[Result]:
@@ -74,9 +75,9 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     folder: where results are stored, by default runs/<suite>. settings: fields of evaluate.Settings (data, weights,
     device, workers, verify, offline).
     """
-    from hrbench import runner
-    from hrbench.evaluate import Settings
-    from hrbench.store import RunFolder
+    from hrbench.runner import suite as runner
+    from hrbench.runner.settings import Settings
+    from hrbench.store.run_folder import RunFolder
 
     for key in {"data", "weights"} & set(settings):
         settings[key] = Path(settings[key])
@@ -85,8 +86,8 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
 
 def load(folder: str | Path) -> list[Result]:
     """The stored results of a run folder, in the suite's order."""
-    from hrbench.store import RunFolder
-    from hrbench.types import MissingError
+    from hrbench.errors import MissingError
+    from hrbench.store.run_folder import RunFolder
 
     if not Path(folder).is_dir():
         raise MissingError(f"there is no run folder {folder}")
@@ -95,9 +96,9 @@ def load(folder: str | Path) -> list[Result]:
 
 def frame(results: Iterable[Result]) -> pandas.DataFrame:
     """One row for each number of each result: entry, model, data set, quantity, value, interval, conditions."""
-    from hrbench import frames
+    from hrbench.store import dataframe
 
-    return frames.frame(results)
+    return dataframe.frame(results)
 
 
 def score(
@@ -114,7 +115,7 @@ def score(
 
     verify: compare with the metric's oracle as well. options: what the metric takes, such as sigmas or per_class.
     """
-    from hrbench.scoring import score as judge
+    from hrbench.runner.score import score as judge
 
     return judge(
         metric,

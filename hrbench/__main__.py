@@ -1,5 +1,5 @@
 """`python -m hrbench` is the same program as `hrbench`."""
 
-from hrbench.cli import main
+from hrbench.cli.command_line import main
 
 raise SystemExit(main())

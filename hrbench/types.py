@@ -22,36 +22,6 @@ Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
 Better = Literal["higher", "lower", "neither"]
 
 
-# --- errors ----------------------------------------------------------------------------------------------------
-
-
-class HrbenchError(Exception):
-    """Something a person must act on. The message says what was given, what exists and what to do.
-
-    `cli.py` prints it without a traceback and exits with `exit_code`.
-    """
-
-    exit_code = 2
-
-
-class UsageError(HrbenchError):
-    """A name, option or suite that cannot be understood."""
-
-
-class InputError(HrbenchError):
-    """A file whose content is wrong: it names the file and the first offender in it."""
-
-
-class MissingError(HrbenchError):
-    """Data or weights that are not on this disk: it names the path and where to get it."""
-
-
-class EntryError(HrbenchError):
-    """An entry failed while running."""
-
-    exit_code = 3
-
-
 # --- quantities and what was measured ----------------------------------------------------------------------------
 
 

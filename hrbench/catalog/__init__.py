@@ -19,8 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from hrbench.names import suggestion
-from hrbench.types import DatasetRow, InputError, Variant
+from hrbench.core.text import suggestion
+from hrbench.errors import InputError
+from hrbench.types import DatasetRow, Variant
 
 __all__ = ["datasets", "read", "variants"]
 

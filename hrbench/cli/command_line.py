@@ -267,8 +267,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; every foreseen error is a line or two on standard error, without a traceback."""
     arguments = parser().parse_args(argv)
 
-    from hrbench import commands
-    from hrbench.types import HrbenchError
+    from hrbench.cli import commands
+    from hrbench.errors import HrbenchError
 
     try:
         return getattr(commands, arguments.command)(arguments, _say)

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench import catalog, listing
-from hrbench.known import protocol_for
-from hrbench.types import DatasetRow, EntryError, Event, HrbenchError, UsageError
-from hrbench.units import amount, with_unit
+from hrbench import catalog
+from hrbench.cli import listing
+from hrbench.cli import text as text_module
+from hrbench.core.units import amount, with_unit
+from hrbench.errors import EntryError, HrbenchError, UsageError
+from hrbench.suite.registry import protocol_for
+from hrbench.types import DatasetRow, Event
 
 if TYPE_CHECKING:
-    from hrbench.dataset_checking import Finding
-    from hrbench.fetch_data import Download
-    from hrbench.progress import Bars, Lines
+    from hrbench.cli.progress import Bars, Lines
+    from hrbench.fetch.data import Download
+    from hrbench.runner.check_dataset import Finding
 
 Say = Callable[[str], object]
 Listener = Callable[[], "Bars | Lines"]
@@ -32,7 +35,7 @@ def check(arguments: Namespace, say: Say, listener: Listener) -> int:
     if not arguments.name:
         raise UsageError("--check needs the name of a data set: hrbench datasets lists them")
     wrong = False
-    for row in listing.chosen(catalog.datasets(), arguments.name, "data set").values():
+    for row in text_module.chosen(catalog.datasets(), arguments.name, "data set").values():
         findings = _findings(row, arguments, listener)
         say(_told(row, findings))
         wrong = wrong or any(finding.bad for finding in findings)
@@ -40,7 +43,7 @@ def check(arguments: Namespace, say: Say, listener: Listener) -> int:
 
 
 def _findings(row: DatasetRow, arguments: Namespace, listener: Listener) -> list[Finding]:
-    from hrbench.dataset_checking import check as look
+    from hrbench.runner.check_dataset import check as look
 
     shown = listener()
     try:
@@ -72,7 +75,7 @@ def _told(row: DatasetRow, findings: list[Finding]) -> str:
 
 def fetch(arguments: Namespace, say: Say, listener: Listener) -> int:
     """Data sets whose name matches: a fault in one of several does not stop the others."""
-    rows = listing.chosen(catalog.datasets(), arguments.name, "data set")
+    rows = text_module.chosen(catalog.datasets(), arguments.name, "data set")
     left = 0
     for row in rows.values():
         try:
@@ -90,7 +93,7 @@ def fetch(arguments: Namespace, say: Say, listener: Listener) -> int:
 
 def _fetched(row: DatasetRow, arguments: Namespace, say: Say, listener: Listener) -> bool:
     """Whether all of a data set is here at the end; says what came, and what a person still has to get."""
-    from hrbench.fetch_data import closed, downloads, folder_of, noted
+    from hrbench.fetch.data import closed, downloads, folder_of, noted
 
     data = Path(arguments.data)
     gaps = listing.missing(row, data)
@@ -120,7 +123,7 @@ def _fetched(row: DatasetRow, arguments: Namespace, say: Say, listener: Listener
 
 
 def _obtained(row: DatasetRow, want: Download, arguments: Namespace, listener: Listener) -> str:
-    from hrbench.fetch_data import obtain
+    from hrbench.fetch.data import obtain
 
     shown = listener()
     try:

@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from hrbench import catalog, resolve
-from hrbench.arguments import is_network, written
-from hrbench.known import protocol_for
-from hrbench.models.weight_files import Found, Source, find_weights, stated_source
-from hrbench.types import Cost, DatasetRow, HrbenchError, Score, UsageError, Variant
-from hrbench.units import amount, exact, interval, show, size, with_unit
-
-T = TypeVar("T")
-
-
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows of equal length as aligned text, the first as a heading. right: columns aligned to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for number, row in enumerate(rows):
-        cells = [row[i].rjust(width) if i in right else row[i].ljust(width) for i, width in enumerate(widths)]
-        lines.append("  ".join(cells).rstrip())
-        if number == 0:
-            lines.append("  ".join("-" * width for width in widths).rstrip())
-    return "\n".join(lines)
-
-
-def facts(pairs: Mapping[str, str]) -> str:
-    """Names and values in two columns; further lines of a value lie below its first."""
-    width = max(map(len, pairs))
-    below = "\n" + " " * (width + 2)
-    return "\n".join(f"{name.ljust(width)}  {below.join(value.splitlines())}" for name, value in pairs.items())
-
-
-def chosen(rows: Mapping[str, T], pattern: str, what: str) -> dict[str, T]:
-    """Rows whose name is, or matches, `pattern`; all for an empty one. Raises UsageError where there is none."""
-    if not pattern:
-        return dict(rows)
-    if pattern in rows:
-        return {pattern: rows[pattern]}
-    found = {name: row for name, row in rows.items() if fnmatch.fnmatchcase(name, pattern)}
-    if not found:
-        raise UsageError(f"there is no {what} {pattern!r}: {_hint(pattern, rows, what)}")
-    return found
-
-
-def _hint(pattern: str, rows: Mapping[str, object], what: str) -> str:
-    """The nearest name, and a pattern where several names hold what was given; where neither helps, how to see all."""
-    told = resolve.suggestion(pattern, rows)
-    near = told.startswith("did you mean")
-    for wider in (f"{pattern}*", f"*{pattern}*"):
-        several = sum(fnmatch.fnmatchcase(name, wider) for name in rows)
-        if several > 1 and not set(pattern) & set("*?["):
-            also = f"all {several} of '{wider}'"
-            return f"{told.removesuffix('?')}, or {also}?" if near else f"did you mean {also}?"
-    if near or len(rows) <= 12:
-        return told
-    return f"hrbench {what.replace(' ', '')}s lists the {len(rows)} that there are"
+from hrbench import catalog
+from hrbench.cli.text import chosen, columns, facts
+from hrbench.core import plugins
+from hrbench.core.nested_args import is_network, written
+from hrbench.core.units import amount, exact, interval, show, size, with_unit
+from hrbench.errors import HrbenchError, UsageError
+from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
+from hrbench.suite.registry import protocol_for
+from hrbench.types import Cost, DatasetRow, Score, Variant
 
 
 def models(pattern: str, task: str, weights: Path) -> str:
@@ -71,9 +26,9 @@ def models(pattern: str, task: str, weights: Path) -> str:
     rows = list(chosen(every, pattern, "model").values())
     tasks = list(dict.fromkeys(row.task for row in rows))
     if task and task not in (known_tasks := dict.fromkeys(row.task for row in every.values())):
-        raise UsageError(f"there is no task {task!r} among the models: {resolve.suggestion(task, known_tasks)}")
+        raise UsageError(f"there is no task {task!r} among the models: {plugins.suggestion(task, known_tasks)}")
     if task and task not in tasks:
-        raise UsageError(f"there is no model {pattern or '*'!r} of task {task!r}: {resolve.suggestion(task, tasks)}")
+        raise UsageError(f"there is no model {pattern or '*'!r} of task {task!r}: {plugins.suggestion(task, tasks)}")
     rows = [row for row in rows if task in ("", row.task)]
     if len(rows) == 1:
         return model(rows[0], weights)
@@ -228,7 +183,7 @@ def datasets(pattern: str, data: Path) -> str:
 def missing(row: DatasetRow, data: Path) -> list[str]:
     """What of a data set the default protocol of its task lacks on this disk, in sentences."""
     try:
-        return resolve.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
+        return plugins.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
     except HrbenchError as error:
         return [str(error)]
 
@@ -265,8 +220,8 @@ def _short(args: Mapping[str, Any], most: int = 60) -> str:
 def metrics() -> str:
     """The metrics: what they read and what they give."""
     table = [["metric", "version", "predictions", "numbers"]]
-    for name in resolve.names("hrbench.metrics"):
-        metric = resolve.resolve("hrbench.metrics", name)()
+    for name in plugins.names("hrbench.metrics"):
+        metric = plugins.resolve("hrbench.metrics", name)()
         format = metric.prediction_file if "." in metric.prediction_file else f"{metric.prediction_file}/ (a folder)"
         table.append([name, str(metric.version), format, _numbers([quantity.name for quantity in metric.quantities])])
     return columns(table)

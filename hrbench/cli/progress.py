@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hrbench.core.units import with_unit
 from hrbench.types import Event
-from hrbench.units import with_unit
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -6,12 +6,12 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from ..types import InputError, MissingError, UsageError
+from hrbench.errors import InputError, MissingError, UsageError
 
 FARTHEST = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
 
@@ -102,3 +102,17 @@ def _named(path: Path) -> Iterator[None]:
         raise UsageError(
             f"{path}: cannot be written ({error.strerror}); make room, or name a folder that can be written"
         ) from None
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Lets `write` fill a file beside `path`, then renames it; a failure leaves `path` as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

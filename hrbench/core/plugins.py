@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
+import importlib
 import re
 import sys
-import sysconfig
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import entry_points
+from collections.abc import Sequence
+from functools import cache, partial, reduce
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
+from typing import Any
+
+from hrbench.core import modules
+from hrbench.core.modules import module_file
+from hrbench.core.text import suggestion
+from hrbench.errors import EntryError, MissingError, UsageError
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-
-
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """What to say after "unknown name": the nearest known name, or all of them where they are few.
-
-    >>> suggestion("pose_hrnt", ["pose_hrnet", "pose_resnet"])
-    'did you mean pose_hrnet?'
-    >>> suggestion("zebra", ["pose_hrnet", "pose_resnet"])
-    'known: pose_hrnet, pose_resnet'
-    """
-    known = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not near:  # a difference of case alone is further than difflib thinks
-        near = [candidate for candidate in known if candidate.lower() == name.lower()]
-    if near:
-        return f"did you mean {near[0]}?"
-    if not known:
-        return "none is known"
-    shown = sorted(known)[:12]
-    more = f", ... ({len(known)} in all)" if len(known) > len(shown) else ""
-    return f"known: {', '.join(shown)}{more}"
 
 
 def is_reference(name: str) -> bool:
@@ -97,176 +78,116 @@ def short_name(use: str) -> str:
     return found[1].rpartition("/")[2] if found is not None else use.rpartition(":")[2].rpartition(".")[2]
 
 
-def module_file(module: str, folders: Sequence[str | Path] = ()) -> str | None:
-    """Where the module "package.module" would be imported from, or None where there is none; imports nothing.
+__all__ = ["arguments", "exists", "libraries", "names", "resolve", "suggestion"]
 
-    folders: looked through before `sys.path`. `importlib.util.find_spec` would import the parent packages, and with
-    them whatever they import. The answer is the file, or "built-in" where there is no file.
+# Source -> the modules it needs and the distributions that may bring them; the extra is called like the source.
+LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
+    "timm": {"timm": ("timm",)},
+    "torchvision": {"torchvision": ("torchvision",)},
+    "transformers": {"transformers": ("transformers",)},
+    "smp": {"segmentation_models_pytorch": ("segmentation-models-pytorch",)},
+    "onnx": {"onnx": ("onnx",), "onnxruntime": ("onnxruntime", "onnxruntime-gpu")},
+}
+OFFERED = ("task", "input", "weights")
+"""What a source is told of the network beside its arguments."""
+
+
+def names(group: str) -> tuple[str, ...]:
+    """All entry-point names of a group, sorted; nothing is imported."""
+    return tuple(sorted(_points(_full(group))))
+
+
+def exists(group: str, name: str) -> bool:
+    """Whether `name` is an entry point of the group, "module:attribute" with a module on `sys.path`, or of a source.
+
+    Nothing is imported, so a module that fails to import, or lacks the attribute, is found out by `resolve`; and
+    whether a source has what it is asked for, by calling it.
     """
-    parts = module.split(".")
-    path: Sequence[str] | None = None
-    for end in range(1, len(parts) + 1):
-        spec = _find(".".join(parts[:end]), path, [str(folder) for folder in folders])
-        if spec is None:  # PathFinder looks for a folder without __init__.py in another only after importing that one
-            path = [str(below) for place in path or () if (below := Path(place) / parts[end - 1]).is_dir()]
-            if not path:
-                break
-            if end == len(parts):
-                return "built-in"
-            continue
-        if end == len(parts):
-            return spec.origin or "built-in"
-        path = list(spec.submodule_search_locations or ())
-    loaded = sys.modules.get(module)  # os.path, six.moves: modules that only their parents know
-    return None if loaded is None else getattr(loaded, "__file__", None) or "built-in"
-
-
-def _find(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> ModuleSpec | None:
-    """The spec of one level of a dotted name; `path` is where its parent's submodules lie, None at the top."""
-    if path is None and folders:
-        spec = PathFinder.find_spec(name, folders)
-        if spec is not None:
-            return spec
-    for finder in sys.meta_path:
-        try:
-            spec = finder.find_spec(name, path)
-        except Exception:  # a stranger's finder must not stop the reading of a suite
-            continue
-        if spec is not None:
-            return spec
-    return None
-
-
-def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
-    """The files whose code the module "package.module" stands for, by path below where they are imported from.
-
-    An installed module is its own file. One that is not, such as what lies beside a suite, is every .py file of its
-    top-level package, and the same of each module not installed that one of these files imports, within functions too;
-    what is imported by a computed name cannot be seen. Empty for modules of hrbench, and where there is no file.
-    Imports nothing. folders: looked through before `sys.path`.
-    """
-    found: dict[str, Path] = {}
-    queue, seen = [module], {module}
-    while queue:
-        name = queue.pop()
-        if name.partition(".")[0] == __package__:
-            continue
-        text = module_file(name, folders)
-        if text is None or not Path(text).is_file():
-            continue
-        file = Path(text).absolute()
-        if is_installed(file):
-            if name == module:
-                found[_below(name, file)] = file
-            continue
-        if _below(name, file) in found:
-            continue
-        for relative, one in _whole(name, file).items():
-            if relative not in found:
-                found[relative] = one
-                more = [new for new in _imports(one) if new not in seen]
-                seen.update(more)
-                queue.extend(more)
-    return dict(sorted(found.items()))
-
-
-def is_installed(file: Path) -> bool:
-    """Whether a file lies in an environment's folder of packages, or in Python's own library.
-
-    >>> is_installed(Path(ast.__file__)), is_installed(Path("ourpkg/nets.py"))
-    (True, False)
-    """
-    file = file.absolute()
-    if {"site-packages", "dist-packages"} & set(file.parts):
+    if _full(group) == "hrbench.models" and source_of(name) is not None:
         return True
-    return file.is_relative_to(sysconfig.get_path("stdlib"))
+    if is_reference(name):
+        return module_file(name.partition(":")[0]) is not None
+    return name in _points(_full(group))
 
 
-def _below(module: str, file: Path) -> str:
-    """The path of a module's file below the folder it is imported from: "package/module.py"."""
-    return "/".join(file.parts[-len(module.split(".")) - (file.stem == "__init__") :])
+def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """Names of the arguments a callable takes, told from its source, or None; see `hrbench.core.modules.arguments`."""
+    if _full(group) == "hrbench.models" and (found := source_of(name)) is not None:
+        taken = modules.arguments(sources()[found[0]], folders)
+        return None if taken is None else tuple(key for key in taken[1:] if key not in OFFERED)
+    point = _points(_full(group)).get(name)
+    reference = name if is_reference(name) else "" if point is None else point.value
+    return modules.arguments(reference, folders) if reference else None
 
 
-def _whole(module: str, file: Path) -> dict[str, Path]:
-    """All .py files of the top-level package that a module's file lies in; that file alone where there is no package.
+def resolve(group: str, name: str) -> Any:
+    """The object behind an entry point or "package.module:attribute"; of a source, its callable bound to the name.
 
-    A file of another kind (a compiled module) counts besides.
+    Raises UsageError where there is no such name, EntryError (one line, with the cause) where it does not import, and
+    MissingError where a source's library is not installed.
     """
-    above = module.count(".") - 1 + (file.stem == "__init__")
-    found = {_below(module, file): file}
-    if above < 0:
-        return found
-    top = file.parents[above]
-    if top.name != module.partition(".")[0]:  # put there by a finder of its own: how it lies tells nothing
-        return found
-    for one in top.rglob("*.py"):
-        below = one.relative_to(top.parent)
-        if one.is_file() and not is_installed(one) and not any(part.startswith(".") for part in below.parts):
-            found[below.as_posix()] = one
-    return found
+    group = _full(group)
+    if group == "hrbench.models" and (found := source_of(name)) is not None:
+        _require(name, found[0])
+        return partial(_loaded(sources()[found[0]], f"source {found[0]!r} ({sources()[found[0]]})"), found[1])
+    if is_reference(name):
+        reference = name
+    elif name in _points(group):
+        reference = _points(group)[name].value
+    else:
+        raise UsageError(f"no {_noun(group)} is called {name!r}; {suggestion(name, _points(group))}")
+    return _loaded(reference, f"{_noun(group)} {name!r}" + ("" if name == reference else f" ({reference})"))
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Names that the absolute imports of a Python file may be modules by; none where it cannot be read as Python."""
-    if file.suffix != ".py":
-        return
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
+def libraries(use: str) -> dict[str, str]:
+    """Versions of the libraries behind a source, by the name of their module; empty for what is of no source."""
+    found = source_of(use)
+    known = LIBRARIES.get(found[0], {}) if found is not None else {}
+    return {module: told for module, names in known.items() if (told := _version(names))}
+
+
+def _version(distributions: Sequence[str]) -> str:
+    for name in distributions:
+        try:
+            return version(name)
+        except PackageNotFoundError:
             continue
-        yield from (name for name in names if name.partition(".")[0] not in sys.stdlib_module_names)
+    return ""
 
 
-def arguments(reference: str, folders: Sequence[str | Path] = ()) -> tuple[str, ...] | None:
-    """Names of the arguments that "package.module:callable" takes, read from its source; imports nothing.
+def _require(name: str, source: str) -> None:
+    """Raises MissingError where a library of a source is not installed; imports nothing."""
+    for module in LIBRARIES.get(source, {}):
+        if module_file(module) is None or sys.modules.get(module, module) is None:
+            what = f"{name} needs {module}, which is not installed"
+            extra = "torchvision" if source == "torchvision" else f"'hrbench[{source}]'"
+            raise MissingError(f"{what}: pip install {extra}")
 
-    None where that cannot be told: no Python source, **keywords, a callable made in another way than by `def`,
-    `class` with an `__init__` of its own, or a plain dataclass.
 
-    >>> arguments("hrbench.names:suggestion")
-    ('name', 'names')
-    """
+def _loaded(reference: str, where: str) -> Any:
+    """What "package.module:attribute" names; `where` begins the errors."""
     module, _, attribute = reference.partition(":")
-    file = module_file(module, folders)
-    if file is None or not file.endswith(".py"):
-        return None
     try:
-        tree = ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
-        return None
-    made = [node for node in tree.body if getattr(node, "name", None) == attribute]
-    if len(made) != 1:
-        return None
-    if isinstance(made[0], ast.FunctionDef):
-        return None if made[0].decorator_list else _parameters(made[0], skip=0)
-    if not isinstance(made[0], ast.ClassDef):
-        return None
-    for node in made[0].body:
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            return _parameters(node, skip=1)
-    return _dataclass_fields(made[0])
+        found = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises while it is imported, as scripts do
+        cause = " ".join(str(error).split())
+        raise EntryError(f"{where} cannot be imported: {type(error).__name__}: {cause}") from error
+    try:
+        return reduce(getattr, attribute.split("."), found)
+    except AttributeError as error:
+        hint = suggestion(attribute, [key for key in vars(found) if not key.startswith("_")])
+        raise EntryError(f"{where}: module {module} has no {attribute!r}; {hint}") from error
 
 
-def _parameters(function: ast.FunctionDef, skip: int) -> tuple[str, ...] | None:
-    """Arguments that may be given by name; `skip` leaves out self."""
-    if function.args.kwarg is not None:
-        return None
-    return tuple(argument.arg for argument in [*function.args.args[skip:], *function.args.kwonlyargs])
+@cache
+def _points(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
 
 
-def _dataclass_fields(made: ast.ClassDef) -> tuple[str, ...] | None:
-    """Fields of a dataclass that inherits from nothing."""
-    decorators = [ast.unparse(decorator) for decorator in made.decorator_list]
-    if made.bases or not any(name.partition("(")[0].endswith("dataclass") for name in decorators):
-        return None
-    return tuple(
-        node.target.id for node in made.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-    )
+def _full(group: str) -> str:
+    return group if "." in group else f"hrbench.{group}"
+
+
+def _noun(group: str) -> str:
+    last = group.rpartition(".")[2]
+    return {"models": "model", "datasets": "data set", "tasks": "task", "metrics": "metric"}.get(last, last)

@@ -93,3 +93,45 @@ class _Reader(Generic[T]):
                 except queue.Full:
                     continue
         self.thread.join()
+
+
+def beside(source: Iterator[T], ahead: int) -> Iterator[T]:
+    """The elements of `source`, taken in a thread of their own, at most `ahead` of them in advance."""
+    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=ahead)
+    stop = threading.Event()
+
+    def put(message: tuple[str, Any]) -> bool:
+        while not stop.is_set():
+            try:
+                waiting.put(message, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def take() -> None:
+        try:
+            for element in source:
+                if not put(("element", element)):
+                    break
+            put(("end", None))
+        except BaseException as error:  # it is raised again in the consuming thread
+            put(("error", error))
+        finally:
+            close = getattr(source, "close", None)
+            if close:
+                close()
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        stop.set()
+        thread.join()

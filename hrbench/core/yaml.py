@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 MOST_VALUES = 200_000  # aliases of aliases can make gigabytes out of ten lines
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes
-from hrbench.datasets.pictures import image_faults, label_faults, read_labels
-from hrbench.datasets.submissions import holds, recoded, write_archive
-from hrbench.types import ClassScheme, InputError, MissingError, Sample
+from hrbench.datasets.image_files import digest_of, file_sizes
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.pictures import image_faults, label_faults, read_labels
+from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.types import ClassScheme, Sample
 
 HOME = "get it from www.cityscapes-dataset.com/downloads (needs an account)"
 IMAGE, LABELS, INSTANCES = "_leftImg8bit.png", "_gtFine_labelIds.png", "_gtFine_instanceIds.png"

@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 from pycocotools import mask as coco_mask
 
-from hrbench.datasets import coco_layout as layout
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.datasets.pictures import image_faults
-from hrbench.names import suggestion
-from hrbench.types import ClassScheme, InputError, Sample, UsageError
+from hrbench.core.text import suggestion
+from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco import layout
+from hrbench.formats.pictures import image_faults
+from hrbench.types import ClassScheme, Sample
 
 
 class _Category(msgspec.Struct):

@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hrbench.datasets import coco_layout as layout
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.datasets.pictures import image_faults
-from hrbench.types import InputError, KeypointScheme, Person, Sample, UsageError
+from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco import layout
+from hrbench.formats.pictures import image_faults
+from hrbench.types import KeypointScheme, Person, Sample
 
 OFFICIAL_BOXES = {
     "val2017": "COCO_val2017_detections_AP_H_56_person.json",

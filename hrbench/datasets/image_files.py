@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -30,3 +31,17 @@ def missing_images(folder: Path, names: Sequence[str], home: str) -> list[str]:
         return []
     how_many = "all" if len(absent) == len(names) else f"{len(absent)} of"
     return [f"{how_many} {len(names)} images are missing from {folder}, the first is {absent[0]}; {home}"]
+
+
+def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:
+    """SHA-256 (hex) over the bytes of `files` in order and over the sorted (name, bytes) list of `images`.
+
+    Paths do not enter, so the same data in another folder has the same digest.
+    """
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    for name in sorted(images):
+        whole.update(f"{name}\0{images[name]}\n".encode())
+    return whole.hexdigest()

@@ -17,11 +17,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from hrbench.class_lists import ENDINGS, ClassLists, class_folders, read, stem
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.datasets.pictures import image_faults
-from hrbench.types import ClassScheme, InputError, Sample, UsageError
+from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.class_lists import ENDINGS, ClassLists, class_folders, read, stem
+from hrbench.formats.pictures import image_faults
+from hrbench.types import ClassScheme, Sample
 
 CLASSES = Path(__file__).parent / "classes"
 DEVKIT = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"

@@ -17,11 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hrbench.class_lists import ClassLists, read
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.datasets.pictures import image_faults
-from hrbench.types import ClassScheme, InputError, Sample
+from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
+from hrbench.errors import InputError
+from hrbench.formats.class_lists import ClassLists, read
+from hrbench.formats.pictures import image_faults
+from hrbench.types import ClassScheme, Sample
 
 HOME = (
     "get train_val_images.tar.gz, train_val2017.zip and, for boxes, val_2017_bboxes.zip, as linked on "

@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes
-from hrbench.datasets.pictures import image_faults, label_faults
-from hrbench.datasets.submissions import holds, recoded, write_archive
-from hrbench.types import ClassScheme, InputError, MissingError, Sample, UsageError
+from hrbench.datasets.image_files import digest_of, file_sizes
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.pictures import image_faults, label_faults
+from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.types import ClassScheme, Sample
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
 """What image files end in, where nothing is said."""

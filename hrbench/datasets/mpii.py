@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from hrbench.datasets.digests import digest_of
-from hrbench.datasets.images import file_sizes, missing_images
-from hrbench.datasets.pictures import image_size
-from hrbench.types import InputError, KeypointScheme, MissingError, Person, Sample
+from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.pictures import image_size
+from hrbench.types import KeypointScheme, Person, Sample
 
 HOME = (
     "get the images from human-pose.mpi-inf.mpg.de, valid.json and gt_valid.mat from the HRNet repository's MPII link"

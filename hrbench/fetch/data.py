@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hrbench.fetch import fetch, file_digest
-from hrbench.resolve import resolve
-from hrbench.types import DatasetRow, EntryError, InputError
-from hrbench.units import amount, with_unit
-from hrbench.unpack import is_archive, unpack
+from hrbench.core.digests import file_digest
+from hrbench.core.plugins import resolve
+from hrbench.core.units import amount, with_unit
+from hrbench.errors import EntryError, InputError
+from hrbench.fetch.download import fetch
+from hrbench.fetch.unpack import is_archive, unpack
+from hrbench.types import DatasetRow
 
 NOTED = ".fetched.json"
 HELD = ".fetch"

@@ -11,7 +11,6 @@ renaming, after its digest was found right. Needs the standard library alone; pr
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import http.client
 import json
 import os
@@ -30,8 +29,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from hrbench.types import EntryError, UsageError
-from hrbench.units import with_unit
+from hrbench.core.digests import file_digest
+from hrbench.core.units import with_unit
+from hrbench.errors import EntryError, UsageError
 from hrbench.version import __version__
 
 TRIES = 5
@@ -109,12 +109,6 @@ def fetch(
         finally:
             part.tidy()
     return Fetched(target, found, "given" if sha256 or md5 else "server" if told else "")
-
-
-def file_digest(path: Path, kind: str = "sha256") -> str:
-    """Digest of a file in hexadecimal digits. kind: "sha256" or "md5" (against mishap; it proves nothing of intent)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 # --- what is here already --------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from hrbench.types import EntryError, InputError, UsageError
-from hrbench.units import with_unit
+from hrbench.core.units import with_unit
+from hrbench.errors import EntryError, InputError, UsageError
 
 PIECE = 1 << 20
 """Bytes copied at once."""

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrbench.fetch import fetch
-from hrbench.models.weight_files import Found, Source, digest, find_weights, stated_source
-from hrbench.types import InputError, MissingError, UsageError, Variant
-from hrbench.units import with_unit
+from hrbench.core.units import with_unit
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.fetch.download import fetch
+from hrbench.models.weights.sources import Found, Source, digest, find_weights, stated_source
+from hrbench.types import Variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 ENDINGS = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"))
 ILSVRC_NAME = "ILSVRC2012_val_{:08d}"

@@ -23,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..class_lists import ClassLists, read, stem
-from ..types import InputError, Prediction
-from .files import reading, replacing
-from .matlab import read_mat
+from hrbench.core.files import reading, replacing
+from hrbench.errors import InputError
+from hrbench.formats.class_lists import ClassLists, read, stem
+from hrbench.formats.mat import read_mat
+from hrbench.types import Prediction
 
 LABELS = 5
 _FIRST = ("image", "id", "name", "file", "filename", "imageid")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"

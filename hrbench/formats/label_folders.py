@@ -20,10 +20,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from ..types import InputError, MissingError, Prediction, UsageError
-from .files import reading, replacing, replacing_folder
-from .label_files import read_labels, write_labels
-from .label_runs import runs
+from hrbench.core.files import reading, replacing, replacing_folder
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.label_runs import runs
+from hrbench.formats.labels import read_labels, write_labels
+from hrbench.types import Prediction
 
 Kind = Literal["ids", "indices"]
 KINDS: tuple[Kind, ...] = ("ids", "indices")

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..types import InputError
-from .files import reading, replacing
+from hrbench.core.files import reading, replacing
+from hrbench.errors import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3

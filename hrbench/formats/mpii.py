@@ -21,9 +21,10 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from ..types import InputError, MissingError, Prediction
-from .files import FARTHEST, reading, replacing
-from .matlab import read_mat
+from hrbench.core.files import FARTHEST, reading, replacing
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.mat import read_mat
+from hrbench.types import Prediction
 
 JOINTS = 16
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for files that are no images, or only half there."""

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 _PILLOW = {

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hrbench.datasets.pictures import read_labels
-from hrbench.types import InputError
+from hrbench.errors import InputError
+from hrbench.formats.pictures import read_labels
 
 MARK = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..types import InputError, Prediction, Quantity, Score, State, UsageError
-from .bootstrap import intervals
-from .mpii_files import Target, read_predictions, read_truth, write_predictions
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.mpii import Target, read_predictions, read_truth, write_predictions
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import Prediction, Quantity, Score, State
 
 HEAD_SHARE = 0.6
 LEFT_OUT = ("pelv", "thor")

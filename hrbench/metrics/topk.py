@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..types import InputError, Prediction, Quantity, Score, State, UsageError
-from .bootstrap import intervals
-from .class_files import Predictions, Target, read_predictions, read_truth, write_predictions
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.class_predictions import Predictions, Target, read_predictions, read_truth, write_predictions
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import Prediction, Quantity, Score, State
 
 PLACES = (1, 5)
 _ARRAYS = ("image", "rank", "valid", "confidence")

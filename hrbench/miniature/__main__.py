@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrbench.types import HrbenchError, UsageError
+from hrbench.errors import HrbenchError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(name: str, out: Path | None, iterations: int | None) -> None:
-    from hrbench.miniature.train import Progress, train_and_save  # torch is slow to import
+    from hrbench.miniature.train.loop import Progress
+    from hrbench.miniature.train.recipes import train_and_save  # torch is slow to import
 
     if iterations is not None and iterations < 1:
         raise UsageError(f"--iterations {iterations}: at least one is needed")
@@ -57,7 +58,7 @@ def _train(name: str, out: Path | None, iterations: int | None) -> None:
 
 def _draw(name: str, folder: Path) -> None:
     from hrbench.catalog import datasets
-    from hrbench.resolve import resolve
+    from hrbench.core.plugins import resolve
 
     drawn = {row.name: row.draw for row in datasets().values() if row.draw}
     if name not in drawn:

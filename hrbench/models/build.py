@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
-from hrbench.arguments import faults, is_network, laid_over
-from hrbench.models.adapters.snapshots import folder_of, weights_in
-from hrbench.models.weight_files import IN_FILE, OWN, Found, digest, find_weights
-from hrbench.names import is_reference, short_name, source_of
-from hrbench.resolve import OFFERED, resolve, suggestion
-from hrbench.types import EntryError, HrbenchError, InputError, MissingError, UsageError, Variant
+from hrbench.core.nested_args import faults, is_network, laid_over
+from hrbench.core.plugins import OFFERED, is_reference, resolve, short_name, source_of
+from hrbench.core.text import suggestion
+from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
+from hrbench.models.weights.sources import IN_FILE, OWN, Found, find_weights
+from hrbench.types import Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +104,7 @@ def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]
 
     Raises InputError for weights that do not fit, are damaged or refused; then nothing was loaded.
     """
-    from hrbench.models.weights import load
+    from hrbench.models.weights.load import load
 
     return load(net, found.path, source=found.source, use=variant.use).notes
 
@@ -127,33 +125,6 @@ def loaded(variant: Variant, found: Found) -> tuple[nn.Module, list[str]]:
 def build_loaded(variant: Variant) -> nn.Module:
     """The network of a source that keeps weights with its networks (`WITH_WEIGHTS`), with these weights."""
     return _built(variant, variant.args, weights=True)
-
-
-def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | str:
-    """The weights file of a variant, or the reason why there is none; see `models.weight_files.find_weights`.
-
-    fetch: whether a repository of the hub that is not on this disk may be downloaded.
-    """
-    found = source_of(variant.use)
-    if weights is not None or found is None or found[0] != "transformers" or variant.weights:
-        return find_weights(variant, weights, folder)
-    place = folder_of(found[1], fetch=fetch, weights=True)
-    if isinstance(place, str):
-        return place
-    file = weights_in(place)
-    return f"there are no weights in {place}" if file is None else Found(file, "transformers")
-
-
-def weights_digest(found: Found) -> str:
-    """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
-    if not found.path.name.endswith(".index.json"):
-        return digest(found.path)
-    try:
-        names = sorted(set(json.loads(found.path.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{found.path}: not a list of weights files: {type(error).__name__}") from error
-    files = [digest(path) for path in (found.path, *(found.path.parent / name for name in names))]
-    return hashlib.sha256(" ".join(files).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

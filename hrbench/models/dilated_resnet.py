@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.blocks import Bottleneck, conv_norm
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.blocks import Bottleneck, conv_norm
 
 Head = Literal["fcn", "aspp"]
 Stem = Literal["plain", "deep"]

@@ -47,10 +47,10 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.blocks import BasicBlock, Bottleneck, conv_norm, initialise
-from hrbench.models.ocr import SpatialGather, SpatialOCR
-from hrbench.models.pyramid import HRFPN, KEYS, Keys, enlarge, together
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.blocks import BasicBlock, Bottleneck, conv_norm, initialise
+from hrbench.models.layers.ocr import SpatialGather, SpatialOCR
+from hrbench.models.layers.pyramid import HRFPN, KEYS, Keys, enlarge, together
 
 Exchange = Literal["full", "final", "across-stage"]
 EXCHANGES: tuple[Exchange, ...] = ("full", "final", "across-stage")

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hrbench.models.blocks import BasicBlock, Bottleneck, Style, conv_norm, initialise
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.blocks import BasicBlock, Bottleneck, Style, conv_norm, initialise
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {
     18: (2, 2, 2, 2),

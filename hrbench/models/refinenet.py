@@ -41,8 +41,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.blocks import Bottleneck, conv_norm
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.blocks import Bottleneck, conv_norm
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 

@@ -22,9 +22,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from hrbench.models.blocks import Bottleneck, Style, conv_norm
-from hrbench.models.fpn import FPN, Extra
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.blocks import Bottleneck, Style, conv_norm
+from hrbench.models.layers.fpn import FPN, Extra
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 PLANES = (64, 128, 256, 512)

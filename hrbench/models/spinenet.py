@@ -62,7 +62,8 @@ from dataclasses import dataclass, replace
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.scale_permuted import (
+from hrbench.errors import UsageError
+from hrbench.models.layers.scale_permuted import (
     ACTIVATIONS,
     BLOCKS,
     Activation,
@@ -76,7 +77,6 @@ from hrbench.models.scale_permuted import (
     initialise,
     max_pool,
 )
-from hrbench.types import UsageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,16 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.scale_permuted import ConvNorm, Padding, block_group, check_choices, initialise, max_pool, pad_same
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.scale_permuted import (
+    ConvNorm,
+    Padding,
+    block_group,
+    check_choices,
+    initialise,
+    max_pool,
+    pad_same,
+)
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hrbench import units
-from hrbench.report.comparable import score_key
+from hrbench.core import units
+from hrbench.judge.comparability import score_key
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reason_text
 from hrbench.types import Better, Cost, Quantity, Result, Score, Unit

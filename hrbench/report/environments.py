@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hrbench import units
+from hrbench.core import units
 
 
 def merge(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

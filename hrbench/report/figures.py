@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench import units
+from hrbench.core import units
 from hrbench.report.cells import cost_conditions, find_cost
 from hrbench.report.grid import Row, Table
 from hrbench.report.plots import Point, accuracy_against_cost

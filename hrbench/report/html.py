@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hrbench import units
+from hrbench.core import units
 from hrbench.report import environments, figures
 from hrbench.report.cells import Cell, Facts
 from hrbench.report.csv import render_csv

@@ -35,8 +35,9 @@ from typing import Any, Literal, get_args
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from hrbench.places import shared
-from hrbench.types import Unit, UsageError
+from hrbench.core.resources import shared
+from hrbench.errors import UsageError
+from hrbench.types import Unit
 
 Part = Literal["measured", "interval", "published", "difference"]
 Source = Literal["text", "score", "cost"]

@@ -10,10 +10,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from hrbench.places import shared
-from hrbench.report.comparable import same_value
+from hrbench.core.resources import shared
+from hrbench.errors import UsageError
+from hrbench.judge.comparability import same_value
 from hrbench.report.layout import Layout, PublishedLayout
-from hrbench.types import Result, UsageError, Variant
+from hrbench.types import Result, Variant
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrbench import units
+from hrbench.core import units
+from hrbench.judge.comparability import same_value
 from hrbench.report.cells import device_of
-from hrbench.report.comparable import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
 from hrbench.report.words import protocol_text, setting_text
 from hrbench.types import Result, Unit

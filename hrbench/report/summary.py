@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hrbench import units
+from hrbench.core import units
 from hrbench.report.grid import Column, Row, Table
-from hrbench.report.reasons import pieces
 from hrbench.report.rows import is_miniature
-from hrbench.report.words import costs_only
+from hrbench.report.words import costs_only, pieces
 from hrbench.types import Result
 
 

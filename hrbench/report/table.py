@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hrbench import units
+from hrbench.core import units
 from hrbench.report.cells import Cell, Found, better_of, find, unit_of
 from hrbench.report.comparable import data_notes, unlikeness
 from hrbench.report.grid import Column, Row, Table
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.published import Rows, find_row, notes_for
-from hrbench.report.reasons import pieces
 from hrbench.report.rows import (
     area,
     family,
@@ -29,7 +28,7 @@ from hrbench.report.rows import (
     text_of,
     title_of,
 )
-from hrbench.report.words import limited_text, protocol_remarks, reason_text, status_text, use_text
+from hrbench.report.words import limited_text, pieces, protocol_remarks, reason_text, status_text, use_text
 from hrbench.types import Quantity, Result, Unit
 
 

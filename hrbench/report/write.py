@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hrbench.errors import UsageError
 from hrbench.report import environments as machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
@@ -15,7 +16,7 @@ from hrbench.report.latex import render_latex
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import read_published
 from hrbench.report.table import build_tables
-from hrbench.types import Result, UsageError
+from hrbench.types import Result
 
 
 def write_reports(

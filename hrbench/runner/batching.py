@@ -20,7 +20,8 @@ from typing import Any, Literal
 import psutil
 
 from hrbench.contracts import Task
-from hrbench.types import EntryError, HrbenchError, Item
+from hrbench.errors import EntryError, HrbenchError
+from hrbench.types import Item
 
 MOST = 256
 """Beyond it no batch is tried."""

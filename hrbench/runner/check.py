@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
-from hrbench.arguments import is_network
-from hrbench.evaluate import Settings, assemble, in_words
+from hrbench.core.nested_args import is_network
+from hrbench.core.plugins import resolve, source_path
+from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
-from hrbench.names import source_path
-from hrbench.networks import build, weights_of
-from hrbench.resolve import resolve
-from hrbench.runner import without_network
-from hrbench.types import Entry, HrbenchError, Variant
+from hrbench.models.build import build
+from hrbench.models.weights.sources import weights_of
+from hrbench.runner.prepare import assemble
+from hrbench.runner.settings import Settings
+from hrbench.runner.suite import without_network
+from hrbench.types import Entry, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
 DRAWN, GIVEN = "will be drawn", "predictions are given"
@@ -123,7 +125,7 @@ def _cached(name: str) -> bool:
 
 def _failure(variant: Variant) -> str:
     """What building raises, in words, "" where it succeeds."""
-    from hrbench.cost.operations import on_meta
+    from hrbench.cost.operations.count import on_meta
 
     try:
         if not variant.absent:  # imported before, since tensors made on import would be on meta too

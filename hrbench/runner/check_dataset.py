@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from hrbench.assemble import gaps_of, metric_of
-from hrbench.resolve import resolve
-from hrbench.types import DatasetRow, HrbenchError, Sample
-from hrbench.units import amount
+from hrbench.core.plugins import resolve
+from hrbench.core.units import amount
+from hrbench.errors import HrbenchError
+from hrbench.runner.prepare import gaps_of, metric_of
+from hrbench.types import DatasetRow, Sample
 
 SAMPLE = 100
 """How many images are decoded where not all are asked for."""

@@ -8,19 +8,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench import environment, keys
-from hrbench.cost.version import COST_VERSION
-from hrbench.evaluate import Listen, Settings, build, device_of
-from hrbench.given import NO_NETWORK
-from hrbench.machine import processor
-from hrbench.names import source_of
-from hrbench.resolve import libraries, resolve
-from hrbench.types import Cost, Entry, EntryError, Event, Quantity, Variant
+from hrbench.core import environment
+from hrbench.core.environment import processor
+from hrbench.core.plugins import libraries, resolve, source_of
+from hrbench.cost.latency.summary import COST_VERSION
+from hrbench.errors import EntryError
+from hrbench.models.build import build
+from hrbench.runner.device import device_of
+from hrbench.runner.evaluate import Listen
+from hrbench.runner.precomputed import NO_NETWORK
+from hrbench.runner.settings import Settings
+from hrbench.store import keys
+from hrbench.types import Cost, Entry, Event, Quantity, Variant
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from hrbench.cost.ledger import Ledger
+    from hrbench.cost.operations.ledger import Ledger
 
 
 def cost_key(entry: Entry, settings: Settings) -> str:
@@ -53,7 +57,7 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
     What cannot be counted or timed is a Cost without a value that carries its reason; so is all of it where predictions
     were given and no network. Raises HrbenchError where the network cannot even be built.
     """
-    from hrbench.cost.operations import on_meta
+    from hrbench.cost.operations.count import on_meta
 
     variant = entry.variant
     if not variant.use:
@@ -99,8 +103,8 @@ def latency(
     progress: Callable[[float, float], None] | None = None,
 ) -> Cost:
     """Latency of a network at its variant's input, or why its file cannot be timed at this batch or dtype."""
-    from hrbench.cost.latency import measure_latency
-    from hrbench.cost.samples import LATENCY
+    from hrbench.cost.latency.measure import measure_latency
+    from hrbench.cost.latency.summary import LATENCY
 
     fixed = str(getattr(net, "precision", dtype)).removeprefix("torch.")  # of a network that is a file
     at_once = getattr(net, "fixed_batch", None) or 1
@@ -120,7 +124,7 @@ def latency(
 
 def parameters(net: nn.Module) -> list[Cost]:
     """The parameters and buffers of a network, with what it says that they are the count of."""
-    from hrbench.cost.operations import parameter_costs
+    from hrbench.cost.operations.count import parameter_costs
 
     said = getattr(net, "counted", "")
     return [
@@ -133,8 +137,8 @@ def _none(entry: Entry) -> tuple[Cost, ...]:
     """The costs of an entry that has predictions and no network: each says so."""
     import torch
 
-    from hrbench.cost.operations import parameter_costs
-    from hrbench.cost.samples import LATENCY
+    from hrbench.cost.latency.summary import LATENCY
+    from hrbench.cost.operations.count import parameter_costs
 
     empty = torch.nn.Module()
     values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(empty)]
@@ -152,7 +156,7 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
 
 def _operations(net: nn.Module, variant: Variant) -> Sequence[Cost]:
     """Every view of the operations, or why there are none."""
-    from hrbench.cost.operations import operation_costs
+    from hrbench.cost.operations.count import operation_costs
 
     try:
         ledger, noted = count(net, variant)
@@ -167,7 +171,7 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
     Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
     counted.
     """
-    from hrbench.cost.operations import count_operations
+    from hrbench.cost.operations.count import count_operations
 
     shape = (1, 3, *variant.input)
     try:
@@ -181,7 +185,7 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
 
 def uncounted(reason: str) -> list[Cost]:
     """The operation views of a network whose operations cannot be counted, each with the reason."""
-    from hrbench.cost.views import VIEWS
+    from hrbench.cost.operations.conventions import VIEWS
 
     return [
         Cost(

@@ -5,7 +5,6 @@ torch is imported only when a network is needed: an entry that is stored already
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,26 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench import environment, given, pipeline
-from hrbench.assemble import Assembled, Settings, assemble, load_network, weights_record
 from hrbench.contracts import Metric
-from hrbench.drawing import drawn
-from hrbench.fan_out import fan_out
-from hrbench.networks import build
-from hrbench.resolve import libraries
-from hrbench.scoring import verdict
-from hrbench.store import RunFolder, write_state
-from hrbench.types import (
-    EntryError,
-    Event,
-    HrbenchError,
-    Prediction,
-    Result,
-    Sample,
-    Score,
-    State,
-    UsageError,
-)
+from hrbench.core import environment
+from hrbench.core.plugins import libraries
+from hrbench.core.streams import fan_out
+from hrbench.errors import EntryError, in_words
+from hrbench.models.build import build
+from hrbench.runner import pipeline, precomputed
+from hrbench.runner.device import _device_name, device_of
+from hrbench.runner.gallery import drawn
+from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
+from hrbench.runner.score import verdict
+from hrbench.runner.settings import Settings
+from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import write_state
+from hrbench.types import Event, Prediction, Result, Sample, Score, State
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,9 +110,9 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
 
 def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
     """Takes the file of predictions that the entry names."""
-    given.take(parts.entry, parts.metrics, parts.dataset.target, place)
+    precomputed.take(parts.entry, parts.metrics, parts.dataset.target, place)
     file = Path(parts.entry.predictions).name
-    everything = given.samples(parts.entry, parts.dataset)
+    everything = precomputed.samples(parts.entry, parts.dataset)
     note = f"judged are predictions that were given ({file}); no network was run"
     return _Predicted(everything, [note], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
 
@@ -126,16 +120,6 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
 def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
     said = in_words(error).replace(str(place), str(kept))  # what is said of a file leads to where it is now
     return EntryError(f"{said}; the predictions are kept in {kept}")
-
-
-def in_words(error: Exception) -> str:
-    """What went wrong, in a line or two: our own words, or those of other code with the kind of error."""
-    if isinstance(error, HrbenchError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
@@ -148,25 +132,6 @@ def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]
     if dtype != getattr(torch, entry.dtype):
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
     return net.to(device_of(settings), dtype).eval(), notes
-
-
-def device_of(settings: Settings) -> str:
-    """The device in words that torch takes; "auto" is the first GPU, or the processor where there is none.
-
-    Raises UsageError for a device that there is not. Loads torch only where a GPU might be meant.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", settings.device):
-        raise UsageError(f"there is no device {settings.device!r}: use auto, cpu, cuda or cuda:N")
-    if settings.device == "cpu":
-        return "cpu"
-    import torch
-
-    if settings.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(settings.device.partition(":")[2] or 0) >= count:
-        raise UsageError(f"device {settings.device} was asked for; torch sees {count} CUDA devices")
-    return settings.device
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path) -> None:
@@ -195,14 +160,14 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
     notes: list[str] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
-        predictions = metric.read_predictions(given.prediction_file(metric, place), target)
+        predictions = metric.read_predictions(precomputed.prediction_file(metric, place), target)
         state = metric.measure(predictions, target, images)
         write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
         states.append(state)
         own = metric.summarise(state, seed=parts.entry.seed)
         scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
         if verify:
-            official = metric.verify(parts.dataset.target, given.prediction_file(metric, place), images)
+            official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))
     return _Judged(scores, states[0], notes)
 
@@ -211,11 +176,11 @@ def _submitted(parts: Assembled, place: Path) -> _Judged:
     """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
     reason, notes, record = f"{parts.server}; no archive is made of a part of the images", [], {}
     if parts.entry.limit is None:
-        files = {metric.name: given.prediction_file(metric, place) for metric in parts.metrics}
+        files = {metric.name: precomputed.prediction_file(metric, place) for metric in parts.metrics}
         archive: Path = parts.dataset.submit(files, place)
         reason = f"{parts.server}; it is {archive.name} in the entry's folder"
         notes = [f"for the server: {archive.name}"]
-        record = {"submission": {"file": archive.name, "sha256": given.content_digest(archive)}}
+        record = {"submission": {"file": archive.name, "sha256": precomputed.content_digest(archive)}}
     scores = [
         Score(metric.name, quantity, None, reason=reason) for metric in parts.metrics for quantity in metric.quantities
     ]
@@ -227,7 +192,7 @@ def _box_warning(parts: Assembled) -> str:
     expected = getattr(parts.dataset, "published_box_ap", lambda protocol: None)(parts.entry.protocol)
     if expected is None or parts.entry.limit is not None:
         return ""
-    from hrbench.metrics.person_boxes import person_box_ap
+    from hrbench.metrics.coco.person_boxes import person_box_ap
 
     path = parts.dataset.box_file(parts.entry.protocol["boxes"])
     found = person_box_ap(parts.dataset.target, path, parts.dataset.scheme.category)
@@ -246,11 +211,11 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     folder = Path(result.folder)
     images = None
     if parts.entry.limit is not None:
-        protocol = given.ANY if parts.entry.predictions else parts.entry.protocol
+        protocol = precomputed.ANY if parts.entry.predictions else parts.entry.protocol
         images = [sample.id for sample in list(parts.dataset.samples(protocol))[: parts.entry.limit]]
     notes = list(result.notes)
     for metric in parts.metrics:
-        theirs = metric.verify(parts.dataset.target, given.prediction_file(metric, folder), images)
+        theirs = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
         said = verdict([score for score in result.scores if score.metric == metric.name], theirs, metric)
         notes += [said] if said not in notes else []
     return replace(result, notes=tuple(notes))
@@ -275,12 +240,3 @@ def _provenance(parts: Assembled, images: int) -> dict[str, Any]:
         "protocol": dict(parts.entry.protocol),
         "environment": environment.environment(),
     }
-
-
-def _device_name(parameter: Any) -> str:
-    """The device a parameter lies on: "cpu", or the GPU's own name."""
-    if parameter is None or parameter.device.type != "cuda":
-        return "cpu" if parameter is None else str(parameter.device)
-    import torch
-
-    return torch.cuda.get_device_name(parameter.device)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.contracts import Metric
-from hrbench.given import prediction_file
+from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
 
 Kind = Literal["worst", "typical"]

@@ -8,10 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hrbench.batching import Batcher
 from hrbench.contracts import Task
-from hrbench.types import EntryError, HrbenchError, Item, Prediction, Sample
-from hrbench.workers import Prepared, prepared
+from hrbench.errors import EntryError, HrbenchError
+from hrbench.runner.batching import Batcher
+from hrbench.runner.workers import Prepared, prepared
+from hrbench.types import Item, Prediction, Sample
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done and of all images."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import Metric
-from hrbench.models.weight_files import digest
-from hrbench.store import write_atomic
-from hrbench.types import Entry, HrbenchError, Sample
+from hrbench.core.files import write_atomic
+from hrbench.errors import HrbenchError
+from hrbench.models.weights.sources import digest
+from hrbench.types import Entry, Sample
 
 NO_NETWORK = "no network: predictions were given"
 

@@ -10,33 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench import given, keys
 from hrbench.contracts import Metric
-from hrbench.models.weight_files import OWN, Found
-from hrbench.networks import loaded, weights_digest, weights_of
-from hrbench.resolve import resolve
-from hrbench.scoring import untaken
-from hrbench.types import DatasetRow, Entry, Result, UsageError
+from hrbench.core.plugins import resolve
+from hrbench.errors import UsageError
+from hrbench.models.build import loaded
+from hrbench.models.weights.sources import OWN, Found, weights_digest, weights_of
+from hrbench.runner import precomputed
+from hrbench.runner.score import untaken
+from hrbench.runner.settings import Settings
+from hrbench.store import keys
+from hrbench.types import DatasetRow, Entry, Result
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where things lie and what to run on. Only the device can change a number, by rounding.
-
-    data, weights: folders. device: "cpu", "cuda", "cuda:1" or "auto". workers: preparing processes, 0 for threads,
-    None to decide by the size of the set. verify: judge by each metric's oracle too. offline: the network is never
-    used; networks that would be fetched by their source (transformers:ID) are only looked for on this disk.
-    """
-
-    data: Path = Path("data")
-    weights: Path = Path("weights")
-    device: str = "auto"
-    workers: int | None = None
-    verify: bool = False
-    offline: bool = False
 
 
 @dataclass(slots=True)
@@ -68,7 +54,7 @@ class Assembled:
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
         if self.predictions_digest is not None:
-            target = given.content_digest(self.dataset.target)
+            target = precomputed.content_digest(self.dataset.target)
             return keys.given_key(self.entry, self.predictions_digest, target, versions)
         return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
 
@@ -145,7 +131,7 @@ def _identify(parts: Assembled, found: Found, build_own: bool) -> None:
 
 
 def _state_digest(net: nn.Module) -> str:
-    from hrbench.models.weights import state_digest
+    from hrbench.models.weights.load import state_digest
 
     return state_digest(net)
 
@@ -187,10 +173,10 @@ def _with_predictions(parts: Assembled) -> Assembled:
     """An entry whose predictions were given: what judges them, and what draws them."""
     entry = parts.entry
     assert entry.dataset is not None
-    parts.reason = "; ".join(given.lacking(entry, parts.dataset))
+    parts.reason = "; ".join(precomputed.lacking(entry, parts.dataset))
     if not parts.reason:
-        parts.predictions_digest = given.content_digest(Path(entry.predictions))
-        parts.dataset_digest = given.dataset_digest(entry, parts.dataset)
+        parts.predictions_digest = precomputed.content_digest(Path(entry.predictions))
+        parts.dataset_digest = precomputed.dataset_digest(entry, parts.dataset)
         parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
         parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
     return parts

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import Metric
-from hrbench.resolve import resolve
-from hrbench.types import DatasetRow, EntryError, MissingError, Score, State, UsageError
+from hrbench.core.plugins import resolve
+from hrbench.errors import EntryError, MissingError, UsageError
+from hrbench.types import DatasetRow, Score, State
 
 
 @dataclass(frozen=True, slots=True)

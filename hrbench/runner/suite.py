@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hrbench import environment
-from hrbench.assemble import Assembled, Settings, assemble, proved
-from hrbench.evaluate import Listen, device_of, evaluate, in_words, verify_stored
-from hrbench.measure import cost_key, measure_costs
-from hrbench.store import RunFolder
-from hrbench.types import Cost, Entry, Event, HrbenchError, InputError, Result, Suite
+from hrbench.core import environment
+from hrbench.errors import HrbenchError, InputError, in_words
+from hrbench.runner.costs import cost_key, measure_costs
+from hrbench.runner.device import device_of
+from hrbench.runner.evaluate import Listen, evaluate, verify_stored
+from hrbench.runner.prepare import Assembled, assemble, proved
+from hrbench.runner.settings import Settings
+from hrbench.store.run_folder import RunFolder
+from hrbench.types import Cost, Entry, Event, Result, Suite
 
 NO_COSTS = "costs were not measured"
 """How the note begins of a result that has an accuracy and, by an error, no costs."""

@@ -21,13 +21,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any
 
 from hrbench.contracts import Task
-from hrbench.types import EntryError, HrbenchError, Item, Sample
+from hrbench.core.streams import beside
+from hrbench.errors import EntryError, HrbenchError
+from hrbench.types import Item, Sample
 
 Prepared = tuple[Sample, list[Item]]
-T = TypeVar("T")
 
 SMALL = 256
 """Sets of fewer images are prepared in threads: processes would take longer to start than to prepare them."""
@@ -47,48 +48,6 @@ def prepared(task: Task, samples: Sequence[Sample], workers: int | None = None) 
     if workers == 0:
         return _in_threads(task, samples)
     return beside(_in_processes(task, samples, workers), ahead=4 * workers)
-
-
-def beside(source: Iterator[T], ahead: int) -> Iterator[T]:
-    """The elements of `source`, taken in a thread of their own, at most `ahead` of them in advance."""
-    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=ahead)
-    stop = threading.Event()
-
-    def put(message: tuple[str, Any]) -> bool:
-        while not stop.is_set():
-            try:
-                waiting.put(message, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def take() -> None:
-        try:
-            for element in source:
-                if not put(("element", element)):
-                    break
-            put(("end", None))
-        except BaseException as error:  # it is raised again in the consuming thread
-            put(("error", error))
-        finally:
-            close = getattr(source, "close", None)
-            if close:
-                close()
-
-    thread = threading.Thread(target=take, daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = waiting.get()
-            if kind == "error":
-                raise value
-            if kind == "end":
-                return
-            yield value
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _prepare(task: Task, sample: Sample) -> list[Item]:
@@ -124,7 +83,7 @@ class _Worker:
 
     def __init__(self, setup: bytes) -> None:
         ours, theirs = socket.socketpair()
-        command = f"from hrbench.workers import serve; serve({theirs.fileno()})"
+        command = f"from hrbench.runner.workers import serve; serve({theirs.fileno()})"
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-c", command], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment

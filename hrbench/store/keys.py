@@ -23,29 +23,16 @@ Code behind an entry point counts by its name, and a metric's by its version too
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hrbench.names import is_reference, own_files, source_of, source_path
+from hrbench.core.digests import digest
+from hrbench.core.modules import own_files
+from hrbench.core.plugins import is_reference, source_of, source_path
 from hrbench.types import Entry, Variant
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; tuples are lists, so a value read back from JSON hashes alike.
-
-    >>> canonical({"b": (1, 2), "a": None})
-    '{"a":null,"b":[1,2]}'
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON of a plain value, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:

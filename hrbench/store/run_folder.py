@@ -20,82 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
-import numpy as np
 
-from hrbench.types import InputError, MissingError, Result, State, Suite, UsageError
-
-FORMAT = 1
-"""Version of result.json, raised whenever an older hrbench could misread a newer file."""
-
-
-class _Stored(msgspec.Struct):
-    result: Result
-    format: int = FORMAT
-
-
-def _enc_hook(value: Any) -> Any:
-    """Numbers of NumPy as Python's; JSON knows no other."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a result holds {type(value).__name__}, which JSON cannot carry")
-
-
-def to_json(result: Result) -> bytes:
-    """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
-    encoded = msgspec.json.encode(_Stored(replace(result, folder="")), enc_hook=_enc_hook)
-    return msgspec.json.format(encoded, indent=1) + b"\n"
-
-
-def from_json(data: bytes, path: Path) -> Result:
-    """The result in a file's content. Raises InputError naming `path` where it is damaged or of another version."""
-    try:
-        version = msgspec.json.decode(data, type=_Version).format
-        if version > FORMAT:
-            raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
-        return replace(msgspec.json.decode(data, type=_Stored).result, folder=str(path.parent))
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
-
-
-class _Version(msgspec.Struct):
-    format: int
-
-
-def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Lets `write` fill a file beside `path`, then renames it; a failure leaves `path` as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_state(state: State, path: Path) -> None:
-    """states.npz: the arrays as they are, and what identifies them as JSON in an array of bytes."""
-    head = msgspec.json.encode({"metric": state.metric, "version": state.version, "params": dict(state.params)})
-    arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
-    write_atomic(path, lambda stream: np.savez_compressed(stream, **arrays))
-
-
-def read_state(path: Path) -> State:
-    """Raises InputError where the file is damaged; never unpickles."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            head = msgspec.json.decode(stored["__head__"].tobytes())
-            arrays = {name: stored[name] for name in stored.files if name != "__head__"}
-        return State(head["metric"], head["version"], head["params"], arrays)
-    except FileNotFoundError:
-        raise MissingError(f"no file {path}") from None
-    except Exception as error:  # zip, header and JSON errors alike mean a damaged file
-        raise InputError(f"{path} is not a state of hrbench: {error}") from None
+from hrbench.core.files import write_atomic
+from hrbench.errors import InputError, UsageError
+from hrbench.store.results import from_json, to_json
+from hrbench.types import Result, Suite
 
 
 class Run(msgspec.Struct):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench.arguments import is_network
-from hrbench.names import is_reference, module_file, source_of, source_path, sources, suggestion
-from hrbench.suite_yaml import Node, Problems
+from hrbench.core.modules import module_file
+from hrbench.core.nested_args import is_network
+from hrbench.core.plugins import is_reference, source_of, source_path, sources
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node, Problems
 from hrbench.types import Known
 
 

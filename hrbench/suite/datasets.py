@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hrbench.keys import canonical
-from hrbench.suite_yaml import Node
+from hrbench.core.digests import canonical
+from hrbench.core.yaml import Node
 from hrbench.types import DatasetRow, Entry
 
 ROW_KEYS = ("base", "use", "name", "title", "task", "metrics", "home")  # the other keys in place are arguments

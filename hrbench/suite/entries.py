@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hrbench.names import (
-    FILE_SOURCES,
-    is_reference,
-    source_of,
-    suggestion,
-)
-from hrbench.suite_context import Context
-from hrbench.suite_datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
-from hrbench.suite_models import named_as, variant, without_network
-from hrbench.suite_protocols import protocol
-from hrbench.suite_yaml import Node
+from hrbench.core.plugins import FILE_SOURCES, is_reference, source_of
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node
+from hrbench.suite.context import Context
+from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
+from hrbench.suite.models import named_as, variant, without_network
+from hrbench.suite.protocols import protocol
 from hrbench.types import DatasetRow, Entry, Variant
 
 # --- data sets -------------------------------------------------------------------------------------------------------

@@ -9,27 +9,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from hrbench import suite_yaml
-from hrbench.keys import content_key
-from hrbench.names import suggestion
-from hrbench.places import shared
-from hrbench.suite_context import Context, explained
-from hrbench.suite_datasets import told_apart, unnamed_if_altered
-from hrbench.suite_entries import entry
-from hrbench.suite_naming import named_apart
-from hrbench.suite_schema import NAME, Defaults, EntryFields, SuiteFields, keys_at, schema
-from hrbench.suite_yaml import Node, Problems
-from hrbench.types import Entry, Known, Suite, UsageError
+from hrbench.core import yaml
+from hrbench.core.resources import shared
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node, Problems
+from hrbench.errors import UsageError
+from hrbench.store.keys import content_key
+from hrbench.suite.context import Context
+from hrbench.suite.datasets import told_apart
+from hrbench.suite.entries import entry
+from hrbench.suite.matrix import _merge, _override, _written_out
+from hrbench.suite.naming import named_apart
+from hrbench.suite.schema import EntryFields, schema
+from hrbench.suite.validate import _check, _checked_top
+from hrbench.types import Entry, Known, Suite
 
 __all__ = ["find_suite", "load_suite", "schema", "suite_names"]
 
@@ -52,7 +51,7 @@ def load_suite(
     path = find_suite(path_or_name)
     text, source = _text(path), str(path)
     problems = Problems()
-    root = suite_yaml.read(text, source, problems)
+    root = yaml.read(text, source, problems)
     settings = [_override(text, problems) for text in overrides]
     if limit is not None and limit < 1:
         problems.add(Node(None, f"--limit {limit}"), "must be at least 1")
@@ -116,88 +115,6 @@ def _string(root: Node, key: str) -> str:
     return "" if node is None else str(node.value)
 
 
-# --- the shape -------------------------------------------------------------------------------------------------------
-
-
-def _checked_top(root: Node, problems: Problems) -> bool:
-    """Checks the keys beside the entries; whether entries can be looked at."""
-    if root.value is None and problems.found:
-        return False  # what could not be read is named already
-    if not isinstance(root.value, dict):
-        problems.add(root, "a suite is a mapping with `suite:` and `entries:` or `models:`")
-        return False
-    rest = {key: node for key, node in root.value.items() if key not in ("entries", "models", "datasets", "defaults")}
-    _check(SuiteFields, Node(rest, root.source, root.line), problems)
-    defaults = root.get("defaults")
-    if defaults is not None:
-        if not isinstance(defaults.value, dict):
-            problems.add(defaults, "defaults must be a mapping")
-            return False
-        _check(Defaults, defaults, problems)
-    if root.get("entries") is None and root.get("models") is None:
-        problems.add(root, "there are neither `entries:` nor `models:`")
-        return False
-    return True
-
-
-def _check(model: type[BaseModel], node: Node, problems: Problems) -> Node | None:
-    """Checks a mapping against a pydantic model: None where it is in order, else what is left to look at of it.
-
-    Left is the mapping without its unknown keys and without the values in which something is wrong.
-    """
-    left = node.having(dict.fromkeys(_without_value(node, problems)))
-    fine = len(left.value) == len(node.value)
-    try:  # through JSON, where a list may be a tuple, yet "16" is no number
-        model.model_validate_json(json.dumps(left.plain()), strict=True)
-    except ValidationError as error:
-        fine = False
-        for one in error.errors():
-            problems.add(node.at(one["loc"]), _message(one, node.at(one["loc"]), model))
-            place = [part for part in one["loc"] if not (isinstance(part, str) and part.startswith("("))]
-            left = _pruned(left, place if one["type"] == "extra_forbidden" else place[:1])
-    return None if fine else left
-
-
-def _pruned(node: Node, place: Sequence[Any]) -> Node:
-    """The tree without the key that `place` leads to."""
-    if not place or not isinstance(node.value, dict) or place[0] not in node.value:
-        return node
-    inner = node.value[place[0]]
-    if len(place) > 1 and isinstance(inner.value, dict):
-        return node.having({place[0]: _pruned(inner, place[1:])})
-    return node.having({place[0]: None})
-
-
-def _without_value(node: Node, problems: Problems) -> set[str]:
-    """Keys with nothing behind them, here and within a model or data set in place: most likely forgotten."""
-    wrong = set()
-    for key, value in node.value.items():
-        if value.value is None:
-            problems.add(value, f"{key} has no value; give one or leave the key out")
-            wrong.add(key)
-        elif key in ("model", "dataset") and isinstance(value.value, dict) and _without_value(value, problems):
-            wrong.add(key)
-    return wrong
-
-
-def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
-    place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("("))]
-    named = ".".join(map(str, place))
-    if error["type"] == "extra_forbidden":
-        above = error["loc"][:-1]
-        may = keys_at(above) if any(isinstance(part, str) for part in above) else tuple(model.model_fields)
-        return f"unknown key {place[-1]!r}; {suggestion(str(place[-1]), may)}"
-    if error["type"] == "missing" and isinstance(place[-1], int):
-        return f"{'.'.join(map(str, place[:-1]))} must have at least {place[-1] + 1} values"
-    if error["type"] == "missing":
-        return f"{named} is missing"
-    if error["loc"][-1] == NAME and error["type"] == "literal_error":
-        return f"{named} must be a whole number of at least 1, or {error['ctx']['expected']}, not {at.plain()!r}"
-    if error["loc"][-1] == NAME:
-        return f"{named} must be a name or a mapping, not {at.plain()!r}"
-    return f"{named} {explained(error, at.plain())}"
-
-
 # --- entries ---------------------------------------------------------------------------------------------------------
 
 
@@ -237,104 +154,6 @@ def _entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     left = _check(EntryFields, node, context.problems)
     one = entry(node if left is None else left, limit, context)
     return one if left is None else None
-
-
-def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
-    """Every entry of the suite with its own `model` and `dataset`: first the matrix at the top, then `entries`."""
-    matrix = {key: node for key in ("models", "datasets") if (node := root.get(key)) is not None}
-    if "models" in matrix:
-        yield from _matrix(Node(matrix, root.source, matrix["models"].line), problems)
-    elif matrix:
-        problems.add(matrix["datasets"], "`datasets:` at the top goes with `models:`")
-    rows = root.get("entries")
-    if rows is None:
-        return
-    if not isinstance(rows.value, list) or not rows.value:
-        problems.add(rows, "entries must be a list with at least one entry")
-        return
-    for row in rows.value:
-        if not isinstance(row.value, dict):
-            problems.add(row, "an entry is a mapping with `model:`, `models:` or `predictions:`")
-        else:
-            yield from _matrix(row, problems)
-
-
-def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
-    """An entry for each of its models and each of its data sets; itself where it has no such lists."""
-    given = row.get("predictions")
-    if row.get("model") is None and row.get("models") is None and given is None:
-        _check(EntryFields, row, problems)  # most likely the key is there, misspelt
-        problems.add(row, "an entry needs `model:` or `models:`, or `predictions:`")
-        return
-    if given is not None and (several := row.get("models") or row.get("datasets")) is not None:
-        problems.add(several, "one file of predictions is of one `model` on one `dataset`")
-        return
-    sides: dict[str, list[Node | None]] = {}
-    for one, many in (("model", "models"), ("dataset", "datasets")):
-        several = row.get(many)
-        if several is None:
-            sides[one] = [row.get(one)]
-            continue
-        if row.get(one) is not None:
-            problems.add(several, f"give either {one} or {many}")
-        if not isinstance(several.value, list) or not several.value:
-            problems.add(several, f"{many} must be a list with at least one {one}")
-            return
-        sides[one] = list(several.value)
-    for model in sides["model"]:
-        for data in sides["dataset"]:
-            line = model if model is not None and row.get("models") is not None else row
-            made = row.having({"models": None, "datasets": None, "model": model, "dataset": data})
-            yield Node(made.value, row.source, line.line)
-
-
-def _merge(under: Node, over: Node) -> Node:
-    """Mappings merged key by key, `over` winning; a data set or model that says what it is replaces the other.
-
-    "cost: {latency: {batch: 8}}" keeps the rest of the cost. "dataset: {split: train2017}" changes the split of the
-    data set underneath, be it given by name or in place, while "dataset: {use: ...}" is another one.
-    """
-    merged = {key: _spelt_out(key, node) for key, node in under.value.items()}
-    for key, node in over.value.items():
-        below, node = merged.get(key), _spelt_out(key, node)
-        if below is None or not isinstance(node.value, dict):
-            merged[key] = node
-            continue
-        if key in ("dataset", "model"):
-            if "use" in node.value or "base" in node.value:
-                merged[key] = node
-                continue
-            if isinstance(below.value, str) and below.value != "none":
-                below = Node({"base": below}, below.source, below.line)
-            if key == "dataset" and isinstance(below.value, dict):
-                below = unnamed_if_altered(below, node)
-        uses = [side.get("use") for side in (below, node)]
-        if None not in uses and len({str(use and use.value) for use in uses}) == 2:  # another network as an argument
-            merged[key] = node
-            continue
-        merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
-    return Node(merged, over.source if over.line else under.source, over.line or under.line)
-
-
-def _spelt_out(key: str, node: Node) -> Node:
-    """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings."""
-    if key == "protocol" and isinstance(node.value, str):
-        return Node({"name": node}, node.source, node.line)
-    return node
-
-
-def _override(text: str, problems: Problems) -> Node | None:
-    """ "cost.latency.batch=1" as the mapping {cost: {latency: {batch: 1}}}."""
-    found = suite_yaml.assignment(text, "--set", "cost.latency.batch=1", problems)
-    if found is None:
-        return None
-    keys, node = found
-    if keys[0] in ("model", "models", "datasets", "name", "predictions") and len(keys) == 1:
-        problems.add(node, f"{keys[0]} cannot be the same for every entry; use --only to choose entries")
-        return None
-    for part in reversed(keys):
-        node = Node({part: node}, node.source)
-    return node
 
 
 # --- duplicates, and what is chosen ----------------------------------------------------------------------------------

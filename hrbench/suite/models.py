@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hrbench.arguments import below, faults, is_network, laid_over
-from hrbench.names import short_name, source_of, suggestion
-from hrbench.suite_context import Context
-from hrbench.suite_yaml import Node
+from hrbench.core.nested_args import below, faults, is_network, laid_over
+from hrbench.core.plugins import short_name, source_of
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node
+from hrbench.suite.context import Context
 from hrbench.types import DatasetRow, Variant
 
 NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs

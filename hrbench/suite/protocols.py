@@ -15,10 +15,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hrbench.names import suggestion
-from hrbench.suite_context import Context, explained
-from hrbench.suite_yaml import Node
-from hrbench.types import DatasetRow, HrbenchError, Variant
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node
+from hrbench.errors import HrbenchError
+from hrbench.suite.context import Context, explained
+from hrbench.types import DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from hrbench import catalog, resolve
-from hrbench.suite_protocols import laid_over
-from hrbench.types import DatasetRow, EntryError, Known, Variant
+from hrbench import catalog
+from hrbench.core import plugins
+from hrbench.errors import EntryError
+from hrbench.suite.protocols import laid_over
+from hrbench.types import DatasetRow, Known, Variant
 
 
 def known() -> Known:
@@ -17,9 +19,9 @@ def known() -> Known:
         variants=catalog.variants(),
         datasets=catalog.datasets(),
         protocols=Protocols(),
-        metrics=resolve.names("hrbench.metrics"),
-        exists=resolve.exists,
-        arguments=resolve.arguments,
+        metrics=plugins.names("hrbench.metrics"),
+        exists=plugins.exists,
+        arguments=plugins.arguments,
         named=named_protocols,
     )
 
@@ -30,7 +32,7 @@ def named_protocols(task: str, use: str) -> dict[str, Any]:
     Raises KeyError for an unknown task, EntryError where it does not import or has no protocol.
     """
     kind = Protocols()[task]
-    offered = resolve.resolve("hrbench.tasks", task)
+    offered = plugins.resolve("hrbench.tasks", task)
     protocols = {each.name: each for each in getattr(offered, "protocols", (kind(),))}
     usual = offered.usual(use) if hasattr(offered, "usual") else next(iter(protocols))
     return {usual: protocols[usual], **protocols}
@@ -50,9 +52,9 @@ class Protocols(Mapping[str, type]):
     """
 
     def __getitem__(self, task: str) -> type:
-        if task not in resolve.names("hrbench.tasks"):
+        if task not in plugins.names("hrbench.tasks"):
             raise KeyError(task)
-        protocol = getattr(resolve.resolve("hrbench.tasks", task), "Protocol", None)
+        protocol = getattr(plugins.resolve("hrbench.tasks", task), "Protocol", None)
         if not isinstance(protocol, type) or not is_dataclass(protocol):
             raise EntryError(f"task {task!r} names no protocol: its attribute `Protocol` must be a frozen dataclass")
         missing = {"name", "version"} - {field.name for field in fields(protocol)}
@@ -61,7 +63,7 @@ class Protocols(Mapping[str, type]):
         return protocol
 
     def __iter__(self) -> Iterator[str]:
-        return iter(resolve.names("hrbench.tasks"))
+        return iter(plugins.names("hrbench.tasks"))
 
     def __len__(self) -> int:
-        return len(resolve.names("hrbench.tasks"))
+        return len(plugins.names("hrbench.tasks"))

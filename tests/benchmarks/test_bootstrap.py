@@ -11,15 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hrbench.metrics.bootstrap import draws
-from hrbench.metrics.coco import Matches, Settings
-from hrbench.metrics.coco_boxes import CocoBoxes
-from hrbench.metrics.coco_curves import Accumulator, Number
-from hrbench.metrics.coco_states import matches_of
-from hrbench.metrics.instances import INSTANCES
-from hrbench.metrics.instances import NUMBERS as TWELVE
-from hrbench.metrics.keypoints import NUMBERS, CocoKeypoints
-from hrbench.metrics.oks import KEYPOINTS
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes
+from hrbench.metrics.coco.instances import NUMBERS as TWELVE
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
+from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.oks import KEYPOINTS
+from hrbench.metrics.coco.states import matches_of
+from hrbench.statistics.bootstrap import draws
 from hrbench.types import State
 
 MILLISECOND = 1e-3

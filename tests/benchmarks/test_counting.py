@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from hrbench.cost.operations import count_operations
+from hrbench.cost.operations.count import count_operations
 from hrbench.models.hrnet import pose_hrnet
 
 W48_GMACS = 35.307

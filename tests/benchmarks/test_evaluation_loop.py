@@ -11,18 +11,20 @@ import pytest
 import torch
 
 import hrbench
-from hrbench import catalog, pipeline, runner
-from hrbench.cost import latency
-from hrbench.datasets.coco import CocoKeypoints
+from hrbench import catalog
+from hrbench.cost.latency import measure
 from hrbench.datasets.coco_instances import CocoInstances
-from hrbench.evaluate import Settings
-from hrbench.miniature import draw_objects
-from hrbench.store import RunFolder
-from hrbench.tasks import pose_geometry as geometry
-from hrbench.tasks.classification import Classification
-from hrbench.tasks.detection import Detection
-from hrbench.tasks.pose import Pose
-from hrbench.tasks.segmentation import Segmentation
+from hrbench.datasets.coco_keypoints import CocoKeypoints
+from hrbench.miniature.draw import object_set
+from hrbench.runner import pipeline
+from hrbench.runner import suite as runner
+from hrbench.runner.settings import Settings
+from hrbench.store.run_folder import RunFolder
+from hrbench.tasks.classification.task import Classification
+from hrbench.tasks.detection.task import Detection
+from hrbench.tasks.pose import geometry
+from hrbench.tasks.pose.task import Pose
+from hrbench.tasks.segmentation.task import Segmentation
 
 BOXES = {"boxes": "person_detection_results/detections_person.json"}
 
@@ -99,7 +101,7 @@ def test_the_loop_keeps_most_of_a_bare_loop_of_a_miniature_detector(benchmark, t
     """Reading, and pasting and encoding of masks, beside a network that takes six thousandths of a second an image and
     fills all cores: what masks take, another tenth of its time, has no core to hide on.
     """
-    draw_objects.draw(tmp_path / "set")
+    object_set.draw(tmp_path / "set")
     variant, data = catalog.variants()[name], CocoInstances(tmp_path, folder="set")
     named = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
     protocol = {**dataclasses.asdict(named), **variant.protocol}
@@ -151,7 +153,7 @@ def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, t
 
     for task in (Pose, Segmentation, Detection, Classification):
         monkeypatch.setattr(task, "forward", timed(task.forward))
-    monkeypatch.setattr(latency, "measure_latency", timed(latency.measure_latency))
+    monkeypatch.setattr(measure, "measure_latency", timed(measure.measure_latency))
     torch.zeros(1)
 
     def run() -> float:

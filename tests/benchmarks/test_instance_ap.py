@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.metrics.coco_boxes import CocoBoxes
-from hrbench.metrics.coco_masks import CocoMasks
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
 
 PEAK = """
 import sys, json, time

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hrbench.metrics.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypoints
 
 PEAK = """
 def peak():

@@ -12,12 +12,12 @@ import pytest
 import street_scale
 from PIL import Image
 
-from hrbench.metrics import cityscapes_oracle as oracle
-from hrbench.metrics.bootstrap import draws
-from hrbench.metrics.cityscapes import Cityscapes
-from hrbench.metrics.cityscapes_counts import FORM, KINDS, count
-from hrbench.metrics.label_files import read_labels
-from hrbench.metrics.label_states import state_of
+from hrbench.formats.labels import read_labels
+from hrbench.metrics.labels import cityscapes_reference as oracle
+from hrbench.metrics.labels.cityscapes import Cityscapes
+from hrbench.metrics.labels.cityscapes_counts import FORM, KINDS, count
+from hrbench.metrics.labels.states import state_of
+from hrbench.statistics.bootstrap import draws
 
 SCENES = 6
 

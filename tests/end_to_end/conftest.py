@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_bench import NETWORK, Bench, draw_coco
 
-from hrbench.models.weights import save
+from hrbench.models.weights.load import save
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hrbench.cli import main
+from hrbench.cli.command_line import main
 
 SEG = "task: segmentation, input: [64, 64]"
 # what stands for the model -> what is said of it

@@ -14,7 +14,7 @@ import pytest
 
 import hrbench
 from hrbench import catalog
-from hrbench.cli import EPILOG, EXAMPLES, main, parser
+from hrbench.cli.command_line import EPILOG, EXAMPLES, main, parser
 
 README = Path(__file__).parents[2] / "README.md"
 COMMANDS = ("run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema")

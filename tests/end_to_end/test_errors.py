@@ -16,7 +16,7 @@ import pytest
 from tiny_bench import draw_coco
 
 import hrbench
-from hrbench.cli import main
+from hrbench.cli.command_line import main
 
 
 def one_line(capsys) -> str:

@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from hrbench import catalog
-from hrbench.cli import main
-from hrbench.fetch_data import downloads
-from hrbench.types import DatasetRow, InputError
-from hrbench.units import with_unit
+from hrbench.cli.command_line import main
+from hrbench.core.units import with_unit
+from hrbench.errors import InputError
+from hrbench.fetch.data import downloads
+from hrbench.types import DatasetRow
 
 
 class Counting(SimpleHTTPRequestHandler):

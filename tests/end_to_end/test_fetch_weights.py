@@ -17,8 +17,8 @@ import pytest
 
 import hrbench
 from hrbench import catalog
-from hrbench.cli import main
-from hrbench.models.weight_files import SHIPPED
+from hrbench.cli.command_line import main
+from hrbench.models.weights.sources import SHIPPED
 from hrbench.types import Variant
 
 CONTENT = (SHIPPED / "pose_hrnet_miniature_coco.safetensors").read_bytes()
@@ -78,7 +78,7 @@ def fetch(published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fe
 
 
 def test_from_a_name_to_a_network_with_its_weights(fetch: Fetch, tmp_path: Path, capsys) -> None:
-    from hrbench.models.weights import load
+    from hrbench.models.weights.load import load
 
     assert fetch("net_named") == 0
     out = capsys.readouterr().out
@@ -180,7 +180,7 @@ def test_offline_never_touches_the_network(fetch: Fetch, published: str, tmp_pat
 
 
 def test_fetching_loads_no_torch() -> None:
-    code = "import sys\nfrom hrbench.cli import main\n"
+    code = "import sys\nfrom hrbench.cli.command_line import main\n"
     code += "assert main(['fetch', 'weights', 'pose_hrnet_w32*', '--offline']) == 2\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "False", done.stderr

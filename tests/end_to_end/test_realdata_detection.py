@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import hrbench
-from hrbench.cli import main
-from hrbench.models.weights import save
+from hrbench.cli.command_line import main
+from hrbench.models.weights.load import save
 
 pytestmark = pytest.mark.realdata
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import hrbench
-from hrbench.cli import main
-from hrbench.store import RunFolder, read_state
+from hrbench.cli.command_line import main
+from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import read_state
 
 
 def stored(folder: Path) -> dict[str, dict]:
@@ -73,8 +74,10 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
 def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
     first, pictures = stored(bench.folder / "run"), files(bench.folder / "run")
-    monkeypatch.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
-    monkeypatch.setattr("hrbench.runner.measure_costs", lambda *_: pytest.fail("no cost should be measured again"))
+    monkeypatch.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr(
+        "hrbench.runner.suite.measure_costs", lambda *_: pytest.fail("no cost should be measured again")
+    )
     assert main(bench.arguments(tiny_suite)) == 0
     assert stored(bench.folder / "run") == first
     assert files(bench.folder / "run") == pictures
@@ -140,7 +143,7 @@ def test_a_failing_entry_does_not_stop_the_others(bench, capsys):
 
 
 def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(bench, tiny_suite, monkeypatch):
-    from hrbench.metrics.keypoints import CocoKeypoints
+    from hrbench.metrics.coco.keypoints import CocoKeypoints
 
     calls = []
 
@@ -165,7 +168,7 @@ def test_costs_that_fail_are_told_and_are_no_success(bench, tiny_suite, monkeypa
         raise MemoryError("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.measure_costs", fail)
+        patched.setattr("hrbench.runner.suite.measure_costs", fail)
         assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
     assert "one: FAILED: costs were not measured: MemoryError: no room" in capsys.readouterr().out
     (one,) = hrbench.load(bench.folder / "run")
@@ -249,7 +252,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
 def test_verifying_what_is_stored_runs_no_network(bench, tiny_suite, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
     assert not any("bit for bit" in note for note in hrbench.load(bench.folder / "run")[0].notes)
-    monkeypatch.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
     for _ in range(2):
         assert main(bench.arguments(tiny_suite, "--verify")) == 0
     one, _ = hrbench.load(bench.folder / "run")
@@ -294,13 +297,13 @@ def test_a_fault_of_the_ground_truth_is_known_before_the_network_runs(bench, tin
     places = ["--data", str(bench.data), "--weights", str(bench.folder)]
     assert main(["check", str(tiny_suite), *places]) == 3
     assert "would fail" in capsys.readouterr().out
-    monkeypatch.setattr("hrbench.evaluate._network", lambda *_: pytest.fail("the network should not be built"))
+    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("the network should not be built"))
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 3
     assert "id 0" in hrbench.load(bench.folder / "run")[0].reason
 
 
 def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkeypatch):
-    from hrbench.metrics.keypoints import CocoKeypoints
+    from hrbench.metrics.coco.keypoints import CocoKeypoints
 
     def summarise(self, *args, **kwargs):
         raise LookupError("no such number")
@@ -313,7 +316,7 @@ def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkey
 
 
 def test_a_picture_that_cannot_be_drawn_costs_no_result(bench, tiny_suite, monkeypatch):
-    from hrbench.tasks.pose import Pose
+    from hrbench.tasks.pose.task import Pose
 
     monkeypatch.setattr(Pose, "draw", lambda *_: 1 / 0)
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0

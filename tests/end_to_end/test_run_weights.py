@@ -13,9 +13,9 @@ import torch
 from tiny_bench import NETWORK, Bench
 
 import hrbench
-from hrbench.cli import main
-from hrbench.models.weight_files import digest
-from hrbench.models.weights import read_state, save, state_digest
+from hrbench.cli.command_line import main
+from hrbench.models.weights.load import read_state, save, state_digest
+from hrbench.models.weights.sources import digest
 from hrbench.types import Result
 
 OWN = (
@@ -86,7 +86,7 @@ def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
     suite = costs_suite(bench, "wide.pth")
     said = ran(bench, suite).notes
     assert any("float64 to float32" in note for note in said) and any("'module.' dropped" in note for note in said)
-    monkeypatch.setattr("hrbench.assemble.loaded", lambda *_: pytest.fail("it was proved already"))
+    monkeypatch.setattr("hrbench.runner.prepare.loaded", lambda *_: pytest.fail("it was proved already"))
     assert ran(bench, suite).notes == said
 
 
@@ -192,7 +192,7 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     assert one.provenance["weights"]["source"] == "own" and one.provenance["weights"]["use"] == "tiny_nets:loaded"
     assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+        patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
         assert ran(own, suite).accuracy_key == one.accuracy_key
     path = own.folder / "tiny.safetensors"
     save({key: -value for key, value in read_state(path).items()}, path)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import hrbench
-from hrbench import pipeline
-from hrbench.assemble import Assembled, Settings, assemble, load_network
-from hrbench.cli import main
-from hrbench.given import prediction_file
-from hrbench.miniature import draw_objects, draw_shapes, draw_streets
+from hrbench.cli.command_line import main
+from hrbench.miniature.draw import object_set, shapes, street_set
+from hrbench.runner import pipeline
+from hrbench.runner.precomputed import prediction_file
+from hrbench.runner.prepare import Assembled, assemble, load_network
+from hrbench.runner.settings import Settings
 from hrbench.types import Prediction, Result
 
 SUITE = """
@@ -43,12 +44,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, the suite, and its run in `run`."""
     folder = tmp_path_factory.mktemp("tasks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw_streets, "IMAGES", 21)
-        patch.setattr(draw_objects, "IMAGES", 21)
-        patch.setattr(draw_shapes, "TEST_IMAGES", 40)
-        draw_streets.draw(folder / "data" / "streets")
-        draw_objects.draw(folder / "data" / "objects")
-        draw_shapes.draw_imagenet(folder / "data" / "shapes")
+        patch.setattr(street_set, "IMAGES", 21)
+        patch.setattr(object_set, "IMAGES", 21)
+        patch.setattr(shapes, "TEST_IMAGES", 40)
+        street_set.draw(folder / "data" / "streets")
+        object_set.draw(folder / "data" / "objects")
+        shapes.draw_imagenet(folder / "data" / "shapes")
     (folder / "suite.yaml").write_text(SUITE)
     assert run(folder) == 0
     yield folder

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import hrbench
-from hrbench.cli import main
-from hrbench.models.weight_files import SHIPPED
-from hrbench.models.weights import load
+from hrbench.cli.command_line import main
+from hrbench.models.weights.load import load
+from hrbench.models.weights.sources import SHIPPED
 from hrbench.types import Result
 
 NAME = "pose_hrnet_miniature_coco"
@@ -150,7 +150,7 @@ def test_a_broken_one_says_why_and_disturbs_nobody(ran):
 def test_the_same_command_resumes_and_a_changed_file_is_judged_again(ran, monkeypatch):
     folder, results = ran
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+        patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
         for name in ("onnx", "exported", "given"):
             assert run(folder, "--only", name) == 0
     given = folder / "files" / "given.json"

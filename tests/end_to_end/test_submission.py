@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import hrbench
-from hrbench.cli import main
+from hrbench.cli.command_line import main
 
 SUITE = """
     suite: tiny

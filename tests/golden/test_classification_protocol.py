@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hrbench.tasks.classification import CentreCrop, Classification, centre_crop
+from hrbench.tasks.classification.task import CentreCrop, Classification, centre_crop
 from hrbench.types import ClassScheme, Sample, Variant
 
 RECORD = "seg_cls_det/protocol/seg_cls_preprocess.json"

@@ -15,8 +15,8 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
-from hrbench.evaluate import build
-from hrbench.tasks.detection import Detection
+from hrbench.models.build import build
+from hrbench.tasks.detection.task import Detection
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 COCO_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from hrbench.evaluate import build
-from hrbench.models.weights import load
-from hrbench.types import InputError, Variant
+from hrbench.errors import InputError
+from hrbench.models.build import build
+from hrbench.models.weights.load import load
+from hrbench.types import Variant
 
 BACKBONE = {"use": "spinenet", "args": {"variant": "49S"}}
 HEADS: dict[str, dict[str, Any]] = {

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrbench.metrics.cityscapes import IDS, Cityscapes
-from hrbench.metrics.cityscapes_labels import LABELS
-from hrbench.metrics.confusion import MeanIoU
+from hrbench.metrics.labels.cityscapes import IDS, Cityscapes
+from hrbench.metrics.labels.cityscapes_labels import LABELS
+from hrbench.metrics.labels.mean_iou import MeanIoU
 from hrbench.types import Prediction
 
 DICTIONARIES = {

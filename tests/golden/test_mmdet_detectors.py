@@ -13,13 +13,13 @@ from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
 from hrbench import catalog
-from hrbench.evaluate import build
-from hrbench.models.anchors import cell_anchors, grid_anchors, grid_points
-from hrbench.models.boxes import decode
-from hrbench.models.rcnn import RCNN, faster_rcnn
+from hrbench.models.build import build
+from hrbench.models.detectors.anchors import cell_anchors, grid_anchors, grid_points
+from hrbench.models.detectors.boxes import decode
+from hrbench.models.detectors.rcnn import RCNN, faster_rcnn
+from hrbench.models.detectors.roi import level_of, region_features
 from hrbench.models.resnet import resnet_fpn
-from hrbench.models.roi import level_of, region_features
-from hrbench.tasks.mask_pasting import pasted
+from hrbench.tasks.detection.mask_pasting import pasted
 
 PARTS = ("keys", "legacy", "parameters", "parts")
 RECORDS = sorted(p.stem for p in (Path(__file__).parent / "data/mmdet").glob("*.json") if p.stem not in PARTS)

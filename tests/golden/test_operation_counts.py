@@ -11,11 +11,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from hrbench.catalog import variants
-from hrbench.cost.ledger import Ledger
-from hrbench.cost.operations import count_operations, operation_costs
-from hrbench.cost.views import VIEWS
+from hrbench.core.plugins import resolve
+from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.count import count_operations, operation_costs
+from hrbench.cost.operations.ledger import Ledger
 from hrbench.report.published import linked_row
-from hrbench.resolve import resolve
 
 RECORDS = sorted(path.stem for path in (Path(__file__).parent / "data/pose/models").glob("*.json"))
 HRNET = sorted(path.stem for path in (Path(__file__).parent / "data/seg_cls_det/models").glob("*_hrnet*.json"))

@@ -11,10 +11,10 @@ import pytest
 import torch
 from test_pose_protocol import formula_image, same_samples
 
-from hrbench.datasets.coco import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypoints
 from hrbench.datasets.mpii import Mpii
-from hrbench.tasks import pose_geometry as geometry
-from hrbench.tasks.pose import Pose
+from hrbench.tasks.pose import geometry
+from hrbench.tasks.pose.task import Pose
 from hrbench.types import Variant
 
 

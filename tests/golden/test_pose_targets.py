@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from hrbench.miniature.pose_training import accuracy, hard_joints_loss, heatmap_loss, heatmap_targets, mirror_joints
-from hrbench.tasks.pose_geometry import affine_matrix, box_to_centre_scale, transform_points
+from hrbench.miniature.train.pose import accuracy, hard_joints_loss, heatmap_loss, heatmap_targets, mirror_joints
+from hrbench.tasks.pose.geometry import affine_matrix, box_to_centre_scale, transform_points
 
 TARGETS = range(3)
 LOSSES = range(2)

@@ -19,9 +19,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.evaluate import build
-from hrbench.models.weights import load
-from hrbench.types import InputError, Variant
+from hrbench.errors import InputError
+from hrbench.models.build import build
+from hrbench.models.weights.load import load
+from hrbench.types import Variant
 
 HERE = Path(__file__).parent
 RECORDS = sorted(path.name.removesuffix(".json.gz") for path in (HERE / "data/round_trips").glob("*.json.gz"))

@@ -12,10 +12,10 @@ import pytest
 import segmentation_reference as reference
 import torch
 
-from hrbench.tasks import segmentation_geometry as geometry
-from hrbench.tasks.segmentation import Segmentation
-from hrbench.tasks.segmentation_inference import Segmenter, image_scores, resized
-from hrbench.tasks.segmentation_protocols import HRNET, HRNET_OCR, Inference, checked
+from hrbench.tasks.segmentation import geometry
+from hrbench.tasks.segmentation.inference import Segmenter, image_scores, resized
+from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, Inference, checked
+from hrbench.tasks.segmentation.task import Segmentation
 from hrbench.types import ClassScheme, Sample, Variant
 
 FOLDER = "seg_cls_det/protocol"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
 
-from hrbench.cost.operations import count_operations
-from hrbench.models.retinanet import RetinaNet, retinanet
+from hrbench.cost.operations.count import count_operations
+from hrbench.models.detectors.retinanet import RetinaNet, retinanet
+from hrbench.models.detectors.spinenet_rcnn import MaskRCNN, spinenet_mask_rcnn
+from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select
 from hrbench.models.spinenet import spinenet
-from hrbench.models.spinenet_rcnn import MaskRCNN, spinenet_mask_rcnn
-from hrbench.models.tf_boxes import Anchors, crop, decode, select
 from hrbench.models.tf_resnet_fpn import tf_resnet_fpn
 
 STRIDES = (8, 16, 32, 64, 128)

@@ -15,9 +15,9 @@ from spinenet_reference import Reference, nearest
 from torch import Tensor, nn
 
 from hrbench.catalog import variants
-from hrbench.cost.operations import count_operations
+from hrbench.cost.operations.count import count_operations
 from hrbench.models.spinenet import GRAPHS, SCALINGS, cls_spinenet, spinenet
-from hrbench.models.spinenet_keras import keras_variables
+from hrbench.models.weights.keys.spinenet_keras import keras_variables
 
 RECORDED = ("49S", "49")
 

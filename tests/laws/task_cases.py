@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from hrbench import catalog, resolve
-from hrbench.evaluate import Settings, assemble
+from hrbench import catalog
+from hrbench.core import plugins
+from hrbench.runner.prepare import assemble
+from hrbench.runner.settings import Settings
 from hrbench.types import ClassScheme, Entry, Sample, Variant
 
 
@@ -48,7 +50,7 @@ def case_of(name: str, folder: Path) -> Case:
 
 def _pose(folder: Path) -> Case:
     """On the miniature of COCO keypoints."""
-    kind = resolve.resolve("hrbench.tasks", "pose")
+    kind = plugins.resolve("hrbench.tasks", "pose")
     row = next(row for row in catalog.datasets().values() if row.task == "pose" and row.draw)
     variant = next(v for v in catalog.variants().values() if v.task == "pose" and v.miniature)
     protocol = {**dataclasses.asdict(kind.Protocol()), **row.fixed}
@@ -73,7 +75,7 @@ def _noise(folder: Path) -> list[Sample]:
 def _segmentation(folder: Path) -> Case:
     """On photographs of noise, of several sizes, by two scales and mirrored."""
     samples = _noise(folder)
-    kind = resolve.resolve("hrbench.tasks", "segmentation")
+    kind = plugins.resolve("hrbench.tasks", "segmentation")
     protocol = {**dataclasses.asdict(kind.Protocol()), "scales": [0.75, 1.0], "flip": True}
     scheme = ClassScheme(("sky", "left", "right", "ground", "other"), flip_pairs=((1, 2),))
     variant = Variant("noise", "noise", "segmentation", (64, 64))
@@ -89,7 +91,7 @@ def _classification(folder: Path) -> Case:
         path = folder / f"{number}.png"
         assert cv2.imwrite(str(path), rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         samples.append(Sample(f"noise/{number}", path))
-    kind = resolve.resolve("hrbench.tasks", "classification")
+    kind = plugins.resolve("hrbench.tasks", "classification")
     scheme = ClassScheme(tuple("abcdefg"), tuple(range(7)))
     variant = Variant("noise", "noise", "classification", (32, 32))
     task = kind(variant, SimpleNamespace(scheme=scheme), dataclasses.asdict(kind.Protocol()))
@@ -121,7 +123,7 @@ class _Regions(nn.Module):
 def _detection(folder: Path) -> Case:
     """On photographs of noise, of several sizes, made larger as mmdetection does."""
     samples = _noise(folder)
-    kind = resolve.resolve("hrbench.tasks", "detection")
+    kind = plugins.resolve("hrbench.tasks", "detection")
     chosen = next(each for each in kind.protocols if each.name == "mmdet")
     protocol = {**dataclasses.asdict(chosen), "short": 64, "long": 96}
     variant = Variant("noise", "noise", "detection", (64, 96))

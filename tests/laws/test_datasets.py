@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hrbench import catalog, resolve
-from hrbench.dataset_checking import check
-from hrbench.evaluate import Settings, assemble
-from hrbench.fetch_data import downloads, folder_of
-from hrbench.known import protocol_for
+from hrbench import catalog
+from hrbench.core import plugins
+from hrbench.fetch.data import downloads, folder_of
+from hrbench.runner.check_dataset import check
+from hrbench.runner.prepare import assemble
+from hrbench.runner.settings import Settings
+from hrbench.suite.registry import protocol_for
 from hrbench.types import Entry
 
 ROWS = catalog.datasets()
@@ -24,13 +26,13 @@ def variant_for(row):
 @pytest.mark.parametrize("name", ROWS)
 def test_construction_reads_nothing_and_absence_is_put_in_words(name, tmp_path):
     row = ROWS[name]
-    dataset = resolve.resolve("hrbench.datasets", row.use)(tmp_path / "nowhere", **row.args)
+    dataset = plugins.resolve("hrbench.datasets", row.use)(tmp_path / "nowhere", **row.args)
     assert dataset.task == row.task
     gaps = dataset.missing(protocol_for(row))
     assert gaps and all(isinstance(gap, str) and "missing" in gap and "\n" not in gap for gap in gaps)
     assert all(str(tmp_path) in gap for gap in gaps)
     assert row.home and row.title and row.metrics
-    assert set(row.metrics) <= set(resolve.names("hrbench.metrics"))
+    assert set(row.metrics) <= set(plugins.names("hrbench.metrics"))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -55,15 +57,15 @@ def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: 
     protocol = protocol_for(row)
     entry = Entry("one", variant_for(row), row, protocol, row.metrics, {})
     assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reason
-    resolve.resolve("hrbench.datasets", row.draw)(folder_of(row, tmp_path))
-    dataset = resolve.resolve("hrbench.datasets", row.use)(tmp_path, **row.args)
+    plugins.resolve("hrbench.datasets", row.draw)(folder_of(row, tmp_path))
+    dataset = plugins.resolve("hrbench.datasets", row.use)(tmp_path, **row.args)
     assert dataset.missing(protocol) == []
     samples = list(dataset.samples(protocol))
     assert len(samples) >= 64 and len({sample.id for sample in samples}) == len(samples)
     assert all(sample.path.is_file() and sample.path.suffix == ".png" for sample in samples)
     assert dataset.digest(protocol) == dataset.digest(protocol)
     for metric in row.metrics:
-        resolve.resolve("hrbench.metrics", metric)(**dataset.metric_options()).read_target(dataset.target)
+        plugins.resolve("hrbench.metrics", metric)(**dataset.metric_options()).read_target(dataset.target)
     findings = {finding.kind: finding.text for finding in check(row, tmp_path, protocol)}
     assert {"files", "looked", "digest"} <= set(findings) <= {"files", "looked", "digest", "note"}
     assert findings["digest"] == dataset.digest(protocol)

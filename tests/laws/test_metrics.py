@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from hrbench.types import HrbenchError, InputError, Prediction, State
+from hrbench.errors import HrbenchError, InputError
+from hrbench.types import Prediction, State
 
 NAMES = sorted(point.name for point in entry_points(group="hrbench.metrics"))
 
@@ -41,7 +42,7 @@ class Case:
 
 def random_files(name: str) -> ModuleType:
     """A module of the metrics' tests that draws files."""
-    path = Path(__file__).parents[1] / f"unit/metrics/{name}.py"
+    path = Path(__file__).parents[1] / f"helpers/{name}.py"
     spec = importlib.util.spec_from_file_location(f"{name}_for_laws", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -257,7 +258,7 @@ def test_every_metric_has_a_case_here() -> None:
 def test_metrics_never_import_torch() -> None:
     code = (
         "import sys, hrbench.metrics.keypoints, hrbench.metrics.coco_masks, hrbench.metrics.pckh, "
-        "hrbench.metrics.cityscapes, hrbench.metrics.confusion; "
+        "hrbench.metrics.labels.cityscapes, hrbench.metrics.confusion; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from hrbench import catalog
-from hrbench.cost.recorder import Recorder, Undrawn
-from hrbench.evaluate import build
-from hrbench.models.weight_files import HUB_SOURCES, stated_source
-from hrbench.types import UsageError, Variant
+from hrbench.cost.operations.recorder import Recorder, Undrawn
+from hrbench.errors import UsageError
+from hrbench.models.build import build
+from hrbench.models.weights.sources import HUB_SOURCES, stated_source
+from hrbench.types import Variant
 
 ROWS = catalog.variants()
 MADE = [name for name, row in ROWS.items() if not row.absent]

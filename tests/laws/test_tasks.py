@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from task_cases import Case, case_of
 
-from hrbench import resolve
+from hrbench.core import plugins
 
-TASKS = resolve.names("hrbench.tasks")
+TASKS = plugins.names("hrbench.tasks")
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -22,7 +22,7 @@ def case(request, tmp_path_factory) -> Case:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_its_protocol_is_frozen_named_and_versioned(name):
-    protocol = resolve.resolve("hrbench.tasks", name).Protocol()
+    protocol = plugins.resolve("hrbench.tasks", name).Protocol()
     assert dataclasses.is_dataclass(protocol)
     assert isinstance(protocol.name, str) and isinstance(protocol.version, int) and protocol.version >= 1
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -31,7 +31,7 @@ def test_its_protocol_is_frozen_named_and_versioned(name):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_its_protocols_differ_in_name_and_one_of_them_is_usual(name):
-    kind = resolve.resolve("hrbench.tasks", name)
+    kind = plugins.resolve("hrbench.tasks", name)
     offered = getattr(kind, "protocols", (kind.Protocol(),))
     assert all(type(protocol) is kind.Protocol for protocol in offered)
     names = [protocol.name for protocol in offered]
@@ -42,7 +42,7 @@ def test_its_protocols_differ_in_name_and_one_of_them_is_usual(name):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_its_protocols_survive_json(name):
-    kind = resolve.resolve("hrbench.tasks", name)
+    kind = plugins.resolve("hrbench.tasks", name)
     for protocol in getattr(kind, "protocols", (kind.Protocol(),)):
         plain = json.loads(json.dumps(dataclasses.asdict(protocol)))
         again = kind.Protocol(**{key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()})

@@ -18,7 +18,7 @@ MODULES = [
 
 
 def test_there_are_examples():
-    assert "hrbench.units" in MODULES
+    assert "hrbench.core.units" in MODULES
 
 
 @pytest.mark.parametrize("module", MODULES)

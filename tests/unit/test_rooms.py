@@ -24,7 +24,7 @@ TORCH = ("models", "cost", "miniature")  # may import torch at the top of a modu
 
 
 def part(module: str) -> str:
-    """The leaf, or higher part, that a module of hrbench belongs to: "hrbench.suite_yaml" is of "suite"."""
+    """The leaf, or higher part, that a module of hrbench belongs to: "hrbench.core.yaml" is of "suite"."""
     name = module.split(".")[1] if "." in module else "hrbench"
     return "suite" if name.startswith("suite_") else name
 
@@ -120,16 +120,16 @@ def test_no_modules_import_one_another_in_a_circle():
 
 def test_an_upward_import_would_be_seen():
     """The rule is worth something only if it refuses what it should."""
-    assert wrong("hrbench.types", "hrbench.suite")
-    assert wrong("hrbench.metrics.coco", "hrbench.datasets.coco")
-    assert wrong("hrbench.datasets.coco", "hrbench.known")
-    assert wrong("hrbench.run", "hrbench.cli")
-    assert wrong("hrbench.report.table", "hrbench.evaluate")
-    assert wrong("hrbench.keys", "hrbench.suite_yaml")
-    assert not wrong("hrbench.suite", "hrbench.suite_yaml")
-    assert not wrong("hrbench.cli", "hrbench.metrics.coco")
-    assert not wrong("hrbench.models.hrnet", "hrbench.models.blocks")
-    assert not wrong("hrbench.miniature.train", "hrbench.run")
+    assert wrong("hrbench.types", "hrbench.suite.load")
+    assert wrong("hrbench.metrics.coco.matching", "hrbench.datasets.coco_keypoints")
+    assert wrong("hrbench.datasets.coco_keypoints", "hrbench.suite.registry")
+    assert wrong("hrbench.run", "hrbench.cli.command_line")
+    assert wrong("hrbench.report.table", "hrbench.runner.evaluate")
+    assert wrong("hrbench.store.keys", "hrbench.core.yaml")
+    assert not wrong("hrbench.suite.load", "hrbench.core.yaml")
+    assert not wrong("hrbench.cli.command_line", "hrbench.metrics.coco.matching")
+    assert not wrong("hrbench.models.hrnet", "hrbench.models.layers.blocks")
+    assert not wrong("hrbench.miniature.train.recipes", "hrbench.run")
 
 
 def test_imports_inside_functions_are_read(tmp_path: Path):
@@ -138,7 +138,7 @@ def test_imports_inside_functions_are_read(tmp_path: Path):
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n"
         "from . import types\ndef f():\n    import hrbench.suite\n    from hrbench import places\n"
     )
-    assert imported("hrbench.m", path) == {"typing", "hrbench.types", "hrbench.suite", "hrbench.places"}
+    assert imported("hrbench.m", path) == {"typing", "hrbench.types", "hrbench.suite.load", "hrbench.core.resources"}
     assert imported("hrbench.m", path, top_only=True) == {"typing", "hrbench.types"}
 
 
@@ -165,7 +165,7 @@ def test_torch_is_imported_where_networks_are(module: str):
 def test_what_needs_no_network_starts_without_torch():
     parts = ("cli", "known", "suite", "catalog", "fetch", "resolve", "metrics", "datasets", "report", "store", "tasks")
     chosen = [module for module in MODULES if part(module) in parts]
-    assert {"hrbench.suite", "hrbench.catalog"} <= set(chosen)
+    assert {"hrbench.suite.load", "hrbench.catalog"} <= set(chosen)
     code = "import importlib, sys\n" + "".join(f"importlib.import_module({module!r})\n" for module in chosen)
     code += "print([name for name in sys.modules if name.partition('.')[0] in ('torch', 'torchvision')][:3])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)

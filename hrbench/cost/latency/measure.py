@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost.clocks import Clock, clock_for
-from hrbench.cost.device import device_name
-from hrbench.cost.samples import LATENCY, P99_SAMPLES, median_interval, percentile
-from hrbench.machine import torch_flags
-from hrbench.types import Cost, EntryError, HrbenchError, UsageError
+from hrbench.core.environment import torch_flags
+from hrbench.cost.latency.clocks import Clock, clock_for, device_name
+from hrbench.cost.latency.summary import LATENCY
+from hrbench.errors import EntryError, HrbenchError, UsageError
+from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
+from hrbench.types import Cost
 
 CPU_BUDGET = 10.0
 CUDA_BUDGET = 30.0

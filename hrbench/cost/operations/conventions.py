@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from math import floor, prod
 from typing import Any
 
-from hrbench.cost.calls import Call, Shape, aten
+from hrbench.cost.operations.calls import Call, Shape, aten
 
 Formula = Callable[[Call], int | float]
 

@@ -24,10 +24,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost.ledger import Ledger, enter
-from hrbench.cost.recorder import Recorder, Undrawn
-from hrbench.cost.views import VIEWS
-from hrbench.types import Cost, EntryError, HrbenchError, Quantity, UsageError
+from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.ledger import Ledger, enter
+from hrbench.cost.operations.recorder import Recorder, Undrawn
+from hrbench.errors import EntryError, HrbenchError, UsageError
+from hrbench.types import Cost, Quantity
 
 PROPOSALS = 1000  # what region proposal networks keep at test time (mmdet, torchvision and TF alike)
 MASKS = 100  # the most detections per image that the COCO protocol counts

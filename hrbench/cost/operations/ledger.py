@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hrbench.cost.calls import Call
-from hrbench.cost.views import VIEWS, Tally, View, tally
-from hrbench.types import UsageError
+from hrbench.cost.operations.calls import Call
+from hrbench.cost.operations.conventions import VIEWS, Tally, View, tally
+from hrbench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

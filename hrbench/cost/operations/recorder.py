@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hrbench.cost.calls import IDLE, Call, Shape, aten
-from hrbench.cost.shapes import known_output
+from hrbench.cost.operations.calls import IDLE, Call, Shape, aten
+from hrbench.cost.operations.shapes import known_output
 
 # What initialisers do to a weight in place; none of it changes a shape.
 _DRAWING = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hrbench.cost.calls import Shape
+from hrbench.cost.operations.calls import Shape
 
 Arguments = Mapping[str, Any]
 Rule = Callable[[Arguments, Tensor], Tensor | None]

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import numpy as np
 
-from .files import FARTHEST
+from hrbench.core.files import FARTHEST
 
 BLOCK = 1 << 17  # bytes of text decoded at a time: its objects stay within a cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -102,3 +103,34 @@ def known(ids: np.ndarray, among: np.ndarray) -> bool:
 def near(values: np.ndarray) -> bool:
     """Whether all are finite and no farther than FARTHEST; a comparison with NaN fails."""
     return not values.size or bool(values.min() >= -FARTHEST and values.max() <= FARTHEST)
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Annotated objects as columns (G), in the order of the file.
+
+    image, category: int64 ids. area: float64, px^2. crowd: bool. ignore: bool, True where the object never counts
+    whatever its area (crowds among them).
+    """
+
+    image: np.ndarray
+    category: np.ndarray
+    area: np.ndarray
+    crowd: np.ndarray
+    ignore: np.ndarray
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections as columns (N), in the order of the file. image, category: int64 ids; score, area: float64, finite."""
+
+    image: np.ndarray
+    category: np.ndarray
+    score: np.ndarray
+    area: np.ndarray
+
+
+def rising(ids: np.ndarray) -> np.ndarray:
+    """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
+    ordered = np.sort(ids)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]

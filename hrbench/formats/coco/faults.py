@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import InputError
-from .json_faults import (
+from hrbench.errors import InputError
+from hrbench.formats.coco.json_faults import (
     Fault,
     annotation_file,
     check_box,
@@ -26,7 +26,7 @@ from .json_faults import (
     parsed,
     shown,
 )
-from .rle import FARTHEST_POINT, LARGEST, CodeError, checked
+from hrbench.formats.coco.rle import FARTHEST_POINT, LARGEST, CodeError, checked
 
 
 def explain_truth(path: Path, data: bytes, masks: bool) -> None:

@@ -14,13 +14,27 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..types import InputError
-from .coco import Detections, Truths, rising
-from .coco_columns import REFUSED, Four, Named, Whole, blocks, joined, known, near, need, numbers, whole
-from .files import reading
-from .instance_faults import explain_results, explain_truth
-from .instance_masks import Code, Counts, MaskColumns, annotated
-from .rle import LARGEST, Masks
+from hrbench.core.files import reading
+from hrbench.errors import InputError
+from hrbench.formats.coco.columns import (
+    REFUSED,
+    Detections,
+    Four,
+    Named,
+    Truths,
+    Whole,
+    blocks,
+    joined,
+    known,
+    near,
+    need,
+    numbers,
+    rising,
+    whole,
+)
+from hrbench.formats.coco.faults import explain_results, explain_truth
+from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
+from hrbench.formats.coco.rle import LARGEST, Masks
 
 MASK_BLOCK = 1 << 19  # bytes of text decoded at a time
 _NONE = np.zeros(0)

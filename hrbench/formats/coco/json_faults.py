@@ -12,8 +12,8 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..types import InputError
-from .files import FARTHEST
+from hrbench.core.files import FARTHEST
+from hrbench.errors import InputError
 
 Fault = Callable[[str], NoReturn]
 

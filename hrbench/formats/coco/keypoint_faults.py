@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..types import InputError
-from .json_faults import (
+from hrbench.errors import InputError
+from hrbench.formats.coco.json_faults import (
     Fault,
     annotation_file,
     check_box,

@@ -13,11 +13,24 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from ..types import InputError
-from .coco import Detections, Truths, rising
-from .coco_columns import REFUSED, Named, Whole, blocks, joined, known, near, need, numbers, whole
-from .coco_faults import explain_results, explain_truth
-from .files import reading
+from hrbench.core.files import reading
+from hrbench.errors import InputError
+from hrbench.formats.coco.columns import (
+    REFUSED,
+    Detections,
+    Named,
+    Truths,
+    Whole,
+    blocks,
+    joined,
+    known,
+    near,
+    need,
+    numbers,
+    rising,
+    whole,
+)
+from hrbench.formats.coco.keypoint_faults import explain_results, explain_truth
 
 BLOCK = 1 << 19  # bytes of text decoded at a time: rows of keypoints are long
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 UNPUBLISHED = ("test-dev2017", "test2017")
 """Splits of COCO whose ground truth only its evaluation server has."""

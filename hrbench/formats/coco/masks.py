@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from pycocotools import mask as codec
 
-from .coco_columns import need
-from .rle import FARTHEST_POINT, Masks, checked
+from hrbench.formats.coco.columns import need
+from hrbench.formats.coco.rle import FARTHEST_POINT, Masks, checked
 
 BATCH = 4096  # masks checked at a time
 

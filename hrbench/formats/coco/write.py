@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
-from ..types import InputError, Prediction
-from .files import replacing
+from hrbench.core.files import replacing
+from hrbench.errors import InputError
+from hrbench.types import Prediction
 
 Row = Mapping[str, Any]
 

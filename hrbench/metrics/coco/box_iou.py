@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .coco import Similarity
+from hrbench.metrics.coco.matching import Similarity
 
 CHUNK = 1 << 14  # pairs at a time: the working set stays within a core's cache
 

@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from .coco import Matches, Settings
+from hrbench.metrics.coco.matching import Matches, Settings
 
 MANY = 20  # categories from which on it is quicker to go from recall to recall
 FEW = 10  # hits to a place up to which it is quicker to look at each

@@ -6,23 +6,24 @@ Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeva
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..types import InputError, Quantity, Score, State, UsageError
-from .box_iou import box_iou
-from .coco import RECALLS, THRESHOLDS, Matches, Settings, match
-from .coco_curves import Number
-from .coco_oracle import instance_numbers
-from .coco_scores import chosen, scored
-from .coco_states import state_of
-from .instance_files import Results, Target
-from .mask_iou import mask_iou
-from .rle import Masks
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.instances import Results, Target, read_results, read_truth
+from hrbench.formats.coco.rle import Masks
+from hrbench.formats.coco.write import write_boxes, write_masks
+from hrbench.metrics.coco.box_iou import box_iou
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.mask_iou import mask_iou
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
+from hrbench.metrics.coco.reference import instance_numbers
+from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
+from hrbench.types import Prediction, Quantity, Score, State
 
 INSTANCES = Settings(
     thresholds=THRESHOLDS,
@@ -180,3 +181,121 @@ def verified(
     stats, single = instance_numbers(target.path, predictions, "bbox" if shape == "box" else "segm", images, ids)
     names = [number.name for number in numbers(labels if classes.each else ())]
     return dict(zip(names, stats + (single if classes.each else []), strict=True))
+
+
+class CocoBoxes:
+    """COCO box AP and AR, equal to pycocotools 2.0.11 to the last bit.
+
+    categories: ids of those to evaluate; None: the mean over all that the annotation file lists. names: what to call
+    them, in the order of `categories`; None: as the file does. per_class: tell the AP of every single one too, as
+    "AP/<name>", or "AP/<id>" where it has no name of its own.
+    """
+
+    name = "coco-boxes"
+    version = 1
+    prediction_file = "predictions.json"
+    oracle = "pycocotools"
+    main = "AP"
+    quantities: tuple[Quantity, ...] = quantities_of("box", Classes(None, (), False))
+
+    def __init__(
+        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
+    ) -> None:
+        self.classes = Classes.of(categories, names, per_class)
+        self.quantities = quantities_of("box", self.classes)
+
+    def read_target(self, path: Path) -> Target:
+        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        return self.classes.known(read_truth(Path(path), masks=False))
+
+    def read_predictions(self, path: Path, target: Target) -> Results:
+        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        return read_results(Path(path), target)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Write rows without masks as one JSON list, whole or not at all; see `coco_write`."""
+        write_boxes(predictions, Path(path))
+
+    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+        return measured(self.name, self.version, self.classes, predictions, target, images)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
+        return merged(states, self.name, self.version)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
+        matches = matches_of(state, self.name, self.version)
+        return summarised(self.name, "box", self.classes.each, state, matches, resamples, seed)
+
+    def raw(self, state: State) -> np.ndarray:
+        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
+        return Accumulator(matches_of(state, self.name, self.version), INSTANCES, NUMBERS).at()
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image id -> how well its objects were found, in [0, 1]; see `coco_scores.image_qualities`."""
+        return image_qualities(matches_of(state, self.name, self.version), INSTANCES)
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The same numbers by pycocotools itself, -1 where it finds none to average."""
+        return verified("box", self.classes, self.read_target(target), Path(predictions), images)
+
+
+class CocoMasks:
+    """COCO mask AP and AR, equal to pycocotools 2.0.11 to the last bit.
+
+    categories: ids of those to evaluate; None: the mean over all that the annotation file lists. names: what to call
+    them, in the order of `categories`; None: as the file does. per_class: tell the AP of every single one too, as
+    "AP/<name>", or "AP/<id>" where it has no name of its own.
+    """
+
+    name = "coco-masks"
+    version = 1
+    prediction_file = "masks.json"
+    oracle = "pycocotools"
+    main = "AP"
+    quantities: tuple[Quantity, ...] = quantities_of("mask", Classes(None, (), False))
+
+    def __init__(
+        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
+    ) -> None:
+        self.classes = Classes.of(categories, names, per_class)
+        self.quantities = quantities_of("mask", self.classes)
+
+    def read_target(self, path: Path) -> Target:
+        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        return self.classes.known(read_truth(Path(path), masks=True))
+
+    def read_predictions(self, path: Path, target: Target) -> Results:
+        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        return read_results(Path(path), target)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Write rows with masks and without boxes as one JSON list, whole or not at all; see `coco_write`."""
+        write_masks(predictions, Path(path))
+
+    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+        return measured(self.name, self.version, self.classes, predictions, target, images)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
+        return merged(states, self.name, self.version)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+        """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
+        matches = matches_of(state, self.name, self.version)
+        return summarised(self.name, "mask", self.classes.each, state, matches, resamples, seed)
+
+    def raw(self, state: State) -> np.ndarray:
+        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
+        return Accumulator(matches_of(state, self.name, self.version), INSTANCES, NUMBERS).at()
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image id -> how well its objects were found, in [0, 1]; see `coco_scores.image_qualities`."""
+        return image_qualities(matches_of(state, self.name, self.version), INSTANCES)
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The same numbers by pycocotools itself, -1 where it finds none to average."""
+        return verified("mask", self.classes, self.read_target(target), Path(predictions), images)

@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..types import InputError, Prediction, Quantity, Score, State, UsageError
-from .coco import match
-from .coco_curves import Accumulator, Number
-from .coco_files import Results, Target, read_results, read_truth
-from .coco_oracle import keypoint_numbers
-from .coco_scores import chosen, image_qualities, scored
-from .coco_states import matches_of, merged, state_of
-from .coco_write import write_results
-from .oks import COCO_SIGMAS, KEYPOINTS, oks
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.keypoints import Results, Target, read_results, read_truth
+from hrbench.formats.coco.write import write_results
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.matching import match
+from hrbench.metrics.coco.oks import COCO_SIGMAS, KEYPOINTS, oks
+from hrbench.metrics.coco.reference import keypoint_numbers
+from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
+from hrbench.types import Prediction, Quantity, Score, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
 NUMBERS = (

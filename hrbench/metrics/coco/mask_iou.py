@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from pycocotools import mask as codec
 
-from .coco import Similarity, Truths
-from .rle import Masks
+from hrbench.formats.coco.columns import Truths
+from hrbench.formats.coco.rle import Masks
+from hrbench.metrics.coco.matching import Similarity
 
 CHUNK = 1 << 14  # pairs or masks at a time
 GROUPS = 512  # images and categories at a time

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrbench.formats.coco.columns import Detections, Truths, rising
+
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(detections (P,), truths (P,)) -> similarity (P,) in [0, 1], float64; both are row numbers of the columns below."""
 
@@ -53,31 +55,6 @@ class Settings:
 
 THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RECALLS = tuple(np.linspace(0.0, 1.0, 101).tolist())
-
-
-@dataclass(frozen=True)
-class Truths:
-    """Annotated objects as columns (G), in the order of the file.
-
-    image, category: int64 ids. area: float64, px^2. crowd: bool. ignore: bool, True where the object never counts
-    whatever its area (crowds among them).
-    """
-
-    image: np.ndarray
-    category: np.ndarray
-    area: np.ndarray
-    crowd: np.ndarray
-    ignore: np.ndarray
-
-
-@dataclass(frozen=True)
-class Detections:
-    """Detections as columns (N), in the order of the file. image, category: int64 ids; score, area: float64, finite."""
-
-    image: np.ndarray
-    category: np.ndarray
-    score: np.ndarray
-    area: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -142,12 +119,6 @@ def match(
     np.cumsum(np.bincount(image_of, minlength=len(images)), out=offsets[1:])
     category = (group - image_of * len(categories)).astype(np.uint16)
     return Matches(images, categories, offsets, detections.score[kept], category, hits, spared, positives)
-
-
-def rising(ids: np.ndarray) -> np.ndarray:
-    """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
-    ordered = np.sort(ids)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
 
 
 def _groups(image: np.ndarray, category: np.ndarray, images: np.ndarray, categories: np.ndarray) -> np.ndarray:

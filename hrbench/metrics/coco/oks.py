@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .coco import RECALLS, THRESHOLDS, Settings, Similarity
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Settings, Similarity
 
 # The published constants, divided as pycocotools divides them: 0.26 / 10 need not be the double nearest to 0.026.
 COCO_SIGMAS: tuple[float, ...] = tuple(

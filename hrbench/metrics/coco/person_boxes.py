@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ..types import InputError
-from .box_iou import box_iou
-from .coco import Detections, match
-from .coco_columns import REFUSED, Four, Whole, blocks, near, need, numbers, whole
-from .coco_curves import Accumulator
-from .files import reading
-from .instance_files import read_truth
-from .instances import INSTANCES, NUMBERS
+from hrbench.core.files import reading
+from hrbench.errors import InputError
+from hrbench.formats.coco.columns import REFUSED, Detections, Four, Whole, blocks, near, need, numbers, whole
+from hrbench.formats.coco.instances import read_truth
+from hrbench.metrics.coco.box_iou import box_iou
+from hrbench.metrics.coco.curves import Accumulator
+from hrbench.metrics.coco.instances import INSTANCES, NUMBERS
+from hrbench.metrics.coco.matching import match
 
 
 class _Box(msgspec.Struct, gc=False):

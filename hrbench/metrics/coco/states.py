@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..types import InputError, State, UsageError
-from .coco import Matches
+from hrbench.errors import InputError, UsageError
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import Quantity, Score, State
 
 ARRAYS = ("image", "offsets", "score", "category", "hits", "ignored", "positives")
 
@@ -82,3 +86,76 @@ def merged(states: Sequence[State], metric: str, version: int) -> State:
     )
     whole = matches_of(state_of(together, metric, version, params), metric, version)
     return state_of(whole, metric, version, params)
+
+
+def chosen(images: Sequence[int | str] | None, known: np.ndarray, path: Path) -> np.ndarray:
+    """Ids to evaluate, rising; None: all that are known (I,). Raises InputError for another, naming the file `path`."""
+    if images is None:
+        return known
+    among = set(known.tolist())
+    for image in images:
+        if image not in among:
+            raise InputError(f"{path}: image {image!r}, asked for, is not among its {len(among)} images")
+    return np.array(sorted({int(image) for image in images}), np.int64)
+
+
+def scored(
+    metric: str,
+    matches: Matches,
+    settings: Settings,
+    numbers: Sequence[Number],
+    quantities: Sequence[Quantity],
+    absent: Callable[[Number], str],
+    resamples: int,
+    seed: int,
+) -> list[Score]:
+    """All numbers with their 95 % intervals over images; n is the objects that count.
+
+    absent: number -> what was not annotated, in words, where it has no value.
+    """
+    accumulator = Accumulator(matches, settings, numbers)
+    values = accumulator.at()
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        drawn = accumulator.at(weights)
+        return np.where(drawn > -1, drawn, np.nan)
+
+    ends = intervals(statistic, len(matches.images), resamples, seed)
+    objects = matches.positives.sum(axis=0, dtype=np.int64)  # (C, A)
+    scores = []
+    for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
+        if value > -1:
+            several = objects.sum(axis=0) if number.category is None else objects[number.category]
+            scores.append(Score(metric, quantity, value, interval, int(several[number.area])))
+        else:
+            reason = f"no annotated {absent(number)} in {len(matches.images)} images"
+            scores.append(Score(metric, quantity, None, None, 0, reason))
+    return scores
+
+
+def image_qualities(matches: Matches, settings: Settings) -> dict[int | str, float]:
+    """Image id -> how well its objects were found, in [0, 1]; images without objects that count are absent.
+
+    Each object counts for the share of thresholds at which a detection finds it, each find times the precision among
+    this image's detections down to that one: what is found behind confident false detections counts less, false
+    detections behind all finds count nothing. (The image's own average precision, not interpolated.)
+    """
+    objects = matches.positives[:, :, 0].sum(axis=1)
+    own = _own_precision(matches, objects, len(settings.thresholds))
+    found = zip(matches.images.tolist(), own.tolist(), objects.tolist(), strict=True)
+    return {image: value for image, value, number in found if number}
+
+
+def _own_precision(matches: Matches, objects: np.ndarray, thresholds: int) -> np.ndarray:
+    """(I,) float64: average precision within each image over area range 0, mean over thresholds; 0 without objects."""
+    image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
+    order = np.lexsort((-matches.score, image))
+    start = matches.offsets[image]
+    total = np.zeros(len(matches.images))
+    for t in range(thresholds):
+        hit = (matches.hits[order, 0] >> t) & 1
+        counted = 1 - ((matches.ignored[order, 0] >> t) & 1)
+        hits, seen = (np.concatenate(([0], np.cumsum(part, dtype=np.int64))) for part in (hit, counted))
+        precision = (hits[1:] - hits[start]) / np.maximum(seen[1:] - seen[start], 1)
+        total += np.bincount(image, precision * hit, minlength=len(matches.images))
+    return total / np.maximum(objects, 1) / thresholds

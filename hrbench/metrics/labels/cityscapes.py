@@ -22,15 +22,26 @@ from typing import Literal
 
 import numpy as np
 
-from ..types import InputError, MissingError, Prediction, Quantity, Score, State, UsageError
-from . import cityscapes_oracle as oracle
-from .bootstrap import intervals
-from .cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
-from .cityscapes_labels import CLASSES, VOID
-from .cityscapes_scores import QUANTITIES, sums
-from .label_files import read_labels
-from .label_folders import Kind, LabelFolder, Values, by_prefix, in_order, no_strangers, png_files, told, written
-from .label_states import arrays_of, group_numbers, matrices, merged, scores_of, state_of
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.label_folders import (
+    Kind,
+    LabelFolder,
+    Values,
+    by_prefix,
+    in_order,
+    no_strangers,
+    png_files,
+    told,
+    written,
+)
+from hrbench.formats.labels import read_labels
+from hrbench.metrics.labels import cityscapes_reference as oracle
+from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
+from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
+from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
+from hrbench.metrics.labels.states import arrays_of, group_numbers, matrices, merged, scores_of, state_of
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import Prediction, Quantity, Score, State
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..types import InputError
-from .cityscapes_labels import CATEGORY_OF, LABELS
-from .label_runs import histogram, runs
-from .label_states import CELLS, Form, cells_of
+from hrbench.errors import InputError
+from hrbench.formats.label_runs import histogram, runs
+from hrbench.metrics.labels.cityscapes_labels import CATEGORY_OF, LABELS
+from hrbench.metrics.labels.states import CELLS, Form, cells_of
 
 COUNT = len(LABELS)
 THINGS = ("instance", "size", "hits", "category_hits")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..types import EntryError, UsageError
-from .cityscapes_labels import CLASSES
-from .label_files import read_labels, write_labels
+from hrbench.errors import EntryError, UsageError
+from hrbench.formats.labels import read_labels, write_labels
+from hrbench.metrics.labels.cityscapes_labels import CLASSES
 
 INSTALL = "pip install cityscapesscripts==2.3.0"
 

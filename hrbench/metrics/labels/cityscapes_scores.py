@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import Quantity
-from .cityscapes_labels import (
+from hrbench.metrics.labels.cityscapes_labels import (
     CATEGORIES,
     CATEGORY_OF,
     CLASSES,
@@ -28,7 +27,8 @@ from .cityscapes_labels import (
     INSTANCE_CLASSES,
     LABELS,
 )
-from .label_states import matrices
+from hrbench.metrics.labels.states import matrices
+from hrbench.types import Quantity
 
 _COUNT = len(LABELS)
 _EVALUATED = np.array([label.evaluated for label in LABELS])

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import UsageError
-from .label_folders import Kind
+from hrbench.errors import UsageError
+from hrbench.formats.label_folders import Kind
 
 NOTHING, IGNORED = 65535, 65534  # in a table: a number that is refused, and one that is not judged
 _MOST, _NUMBERS = 65000, 65536

@@ -25,13 +25,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..types import InputError, MissingError, Prediction, Quantity, Score, State, UsageError
-from .bootstrap import intervals
-from .label_classes import IGNORED, NOTHING, classes_of
-from .label_files import read_labels
-from .label_folders import KINDS, Kind, LabelFolder, Values, by_path, in_order, no_strangers, png_files, told, written
-from .label_runs import histogram, runs
-from .label_states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.label_folders import (
+    KINDS,
+    Kind,
+    LabelFolder,
+    Values,
+    by_path,
+    in_order,
+    no_strangers,
+    png_files,
+    told,
+    written,
+)
+from hrbench.formats.label_runs import histogram, runs
+from hrbench.formats.labels import read_labels
+from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
+from hrbench.metrics.labels.states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import Prediction, Quantity, Score, State
 
 FORM = Form("miou", 1, {"cells": CELLS})
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..types import InputError, Quantity, Score, State, UsageError
+from hrbench.errors import InputError, UsageError
+from hrbench.types import Quantity, Score, State
 
 CELLS = ("truth", "predicted", "pixels")
 Blocks = Mapping[str, tuple[str, ...]]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.miniature.figures import Canvas, shade
-from hrbench.miniature.objects import NAMES, Look, ellipse, look, parts
-from hrbench.miniature.scenes import TEST_SEED
+from hrbench.miniature.draw.objects import NAMES, Look, ellipse, look, parts
+from hrbench.miniature.draw.people import Canvas, shade
+from hrbench.miniature.draw.scenes import TEST_SEED
 
 __all__ = ["CROWD", "SIDE", "TEST_SEED", "ObjectScene", "Thing", "scenes"]
 

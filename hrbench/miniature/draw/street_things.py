@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.miniature import figures
-from hrbench.miniature.street_view import BODY_IDS, Paper, patch, tint
+from hrbench.miniature.draw import people
+from hrbench.miniature.draw.street_view import BODY_IDS, Paper, patch, tint
 
 # Label ids of the official Cityscapes scripts.
 EGO_VEHICLE, OUT_OF_ROI, STATIC, DYNAMIC = 1, 3, 4, 5
@@ -200,13 +200,13 @@ def draw_bicycle(paper: Paper, place: Place, id: int, rng: np.random.Generator) 
 def draw_person(paper: Paper, place: Place, id: int, rng: np.random.Generator) -> None:
     """A person, on their feet: the more upright of two random poses."""
     height = paper.view.size(rng.uniform(1.55, 1.9), place.z)
-    bodies = [figures.pose_body(rng, height) for _ in range(2)]
+    bodies = [people.pose_body(rng, height) for _ in range(2)]
     body = max(bodies, key=lambda each: each.box[3] - 0.6 * each.box[2])
     ((x, y),) = paper.view.project(np.array([[place.x, 0.0, place.z]]))
     left, top, w, h = body.box
     body.shift(float(x) - left - w / 2, float(y) - top - h)
     _ground_shadow(paper, place, 0.14, 0.28)
-    figures.draw_body(paper.canvas, body)
+    people.draw_body(paper.canvas, body)
     rows = slice(max(0, int((float(y) - h - 2) * paper.canvas.fine)), None)
     ids = paper.canvas.pixels[rows, :, 3]
     ids[ids < BODY_IDS] = id  # every other id is higher

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.miniature import street_things as things
-from hrbench.miniature.street_things import Place, rectangle, wall
-from hrbench.miniature.street_view import Colour, Paper, View, patch, patches, tint
+from hrbench.miniature.draw import street_things as things
+from hrbench.miniature.draw.street_things import Place, rectangle, wall
+from hrbench.miniature.draw.street_view import Colour, Paper, View, patch, patches, tint
 
 TEST_SEED = 2016
 WIDTH, HEIGHT = 256, 128

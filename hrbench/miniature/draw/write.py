@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrbench.types import InputError
+from hrbench.errors import InputError
 
 
 def draw_whole(folder: Path, write: Callable[[Path], None]) -> None:

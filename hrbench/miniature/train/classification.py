@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.draw_shapes import pictures
-from hrbench.miniature.training import Recipe, normalised, shuffled
+from hrbench.miniature.draw.shapes import pictures
+from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 
 CROP = 0.875

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.detection_losses import mask_rcnn_loss, retinanet_loss
-from hrbench.miniature.detection_targets import Truth
-from hrbench.miniature.object_scenes import ObjectScene, scenes
-from hrbench.miniature.training import Recipe, normalised, shuffled
-from hrbench.models.rcnn import RCNN
-from hrbench.models.retinanet import RetinaNet
+from hrbench.miniature.draw.object_scenes import ObjectScene, scenes
+from hrbench.miniature.train.detection_losses import mask_rcnn_loss, retinanet_loss
+from hrbench.miniature.train.detection_targets import Truth
+from hrbench.miniature.train.loop import Recipe, normalised, shuffled
+from hrbench.models.detectors.rcnn import RCNN
+from hrbench.models.detectors.retinanet import RetinaNet
 from hrbench.types import Variant
 
 

@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import roi_align, sigmoid_focal_loss
 
-from hrbench.miniature.detection_targets import IGNORED, Truth, assign, encode, sample
-from hrbench.models.detector import flat
-from hrbench.models.rcnn import BOX_CELLS, MASK_CELLS, RCNN, ROI_LEVELS, STDS
-from hrbench.models.retinanet import RetinaNet
-from hrbench.models.roi import region_features
+from hrbench.miniature.train.detection_targets import IGNORED, Truth, assign, encode, sample
+from hrbench.models.detectors.detector import flat
+from hrbench.models.detectors.rcnn import BOX_CELLS, MASK_CELLS, RCNN, ROI_LEVELS, STDS
+from hrbench.models.detectors.retinanet import RetinaNet
+from hrbench.models.detectors.roi import region_features
 
 SAMPLED, SAMPLED_SHARE = 128, 0.5  # anchors of an image that proposals learn from
 REGIONS, REGIONS_SHARE = 48, 0.25  # boxes of an image that the box head learns from

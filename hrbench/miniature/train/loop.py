@@ -31,13 +31,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench import networks
-from hrbench.miniature.halves import Batch, Halves
-from hrbench.models import weights
+from hrbench.miniature.train.two_replicas import Batch, Halves
+from hrbench.models import build as networks
+from hrbench.models.weights import load
 from hrbench.types import Variant
 from hrbench.version import __version__
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 class Lesson(Protocol):
@@ -108,7 +108,7 @@ def build(variant: Variant, plan: Recipe) -> nn.Module:
     torch.manual_seed(plan.seed)
     net = networks.build(variant)
     if plan.start:
-        earlier = weights.read_state(WEIGHTS / f"{plan.start}.safetensors")
+        earlier = load.read_state(WEIGHTS / f"{plan.start}.safetensors")
         fresh = {key: value for key, value in net.state_dict().items() if key.startswith(plan.fresh)}
         net.load_state_dict({**earlier, **fresh}, strict=True)
     return net
@@ -161,7 +161,7 @@ def _optimiser(net: nn.Module, plan: Recipe) -> torch.optim.AdamW:
 def saved(net: nn.Module, path: Path, name: str, plan: Recipe) -> Path:
     """Writes the weights as float16 safetensors that say how they were made; returns `path`."""
     made_by = {"network": name, "iterations": str(plan.iterations), "seed": str(plan.seed), "hrbench": __version__}
-    weights.save(net, path, torch.float16, made_by)
+    load.save(net, path, torch.float16, made_by)
     return path
 
 

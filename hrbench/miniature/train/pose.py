@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.datasets.coco import FLIP_PAIRS
+from hrbench.datasets.coco_keypoints import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
-from hrbench.miniature.draw_pose import coco_annotations, mpii_annotated, mpii_annotation
-from hrbench.miniature.scenes import Kind, scenes
-from hrbench.miniature.training import Recipe, normalised, shuffled
-from hrbench.tasks.pose_geometry import PADDING, affine_matrix, box_to_centre_scale, transform_points
+from hrbench.miniature.draw.pose import coco_annotations, mpii_annotated, mpii_annotation
+from hrbench.miniature.draw.scenes import Kind, scenes
+from hrbench.miniature.train.loop import Recipe, normalised, shuffled
+from hrbench.tasks.pose.geometry import PADDING, affine_matrix, box_to_centre_scale, transform_points
 from hrbench.types import Variant
 
 

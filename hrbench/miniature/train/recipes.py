@@ -29,12 +29,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrbench.catalog import variants
-from hrbench.miniature.classification_training import ShapesLesson
-from hrbench.miniature.detection_training import DetectionLesson
-from hrbench.miniature.pose_training import PoseLesson
-from hrbench.miniature.segmentation_training import StreetsLesson
-from hrbench.miniature.training import WEIGHTS, Progress, Recipe, build, saved, train
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.miniature.train.classification import ShapesLesson
+from hrbench.miniature.train.detection import DetectionLesson
+from hrbench.miniature.train.loop import WEIGHTS, Progress, Recipe, build, saved, train
+from hrbench.miniature.train.pose import PoseLesson
+from hrbench.miniature.train.segmentation import StreetsLesson
 
 COCO, MPII = PoseLesson("coco"), PoseLesson("mpii")
 STREETS = StreetsLesson()

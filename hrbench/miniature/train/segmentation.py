@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.streets import scenes
-from hrbench.miniature.training import Recipe, normalised, shuffled
+from hrbench.miniature.draw.streets import scenes
+from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 
 IGNORED = 255

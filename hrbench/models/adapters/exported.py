@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported_archive import check_archive
 from hrbench.models.adapters.shared import checked, fits, fixed_size, pieces
-from hrbench.types import EntryError, InputError, MissingError, UsageError
 
 TASKS = ("pose", "segmentation", "classification", "detection", "backbone")
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"

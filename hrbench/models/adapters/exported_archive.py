@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hrbench.types import InputError
+from hrbench.errors import InputError
 
 GRAPHS = re.compile(r"(^|/)models/[^/]*\.json$|(^|/)serialized_exported_program\.json$")
 COMPILED = re.compile(r"(^|/)aotinductor/|\.(so|o|cubin|dll|dylib|pyd)$")

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrbench.errors import EntryError, InputError, UsageError
 from hrbench.models.adapters.shared import library
-from hrbench.types import EntryError, InputError, UsageError
 
 DTYPES = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
 WHOLE = (6, 7, 12, 13)  # int32, int64 and unsigned: shapes and indices

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.names import suggestion
-from hrbench.types import EntryError, UsageError
+from hrbench.core.text import suggestion
+from hrbench.errors import EntryError, UsageError
 
 SAYS = {
     "pose": "heatmaps (N, K, h, w)",

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from hrbench.core.text import suggestion
+from hrbench.errors import UsageError
 from hrbench.models.adapters.shared import drawn, fits, library, named, refuse_unknown, returning
-from hrbench.names import suggestion
-from hrbench.types import UsageError
 
 TIMM = ("tu-", "timm-")  # encoders of timm's, which are given all that the architecture has no name for
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hrbench.core.text import suggestion
+from hrbench.errors import UsageError
 from hrbench.models.adapters.shared import drawn, fits, library, returning
-from hrbench.names import suggestion
-from hrbench.types import UsageError
 
 
 def build(name: str, *, task: str = "", input: tuple[int, int] | None = None, **args: Any) -> nn.Module:

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.core.text import suggestion
+from hrbench.errors import UsageError
 from hrbench.models.adapters.shared import as_backbone, drawn, fits, library, named, refuse_unknown, returning
-from hrbench.names import suggestion
-from hrbench.types import UsageError
 
 LOADING = ("weights", "weights_backbone", "pretrained")
 STAGES = ("layer1", "layer2", "layer3", "layer4")

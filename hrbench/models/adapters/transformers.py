@@ -33,10 +33,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.core.text import suggestion
+from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.models.adapters.shared import as_backbone, fits, library, named, refuse_unknown, returning
 from hrbench.models.adapters.snapshots import folder_of, offline
-from hrbench.names import suggestion
-from hrbench.types import InputError, MissingError, UsageError
 
 AUTO = {
     "classification": ("AutoModelForImageClassification",),

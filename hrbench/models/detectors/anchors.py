@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hrbench.models.boxes import Convention, extent
+from hrbench.models.detectors.boxes import Convention, extent
 
 
 def cell_anchors(

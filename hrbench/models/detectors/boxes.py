@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 Convention = Literal["mmdet3", "mmdet1"]
 RATIO = math.log(1000 / 16)

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 DIVISOR = 32
 

@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.anchors import grid_points
-from hrbench.models.boxes import Convention, decode_distances, detections, extent, full, positive
-from hrbench.models.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.anchors import grid_points
+from hrbench.models.detectors.boxes import Convention, decode_distances, detections, extent, full, positive
+from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
 
 CANDIDATES, SCORE, IOU, MOST = 1000, 0.05, 0.5, 100
 

@@ -32,12 +32,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.models.anchors import cell_anchors, grid_anchors
-from hrbench.models.boxes import Convention, decode, detections, extent, full, in_original, positive, suppress
-from hrbench.models.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
-from hrbench.models.fpn import named_conv
-from hrbench.models.roi import FINEST, region_features
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.anchors import cell_anchors, grid_anchors
+from hrbench.models.detectors.boxes import Convention, decode, detections, extent, full, in_original, positive, suppress
+from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
+from hrbench.models.detectors.roi import FINEST, region_features
+from hrbench.models.layers.fpn import named_conv
 
 STDS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
 PROPOSALS = {"mmdet3": 1000, "mmdet1": 2000}

@@ -31,11 +31,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
-from hrbench.models.detector import flat, levels_of
-from hrbench.models.scale_permuted import Activation, check_choices
-from hrbench.models.tf_boxes import Anchors, decode, precise, select, squares
-from hrbench.models.tf_layers import Tower
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.detector import flat, levels_of
+from hrbench.models.detectors.tf_boxes import Anchors, decode, precise, select, squares
+from hrbench.models.layers.scale_permuted import Activation, check_choices
+from hrbench.models.layers.tf_layers import Tower
 
 
 def retinanet(

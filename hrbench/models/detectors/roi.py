@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from hrbench.models.boxes import Convention, extent, full
+from hrbench.models.detectors.boxes import Convention, extent, full
 
 FINEST = 56
 """A box of this many pixels squared, or up to twice as long, is read from the finest level."""

@@ -31,11 +31,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
-from hrbench.models.detector import flat, levels_of
-from hrbench.models.scale_permuted import ACTIVATIONS, Activation, check_choices
-from hrbench.models.tf_boxes import Anchors, crop, decode, precise, propose, select, squares
-from hrbench.models.tf_layers import Tower, draw, official_norms
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.detector import flat, levels_of
+from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, precise, propose, select, squares
+from hrbench.models.layers.scale_permuted import ACTIVATIONS, Activation, check_choices
+from hrbench.models.layers.tf_layers import Tower, draw, official_norms
 
 BOX_CROP, MASK_CROP = 7, 14
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)

@@ -26,8 +26,8 @@ from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import nms, roi_align
 
-from hrbench.models.anchors import grid_points
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.anchors import grid_points
 
 RATIOS = (0.5, 1.0, 2.0)
 

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 Extra = Literal["pool", "input", "output"]
 

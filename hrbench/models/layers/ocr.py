@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.blocks import conv_norm
+from hrbench.models.layers.blocks import conv_norm
 
 
 class SpatialGather(nn.Module):

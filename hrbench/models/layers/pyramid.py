@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 Keys = Literal["official", "mmdet3"]
 KEYS: tuple[Keys, ...] = ("official", "mmdet3")

@@ -18,7 +18,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 Activation = Literal["relu", "swish"]
 Padding = Literal["tf2", "tf1"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from hrbench.models.scale_permuted import ACTIVATIONS, Activation
+from hrbench.models.layers.scale_permuted import ACTIVATIONS, Activation
 
 
 class Tower(nn.Module):

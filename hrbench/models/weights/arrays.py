@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
 
 
 def read_npz(path: Path) -> dict[str, Tensor]:

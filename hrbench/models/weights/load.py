@@ -19,12 +19,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from hrbench.models.array_files import read_h5, read_npz
-from hrbench.models.key_maps import OWN, KeyMap, translate, unmet, without_prefix
-from hrbench.models.keys import candidates, namesakes
-from hrbench.models.pickles import damaged_record, foreign_globals
-from hrbench.models.weight_files import digest
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
+from hrbench.models.weights.arrays import read_h5, read_npz
+from hrbench.models.weights.key_maps import OWN, KeyMap, translate, unmet, without_prefix
+from hrbench.models.weights.keys import candidates, namesakes
+from hrbench.models.weights.pickles import damaged_record, foreign_globals
+from hrbench.models.weights.sources import digest
 
 __all__ = ["LoadReport", "digest", "load", "read_state", "save", "state_digest"]
 

@@ -13,14 +13,21 @@ Files lie in the folder of weights under their publishers' names, those of the h
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hrbench.names import is_reference
-from hrbench.places import PACKAGE
-from hrbench.types import InputError, MissingError, Variant
+from hrbench.core.plugins import is_reference, source_of
+from hrbench.core.resources import PACKAGE
+from hrbench.errors import InputError, MissingError
+from hrbench.models.adapters.snapshots import folder_of, weights_in
+from hrbench.types import Variant
+
+if TYPE_CHECKING:
+    pass
 
 SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")
@@ -189,3 +196,30 @@ def _absent(variant: Variant, source: Source, folder: Path) -> str:
     else:
         how = f"get it from {source.home}"
     return f"{looked} is not there ({source.name}: {how})"
+
+
+def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | str:
+    """The weights file of a variant, or the reason why there is none; see `models.weight_files.find_weights`.
+
+    fetch: whether a repository of the hub that is not on this disk may be downloaded.
+    """
+    found = source_of(variant.use)
+    if weights is not None or found is None or found[0] != "transformers" or variant.weights:
+        return find_weights(variant, weights, folder)
+    place = folder_of(found[1], fetch=fetch, weights=True)
+    if isinstance(place, str):
+        return place
+    file = weights_in(place)
+    return f"there are no weights in {place}" if file is None else Found(file, "transformers")
+
+
+def weights_digest(found: Found) -> str:
+    """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
+    if not found.path.name.endswith(".index.json"):
+        return digest(found.path)
+    try:
+        names = sorted(set(json.loads(found.path.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{found.path}: not a list of weights files: {type(error).__name__}") from error
+    files = [digest(path) for path in (found.path, *(found.path.parent / name for name in names))]
+    return hashlib.sha256(" ".join(files).encode()).hexdigest()

@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hrbench.class_lists import stem
-from hrbench.types import EntryError, InputError, Sample
+from hrbench.errors import EntryError, InputError
+from hrbench.formats.class_lists import stem
+from hrbench.types import Sample
 
 WIDTH, LINE = 320, 24
 _PAPER, _INK, _BAR, _RIGHT = (252, 252, 252), (40, 40, 40), (228, 206, 176), (120, 190, 120)  # blue, green, red

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hrbench.tasks.class_drawing import draw_classes, read_rows
-from hrbench.tasks.pil_images import Interpolation, read_rgb, resize
-from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, UsageError, Variant
+from hrbench.errors import EntryError, UsageError
+from hrbench.formats.pil_images import Interpolation, read_rgb, resize
+from hrbench.tasks.classification.render import draw_classes, read_rows
+from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.types import EntryError
+from hrbench.errors import EntryError
 
 RETURNS = (
     "a detector returns for each image a dictionary with boxes (M, 4), scores (M,), labels (M,), and with masks also "

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from hrbench.tasks.row_files import streamed
-from hrbench.types import ClassScheme, InputError, Sample
+from hrbench.errors import InputError
+from hrbench.formats.json_stream import streamed
+from hrbench.types import ClassScheme, Sample
 
 SHORT_SIDE, LONG_SIDE = 300, 560
 """Drawings are enlarged until the short side has the first, and never grow past the second."""

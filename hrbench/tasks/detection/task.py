@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from hrbench.tasks import detection_geometry as geometry
-from hrbench.tasks import mask_pasting
-from hrbench.tasks.detection_drawing import draw_objects, read_objects
-from hrbench.tasks.detection_outputs import Found, found_in
-from hrbench.tasks.images import read_image
-from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, Variant
+from hrbench.errors import EntryError
+from hrbench.formats.images import read_image
+from hrbench.tasks.detection import geometry, mask_pasting
+from hrbench.tasks.detection.outputs import Found, found_in
+from hrbench.tasks.detection.render import draw_objects, read_objects
+from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,9 @@ import cv2
 import msgspec
 import numpy as np
 
-from hrbench.tasks.row_files import streamed
-from hrbench.types import InputError, KeypointScheme, Sample
+from hrbench.errors import InputError
+from hrbench.formats.json_stream import streamed
+from hrbench.types import KeypointScheme, Sample
 
 LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
 """BGR: orange for the person's left, blue for the right, green for what joins both."""

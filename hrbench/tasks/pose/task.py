@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from hrbench.tasks import keypoint_nms
-from hrbench.tasks import pose_geometry as geometry
-from hrbench.tasks.images import read_image
-from hrbench.tasks.pose_drawing import draw_people, read_rows
-from hrbench.types import EntryError, Item, KeypointScheme, Person, Prediction, Sample, Variant
+from hrbench.errors import EntryError
+from hrbench.formats.images import read_image
+from hrbench.tasks.pose import geometry, nms
+from hrbench.tasks.pose.render import draw_people, read_rows
+from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +150,7 @@ class Pose:
             )
         scores = np.array(
             [
-                keypoint_nms.rescore(person[:, 2], place.person.score, self.protocol.visibility_threshold)
+                nms.rescore(person[:, 2], place.person.score, self.protocol.visibility_threshold)
                 for place, person in zip(places, people, strict=True)
             ]
         )
@@ -171,7 +171,7 @@ class Pose:
 
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])
-        suppress = keypoint_nms.soft_oks_nms if self.protocol.soft_nms else keypoint_nms.oks_nms
+        suppress = nms.soft_oks_nms if self.protocol.soft_nms else nms.oks_nms
         return suppress(people, scores, areas, np.array(self.scheme.sigmas), self.protocol.oks_threshold)
 
     def _row(self, sample: Sample, place: Placement, person: np.ndarray, score: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.tasks.segmentation_protocols import Inference
+from hrbench.tasks.segmentation.protocols import Inference
 
 Size = tuple[int, int]
 

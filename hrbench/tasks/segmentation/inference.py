@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from hrbench.tasks import segmentation_geometry as geometry
-from hrbench.tasks.segmentation_geometry import Size
-from hrbench.tasks.segmentation_protocols import Inference
-from hrbench.types import EntryError
+from hrbench.errors import EntryError
+from hrbench.tasks.segmentation import geometry
+from hrbench.tasks.segmentation.geometry import Size
+from hrbench.tasks.segmentation.protocols import Inference
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

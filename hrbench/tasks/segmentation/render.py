@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from hrbench.types import ClassScheme, InputError, MissingError, Sample
+from hrbench.errors import InputError, MissingError
+from hrbench.types import ClassScheme, Sample
 
 NO_CLASS = np.iinfo(np.uint16).max
 """In class maps that are read from files: a label that stands for no class."""

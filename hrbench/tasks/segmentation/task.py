@@ -15,12 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hrbench.tasks import segmentation_geometry as geometry
-from hrbench.tasks.images import image_size, read_image
-from hrbench.tasks.segmentation_drawing import draw_classes, read_maps
-from hrbench.tasks.segmentation_inference import Segmenter, class_map, image_scores, resized
-from hrbench.tasks.segmentation_protocols import NAMED, Inference, checked, usual
-from hrbench.types import ClassScheme, EntryError, Item, Prediction, Sample, UsageError, Variant
+from hrbench.errors import EntryError, UsageError
+from hrbench.formats.images import image_size, read_image
+from hrbench.tasks.segmentation import geometry
+from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
+from hrbench.tasks.segmentation.protocols import NAMED, Inference, checked, usual
+from hrbench.tasks.segmentation.render import draw_classes, read_maps
+from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from hrbench.catalog import datasets, read, variants
-from hrbench.names import arguments
-from hrbench.places import shared
-from hrbench.report.comparable import same_value
-from hrbench.resolve import exists, names, resolve
-from hrbench.types import InputError
+from hrbench.core.modules import arguments
+from hrbench.core.plugins import exists, names, resolve
+from hrbench.core.resources import shared
+from hrbench.errors import InputError
+from hrbench.judge.comparability import same_value
 
 NAMES = [
     *(f"pose_hrnet_w{w}_coco_{size}" for w in (32, 48) for size in ("256x192", "384x288")),

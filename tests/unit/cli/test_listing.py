@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hrbench import catalog, listing
-from hrbench.types import Cost, Quantity, UsageError, Variant
+from hrbench import catalog
+from hrbench.cli import listing
+from hrbench.errors import UsageError
+from hrbench.types import Cost, Quantity, Variant
 
 BACKBONE = {"use": "resnet", "args": {"depth": 50, "stem": {"use": "stem"}}}
 ROWS = {
@@ -143,7 +145,7 @@ def test_every_row_of_the_catalog_can_be_told(tmp_path: Path, monkeypatch: pytes
 
 
 def test_listing_loads_neither_torch_nor_numpy() -> None:
-    code = "import sys\nfrom hrbench.cli import main\nmain(['models'])\n"
+    code = "import sys\nfrom hrbench.cli.command_line import main\nmain(['models'])\n"
     code += "print([name for name in ('torch', 'numpy', 'pandas') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "[]", done.stderr

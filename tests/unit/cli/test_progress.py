@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hrbench.progress import Bars, Lines, line, tally
+from hrbench.cli.progress import Bars, Lines, line, tally
 from hrbench.types import Event
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hrbench.cost.device import device_name
-from hrbench.machine import processor, torch_flags
+from hrbench.core.environment import processor, torch_flags
+from hrbench.cost.latency.clocks import device_name
 
 
 def test_the_model_name_of_a_cpu(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.metrics.files import reading, replacing
-from hrbench.types import InputError, MissingError, UsageError
+from hrbench.core.files import reading, replacing
+from hrbench.errors import InputError, MissingError, UsageError
 
 
 def test_the_new_file_takes_the_place_of_the_old(tmp_path: Path) -> None:

@@ -7,16 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.names import (
-    arguments,
-    is_reference,
-    module_file,
-    own_files,
-    short_name,
-    source_of,
-    source_path,
-    suggestion,
-)
+from hrbench.core.modules import arguments, module_file, own_files
+from hrbench.core.plugins import is_reference, short_name, source_of, source_path
+from hrbench.core.text import suggestion
 
 
 def test_suggestion_names_the_nearest():
@@ -134,7 +127,7 @@ def test_own_files_of_what_is_installed_are_the_module_alone(tmp_path: Path):
     assert list(own_files("json.decoder")) == ["json/decoder.py"]
 
 
-@pytest.mark.parametrize("module", ["hrbench.names", "sys", "nowhere_to_be_found"])
+@pytest.mark.parametrize("module", ["hrbench.core.plugins", "sys", "nowhere_to_be_found"])
 def test_modules_without_own_files(module: str):
     assert own_files(module) == {}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hrbench import resolve as module
-from hrbench.resolve import arguments, exists, names, resolve
-from hrbench.types import EntryError, UsageError
+from hrbench.core import plugins as module
+from hrbench.core.plugins import arguments, exists, names, resolve
+from hrbench.errors import EntryError, UsageError
 
 
 def test_built_ins_are_entry_points():
@@ -62,7 +62,9 @@ def test_missing_attribute_is_named():
 
 
 def test_arguments_of_entry_points():
-    assert arguments("datasets", "coco-keypoints") == arguments("datasets", "hrbench.datasets.coco:CocoKeypoints")
+    assert arguments("datasets", "coco-keypoints") == arguments(
+        "datasets", "hrbench.datasets.coco_keypoints:CocoKeypoints"
+    )
     taken = arguments("models", "pose_hrnet")
     assert taken is not None and taken[:2] == ("width", "joints")
     assert arguments("models", "nothing") is None

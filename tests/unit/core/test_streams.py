@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hrbench.fan_out import AHEAD, fan_out
+from hrbench.core.streams import AHEAD, fan_out
 
 
 def test_every_reader_gets_every_element_in_order():

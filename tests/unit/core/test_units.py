@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench import units
+from hrbench.core import units
 from hrbench.types import Unit
 
 UNITS = get_args(Unit)

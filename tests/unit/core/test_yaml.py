@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hrbench.suite_yaml import MOST_VALUES, Node, Problems, read, value
-from hrbench.types import UsageError
+from hrbench.core.yaml import MOST_VALUES, Node, Problems, read, value
+from hrbench.errors import UsageError
 
 
 def parsed(text: str) -> Any:

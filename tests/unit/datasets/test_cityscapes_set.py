@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 from segmentation_layouts import save
 
-from hrbench import catalog, resolve
+from hrbench import catalog
+from hrbench.core import plugins
 from hrbench.datasets.cityscapes import Cityscapes, instance_faults
-from hrbench.types import InputError, MissingError, Prediction
+from hrbench.errors import InputError, MissingError
+from hrbench.types import Prediction
 
 SCENES = ("munster/munster_000001_000019", "frankfurt/frankfurt_000000_000576", "frankfurt/frankfurt_000000_000294")
 ORDER = sorted(SCENES)
@@ -151,7 +153,7 @@ def test_instances_stand_for_labels_by_thousands():
 def test_the_metric_finds_a_perfect_prediction_perfect(tmp_path: Path):
     draw(tmp_path)
     data = Cityscapes(tmp_path)
-    metric = resolve.resolve("hrbench.metrics", "cityscapes")(**data.metric_options())
+    metric = plugins.resolve("hrbench.metrics", "cityscapes")(**data.metric_options())
     table = np.zeros(34, np.uint8)
     table[list(data.scheme.ids)] = np.arange(19)
     truth = {scene: np.asarray(Image.open(data.target / f"{scene}_gtFine_labelIds.png")) for scene in ORDER}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from hrbench.datasets.coco_instances import CocoInstances, _mask_fault, _Object
-from hrbench.types import InputError, UsageError
+from hrbench.errors import InputError, UsageError
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 90, "name": "toothbrush"}]
 IMAGES = [

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pycocotools.cocoeval import Params
 
-from hrbench.datasets.coco import LIMBS, NAMES, OFFICIAL_BOXES, SIGMAS, CocoKeypoints
-from hrbench.metrics.oks import COCO_SIGMAS
-from hrbench.types import InputError, UsageError
+from hrbench.datasets.coco_keypoints import LIMBS, NAMES, OFFICIAL_BOXES, SIGMAS, CocoKeypoints
+from hrbench.errors import InputError, UsageError
+from hrbench.metrics.coco.oks import COCO_SIGMAS
 
 GROUND_TRUTH = {"boxes": "ground_truth"}
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrbench import catalog, resolve
+from hrbench import catalog
+from hrbench.core import plugins
 from hrbench.datasets.image_folders import ImageFolders
+from hrbench.errors import InputError, UsageError
 from hrbench.metrics.topk import TopK
-from hrbench.types import InputError, UsageError
 
 
 def drawn(path: Path) -> None:
@@ -160,7 +161,7 @@ def test_classes_that_are_none(tmp_path: Path, given: object) -> None:
 def test_imagenets_classes() -> None:
     """The order of the networks' outputs is that of the sorted synsets."""
     row = catalog.datasets()["imagenet-val"]
-    dataset = resolve.resolve("hrbench.datasets", row.use)("nowhere", **row.args)
+    dataset = plugins.resolve("hrbench.datasets", row.use)("nowhere", **row.args)
     synsets, titles = dataset.metric_options()["names"], dataset.scheme.names
     assert len(synsets) == len(set(titles)) == 1000 and synsets == sorted(set(synsets))
     assert (synsets[0], titles[0], synsets[207], titles[207]) == ("n01440764", "tench", "n02099601", "golden retriever")

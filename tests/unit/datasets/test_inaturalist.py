@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from hrbench.datasets.inaturalist import INaturalist
+from hrbench.errors import InputError
 from hrbench.metrics.topk import TopK
-from hrbench.types import InputError
 
 
 @pytest.fixture

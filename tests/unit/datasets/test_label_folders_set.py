@@ -10,9 +10,9 @@ import pytest
 from segmentation_layouts import save
 
 from hrbench.datasets.label_folders import LabelFolders
-from hrbench.known import known
-from hrbench.suite import load_suite
-from hrbench.types import InputError, MissingError, UsageError
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.suite.load import load_suite
+from hrbench.suite.registry import known
 
 NAMES = ["sea", "land", "cloud"]
 

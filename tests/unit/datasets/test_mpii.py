@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hrbench.datasets.mpii import Mpii
-from hrbench.types import InputError
+from hrbench.errors import InputError
 
 
 def write(folder, rows, split="valid"):

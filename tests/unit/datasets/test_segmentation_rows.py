@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 from segmentation_layouts import LAYOUTS, Layout, draw, indices, save
 
-from hrbench import catalog, resolve
-from hrbench.datasets.pictures import read_labels
-from hrbench.types import MissingError, Prediction
+from hrbench import catalog
+from hrbench.core import plugins
+from hrbench.errors import MissingError
+from hrbench.formats.pictures import read_labels
+from hrbench.types import Prediction
 
 ROWS = {name: row for name, row in catalog.datasets().items() if row.use == "label-folders"}
 PUBLIC = [name for name, made in LAYOUTS.items() if made.labels]
@@ -30,7 +32,7 @@ COUNTS = {
 def read(name: str, root: Path, **other: Any):
     """The data set of a row, however many images it has."""
     row = ROWS[name]
-    return resolve.resolve("hrbench.datasets", row.use)(root, **{**row.args, "count": 0, **other})
+    return plugins.resolve("hrbench.datasets", row.use)(root, **{**row.args, "count": 0, **other})
 
 
 def at(root: Path, made: Layout, what: str, number: int = 0) -> Path:
@@ -141,7 +143,7 @@ def test_the_metric_takes_what_the_set_gives_and_finds_a_perfect_prediction_perf
     made = LAYOUTS[name]
     truth = draw(tmp_path, made)
     dataset = read(name, tmp_path)
-    metric = resolve.resolve("hrbench.metrics", ROWS[name].metrics[0])(**dataset.metric_options())
+    metric = plugins.resolve("hrbench.metrics", ROWS[name].metrics[0])(**dataset.metric_options())
     predictions = [Prediction(sample, indices(labels, made.classes)) for sample, labels in truth.items()]
     scores = {}
     for what in ("right", "wrong"):
@@ -195,8 +197,8 @@ def test_what_voc_s_server_takes(tmp_path: Path):
 
 
 def test_towns_of_the_miniature_are_those_drawn() -> None:
-    from hrbench.miniature.draw_streets import IMAGES
-    from hrbench.miniature.streets import TOWNS
+    from hrbench.miniature.draw.street_set import IMAGES
+    from hrbench.miniature.draw.streets import TOWNS
 
     assert catalog.datasets()["miniature-cityscapes"].args["cities"] == {
         town.name: IMAGES // len(TOWNS) for town in TOWNS

@@ -20,9 +20,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from hrbench import fetch as module
-from hrbench.fetch import Fetched, fetch
-from hrbench.types import EntryError, UsageError
+from hrbench.errors import EntryError, UsageError
+from hrbench.fetch import download as module
+from hrbench.fetch.download import Fetched, fetch
 
 BODY = random.Random(0).randbytes(1_000_000)
 OTHER = random.Random(1).randbytes(1_000_000)

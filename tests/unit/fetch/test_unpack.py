@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrbench import unpack as module
-from hrbench.types import EntryError, InputError, UsageError
-from hrbench.unpack import ENDINGS, is_archive, unpack
+from hrbench.errors import EntryError, InputError, UsageError
+from hrbench.fetch import unpack as module
+from hrbench.fetch.unpack import ENDINGS, is_archive, unpack
 
 FILES = {"set/images/a.jpg": b"image" * 1000, "set/list.txt": b"a\n", "other/b.txt": b"b"}
 MODES = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}

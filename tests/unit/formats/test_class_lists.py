@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hrbench.class_lists import read, stem
-from hrbench.types import HrbenchError, InputError, MissingError
+from hrbench.errors import HrbenchError, InputError, MissingError
+from hrbench.formats.class_lists import read, stem
 
 
 def written(path: Path, content: Any) -> Path:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hrbench.tasks.images import image_size, read_image
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.images import image_size, read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from hrbench.metrics.label_files import read_labels, write_labels
-from hrbench.types import HrbenchError, InputError, MissingError, UsageError
+from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
+from hrbench.formats.labels import read_labels, write_labels
 
 WHAT = "a label map"
 

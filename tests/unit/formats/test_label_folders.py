@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from random_streets import load, save
 
-from hrbench.metrics.files import replacing_folder
-from hrbench.metrics.label_folders import by_path, by_prefix, in_order, png_files, written
-from hrbench.types import InputError, MissingError, Prediction, UsageError
+from hrbench.core.files import replacing_folder
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.label_folders import by_path, by_prefix, in_order, png_files, written
+from hrbench.types import Prediction
 
 
 def test_predictions_are_written_whole(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
-from hrbench.metrics.matlab import read_mat
+from hrbench.formats.mat import read_mat
 
 CELL = np.empty((1, 3), object)
 CELL[0] = ["rank", "grün", np.array([[1.5, 2.5]])]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hrbench.datasets.pictures import image_faults, image_size, label_faults, range_faults, read_labels, runs
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.pictures import image_faults, image_size, label_faults, range_faults, read_labels, runs
 
 VALUES = np.arange(48, dtype=np.uint8).reshape(6, 8)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from report_factory import make, of
 
-from hrbench.report.comparable import score_key, unlikeness
+from hrbench.judge.comparability import score_key
+from hrbench.report.comparable import unlikeness
 from hrbench.report.layout import PublishedLayout, read_layout
 
 COCO = next(table.published for table in read_layout("pose-coco-val").tables)

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
 from hrbench.metrics.pckh import MpiiPckh, percentages
-from hrbench.types import HrbenchError, InputError, MissingError, Prediction, UsageError
+from hrbench.types import Prediction
 
 JOINTS = (
     "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",

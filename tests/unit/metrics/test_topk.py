@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from hrbench.errors import HrbenchError, InputError, MissingError
 from hrbench.metrics.topk import TopK
-from hrbench.types import HrbenchError, InputError, MissingError, Prediction, Score
+from hrbench.types import Prediction, Score
 
 HEADING = "image,label_1,label_2,label_3,label_4,label_5"
 

@@ -12,12 +12,15 @@ import torch
 from torch import nn
 
 import hrbench
-from hrbench import networks, resolve
-from hrbench.evaluate import Settings
-from hrbench.models.weight_files import Found
-from hrbench.names import sources
-from hrbench.runner import without_network
-from hrbench.types import EntryError, InputError, UsageError, Variant
+from hrbench.core import plugins
+from hrbench.core.plugins import sources
+from hrbench.errors import EntryError, InputError, UsageError
+from hrbench.models import build as networks
+from hrbench.models.weights import sources as sources_module
+from hrbench.models.weights.sources import Found
+from hrbench.runner.settings import Settings
+from hrbench.runner.suite import without_network
+from hrbench.types import Variant
 
 TOLD: list[dict] = []
 
@@ -43,7 +46,7 @@ def strangers(monkeypatch: pytest.MonkeyPatch):
     """Two sources of a stranger's."""
     TOLD.clear()
     known = {**sources(), "theirs": f"{__name__}:all_of_it", "silent": f"{__name__}:nothing"}
-    for module in ("hrbench.names", "hrbench.resolve"):
+    for module in ("hrbench.core.plugins", "hrbench.core.plugins"):
         monkeypatch.setattr(f"{module}.sources", lambda: known)
 
 
@@ -135,28 +138,32 @@ def test_the_digest_of_weights_in_several_files_covers_them(tmp_path: Path):
     index.path.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
     (tmp_path / "one.safetensors").write_text("1")
     (tmp_path / "two.safetensors").write_text("2")
-    before = networks.weights_digest(index)
-    assert networks.weights_digest(index) == before and len(before) == 64
+    before = sources_module.weights_digest(index)
+    assert sources_module.weights_digest(index) == before and len(before) == 64
     (tmp_path / "two.safetensors").write_text("3")
-    assert networks.weights_digest(index) != before
+    assert sources_module.weights_digest(index) != before
     index.path.write_text("[]")
     with pytest.raises(InputError, match=r"index\.json: not a list of weights files"):
-        networks.weights_digest(index)
+        sources_module.weights_digest(index)
 
 
 def test_weights_that_lie_with_a_network(tmp_path: Path):
-    assert "nothing.onnx is not there" in str(networks.weights_of(variant("onnx:nothing.onnx"), None, tmp_path, False))
+    assert "nothing.onnx is not there" in str(
+        sources_module.weights_of(variant("onnx:nothing.onnx"), None, tmp_path, False)
+    )
     net = tmp_path / "net.onnx"
     net.touch()
-    assert networks.weights_of(variant(f"onnx:{net}"), None, tmp_path, False) == Found(net, "onnx")
+    assert sources_module.weights_of(variant(f"onnx:{net}"), None, tmp_path, False) == Found(net, "onnx")
     folder = variant(f"transformers:{tmp_path}")
-    assert "no folder with a config.json" in str(networks.weights_of(folder, None, tmp_path, False))
+    assert "no folder with a config.json" in str(sources_module.weights_of(folder, None, tmp_path, False))
     (tmp_path / "config.json").write_text("{}")
-    assert "there are no weights in" in str(networks.weights_of(folder, None, tmp_path, False))
+    assert "there are no weights in" in str(sources_module.weights_of(folder, None, tmp_path, False))
     (tmp_path / "model.safetensors").touch()
-    assert networks.weights_of(folder, None, tmp_path, False) == Found(tmp_path / "model.safetensors", "transformers")
+    assert sources_module.weights_of(folder, None, tmp_path, False) == Found(
+        tmp_path / "model.safetensors", "transformers"
+    )
     timm = replace(variant("timm:resnet10t"), weights={"timm": "timm/resnet10t.c3_in1k"})
-    assert "not there" in str(networks.weights_of(timm, None, tmp_path, False))
+    assert "not there" in str(sources_module.weights_of(timm, None, tmp_path, False))
 
 
 def test_offline_is_told_to_the_libraries_and_taken_back(monkeypatch: pytest.MonkeyPatch):
@@ -172,7 +179,7 @@ def test_offline_is_told_to_the_libraries_and_taken_back(monkeypatch: pytest.Mon
 
 
 def test_the_name_of_a_source_is_not_a_module_s():
-    found = resolve.resolve("hrbench.models", "torchvision:resnet18")
+    found = plugins.resolve("hrbench.models", "torchvision:resnet18")
     assert found.args == ("resnet18",) and found.func.__module__ == "hrbench.models.adapters.torchvision"
     assert isinstance(networks.build(Variant("r", "torchvision:resnet18", "classification", (32, 32))), nn.Module)
     assert torch.is_grad_enabled()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 import hrbench
-from hrbench.models.weights import save
-from hrbench.types import InputError, MissingError, UsageError, Variant
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.models.weights.load import save
+from hrbench.types import Variant
 
 NAME = "cls_hrnet_w18"
 TIMM_FILE = "hrnet_w18.ms_in1k.safetensors"

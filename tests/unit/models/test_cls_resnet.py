@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 
+from hrbench.errors import UsageError
 from hrbench.models.cls_resnet import cls_resnet
-from hrbench.types import UsageError
 
 
 @pytest.mark.parametrize(("depth", "millions"), [(50, 25.6), (101, 44.6), (152, 60.2)])

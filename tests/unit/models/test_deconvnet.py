@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 
+from hrbench.errors import UsageError
 from hrbench.models.deconvnet import deconvnet
-from hrbench.types import UsageError
 
 
 @pytest.fixture(scope="module")

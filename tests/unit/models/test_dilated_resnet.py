@@ -7,8 +7,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from hrbench.errors import UsageError
 from hrbench.models.dilated_resnet import dilated_resnet
-from hrbench.types import UsageError
 
 
 def macs(net: nn.Module, shape: tuple[int, ...]) -> int:

@@ -6,15 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hrbench.models.hrnet import (
-    MultiResolutionModule,
-    cls_hrnet,
-    det_hrnetv2p,
-    pose_hrnet,
-    seg_hrnet,
-    seg_hrnet_ocr,
-)
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.hrnet import MultiResolutionModule, cls_hrnet, det_hrnetv2p, pose_hrnet, seg_hrnet, seg_hrnet_ocr
 
 NARROW: dict[str, Any] = {"stem": 16, "widths": (20, 24, 40, 64), "modules": (1, 1, 1), "blocks": 2}
 

@@ -7,8 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
+from hrbench.errors import UsageError
 from hrbench.models.pose_resnet import pose_resnet
-from hrbench.types import UsageError
 
 
 def meta(**arguments: Any) -> nn.Module:

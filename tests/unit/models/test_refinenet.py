@@ -7,8 +7,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from hrbench.errors import UsageError
 from hrbench.models.refinenet import CASCADES, ChainedResidualPooling, ResidualConvUnits, refinenet
-from hrbench.types import UsageError
 
 
 def meta(**arguments: Any) -> Any:

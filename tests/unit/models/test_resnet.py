@@ -8,8 +8,8 @@ import pytest
 import torch
 import torchvision
 
+from hrbench.errors import UsageError
 from hrbench.models.resnet import resnet, resnet_fpn
-from hrbench.types import UsageError
 
 
 @pytest.mark.parametrize("depth", [50, 101, 152])

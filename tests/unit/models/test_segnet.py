@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 
+from hrbench.errors import UsageError
 from hrbench.models.segnet import segnet
-from hrbench.types import UsageError
 
 
 def test_layers_are_those_of_the_prototxt() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hrbench import build
+from hrbench.errors import UsageError
 from hrbench.models.spinenet import GRAPHS, R0_SP53, SCALINGS, Graph, cls_spinenet, spinenet
-from hrbench.types import UsageError
 
 TINY = {"width": 0.125, "endpoints": 8}
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from hrbench.errors import UsageError
 from hrbench.models.tf_resnet_fpn import tf_resnet_fpn
-from hrbench.types import UsageError
 
 
 @pytest.mark.parametrize(("depth", "parameters"), [(50, 27_379_264), (101, 46_371_392), (152, 62_015_040)])

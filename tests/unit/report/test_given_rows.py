@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from report_factory import make, of, spend
 
-from hrbench.given import NO_NETWORK
 from hrbench.report.cells import score_conditions
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
@@ -17,6 +16,7 @@ from hrbench.report.published import find_row, read_published
 from hrbench.report.rows import text_of
 from hrbench.report.summary import missing, summarise
 from hrbench.report.table import build_tables
+from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.types import Result, Variant
 
 

@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import pytest
 
+from hrbench.errors import UsageError
 from hrbench.report.layout import layout_names, read_layout
 from hrbench.report.published import read_published
-from hrbench.tasks.pose import TopDown
-from hrbench.types import UsageError
+from hrbench.tasks.pose.task import TopDown
 
 GOOD = """\
 title: Ours

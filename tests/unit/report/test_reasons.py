@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.report.reasons import pieces
+from hrbench.report.words import pieces
 
 DATA = "annotations are missing: a.json; get them there; images are missing"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from hrbench.known import known
 from hrbench.report.grid import Column, Table
 from hrbench.report.layout import Layout, read_layout
 from hrbench.report.published import read_published
 from hrbench.report.table import build_tables
-from hrbench.suite import load_suite
+from hrbench.suite.load import load_suite
+from hrbench.suite.registry import known
 from hrbench.types import Entry, Quantity, Result, Score
 
 IMAGES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from report_factory import make, of
 
+from hrbench.errors import UsageError
 from hrbench.report.write import write_reports
-from hrbench.types import UsageError
 
 
 def test_four_files_and_nothing_else(tmp_path):

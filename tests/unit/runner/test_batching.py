@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hrbench import batching
-from hrbench.batching import MOST, Batcher
-from hrbench.types import EntryError, Item
+from hrbench.errors import EntryError
+from hrbench.runner import batching
+from hrbench.runner.batching import MOST, Batcher
+from hrbench.types import Item
 
 
 class OutOfMemoryError(RuntimeError):

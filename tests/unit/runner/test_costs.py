@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.evaluate import Settings
-from hrbench.measure import cost_key, measure_costs
-from hrbench.names import sources
+from hrbench.core.plugins import sources
+from hrbench.runner.costs import cost_key, measure_costs
+from hrbench.runner.settings import Settings
 from hrbench.types import Cost, Entry, Variant
 
 COST = {"operations": True, "latency": {"batch": [1], "dtype": ["float32", "float64"], "budget": 0.05}}
@@ -42,7 +42,7 @@ def build(name: str, **about) -> nn.Module:
 @pytest.fixture(autouse=True)
 def _theirs(monkeypatch: pytest.MonkeyPatch):
     known = {**sources(), "theirs": f"{__name__}:build"}
-    for module in ("hrbench.names", "hrbench.resolve"):
+    for module in ("hrbench.core.plugins", "hrbench.core.plugins"):
         monkeypatch.setattr(f"{module}.sources", lambda: known)
 
 
@@ -92,5 +92,5 @@ def test_without_a_network_every_cost_says_so():
 def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):
     entry = replace(ENTRY, variant=replace(VARIANT, use="timm:resnet10t"))
     before = cost_key(entry, Settings(device="cpu"))
-    monkeypatch.setattr("hrbench.measure.libraries", lambda use: {"timm": "0.0"})
+    monkeypatch.setattr("hrbench.runner.costs.libraries", lambda use: {"timm": "0.0"})
     assert cost_key(entry, Settings(device="cpu")) != before

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrbench.pipeline import predict
-from hrbench.types import EntryError, Item, Prediction, Sample
+from hrbench.errors import EntryError
+from hrbench.runner.pipeline import predict
+from hrbench.types import Item, Prediction, Sample
 
 
 class Recording:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from hrbench import given
-from hrbench.types import DatasetRow, Entry, InputError, Sample, UsageError, Variant
+from hrbench.errors import InputError, UsageError
+from hrbench.runner import precomputed
+from hrbench.types import DatasetRow, Entry, Sample, Variant
 
 
 class Data:
@@ -57,38 +58,38 @@ def entry(tmp_path: Path) -> Entry:
 
 
 def test_images_are_not_needed_and_the_rest_is_told(entry: Entry, tmp_path: Path):
-    assert given.lacking(entry, Data(tmp_path, images=False)) == []
+    assert precomputed.lacking(entry, Data(tmp_path, images=False)) == []
     gone = replace(entry, predictions=str(tmp_path / "gone.txt"))
-    assert given.lacking(gone, Data(tmp_path)) == [f"the predictions {tmp_path / 'gone.txt'} are not there"]
+    assert precomputed.lacking(gone, Data(tmp_path)) == [f"the predictions {tmp_path / 'gone.txt'} are not there"]
     (tmp_path / "truth.json").unlink()
-    assert given.lacking(entry, Data(tmp_path)) == ["no truth"]
+    assert precomputed.lacking(entry, Data(tmp_path)) == ["no truth"]
 
 
 def test_the_data_go_by_the_digest_of_a_run_of_the_same_protocol(entry: Entry, tmp_path: Path):
-    assert given.dataset_digest(replace(entry, protocol={"boxes": "mine"}), Data(tmp_path)) == "of mine"
-    assert given.dataset_digest(replace(entry, protocol={"boxes": "detector"}), Data(tmp_path)) == "of any"
-    assert len(given.dataset_digest(entry, Data(tmp_path, images=False))) == 64
+    assert precomputed.dataset_digest(replace(entry, protocol={"boxes": "mine"}), Data(tmp_path)) == "of mine"
+    assert precomputed.dataset_digest(replace(entry, protocol={"boxes": "detector"}), Data(tmp_path)) == "of any"
+    assert len(precomputed.dataset_digest(entry, Data(tmp_path, images=False))) == 64
 
 
 def test_samples_that_cannot_be_told_matter_to_a_limited_entry_only(entry: Entry, tmp_path: Path):
-    assert len(given.samples(entry, Data(tmp_path))) == 2
-    assert given.samples(entry, Data(tmp_path, images=False)) == []
+    assert len(precomputed.samples(entry, Data(tmp_path))) == 2
+    assert precomputed.samples(entry, Data(tmp_path, images=False)) == []
     with pytest.raises(InputError, match="no list of images"):
-        given.samples(replace(entry, limit=1), Data(tmp_path, images=False))
+        precomputed.samples(replace(entry, limit=1), Data(tmp_path, images=False))
 
 
 def test_a_file_is_taken_under_its_format_s_name_once_it_can_be_read(entry: Entry, tmp_path: Path):
     place: Path = tmp_path / "place"
     metric: Any = Lines()
-    given.take(entry, [metric], tmp_path / "truth.json", place)
-    assert given.prediction_file(metric, place).read_text() == "one"
-    assert given.prediction_file(metric, place).name == "predictions.txt"
+    precomputed.take(entry, [metric], tmp_path / "truth.json", place)
+    assert precomputed.prediction_file(metric, place).read_text() == "one"
+    assert precomputed.prediction_file(metric, place).name == "predictions.txt"
     shutil.rmtree(place)
     (tmp_path / "mine.mat").write_text("two")
-    given.take(replace(entry, predictions=str(tmp_path / "mine.mat")), [metric], tmp_path / "truth.json", place)
-    assert given.prediction_file(metric, place).name == "predictions.mat"
+    precomputed.take(replace(entry, predictions=str(tmp_path / "mine.mat")), [metric], tmp_path / "truth.json", place)
+    assert precomputed.prediction_file(metric, place).name == "predictions.mat"
     shutil.rmtree(place)
     (tmp_path / "mine.txt").write_text("bad")
     with pytest.raises(InputError, match=r"mine\.txt: line 1 is bad"):
-        given.take(entry, [metric], tmp_path / "truth.json", place)
+        precomputed.take(entry, [metric], tmp_path / "truth.json", place)
     assert not place.exists()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hrbench.metrics.keypoints import CocoKeypoints
-from hrbench.scoring import score, verdict
-from hrbench.types import EntryError, Quantity, Score, UsageError
+from hrbench.errors import EntryError, UsageError
+from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.runner.score import score, verdict
+from hrbench.types import Quantity, Score
 
 METRIC = CocoKeypoints()
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrbench.types import EntryError, InputError, Item, Sample
-from hrbench.workers import beside, prepared
+from hrbench.core.streams import beside
+from hrbench.errors import EntryError, InputError
+from hrbench.runner.workers import prepared
+from hrbench.types import Item, Sample
 
 
 @dataclass

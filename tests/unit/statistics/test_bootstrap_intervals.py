@@ -7,8 +7,8 @@ import pytest
 from random_coco import case
 from test_coco_curves import repeated
 
-from hrbench.metrics.bootstrap import draws, intervals
-from hrbench.metrics.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.statistics.bootstrap import draws, intervals
 
 
 def test_a_draw_counts_images_with_replacement() -> None:

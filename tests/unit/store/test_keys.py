@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.keys import (
-    accuracy_key,
-    canonical,
-    code_digest,
-    content_key,
-    cost_key,
-    digest,
-    given_key,
-    source_digest,
-)
+from hrbench.core.digests import canonical, digest
+from hrbench.store.keys import accuracy_key, code_digest, content_key, cost_key, given_key, source_digest
 from hrbench.types import DatasetRow, Entry, Variant
 
 VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
@@ -178,7 +170,7 @@ def test_code_moved_as_a_whole_keeps_its_digest(tmp_path: Path):
 def test_what_has_no_code_of_ones_own():
     assert code_digest("pose_hrnet") is None
     assert code_digest("no_such_module_k:net") is None
-    assert code_digest("hrbench.names:suggestion") is None
+    assert code_digest("hrbench.core.text:suggestion") is None
     assert code_digest("sys:exit") is None
 
 

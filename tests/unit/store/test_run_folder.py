@@ -11,22 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.store import FORMAT, RunFolder, from_json, read_state, to_json, write_atomic, write_state
-from hrbench.types import (
-    Cost,
-    DatasetRow,
-    Drawing,
-    Entry,
-    InputError,
-    MissingError,
-    Quantity,
-    Result,
-    Score,
-    State,
-    Suite,
-    UsageError,
-    Variant,
-)
+from hrbench.core.files import write_atomic
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.store.results import FORMAT, from_json, to_json
+from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import read_state, write_state
+from hrbench.types import Cost, DatasetRow, Drawing, Entry, Quantity, Result, Score, State, Suite, Variant
 
 AP = Quantity("AP", "AP", "fraction", "higher", "mean over thresholds")
 ENTRY = Entry(

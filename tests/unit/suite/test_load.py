@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import pytest
 
-from hrbench.suite import find_suite, load_suite, suite_names
-from hrbench.types import DatasetRow, EntryError, Known, Suite, UsageError, Variant
+from hrbench.errors import EntryError, UsageError
+from hrbench.suite.load import find_suite, load_suite, suite_names
+from hrbench.types import DatasetRow, Known, Suite, Variant
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from hrbench import known as module
-from hrbench.known import Protocols, known
-from hrbench.types import EntryError
+from hrbench.errors import EntryError
+from hrbench.suite import registry as module
+from hrbench.suite.registry import Protocols, known
 
 
 def test_everything_that_ships_is_known():
@@ -54,7 +54,7 @@ def test_task_without_protocol(monkeypatch: pytest.MonkeyPatch, task: object, me
 def test_no_torch_and_no_task_before_it_is_asked_for():
     code = (
         "import sys; from hrbench.known import known; k = known(); list(k.protocols)\n"
-        "print([m for m in ('torch', 'cv2', 'hrbench.tasks.pose') if m in sys.modules])"
+        "print([m for m in ('torch', 'cv2', 'hrbench.tasks.pose.task') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

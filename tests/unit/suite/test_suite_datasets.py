@@ -8,10 +8,11 @@ from textwrap import dedent, indent
 
 import pytest
 
-from hrbench.known import known
-from hrbench.suite import load_suite
-from hrbench.suite_datasets import dataset_name
-from hrbench.types import DatasetRow, Suite, UsageError
+from hrbench.errors import UsageError
+from hrbench.suite.datasets import dataset_name
+from hrbench.suite.load import load_suite
+from hrbench.suite.registry import known
+from hrbench.types import DatasetRow, Suite
 
 MODEL = "pose_hrnet_w32_coco_256x192"
 OFFICIAL = "coco-keypoints-val2017"

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from hrbench.suite import load_suite
-from hrbench.types import DatasetRow, Known, Suite, UsageError, Variant
+from hrbench.errors import UsageError
+from hrbench.suite.load import load_suite
+from hrbench.types import DatasetRow, Known, Suite, Variant
 
 
 @dataclass(frozen=True)

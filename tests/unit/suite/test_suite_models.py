@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.names import sources
-from hrbench.suite import load_suite
-from hrbench.types import Known, UsageError, Variant
+from hrbench.core.plugins import sources
+from hrbench.errors import UsageError
+from hrbench.suite.load import load_suite
+from hrbench.types import Known, Variant
 
 BACKBONE = {"use": "spine", "args": {"variant": "49", "norm": "batch"}}
 DETECTOR = Variant(

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from hrbench import catalog
-from hrbench.known import known, named_protocols, protocol_for
-from hrbench.suite import load_suite
-from hrbench.suite_protocols import laid_over
-from hrbench.types import DatasetRow, Entry, Known, UsageError, Variant
+from hrbench.errors import UsageError
+from hrbench.suite.load import load_suite
+from hrbench.suite.protocols import laid_over
+from hrbench.suite.registry import known, named_protocols, protocol_for
+from hrbench.types import DatasetRow, Entry, Known, Variant
 
 
 @dataclass(frozen=True)

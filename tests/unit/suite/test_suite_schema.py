@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from hrbench.catalog import variants
-from hrbench.known import known
-from hrbench.places import shared
-from hrbench.suite import load_suite, schema, suite_names
+from hrbench.core.resources import shared
+from hrbench.suite.load import load_suite, suite_names
+from hrbench.suite.registry import known
+from hrbench.suite.schema import schema
 
 SHIPPED = shared("suites") / "suite.schema.json"
 

@@ -8,9 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from hrbench.names import sources
-from hrbench.suite import load_suite
-from hrbench.types import DatasetRow, Entry, Known, Suite, UsageError, Variant
+from hrbench.core.plugins import sources
+from hrbench.errors import UsageError
+from hrbench.suite.load import load_suite
+from hrbench.types import DatasetRow, Entry, Known, Suite, Variant
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hrbench.models.key_maps import OWN, KeyMap
-from hrbench.models.keys import hub, keras, official, openmmlab
+from hrbench.models.weights.key_maps import OWN, KeyMap
+from hrbench.models.weights.keys import hub, keras, official, openmmlab
 
 MAPS: tuple[KeyMap, ...] = (*official.MAPS, *openmmlab.MAPS, *hub.MAPS, *keras.MAPS)
 SOURCES = frozenset(source for each in MAPS for source in each.sources)

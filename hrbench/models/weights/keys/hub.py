@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hrbench.models.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import KeyMap, State, Want
 
 CLASSIFIER = (r"fc\.(weight|bias)", "the classifier, which a backbone does without")
 FROZEN = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn", "retinanet_resnet50_fpn")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
-from hrbench.models.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import KeyMap, State, Want
 
 COUNTER = "num_batches_tracked"
 CHECKPOINT = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -72,7 +72,7 @@ def backbone_names(target: Mapping[str, Tensor]) -> Mapping[str, str]:
     Empty where it is none of them (an ablation, a scale-permuted ResNet).
     """
     from hrbench.models.spinenet import SCALINGS  # the network's file: wanted only where its weights are
-    from hrbench.models.spinenet_keras import keras_variables
+    from hrbench.models.weights.keys.spinenet_keras import keras_variables
 
     wanted = {key for key in target if key.rpartition(".")[2] != COUNTER}
     for variant in SCALINGS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hrbench.models.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import KeyMap, State, Want
 
 COUNTER = "num_batches_tracked"
 SCALE = 1e-5

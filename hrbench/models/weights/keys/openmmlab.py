@@ -4,8 +4,8 @@ and 3. Names as in mmpose 1.3.2, mmsegmentation 1.2.2, mmpretrain 1.2.0 and mmde
 
 from __future__ import annotations
 
-from hrbench.models.key_maps import OWN, KeyMap, Rules, Want
-from hrbench.models.keys.official import DETECTORS, FCOS_OUTPUT
+from hrbench.models.weights.key_maps import OWN, KeyMap, Rules, Want
+from hrbench.models.weights.keys.official import DETECTORS, FCOS_OUTPUT
 
 SOURCE = ("openmmlab",)
 TRUNK: Rules = ((r"backbone\.(.+)", r"\1"),)

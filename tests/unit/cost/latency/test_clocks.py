@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from hrbench.cost.clocks import CpuClock, CudaClock, clock_for
-from hrbench.types import UsageError
+from hrbench.cost.latency.clocks import CpuClock, CudaClock, clock_for
+from hrbench.errors import UsageError
 
 
 class Gpu:

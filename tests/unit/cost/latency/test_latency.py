@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost import latency
-from hrbench.cost.latency import measure_latency
-from hrbench.cost.samples import percentile_costs
-from hrbench.types import EntryError, UsageError
+from hrbench.cost.latency import measure as latency
+from hrbench.cost.latency.measure import measure_latency
+from hrbench.cost.latency.summary import percentile_costs
+from hrbench.errors import EntryError, UsageError
 
 SHAPE = (2, 3, 4, 4)
 

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hrbench.cost.samples import (
-    INTERVAL_SAMPLES,
-    LATENCY,
-    P99_SAMPLES,
-    median_interval,
-    percentile,
-    percentile_costs,
-)
+from hrbench.cost.latency.summary import LATENCY, percentile_costs
+from hrbench.statistics.percentiles import INTERVAL_SAMPLES, P99_SAMPLES, median_interval, percentile
 from hrbench.types import Cost
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost.ledger import Ledger, Row
-from hrbench.cost.operations import count_operations
-from hrbench.types import UsageError
+from hrbench.cost.operations.count import count_operations
+from hrbench.cost.operations.ledger import Ledger, Row
+from hrbench.errors import UsageError
 
 
 class Net(nn.Module):

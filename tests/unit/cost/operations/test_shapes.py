@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrbench.cost.recorder import Recorder
-from hrbench.cost.shapes import known_output
+from hrbench.cost.operations.recorder import Recorder
+from hrbench.cost.operations.shapes import known_output
 
 
 def outcome(work: Any) -> Any:

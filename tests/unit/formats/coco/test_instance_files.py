@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
-from hrbench.metrics import coco_columns, instance_files
-from hrbench.metrics.instance_files import Target, read_results, read_truth
-from hrbench.metrics.rle import Masks
-from hrbench.types import HrbenchError, InputError, MissingError
+from hrbench.errors import HrbenchError, InputError, MissingError
+from hrbench.formats.coco import columns as coco_columns
+from hrbench.formats.coco import instances
+from hrbench.formats.coco.instances import Target, read_results, read_truth
+from hrbench.formats.coco.rle import Masks
 
 NAN, INF = math.nan, math.inf
 Edit = Callable[[Any], Any]
@@ -241,7 +242,7 @@ def test_blocks_of_any_size_read_the_same(block: int, written, monkeypatch) -> N
         paths = written(truth, boxed(results) * 5)
         _, whole = read(paths, masks)
         monkeypatch.setattr(coco_columns, "BLOCK", block)
-        monkeypatch.setattr(instance_files, "MASK_BLOCK", block)
+        monkeypatch.setattr(instances, "MASK_BLOCK", block)
         _, parts = read(paths, masks)
         monkeypatch.undo()
         assert parts.detections.score.tolist() == whole.detections.score.tolist()

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
-from hrbench.metrics.coco import Truths
-from hrbench.metrics.mask_iou import mask_iou
-from hrbench.metrics.rle import CodeError, Masks, checked
+from hrbench.formats.coco.columns import Truths
+from hrbench.formats.coco.rle import CodeError, Masks, checked
+from hrbench.metrics.coco.mask_iou import mask_iou
 
 
 def masks(codes: list[dict[str, Any]]) -> Masks:

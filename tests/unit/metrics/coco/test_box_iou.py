@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
-from hrbench.metrics import box_iou
-from hrbench.metrics.box_iou import box_iou as similarity_of
+from hrbench.metrics.coco import box_iou
+from hrbench.metrics.coco.box_iou import box_iou as similarity_of
 
 sides = st.floats(0, 1e9) | st.sampled_from([0.0, 1.0, 32.0, 0.1, 1e-7])
 boxes = st.lists(

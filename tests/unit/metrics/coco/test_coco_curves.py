@@ -12,11 +12,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from random_coco import case
 
-from hrbench.metrics.coco import Settings
-from hrbench.metrics.coco_curves import Accumulator, Curves
-from hrbench.metrics.coco_states import matches_of
-from hrbench.metrics.keypoints import NUMBERS, CocoKeypoints
-from hrbench.metrics.oks import KEYPOINTS
+from hrbench.metrics.coco.curves import Accumulator, Curves
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
+from hrbench.metrics.coco.matching import Settings
+from hrbench.metrics.coco.oks import KEYPOINTS
+from hrbench.metrics.coco.states import matches_of
 
 TWO = Settings(thresholds=(0.5, 0.9), recalls=(0.0, 0.25, 0.5, 0.75, 1.0), areas=(("all", 0, 1e10),), most=(20,))
 

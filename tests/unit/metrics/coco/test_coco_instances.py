@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as codec
 from random_instances import case
 
-from hrbench.metrics.coco_boxes import CocoBoxes
-from hrbench.metrics.coco_masks import CocoMasks
-from hrbench.types import InputError, Prediction, UsageError
+from hrbench.errors import InputError, UsageError
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
+from hrbench.types import Prediction
 
 METRICS: dict[str, Any] = {"boxes": CocoBoxes, "masks": CocoMasks}
 

@@ -8,8 +8,9 @@ import io
 import numpy as np
 import pytest
 
-from hrbench.metrics.coco import RECALLS, THRESHOLDS, Detections, Settings, Truths, match
-from hrbench.metrics.coco_curves import Accumulator, Number
+from hrbench.formats.coco.columns import Detections, Truths
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Settings, match
 
 ONE = Settings(thresholds=(0.5,), recalls=RECALLS, areas=(("all", 0, 1e10), ("small", 0, 100)), most=(20,))
 

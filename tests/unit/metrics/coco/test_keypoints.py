@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_coco import case
 
-from hrbench.metrics.keypoints import CocoKeypoints
-from hrbench.types import InputError, Prediction, UsageError
+from hrbench.errors import InputError, UsageError
+from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.types import Prediction
 
 SKELETONS = {17: None, 1: (0.05,), 3: (0.03, 0.06, 0.1), 21: tuple(np.linspace(0.02, 0.12, 21).tolist())}
 

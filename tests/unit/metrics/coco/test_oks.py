@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.metrics.oks import CHUNK, COCO_SIGMAS, oks
+from hrbench.metrics.coco.oks import CHUNK, COCO_SIGMAS, oks
 
 SIGMAS = np.array([0.1, 0.05])
 

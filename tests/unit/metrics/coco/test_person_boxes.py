@@ -7,10 +7,10 @@ import json
 import pytest
 from random_instances import case
 
-from hrbench.datasets.coco import OFFICIAL_BOXES, CocoKeypoints
-from hrbench.metrics.coco_oracle import instance_numbers
-from hrbench.metrics.person_boxes import person_box_ap
-from hrbench.types import InputError
+from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.errors import InputError
+from hrbench.metrics.coco.person_boxes import person_box_ap
+from hrbench.metrics.coco.reference import instance_numbers
 
 
 def files(tmp_path, boxes):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from random_streets import EVALUATED, load, save, write
 
-from hrbench.metrics import cityscapes_oracle as oracle
-from hrbench.metrics.bootstrap import draws
-from hrbench.metrics.cityscapes import Cityscapes
-from hrbench.metrics.cityscapes_labels import CLASSES, LABELS
-from hrbench.types import EntryError, HrbenchError, InputError, MissingError, Prediction, Score, State, UsageError
+from hrbench.errors import EntryError, HrbenchError, InputError, MissingError, UsageError
+from hrbench.metrics.labels import cityscapes_reference as oracle
+from hrbench.metrics.labels.cityscapes import Cityscapes
+from hrbench.metrics.labels.cityscapes_labels import CLASSES, LABELS
+from hrbench.statistics.bootstrap import draws
+from hrbench.types import Prediction, Score, State
 
 DICTIONARIES = {
     "IoU": "classScores",

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_streets import save
 
-from hrbench.metrics.bootstrap import LEVEL, draws
-from hrbench.metrics.confusion import MeanIoU, numbers
-from hrbench.types import InputError, MissingError, Prediction, Score, State, UsageError
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.metrics.labels.mean_iou import MeanIoU, numbers
+from hrbench.statistics.bootstrap import LEVEL, draws
+from hrbench.types import Prediction, Score, State
 
 
 def put(folder: Path, maps: dict[str, np.ndarray], dtype: Any = np.uint8) -> Path:

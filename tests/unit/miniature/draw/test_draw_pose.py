@@ -15,11 +15,12 @@ import pytest
 import scipy.io
 from pycocotools.coco import COCO
 
-from hrbench.datasets.coco import FLIP_PAIRS, NAMES, CocoKeypoints
+from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypoints
 from hrbench.datasets.mpii import Mpii
-from hrbench.miniature import draw_pose, figures
-from hrbench.miniature.draw_pose import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
-from hrbench.types import InputError
+from hrbench.errors import InputError
+from hrbench.miniature.draw import people as figures
+from hrbench.miniature.draw import pose
+from hrbench.miniature.draw.pose import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
 
 BOXES = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
@@ -66,7 +67,7 @@ def test_nothing_is_left_beside_a_set_and_others_may_read_it(root: Path) -> None
 def test_a_second_drawing_is_the_same_and_keeps_what_is_there(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draw_pose, "MPII_IMAGES", 6)
+    monkeypatch.setattr(pose, "MPII_IMAGES", 6)
     draw_mpii(tmp_path / "mpii")
     draw_mpii(tmp_path / "again")
     for name in ("annot/valid.json", "images/000000001.png", "images/000000006.png"):
@@ -84,7 +85,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(draw_pose, "save_png", full)
+    monkeypatch.setattr(pose, "save_png", full)
     with pytest.raises(InputError, match=r"coco: the miniature cannot be drawn there: No space left"):
         draw_coco(tmp_path / "coco")
     assert list(tmp_path.iterdir()) == []

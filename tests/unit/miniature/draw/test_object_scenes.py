@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.object_scenes import LEAST_PIXELS, SIDE, TEST_SEED, scenes
-from hrbench.miniature.objects import CATEGORIES, NAMES, Look, look, parts
-from hrbench.miniature.train import RECIPES
+from hrbench.miniature.draw.object_scenes import LEAST_PIXELS, SIDE, scenes
+from hrbench.miniature.draw.objects import CATEGORIES, NAMES, Look, look, parts
+from hrbench.miniature.draw.scenes import TEST_SEED
+from hrbench.miniature.train.recipes import RECIPES
 
 
 def test_any_part_of_a_set_can_be_drawn_alone() -> None:

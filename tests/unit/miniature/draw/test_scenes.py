@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from hrbench.miniature.scenes import TEST_SEED, Scene, scenes
-from hrbench.miniature.train import RECIPES
+from hrbench.miniature.draw.scenes import TEST_SEED, Scene, scenes
+from hrbench.miniature.train.recipes import RECIPES
 
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")
 

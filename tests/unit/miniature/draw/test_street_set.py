@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 
 from hrbench.datasets.cityscapes import Cityscapes
-from hrbench.miniature import draw_streets
-from hrbench.miniature.draw_streets import draw
-from hrbench.miniature.streets import TEST_SEED, TOWNS, scenes
-from hrbench.types import InputError
+from hrbench.errors import InputError
+from hrbench.miniature.draw import street_set
+from hrbench.miniature.draw.street_set import draw
+from hrbench.miniature.draw.streets import TEST_SEED, TOWNS, scenes
 
 FEW = 9
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(draw_streets, "IMAGES", FEW)
+    monkeypatch.setattr(street_set, "IMAGES", FEW)
     return FEW
 
 
 def test_a_set_is_a_hundred_scenes_or_more_and_as_many_of_each_town() -> None:
-    assert draw_streets.IMAGES >= 100 and draw_streets.IMAGES % len(TOWNS) == 0
+    assert street_set.IMAGES >= 100 and street_set.IMAGES % len(TOWNS) == 0
 
 
 def test_the_loader_finds_every_file(tmp_path: Path, few: int) -> None:
@@ -64,7 +64,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, few: int, monkeypatch: 
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(draw_streets, "save_png", full)
+    monkeypatch.setattr(street_set, "save_png", full)
     with pytest.raises(InputError, match=r"streets: the miniature cannot be drawn there: No space left"):
         draw(tmp_path / "streets")
     assert list(tmp_path.iterdir()) == []

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature import streets
-from hrbench.miniature.streets import HEIGHT, SMALLEST, TEST_SEED, TOWNS, WIDTH, Scene, scenes
-from hrbench.miniature.train import RECIPES
+from hrbench.miniature.draw import streets
+from hrbench.miniature.draw.streets import HEIGHT, SMALLEST, TEST_SEED, TOWNS, WIDTH, Scene, scenes
+from hrbench.miniature.train.recipes import RECIPES
 
 COUNTABLE = {24, 26, 28, 33}  # person, car, bus, bicycle
 DRAWN = {"road", "sidewalk", "building", "pole", "traffic light", "traffic sign", "vegetation", "sky", "person", "car"}

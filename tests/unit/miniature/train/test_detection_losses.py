@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, tensor
 
 from hrbench.catalog import variants
-from hrbench.miniature import detection_losses as losses
-from hrbench.miniature.detection_losses import mask_rcnn_loss, mask_targets, retinanet_loss
-from hrbench.miniature.detection_targets import IGNORED, Truth, assign, encode
-from hrbench.networks import build
+from hrbench.miniature.train import detection_losses as losses
+from hrbench.miniature.train.detection_losses import mask_rcnn_loss, mask_targets, retinanet_loss
+from hrbench.miniature.train.detection_targets import IGNORED, Truth, assign, encode
+from hrbench.models.build import build
 
 SIDE = 160
 

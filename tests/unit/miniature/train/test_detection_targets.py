@@ -8,8 +8,8 @@ from torch import Tensor, tensor
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.ops import box_iou
 
-from hrbench.miniature.detection_targets import BACKGROUND, IGNORED, Truth, assign, encode, sample
-from hrbench.models.boxes import decode
+from hrbench.miniature.train.detection_targets import BACKGROUND, IGNORED, Truth, assign, encode, sample
+from hrbench.models.detectors.boxes import decode
 
 
 def truth(boxes: Tensor, crowds: Tensor | None = None) -> Truth:

@@ -11,12 +11,12 @@ import torch
 from safetensors import safe_open
 
 from hrbench.catalog import variants
-from hrbench.miniature import train as recipes
+from hrbench.errors import UsageError
 from hrbench.miniature.__main__ import main
-from hrbench.miniature.train import RECIPES, recipe
-from hrbench.miniature.training import WEIGHTS, Progress, build, schedule, shuffled, train
-from hrbench.models import weights
-from hrbench.types import UsageError
+from hrbench.miniature.train import recipes
+from hrbench.miniature.train.loop import WEIGHTS, Progress, build, schedule, shuffled, train
+from hrbench.miniature.train.recipes import RECIPES, recipe
+from hrbench.models.weights import load
 
 NAMES = sorted(RECIPES)
 
@@ -100,7 +100,7 @@ def test_shipped_weights_load_and_have_the_catalog_s_count(name: str) -> None:
     path = WEIGHTS / f"{name}.safetensors"
     assert dict(variant.weights) == {"shipped": path.name}
     net = build(variant, replace(recipe(name), start=""))
-    report = weights.load(net, path)
+    report = load.load(net, path)
     assert report.tensors == len(net.state_dict())
     assert sum(p.numel() for p in net.parameters()) == variant.parameters
     assert all(bool(torch.isfinite(value).all()) for value in net.state_dict().values())
@@ -123,7 +123,7 @@ def test_shipped_weights_are_small() -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if RECIPES[name].start])
 def test_a_start_brings_all_but_the_last_layer(name: str) -> None:
     state = build(variants()[name], recipe(name)).state_dict()
-    start = weights.read_state(WEIGHTS / f"{recipe(name).start}.safetensors")
+    start = load.read_state(WEIGHTS / f"{recipe(name).start}.safetensors")
     fresh = [key for key in state if not torch.equal(state[key], start[key].to(state[key].dtype))]
     assert sorted(fresh) == ["final_layer.bias", "final_layer.weight"]
 
@@ -141,7 +141,7 @@ def test_the_command_trains_and_writes(
     assert main(["train", name, "--out", str(out), "--iterations", "2"]) == 0
     text = capsys.readouterr().out
     assert "2 of 2" in text and "iterations/s" in text and "left" in text and f"wrote {out}" in text
-    assert weights.read_state(out)["conv1.weight"].dtype == torch.float16
+    assert load.read_state(out)["conv1.weight"].dtype == torch.float16
 
 
 @pytest.mark.parametrize(

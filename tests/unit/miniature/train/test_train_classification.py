@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from hrbench.catalog import variants
-from hrbench.miniature.classification_training import ShapesLesson
-from hrbench.miniature.train import recipe
-from hrbench.miniature.training import build, train
-from hrbench.tasks.classification import CentreCrop, centre_crop
+from hrbench.miniature.train.classification import ShapesLesson
+from hrbench.miniature.train.loop import build, train
+from hrbench.miniature.train.recipes import recipe
+from hrbench.tasks.classification.task import CentreCrop, centre_crop
 
 NAMES = ["cls_hrnet_miniature_imagenet", "cls_resnet_miniature_imagenet"]
 

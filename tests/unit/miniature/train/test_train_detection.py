@@ -15,13 +15,13 @@ from pycocotools.cocoeval import COCOeval
 
 from hrbench.catalog import variants
 from hrbench.datasets.coco_instances import CocoInstances
-from hrbench.miniature.detection_training import DetectionLesson, Example, example, mirror_boxes, truth
-from hrbench.miniature.draw_objects import draw
-from hrbench.miniature.object_scenes import scenes
-from hrbench.miniature.train import recipe
-from hrbench.miniature.training import WEIGHTS, build, train
-from hrbench.models import weights
-from hrbench.tasks.detection import Detection
+from hrbench.miniature.draw.object_scenes import scenes
+from hrbench.miniature.draw.object_set import draw
+from hrbench.miniature.train.detection import DetectionLesson, Example, example, mirror_boxes, truth
+from hrbench.miniature.train.loop import WEIGHTS, build, train
+from hrbench.miniature.train.recipes import recipe
+from hrbench.models.weights import load
+from hrbench.tasks.detection.task import Detection
 
 MASK_RCNN, RETINANET = "mask_rcnn_hrnetv2p_miniature_coco", "retinanet_spinenet_miniature_coco"
 
@@ -93,7 +93,7 @@ def test_shipped_weights_reach_what_they_should(name: str, least: dict[str, floa
     protocol = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
     task = Detection(variant, data, {**asdict(protocol), **variant.protocol})
     net = build(variant, replace(recipe(name), start="")).eval()
-    weights.load(net, WEIGHTS / f"{name}.safetensors")
+    load.load(net, WEIGHTS / f"{name}.safetensors")
     rows = []
     for sample in data.samples(asdict(protocol)):
         items = task.prepare(sample)

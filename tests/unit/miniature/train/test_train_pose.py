@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from hrbench.miniature.pose_training import (
+from hrbench.miniature.train.loop import normalised
+from hrbench.miniature.train.pose import (
     Augmentation,
     Example,
     PoseLesson,
@@ -18,7 +19,6 @@ from hrbench.miniature.pose_training import (
     heatmap_targets,
     mirror_joints,
 )
-from hrbench.miniature.training import normalised
 
 NONE = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=0, light=0)
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")

@@ -12,13 +12,13 @@ from torch import nn
 
 from hrbench.catalog import variants
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature import training
-from hrbench.miniature.draw_streets import IMAGES
-from hrbench.miniature.segmentation_training import IGNORED, StreetsLesson, pixel_loss, train_ids
-from hrbench.miniature.streets import TEST_SEED, scenes
-from hrbench.miniature.train import RECIPES
-from hrbench.miniature.training import WEIGHTS, Recipe, build, normalised
-from hrbench.models import weights
+from hrbench.miniature.draw.street_set import IMAGES
+from hrbench.miniature.draw.streets import TEST_SEED, scenes
+from hrbench.miniature.train import loop
+from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, normalised
+from hrbench.miniature.train.recipes import RECIPES
+from hrbench.miniature.train.segmentation import IGNORED, StreetsLesson, pixel_loss, train_ids
+from hrbench.models.weights import load
 
 HRNET, REFINENET = "seg_hrnet_miniature_cityscapes", "seg_refinenet_miniature_cityscapes"
 STILL = StreetsLesson(scales=(1.0, 1.0), light=0.0)
@@ -125,8 +125,8 @@ def test_batches_fit_the_network_and_repeat() -> None:
 def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
     variant, plan = variants()[name], replace(RECIPES[name], images=6, batch=4, iterations=12, warmup=4)
     examples = plan.lesson.examples(variant, plan)
-    losses = training.train(build(variant, plan), variant, plan, examples)
-    assert losses == training.train(build(variant, plan), variant, plan, examples)
+    losses = loop.train(build(variant, plan), variant, plan, examples)
+    assert losses == loop.train(build(variant, plan), variant, plan, examples)
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
 
 
@@ -137,7 +137,7 @@ def scores(name: str, truth: list) -> tuple[float, float]:
     """mIoU and iIoU of the shipped weights over drawn scenes, as the official scripts define them."""
     variant = variants()[name]
     net = build(variant, replace(RECIPES[name], start="")).eval()
-    weights.load(net, WEIGHTS / f"{name}.safetensors")
+    load.load(net, WEIGHTS / f"{name}.safetensors")
     counts = np.zeros((20, 19), dtype=np.int64)
     found, lost, wrong = np.zeros(19), np.zeros(19), np.zeros(19)
     for scene in truth:

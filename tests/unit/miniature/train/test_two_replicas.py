@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.halves import Halves, split
-from hrbench.miniature.pose_training import heatmap_loss
+from hrbench.miniature.train.pose import heatmap_loss
+from hrbench.miniature.train.two_replicas import Halves, split
 
 
 def loss_of(net: nn.Module, half: tuple[Tensor, Tensor, Tensor]) -> Tensor:

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from hrbench.cost.operations import count_operations, on_meta, parameter_costs
+from hrbench.core.plugins import LIBRARIES, arguments, exists, libraries, names, resolve
+from hrbench.cost.operations.count import count_operations, on_meta, parameter_costs
+from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.shared import checked, described, returning
 from hrbench.models.adapters.transformers import _boxes, _semantic
-from hrbench.models.weights import load, save
-from hrbench.networks import build
-from hrbench.resolve import LIBRARIES, arguments, exists, libraries, names, resolve
-from hrbench.types import EntryError, InputError, MissingError, UsageError
+from hrbench.models.build import build
+from hrbench.models.weights.load import load, save
 
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost.operations import count_operations, on_meta, parameter_costs
+from hrbench.cost.operations.count import count_operations, on_meta, parameter_costs
+from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.onnx import build
-from hrbench.types import EntryError, InputError, MissingError, UsageError
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from hrbench.models.anchors import cell_anchors, grid_anchors, grid_points
+from hrbench.models.detectors.anchors import cell_anchors, grid_anchors, grid_points
 
 BOTH: Any = ("mmdet3", "mmdet1")
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hrbench.models.boxes import RATIO, clip, decode, decode_distances, detections, extent, positive, suppress
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.boxes import RATIO, clip, decode, decode_distances, detections, extent, positive, suppress
 
 BOTH: Any = ("mmdet3", "mmdet1")
 LARGE = (10_000, 10_000)

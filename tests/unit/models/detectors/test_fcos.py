@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.models import fcos as module
-from hrbench.models.fcos import fcos
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors import fcos as module
+from hrbench.models.detectors.fcos import fcos
 
 BOTH: Any = ("mmdet3", "mmdet1")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.models import rcnn
-from hrbench.models.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rcnn
-from hrbench.models.roi import region_features
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors import rcnn
+from hrbench.models.detectors.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rcnn
+from hrbench.models.detectors.roi import region_features
 
 BOTH: Any = ("mmdet3", "mmdet1")
 

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.cost.operations import count_operations
-from hrbench.models.retinanet import RetinaNet, retinanet
-from hrbench.types import UsageError
+from hrbench.cost.operations.count import count_operations
+from hrbench.errors import UsageError
+from hrbench.models.detectors.retinanet import RetinaNet, retinanet
 
 STRIDES = (8, 16, 32, 64, 128)
 CLASSES, SIZE = 4, 3.0

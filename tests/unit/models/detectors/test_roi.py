@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrbench.models.roi import level_of, region_features
+from hrbench.models.detectors.roi import level_of, region_features
 
 BOTH: Any = ("mmdet3", "mmdet1")
 

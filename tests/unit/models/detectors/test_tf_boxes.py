@@ -9,8 +9,8 @@ import pytest
 import tf_reference
 import torch
 
-from hrbench.models.tf_boxes import Anchors, crop, decode, select, squares
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select, squares
 
 STRIDES = (8, 16, 32, 64, 128)
 ALL = (1.0, 1.0, 1.0, 1.0)

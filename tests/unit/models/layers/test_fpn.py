@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from hrbench.models.fpn import FPN
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.fpn import FPN
 
 
 def inputs(size: int = 64) -> list[torch.Tensor]:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from hrbench.models.hrnet import seg_hrnet_ocr
-from hrbench.models.ocr import SpatialGather
-from hrbench.models.pyramid import together
+from hrbench.models.layers.ocr import SpatialGather
+from hrbench.models.layers.pyramid import together
 
 NARROW: dict[str, Any] = {"stem": 4, "planes": 2, "widths": (2, 3, 4, 5), "modules": (1, 1, 1), "blocks": 1}
 

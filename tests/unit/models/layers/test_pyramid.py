@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.pyramid import HRFPN, enlarge, together
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.models.layers.pyramid import HRFPN, enlarge, together
 
 WIDTHS = (1, 2, 3, 4)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hrbench.models.scale_permuted import Padding, Resample, convolution, convolve, max_pool, same_padding
+from hrbench.models.layers.scale_permuted import Padding, Resample, convolution, convolve, max_pool, same_padding
 
 
 @pytest.mark.parametrize(("kernel", "stride"), list(itertools.product((1, 3, 5, 7), (1, 2, 3, 4))))

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hrbench.catalog import variants
-from hrbench.evaluate import build
-from hrbench.models.array_files import read_h5
-from hrbench.models.fcos import fcos
+from hrbench.errors import InputError
+from hrbench.models.build import build
+from hrbench.models.detectors.fcos import fcos
 from hrbench.models.hrnet import det_hrnetv2p, pose_hrnet, seg_hrnet
-from hrbench.models.key_maps import OWN, KeyMap, Want, rename, translate, unmet
-from hrbench.models.keys import MAPS, SOURCES, candidates
-from hrbench.models.keys.official import inplace_abn
 from hrbench.models.spinenet import spinenet
-from hrbench.models.spinenet_keras import keras_variables
-from hrbench.models.weights import load, read_state, save
-from hrbench.types import InputError
+from hrbench.models.weights.arrays import read_h5
+from hrbench.models.weights.key_maps import OWN, KeyMap, Want, rename, translate, unmet
+from hrbench.models.weights.keys import MAPS, SOURCES, candidates
+from hrbench.models.weights.keys.official import inplace_abn
+from hrbench.models.weights.keys.spinenet_keras import keras_variables
+from hrbench.models.weights.load import load, read_state, save
 
 TINY: dict[str, Any] = {"widths": (2, 2, 2, 2), "stem": 2, "modules": (1, 1, 1), "blocks": 1, "layer1": 1}
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.models.weights import digest, load, read_state, save
-from hrbench.types import InputError, MissingError
+from hrbench.errors import InputError, MissingError
+from hrbench.models.weights.load import load, read_state, save
+from hrbench.models.weights.sources import digest
 
 
 def small() -> nn.Module:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hrbench.catalog import variants
-from hrbench.models import weight_files
-from hrbench.models.weight_files import Found, digest, find_weights, stated_source
+from hrbench.models.weights import sources
+from hrbench.models.weights.sources import Found, digest, find_weights, stated_source
 from hrbench.types import Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
@@ -85,7 +85,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_shipped_weights_lie_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_files, "SHIPPED", tmp_path / "package")
+    monkeypatch.setattr(sources, "SHIPPED", tmp_path / "package")
     (tmp_path / "b.safetensors").touch()
     assert isinstance(find_weights(variant(shipped="b.safetensors"), None, tmp_path), str)
     (tmp_path / "package").mkdir()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hrbench.models.keys.keras import turned
 from hrbench.models.spinenet import SCALINGS, spinenet
-from hrbench.models.spinenet_keras import keras_variables
+from hrbench.models.weights.keys.keras import turned
+from hrbench.models.weights.keys.spinenet_keras import keras_variables
 
 
 @pytest.mark.parametrize("variant", SCALINGS)

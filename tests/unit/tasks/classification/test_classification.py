@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import v2
 
+from hrbench.errors import EntryError, InputError, MissingError, UsageError
+from hrbench.formats.pil_images import read_rgb
 from hrbench.metrics.topk import TopK
-from hrbench.tasks.classification import CentreCrop, Classification, centre_crop, cut
-from hrbench.tasks.pil_images import read_rgb
-from hrbench.types import ClassScheme, EntryError, InputError, Item, MissingError, Sample, UsageError, Variant
+from hrbench.tasks.classification.task import CentreCrop, Classification, centre_crop, cut
+from hrbench.types import ClassScheme, Item, Sample, Variant
 
 NAMES = tuple("abcdefgh")
 FRACTIONS = [(7, 8), (19, 20), (1, 1)]

@@ -14,9 +14,10 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
-from hrbench.models.fcos import fcos
-from hrbench.tasks.detection import Detection
-from hrbench.types import ClassScheme, EntryError, InputError, Sample, Variant
+from hrbench.errors import EntryError, InputError
+from hrbench.models.detectors.fcos import fcos
+from hrbench.tasks.detection.task import Detection
+from hrbench.types import ClassScheme, Sample, Variant
 
 SCHEME = ClassScheme(("person", "car", "kite"), (1, 3, 38))
 SIZE = (60, 40)

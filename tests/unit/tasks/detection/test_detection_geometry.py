@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.tasks.detection_geometry import Place, Resize, pasted_at, place, resized, to_original
+from hrbench.tasks.detection.geometry import Place, Resize, pasted_at, place, resized, to_original
 
 SIDES = st.integers(1, 3000)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from hrbench.tasks import mask_pasting
-from hrbench.tasks.mask_pasting import Paste, pasted, scaled
+from hrbench.tasks.detection import mask_pasting
+from hrbench.tasks.detection.mask_pasting import Paste, pasted, scaled
 
 WAYS = get_args(Paste)
 

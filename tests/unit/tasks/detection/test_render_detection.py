@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from hrbench.tasks import row_files
-from hrbench.tasks.detection_drawing import LONG_SIDE, MOST, SHORT_SIDE, draw_objects, read_objects
-from hrbench.types import ClassScheme, InputError, Sample
+from hrbench.errors import InputError
+from hrbench.formats import json_stream
+from hrbench.tasks.detection.render import LONG_SIDE, MOST, SHORT_SIDE, draw_objects, read_objects
+from hrbench.types import ClassScheme, Sample
 
 SCHEME = ClassScheme(("person", "car"), (1, 3), palette=((200, 0, 0), (0, 0, 200)))
 
@@ -43,7 +44,7 @@ def row(image: int, score: float, category: int = 1, **more: Any) -> dict[str, A
 
 @pytest.mark.parametrize("block", [30, 1 << 19])
 def test_boxes_and_the_masks_beside_them(block: int, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(row_files, "BLOCK", block)
+    monkeypatch.setattr(json_stream, "BLOCK", block)
     box, mask = [1.0, 2.0, 3.0, 4.0], runs((8, 9), (1, 2, 3, 4))
     path = write(
         tmp_path,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.tasks import pose_geometry as geometry
+from hrbench.tasks.pose import geometry
 
 coordinates = st.floats(-2000, 2000, allow_nan=False)
 lengths = st.floats(1, 2000, allow_nan=False)

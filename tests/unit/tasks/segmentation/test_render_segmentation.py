@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrbench.tasks.segmentation_drawing import NO_CLASS, PANEL, draw_classes, palette, read_maps
-from hrbench.types import ClassScheme, InputError, MissingError, Sample
+from hrbench.errors import InputError, MissingError
+from hrbench.tasks.segmentation.render import NO_CLASS, PANEL, draw_classes, palette, read_maps
+from hrbench.types import ClassScheme, Sample
 
 STREET = ClassScheme(("road", "car", "sky"), ids=(7, 26, 23), palette=((128, 64, 128), (0, 0, 142), (70, 130, 180)))
 MAP = np.array([[0, 1, 2], [2, 2, 0]], np.uint8)

@@ -12,14 +12,15 @@ import pytest
 import torch
 from torch import nn
 
+from hrbench.errors import EntryError, InputError, UsageError
 from hrbench.models.dilated_resnet import dilated_resnet
 from hrbench.models.hrnet import seg_hrnet, seg_hrnet_ocr
 from hrbench.models.refinenet import refinenet
-from hrbench.pipeline import predict
-from hrbench.tasks.segmentation import Segmentation
-from hrbench.tasks.segmentation_inference import class_map, image_scores
-from hrbench.tasks.segmentation_protocols import HRNET, HRNET_OCR, PLAIN, REFINENET, Inference
-from hrbench.types import ClassScheme, EntryError, InputError, Sample, UsageError, Variant
+from hrbench.runner.pipeline import predict
+from hrbench.tasks.segmentation.inference import class_map, image_scores
+from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, PLAIN, REFINENET, Inference
+from hrbench.tasks.segmentation.task import Segmentation
+from hrbench.types import ClassScheme, Sample, Variant
 
 VARIANT = Variant("net", "net", "segmentation", (64, 64))
 WINDOWS = {"base": 60, "crop": (40, 48), "windows": "cut", "stride": 0.6667, "scales": (0.5, 1.0, 1.5), "flip": True}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrbench.tasks import segmentation_geometry as geometry
-from hrbench.tasks.segmentation_protocols import HRNET, PLAIN, Inference
+from hrbench.tasks.segmentation import geometry
+from hrbench.tasks.segmentation.protocols import HRNET, PLAIN, Inference
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDES = st.integers(1, 200)

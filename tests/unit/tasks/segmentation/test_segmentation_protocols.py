@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from hrbench.tasks.segmentation_protocols import HRNET, HRNET_OCR, NAMED, PLAIN, REFINENET, Inference, checked, usual
-from hrbench.types import UsageError
+from hrbench.errors import UsageError
+from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, NAMED, PLAIN, REFINENET, Inference, checked, usual
 
 
 def test_the_plain_one_is_first_and_holds_for_any_network():

@@ -1,0 +1,97 @@
+"""`hrbench profile`: parameters, operations and latency of one network."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hrbench.cli import listing
+from hrbench.cli import text as text_module
+from hrbench.cli.shared import Say
+from hrbench.core.nested_args import written
+from hrbench.core.plugins import resolve
+from hrbench.errors import EntryError, UsageError
+from hrbench.suite.registry import known
+from hrbench.types import Variant
+
+if TYPE_CHECKING:
+    from hrbench.cost.operations.ledger import Row
+
+
+def profile(arguments: Namespace, say: Say) -> int:
+    from hrbench.cost.latency.summary import percentile_costs
+    from hrbench.cost.operations.count import on_meta, operation_costs
+    from hrbench.models.build import build, with_arguments
+    from hrbench.runner.costs import count, latency, parameters, uncounted
+    from hrbench.runner.device import device_of
+    from hrbench.runner.settings import Settings
+
+    given = _assigned(arguments.args, "--args", "encoder=resnet50")
+    variant = with_arguments(_variant(arguments), given)
+    height, width = variant.input
+    resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(variant))
+    values = parameters(net)
+    args = f", {written(given)}" if given else ""
+    say(f"{variant.name}, input {height}x{width}{args}\n")
+    try:
+        ledger, noted = count(net, variant)
+    except EntryError as error:
+        values += uncounted(str(error))
+    else:
+        values += [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+        say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
+        if arguments.operators:
+            say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
+    if arguments.latency:
+        device = device_of(Settings(device=arguments.device))
+        net = build(variant).to(device)
+        values += percentile_costs(latency(net, variant, arguments.batch, arguments.dtype, device))
+    say(listing.costs(values))
+    return 0
+
+
+def _assigned(texts: Sequence[str], option: str, example: str) -> dict[str, Any]:
+    """What `--args KEY=VALUE ...` or another such option says. Raises UsageError for what is none."""
+    from hrbench.core.yaml import Problems, assigned
+
+    problems = Problems()
+    given = assigned(texts, option, example, problems)
+    problems.raise_any()
+    return given
+
+
+def _variant(arguments: Namespace) -> Variant:
+    """A catalog row, or a callable with an input size; --input overrides the row's."""
+    rows = known().variants
+    size = _input(arguments.input) if arguments.input else None
+    if arguments.model in rows:
+        row = rows[arguments.model]
+        return replace(row, input=size) if size else row
+    if ":" not in arguments.model:
+        from hrbench.models.build import unknown
+
+        raise UsageError(unknown(arguments.model))
+    if size is None:
+        raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
+    sys.path.insert(0, "")
+    return Variant(name=arguments.model, use=arguments.model, task=arguments.task, input=size)
+
+
+def _input(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"--input {text!r} is not HEIGHTxWIDTH, such as 256x192")
+    return int(height), int(width)
+
+
+def _ledger(heading: str, rows: Sequence[tuple[str, Row]]) -> str:
+    """Calls and operations by module, with its parameters, or by operator."""
+    table = [[heading, "parameters", "GMACs", "calls"]]
+    for name, row in rows:
+        macs = listing.show(row.counts.get("macs", 0), "operations", view="macs")
+        table.append([name, "" if row.parameters is None else f"{row.parameters:,}", macs, f"{row.calls:,}"])
+    return text_module.columns(table, right=(1, 2, 3))

@@ -1,0 +1,33 @@
+"""states.npz: the state of a metric, read without pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hrbench.core.files import write_atomic
+from hrbench.errors import InputError, MissingError
+from hrbench.types import State
+
+
+def write_state(state: State, path: Path) -> None:
+    """states.npz: the arrays as they are, and what identifies them as JSON in an array of bytes."""
+    head = msgspec.json.encode({"metric": state.metric, "version": state.version, "params": dict(state.params)})
+    arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
+    write_atomic(path, lambda stream: np.savez_compressed(stream, **arrays))
+
+
+def read_state(path: Path) -> State:
+    """Raises InputError where the file is damaged; never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            head = msgspec.json.decode(stored["__head__"].tobytes())
+            arrays = {name: stored[name] for name in stored.files if name != "__head__"}
+        return State(head["metric"], head["version"], head["params"], arrays)
+    except FileNotFoundError:
+        raise MissingError(f"no file {path}") from None
+    except Exception as error:  # zip, header and JSON errors alike mean a damaged file
+        raise InputError(f"{path} is not a state of hrbench: {error}") from None

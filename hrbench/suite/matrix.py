@@ -1,0 +1,109 @@
+"""Entries of a suite written out: matrices, defaults, overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hrbench.core import yaml
+from hrbench.core.yaml import Node, Problems
+from hrbench.suite.datasets import unnamed_if_altered
+from hrbench.suite.schema import EntryFields
+from hrbench.suite.validate import _check
+
+
+def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
+    """Every entry of the suite with its own `model` and `dataset`: first the matrix at the top, then `entries`."""
+    matrix = {key: node for key in ("models", "datasets") if (node := root.get(key)) is not None}
+    if "models" in matrix:
+        yield from _matrix(Node(matrix, root.source, matrix["models"].line), problems)
+    elif matrix:
+        problems.add(matrix["datasets"], "`datasets:` at the top goes with `models:`")
+    rows = root.get("entries")
+    if rows is None:
+        return
+    if not isinstance(rows.value, list) or not rows.value:
+        problems.add(rows, "entries must be a list with at least one entry")
+        return
+    for row in rows.value:
+        if not isinstance(row.value, dict):
+            problems.add(row, "an entry is a mapping with `model:`, `models:` or `predictions:`")
+        else:
+            yield from _matrix(row, problems)
+
+
+def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
+    """An entry for each of its models and each of its data sets; itself where it has no such lists."""
+    given = row.get("predictions")
+    if row.get("model") is None and row.get("models") is None and given is None:
+        _check(EntryFields, row, problems)  # most likely the key is there, misspelt
+        problems.add(row, "an entry needs `model:` or `models:`, or `predictions:`")
+        return
+    if given is not None and (several := row.get("models") or row.get("datasets")) is not None:
+        problems.add(several, "one file of predictions is of one `model` on one `dataset`")
+        return
+    sides: dict[str, list[Node | None]] = {}
+    for one, many in (("model", "models"), ("dataset", "datasets")):
+        several = row.get(many)
+        if several is None:
+            sides[one] = [row.get(one)]
+            continue
+        if row.get(one) is not None:
+            problems.add(several, f"give either {one} or {many}")
+        if not isinstance(several.value, list) or not several.value:
+            problems.add(several, f"{many} must be a list with at least one {one}")
+            return
+        sides[one] = list(several.value)
+    for model in sides["model"]:
+        for data in sides["dataset"]:
+            line = model if model is not None and row.get("models") is not None else row
+            made = row.having({"models": None, "datasets": None, "model": model, "dataset": data})
+            yield Node(made.value, row.source, line.line)
+
+
+def _merge(under: Node, over: Node) -> Node:
+    """Mappings merged key by key, `over` winning; a data set or model that says what it is replaces the other.
+
+    "cost: {latency: {batch: 8}}" keeps the rest of the cost. "dataset: {split: train2017}" changes the split of the
+    data set underneath, be it given by name or in place, while "dataset: {use: ...}" is another one.
+    """
+    merged = {key: _spelt_out(key, node) for key, node in under.value.items()}
+    for key, node in over.value.items():
+        below, node = merged.get(key), _spelt_out(key, node)
+        if below is None or not isinstance(node.value, dict):
+            merged[key] = node
+            continue
+        if key in ("dataset", "model"):
+            if "use" in node.value or "base" in node.value:
+                merged[key] = node
+                continue
+            if isinstance(below.value, str) and below.value != "none":
+                below = Node({"base": below}, below.source, below.line)
+            if key == "dataset" and isinstance(below.value, dict):
+                below = unnamed_if_altered(below, node)
+        uses = [side.get("use") for side in (below, node)]
+        if None not in uses and len({str(use and use.value) for use in uses}) == 2:  # another network as an argument
+            merged[key] = node
+            continue
+        merged[key] = _merge(below, node) if isinstance(below.value, dict) else node
+    return Node(merged, over.source if over.line else under.source, over.line or under.line)
+
+
+def _spelt_out(key: str, node: Node) -> Node:
+    """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings."""
+    if key == "protocol" and isinstance(node.value, str):
+        return Node({"name": node}, node.source, node.line)
+    return node
+
+
+def _override(text: str, problems: Problems) -> Node | None:
+    """ "cost.latency.batch=1" as the mapping {cost: {latency: {batch: 1}}}."""
+    found = yaml.assignment(text, "--set", "cost.latency.batch=1", problems)
+    if found is None:
+        return None
+    keys, node = found
+    if keys[0] in ("model", "models", "datasets", "name", "predictions") and len(keys) == 1:
+        problems.add(node, f"{keys[0]} cannot be the same for every entry; use --only to choose entries")
+        return None
+    for part in reversed(keys):
+        node = Node({part: node}, node.source)
+    return node

@@ -1,0 +1,95 @@
+"""The form of a suite file held to its schema, all errors at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hrbench.core.text import suggestion
+from hrbench.core.yaml import Node, Problems
+from hrbench.suite.context import explained
+from hrbench.suite.schema import NAME, Defaults, SuiteFields, keys_at
+
+# --- the shape -------------------------------------------------------------------------------------------------------
+
+
+def _checked_top(root: Node, problems: Problems) -> bool:
+    """Checks the keys beside the entries; whether entries can be looked at."""
+    if root.value is None and problems.found:
+        return False  # what could not be read is named already
+    if not isinstance(root.value, dict):
+        problems.add(root, "a suite is a mapping with `suite:` and `entries:` or `models:`")
+        return False
+    rest = {key: node for key, node in root.value.items() if key not in ("entries", "models", "datasets", "defaults")}
+    _check(SuiteFields, Node(rest, root.source, root.line), problems)
+    defaults = root.get("defaults")
+    if defaults is not None:
+        if not isinstance(defaults.value, dict):
+            problems.add(defaults, "defaults must be a mapping")
+            return False
+        _check(Defaults, defaults, problems)
+    if root.get("entries") is None and root.get("models") is None:
+        problems.add(root, "there are neither `entries:` nor `models:`")
+        return False
+    return True
+
+
+def _check(model: type[BaseModel], node: Node, problems: Problems) -> Node | None:
+    """Checks a mapping against a pydantic model: None where it is in order, else what is left to look at of it.
+
+    Left is the mapping without its unknown keys and without the values in which something is wrong.
+    """
+    left = node.having(dict.fromkeys(_without_value(node, problems)))
+    fine = len(left.value) == len(node.value)
+    try:  # through JSON, where a list may be a tuple, yet "16" is no number
+        model.model_validate_json(json.dumps(left.plain()), strict=True)
+    except ValidationError as error:
+        fine = False
+        for one in error.errors():
+            problems.add(node.at(one["loc"]), _message(one, node.at(one["loc"]), model))
+            place = [part for part in one["loc"] if not (isinstance(part, str) and part.startswith("("))]
+            left = _pruned(left, place if one["type"] == "extra_forbidden" else place[:1])
+    return None if fine else left
+
+
+def _pruned(node: Node, place: Sequence[Any]) -> Node:
+    """The tree without the key that `place` leads to."""
+    if not place or not isinstance(node.value, dict) or place[0] not in node.value:
+        return node
+    inner = node.value[place[0]]
+    if len(place) > 1 and isinstance(inner.value, dict):
+        return node.having({place[0]: _pruned(inner, place[1:])})
+    return node.having({place[0]: None})
+
+
+def _without_value(node: Node, problems: Problems) -> set[str]:
+    """Keys with nothing behind them, here and within a model or data set in place: most likely forgotten."""
+    wrong = set()
+    for key, value in node.value.items():
+        if value.value is None:
+            problems.add(value, f"{key} has no value; give one or leave the key out")
+            wrong.add(key)
+        elif key in ("model", "dataset") and isinstance(value.value, dict) and _without_value(value, problems):
+            wrong.add(key)
+    return wrong
+
+
+def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
+    place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("("))]
+    named = ".".join(map(str, place))
+    if error["type"] == "extra_forbidden":
+        above = error["loc"][:-1]
+        may = keys_at(above) if any(isinstance(part, str) for part in above) else tuple(model.model_fields)
+        return f"unknown key {place[-1]!r}; {suggestion(str(place[-1]), may)}"
+    if error["type"] == "missing" and isinstance(place[-1], int):
+        return f"{'.'.join(map(str, place[:-1]))} must have at least {place[-1] + 1} values"
+    if error["type"] == "missing":
+        return f"{named} is missing"
+    if error["loc"][-1] == NAME and error["type"] == "literal_error":
+        return f"{named} must be a whole number of at least 1, or {error['ctx']['expected']}, not {at.plain()!r}"
+    if error["loc"][-1] == NAME:
+        return f"{named} must be a name or a mapping, not {at.plain()!r}"
+    return f"{named} {explained(error, at.plain())}"
