@@ -118,7 +118,7 @@ def test_what_it_says_of_itself(wheel: Path):
 
 def test_it_finds_its_own_copies(installed: Path, tmp_path: Path):
     code = (
-        "import hrbench; from hrbench.places import shared; from importlib.metadata import distribution\n"
+        "import hrbench; from hrbench.core.resources import shared; from importlib.metadata import distribution\n"
         "print(hrbench.__file__, *(shared(k) for k in ('suites', 'reports/published', 'reports/tables')))\n"
         "print(distribution('hrbench').locate_file(''))"
     )

@@ -3,7 +3,7 @@
 Not a test. Needs tensorflow 2.17 and tf-models-official 2.17 in an environment of its own (packages that the latter
 imports but its backbones do not use may be stand-ins), and which key each variable is, from where hrbench is installed:
 
-    python -c "import json; from hrbench.models.spinenet_keras import keras_variables; \\
+    python -c "import json; from hrbench.models.weights.keys.spinenet_keras import keras_variables; \\
         print(json.dumps({v.name: v.key for v in keras_variables('96')}))" > keys_96.json
     TF_USE_LEGACY_KERAS=1 python tests/golden/record_spinenet_keras.py keys_96.json
 

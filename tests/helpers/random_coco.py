@@ -3,9 +3,14 @@ without keypoints, several categories, skeletons of other sizes, areas on the bo
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 AREAS = [0.0, 32.0**2, 96.0**2, 1e10, 1e11]
 
@@ -70,3 +75,23 @@ def _detection(rng: np.random.Generator, image: int, joints: int, categories: in
     points[:, 2] = rng.random(joints)
     score = float(rng.choice([0.1, 0.5, 0.5, 0.9, 1.0])) if rng.random() < 0.6 else float(rng.normal())
     return {"image_id": image, "category_id": category, "keypoints": points.ravel().tolist(), "score": score}
+
+
+def repeated(truth: dict, results: list[dict], times: Sequence[int], images: Sequence[int]) -> list[float]:
+    """pycocotools on a data set in which image n occurs times[n] times, copies numbered side by side."""
+    copies = {image: [1000 * image + copy for copy in range(n)] for image, n in zip(images, times, strict=True)}
+    people = [{**a, "image_id": i} for a in truth["annotations"] for i in copies[a["image_id"]]]
+    found = [{**r, "image_id": i} for r in results for i in copies[r["image_id"]]]
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": i} for ids in copies.values() for i in ids],
+            "annotations": [{**person, "id": n + 1} for n, person in enumerate(people)],
+            "categories": truth["categories"],
+        }
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(found), "keypoints")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats.tolist()

@@ -72,7 +72,7 @@ def test_arguments_of_entry_points():
 
 def test_listing_imports_nothing():
     code = (
-        "import sys; from hrbench.resolve import arguments, exists, names\n"
+        "import sys; from hrbench.core.plugins import arguments, exists, names\n"
         "names('models'), exists('models', 'hrbench.models.hrnet:pose_hrnet'), arguments('models', 'pose_hrnet')\n"
         "print([m for m in sys.modules if m == 'torch' or m.startswith('hrbench.models')])"
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_coco import case
-from test_coco_curves import repeated
+from random_coco import case, repeated
 
 from hrbench.metrics.coco.keypoints import CocoKeypoints
 from hrbench.statistics.bootstrap import draws, intervals

@@ -45,15 +45,15 @@ class Nameless:
     ],
 )
 def test_task_without_protocol(monkeypatch: pytest.MonkeyPatch, task: object, message: str):
-    monkeypatch.setattr(module.resolve, "names", lambda group: ("cooking",))
-    monkeypatch.setattr(module.resolve, "resolve", lambda group, name: task)
+    monkeypatch.setattr(module.plugins, "names", lambda group: ("cooking",))
+    monkeypatch.setattr(module.plugins, "resolve", lambda group, name: task)
     with pytest.raises(EntryError, match=message):
         Protocols()["cooking"]
 
 
 def test_no_torch_and_no_task_before_it_is_asked_for():
     code = (
-        "import sys; from hrbench.known import known; k = known(); list(k.protocols)\n"
+        "import sys; from hrbench.suite.registry import known; k = known(); list(k.protocols)\n"
         "print([m for m in ('torch', 'cv2', 'hrbench.tasks.pose.task') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

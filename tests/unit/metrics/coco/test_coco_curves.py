@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-from random_coco import case
+from random_coco import case, repeated
 
 from hrbench.metrics.coco.curves import Accumulator, Curves
 from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
@@ -56,26 +52,6 @@ def test_nothing_found_and_nothing_to_find() -> None:
 
 def test_an_image_of_weight_zero_is_not_there() -> None:
     assert at(curves([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1]), [0, 1])[0] == pytest.approx(np.ones((2, 5)))
-
-
-def repeated(truth: dict, results: list[dict], times: Sequence[int], images: Sequence[int]) -> list[float]:
-    """pycocotools on a data set in which image n occurs times[n] times, copies numbered side by side."""
-    copies = {image: [1000 * image + copy for copy in range(n)] for image, n in zip(images, times, strict=True)}
-    people = [{**a, "image_id": i} for a in truth["annotations"] for i in copies[a["image_id"]]]
-    found = [{**r, "image_id": i} for r in results for i in copies[r["image_id"]]]
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO()
-        coco.dataset = {
-            "images": [{"id": i} for ids in copies.values() for i in ids],
-            "annotations": [{**person, "id": n + 1} for n, person in enumerate(people)],
-            "categories": truth["categories"],
-        }
-        coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(found), "keypoints")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation.stats.tolist()
 
 
 @pytest.mark.parametrize("seed", range(12))
