@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
-    pass
-
 
 def in_words(error: Exception) -> str:
     """What went wrong, in a line or two: our own words, or those of other code with the kind of error."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 from hrbench.cli import text
 from hrbench.cli.shared import Say, _settings, _suite
 from hrbench.core.units import amount
-
-if TYPE_CHECKING:
-    pass
 
 
 def check(arguments: Namespace, say: Say) -> int:

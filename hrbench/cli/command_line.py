@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from hrbench.version import __version__
 
@@ -73,6 +74,12 @@ The same command again goes on where a download stopped. `hrbench models NAME` t
   hrbench schema > suite.schema.json          then, first line of a suite:
                                               # yaml-language-server: $schema=suite.schema.json""",
 }
+
+
+MODULES = {
+    "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
+}  # fmt: skip
+"""Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -267,11 +274,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; every foreseen error is a line or two on standard error, without a traceback."""
     arguments = parser().parse_args(argv)
 
-    from hrbench.cli import commands
     from hrbench.errors import HrbenchError
 
     try:
-        return getattr(commands, arguments.command)(arguments, _say)
+        module = import_module(f"hrbench.cli.{MODULES.get(arguments.command, 'commands')}")
+        return getattr(module, arguments.command)(arguments, _say)
     except HrbenchError as error:
         print(f"hrbench: {error}", file=sys.stderr)
         return error.exit_code

@@ -8,16 +8,11 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hrbench.cli import listing
 from hrbench.cli.shared import Say, _listener
 from hrbench.errors import UsageError
 from hrbench.suite.registry import known
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- what there is ---------------------------------------------------------------------------------------------------
 

@@ -6,17 +6,13 @@ import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hrbench.cli import listing, text
 from hrbench.cli.profile import _assigned
 from hrbench.cli.shared import Say
 from hrbench.errors import UsageError
 from hrbench.suite.registry import known
-
-if TYPE_CHECKING:
-    pass
-
 
 # --- score, profile --------------------------------------------------------------------------------------------------
 

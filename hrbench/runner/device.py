@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hrbench.errors import UsageError
 from hrbench.runner.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 
 def device_of(settings: Settings) -> str:

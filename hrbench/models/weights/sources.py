@@ -18,16 +18,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hrbench.core.plugins import is_reference, source_of
 from hrbench.core.resources import PACKAGE
 from hrbench.errors import InputError, MissingError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
 from hrbench.types import Variant
-
-if TYPE_CHECKING:
-    pass
 
 SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")

@@ -391,8 +391,10 @@ def test_an_interrupt_keeps_what_came(site: Site, target: Path) -> None:
 
 
 def test_killed_in_the_middle_the_same_command_ends_with_the_right_file(site: Site, target: Path) -> None:
-    code = "import sys\nfrom pathlib import Path\nfrom hrbench.fetch.download import fetch\n"
+    code = (
+        "import sys; from pathlib import Path; from hrbench.fetch.download import fetch\n"
         "fetch(sys.argv[1], Path(sys.argv[2]))"
+    )
     child = subprocess.Popen([sys.executable, "-c", code, site.at("/slow"), str(target)])
     part = target.with_name("net.pth.part")
     deadline = time.monotonic() + 20
