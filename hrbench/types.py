@@ -146,14 +146,23 @@ class DatasetRow:
 class Entry:
     """One row of a suite, every default filled in: plain values only, so it can be hashed, logged and shipped.
 
-    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a callable of one's own returns
-    the network with them), or None (first source found).
-    dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
-    "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
-    None} or None}. batch: images or crops per forward pass while evaluating, or "auto" to find out. limit: evaluate
-    only the first N images. predictions: absolute path of a file (a folder, where the format is one) of predictions
-    that is judged in place of running a network; "" where there is one to run. where: "file:line" in the suite, for
-    messages.
+    name: of the entry and its folder.
+    variant: the network.
+    dataset: None if only costs are asked for.
+    protocol: every field of the task's protocol dataclass, with "name" and "version".
+    metrics: names of what predictions are judged by.
+    cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or None} or None}.
+    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a user-defined callable returns
+        the network with them), or None (first source found).
+    batch: images or crops per forward pass while evaluating, or "auto" to find out.
+    limit: evaluate so many images only.
+    seed: of random initialisation and of the bootstrap.
+    dtype: precision while evaluating.
+    resamples: of the bootstrap behind the intervals, 0 for no intervals.
+    timeout: seconds after which the accuracy, or one cell of the costs, is ended as failed; None for never.
+    predictions: absolute path of a file (a folder, if the format is one) of predictions that is judged instead of
+        running a network; "" if there is a network to run.
+    where: "file:line" in the suite, for messages.
     """
 
     name: str
@@ -167,6 +176,8 @@ class Entry:
     limit: int | None = None
     seed: int = 0
     dtype: str = "float32"
+    resamples: int = 1000
+    timeout: float | None = None
     predictions: str = ""
     where: str = ""
 

@@ -32,6 +32,7 @@ from typing import Any
 from hrbench.core.digests import digest
 from hrbench.core.modules import own_files
 from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.statistics.bootstrap import VERSION as BOOTSTRAP_VERSION
 from hrbench.types import Entry, Variant
 
 
@@ -138,6 +139,60 @@ def _file_digest(file: Path) -> str | None:
         return None
 
 
+def prediction_key(
+    entry: Entry, weights_digest: str | None, dataset_digest: str | None, *, folders: Sequence[str | Path] = ()
+) -> str:
+    """Key of an entry's predictions, 64 hexadecimal digits. No metric has a part in it.
+
+    entry: with a network to run.
+    weights_digest: SHA-256 of the weights that were read.
+    dataset_digest: SHA-256 over the annotations, the boxes, and the images by name and size.
+    folders: searched for user-defined code before `sys.path`.
+    """
+    uses = [entry.variant.use, *_uses(entry.variant.args)]
+    if entry.dataset is not None:
+        uses.append(entry.dataset.use)
+    return digest({**_prediction_fields(entry, weights_digest, dataset_digest), **_own_code(uses, folders)})
+
+
+def precomputed_key(predictions_digest: str) -> str:
+    """Key of predictions that come from a file: its SHA-256 is all that decides them. 64 hexadecimal digits."""
+    return digest({"predictions": predictions_digest})
+
+
+def score_key(
+    entry: Entry,
+    predictions: Mapping[str, str],
+    truth_digest: str | None,
+    versions: Mapping[str, int],
+    options: Mapping[str, Any],
+    *,
+    folders: Sequence[str | Path] = (),
+) -> str:
+    """Key of an entry's scores, 64 hexadecimal digits: a new metric, version or bootstrap changes it and no prediction.
+
+    predictions: prediction file -> its SHA-256.
+    truth_digest: SHA-256 of the ground truth, or of the whole data set, which covers it.
+    versions: metric name -> version.
+    options: what the data set constructs its metrics with (sigmas, classes).
+    folders: searched for user-defined code before `sys.path`.
+    """
+    uses = list(entry.metrics)
+    if entry.dataset is not None:
+        uses.append(entry.dataset.use)
+    fields = {
+        "predictions": dict(sorted(predictions.items())),
+        "truth": truth_digest,
+        "metrics": dict(sorted(versions.items())),
+        "options": _without_paths(options),
+        "limit": entry.limit,
+        "seed": entry.seed,
+        "resamples": entry.resamples,
+        "bootstrap": BOOTSTRAP_VERSION,
+    }
+    return digest({**fields, **_own_code(uses, folders)})
+
+
 def accuracy_key(
     entry: Entry,
     weights_digest: str | None,
@@ -182,6 +237,24 @@ def given_key(
         "seed": entry.seed,
     }
     return digest({**fields, **_own_code([*entry.metrics, entry.dataset.use], folders)})
+
+
+def _prediction_fields(
+    entry: Entry, weights_digest: str | None, dataset_digest: str | None, read: bool = True
+) -> dict[str, Any]:
+    """All of a prediction key but the user-defined code."""
+    dataset = entry.dataset
+    return {
+        "variant": variant_fields(entry.variant, read),
+        "weights": weights_digest,
+        "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
+        "dataset_args": None if dataset is None else _without_paths(dataset.args),
+        "dataset_digest": dataset_digest,
+        "protocol": _plain(entry.protocol),
+        "limit": entry.limit,
+        "seed": entry.seed,
+        "dtype": entry.dtype,
+    }
 
 
 def _accuracy_fields(
@@ -262,7 +335,9 @@ def content_key(entry: Entry) -> str:
     """
     return digest(
         {
-            "accuracy": digest(_accuracy_fields(entry, None, None, dict.fromkeys(entry.metrics, 0), read=False)),
+            "made": digest(_prediction_fields(entry, None, None, read=False)),
+            "metrics": sorted(entry.metrics),
+            "resamples": entry.resamples,
             "predictions": entry.predictions,
             "weights": entry.weights,
             "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},

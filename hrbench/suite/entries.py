@@ -170,5 +170,5 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         limit=limit,
         predictions="" if given is None else context.path(given),
         where=node.where,
-        **{key: plain[key] for key in ("batch", "seed", "dtype") if key in plain},
+        **{key: plain[key] for key in ("batch", "seed", "dtype", "resamples", "timeout") if key in plain},
     )
