@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 from random_instances import case
@@ -46,7 +46,7 @@ def test_random_cases_equal_pycocotools_to_the_last_bit(kind: str, block: int, w
     assert np.mean(np.array(found) > 0) > 0.5  # the cases are not trivial
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(sorted(METRICS)), seed=st.integers(10_000, 2**31), categories=st.integers(1, 5),
     images=st.integers(1, 9),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_coco import case
 
@@ -36,7 +36,7 @@ def test_random_cases_equal_pycocotools_to_the_last_bit(block: int, written) -> 
     assert np.mean(np.array(numbers)[:, 0] > 0) > 0.8  # the cases are not trivial
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     seed=st.integers(10_000, 2**31), joints=st.sampled_from(sorted(SKELETONS)),
     categories=st.integers(1, 4), images=st.integers(1, 12),
