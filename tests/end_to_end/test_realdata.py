@@ -12,7 +12,7 @@ import hrbench
 from hrbench.cli import main
 from hrbench.models.weights import save
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.numeric]
 
 SUITE = """
 suite: real

@@ -16,6 +16,8 @@ import hrbench
 from hrbench.cli import main
 from hrbench.store import RunFolder, read_state
 
+pytestmark = pytest.mark.numeric
+
 
 def stored(folder: Path) -> dict[str, dict]:
     """Entry -> its result as JSON without what may differ between two runs: times, latencies, paths."""

@@ -19,6 +19,8 @@ from hrbench.given import prediction_file
 from hrbench.miniature import draw_objects, draw_shapes, draw_streets
 from hrbench.types import Prediction, Result
 
+pytestmark = pytest.mark.numeric
+
 SUITE = """
 suite: tasks
 defaults: {cost: {operations: false, latency: false}}

@@ -16,6 +16,8 @@ from hrbench.models.weight_files import SHIPPED
 from hrbench.models.weights import load
 from hrbench.types import Result
 
+pytestmark = pytest.mark.numeric
+
 NAME = "pose_hrnet_miniature_coco"
 INPUT = (96, 72)
 LIMIT = 12

@@ -14,6 +14,8 @@ from hrbench.evaluate import build
 from hrbench.models.weights import load
 from hrbench.types import InputError, Variant
 
+pytestmark = pytest.mark.numeric
+
 BACKBONE = {"use": "spinenet", "args": {"variant": "49S"}}
 HEADS: dict[str, dict[str, Any]] = {
     "retinanet": {"convs": 2, "width": 16},

@@ -23,6 +23,8 @@ from hrbench.evaluate import build
 from hrbench.models.weights import load
 from hrbench.types import InputError, Variant
 
+pytestmark = pytest.mark.numeric
+
 HERE = Path(__file__).parent
 RECORDS = sorted(path.name.removesuffix(".json.gz") for path in (HERE / "data/round_trips").glob("*.json.gz"))
 

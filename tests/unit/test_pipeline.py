@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from hrbench.pipeline import predict
 from hrbench.types import EntryError, Item, Prediction, Sample
 
+pytestmark = pytest.mark.numeric
+
 
 class Recording:
     """A task whose sample id decides how many items it has and of what size; it notes the batches it is given."""

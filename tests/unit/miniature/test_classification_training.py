@@ -14,6 +14,8 @@ from hrbench.miniature.train import recipe
 from hrbench.miniature.training import build, train
 from hrbench.tasks.classification import CentreCrop, centre_crop
 
+pytestmark = pytest.mark.numeric
+
 NAMES = ["cls_hrnet_miniature_imagenet", "cls_resnet_miniature_imagenet"]
 
 

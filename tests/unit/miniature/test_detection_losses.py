@@ -17,6 +17,8 @@ from hrbench.miniature.detection_losses import mask_rcnn_loss, mask_targets, ret
 from hrbench.miniature.detection_targets import IGNORED, Truth, assign, encode
 from hrbench.networks import build
 
+pytestmark = pytest.mark.numeric
+
 SIDE = 160
 
 

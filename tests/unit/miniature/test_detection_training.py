@@ -23,6 +23,8 @@ from hrbench.miniature.training import WEIGHTS, build, train
 from hrbench.models import weights
 from hrbench.tasks.detection import Detection
 
+pytestmark = pytest.mark.numeric
+
 MASK_RCNN, RETINANET = "mask_rcnn_hrnetv2p_miniature_coco", "retinanet_spinenet_miniature_coco"
 
 

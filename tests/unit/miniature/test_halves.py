@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from hrbench.miniature.halves import Halves, split
 from hrbench.miniature.pose_training import heatmap_loss
 
+pytestmark = pytest.mark.numeric
+
 
 def loss_of(net: nn.Module, half: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     inputs, targets, shown = half

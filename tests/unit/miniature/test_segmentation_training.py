@@ -20,6 +20,8 @@ from hrbench.miniature.train import RECIPES
 from hrbench.miniature.training import WEIGHTS, Recipe, build, normalised
 from hrbench.models import weights
 
+pytestmark = pytest.mark.numeric
+
 HRNET, REFINENET = "seg_hrnet_miniature_cityscapes", "seg_refinenet_miniature_cityscapes"
 STILL = StreetsLesson(scales=(1.0, 1.0), light=0.0)
 

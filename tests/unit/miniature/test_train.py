@@ -18,6 +18,8 @@ from hrbench.miniature.training import WEIGHTS, Progress, build, schedule, shuff
 from hrbench.models import weights
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 NAMES = sorted(RECIPES)
 
 

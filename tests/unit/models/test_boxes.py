@@ -14,6 +14,8 @@ from torch import Tensor
 from hrbench.models.boxes import RATIO, clip, decode, decode_distances, detections, extent, positive, suppress
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 LARGE = (10_000, 10_000)
 UNIT = (1.0, 1.0, 1.0, 1.0)

@@ -7,6 +7,8 @@ import torchvision
 from hrbench.models.deconvnet import deconvnet
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def net() -> torch.nn.Module:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from hrbench.models.dilated_resnet import dilated_resnet
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 
 def macs(net: nn.Module, shape: tuple[int, ...]) -> int:
     counted = 0

@@ -12,6 +12,8 @@ from hrbench.models import fcos as module
 from hrbench.models.fcos import fcos
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

@@ -11,6 +11,8 @@ from torch import nn
 from hrbench.models.fpn import FPN
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 
 def inputs(size: int = 64) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)

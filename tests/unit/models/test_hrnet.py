@@ -16,6 +16,8 @@ from hrbench.models.hrnet import (
 )
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 NARROW: dict[str, Any] = {"stem": 16, "widths": (20, 24, 40, 64), "modules": (1, 1, 1), "blocks": 2}
 
 

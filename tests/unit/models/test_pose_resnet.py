@@ -10,6 +10,8 @@ from torch import nn
 from hrbench.models.pose_resnet import pose_resnet
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 
 def meta(**arguments: Any) -> nn.Module:
     with torch.device("meta"):

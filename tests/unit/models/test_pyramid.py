@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from hrbench.models.pyramid import HRFPN, enlarge, together
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 WIDTHS = (1, 2, 3, 4)
 
 

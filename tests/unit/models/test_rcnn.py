@@ -13,6 +13,8 @@ from hrbench.models.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rc
 from hrbench.models.roi import region_features
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

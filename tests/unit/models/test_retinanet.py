@@ -16,6 +16,8 @@ from hrbench.cost.operations import count_operations
 from hrbench.models.retinanet import RetinaNet, retinanet
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 CLASSES, SIZE = 4, 3.0
 

@@ -12,6 +12,8 @@ from hrbench import build
 from hrbench.models.spinenet import GRAPHS, R0_SP53, SCALINGS, Graph, cls_spinenet, spinenet
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 TINY = {"width": 0.125, "endpoints": 8}
 
 

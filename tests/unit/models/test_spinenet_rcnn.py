@@ -15,6 +15,8 @@ from hrbench.cost.operations import count_operations
 from hrbench.models.spinenet_rcnn import MaskRCNN, spinenet_mask_rcnn
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 CLASSES, SIZE = 4, 3.0
 

@@ -12,6 +12,8 @@ import torch
 from hrbench.models.tf_boxes import Anchors, crop, decode, select, squares
 from hrbench.types import UsageError
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 ALL = (1.0, 1.0, 1.0, 1.0)
 

@@ -21,6 +21,8 @@ from hrbench.tasks.classification import CentreCrop, Classification, centre_crop
 from hrbench.tasks.pil_images import read_rgb
 from hrbench.types import ClassScheme, EntryError, InputError, Item, MissingError, Sample, UsageError, Variant
 
+pytestmark = pytest.mark.numeric
+
 NAMES = tuple("abcdefgh")
 FRACTIONS = [(7, 8), (19, 20), (1, 1)]
 CROPS = [*Classification.protocols, CentreCrop(antialias=False), CentreCrop(crop_fraction=1.0)]

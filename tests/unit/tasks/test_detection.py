@@ -18,6 +18,8 @@ from hrbench.models.fcos import fcos
 from hrbench.tasks.detection import Detection
 from hrbench.types import ClassScheme, EntryError, InputError, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 SCHEME = ClassScheme(("person", "car", "kite"), (1, 3, 38))
 SIZE = (60, 40)
 

@@ -21,6 +21,8 @@ from hrbench.tasks.segmentation_inference import class_map, image_scores
 from hrbench.tasks.segmentation_protocols import HRNET, HRNET_OCR, PLAIN, REFINENET, Inference
 from hrbench.types import ClassScheme, EntryError, InputError, Sample, UsageError, Variant
 
+pytestmark = pytest.mark.numeric
+
 VARIANT = Variant("net", "net", "segmentation", (64, 64))
 WINDOWS = {"base": 60, "crop": (40, 48), "windows": "cut", "stride": 0.6667, "scales": (0.5, 1.0, 1.5), "flip": True}
 

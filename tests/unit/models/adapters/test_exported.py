@@ -18,6 +18,8 @@ from hrbench.cost.operations import count_operations, on_meta, parameter_costs
 from hrbench.models.adapters.exported import build
 from hrbench.types import EntryError, InputError, MissingError, UsageError
 
+pytestmark = pytest.mark.numeric
+
 SIZE = (32, 24)
 
 

@@ -19,6 +19,8 @@ from hrbench.networks import build
 from hrbench.resolve import LIBRARIES, arguments, exists, libraries, names, resolve
 from hrbench.types import EntryError, InputError, MissingError, UsageError
 
+pytestmark = pytest.mark.numeric
+
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 # use, task, input, arguments -> shapes of what it returns for a batch of two

@@ -13,6 +13,8 @@ from hrbench.cost.operations import count_operations, on_meta, parameter_costs
 from hrbench.models.adapters.onnx import build
 from hrbench.types import EntryError, InputError, MissingError, UsageError
 
+pytestmark = pytest.mark.numeric
+
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 SIZE = (32, 24)
