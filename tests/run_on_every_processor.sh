@@ -25,15 +25,16 @@ has() { # has avx2: whether the processor has it; without /proc/cpuinfo nothing 
 
 burning=()
 stop() {
-  ((${#burning[@]})) && { kill "${burning[@]}"; wait "${burning[@]}"; } 2>/dev/null
+  ((${#burning[@]})) && kill "${burning[@]}" 2>/dev/null
   burning=()
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
 burn() {
   for _ in 1 2 3 4; do
-    (while kill -0 $$; do :; done) 2>/dev/null & # they end with this script, however it ends
+    sh -c "while kill -0 $$; do :; done" 2>/dev/null & # it ends with this script, however that ends
     burning+=($!)
+    disown
   done
 }
 

@@ -19,7 +19,7 @@ from hrbench.miniature.detection_training import DetectionLesson, Example, examp
 from hrbench.miniature.draw_objects import draw
 from hrbench.miniature.object_scenes import scenes
 from hrbench.miniature.train import recipe
-from hrbench.miniature.training import WEIGHTS, build, train
+from hrbench.miniature.training import WEIGHTS, Recipe, build, train
 from hrbench.models import weights
 from hrbench.tasks.detection import Detection
 
@@ -63,14 +63,24 @@ def test_light_changes_colours_alone(learned: list[Example]) -> None:
     np.testing.assert_array_equal(other.owners, learned[0].owners)
 
 
-@pytest.mark.parametrize("name", [MASK_RCNN, RETINANET])
-def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
-    variant, plan = variants()[name], replace(recipe(name), batch=4, iterations=12, warmup=2, images=4)
-    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same four scenes again and again
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [
+        (MASK_RCNN, replace(recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
+        (RETINANET, replace(recipe(RETINANET), batch=4, iterations=32, warmup=8, images=2)),
+    ],
+)
+def test_a_little_training_reduces_the_loss_and_repeats(name: str, plan: Recipe) -> None:
+    variant = variants()[name]
+    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same scenes again and again
     learned = plan.lesson.examples(variant, plan)
     losses = train(build(variant, plan), variant, plan, learned)
-    assert len(losses) == 12 and losses == train(build(variant, plan), variant, plan, learned)
+    assert len(losses) == plan.iterations
+    # 0.53 (AVX2) and 0.54 (plain code) of Mask R-CNN, 0.60 with another seed; 0.09 of RetinaNet, 0.21 with another.
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    short = replace(plan, iterations=4)
+    first, again = (train(build(variant, short), variant, short, learned) for _ in range(2))
+    assert first == again and len(first) == 4
 
 
 def test_another_kind_of_network_is_refused() -> None:

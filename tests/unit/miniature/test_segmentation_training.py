@@ -129,6 +129,7 @@ def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
     examples = plan.lesson.examples(variant, plan)
     losses = training.train(build(variant, plan), variant, plan, examples)
     assert losses == training.train(build(variant, plan), variant, plan, examples)
+    # 0.54 to 0.60 with two seeds, on plain code and on AVX2.
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
 
 
