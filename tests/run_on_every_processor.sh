@@ -34,7 +34,6 @@ burn() {
   for _ in 1 2 3 4; do
     sh -c "while kill -0 $$; do :; done" 2>/dev/null & # it ends with this script, however that ends
     burning+=($!)
-    disown
   done
 }
 
