@@ -90,7 +90,7 @@ def test_another_size_than_annotated(path: Path):
     assert image_faults(path, (6, 8)) == [f"image {path} is 8x6 pixels, its annotation says 6x8"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_of_any_kind_is_one_line_or_goes_unseen_and_never_raises(tmp_path_factory, data: st.DataObject):
     whole = png(np.random.default_rng(0).integers(0, 20, (9, 11), dtype=np.uint8))

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from report_factory import make, sample_table
 
@@ -47,7 +47,6 @@ def test_quantities_of_one_name_have_columns_of_their_own():
     }  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_comes_back_as_one_row(title, reason):
     result = make(title, status="failed", reason=reason, published=False)
