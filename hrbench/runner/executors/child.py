@@ -35,16 +35,18 @@ def stand_by(descriptor: int) -> None:
     die_with_parent(os.getppid())  # if the server is gone already, there is nothing to receive
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_inheritable(descriptor, False)
     connection = socket.socket(fileno=descriptor)
-    received = receive(connection)
-    if received is not None:
-        load(received[0])
-        send(connection, "ready")
+    with contextlib.suppress(OSError):  # the server is gone
         received = receive(connection)
-    if received is not None:
-        message, (channel, output) = received
-        connection.close()
-        live(message, channel, output)
+        if received is not None:
+            load(received[0])
+            send(connection, "ready")
+            received = receive(connection)
+        if received is not None:
+            message, (channel, output) = received
+            connection.close()
+            live(message, channel, output)
 
 
 def load(modules: list[str]) -> None:

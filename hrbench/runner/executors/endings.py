@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hrbench.errors import HrbenchError, in_words
 
@@ -76,11 +78,11 @@ def raised(error: BaseException) -> str:
     return lines.removesuffix(": ").removesuffix(":")[:_LONGEST_LINE]
 
 
-def _safely(words, value) -> str:
+def _safely(words: Callable[[Any], str], value: Any) -> str:
     """What `words` makes of a value; a message that cannot be read is said to be so."""
     try:
-        return str(words(value))
-    except Exception as error:
+        return words(value)
+    except BaseException as error:  # the code behind a message is the job's as well
         return f"{type(value).__name__} (its message cannot be read: {type(error).__name__})"
 
 
@@ -88,7 +90,7 @@ def trace(error: BaseException) -> str:
     """The traceback, its end if it is long."""
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception as second:
+    except BaseException as second:
         text = f"{type(error).__name__} (its traceback cannot be shown: {type(second).__name__})"
     return text if len(text) <= _LONGEST_TRACEBACK else f"...\n{text[-_LONGEST_TRACEBACK:]}"
 

@@ -144,13 +144,21 @@ class LocalExecutor:
             "timeout": job.timeout,
             "quiet": job.quiet,
             "path": list(sys.path if job.path is None else job.path),
-            "folder": job.folder,
+            "folder": job.folder or _folder(),
             "environment": dict(os.environ if job.environment is None else job.environment),
         }
 
     def _how(self, device: str, modules: Sequence[str]) -> dict[str, Any]:
         fresh = self.fresh or device.startswith("cuda")
         return {"fresh": fresh, "modules": [*self.modules, *modules]}
+
+
+def _folder() -> str:
+    """The working folder; "" if it was deleted, and the job's process is in the same one in any case."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return ""
 
 
 class _ServerProcess:

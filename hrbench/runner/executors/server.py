@@ -37,6 +37,7 @@ GRACE_SECONDS = 2.0
 
 def serve(descriptor: int) -> None:
     """The life of the server: does what it is told until the other side is gone."""
+    os.set_inheritable(descriptor, False)  # a copy in another process would hide the server's end from hrbench
     server = _Server(socket.socket(fileno=descriptor))
     try:
         while (received := server.hear()) is not None:

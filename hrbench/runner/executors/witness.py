@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 ProcessState = dict[str, tuple[Any, str]]
@@ -40,7 +41,7 @@ def state() -> ProcessState:
 
 
 def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
-    yield "working folder", (_asked(os.getcwd), "")
+    yield "working folder", (_asked(Path.cwd), "")
     yield "sys.path", (tuple(map(str, sys.path)), "")
     mask = os.umask(0o077)
     os.umask(mask)
@@ -51,25 +52,13 @@ def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
     for number in sorted(signal.valid_signals()):
         handler = signal.getsignal(number)
         known = number in signal.Signals.__members__.values()
-        yield f"handler of {signal.Signals(number).name if known else f'signal {number}'}", (_Same(handler), "")
+        yield f"handler of {signal.Signals(number).name if known else f'signal {number}'}", (handler, "")
     for key, value in os.environ.items():
         yield f"environment variable {key}", (value, "")
     torch = sys.modules.get("torch")
     for name, ask in _TORCH.items() if torch is not None else ():
         value = _asked(lambda ask=ask: ask(torch))
         yield name, (value, str(value))
-
-
-class _Same:
-    """Equal to what holds the very same object, whatever that object's own comparison says."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.value is self.value
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def _asked(ask: Callable[[], Any]) -> Any:
