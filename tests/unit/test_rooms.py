@@ -245,6 +245,8 @@ def test_only_the_command_line_prints_or_exits():
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called == "os._exit" and module.startswith("hrbench.runner.executors."):
+                continue  # the end of a process that runs a single job and returns to nobody
             assert called not in ("print", "sys.exit", "exit", "quit", "os._exit"), f"{module} calls {called}"
 
 
