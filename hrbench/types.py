@@ -475,6 +475,8 @@ class Provenance:
     submission: the archive made for a server that has the ground truth.
     not_comparable: why the scores must not be set against published ones, in words; "" if they may.
     traceback: of an entry that failed by an unforeseen error.
+    prediction_notes: those of the result's notes that are about how the predictions were made.
+    in_process: whether the entry ran in hrbench's own process, where an entry before it may have left its mark.
     """
 
     weights: WeightsRecord | None = None
@@ -488,6 +490,8 @@ class Provenance:
     submission: FileRecord | None = None
     not_comparable: str = ""
     traceback: str = ""
+    prediction_notes: tuple[str, ...] = ()
+    in_process: bool = False
 
 
 Status = Literal["done", "empty", "failed", "costs_only", "submitted"]

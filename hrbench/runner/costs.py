@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hrbench.core import environment
@@ -51,29 +52,42 @@ def _may_use_gpu(settings: Settings) -> bool:
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
-def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
-    """Parameters, operation views, and latency at every batch and dtype the entry asks for.
+COUNTS: Mapping[str, Any] = MappingProxyType({"cell": "counts"})
+"""The cell of parameters and operations, which are counted together on one network without values."""
 
-    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it where
-    predictions were given and no network. Raises HrbenchError where the network cannot even be built.
+
+def cost_cells(entry: Entry) -> list[dict[str, Any]]:
+    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`."""
+    return [dict(COUNTS), *({"cell": "latency", "batch": batch, "dtype": dtype} for batch, dtype in _cells(entry))]
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """A cell in words, for progress and messages."""
+    return "operations" if cell["cell"] == "counts" else _phase(cell["batch"], cell["dtype"])
+
+
+def measure_cell(
+    entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen
+) -> tuple[Measurement, ...]:
+    """One cell of an entry's costs: parameters and operations, or latency at one batch and dtype.
+
+    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if
+    predictions were given and no network. Raises HrbenchError if the network cannot even be built.
     """
+    if not entry.variant.use:
+        return _without_network(entry, cell)
+    if cell["cell"] == "counts":
+        return _counts(entry)
+    device = device_of(settings)
+    return (_latency(entry, build(entry.variant).to(device), cell["batch"], cell["dtype"], device, listen),)
+
+
+def _counts(entry: Entry) -> tuple[Measurement, ...]:
     from hrbench.cost.operations.count import on_meta
 
-    variant = entry.variant
-    if not variant.use:
-        return _none(entry)
-    device = device_of(settings)
-    resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(variant))
-    values = parameters(net)
-    if entry.cost.get("operations", True):
-        values += _operations(net, variant)
-    cells = _cells(entry)
-    net = build(variant).to(device) if cells else net
-    for number, (batch, dtype) in enumerate(cells):
-        listen(Event("cost", entry.name, _phase(batch, dtype), done=number, total=len(cells)))
-        values.append(_latency(entry, net, batch, dtype, device, listen))
-    return tuple(values)
+    resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(entry.variant))
+    return (*parameters(net), *(_operations(net, entry.variant) if entry.cost.get("operations", True) else ()))
 
 
 def _cells(entry: Entry) -> list[tuple[int, str]]:
@@ -133,21 +147,18 @@ def parameters(net: nn.Module) -> list[Measurement]:
     ]
 
 
-def _none(entry: Entry) -> tuple[Measurement, ...]:
-    """The costs of an entry that has predictions and no network: each says so."""
+def _without_network(entry: Entry, cell: Mapping[str, Any]) -> tuple[Measurement, ...]:
+    """A cell of an entry that has predictions and no network: each number says so."""
     import torch
 
     from hrbench.cost.latency.summary import LATENCY
     from hrbench.cost.operations.count import parameter_costs
 
-    empty = torch.nn.Module()
-    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(empty)]
-    if entry.cost.get("operations", True):
-        values += uncounted(NO_NETWORK)
-    for batch, dtype in _cells(entry):
-        conditions = Conditions(batch=batch, dtype=dtype)
-        values.append(Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK))
-    return tuple(values)
+    if cell["cell"] != "counts":
+        conditions = Conditions(batch=cell["batch"], dtype=cell["dtype"])
+        return (Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK),)
+    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(torch.nn.Module())]
+    return (*values, *(uncounted(NO_NETWORK) if entry.cost.get("operations", True) else ()))
 
 
 def as_input(variant: Variant) -> Callable[[Any], Any] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,14 @@ def prediction_file(metric: Metric, folder: Path) -> Path:
     if path.exists():
         return path
     return next(iter(sorted(folder.glob(f"{path.stem}.*"))), path)
+
+
+def stored_name(metric: Metric, files: Iterable[str]) -> str | None:
+    """Which of the files in an entry's folder holds a metric's predictions, as `prediction_file` finds it; or None."""
+    if metric.prediction_file in files:
+        return metric.prediction_file
+    stem = Path(metric.prediction_file).stem
+    return next((name for name in sorted(files) if name == stem or name.startswith(f"{stem}.")), None)
 
 
 def _name(metric: Metric, given: Path) -> str:
