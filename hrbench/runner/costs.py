@@ -66,9 +66,7 @@ def cell_name(cell: Mapping[str, Any]) -> str:
     return "operations" if cell["cell"] == "counts" else _phase(cell["batch"], cell["dtype"])
 
 
-def measure_cell(
-    entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen
-) -> tuple[Measurement, ...]:
+def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
     """One cell of an entry's costs: parameters and operations, or latency at one batch and dtype.
 
     What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if

@@ -17,7 +17,7 @@ from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
-from hrbench.errors import EntryError, in_words
+from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of

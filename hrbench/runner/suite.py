@@ -18,6 +18,7 @@ from hrbench.runner import jobs
 from hrbench.runner.costs import cell_name, cost_cells, cost_key
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
+from hrbench.runner.execution import executor_for
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import digests_of
