@@ -55,7 +55,6 @@ def evaluate(parts: Assembled, settings: Settings, place: Path, listen: Listen, 
     stored: a result whose predictions are judged again instead of running the network.
     Raises HrbenchError if it fails; predictions that are whole by then stay in `place`.
     """
-    entry = parts.entry
     for metric in parts.metrics if not parts.server else ():
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
     started = time.perf_counter()

@@ -86,7 +86,7 @@ def verify(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def cost(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
-    """Measures one cell of an entry's costs, `request["cell"]`. Returns {"costs": measurements, "threads": in force}."""
+    """Measures one cell of an entry's costs, `request["cell"]`. Returns {"costs": measurements, "environment": ...}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     found = measure_cell(entry, request["cell"], settings, emit)
     return {"costs": msgspec.to_builtins(found), "environment": environment.environment()}

@@ -1,4 +1,4 @@
-"""What a run does with each entry, decided before anything is run: `hrbench check` prints it, `hrbench run` executes it.
+"""What a run does with each entry, decided before anything runs: `check` prints it, `run` executes it.
 
     plan = plan_entry(entry, settings, stored, folder)
     plan.accuracy        # "reuse", "restore", "score", "predict", "decide", "empty", "stay" or "fail"

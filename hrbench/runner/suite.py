@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -178,7 +179,7 @@ class _Run:
         return replace(stored, notes=(*stored.notes, *said))
 
     def _failed(self, plan: Plan, stored: Result | None, reason: Reason, trace: str) -> Result:
-        """A failed result. Predictions that were whole by then are kept with their key, to be scored by the next run."""
+        """A failed result. Predictions that were whole by then are kept with their key: the next run scores them."""
         entry, place = plan.entry, self.folder.begun(plan.entry.name)
         result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=trace))
         result = replace(result, limited=entry.limit)
