@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from hrbench import catalog
 from hrbench.core.nested_args import is_network
@@ -124,7 +125,7 @@ class Checker:
         return self.built[key]
 
 
-def _to_draw(entry: Entry, dataset: object) -> bool:
+def _to_draw(entry: Entry, dataset: Any) -> bool:
     return bool(entry.dataset and entry.dataset.draw and dataset is not None and not dataset.folder.is_dir())
 
 
@@ -136,7 +137,7 @@ def _doubtful(variant: Variant) -> bool:
     return bool(variant.absent) or not any(row.use == variant.use and row.args == variant.args for row in rows)
 
 
-def _uses(use: str, args: Mapping[str, object]) -> Iterator[str]:
+def _uses(use: str, args: Mapping[str, Any]) -> Iterator[str]:
     """What a network and those among its arguments are made by."""
     yield use
     for value in args.values():

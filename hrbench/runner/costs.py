@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from hrbench.cost.operations.ledger import Ledger
 
 
-def cost_key(entry: Entry, settings: Settings) -> str:
-    """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
-    name, driver, threads = processor(), "", environment.threads()
-    if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
+def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> str:
+    """Key of an entry's costs on this machine; needs no torch unless a GPU might be used.
+
+    in_force: CPU threads that its network set for itself, None if it left them as they were.
+    """
+    expected = environment.threads()
+    name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
+    if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
 
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
@@ -48,7 +52,8 @@ def cost_key(entry: Entry, settings: Settings) -> str:
     )
 
 
-def _may_use_gpu(settings: Settings) -> bool:
+def may_use_gpu(settings: Settings) -> bool:
+    """Whether a GPU may be meant, told without loading torch."""
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 

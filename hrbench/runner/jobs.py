@@ -1,6 +1,6 @@
 """What runs in a process of an entry's own: functions of plain JSON values, so that they can be handed to a process.
 
-Each takes a request (a dictionary of JSON values) and a function that passes on events, and returns JSON values.
+Each takes a function that passes on events, as dictionaries, and the JSON values of a request, and returns JSON values.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import msgspec
 
 from hrbench.core import environment
 from hrbench.runner.costs import measure_cell
-from hrbench.runner.evaluate import evaluate, verify_stored
+from hrbench.runner.evaluate import Listen, evaluate, verify_stored
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import proved
 from hrbench.runner.settings import Settings
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Entry, Event, Measurement, Result
 
-Emit = Callable[[Event], None]
+Emit = Callable[[Mapping[str, Any]], object]
 
 
 def request(entry: Entry, settings: Settings, **more: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def request(entry: Entry, settings: Settings, **more: Any) -> dict[str, Any]:
     return {"entry": msgspec.to_builtins(entry), "settings": settings.plain(), **more}
 
 
-def accuracy(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+def accuracy(emit: Emit, **request: Any) -> dict[str, Any]:
     """Predicts or scores an entry, as its plan says. Its files go to the folder `request["place"]`.
 
     request: of `request`, with `place`, `stored` (a result as JSON text, with its `folder`, or None) and `digests` (as
@@ -44,14 +44,14 @@ def accuracy(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
         raise plan.error
     if plan.accuracy == "reuse":
         return {"reuse": True}
-    result = _evaluated(plan, settings, Path(request["place"]), emit)
+    result = _evaluated(plan, settings, Path(request["place"]), _events(emit))
     return {"result": to_json(result).decode()}
 
 
-def _evaluated(plan: Plan, settings: Settings, place: Path, emit: Emit) -> Result:
+def _evaluated(plan: Plan, settings: Settings, place: Path, listen: Listen) -> Result:
     assert plan.parts is not None
     again = plan.stored if plan.accuracy == "score" and _same_predictions(plan) else None
-    result = evaluate(plan.parts, settings, place, emit, again)
+    result = evaluate(plan.parts, settings, place, listen, again)
     if settings.in_process:
         result = replace(result, provenance=replace(result.provenance, in_process=True))
     return result
@@ -63,7 +63,7 @@ def _same_predictions(plan: Plan) -> bool:
     return plan.stored is not None and plan.stored.prediction_key == plan.parts.prediction_key
 
 
-def fits(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+def fits(emit: Emit, **request: Any) -> dict[str, Any]:
     """Proves that the weights which an entry names fit its network. Returns {"weights": record, "notes": sentences}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     plan = plan_entry(entry, settings, None, build_own=True, digests=request["digests"])
@@ -74,7 +74,7 @@ def fits(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     return {"weights": msgspec.to_builtins(record), "notes": list(notes)}
 
 
-def verify(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+def verify(emit: Emit, **request: Any) -> dict[str, Any]:
     """Judges a stored result by the reference implementations. Returns {"notes": all its notes}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     plan = plan_entry(entry, settings, None, digests=request["digests"])
@@ -85,16 +85,23 @@ def verify(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     return {"notes": list(verify_stored(plan.parts, stored).notes)}
 
 
-def cost(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+def cost(emit: Emit, **request: Any) -> dict[str, Any]:
     """Measures one cell of an entry's costs, `request["cell"]`. Returns {"costs": measurements, "environment": ...}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
-    found = measure_cell(entry, request["cell"], settings, emit)
+    found = measure_cell(entry, request["cell"], settings, _events(emit))
     return {"costs": msgspec.to_builtins(found), "environment": environment.environment()}
 
 
 def costs_of(returned: Mapping[str, Any]) -> tuple[Measurement, ...]:
     """The measurements that `cost` returned."""
     return msgspec.convert(returned["costs"], tuple[Measurement, ...])
+
+
+def _events(emit: Emit) -> Listen:
+    def listen(event: Event) -> None:
+        emit(msgspec.to_builtins(event))
+
+    return listen
 
 
 def _entry(request: Mapping[str, Any]) -> Entry:

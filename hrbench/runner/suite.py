@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,13 +13,16 @@ from typing import Any
 
 import msgspec
 
+from hrbench.contracts import Outcome
 from hrbench.core import environment
-from hrbench.errors import EntryError, InputError, in_words
+from hrbench.errors import InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import cell_name, cost_cells, cost_key
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
-from hrbench.runner.execution import executor_for
+from hrbench.runner.execution import LOG, JobFailed, Processes
+from hrbench.runner.executors import witness
+from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import digests_of
@@ -38,7 +41,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:
+    with interruptible(), folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:
         folder.write_run(suite)
         if not (folder.path / "environment.json").is_file():
             running.note_environment()
@@ -73,17 +76,17 @@ class _Run:
     folder: RunFolder
     settings: Settings
     listen: Listen
-    executor: Any
+    processes: Processes
     made_in: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
     def open(cls, suite: Suite, folder: RunFolder, settings: Settings, listen: Listen) -> Iterator[_Run]:
-        executor = executor_for(settings, [beside_of(suite)] if suite.path else [])
+        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [])
         try:
-            yield cls(suite, folder, settings, listen, executor)
+            yield cls(suite, folder, settings, listen, processes)
         finally:
-            executor.close()
+            processes.close()
 
     # --- accuracy
 
@@ -129,8 +132,6 @@ class _Run:
                 said = "stored already" if plan.accuracy == "reuse" else "stored before, and valid again"
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
-        except EntryError as error:
-            return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
         except Exception as error:  # whatever goes wrong with one entry, the others go on
             return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
 
@@ -139,19 +140,21 @@ class _Run:
         self.listen(Event("note", plan.entry.name, text=said))
         result = replace(plan.stored, name=plan.entry.name, entry=plan.entry)
         if self.settings.verify:
-            told = self._call("verify", plan, stored=jobs.told(result))
+            told, _ = self._call("verify", plan, stored=jobs.told(result))
             result = replace(result, notes=tuple(told["notes"]))
         return self.folder.update(result)
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
         """Predicts or scores in a process of the entry's own; its files become the entry's folder."""
         place = self.folder.begin(plan.entry.name)
-        told = self._call("accuracy", plan, place=str(place), stored=jobs.told(plan.stored))
+        told, outcome = self._call("accuracy", plan, place=str(place), stored=jobs.told(plan.stored))
         if told.get("reuse"):
             self.folder.discard(plan.entry.name)
             return self._reused(plan, "stored already")
         result = from_json(told["result"].encode(), place / "result.json")
         self.made_in = result.provenance.environment or self.made_in
+        if said := witness.note(outcome.changes):
+            result = replace(result, notes=(*result.notes, said))
         return self.folder.commit(place, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
@@ -163,7 +166,7 @@ class _Run:
         assert parts is not None
         weights, notes = None, ()
         if parts.weights is not None:
-            told = self._call("fits", plan, stored=jobs.told(stored))
+            told, _ = self._call("fits", plan, stored=jobs.told(stored))
             weights, notes = msgspec.convert(told["weights"], WeightsRecord), tuple(told["notes"])
         status = "costs_only" if parts.costs_only else "empty"
         provenance = Provenance(weights=weights)
@@ -212,13 +215,14 @@ class _Run:
         entry, before = result.entry, result.status
         try:
             key = cost_key(entry, self.settings)
-            if result.cost_key == key and result.costs:
-                costs, problem = result.costs, None
+            if result.costs and result.cost_key in (key, cost_key(entry, self.settings, _threads(result.costs))):
+                key, costs, problem = result.cost_key, result.costs, None
             elif key in known:
                 costs, problem = known[key], None
             else:
                 costs, problem = self._measured(result)
-            if problem is None:
+                key = cost_key(entry, self.settings, _threads(costs))
+            if problem is None and key is not None:
                 known[key] = costs
             result = replace(result, costs=costs, cost_key=None if problem else key, costs_reason=problem)
         except Exception as error:  # as above: the other entries go on
@@ -227,12 +231,21 @@ class _Run:
         if result.costs_reason is not None and result.status in ("empty", "costs_only") and not result.costs:
             # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reasons=(result.costs_reason,))
-        result = self.folder.update(result)
+        result = self.folder.update(self._noted_threads(result))
         if result.costs_reason is None:
             self.listen(Event("result", entry.name, "costs"))
         elif before != "failed":  # of an entry that failed before it was told already
             self.listen(Event("failed", entry.name, "costs", str(result.costs_reason)))
         return result
+
+    def _noted_threads(self, result: Result) -> Result:
+        """The result with a note if its network was timed with other threads than it was given."""
+        found, expected = _threads(result.costs), environment.threads()
+        said = f"the network sets {found} threads of {expected}: its latency was measured with them"
+        if found in (None, expected) or said in result.notes:
+            return result
+        self.listen(Event("note", result.name, text=said))
+        return replace(result, notes=(*result.notes, said))
 
     def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None]:
         """The costs, cell by cell, and why one of them could not be measured."""
@@ -242,8 +255,8 @@ class _Run:
         for number, cell in enumerate(cells):
             self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
             try:
-                told = self._call("cost", Plan(entry, "empty"), cell=cell, phase=cell_name(cell))
-            except EntryError as error:
+                told, _ = self._call("cost", Plan(entry, "empty"), cell=cell)
+            except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
                 if number == 0:  # a network that cannot be built or counted will not be timed either
                     break
@@ -254,12 +267,16 @@ class _Run:
 
     # --- processes
 
-    def _call(self, function: str, plan: Plan, **more: Any) -> dict[str, Any]:
-        """Calls a function of `jobs` in a process of the entry's own. Raises EntryError if it or its process fails."""
-        parts = plan.parts
+    def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
+        """Calls a function of `jobs` in a process of the entry's own. Raises JobFailed if it or its process fails."""
+        entry, parts = plan.entry, plan.parts
         digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
-        asked = jobs.request(plan.entry, self.settings, digests=digests, **more)
-        return self.executor.call(f"hrbench.runner.jobs:{function}", asked, self.listen, plan.entry)
+        asked = jobs.request(entry, self.settings, digests=digests, **more)
+        place = self.folder.begun(entry.name)
+        if place is None:
+            place = self.folder.entry(entry.name)
+            place = place if place.is_dir() else self.folder.begin(entry.name)
+        return self.processes.call(function, asked, self.listen, entry, place / LOG, quiet=function == "cost")
 
     def note_environment(self) -> None:
         """environment.json: of this process, with the numeric flags of those that measured."""
@@ -274,8 +291,13 @@ def _with_costs_of(result: Result, stored: Result | None) -> Result:
     return replace(result, costs=stored.costs, cost_key=stored.cost_key, costs_reason=stored.costs_reason)
 
 
-def _trace(error: BaseException | None) -> str:
-    """The traceback of an error that nobody foresaw, or that a user's own code raised."""
-    if error is None or (isinstance(error, Exception) and foreseen(error)):
-        return ""
-    return getattr(error, "trace", "") or "".join(traceback.format_exception(error))
+def _threads(costs: Sequence[Measurement]) -> int | None:
+    """CPU threads that latency was measured with; None if there is none."""
+    return next((cost.conditions.threads for cost in costs if cost.conditions.threads is not None), None)
+
+
+def _trace(error: Exception | None) -> str:
+    """The traceback of an error that nobody foresaw, or that a user's own code raised; "" for others."""
+    if isinstance(error, JobFailed):
+        return error.trace
+    return "" if error is None or foreseen(error) else "".join(traceback.format_exception(error))

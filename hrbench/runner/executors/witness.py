@@ -19,6 +19,9 @@ from typing import Any
 ProcessState = dict[str, tuple[Any, str]]
 """What is looked at -> a value to compare, and what is shown of it ("" for nothing)."""
 
+_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TORCH_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING")
+"""Beginnings of environment variables that torch sets for itself while it is imported or used."""
+
 _TORCH: dict[str, Callable[[Any], Any]] = {
     "torch's thread count": lambda torch: torch.get_num_threads(),
     "torch's thread count between operations": lambda torch: torch.get_num_interop_threads(),
@@ -54,7 +57,8 @@ def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
         known = number in signal.Signals.__members__.values()
         yield f"handler of {signal.Signals(number).name if known else f'signal {number}'}", (handler, "")
     for key, value in os.environ.items():
-        yield f"environment variable {key}", (value, "")
+        if not key.startswith(_SET_BY_LIBRARIES):
+            yield f"environment variable {key}", (value, "")
     torch = sys.modules.get("torch")
     for name, ask in _TORCH.items() if torch is not None else ():
         value = _asked(lambda ask=ask: ask(torch))
