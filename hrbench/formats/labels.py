@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hrbench.core.files import reading, replacing
+from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -80,5 +80,4 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
     """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError where the disk refuses."""
     stream = io.BytesIO()
     Image.fromarray(labels).save(stream, "PNG", compress_level=3)
-    with replacing(path) as output:
-        output.write(stream.getvalue())
+    write_whole(path, lambda file: file.write(stream.getvalue()))
