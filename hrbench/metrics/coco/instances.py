@@ -22,7 +22,8 @@ from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.states import merge
 from hrbench.types import Prediction, Quantity, Score, State
 
 INSTANCES = Settings(
@@ -222,7 +223,7 @@ class CocoBoxes:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, self.name, self.version)
+        return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
@@ -281,7 +282,7 @@ class CocoMasks:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, self.name, self.version)
+        return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
