@@ -15,7 +15,7 @@ from PIL import Image
 
 from hrbench.core.files import write_whole
 from hrbench.errors import InputError
-from hrbench.formats.pictures import read_labels
+from hrbench.formats.labels import read_labels
 
 MARK = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
@@ -41,7 +41,7 @@ def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] 
     labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
     that is no class.
     """
-    values = read_labels(path)
+    values = read_labels(path, "a predicted label map")
     if not coded:
         if values.max(initial=0) >= len(labels):
             raise InputError(f"{path} holds class index {values.max()}; there are {len(labels)} classes")
