@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, UsageError
 from hrbench.store.integrity import damaged, digests_of
 from hrbench.store.results import from_json, to_json
@@ -122,7 +122,7 @@ class RunFolder:
         What was there is kept among the superseded.
         """
         result = replace(result, files=digests_of(folder))
-        write_atomic(folder / "result.json", lambda stream: stream.write(to_json(result)))
+        write_whole(folder / "result.json", lambda stream: stream.write(to_json(result)))
         self.supersede(result.name)
         place = self.entry(result.name)
         folder.rename(place)
@@ -131,7 +131,7 @@ class RunFolder:
     def update(self, result: Result) -> Result:
         """Replaces an entry's result.json alone (costs measured after the accuracy)."""
         place = self.entry(result.name)
-        write_atomic(place / "result.json", lambda stream: stream.write(to_json(result)))
+        write_whole(place / "result.json", lambda stream: stream.write(to_json(result)))
         return replace(result, folder=str(place))
 
     def supersede(self, name: str) -> None:
@@ -195,7 +195,7 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 
     def write_text(self, name: str, text: str) -> None:
-        write_atomic(self.path / name, lambda stream: stream.write(text.encode()))
+        write_whole(self.path / name, lambda stream: stream.write(text.encode()))
 
     def read_text(self, name: str) -> str:
         path = self.path / name
@@ -203,7 +203,7 @@ class RunFolder:
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(environment)), indent=1)
-        write_atomic(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
+        write_whole(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
 
     def read_environment(self) -> dict[str, Any]:
         path = self.path / "environment.json"

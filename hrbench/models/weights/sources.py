@@ -19,9 +19,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hrbench.core.digests import sha256
 from hrbench.core.plugins import is_reference, source_of
 from hrbench.core.resources import PACKAGE
-from hrbench.errors import InputError, MissingError
+from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
 from hrbench.types import Missing, Reason, Variant
 
@@ -135,17 +136,6 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     return Missing(Reason(f"no weights of {variant.name} found: {absent}"))
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits, read in pieces. Raises MissingError, InputError."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise MissingError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-
-
 def _given(variant: Variant, path: Path) -> Found | Missing:
     if path.is_file():
         return Found(path, "file")
@@ -216,10 +206,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
 def weights_digest(found: Found) -> str:
     """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
     if not found.path.name.endswith(".index.json"):
-        return digest(found.path)
+        return sha256(found.path)
     try:
         names = sorted(set(json.loads(found.path.read_bytes())["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{found.path}: not a list of weights files: {type(error).__name__}") from error
-    files = [digest(path) for path in (found.path, *(found.path.parent / name for name in names))]
+    files = [sha256(path) for path in (found.path, *(found.path.parent / name for name in names))]
     return hashlib.sha256(" ".join(files).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -367,12 +368,23 @@ def test_too_little_room_is_seen_before_anything_is_written(site: Site, target: 
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_one_line(site: Site, target: Path) -> None:
-    target.parent.mkdir()
-    target.with_name("net.pth.part").symlink_to("/dev/full")
+def test_a_full_disk_is_one_line(site: Site, target: Path, monkeypatch) -> None:
+    def full(self: object, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module._Part, "write", full)
     with pytest.raises(EntryError, match=r"net\.pth cannot be written: No space left on device; what came is kept"):
         fetch(site.at("/plain"), target)
+
+
+def test_a_link_in_place_of_a_part_is_not_followed(site: Site, target: Path) -> None:
+    target.parent.mkdir()
+    other = target.with_name("precious")
+    other.write_text("precious")
+    target.with_name("net.pth.part").symlink_to(other)
+    with pytest.raises(UsageError, match=r"net\.pth\.part is a link, and is not followed: delete it"):
+        fetch(site.at("/plain"), target)
+    assert other.read_text() == "precious" and not target.exists()
 
 
 def test_two_at_once_do_not_mix(site: Site, target: Path) -> None:

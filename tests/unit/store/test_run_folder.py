@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.store.results import FORMAT, from_json, to_json
 from hrbench.store.run_folder import RunFolder
@@ -92,7 +92,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise RuntimeError("power is out")
 
     with pytest.raises(RuntimeError):
-        write_atomic(path, fail)
+        write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from hrbench.errors import InputError
+from hrbench.errors import InputError, UsageError
 from hrbench.miniature.draw import object_set, write
 from hrbench.miniature.draw.object_set import IMAGES, draw, filled, polygons
 
@@ -97,7 +97,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError("No space left on device")
 
     monkeypatch.setattr(object_set, "save_png", full)
-    with pytest.raises(InputError, match=r"set: the miniature cannot be drawn there: No space left"):
+    with pytest.raises(UsageError, match=r"set: the miniature cannot be drawn there: No space left"):
         draw(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
