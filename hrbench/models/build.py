@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
 from hrbench.core.nested_args import faults, is_network, laid_over
-from hrbench.core.plugins import OFFERED, is_reference, resolve, short_name, source_of
+from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import IN_FILE, OWN, Found, find_weights
@@ -61,8 +61,9 @@ def _named(name: str) -> Variant:
     rows = catalog.variants()
     if name in rows:
         return rows[name]
-    if source_of(name) is not None or is_reference(name):
-        return Variant(short_name(name), name, "", (0, 0))
+    ref = model_ref(name)
+    if ref.kind != "entry_point":
+        return Variant(ref.short_name, name, "", (0, 0))
     raise UsageError(unknown(name))
 
 
@@ -155,7 +156,7 @@ def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
         for key, value in args.items()
     }
     make = resolve("hrbench.models", use)
-    if source_of(use) is not None:
+    if model_ref(use).source:
         taken = inspect.signature(make).parameters
         given = {**{key: getattr(about, key) for key in OFFERED if key in taken}, **given}
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.core import environment
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, resolve, source_of
+from hrbench.core.plugins import libraries, model_ref, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError
 from hrbench.models.build import build
@@ -177,7 +177,7 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
     try:
         return count_operations(net, shape), {}
     except EntryError as error:
-        if source_of(variant.use) is None or "Meta tensors have no values" not in str(error):
+        if not model_ref(variant.use).source or "Meta tensors have no values" not in str(error):
             raise
     noted = {"counted on": "the CPU with a random input, since the network looks at values on its way"}
     return count_operations(build(variant), shape, device="cpu"), noted

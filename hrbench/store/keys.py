@@ -31,7 +31,7 @@ from typing import Any
 
 from hrbench.core.digests import digest
 from hrbench.core.modules import own_files
-from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.core.plugins import model_ref
 from hrbench.types import Entry, Variant
 
 
@@ -53,8 +53,8 @@ def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
 
 def _used(use: str) -> str:
     """`use` with the digest of what lies there in place of a path."""
-    found, path = source_of(use), source_path(use)
-    return use if found is None or path is None else f"{found[0]}:{source_digest(path)}"
+    ref = model_ref(use)
+    return use if ref.path is None else f"{ref.source}:{source_digest(Path(ref.path))}"
 
 
 def _used_within(value: Any) -> Any:
@@ -125,9 +125,10 @@ def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | Non
     that code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
     entry point, for hrbench's own modules, and where there is no file.
     """
-    if not is_reference(reference):
+    module = model_ref(reference).module
+    if not module:
         return None
-    found = own_files(reference.partition(":")[0], folders)
+    found = own_files(module, folders)
     return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hrbench.core.plugins import source_path
+from hrbench.core.plugins import model_ref
 
 CONFIGS = ["*.json"]
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -22,8 +22,9 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | str:
     name: a folder, written like a path, or a repository "organisation/name", which is looked for in the hub's cache.
     fetch: whether the network may be used for what is not in it. weights: whether they are to be there too.
     """
-    path = source_path(f"transformers:{name}")
-    if path is not None:
+    written = model_ref(f"transformers:{name}").path
+    if written is not None:
+        path = Path(written)
         return path if (path / "config.json").is_file() else f"{path}: there is no folder with a config.json"
     if name.count("/") != 1:
         return f"{name} is neither a folder nor a repository of the hub"
