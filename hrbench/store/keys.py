@@ -23,7 +23,6 @@ Code behind an entry point counts by its name, and a metric's by its version too
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -31,6 +30,7 @@ from typing import Any
 
 from hrbench.core.digests import digest
 from hrbench.core.modules import own_files
+from hrbench.core.onnx_external import external_files
 from hrbench.core.plugins import model_ref
 from hrbench.types import Entry, Variant
 
@@ -79,28 +79,16 @@ def source_digest(path: Path) -> str | None:
     """SHA-256 of the network at a path, 64 hexadecimal digits; None where nothing is.
 
     A file counts with the files of external data that an ONNX file names; a folder by its .json and .py files, which
-    say what the network is.
+    say what the network is. Raises InputError for an ONNX file that is damaged or names data outside its folder.
     """
     path = path.expanduser()
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".py") and file.is_file())
     else:
-        files = [path, *(_external(path) if path.suffix == ".onnx" else ())]
+        outside = external_files(path) if path.suffix == ".onnx" and path.is_file() else ()
+        files = [path, *(file for file in outside if file.is_file())]
     found = [_file_state(file) for file in files]
     return None if not found or None in found else digest([_whole(*state) for state in found if state is not None])
-
-
-def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX file that hold its tensors: entries ("location", NAME) of its message, as stored there."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return []
-    names = set()
-    for mark in re.finditer(rb"\n\x08location\x12([\x01-\x7f])", content):
-        name = content[mark.end() : mark.end() + mark[1][0]]
-        names.add(name.decode("utf-8", errors="replace"))
-    return [file for name in sorted(names) if (file := path.parent / name).is_file()]
 
 
 def _file_state(file: Path) -> tuple[str, int, int] | None:
