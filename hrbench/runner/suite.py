@@ -36,8 +36,9 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
     with folder.locked(), importable(suite), without_network(settings):
-        folder.write_run(suite)
-        if not (folder.path / "environment.json").is_file():
+        if damage := folder.write_run(suite):
+            listen(Event("note", suite.name, text=damage))
+        if not folder.has_environment():
             _note_environment(folder)
         results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
         known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}

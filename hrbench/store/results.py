@@ -37,11 +37,12 @@ def to_json(result: Result) -> bytes:
 def from_json(data: bytes, path: Path) -> Result:
     """The result in a file's content. Raises InputError naming `path` where it is damaged or of another version."""
     try:
+        data.decode()  # of fields that it does not know msgspec passes over bytes that are no text
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
             raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
         return replace(msgspec.json.decode(data, type=_Stored).result, folder=str(path.parent))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
 
 
