@@ -77,7 +77,7 @@ LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
     "smp": {"segmentation_models_pytorch": ("segmentation-models-pytorch",)},
     "onnx": {"onnx": ("onnx",), "onnxruntime": ("onnxruntime", "onnxruntime-gpu")},
 }
-OFFERED = ("task", "input", "weights")
+OFFERED = ("task", "input", "weights", "offline")
 """What a source is told of the network beside its arguments."""
 
 

@@ -18,7 +18,6 @@ from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
-from hrbench.runner.suite import without_network
 from hrbench.types import Entry, ModelRef, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
@@ -47,16 +46,15 @@ class Checker:
 
     def look(self, entry: Entry) -> Checked:
         """What a run would do with an entry; all that is wrong with it is in what is returned."""
-        with without_network(replace(self.settings, offline=True)):
-            if why := self._unbuilt(entry.variant):
-                return Checked(entry.name, outcome=FAILS, why=why)
-            try:
-                return self._assembled(entry)
-            except HrbenchError as error:
-                return Checked(entry.name, outcome=FAILS, why=str(error))
+        if why := self._unbuilt(entry.variant):
+            return Checked(entry.name, outcome=FAILS, why=why)
+        try:
+            return self._assembled(entry)
+        except HrbenchError as error:
+            return Checked(entry.name, outcome=FAILS, why=str(error))
 
     def _assembled(self, entry: Entry) -> Checked:
-        parts = assemble(entry, self.settings, draw=False)
+        parts = assemble(entry, replace(self.settings, offline=True), draw=False)
         if parts.reason and _to_draw(entry, parts.dataset):
             found = None if entry.predictions else self._weights(entry)
             if isinstance(found, str):
@@ -119,7 +117,7 @@ def _failure(variant: Variant) -> str:
     try:
         if not variant.absent:  # imported before, since tensors made on import would be on meta too
             resolve("hrbench.models", variant.use)
-        on_meta(lambda: build(variant))
+        on_meta(lambda: build(variant, offline=True))
     except Exception as error:  # whatever a stranger's code raises
         return in_words(error)
     return ""

@@ -64,12 +64,12 @@ def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cos
         return _none(entry)
     device = device_of(settings)
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(variant))
+    net = on_meta(lambda: build(variant, offline=settings.offline))
     values = parameters(net)
     if entry.cost.get("operations", True):
-        values += _operations(net, variant)
+        values += _operations(net, variant, settings.offline)
     cells = _cells(entry)
-    net = build(variant).to(device) if cells else net
+    net = build(variant, offline=settings.offline).to(device) if cells else net
     for number, (batch, dtype) in enumerate(cells):
         listen(Event("cost", entry.name, _phase(batch, dtype), done=number, total=len(cells)))
         values.append(_latency(entry, net, batch, dtype, device, listen))
@@ -154,18 +154,18 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(net: nn.Module, variant: Variant) -> Sequence[Cost]:
+def _operations(net: nn.Module, variant: Variant, offline: bool) -> Sequence[Cost]:
     """Every view of the operations, or why there are none."""
     from hrbench.cost.operations.count import operation_costs
 
     try:
-        ledger, noted = count(net, variant)
+        ledger, noted = count(net, variant, offline)
     except EntryError as error:
         return uncounted(str(error))
     return [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
 
 
-def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
+def count(net: nn.Module, variant: Variant, offline: bool = False) -> tuple[Ledger, dict[str, str]]:
     """The operations of a network at its variant's input, and what is to be said of how they were counted.
 
     Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
@@ -180,7 +180,7 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
         if not model_ref(variant.use).source or "Meta tensors have no values" not in str(error):
             raise
     noted = {"counted on": "the CPU with a random input, since the network looks at values on its way"}
-    return count_operations(build(variant), shape, device="cpu"), noted
+    return count_operations(build(variant, offline=offline), shape, device="cpu"), noted
 
 
 def uncounted(reason: str) -> list[Cost]:

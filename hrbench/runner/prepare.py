@@ -30,6 +30,7 @@ class Assembled:
     """An entry with its parts found; `reason` says what is missing where accuracy cannot be measured.
 
     network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
+    offline: whether the network may not be used, not even for a network's own source.
     server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
     """
 
@@ -45,6 +46,7 @@ class Assembled:
     reason: str = ""
     costs_only: bool = False
     server: str = ""
+    offline: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -64,7 +66,7 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
 
     draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing, and no network is loaded.
     """
-    parts = Assembled(entry)
+    parts = Assembled(entry, offline=settings.offline)
     if entry.dataset is None:
         return _without_data(parts, settings, draw)
     if entry.weights == "none" and not entry.predictions:
@@ -142,7 +144,7 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
 
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
-    return loaded(parts.entry.variant, parts.weights)
+    return loaded(parts.entry.variant, parts.weights, parts.offline)
 
 
 def proved(parts: Assembled, stored: Result | None) -> tuple[dict[str, Any], list[str]]:

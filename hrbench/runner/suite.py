@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hrbench.core import environment
+from hrbench.core import environment, import_path
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner.costs import cost_key, measure_costs
 from hrbench.runner.device import device_of
@@ -35,7 +34,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with folder.locked(), importable(suite), without_network(settings):
+    with folder.locked(), importable(suite):
         if damage := folder.write_run(suite):
             listen(Event("note", suite.name, text=damage))
         if not folder.has_environment():
@@ -53,32 +52,10 @@ def _note_environment(folder: RunFolder) -> None:
     folder.write_environment({"date": now, **environment.environment()})
 
 
-@contextmanager
-def importable(suite: Suite) -> Iterator[None]:
+def importable(suite: Suite) -> AbstractContextManager[None]:
     """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
     beside = str(Path(suite.path).resolve().parent) if suite.path else ""
-    if not beside or beside in sys.path:
-        yield
-        return
-    sys.path.append(beside)
-    try:
-        yield
-    finally:
-        sys.path.remove(beside)
-
-
-@contextmanager
-def without_network(settings: Settings) -> Iterator[None]:
-    """Libraries that fetch from the Hugging Face hub told not to, where --offline was given."""
-    before = os.environ.get("HF_HUB_OFFLINE")
-    if settings.offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        if settings.offline:
-            del os.environ["HF_HUB_OFFLINE"]
-            os.environ.update({} if before is None else {"HF_HUB_OFFLINE": before})
+    return import_path.importable(*([beside] if beside else []))
 
 
 def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Listen) -> Result:

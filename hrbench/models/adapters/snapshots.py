@@ -11,8 +11,8 @@ CONFIGS = ["*.json"]
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
-def offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids the network."""
+def forbidden() -> bool:
+    """Whether the user's HF_HUB_OFFLINE forbids the network; hrbench itself never sets it."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
