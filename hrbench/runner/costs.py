@@ -19,6 +19,7 @@ from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
+from hrbench.store.migrate_keys import format_1_cost_key
 from hrbench.types import Conditions, Entry, Event, Measurement, Quantity, Reason, Variant
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 def cost_key(entry: Entry, settings: Settings) -> str:
     """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
+    return keys.cost_key(entry, **_measured_with(entry, settings))
+
+
+def format_1_key(entry: Entry, settings: Settings) -> str:
+    """The key that hrbench 0.1.0 gave an entry's costs on this machine."""
+    return format_1_cost_key(entry, **_measured_with(entry, settings))
+
+
+def _measured_with(entry: Entry, settings: Settings) -> dict[str, Any]:
+    """What of the machine and the libraries is in a cost key."""
     name, driver, threads = processor(), "", environment.threads()
     if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
@@ -36,15 +47,14 @@ def cost_key(entry: Entry, settings: Settings) -> str:
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
         name, threads = torch.cuda.get_device_name(device), None
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
-    return keys.cost_key(
-        entry,
-        device=name,
-        driver=driver,
-        torch=version("torch"),
-        threads=threads,
-        version=COST_VERSION,
-        libraries=libraries(entry.variant.use),
-    )
+    return {
+        "device": name,
+        "driver": driver,
+        "torch": version("torch"),
+        "threads": threads,
+        "version": COST_VERSION,
+        "libraries": libraries(entry.variant.use),
+    }
 
 
 def _may_use_gpu(settings: Settings) -> bool:

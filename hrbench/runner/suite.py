@@ -13,11 +13,13 @@ from pathlib import Path
 
 from hrbench.core import environment
 from hrbench.errors import HrbenchError, InputError, in_words
-from hrbench.runner.costs import cost_key, measure_costs
+from hrbench.runner.costs import cost_key, format_1_key, measure_costs
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen, evaluate, verify_stored
+from hrbench.runner.migrated import taken_over
 from hrbench.runner.prepare import Assembled, assemble, proved
 from hrbench.runner.settings import Settings
+from hrbench.store.migrate_keys import moved_costs
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite
 
@@ -87,6 +89,9 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
         elif stored is not None and stored.predicted and stored.score_key == parts.key:
             listen(Event("note", entry.name, text="stored already"))
             result = folder.update(_verified(parts, replace(stored, entry=entry), settings))
+        elif stored is not None and parts.key and (moved := _taken_over(stored, parts, parts.key, notes)):
+            listen(Event("note", entry.name, text="stored by an older hrbench, and still valid"))
+            result = folder.update(_verified(parts, replace(moved, entry=entry), settings))
         elif parts.key and (past := folder.restore(entry.name, parts.key)):
             listen(Event("note", entry.name, text="stored before, and valid again"))
             result = folder.update(_verified(parts, replace(past, entry=entry), settings))
@@ -104,6 +109,13 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
     else:
         listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
     return result
+
+
+def _taken_over(stored: Result, parts: Assembled, key: str, notes: list[str]) -> Result | None:
+    """The stored result under today's keys if hrbench 0.1.0 made it of this entry; what is wrong with it is noted."""
+    moved, wrong = taken_over(stored, parts, key, key)
+    notes += [] if wrong is None else [str(wrong)]
+    return moved if moved is not None and moved.score_key is not None else None
 
 
 def _verified(parts: Assembled, result: Result, settings: Settings) -> Result:
@@ -171,6 +183,8 @@ def _with_costs(
         key = cost_key(entry, settings)
         if result.cost_key == key and result.costs:
             costs = result.costs
+        elif result.costs and (moved := moved_costs(result, format_1_key(entry, settings), key)):
+            costs = moved.costs
         elif key in known:
             costs = known[key]
         else:
