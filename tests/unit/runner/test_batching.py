@@ -113,11 +113,10 @@ def test_auto_ends_somewhere():
 def test_the_peak_is_this_process_own_and_not_its_launchers():
     """A launcher that once held much starts a process that holds little: by `ru_maxrss` both have held as much."""
     code = "import resource; from hrbench.runner.batching import _peak_bytes; print(_peak_bytes() / 2**20)"
-    launcher = (
-        f"XX
-    )
+    start = f"subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    launcher = f"held = b'x' * 2**29; import subprocess, sys; {start}"
     done = subprocess.run([sys.executable, "-c", launcher], capture_output=True, text=True, check=True)
-    assert 10 < float(done.stdout) < 512
+    assert 10 < float(done.stdout) < 256
 
 
 def test_the_peak_without_a_kernel_that_tells_it(tmp_path):
