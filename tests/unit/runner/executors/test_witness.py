@@ -28,6 +28,7 @@ def test_folder_path_handler_and_variables_are_seen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("WITNESS_NEW", "1")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "torch sets it by itself")
     monkeypatch.delenv("PATH")
     signal.signal(signal.SIGUSR2, lambda *_: None)
     mask = os.umask(0o027)
