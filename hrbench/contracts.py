@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hrbench.types import Item, Prediction, Quantity, Sample, Score, State
+from hrbench.types import Item, Measurement, Prediction, Quantity, Sample, State
 
 
 class DataSet(Protocol):
@@ -103,7 +103,7 @@ class Metric(Protocol):
 
     def merge(self, states: Sequence[State]) -> State: ...
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]: ...
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]: ...
 
     def qualities(self, state: State) -> dict[int | str, float]: ...
 

@@ -170,10 +170,20 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--offline", action="store_true", help="never use the network, not even for a network's own source"
     )
+    command.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score the stored predictions again; run no network and measure no cost",
+    )
+    command.add_argument(
+        "--in-process", action="store_true", help="run entries in this process, for debuggers; noted in the results"
+    )
 
 
 def _check(command: argparse.ArgumentParser) -> None:
     _suite(command)
+    command.add_argument("--out", metavar="DIR", help="run folder whose results would be reused (runs/<suite>)")
+    command.add_argument("--device", metavar="D", default="auto", help="that costs would be measured on (auto)")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
 
 

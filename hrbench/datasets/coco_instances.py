@@ -23,7 +23,7 @@ from hrbench.core.text import suggestion
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.images import image_faults
 from hrbench.types import ClassScheme, Sample
 
 

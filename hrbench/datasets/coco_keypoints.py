@@ -22,7 +22,7 @@ import numpy as np
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.images import image_faults
 from hrbench.types import KeypointScheme, Person, Sample
 
 OFFICIAL_BOXES = {

@@ -22,16 +22,16 @@ Code behind an entry point counts by its name, and a metric's by its version too
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.digests import digest
+from hrbench.core.digests import digest, sha256
 from hrbench.core.modules import own_files
 from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.errors import HrbenchError
 from hrbench.statistics.bootstrap import VERSION as BOOTSTRAP_VERSION
 from hrbench.types import Entry, Variant
 
@@ -115,8 +115,7 @@ def _file_state(file: Path) -> tuple[str, int, int] | None:
 @cache
 def _whole(file: str, size: int, modified: int) -> str:
     """SHA-256 of a file as it is; a file of gigabytes is read once."""
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(Path(file))
 
 
 def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | None:
@@ -134,8 +133,8 @@ def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | Non
 
 def _file_digest(file: Path) -> str | None:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:  # what cannot be read cannot be imported either
+        return sha256(file)
+    except HrbenchError:  # what cannot be read cannot be imported either
         return None
 
 
@@ -292,7 +291,7 @@ def cost_key(
     device: str,
     driver: str = "",
     torch: str = "",
-    threads: int | None = None,
+    threads: int | Sequence[int] | None = None,
     flags: Mapping[str, Any] | None = None,
     version: int = 0,
     libraries: Mapping[str, str] | None = None,
@@ -319,7 +318,7 @@ def cost_key(
             "device": device,
             "driver": driver,
             "torch": torch,
-            "threads": threads,
+            "threads": _plain(threads),
             "flags": _plain(flags or {}),
             "version": version,
             **({"libraries": dict(libraries)} if libraries else {}),

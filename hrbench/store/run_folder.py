@@ -24,8 +24,9 @@ from typing import Any
 
 import msgspec
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, UsageError
+from hrbench.store.integrity import damaged, digests_of
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Result, Suite
 
@@ -71,9 +72,17 @@ class RunFolder:
         return self.path / "entries" / name
 
     def read(self, name: str) -> Result | None:
-        """The stored result of an entry, or None. Raises InputError where it is damaged."""
+        """The stored result of an entry, or None.
+
+        Raises InputError if it is damaged, or a file of the entry is not the one that the result was stored with.
+        """
         path = self.entry(name) / "result.json"
-        return from_json(path.read_bytes(), path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        result = from_json(path.read_bytes(), path)
+        if wrong := damaged(path.parent, result.files):
+            raise InputError(f"{path.parent / wrong[0]} is not the file that was stored with the result")
+        return result
 
     def results(self, skip: Callable[[str], object] | None = None) -> list[Result]:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
@@ -102,9 +111,18 @@ class RunFolder:
         """Removes what `begin` made and nothing was committed of."""
         shutil.rmtree(self.path / "entries" / f".{name}.{os.getpid()}", ignore_errors=True)
 
+    def begun(self, name: str) -> Path | None:
+        """The folder that `begin` made and nothing was committed of, or None."""
+        folder = self.path / "entries" / f".{name}.{os.getpid()}"
+        return folder if folder.is_dir() else None
+
     def commit(self, folder: Path, result: Result) -> Result:
-        """Writes the result into `folder` and puts the folder in the entry's place; what was there is kept."""
-        write_atomic(folder / "result.json", lambda stream: stream.write(to_json(result)))
+        """Writes the result into `folder`, with the digests of what else is there, and puts it in the entry's place.
+
+        What was there is kept among the superseded.
+        """
+        result = replace(result, files=digests_of(folder))
+        write_whole(folder / "result.json", lambda stream: stream.write(to_json(result)))
         self.supersede(result.name)
         place = self.entry(result.name)
         folder.rename(place)
@@ -113,7 +131,7 @@ class RunFolder:
     def update(self, result: Result) -> Result:
         """Replaces an entry's result.json alone (costs measured after the accuracy)."""
         place = self.entry(result.name)
-        write_atomic(place / "result.json", lambda stream: stream.write(to_json(result)))
+        write_whole(place / "result.json", lambda stream: stream.write(to_json(result)))
         return replace(result, folder=str(place))
 
     def supersede(self, name: str) -> None:
@@ -130,18 +148,20 @@ class RunFolder:
         folder.rename(place)
         return place
 
-    def restore(self, name: str, key: str) -> Result | None:
-        """Brings back the latest superseded result of the entry that has this accuracy key, if there is one."""
+    def past(self, name: str) -> list[Result]:
+        """Superseded results of the entry that can be read, latest first; `folder` says where each lies."""
+        found = []
         for path in reversed(self._superseded(name)):
             try:
-                past = from_json((path / "result.json").read_bytes(), path / "result.json")
-            except (InputError, FileNotFoundError):
+                found.append(from_json((path / "result.json").read_bytes(), path / "result.json"))
+            except (InputError, OSError):
                 continue
-            if past.status == "done" and past.accuracy_key == key:
-                self.supersede(name)
-                path.rename(self.entry(name))
-                return replace(past, name=name, folder=str(self.entry(name)))
-        return None
+        return found
+
+    def restore(self, past: Path, name: str) -> Path:
+        """Puts a superseded folder back in the entry's place; what is there now is superseded in turn."""
+        self.supersede(name)
+        return past.rename(self.entry(name))
 
     def _superseded(self, name: str) -> list[Path]:
         """Folders of what this entry's results replaced, oldest first; other entries' names may begin alike."""
@@ -175,7 +195,7 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 
     def write_text(self, name: str, text: str) -> None:
-        write_atomic(self.path / name, lambda stream: stream.write(text.encode()))
+        write_whole(self.path / name, lambda stream: stream.write(text.encode()))
 
     def read_text(self, name: str) -> str:
         path = self.path / name
@@ -183,7 +203,7 @@ class RunFolder:
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(environment)), indent=1)
-        write_atomic(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
+        write_whole(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
 
     def read_environment(self) -> dict[str, Any]:
         path = self.path / "environment.json"

@@ -122,17 +122,17 @@ def suite(well: tuple[str, str, str], faults: tuple[str, ...] = tuple(FAULTS)) -
     """A suite with well-behaved entries before, between and after the networks of `faults`."""
     half = len(faults) // 2
     entries = [
-        _well(well[0]),
+        _well(well[0], "[64, 48]"),
         *map(_misbehaving, faults[:half]),
-        _well(well[1]),
+        _well(well[1], "[96, 72]"),
         *map(_misbehaving, faults[half:]),
-        _well(well[2]),
+        _well(well[2], "[48, 36]"),
     ]
     return _HEAD + "".join(entries)
 
 
-def _well(name: str) -> str:
-    model = '{base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48]}'
+def _well(name: str, size: str) -> str:
+    model = f'{{base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {{joints: 17}}, input: {size}}}'
     return f"  - {{name: {name}, model: {model}}}\n"
 
 

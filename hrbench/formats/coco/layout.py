@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError
 
 UNPUBLISHED = ("test-dev2017", "test2017")
@@ -86,21 +88,18 @@ def write_archives(kind: str, split: str, predictions: Mapping[str, Path], folde
 
 
 def _write_zip(path: Path, member: str, content: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
     info = zipfile.ZipInfo(member, _EARLIEST)
     info.compress_type = zipfile.ZIP_DEFLATED
-    try:
+
+    def packed(stream: BinaryIO) -> None:
         with (
-            zipfile.ZipFile(beside, "w") as archive,
+            zipfile.ZipFile(stream, "w") as archive,
             archive.open(info, "w", force_zip64=True) as into,
             content.open("rb") as source,
         ):
-            while block := source.read(1 << 20):
-                into.write(block)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            shutil.copyfileobj(source, into, 1 << 20)
+
+    write_whole(path, packed)
     return path
 
 

@@ -41,11 +41,12 @@ from hrbench.formats.label_folders import (
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
+from hrbench.metrics.labels.states import CELLS, cells_of, form_of, group_numbers, scores_of, state_of
+from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
-FORM = Form("miou", 1, {"cells": CELLS})
+FORM = form_of("miou", 1, cells=CELLS)
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "indices"}
 MEANS = (
@@ -197,9 +198,9 @@ class MeanIoU:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, FORM)
+        return merge(states, FORM)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
         images, table = len(arrays["image"]), self._sums(state, arrays)

@@ -14,7 +14,7 @@ from hrbench.types import Entry
 _USES_TORCHVISION = ("timm", "torchvision", "smp")
 """Sources of networks whose libraries import torchvision, which takes longer than torch itself."""
 
-_ALWAYS = ("hrbench.models.weights.load", "hrbench.runner.gallery", "PIL.Image", "numpy.random", "safetensors.torch")
+_ALWAYS = ("hrbench.models.weights.load", "hrbench.runner.gallery", "PIL.Image", "numpy.ma", "safetensors.torch")
 
 
 def modules_for(entry: Entry) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from hrbench.contracts import Outcome
 ProcessState = dict[str, tuple[Any, str]]
 """What is looked at -> a value to compare, and what is shown of it ("" for nothing)."""
 
-_SET_BY_TORCH = ("TORCHINDUCTOR_", "TRITON_")
-"""Environment variables that torch sets when parts of it are imported, as torchvision does."""
+_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TORCH_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING")
+"""Beginnings of environment variables that torch sets for itself while it is imported or used."""
 
 _TORCH: dict[str, Callable[[Any], Any]] = {
     "torch's thread count": lambda torch: torch.get_num_threads(),
@@ -59,7 +59,7 @@ def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
         known = number in signal.Signals.__members__.values()
         yield f"handler of {signal.Signals(number).name if known else f'signal {number}'}", (handler, "")
     for key, value in os.environ.items():
-        if not key.startswith(_SET_BY_TORCH):
+        if not key.startswith(_SET_BY_LIBRARIES):
             yield f"environment variable {key}", (value, "")
     torch = sys.modules.get("torch")
     for name, ask in _TORCH.items() if torch is not None else ():

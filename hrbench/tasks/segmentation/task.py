@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from hrbench.errors import EntryError, UsageError
-from hrbench.formats.images import image_size, read_image
+from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED, Inference, checked, usual
@@ -53,7 +53,7 @@ class Segmentation:
 
     def work(self, sample: Sample) -> int:
         """Forward passes of the network: windows at every scale, each twice with mirrored inputs."""
-        width, height = sample.size or image_size(sample.path)
+        width, height = sample.size or stated_size(sample.path)
         _, whole = geometry.input_sizes((height, width), self.protocol)
         windows = sum(len(geometry.plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
         return windows * (2 if self.protocol.flip else 1)
