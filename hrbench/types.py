@@ -164,6 +164,50 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What makes a network: the text of `use`, taken apart once (`core.plugins.model_ref`); `str` gives the text back.
+
+    kind: "entry_point" (a name of `hrbench.models`, known or not), "source" (another library, or a file), or
+    "reference" (a user-defined callable).
+    target: the entry point's name; what the source is asked for; "package.module:callable".
+    source: the name of the source, "" of the other kinds.
+    path: the file or folder that a source is asked for, as written; None if it is asked for a name.
+    """
+
+    kind: Literal["entry_point", "source", "reference"]
+    target: str
+    source: str = ""
+    path: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.target}" if self.source else self.target
+
+    @property
+    def short_name(self) -> str:
+        """What a network is called by its `use` alone: the last part of a name, a file's name without its ending.
+
+        >>> ModelRef("reference", "ourpkg.nets:pose").short_name, ModelRef("source", "org/vitpose", "hf").short_name
+        ('pose', 'vitpose')
+        """
+        if self.path is not None:
+            path = Path(self.path)
+            return path.stem if path.suffix in (".onnx", ".pt2") else path.name
+        if self.source:
+            return self.target.rpartition("/")[2]
+        return self.target.rpartition(":")[2].rpartition(".")[2]
+
+    @property
+    def module(self) -> str:
+        """The module that a reference names; "" of the other kinds."""
+        return self.target.partition(":")[0] if self.kind == "reference" else ""
+
+    @property
+    def family(self) -> str:
+        """What a network is listed with: its source, its module, or the entry point that makes it."""
+        return self.source or self.module or self.target
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One network with its arguments and the input it is evaluated at: a catalog row, or written in a suite.
 

@@ -30,13 +30,13 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from hrbench.core.resources import shared
-from hrbench.errors import UsageError
+from hrbench.errors import UsageError, in_words
 from hrbench.types import Unit
 
 Part = Literal["measured", "interval", "published", "difference"]
@@ -148,8 +148,10 @@ def _read(path: Path) -> Layout:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{path}:{line}: {str(error.problem or error).splitlines()[0]}") from None
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+    except (YAMLError, OSError) as error:
         raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # the reader raises nearly anything for a value, such as a day that no month has
+        raise UsageError(f"{path}: a value cannot be read ({in_words(error)})") from None
     top = _Node(document, path, 1).fields("title tables")
     tables = tuple(_table(node) for node in top.items("tables"))
     if not tables:
@@ -247,7 +249,7 @@ class _Node:
             raise UsageError(f"{path}:{line}: `key: value` pairs are needed here, not {type(value).__name__}")
         self.value = value
 
-    def fail(self, message: str, key: str = "") -> None:
+    def fail(self, message: str, key: str = "") -> NoReturn:
         raise UsageError(f"{self.path}:{self._line(key)}: {message}")
 
     def fields(self, known: str) -> _Node:
@@ -264,7 +266,10 @@ class _Node:
 
     def text(self, key: str) -> str:
         value = self.value.get(key)
-        return "" if value is None else str(value)
+        try:
+            return "" if value is None else str(value)
+        except ValueError as error:  # a number of thousands of digits
+            self.fail(f"{key}: {error}", key)
 
     def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
         if key not in self.value:

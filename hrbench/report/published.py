@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hrbench.core.resources import shared
-from hrbench.errors import UsageError
+from hrbench.errors import UsageError, in_words
 from hrbench.judge.comparability import same_value
 from hrbench.report.layout import Layout, PublishedLayout
 from hrbench.types import Result, Variant
@@ -125,8 +125,10 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
         raise UsageError(f"no published figures {source.file}: neither {folder / source.file} nor one of {known}")
     try:
         document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, OSError) as error:
         raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # the reader raises nearly anything for a value, such as a day that no month has
+        raise UsageError(f"{path}: a value cannot be read ({in_words(error)})") from None
     rows = document.get(source.section) if isinstance(document, Mapping) else document
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         sections = ", ".join(str(key) for key in document) if isinstance(document, Mapping) else "none"

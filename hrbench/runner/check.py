@@ -7,14 +7,12 @@ built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
-from hrbench.core.nested_args import is_network
-from hrbench.core.plugins import resolve, source_path
+from hrbench.core.plugins import networks, resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
@@ -23,7 +21,7 @@ from hrbench.runner.costs import cost_cells, cost_key
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Missing, Reason, Result, Variant
+from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
 DRAWN = "will be drawn"
@@ -131,24 +129,15 @@ def _to_draw(entry: Entry, dataset: Any) -> bool:
 
 def _doubtful(variant: Variant) -> bool:
     """Whether building a network is worth trying: not if tests have done it, nor if a run would fetch it."""
-    if not variant.use or any(_is_to_fetch(use) for use in _uses(variant.use, variant.args)):
+    if not variant.use or any(map(_is_to_fetch, networks(variant.use, variant.args))):
         return False
     rows = catalog.variants().values()
     return bool(variant.absent) or not any(row.use == variant.use and row.args == variant.args for row in rows)
 
 
-def _uses(use: str, args: Mapping[str, Any]) -> Iterator[str]:
-    """What a network and those among its arguments are made by."""
-    yield use
-    for value in args.values():
-        if is_network(value):
-            yield from _uses(str(value["use"]), value.get("args") or {})
-
-
-def _is_to_fetch(use: str) -> bool:
+def _is_to_fetch(ref: ModelRef) -> bool:
     """Whether a repository of the hub is asked for that is not on this disk."""
-    source, _, name = use.partition(":")
-    return source == "transformers" and "/" in name and source_path(use) is None and not _cached(name)
+    return ref.source == "transformers" and "/" in ref.target and ref.path is None and not _cached(ref.target)
 
 
 def _cached(name: str) -> bool:
@@ -165,7 +154,7 @@ def _failure(variant: Variant) -> str:
     try:
         if not variant.absent:  # imported before, since tensors made on import would be on meta too
             resolve("hrbench.models", variant.use)
-        on_meta(lambda: build(variant))
+        on_meta(lambda: build(variant, offline=True))
     except Exception as error:  # whatever a stranger's code raises
         return in_words(error)
     return ""

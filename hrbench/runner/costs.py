@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.core import environment
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, resolve, source_of
+from hrbench.core.plugins import libraries, model_ref, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError
 from hrbench.models.build import build
@@ -80,17 +80,29 @@ def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, list
     if not entry.variant.use:
         return _without_network(entry, cell)
     if cell["cell"] == "counts":
-        return _counts(entry)
+        return _counts(entry, settings)
     device = device_of(settings)
-    return (_latency(entry, build(entry.variant).to(device), cell["batch"], cell["dtype"], device, listen),)
+    return (
+        _latency(
+            entry,
+            build(entry.variant, offline=settings.offline).to(device),
+            cell["batch"],
+            cell["dtype"],
+            device,
+            listen,
+        ),
+    )
 
 
-def _counts(entry: Entry) -> tuple[Measurement, ...]:
+def _counts(entry: Entry, settings: Settings) -> tuple[Measurement, ...]:
     from hrbench.cost.operations.count import on_meta
 
     resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(entry.variant))
-    return (*parameters(net), *(_operations(net, entry.variant) if entry.cost.get("operations", True) else ()))
+    net = on_meta(lambda: build(entry.variant, offline=settings.offline))
+    return (
+        *parameters(net),
+        *(_operations(net, entry.variant, settings.offline) if entry.cost.get("operations", True) else ()),
+    )
 
 
 def _cells(entry: Entry) -> list[tuple[int, str]]:
@@ -169,18 +181,18 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(net: nn.Module, variant: Variant) -> Sequence[Measurement]:
+def _operations(net: nn.Module, variant: Variant, offline: bool) -> Sequence[Measurement]:
     """Every view of the operations, or why there are none."""
     from hrbench.cost.operations.count import operation_costs
 
     try:
-        ledger, counted_on = count(net, variant)
+        ledger, counted_on = count(net, variant, offline)
     except EntryError as error:
         return uncounted(Reason(str(error)))
     return operation_costs(ledger, counted_on)
 
 
-def count(net: nn.Module, variant: Variant) -> tuple[Ledger, str]:
+def count(net: nn.Module, variant: Variant, offline: bool = False) -> tuple[Ledger, str]:
     """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
 
     Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
@@ -193,10 +205,10 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, str]:
     try:
         return count_operations(net, shape), ""
     except ValuesNeeded:
-        if source_of(variant.use) is None:
+        if not model_ref(variant.use).source:
             raise
     counted_on = "the CPU with a random input, since the network looks at values on its way"
-    return count_operations(build(variant), shape, device="cpu"), counted_on
+    return count_operations(build(variant, offline=offline), shape, device="cpu"), counted_on
 
 
 def uncounted(reason: Reason) -> list[Measurement]:

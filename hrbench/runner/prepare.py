@@ -35,6 +35,7 @@ class Assembled:
 
     costs_only: whether that is so because no accuracy was asked for.
     network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
+    offline: whether the network may not be used, not even for a network's own source.
     server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
     """
 
@@ -51,6 +52,7 @@ class Assembled:
     reasons: tuple[Reason, ...] = ()
     costs_only: bool = False
     server: str = ""
+    offline: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -97,7 +99,7 @@ def assemble(
     build_own: whether a network that brings its own weights is built, for their digest.
     digests: "weights" and "dataset" -> SHA-256 that was computed already; what is left out is computed.
     """
-    parts = Assembled(entry)
+    parts = Assembled(entry, offline=settings.offline)
     if entry.dataset is None:
         return _without_data(parts, settings, build_own, digests)
     if entry.weights == "none" and not entry.predictions:
@@ -178,7 +180,7 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
 
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
-    return loaded(parts.entry.variant, parts.weights)
+    return loaded(parts.entry.variant, parts.weights, parts.offline)
 
 
 def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:

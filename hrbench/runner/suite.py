@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Outcome
-from hrbench.core import environment
+from hrbench.core import environment, import_path
 from hrbench.errors import InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import cell_name, cost_cells, cost_key
@@ -42,29 +41,23 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
     with interruptible(), folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:
-        folder.write_run(suite)
-        if not (folder.path / "environment.json").is_file():
+        if damage := folder.write_run(suite):
+            listen(Event("note", suite.name, text=damage))
+        if not folder.has_environment():
             running.note_environment()
         results = [running.accuracy(entry) for entry in suite.entries]
         yield from running.with_costs(results)
         running.note_environment()
 
 
-@contextmanager
-def importable(suite: Suite) -> Iterator[None]:
+def importable(suite: Suite) -> AbstractContextManager[None]:
     """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
     beside = beside_of(suite)
-    if not beside or beside in sys.path:
-        yield
-        return
-    sys.path.append(beside)
-    try:
-        yield
-    finally:
-        sys.path.remove(beside)
+    return import_path.importable(*([beside] if beside else []))
 
 
 def beside_of(suite: Suite) -> str:
+    """The folder that the suite lies in; "" if it lies in none."""
     return str(Path(suite.path).resolve().parent) if suite.path else ""
 
 

@@ -22,7 +22,6 @@ Code behind an entry point counts by its name, and a metric's by its version too
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,7 +29,8 @@ from typing import Any
 
 from hrbench.core.digests import digest, sha256
 from hrbench.core.modules import own_files
-from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.core.onnx_external import external_files
+from hrbench.core.plugins import model_ref
 from hrbench.errors import HrbenchError
 from hrbench.statistics.bootstrap import VERSION as BOOTSTRAP_VERSION
 from hrbench.types import Entry, Variant
@@ -54,8 +54,8 @@ def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
 
 def _used(use: str) -> str:
     """`use` with the digest of what lies there in place of a path."""
-    found, path = source_of(use), source_path(use)
-    return use if found is None or path is None else f"{found[0]}:{source_digest(path)}"
+    ref = model_ref(use)
+    return use if ref.path is None else f"{ref.source}:{source_digest(Path(ref.path))}"
 
 
 def _used_within(value: Any) -> Any:
@@ -80,28 +80,16 @@ def source_digest(path: Path) -> str | None:
     """SHA-256 of the network at a path, 64 hexadecimal digits; None where nothing is.
 
     A file counts with the files of external data that an ONNX file names; a folder by its .json and .py files, which
-    say what the network is.
+    say what the network is. Raises InputError for an ONNX file that is damaged or names data outside its folder.
     """
     path = path.expanduser()
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".py") and file.is_file())
     else:
-        files = [path, *(_external(path) if path.suffix == ".onnx" else ())]
+        outside = external_files(path) if path.suffix == ".onnx" and path.is_file() else ()
+        files = [path, *(file for file in outside if file.is_file())]
     found = [_file_state(file) for file in files]
     return None if not found or None in found else digest([_whole(*state) for state in found if state is not None])
-
-
-def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX file that hold its tensors: entries ("location", NAME) of its message, as stored there."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return []
-    names = set()
-    for mark in re.finditer(rb"\n\x08location\x12([\x01-\x7f])", content):
-        name = content[mark.end() : mark.end() + mark[1][0]]
-        names.add(name.decode("utf-8", errors="replace"))
-    return [file for name in sorted(names) if (file := path.parent / name).is_file()]
 
 
 def _file_state(file: Path) -> tuple[str, int, int] | None:
@@ -125,9 +113,10 @@ def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | Non
     that code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
     entry point, for hrbench's own modules, and where there is no file.
     """
-    if not is_reference(reference):
+    module = model_ref(reference).module
+    if not module:
         return None
-    found = own_files(reference.partition(":")[0], folders)
+    found = own_files(module, folders)
     return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrbench.core.digests import sha256
-from hrbench.core.plugins import is_reference, source_of
+from hrbench.core.plugins import model_ref
 from hrbench.core.resources import PACKAGE
 from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
@@ -111,17 +111,18 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     """
     if weights == "none":
         return Missing(Reason("weights: none was asked for, so only costs are measured"))
-    own = is_reference(variant.use)
+    ref = model_ref(variant.use)
+    own = ref.kind == "reference"
     if weights == OWN and OWN not in variant.weights:
         if own:
             return Found(Path(), OWN)
         return Missing(Reason(f"{variant.name} is no callable of one's own, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
-    kind, _, file = variant.use.partition(":")
-    if kind in IN_FILE and weights is None:
-        whole = Path(file).expanduser()
-        return Found(whole, kind) if whole.is_file() else Missing(Reason(f"the network's file {whole} is not there"))
+    if ref.source in IN_FILE and weights is None:
+        whole = Path(ref.target).expanduser()
+        missing = Missing(Reason(f"the network's file {whole} is not there"))
+        return Found(whole, ref.source) if whole.is_file() else missing
     sources = [stated_source(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
         for path in _candidates(source, folder):
@@ -193,10 +194,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
     """
-    found = source_of(variant.use)
-    if weights is not None or found is None or found[0] != "transformers" or variant.weights:
+    ref = model_ref(variant.use)
+    if weights is not None or ref.source != "transformers" or variant.weights:
         return find_weights(variant, weights, folder)
-    place = folder_of(found[1], fetch=fetch, weights=True)
+    place = folder_of(ref.target, fetch=fetch, weights=True)
     if isinstance(place, Missing):
         return place
     file = weights_in(place)

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_factory import make, sample_table
@@ -45,6 +46,15 @@ def test_quantities_of_one_name_have_columns_of_their_own():
         "coco-boxes/AP [points]": "50", "coco-boxes/AP.low [points]": "49", "coco-boxes/AP.high [points]": "50",
         "coco-masks/AP [points]": "25", "coco-masks/AP.low [points]": "24", "coco-masks/AP.high [points]": "25",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "\t=1", "two\nlines"])
+def test_no_heading_begins_a_formula(name):
+    score = Measurement(Quantity(name, name, "fraction", "higher"), 0.5, "m")
+    layout = TableLayout("t", "T", (ColumnLayout("score", name),))
+    tables = build_tables([replace(make("a"), scores=(score,))], Layout("l", (layout,)), {})
+    head, line = csv.reader(io.StringIO(render_csv(tables)))
+    assert head[-1][0] not in "=+-@\t\n" and line[-1] == "50"
 
 
 @given(st.text(), st.text())

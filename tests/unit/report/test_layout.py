@@ -89,6 +89,11 @@ def test_figures_of_mpii_require_what_its_protocol_reads():
         ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: found duplicate key"),
         ("title: Ours", "title: [", "table.yaml:"),
         ("{rows: [{", "{requires_images: many, rows: [{", "table.yaml:5: requires_images: a whole number from 1 on"),
+        ("title: Ours", "title: 2001-13-45", "table.yaml: a value cannot be read (ValueError"),
+        ("title: Ours", "title: 2001-01-01 99:99:99", "table.yaml: a value cannot be read (ValueError"),
+        ("title: Ours", f"title: {'9' * 6000}", "table.yaml: a value cannot be read (ValueError"),
+        ("title: Ours", f"title: 0x{'f' * 6000}", "table.yaml:1: title: Exceeds the limit"),
+        ("title: Ours", f"title: {'[' * 3000}", "table.yaml: a value cannot be read (RecursionError"),
         ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
     ],
 )
@@ -115,6 +120,14 @@ def test_unknown_names_come_with_a_suggestion():
 def test_published_figures_that_are_not_there(tmp_path, published, complaint):
     text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", published)
     with pytest.raises(UsageError, match=complaint):
+        read_published(read_layout(write(tmp_path, text)))
+
+
+@pytest.mark.parametrize("value", ["2001-13-45", "9" * 6000])
+def test_a_value_of_published_figures_that_cannot_be_read(tmp_path, value):
+    (tmp_path / "own.yaml").write_text(f"val:\n- {{model: Ours, AP: {value}}}\n")
+    text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", "{file: own.yaml, section: val}")
+    with pytest.raises(UsageError, match=r"own\.yaml: a value cannot be read \("):
         read_published(read_layout(write(tmp_path, text)))
 
 
