@@ -146,8 +146,7 @@ class _Run:
             return self._reused(plan, "stored already")
         result = from_json(told["result"].encode(), place / "result.json")
         self.made_in = result.provenance.environment or self.made_in
-        if said := witness.note(outcome.changes):
-            result = replace(result, notes=(*result.notes, said))
+        result = replace(result, notes=(*result.notes, *witness.notes(outcome)))
         return self.folder.commit(place, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
@@ -215,7 +214,8 @@ class _Run:
             elif key in known:
                 costs, problem = known[key], None
             else:
-                costs, problem = self._measured(result)
+                costs, problem, notes = self._measured(result)
+                result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
                 key = cost_key(entry, self.settings, _threads(costs))
             if problem is None and key is not None:
                 known[key] = costs
@@ -242,23 +242,25 @@ class _Run:
         self.listen(Event("note", result.name, text=said))
         return replace(result, notes=(*result.notes, said))
 
-    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None]:
-        """The costs, cell by cell, and why one of them could not be measured."""
+    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None, list[str]]:
+        """The costs, cell by cell, why one of them could not be measured, and notes on their processes."""
         entry, cells = result.entry, cost_cells(result.entry)
         costs: list[Measurement] = []
+        notes: list[str] = []
         problem = None
         for number, cell in enumerate(cells):
             self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
             try:
-                told, _ = self._call("cost", Plan(entry, "empty"), cell=cell)
+                told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
                 if number == 0:  # a network that cannot be built or counted will not be timed either
                     break
                 continue
             costs += jobs.costs_of(told)
+            notes += witness.notes(outcome)
             self.made_in = told["environment"]
-        return tuple(costs), problem
+        return tuple(costs), problem, notes
 
     # --- processes
 
