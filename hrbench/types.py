@@ -195,9 +195,9 @@ class Entry:
     dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with
     "name" and "version". cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or
     None} or None}. batch: images or crops per forward pass while evaluating, or "auto" to find out. limit: evaluate
-    only the first N images. predictions: absolute path of a file (a folder, where the format is one) of predictions
-    that is judged in place of running a network; "" where there is one to run. where: "file:line" in the suite, for
-    messages.
+    only N images, spread over the data set (`core.limit`). predictions: absolute path of a file (a folder, where the
+    format is one) of predictions that is judged in place of running a network; "" where there is one to run. where:
+    "file:line" in the suite, for messages.
     """
 
     name: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
+from hrbench.core.limit import limited
 from hrbench.core.plugins import networks, resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
@@ -69,7 +70,7 @@ class Checker:
                 metric.read_predictions(Path(entry.predictions), target)
         if entry.predictions:
             return Checked(entry.name, outcome=GIVEN)
-        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+        samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
         passes = sum(map(parts.task.work, samples))
         return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why="; ".join(parts.notes))
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import Metric
 from hrbench.core import environment
+from hrbench.core.limit import RULE, limited
+from hrbench.core.packages import unmet
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
 from hrbench.errors import EntryError, in_words
@@ -48,7 +50,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
     started = time.perf_counter()
     predicted = (_given if entry.predictions else _predicted)(parts, settings, place, listen)
-    samples = predicted.samples[: entry.limit]
+    samples = limited(predicted.samples, entry.limit)
     seconds["predict"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -70,7 +72,7 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
         status="done",
         scores=tuple(judged.scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
+        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn, *unmet()),
         accuracy_key=parts.key,
         provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples)), **judged.provenance},
         seconds=seconds,
@@ -97,7 +99,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
     predictions = pipeline.predict(
         parts.task,
         net,
-        everything[: entry.limit],
+        limited(everything, entry.limit),
         batch=entry.batch,
         workers=settings.workers,
         progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
@@ -212,7 +214,7 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     images = None
     if parts.entry.limit is not None:
         protocol = precomputed.ANY if parts.entry.predictions else parts.entry.protocol
-        images = [sample.id for sample in list(parts.dataset.samples(protocol))[: parts.entry.limit]]
+        images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
     notes = list(result.notes)
     for metric in parts.metrics:
         theirs = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
@@ -235,6 +237,7 @@ def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:
 def _provenance(parts: Assembled, images: int) -> dict[str, Any]:
     assert parts.entry.dataset is not None
     return {
+        **({"limit_rule": RULE} if parts.entry.limit is not None else {}),
         "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest, "images": images},
         "metrics": {metric.name: {"version": metric.version, "engine": "hrbench"} for metric in parts.metrics},
         "protocol": dict(parts.entry.protocol),

@@ -3,9 +3,10 @@
 A stored result counts when its key matches the key of the entry at hand. In a key is all that decides the number, but
 for what is named here:
 
-- Predictions and scores: the network's fields, its weights, the data, protocol, metrics with their versions, limit,
-  seed, dtype, and code of one's own. Left out are the device and the batch, which change only how sums are rounded,
-  and the versions of hrbench, torch and other libraries; a run stores all of these beside its results.
+- Predictions and scores: the network's fields, its weights, the data, protocol, metrics with their versions, limit (and
+  by what rule it takes images), seed, dtype, and code of one's own. Left out are the device and the batch, which change
+  only how sums are rounded, and the versions of hrbench, torch and other libraries; a run stores all of these beside
+  its results.
 - Costs: the network's fields and its code of one's own, what is to be measured, and what it is measured with: device,
   driver, torch, threads, numeric flags, and the version of the code that counts and times. Left out are the weights,
   since costs are those of the network with random weights.
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.digests import digest
+from hrbench.core.limit import RULE
 from hrbench.core.modules import own_files
 from hrbench.core.onnx_external import external_files
 from hrbench.core.plugins import model_ref
@@ -168,6 +170,7 @@ def given_key(
         "target": target_digest,
         "metrics": dict(sorted(metric_versions.items())),
         "limit": entry.limit,
+        **({} if entry.limit is None else {"limit_rule": RULE}),
         "seed": entry.seed,
     }
     return digest({**fields, **_own_code([*entry.metrics, entry.dataset.use], folders)})
@@ -191,6 +194,7 @@ def _accuracy_fields(
         "protocol": _plain(entry.protocol),
         "metrics": dict(sorted(metric_versions.items())),
         "limit": entry.limit,
+        **({} if entry.limit is None else {"limit_rule": RULE}),
         "seed": entry.seed,
         "dtype": entry.dtype,
     }
