@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hrbench.core.plugins import built_in_module, source_of
+from hrbench.core.plugins import built_in_module, model_ref
 from hrbench.types import Entry
 
 _USES_TORCHVISION = ("timm", "torchvision", "smp")
@@ -21,10 +21,9 @@ def modules_for(entry: Entry) -> tuple[str, ...]:
     """Dotted names, each once, of what `Job.modules` of an entry may say. Imports nothing."""
     found = [*_ALWAYS]
     for use in _uses(entry.variant.use, entry.variant.args):
-        source = source_of(use)
-        if source is not None:
-            found.append(built_in_module("sources", source[0]))
-            found += ["torchvision"] if source[0] in _USES_TORCHVISION else []
+        if source := model_ref(use).source:
+            found.append(built_in_module("sources", source))
+            found += ["torchvision"] if source in _USES_TORCHVISION else []
         found.append(built_in_module("models", use))
     if entry.dataset is not None:
         found += [built_in_module("datasets", entry.dataset.use), built_in_module("tasks", entry.dataset.task)]
