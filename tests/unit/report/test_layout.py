@@ -86,7 +86,7 @@ def test_figures_of_mpii_require_what_its_protocol_reads():
         ("rows: {dataset", "rows: {datasets", "table.yaml:4: unknown key 'datasets'; did you mean dataset?"),
         ("{rows: [{", "{file: pose, rows: [{", "table.yaml:5: published figures have either"),
         ("tables:", "table:", "table.yaml:2: unknown key 'table'; did you mean tables?"),
-        ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: found duplicate key"),
+        ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: duplicate key 'title', first written in line 1"),
         ("title: Ours", "title: [", "table.yaml:"),
         ("{rows: [{", "{requires_images: many, rows: [{", "table.yaml:5: requires_images: a whole number from 1 on"),
         ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
