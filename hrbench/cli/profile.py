@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.cli import listing
 from hrbench.cli import text as text_module
 from hrbench.cli.shared import Say
+from hrbench.core.import_path import importable
 from hrbench.core.nested_args import written
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.registry import known
-from hrbench.types import Variant
+from hrbench.types import Reason, Variant
 
 if TYPE_CHECKING:
     from hrbench.cost.operations.ledger import Row
 
 
 def profile(arguments: Namespace, say: Say) -> int:
+    beside = [] if model_ref(arguments.model).kind == "entry_point" else [Path.cwd()]
+    with importable(*beside, place="first"):
+        return _profile(arguments, say)
+
+
+def _profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.latency.summary import percentile_costs
     from hrbench.cost.operations.count import on_meta, operation_costs
     from hrbench.models.build import build, with_arguments
@@ -38,11 +45,11 @@ def profile(arguments: Namespace, say: Say) -> int:
     args = f", {written(given)}" if given else ""
     say(f"{variant.name}, input {height}x{width}{args}\n")
     try:
-        ledger, noted = count(net, variant)
+        ledger, counted_on = count(net, variant)
     except EntryError as error:
-        values += uncounted(str(error))
+        values += uncounted(Reason(str(error)))
     else:
-        values += [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+        values += operation_costs(ledger, counted_on)
         say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
         if arguments.operators:
             say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
@@ -77,7 +84,6 @@ def _variant(arguments: Namespace) -> Variant:
         raise UsageError(unknown(arguments.model))
     if size is None:
         raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
-    sys.path.insert(0, "")
     return Variant(name=arguments.model, use=arguments.model, task=arguments.task, input=size)
 
 

@@ -99,6 +99,12 @@ def threads() -> int:
     return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
 
 
+def threads_in_force() -> int:
+    """CPU threads that this process computes with now: torch's own count, which a network may have set, once loaded."""
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    return threads() if count is None else count()
+
+
 CPUINFO = Path("/proc/cpuinfo")
 
 

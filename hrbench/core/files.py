@@ -274,3 +274,21 @@ def _named(path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror}); {remedy}") from None
+
+
+def link(source: Path, target: Path) -> None:
+    """`target` is the file or folder `source` once more: by hard links if the disk has them, else as a copy.
+
+    Raises FileNotFoundError if there is no `source`.
+    """
+
+    def one(here: str | Path, there: str | Path) -> None:
+        try:
+            os.link(here, there, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(here, there)
+
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=one)
+    else:
+        one(source, target)

@@ -30,7 +30,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from hrbench.core import yaml
 from hrbench.core.resources import shared
@@ -237,7 +237,7 @@ class LayoutNode:
         if not isinstance(self.value, dict):
             raise UsageError(f"{node.where}: `key: value` pairs are needed here, not {type(self.value).__name__}")
 
-    def fail(self, message: str, key: str = "") -> None:
+    def fail(self, message: str, key: str = "") -> NoReturn:
         raise UsageError(f"{(self.node.get(key) or self.node).where}: {message}")
 
     def fields(self, known: str) -> LayoutNode:
@@ -254,7 +254,10 @@ class LayoutNode:
 
     def text(self, key: str) -> str:
         value = self.value.get(key)
-        return "" if value is None else str(value)
+        try:
+            return "" if value is None else str(value)
+        except ValueError as error:  # a number of thousands of digits
+            self.fail(f"{key}: {error}", key)
 
     def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
         if key not in self.value:

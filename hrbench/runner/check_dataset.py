@@ -55,7 +55,7 @@ def check(
         if row.draw and not dataset.folder.is_dir():
             resolve("hrbench.datasets", row.draw)(dataset.folder)
         gaps = gaps_of(row, dataset, protocol)
-        yield from (Finding("missing", gap) for gap in gaps)
+        yield from (Finding("missing", str(gap)) for gap in gaps)
         if gaps:
             return
         if hasattr(dataset, "facts"):

@@ -6,17 +6,18 @@ torch is imported only when a network is needed: an entry that is stored already
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hrbench.contracts import Metric
 from hrbench.core import environment
+from hrbench.core.files import link
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
-from hrbench.errors import EntryError, in_words
+from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of
@@ -24,9 +25,21 @@ from hrbench.runner.gallery import drawn
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
-from hrbench.store.run_folder import RunFolder
+from hrbench.store.integrity import digests_of
 from hrbench.store.states import write_state
-from hrbench.types import Event, Prediction, Result, Sample, Score, State
+from hrbench.types import (
+    DatasetRecord,
+    Event,
+    FileRecord,
+    Measurement,
+    MetricRecord,
+    Prediction,
+    Provenance,
+    Reason,
+    Result,
+    Sample,
+    State,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,47 +49,72 @@ __all__ = ["Listen", "Settings", "assemble", "build", "device_of", "evaluate", "
 Listen = Callable[[Event], None]
 
 
-def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
-    """Predicts, or takes what was given, judges and draws an assembled entry and stores the result.
+def evaluate(parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None = None) -> Result:
+    """Predicts, or takes predictions that are there, judges and draws an entry. Its files go to the folder `place`.
 
-    Raises HrbenchError where it fails.
+    stored: a result whose predictions are judged again instead of running the network.
+    Raises HrbenchError if it fails; predictions that are whole by then stay in `place`.
     """
-    entry = parts.entry
-    seconds: dict[str, float] = {}
-    place = folder.begin(entry.name)
     for metric in parts.metrics if not parts.server else ():
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
     started = time.perf_counter()
-    predicted = (_given if entry.predictions else _predicted)(parts, settings, place, listen)
-    samples = predicted.samples[: entry.limit]
-    seconds["predict"] = time.perf_counter() - started
+    predicted = _predictions(parts, settings, place, listen, stored)
+    seconds = {"predict": time.perf_counter() - started}
+    if stored is not None:
+        seconds["predict"] = stored.seconds.get("predict", 0.0)
+    return _judged_result(parts, settings, place, listen, predicted, seconds)
 
-    started = time.perf_counter()
+
+def _judged_result(
+    parts: Assembled, settings: Settings, place: Path, listen: Listen, predicted: _Predicted, seconds: dict[str, float]
+) -> Result:
+    """The result of predictions that lie in `place`."""
+    entry, started = parts.entry, time.perf_counter()
+    samples = predicted.samples[: entry.limit]
     listen(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
-    try:
-        judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
-    except Exception as error:
-        raise _unjudged(error, place, folder.set_aside(place, entry.name)) from error
+    judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
     drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, judged.state, place)
     seconds["draw"] = time.perf_counter() - started
 
-    result = Result(
+    provenance = _judged_on(parts, predicted.provenance, len(predicted.samples))
+    return Result(
         name=entry.name,
         entry=entry,
-        status="done",
+        status="submitted" if parts.server else "done",
         scores=tuple(judged.scores),
         drawings=tuple(drawings),
         notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
-        accuracy_key=parts.key,
-        provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples)), **judged.provenance},
+        prediction_key=parts.prediction_key,
+        score_key=parts.score_key(digests_of(place)),
+        provenance=replace(provenance, submission=judged.submission, prediction_notes=tuple(predicted.notes)),
         seconds=seconds,
         limited=entry.limit,
     )
-    return folder.commit(place, result)
+
+
+def _predictions(
+    parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None
+) -> _Predicted:
+    """Predictions in `place`: stored ones, those of a file, or the network's."""
+    if stored is not None:
+        return _kept(parts, stored, place)
+    return (_given if parts.entry.predictions else _predicted)(parts, settings, place, listen)
+
+
+def _kept(parts: Assembled, stored: Result, place: Path) -> _Predicted:
+    """Takes the predictions of a stored result, with what was noted when they were made."""
+    for name in dict.fromkeys(precomputed.stored_name(metric, stored.files) for metric in parts.metrics):
+        if name is not None:
+            link(Path(stored.folder) / name, place / name)
+    entry = parts.entry
+    everything = (
+        precomputed.samples(entry, parts.dataset) if entry.predictions else [*parts.dataset.samples(entry.protocol)]
+    )
+    return _Predicted(everything, [*stored.provenance.prediction_notes], stored.provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +123,7 @@ class _Predicted:
 
     samples: list[Sample]
     notes: list[str]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
@@ -114,12 +152,7 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     file = Path(parts.entry.predictions).name
     everything = precomputed.samples(parts.entry, parts.dataset)
     note = f"judged are predictions that were given ({file}); no network was run"
-    return _Predicted(everything, [note], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
-
-
-def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
-    said = in_words(error).replace(str(place), str(kept))  # what is said of a file leads to where it is now
-    return EntryError(f"{said}; the predictions are kept in {kept}")
+    return _Predicted(everything, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
@@ -145,17 +178,17 @@ def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Scores of every metric, the first metric's state, what verifying found, what was made beside them."""
+    """Scores of every metric, the first metric's state, what verifying found, the archive for a server."""
 
-    scores: list[Score]
+    scores: list[Measurement]
     state: State | None
     notes: list[str] = field(default_factory=list)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    submission: FileRecord | None = None
 
 
 def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify: bool) -> _Judged:
     """Scores of the prediction files, whose states are stored beside them."""
-    scores: list[Score] = []
+    scores: list[Measurement] = []
     states: list[State] = []
     notes: list[str] = []
     for metric in parts.metrics:
@@ -164,7 +197,7 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
         state = metric.measure(predictions, target, images)
         write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
         states.append(state)
-        own = metric.summarise(state, seed=parts.entry.seed)
+        own = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
         if verify:
             official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
@@ -174,15 +207,18 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
 
 def _submitted(parts: Assembled, place: Path) -> _Judged:
     """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
-    reason, notes, record = f"{parts.server}; no archive is made of a part of the images", [], {}
+    remedy, notes, record = "no archive is made of a part of the images", [], None
     if parts.entry.limit is None:
         files = {metric.name: precomputed.prediction_file(metric, place) for metric in parts.metrics}
         archive: Path = parts.dataset.submit(files, place)
-        reason = f"{parts.server}; it is {archive.name} in the entry's folder"
+        remedy = f"it is {archive.name} in the entry's folder"
         notes = [f"for the server: {archive.name}"]
-        record = {"submission": {"file": archive.name, "sha256": precomputed.content_digest(archive)}}
+        record = FileRecord(archive.name, precomputed.content_digest(archive))
+    reason = Reason(parts.server, remedy)
     scores = [
-        Score(metric.name, quantity, None, reason=reason) for metric in parts.metrics for quantity in metric.quantities
+        Measurement(quantity, None, metric.name, reason=reason)
+        for metric in parts.metrics
+        for quantity in metric.quantities
     ]
     return _Judged(scores, None, notes, record)
 
@@ -221,22 +257,23 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     return replace(result, notes=tuple(notes))
 
 
-def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:
+def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
     """The part of the provenance that is about the network."""
-    versions = libraries(parts.entry.variant.use)
-    return {
-        **({"not_comparable": warning} if warning else {}),
-        "weights": weights_record(parts),
-        **({"libraries": versions} if versions else {}),
-        "device": _device_name(next(iter(net.parameters()), None)),
-    }
+    return Provenance(
+        weights=weights_record(parts),
+        libraries=libraries(parts.entry.variant.use),
+        device=_device_name(next(iter(net.parameters()), None)),
+        not_comparable=warning,
+    )
 
 
-def _provenance(parts: Assembled, images: int) -> dict[str, Any]:
+def _judged_on(parts: Assembled, made_by: Provenance, images: int) -> Provenance:
+    """The provenance of predictions with what they are judged on and by."""
     assert parts.entry.dataset is not None
-    return {
-        "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest, "images": images},
-        "metrics": {metric.name: {"version": metric.version, "engine": "hrbench"} for metric in parts.metrics},
-        "protocol": dict(parts.entry.protocol),
-        "environment": environment.environment(),
-    }
+    return replace(
+        made_by,
+        dataset=DatasetRecord(parts.entry.dataset.name, parts.dataset_digest, images),
+        metrics={metric.name: MetricRecord(metric.version, "hrbench") for metric in parts.metrics},
+        protocol=dict(parts.entry.protocol),
+        environment=made_by.environment or environment.environment(),
+    )

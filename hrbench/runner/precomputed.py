@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,23 @@ from hrbench.contracts import Metric
 from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
 from hrbench.errors import HrbenchError
-from hrbench.types import Entry, Sample
+from hrbench.types import Entry, Reason, Sample
 
-NO_NETWORK = "no network: predictions were given"
+NO_NETWORK = Reason("no network: predictions were given")
 
 # What the data set is asked for where no protocol is needed: all samples in their order, with annotated boxes.
 ANY: Mapping[str, Any] = {}
 
 
-def lacking(entry: Entry, dataset: Any) -> list[str]:
+def lacking(entry: Entry, dataset: Any) -> list[Reason]:
     """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
     gaps = []
     if not Path(entry.predictions).exists():
-        gaps.append(f"the predictions {entry.predictions} are not there")
+        gaps.append(Reason(f"the predictions {entry.predictions} are not there"))
     if server := getattr(dataset, "server", ""):
-        gaps.append(server)
+        gaps.append(Reason(server))
     elif not dataset.target.exists():
-        gaps += dataset.missing(ANY)
+        gaps += map(Reason, dataset.missing(ANY))
     return gaps
 
 
@@ -93,6 +93,14 @@ def prediction_file(metric: Metric, folder: Path) -> Path:
     if path.exists():
         return path
     return next(iter(sorted(folder.glob(f"{path.stem}.*"))), path)
+
+
+def stored_name(metric: Metric, files: Iterable[str]) -> str | None:
+    """Which of the files in an entry's folder holds a metric's predictions, as `prediction_file` finds it; or None."""
+    if metric.prediction_file in files:
+        return metric.prediction_file
+    stem = Path(metric.prediction_file).stem
+    return next((name for name in sorted(files) if name == stem or name.startswith(f"{stem}.")), None)
 
 
 def _name(metric: Metric, given: Path) -> str:

@@ -22,7 +22,6 @@ Code behind an entry point counts by its name, and a metric's by its version too
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,8 +29,10 @@ from typing import Any
 
 from hrbench.core.digests import digest, sha256
 from hrbench.core.modules import own_files
-from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.core.onnx_external import external_files
+from hrbench.core.plugins import model_ref
 from hrbench.errors import HrbenchError
+from hrbench.statistics.bootstrap import VERSION as BOOTSTRAP_VERSION
 from hrbench.types import Entry, Variant
 
 
@@ -53,8 +54,8 @@ def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
 
 def _used(use: str) -> str:
     """`use` with the digest of what lies there in place of a path."""
-    found, path = source_of(use), source_path(use)
-    return use if found is None or path is None else f"{found[0]}:{source_digest(path)}"
+    ref = model_ref(use)
+    return use if ref.path is None else f"{ref.source}:{source_digest(Path(ref.path))}"
 
 
 def _used_within(value: Any) -> Any:
@@ -79,28 +80,16 @@ def source_digest(path: Path) -> str | None:
     """SHA-256 of the network at a path, 64 hexadecimal digits; None where nothing is.
 
     A file counts with the files of external data that an ONNX file names; a folder by its .json and .py files, which
-    say what the network is.
+    say what the network is. Raises InputError for an ONNX file that is damaged or names data outside its folder.
     """
     path = path.expanduser()
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".py") and file.is_file())
     else:
-        files = [path, *(_external(path) if path.suffix == ".onnx" else ())]
+        outside = external_files(path) if path.suffix == ".onnx" and path.is_file() else ()
+        files = [path, *(file for file in outside if file.is_file())]
     found = [_file_state(file) for file in files]
     return None if not found or None in found else digest([_whole(*state) for state in found if state is not None])
-
-
-def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX file that hold its tensors: entries ("location", NAME) of its message, as stored there."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return []
-    names = set()
-    for mark in re.finditer(rb"\n\x08location\x12([\x01-\x7f])", content):
-        name = content[mark.end() : mark.end() + mark[1][0]]
-        names.add(name.decode("utf-8", errors="replace"))
-    return [file for name in sorted(names) if (file := path.parent / name).is_file()]
 
 
 def _file_state(file: Path) -> tuple[str, int, int] | None:
@@ -124,9 +113,10 @@ def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | Non
     that code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
     entry point, for hrbench's own modules, and where there is no file.
     """
-    if not is_reference(reference):
+    module = model_ref(reference).module
+    if not module:
         return None
-    found = own_files(reference.partition(":")[0], folders)
+    found = own_files(module, folders)
     return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 
@@ -135,6 +125,60 @@ def _file_digest(file: Path) -> str | None:
         return sha256(file)
     except HrbenchError:  # what cannot be read cannot be imported either
         return None
+
+
+def prediction_key(
+    entry: Entry, weights_digest: str | None, dataset_digest: str | None, *, folders: Sequence[str | Path] = ()
+) -> str:
+    """Key of an entry's predictions, 64 hexadecimal digits. No metric has a part in it.
+
+    entry: with a network to run.
+    weights_digest: SHA-256 of the weights that were read.
+    dataset_digest: SHA-256 over the annotations, the boxes, and the images by name and size.
+    folders: searched for user-defined code before `sys.path`.
+    """
+    uses = [entry.variant.use, *_uses(entry.variant.args)]
+    if entry.dataset is not None:
+        uses.append(entry.dataset.use)
+    return digest({**_prediction_fields(entry, weights_digest, dataset_digest), **_own_code(uses, folders)})
+
+
+def precomputed_key(predictions_digest: str) -> str:
+    """Key of predictions that come from a file: its SHA-256 is all that decides them. 64 hexadecimal digits."""
+    return digest({"predictions": predictions_digest})
+
+
+def score_key(
+    entry: Entry,
+    predictions: Mapping[str, str],
+    truth_digest: str | None,
+    versions: Mapping[str, int],
+    options: Mapping[str, Any],
+    *,
+    folders: Sequence[str | Path] = (),
+) -> str:
+    """Key of an entry's scores, 64 hexadecimal digits: a new metric, version or bootstrap changes it and no prediction.
+
+    predictions: prediction file -> its SHA-256.
+    truth_digest: SHA-256 of the ground truth, or of the whole data set, which covers it.
+    versions: metric name -> version.
+    options: what the data set constructs its metrics with (sigmas, classes).
+    folders: searched for user-defined code before `sys.path`.
+    """
+    uses = list(entry.metrics)
+    if entry.dataset is not None:
+        uses.append(entry.dataset.use)
+    fields = {
+        "predictions": dict(sorted(predictions.items())),
+        "truth": truth_digest,
+        "metrics": dict(sorted(versions.items())),
+        "options": _without_paths(options),
+        "limit": entry.limit,
+        "seed": entry.seed,
+        "resamples": entry.resamples,
+        "bootstrap": BOOTSTRAP_VERSION,
+    }
+    return digest({**fields, **_own_code(uses, folders)})
 
 
 def accuracy_key(
@@ -183,6 +227,24 @@ def given_key(
     return digest({**fields, **_own_code([*entry.metrics, entry.dataset.use], folders)})
 
 
+def _prediction_fields(
+    entry: Entry, weights_digest: str | None, dataset_digest: str | None, read: bool = True
+) -> dict[str, Any]:
+    """All of a prediction key but the user-defined code."""
+    dataset = entry.dataset
+    return {
+        "variant": variant_fields(entry.variant, read),
+        "weights": weights_digest,
+        "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
+        "dataset_args": None if dataset is None else _without_paths(dataset.args),
+        "dataset_digest": dataset_digest,
+        "protocol": _plain(entry.protocol),
+        "limit": entry.limit,
+        "seed": entry.seed,
+        "dtype": entry.dtype,
+    }
+
+
 def _accuracy_fields(
     entry: Entry,
     weights_digest: str | None,
@@ -218,7 +280,7 @@ def cost_key(
     device: str,
     driver: str = "",
     torch: str = "",
-    threads: int | None = None,
+    threads: int | Sequence[int] | None = None,
     flags: Mapping[str, Any] | None = None,
     version: int = 0,
     libraries: Mapping[str, str] | None = None,
@@ -245,7 +307,7 @@ def cost_key(
             "device": device,
             "driver": driver,
             "torch": torch,
-            "threads": threads,
+            "threads": _plain(threads),
             "flags": _plain(flags or {}),
             "version": version,
             **({"libraries": dict(libraries)} if libraries else {}),
@@ -261,7 +323,9 @@ def content_key(entry: Entry) -> str:
     """
     return digest(
         {
-            "accuracy": digest(_accuracy_fields(entry, None, None, dict.fromkeys(entry.metrics, 0), read=False)),
+            "made": digest(_prediction_fields(entry, None, None, read=False)),
+            "metrics": sorted(entry.metrics),
+            "resamples": entry.resamples,
             "predictions": entry.predictions,
             "weights": entry.weights,
             "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},

@@ -24,7 +24,7 @@ from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings
 from hrbench.metrics.coco.reference import instance_numbers
 from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
 from hrbench.metrics.states import merge
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 INSTANCES = Settings(
     thresholds=THRESHOLDS,
@@ -187,7 +187,7 @@ class CocoObjects:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
         return merge(states, form_of(self.name, self.version))
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
         note = ""
         if self.kind == "mask" and state.params.get("detection_area") == "box":

@@ -42,7 +42,7 @@ from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
 from hrbench.metrics.labels.states import group_numbers, matrices, scores_of, state_of
 from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -149,7 +149,7 @@ class Cityscapes:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
         return merge(states, FORM)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
         images, made = len(arrays["image"]), sums(arrays)

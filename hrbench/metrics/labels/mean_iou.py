@@ -44,7 +44,7 @@ from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
 from hrbench.metrics.labels.states import CELLS, cells_of, form_of, group_numbers, scores_of, state_of
 from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 FORM = form_of("miou", 1, cells=CELLS)
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
@@ -200,7 +200,7 @@ class MeanIoU:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
         return merge(states, FORM)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
         images, table = len(arrays["image"]), self._sums(state, arrays)

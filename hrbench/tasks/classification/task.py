@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
@@ -81,7 +82,7 @@ class Classification:
     @staticmethod
     def usual(use: str) -> str:
         """The protocol of a network that names none itself."""
-        return "timm" if use.startswith("timm:") else "spinenet" if "spinenet" in use else "imagenet"
+        return "timm" if model_ref(use).source == "timm" else "spinenet" if "spinenet" in use else "imagenet"
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one."""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.detection import geometry, mask_pasting
@@ -61,8 +62,8 @@ class Detect:
 
 MMDET = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "fcos")
 SPINENET = ("retinanet", "spinenet_mask_rcnn")
-SQUASHED = "torchvision:ssd"
-"""Networks by how their `use` begins, and so by which protocol they are usually evaluated."""
+SQUASHED = "ssd"
+"""Networks by their entry points, or by how the names begin of torchvision's, that have a usual protocol."""
 
 
 class Detection:
@@ -85,8 +86,9 @@ class Detection:
         >>> Detection.usual("torchvision:fcos_resnet50_fpn"), Detection.usual("mine:detector")
         ('torchvision', 'plain')
         """
-        if use.startswith("torchvision:"):
-            return "torchvision-fixed" if use.startswith(SQUASHED) else "torchvision"
+        ref = model_ref(use)
+        if ref.source == "torchvision":
+            return "torchvision-fixed" if ref.target.startswith(SQUASHED) else "torchvision"
         return "mmdet" if use in MMDET else "spinenet" if use in SPINENET else "plain"
 
     def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:

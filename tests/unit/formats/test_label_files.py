@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -31,7 +31,7 @@ def png(rows: list[bytes], width: int, bits: int, colour: int, extra: bytes = b"
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + palette + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     labels=st.sampled_from([np.uint8, np.uint16]).flatmap(
         lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
@@ -94,7 +94,7 @@ def whole() -> tuple[bytes, np.ndarray]:
     return stream.getvalue(), labels
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(end=st.integers(0, 10**6))
 def test_every_truncation_is_one_line(end: int, whole, tmp_path: Path, capfd) -> None:
     content = whole[0]
@@ -105,7 +105,7 @@ def test_every_truncation_is_one_line(end: int, whole, tmp_path: Path, capfd) ->
     assert capfd.readouterr() == ("", "")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(at=st.integers(0, 10**6), byte=st.integers(0, 255), repaired=st.booleans())
 def test_damage_is_refused_or_harmless(at: int, byte: int, repaired: bool, whole, tmp_path: Path, capfd) -> None:
     """One byte changed: refused, or not in the pixels. repaired: with a checksum that hides it from all but zlib."""
@@ -126,7 +126,7 @@ def test_damage_is_refused_or_harmless(at: int, byte: int, repaired: bool, whole
     assert capfd.readouterr() == ("", "")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(content=st.binary(max_size=200), signed=st.booleans())
 def test_any_bytes_are_refused(content: bytes, signed: bool, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes((b"\x89PNG\r\n\x1a\n" if signed else b"") + content)
@@ -149,7 +149,7 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
 # --- looking closer --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_damage_of_labels_is_one_line_or_goes_unseen_and_never_raises(data: st.DataObject, tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 20, (9, 11), dtype=np.uint8)

@@ -134,9 +134,14 @@ def test_work_comes_back_in_order_and_a_few_at_a_time() -> None:
 
 
 def test_the_first_error_in_order_is_raised() -> None:
+    later = threading.Event()
+
     def work(number: int) -> int:
+        if number == 3:
+            assert later.wait(600)  # the fourth has failed by then
+        if number == 4:
+            later.set()
         if number in (3, 4):
-            time.sleep(0.02 * (4 - number))
             raise ValueError(number)
         return number
 

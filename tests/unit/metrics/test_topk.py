@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
 from hrbench.errors import HrbenchError, InputError, MissingError
 from hrbench.metrics.topk import TopK
-from hrbench.types import Prediction, Score
+from hrbench.types import Measurement, Prediction
 
 HEADING = "image,label_1,label_2,label_3,label_4,label_5"
 
 
-def scored(truth: Path, predictions: str, metric: TopK | None = None) -> dict[str, Score]:
+def scored(truth: Path, predictions: str, metric: TopK | None = None) -> dict[str, Measurement]:
     """Scores of a CSV given as text, which its oracle has confirmed."""
     metric = metric or TopK()
     path = truth.with_name("predictions.csv") if truth.is_file() else truth.parent / "predictions.csv"
@@ -39,7 +39,7 @@ def truth_of(folder: Path, content: Any) -> Path:
     return path
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_shares_are_those_counted_by_hand(tmp_path: Path, data) -> None:
     valid = data.draw(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=8))
@@ -54,7 +54,7 @@ def test_shares_are_those_counted_by_hand(tmp_path: Path, data) -> None:
             hits = sum(1 for labels, row in counted if set(labels) & set(row[:k]))
             assert score.value == hits / len(counted) and score.n == len(counted)
         else:
-            assert score.value is None and "no image has a valid class" in score.reason
+            assert score.value is None and "no image has a valid class" in str(score.reason)
 
 
 def test_images_without_a_valid_label_are_left_out(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_images_without_a_valid_label_are_left_out(tmp_path: Path) -> None:
     scores = scored(truth, "image,label\n" + "\n".join(lines))
     assert scores["top1"].value == 0.5 and scores["top1"].n == 2
     assert scores["top5"].value is None
-    assert scores["top5"].reason == "the predictions name 1 class for an image; Top-5 needs 5"
+    assert str(scores["top5"].reason) == "the predictions name 1 class for an image; Top-5 needs 5"
 
 
 def test_predictions_of_class_folders_are_judged_by_a_list_without_folders(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_sure_mistakes_are_the_worst(tmp_path: Path) -> None:
     assert qualities["right"] == 1.0 and qualities["second"] == 0.5
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(
     content=st.one_of(
         st.binary(max_size=80),

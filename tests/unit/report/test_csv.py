@@ -6,14 +6,15 @@ import csv
 import io
 from dataclasses import replace
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from report_factory import make, sample_table
 
 from hrbench.report.csv import render_csv
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.table import build_tables
-from hrbench.types import Quantity, Score
+from hrbench.types import Measurement, Quantity
 
 EXPECTED = """\
 table,row,kind,status,use,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
@@ -36,7 +37,7 @@ def test_quantities_of_one_name_have_columns_of_their_own():
     columns = tuple(ColumnLayout("score", "AP", metric=m, parts=("measured", "interval")) for m in metrics)
     quantity = Quantity("AP", "AP", "fraction", "higher")
     scores = tuple(
-        Score(m, quantity, value, (value - 0.01, value)) for m, value in zip(metrics, (0.5, 0.25), strict=True)
+        Measurement(quantity, value, m, (value - 0.01, value)) for m, value in zip(metrics, (0.5, 0.25), strict=True)
     )
     tables = build_tables([replace(make("a"), scores=scores)], Layout("l", (TableLayout("t", "T", columns),)), {})
     (line,) = csv.DictReader(io.StringIO(render_csv(tables)))
@@ -47,7 +48,15 @@ def test_quantities_of_one_name_have_columns_of_their_own():
     }  # fmt: skip
 
 
-@settings(deadline=None)
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "\t=1", "two\nlines"])
+def test_no_heading_begins_a_formula(name):
+    score = Measurement(Quantity(name, name, "fraction", "higher"), 0.5, "m")
+    layout = TableLayout("t", "T", (ColumnLayout("score", name),))
+    tables = build_tables([replace(make("a"), scores=(score,))], Layout("l", (layout,)), {})
+    head, line = csv.reader(io.StringIO(render_csv(tables)))
+    assert head[-1][0] not in "=+-@\t\n" and line[-1] == "50"
+
+
 @given(st.text(), st.text())
 def test_any_text_comes_back_as_one_row(title, reason):
     result = make(title, status="failed", reason=reason, published=False)

@@ -112,7 +112,7 @@ def test_a_png_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 24), st.integers(1, 24), st.floats(0.05, 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_polygons_give_back_any_mask_without_holes(seed: int, height: int, width: int, full: float) -> None:
     noise = np.random.default_rng(seed).random((height, width)) < full
     mask = filled(noise)
