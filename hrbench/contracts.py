@@ -152,7 +152,9 @@ class Outcome:
     foreseen: whether that was an error of hrbench, whose message says all there is to know.
     traceback: of the exception.
     changes: what it changed of its process, each in a few words.
-    output: the last lines of what it printed. output_bytes: how much it printed in all.
+    output: the last lines of what it printed.
+    output_bytes: how much it printed in all.
+    left_out: how much of that is not in its log either.
     threads: CPU threads that were in force at its end; None if it did not get there.
     fresh: whether it ran in a fresh interpreter rather than in a fork.
     seconds: from its start to its end.
@@ -166,6 +168,7 @@ class Outcome:
     changes: tuple[str, ...] = ()
     output: str = ""
     output_bytes: int = 0
+    left_out: int = 0
     threads: int | None = None
     fresh: bool = False
     seconds: float = 0.0

@@ -100,6 +100,17 @@ def exists(group: str, name: str) -> bool:
     return name in _points(_full(group))
 
 
+def built_in_module(group: str, name: str) -> str:
+    """The module of hrbench behind an entry point, told without importing it; "" for all that comes from elsewhere.
+
+    >>> built_in_module("models", "pose_hrnet"), built_in_module("models", "ourpkg.nets:pose")
+    ('hrbench.models.hrnet', '')
+    """
+    point = _points(_full(group)).get(name)
+    module = "" if point is None else point.value.partition(":")[0]
+    return module if module.partition(".")[0] == "hrbench" else ""
+
+
 def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, ...] | None:
     """Names of the arguments a callable takes, told from its source, or None; see `hrbench.core.modules.arguments`."""
     ref = model_ref(name)

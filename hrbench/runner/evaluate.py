@@ -22,6 +22,7 @@ from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of
 from hrbench.runner.gallery import drawn
+from hrbench.runner.held import main_first, state_file
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
@@ -195,10 +196,10 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
         target = metric.read_target(parts.dataset.target)
         predictions = metric.read_predictions(precomputed.prediction_file(metric, place), target)
         state = metric.measure(predictions, target, images)
-        write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
+        write_state(state, place / state_file(parts.metrics, len(states)))
         states.append(state)
         own = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
-        scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
+        scores += main_first(own, metric)
         if verify:
             official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))

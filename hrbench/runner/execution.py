@@ -16,6 +16,7 @@ from hrbench.runner.costs import may_use_gpu
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.executors.in_process import InProcessExecutor
 from hrbench.runner.executors.local import LocalExecutor
+from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Event
 
@@ -72,7 +73,7 @@ class Processes:
             timeout=entry.timeout,
             device=device,
             quiet=quiet,
-            modules=MODULES,
+            modules=(*MODULES, *modules_for(entry)),
             path=tuple(path),
         )
         outcome = self.executor.submit(job, lambda told: listen(msgspec.convert(told, Event)))

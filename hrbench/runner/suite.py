@@ -16,7 +16,7 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
 from hrbench.errors import InputError, in_words
 from hrbench.runner import jobs
-from hrbench.runner.costs import cell_name, cost_cells, cost_key
+from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.execution import LOG, JobFailed, Processes
@@ -89,7 +89,7 @@ class _Run:
         stored, notes = self._stored(entry)
         plan = plan_entry(entry, self.settings, stored, self.folder)
         result = self._executed(plan, stored)
-        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
+        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
             self.listen(Event("note", entry.name, text=note))
         if result.status == "costs_only":
@@ -146,8 +146,7 @@ class _Run:
             return self._reused(plan, "stored already")
         result = from_json(told["result"].encode(), place / "result.json")
         self.made_in = result.provenance.environment or self.made_in
-        if said := witness.note(outcome.changes):
-            result = replace(result, notes=(*result.notes, said))
+        result = replace(result, notes=(*result.notes, *witness.notes(outcome)))
         return self.folder.commit(place, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
@@ -210,10 +209,13 @@ class _Run:
             key = cost_key(entry, self.settings)
             if result.costs and result.cost_key in (key, cost_key(entry, self.settings, _threads(result.costs))):
                 key, costs, problem = result.cost_key, result.costs, None
+            elif result.costs and result.cost_key == format_1_key(entry, self.settings):
+                costs, problem = result.costs, None
             elif key in known:
                 costs, problem = known[key], None
             else:
-                costs, problem = self._measured(result)
+                costs, problem, notes = self._measured(result)
+                result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
                 key = cost_key(entry, self.settings, _threads(costs))
             if problem is None and key is not None:
                 known[key] = costs
@@ -240,23 +242,25 @@ class _Run:
         self.listen(Event("note", result.name, text=said))
         return replace(result, notes=(*result.notes, said))
 
-    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None]:
-        """The costs, cell by cell, and why one of them could not be measured."""
+    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None, list[str]]:
+        """The costs, cell by cell, why one of them could not be measured, and notes on their processes."""
         entry, cells = result.entry, cost_cells(result.entry)
         costs: list[Measurement] = []
+        notes: list[str] = []
         problem = None
         for number, cell in enumerate(cells):
             self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
             try:
-                told, _ = self._call("cost", Plan(entry, "empty"), cell=cell)
+                told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
                 if number == 0:  # a network that cannot be built or counted will not be timed either
                     break
                 continue
             costs += jobs.costs_of(told)
+            notes += witness.notes(outcome)
             self.made_in = told["environment"]
-        return tuple(costs), problem
+        return tuple(costs), problem, notes
 
     # --- processes
 

@@ -306,6 +306,7 @@ class _RunningJob:
             threads=answer.get("threads"),
             output=self.output.last_lines(),
             output_bytes=self.output.total,
+            left_out=self.output.left_out,
             fresh=self.fresh,
             seconds=self.end.get("seconds", 0.0),
         )

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hrbench.contracts import Outcome
+
 ProcessState = dict[str, tuple[Any, str]]
 """What is looked at -> a value to compare, and what is shown of it ("" for nothing)."""
 
@@ -107,10 +109,15 @@ def _change(name: str, before: str, after: str) -> str:
     return f"{name} ({after if name.startswith('standard') else f'{before} -> {after}'})"
 
 
-def note(changed: tuple[str, ...]) -> str:
-    """One sentence for an entry's notes, "" if nothing was changed.
+def notes(outcome: Outcome) -> tuple[str, ...]:
+    """What is to be said beside a measurement of the process that it was made in: what was changed, what was printed.
 
-    >>> note(("working folder", "torch's default dtype (float32 -> float64)"))
-    "the network changed its process: working folder, torch's default dtype (float32 -> float64)"
+    >>> notes(Outcome(changes=("working folder", "torch's default dtype (float32 -> float64)")))
+    ("the network changed its process: working folder, torch's default dtype (float32 -> float64)",)
     """
-    return f"the network changed its process: {', '.join(changed)}" if changed else ""
+    said = []
+    if outcome.changes:
+        said.append(f"the network changed its process: {', '.join(outcome.changes)}")
+    if outcome.left_out:
+        said.append(f"the network printed {outcome.output_bytes:,} bytes: the log keeps their beginning and their end")
+    return tuple(said)

@@ -16,6 +16,7 @@ from processes_alive import left_of
 from hrbench.contracts import Executor, Job
 from hrbench.errors import EntryError
 from hrbench.runner.executors.local import LocalExecutor
+from hrbench.runner.executors.witness import notes
 
 
 @pytest.fixture(scope="module", params=["fork", "fresh"])
@@ -272,6 +273,7 @@ def test_a_hundred_megabytes_of_output_are_bounded(executor: Executor, tmp_path)
     text = log.read_text()
     assert text.startswith("first line") and text.endswith("last line\n") and "bytes left out here]" in text
     assert outcome.output.endswith("last line") and len(outcome.output) < 1000
+    assert notes(outcome) == ("the network printed 100,000,022 bytes: the log keeps their beginning and their end",)
 
 
 # --- the server -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from hrbench.contracts import Executor, Job
 from hrbench.runner.executors.local import LocalExecutor
-from hrbench.runner.executors.witness import changes, note, state
+from hrbench.runner.executors.witness import changes, notes, state
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def test_folder_path_handler_and_variables_are_seen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("WITNESS_NEW", "1")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "torch sets it by itself")
     monkeypatch.delenv("PATH")
     signal.signal(signal.SIGUSR2, lambda *_: None)
     mask = os.umask(0o027)
@@ -65,9 +66,9 @@ def test_settings_of_torch_are_seen_and_touch_no_other_job(executor: Executor, w
     clean = executor.submit(Job("toy_jobs:change_torch", {"what": ""}))
     outcome = executor.submit(Job("toy_jobs:change_torch", {"what": what}))
     assert outcome.changes == (seen,) and outcome.failure == ""
-    assert note(outcome.changes) == f"the network changed its process: {seen}"
+    assert notes(outcome) == (f"the network changed its process: {seen}",)
     again = executor.submit(Job("toy_jobs:change_torch", {"what": ""}))
-    assert again.value == clean.value and again.changes == clean.changes == () and note(()) == ""
+    assert again.value == clean.value and again.changes == clean.changes == () and notes(again) == ()
 
 
 def test_threads_in_force_are_told():
