@@ -18,6 +18,7 @@ from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
+from hrbench.tasks.inputs import normalised, tensor_like
 from hrbench.tasks.outputs import Watch, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
@@ -114,15 +115,9 @@ class Classification:
         return list(output.float().cpu().numpy())
 
     def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
+        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
+        like = tensor_like(net)
+        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.

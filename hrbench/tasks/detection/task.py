@@ -29,6 +29,7 @@ from hrbench.formats.images import read_image
 from hrbench.tasks.detection import geometry, mask_pasting
 from hrbench.tasks.detection.outputs import Found, found_in
 from hrbench.tasks.detection.render import draw_objects, read_objects
+from hrbench.tasks.inputs import normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -146,19 +147,14 @@ class Detection:
 
     def _input(self, net: Any, item: Item) -> torch.Tensor:
         """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
-        import torch
         import torch.nn.functional as F
 
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(item.image).to(like.device).permute(2, 0, 1)
-        image = pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(3, 1, 1)
-        image.sub_(mean).div_(std)
+        like = tensor_like(net)
+        image = normalised([item.image], self.mean, self.std, like.device)
         width, height = item.content.input
-        if image.shape[1:] != (height, width):
-            image = F.interpolate(image[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-        return image.to(like.dtype)
+        if image.shape[2:] != (height, width):
+            image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)
+        return image[0].to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Found]]) -> Prediction:
         """COCO results rows of one image, best first: bbox x, y, width, height in its pixels, and `segmentation` as

@@ -16,6 +16,7 @@ import numpy as np
 
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
+from hrbench.tasks.inputs import normalised, tensor_like
 from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import draw_people, read_rows
@@ -110,15 +111,9 @@ class Pose:
         return list(direct)
 
     def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
+        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
+        like = tensor_like(net)
+        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
 
     def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
         import torch

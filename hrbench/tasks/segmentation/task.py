@@ -17,6 +17,7 @@ import numpy as np
 
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
+from hrbench.tasks.inputs import tensor_like
 from hrbench.tasks.outputs import Watch
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
@@ -90,9 +91,7 @@ class Segmentation:
             return maps
 
     def _segmenter(self, net: Any, batch: int) -> Segmenter:
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        like = tensor_like(net)
         order = list(range(len(self.scheme.names)))
         for left, right in self.scheme.flip_pairs:
             order[left], order[right] = order[right], order[left]
