@@ -16,6 +16,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
+from hrbench.types import Reason
 
 pytestmark = pytest.mark.numeric
 
@@ -173,10 +174,12 @@ def test_costs_that_fail_are_told_and_are_no_success(bench, tiny_suite, monkeypa
         assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
     assert "one: FAILED: costs were not measured: MemoryError: no room" in capsys.readouterr().out
     (one,) = hrbench.load(bench.folder / "run")
-    assert one.status == "done" and not one.costs and any("no room" in note for note in one.notes)
+    assert one.status == "done" and not one.costs and not one.notes
+    assert one.costs_reason == Reason("costs were not measured: MemoryError: no room")
+    assert "costs were not measured: MemoryError: no room" in (bench.folder / "run" / "report.md").read_text()
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     (one,) = hrbench.load(bench.folder / "run")
-    assert one.costs and not any("no room" in note for note in one.notes)
+    assert one.costs and one.costs_reason is None
 
 
 def test_missing_data_and_weights_leave_a_cell_empty_and_costs_measured(bench, tiny_suite, capsys):
