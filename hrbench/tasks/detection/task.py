@@ -99,6 +99,8 @@ class Detection:
         self.protocol = Detect(**protocol)
         self.unknown: Counter[int] = Counter()
         """How many detections of each category id that no class of the data set has were left out."""
+        self.detections: Counter[float] = Counter()
+        """How many detections have each score, as long as there is only one score."""
         self.images = self.images_with_objects = 0
         """How many images have been finished, and in how many of them anything was found."""
 
@@ -171,6 +173,8 @@ class Detection:
             )
         self.images += 1
         self.images_with_objects += len(found.scores) > 0
+        if len(self.detections) < 2:
+            self.detections.update(found.scores.tolist())
         categories = self._categories(found.labels)
         order = np.argsort(-found.scores, kind="stable")
         order = order[categories[order] >= 0][: protocol.most]
@@ -231,6 +235,9 @@ class Detection:
             said.append(
                 f"nothing was found in any of {self.images} images: has the network the right weights, or diverged?"
             )
+        if len(self.detections) == 1 and (total := self.detections.total()) > 1:
+            (score,) = self.detections
+            said.append(f"all {total} detections have the same score, {score:g}: their order, and so AP, is arbitrary")
         if self.unknown:
             some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
             said.append(
