@@ -261,6 +261,7 @@ def test_rows_without_a_score_are_refused(small, tmp_path: Path) -> None:
         CocoKeypoints((0.1,) * 3).write_predictions([Prediction(5, [row])], tmp_path / "out.json")
 
 
-def test_a_folder_that_is_not_there(small, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+def test_a_folder_that_is_a_file(small, tmp_path: Path) -> None:
+    (tmp_path / "no").touch()
+    with pytest.raises(UsageError, match=r"out\.json: cannot be written"):
         CocoKeypoints((0.1,) * 3).write_predictions([Prediction(5, small[1])], tmp_path / "no" / "out.json")

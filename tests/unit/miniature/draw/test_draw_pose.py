@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,16 @@ def test_detections_find_most_people_and_nobody_at_times(
 
 
 # --- MPII ----------------------------------------------------------------------------------------------------------
+
+
+def test_mpii_does_not_depend_on_when_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SciPy notes the time in a .mat file, and the data set's digest covers it."""
+    monkeypatch.setattr(pose, "MPII_IMAGES", 3)
+    for place, day in (("one", "Mon Jan  1 00:00:00 2001"), ("two", "Tue Feb  2 02:02:02 2002")):
+        monkeypatch.setattr(time, "asctime", lambda *given, day=day: day)
+        draw_mpii(tmp_path / place)
+    one, two = ((tmp_path / place / "annot/gt_valid.mat").read_bytes() for place in ("one", "two"))
+    assert one == two and b"2001" not in one[:128]
 
 
 def test_mpii_files_agree_and_hold_one_based_joints(root: Path) -> None:
