@@ -285,7 +285,7 @@ class Entry:
     weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a user-defined callable returns
         the network with them), or None (first source found).
     batch: images or crops per forward pass while evaluating, or "auto" to find out.
-    limit: evaluate so many images only.
+    limit: evaluate only so many images, spread over the data set (`core.limit`).
     seed: of random initialisation and of the bootstrap.
     dtype: precision while evaluating.
     resamples: of the bootstrap behind the intervals, 0 for no intervals.
@@ -520,6 +520,8 @@ class Provenance:
     not_comparable: why the scores must not be set against published ones, in words; "" if they may.
     traceback: of an entry that failed by an unforeseen error.
     prediction_notes: those of the result's notes that are about how the predictions were made.
+    limit_rule: how the images of a --limit were chosen (`core.limit.RULE`); "" without a limit, and for the first N
+        images, as hrbench 0.1.0 took them.
     in_process: whether the entry ran in hrbench's own process, where an entry before it may have left its mark.
     """
 
@@ -535,6 +537,7 @@ class Provenance:
     not_comparable: str = ""
     traceback: str = ""
     prediction_notes: tuple[str, ...] = ()
+    limit_rule: str = ""
     in_process: bool = False
 
 

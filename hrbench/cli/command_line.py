@@ -148,7 +148,7 @@ def _suite(command: argparse.ArgumentParser) -> None:
     command.add_argument("suite", metavar="SUITE", help="a suite file, or the name of a shipped suite")
     _places(command)
     command.add_argument("--only", metavar="GLOB", help="only entries whose name matches")
-    command.add_argument("--limit", metavar="N", type=_count, help="evaluate the first N images only; not comparable")
+    command.add_argument("--limit", metavar="N", type=_count, help="evaluate N images only, spread over the set")
     command.add_argument(
         "--set",
         metavar="KEY=VALUE",

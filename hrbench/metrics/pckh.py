@@ -70,7 +70,7 @@ class MpiiPckh:
     quantities: tuple[Quantity, ...] = _quantities()
 
     def read_target(self, path: Path) -> Target:
-        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `mpii_files`."""
+        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `formats.mpii`."""
         return read_truth(Path(path))
 
     def read_predictions(self, path: Path, target: Target) -> np.ndarray:
@@ -78,7 +78,7 @@ class MpiiPckh:
         return read_predictions(Path(path), len(target.head))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `mpii_files.write_predictions`."""
+        """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `formats.mpii.write_predictions`."""
         write_predictions(predictions, Path(path))
 
     def measure(self, predictions: np.ndarray, target: Target, images: Sequence[int | str] | None = None) -> State:

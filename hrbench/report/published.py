@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from hrbench.core import yaml
 from hrbench.core.resources import shared
-from hrbench.errors import UsageError, in_words
+from hrbench.errors import UsageError
 from hrbench.judge.comparability import same_value
 from hrbench.report.layout import Layout, PublishedLayout
 from hrbench.types import Result, Variant
@@ -123,12 +121,7 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
     if not path.is_file():
         known = ", ".join(published_names())
         raise UsageError(f"no published figures {source.file}: neither {folder / source.file} nor one of {known}")
-    try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, OSError) as error:
-        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
-    except Exception as error:  # the reader raises nearly anything for a value, such as a day that no month has
-        raise UsageError(f"{path}: a value cannot be read ({in_words(error)})") from None
+    document = yaml.load(path).plain()
     rows = document.get(source.section) if isinstance(document, Mapping) else document
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         sections = ", ".join(str(key) for key in document) if isinstance(document, Mapping) else "none"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
+from hrbench.core.limit import limited
 from hrbench.core.plugins import networks, resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
@@ -97,7 +98,7 @@ class Checker:
         notes = tuple(map(Reason, parts.notes))
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
             return Checked(entry.name, outcome=PLANNED[plan.accuracy], why=(*plan.reasons, *notes))
-        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+        samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
         passes = sum(map(parts.task.work, samples))
         return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], why=notes)
 

@@ -20,6 +20,7 @@ from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
+from hrbench.store.migrate_keys import format_1_cost_key
 from hrbench.types import Conditions, Entry, Event, Measurement, Quantity, Reason, Variant
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> s
 
     in_force: CPU threads that its network set for itself, None if it left them as they were.
     """
+    return keys.cost_key(entry, **_measured_with(entry, settings, in_force))
+
+
+def format_1_key(entry: Entry, settings: Settings) -> str:
+    """The key that hrbench 0.1.0 gave an entry's costs on this machine."""
+    return format_1_cost_key(entry, **_measured_with(entry, settings))
+
+
+def _measured_with(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, Any]:
+    """What of the machine and the libraries is in a cost key."""
     expected = environment.threads()
     name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
     if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
@@ -41,15 +52,14 @@ def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> s
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
         name, threads = torch.cuda.get_device_name(device), None
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
-    return keys.cost_key(
-        entry,
-        device=name,
-        driver=driver,
-        torch=version("torch"),
-        threads=threads,
-        version=COST_VERSION,
-        libraries=libraries(entry.variant.use),
-    )
+    return {
+        "device": name,
+        "driver": driver,
+        "torch": version("torch"),
+        "threads": threads,
+        "version": COST_VERSION,
+        "libraries": libraries(entry.variant.use),
+    }
 
 
 def may_use_gpu(settings: Settings) -> bool:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from hrbench.contracts import Metric
 from hrbench.core import environment
 from hrbench.core.files import link
+from hrbench.core.limit import RULE, limited
+from hrbench.core.packages import unmet
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
@@ -22,6 +24,7 @@ from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of
 from hrbench.runner.gallery import drawn
+from hrbench.runner.held import main_first, state_file
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
@@ -70,7 +73,7 @@ def _judged_result(
 ) -> Result:
     """The result of predictions that lie in `place`."""
     entry, started = parts.entry, time.perf_counter()
-    samples = predicted.samples[: entry.limit]
+    samples = limited(predicted.samples, entry.limit)
     listen(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
     judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
@@ -87,7 +90,7 @@ def _judged_result(
         status="submitted" if parts.server else "done",
         scores=tuple(judged.scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
+        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn, *unmet()),
         prediction_key=parts.prediction_key,
         score_key=parts.score_key(digests_of(place)),
         provenance=replace(provenance, submission=judged.submission, prediction_notes=tuple(predicted.notes)),
@@ -135,7 +138,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
     predictions = pipeline.predict(
         parts.task,
         net,
-        everything[: entry.limit],
+        limited(everything, entry.limit),
         batch=entry.batch,
         workers=settings.workers,
         progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
@@ -195,10 +198,10 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
         target = metric.read_target(parts.dataset.target)
         predictions = metric.read_predictions(precomputed.prediction_file(metric, place), target)
         state = metric.measure(predictions, target, images)
-        write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
+        write_state(state, place / state_file(parts.metrics, len(states)))
         states.append(state)
         own = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
-        scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
+        scores += main_first(own, metric)
         if verify:
             official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))
@@ -248,7 +251,7 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     images = None
     if parts.entry.limit is not None:
         protocol = precomputed.ANY if parts.entry.predictions else parts.entry.protocol
-        images = [sample.id for sample in list(parts.dataset.samples(protocol))[: parts.entry.limit]]
+        images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
     notes = list(result.notes)
     for metric in parts.metrics:
         theirs = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
@@ -274,6 +277,7 @@ def _judged_on(parts: Assembled, made_by: Provenance, images: int) -> Provenance
         made_by,
         dataset=DatasetRecord(parts.entry.dataset.name, parts.dataset_digest, images),
         metrics={metric.name: MetricRecord(metric.version, "hrbench") for metric in parts.metrics},
+        limit_rule="" if parts.entry.limit is None else RULE,
         protocol=dict(parts.entry.protocol),
         environment=made_by.environment or environment.environment(),
     )

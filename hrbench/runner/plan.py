@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 from hrbench.errors import HrbenchError, in_words
+from hrbench.runner.migrated import taken_over
 from hrbench.runner.prepare import NOTHING, Assembled, assemble
 from hrbench.runner.settings import Settings
-from hrbench.store import keys
+from hrbench.store.integrity import digests_of
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Reason, Result
 
@@ -40,6 +41,7 @@ class Plan:
     """What a run does for the accuracy of one entry.
 
     reasons: why accuracy is empty, stays as it is, or fails.
+    notes: what the entry's result should say beside that, in sentences.
     parts: the entry's parts as far as they were found; None if finding them failed.
     stored: the result that is reused or whose predictions are scored, else what is stored of the entry now.
     past: the superseded folder that `stored` lies in, if it is to be restored.
@@ -53,6 +55,7 @@ class Plan:
     stored: Result | None = None
     past: Path | None = None
     error: Exception | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = ()
 
 
 def plan_entry(
@@ -87,6 +90,8 @@ def plan_entry(
 def _plan_with_key(parts: Assembled, settings: Settings, stored: Result | None, folder: RunFolder | None) -> Plan:
     """The plan for an entry whose predictions have a key."""
     entry, key = parts.entry, parts.prediction_key
+    if stored is not None and stored.predicted and not stored.files and key is not None:
+        return _plan_for_older(parts, settings, stored, key, folder)
     if stored is not None and stored.prediction_key == key and key is not None:
         score_key = parts.score_key(stored.files)
         if stored.predicted and stored.score_key == score_key and not settings.rescore:
@@ -104,6 +109,15 @@ def _plan_with_key(parts: Assembled, settings: Settings, stored: Result | None, 
         if past.prediction_key == key and parts.score_key(past.files) is not None:
             return Plan(entry, "score", (), parts, past, Path(past.folder))
     return Plan(entry, "predict", (), parts, stored)
+
+
+def _plan_for_older(parts: Assembled, settings: Settings, stored: Result, key: str, folder: RunFolder | None) -> Plan:
+    """The plan for an entry of which a result of format 1 is stored: taken over if it is of this entry."""
+    stored = replace(stored, files=digests_of(Path(stored.folder)))
+    moved, wrong = taken_over(stored, parts, key, parts.score_key(stored.files) or "")
+    found = stored if moved is None else replace(moved, score_key=moved.score_key or None)
+    plan = _plan_with_key(parts, settings, found, folder)
+    return plan if wrong is None else replace(plan, notes=(str(wrong),))
 
 
 def _trusting(parts: Assembled, stored: Result) -> Assembled:
@@ -126,6 +140,3 @@ def predicts(plan: Plan) -> bool:
 def foreseen(error: Exception) -> bool:
     """Whether an error needs no traceback: it is one of ours, and not the wrapping of another's."""
     return isinstance(error, HrbenchError) and isinstance(error.__cause__, (HrbenchError, type(None)))
-
-
-__all__ = ["Action", "Plan", "foreseen", "keys", "plan_entry", "predicts"]

@@ -16,7 +16,7 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
 from hrbench.errors import InputError, in_words
 from hrbench.runner import jobs
-from hrbench.runner.costs import cell_name, cost_cells, cost_key
+from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.execution import LOG, JobFailed, Processes
@@ -89,7 +89,7 @@ class _Run:
         stored, notes = self._stored(entry)
         plan = plan_entry(entry, self.settings, stored, self.folder)
         result = self._executed(plan, stored)
-        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
+        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
             self.listen(Event("note", entry.name, text=note))
         if result.status == "costs_only":
@@ -209,6 +209,8 @@ class _Run:
             key = cost_key(entry, self.settings)
             if result.costs and result.cost_key in (key, cost_key(entry, self.settings, _threads(result.costs))):
                 key, costs, problem = result.cost_key, result.costs, None
+            elif result.costs and result.cost_key == format_1_key(entry, self.settings):
+                costs, problem = result.costs, None
             elif key in known:
                 costs, problem = known[key], None
             else:

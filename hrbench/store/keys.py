@@ -1,22 +1,22 @@
 """What makes two results the same measurement: SHA-256 of canonical JSON.
 
-A stored result counts when its key matches the key of the entry at hand. In a key is all that decides the number, but
-for what is named here:
+A stored result counts if its key matches the key of the entry at hand. All that decides the number is in a key, except
+what is named here:
 
-- Predictions and scores: the network's fields, its weights, the data, protocol, metrics with their versions, limit,
-  seed, dtype, and code of one's own. Left out are the device and the batch, which change only how sums are rounded,
-  and the versions of hrbench, torch and other libraries; a run stores all of these beside its results.
-- Costs: the network's fields and its code of one's own, what is to be measured, and what it is measured with: device,
+- Predictions: the network's fields, its weights, the data, protocol, limit (and by what rule it takes images), seed,
+  dtype, and user-defined code. Left out are the device and the batch, which change only how sums are rounded, and the
+  versions of hrbench, torch and other libraries; a run stores all of these beside its results. Predictions that come
+  from a file: its digest alone.
+- Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
+  new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
+- Costs: the network's fields and its user-defined code, what is to be measured, and what it is measured with: device,
   driver, torch, threads, numeric flags, and the version of the code that counts and times. Left out are the weights,
   since costs are those of the network with random weights.
-
-- Predictions that were given: their digest, that of the ground truth, metrics, limit and seed. No network has a part in
-  it, nor has what the suite says of their protocol.
 
 Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
 A network of a source counts by what the source is asked for: a name, or the digest of a file ("onnx:net.onnx", with the
 files that hold its weights) or of a folder's configuration; the version of the library behind it is in cost keys.
-Code of one's own is what `use: "ourpkg.nets:pose"` or such a metric names; `code_digest` says how much of it counts.
+User-defined code is what `use: "ourpkg.nets:pose"` or such a metric names; `code_digest` says how much of it counts.
 Code behind an entry point counts by its name, and a metric's by its version too.
 """
 
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.digests import digest, sha256
+from hrbench.core.limit import RULE
 from hrbench.core.modules import own_files
 from hrbench.core.onnx_external import external_files
 from hrbench.core.plugins import model_ref
@@ -173,58 +174,12 @@ def score_key(
         "truth": truth_digest,
         "metrics": dict(sorted(versions.items())),
         "options": _without_paths(options),
-        "limit": entry.limit,
+        "limit": _limit(entry),
         "seed": entry.seed,
         "resamples": entry.resamples,
         "bootstrap": BOOTSTRAP_VERSION,
     }
     return digest({**fields, **_own_code(uses, folders)})
-
-
-def accuracy_key(
-    entry: Entry,
-    weights_digest: str | None,
-    dataset_digest: str | None,
-    metric_versions: Mapping[str, int],
-    *,
-    folders: Sequence[str | Path] = (),
-) -> str:
-    """Key of an entry's predictions and scores, 64 hexadecimal digits.
-
-    weights_digest, dataset_digest: SHA-256 of what was read; the second covers the annotations, the boxes, and the
-    images by name and size. metric_versions: metric name -> version, for the metrics of the entry. folders: where code
-    of one's own is looked for before `sys.path`.
-    """
-    uses = [entry.variant.use, *_uses(entry.variant.args), *entry.metrics]
-    if entry.dataset is not None:
-        uses.append(entry.dataset.use)
-    fields = _accuracy_fields(entry, weights_digest, dataset_digest, metric_versions)
-    return digest({**fields, **_own_code(uses, folders)})
-
-
-def given_key(
-    entry: Entry,
-    predictions_digest: str,
-    target_digest: str,
-    metric_versions: Mapping[str, int],
-    *,
-    folders: Sequence[str | Path] = (),
-) -> str:
-    """Key of the scores of predictions that were given, 64 hexadecimal digits.
-
-    predictions_digest, target_digest: SHA-256 of the file and of the ground truth that it is judged by.
-    """
-    assert entry.dataset is not None
-    fields = {
-        "predictions": predictions_digest,
-        "dataset": {"use": entry.dataset.use, "task": entry.dataset.task},
-        "dataset_args": _without_paths(entry.dataset.args),
-        "target": target_digest,
-        "metrics": dict(sorted(metric_versions.items())),
-        "limit": entry.limit,
-        "seed": entry.seed,
-    }
-    return digest({**fields, **_own_code([*entry.metrics, entry.dataset.use], folders)})
 
 
 def _prediction_fields(
@@ -239,33 +194,15 @@ def _prediction_fields(
         "dataset_args": None if dataset is None else _without_paths(dataset.args),
         "dataset_digest": dataset_digest,
         "protocol": _plain(entry.protocol),
-        "limit": entry.limit,
+        "limit": _limit(entry),
         "seed": entry.seed,
         "dtype": entry.dtype,
     }
 
 
-def _accuracy_fields(
-    entry: Entry,
-    weights_digest: str | None,
-    dataset_digest: str | None,
-    metric_versions: Mapping[str, int],
-    read: bool = True,
-) -> dict[str, Any]:
-    """All of an accuracy key but the code of one's own."""
-    dataset = entry.dataset
-    return {
-        "variant": variant_fields(entry.variant, read),
-        "weights": weights_digest,
-        "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
-        "dataset_args": None if dataset is None else _without_paths(dataset.args),
-        "dataset_digest": dataset_digest,
-        "protocol": _plain(entry.protocol),
-        "metrics": dict(sorted(metric_versions.items())),
-        "limit": entry.limit,
-        "seed": entry.seed,
-        "dtype": entry.dtype,
-    }
+def _limit(entry: Entry) -> Any:
+    """The limit with the rule by which its images are chosen."""
+    return None if entry.limit is None else [entry.limit, RULE]
 
 
 def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def write_state(state: State, path: Path) -> None:
 def read_state(path: Path) -> State:
     """Raises InputError where the file is damaged; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, since NumPy leaves a file open that is no whole archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head = msgspec.json.decode(stored["__head__"].tobytes())
             arrays = {name: stored[name] for name in stored.files if name != "__head__"}
         return State(head["metric"], head["version"], head["params"], arrays)

@@ -192,7 +192,7 @@ def test_missing_data_and_weights_leave_a_cell_empty_and_costs_measured(bench, t
 
 def test_a_limited_run_says_so(bench, tiny_suite, capsys):
     assert main(bench.arguments(tiny_suite, "--limit", "3", "--verify")) == 0
-    assert "first 3 images only: not comparable" in capsys.readouterr().out
+    assert "3 images only, spread over the set: not comparable" in capsys.readouterr().out
     (one, _) = hrbench.load(bench.folder / "run")
     assert one.limited == 3 and one.scores[0].n == 6
     assert "not comparable" in (bench.folder / "run" / "report.html").read_text()

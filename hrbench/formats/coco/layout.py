@@ -1,4 +1,4 @@
-"""What the data sets in COCO's layout share: where files lie, their JSON, the archive that the server takes.
+"""What the data sets in COCO's layout share: where files lie, and the archive that the server takes.
 
 <data>/coco/annotations/{kind}_{split}.json         of test splits image_info_{split}.json, without ground truth
 <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg
@@ -12,18 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
-
 from hrbench.core.files import write_whole
-from hrbench.errors import InputError, MissingError
 
 UNPUBLISHED = ("test-dev2017", "test2017")
 """Splits of COCO whose ground truth only its evaluation server has."""
 
 PICTURES = {"test-dev2017": "test2017"}
 """Folders of images that are not called as their split is: test-dev is a part of the test images."""
-
-HOME = "get it from cocodataset.org (images, annotations)"
 
 SERVER = (
     "COCO publishes no ground truth of {split}: its server (see cocodataset.org/#upload) judges the archive of results"
@@ -34,25 +29,6 @@ ALGORITHM = "hrbench"
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip archive can hold, so that an archive depends on its content alone."""
-
-
-class Picture(msgspec.Struct):
-    """An image as COCO's files list it: its size in pixels."""
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-
-
-def decode(path: Path, kind: Any) -> Any:
-    """The JSON file at `path` as `kind`; InputError naming the place of what does not fit, MissingError for no file."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        raise MissingError(f"no file {path}; {HOME}") from None
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
 
 
 def annotation_file(folder: Path, kind: str, split: str) -> Path:

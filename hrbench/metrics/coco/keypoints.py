@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import Results, Target, read_results, read_truth
+from hrbench.formats.coco.keypoints import COCO_SIGMAS, Results, Target, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
-from hrbench.metrics.coco.oks import COCO_SIGMAS, KEYPOINTS, oks
+from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
 from hrbench.metrics.states import merge
@@ -137,7 +137,7 @@ class CocoKeypoints:
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its people were found, in [0, 1]; see `coco_scores.image_qualities`."""
+        """Image id -> how well its people were found, in [0, 1]; see `states.image_qualities`."""
         return image_qualities(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:

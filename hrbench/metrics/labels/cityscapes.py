@@ -10,7 +10,7 @@ Synopsis:
 Ground truth: a folder of cities with {city}_{sequence}_{frame}_gtFine_labelIds.png and ..._gtFine_instanceIds.png, each
 read for what the official script reads it for. Predictions: PNGs anywhere below a folder whose names begin with
 {city}_{sequence}_{frame}, holding label ids or train ids (`label_folders` tells which). What a state holds is in
-`label_states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
+`labels.states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
 """
 
 from __future__ import annotations

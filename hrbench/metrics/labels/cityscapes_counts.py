@@ -1,6 +1,6 @@
 """What is counted of one Cityscapes image: pairs of labels, and how much of each instance was found.
 
-Beside the pairs (`label_states`), the block of instances: `things` (I,) int64, rows of an image; `instance` (M,)
+Beside the pairs (`labels.states`), the block of instances: `things` (I,) int64, rows of an image; `instance` (M,)
 uint16, its id, rising; `size` (M,) int64, its pixels; `hits` (M,) int64, those predicted with its own label;
 `category_hits` (M,) int64, those predicted with any label of its category. Only evaluated labels' instances are kept.
 """

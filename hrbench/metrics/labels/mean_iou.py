@@ -13,7 +13,7 @@ over t of n_tp - n_tt), frequency-weighted IoU = sum t_t IoU_t / sum t_t. A clas
 prediction has no IoU and stays out of the mean, one that is not annotated has no accuracy. Training code (`testval` of
 HRNet-Semantic-Segmentation) divides by at least 1 and averages over all classes: those numbers have names of their own.
 
-A state has the block of pairs of class indices (`label_states`); C of a prediction stands for no class, a miss.
+A state has the block of pairs of class indices (`labels.states`); C of a prediction stands for no class, a miss.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ def test_headings_of_groups_say_more_than_the_rows():
 
 
 def test_rows_that_asked_for_costs_only_do_not_read_like_a_fault():
-    reason = "no data set was asked for, so only costs are measured"
+    reason = "no data set was asked for"
     result = make("own", status="costs_only", reason=reason, published=False)
     (row,) = build([result]).rows
     assert row.status == "costs only" and row.use == "pose_hrnet"
