@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import misbehaving
@@ -49,9 +50,10 @@ def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
     quiet = bench.suite(misbehaving.suite(WELL, faults=()), "quiet.yaml")
     assert main(bench.arguments(quiet, out="quiet")) == 0
     suite = bench.suite(misbehaving.suite(WELL))
-    here, path, environment = Path.cwd(), list(os.sys.path), dict(os.environ)
+    here, path, environment = Path.cwd(), list(sys.path), dict(os.environ)
     assert main(bench.arguments(suite)) == 3
-    printed = capfd.readouterr().out
+    captured = capfd.readouterr()
+    printed = captured.out
 
     run = bench.folder / "run"
     for name in WELL:
@@ -63,27 +65,23 @@ def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
         assert fault.fails in (None, status == "failed"), (name, said[name])
         about = [line for line in lines if fault.words in line]
         assert len(about) == 1 and "\n" not in about[0] and about[0] in printed, (name, said[name])
-    assert (Path.cwd(), os.sys.path, dict(os.environ)) == (here, path, environment)
+    assert (Path.cwd(), sys.path, dict(os.environ)) == (here, path, environment)
     assert [
         child for child in psutil.Process().children(recursive=True) if "executors" in " ".join(child.cmdline())
     ] == []
+
+    # what a network prints is in its log alone, and so is where it crashed
+    assert "zzzz" not in captured.out + captured.err and "Segmentation fault" not in captured.err
+    entries = run / "entries"
+    assert "in segfault" in (entries / "segfault" / "log.txt").read_text()
+    log = entries / "much_output" / "log.txt"
+    assert "bytes left out here]" in log.read_text() and log.stat().st_size < 3_000_000
+    assert not any((entries / name / "log.txt").exists() for name in WELL)
 
     assert main(bench.arguments(suite)) == 3
     assert told(run) == said
     for name in WELL:
         assert whole(run, name) == whole(bench.folder / "quiet", name)
-
-
-def test_what_a_network_prints_is_in_its_log_alone(bench, capfd):
-    suite = bench.suite(misbehaving.suite(WELL, faults=("segfault", "much_output")))
-    assert main(bench.arguments(suite)) == 3
-    captured = capfd.readouterr()
-    assert "zzzz" not in captured.out + captured.err and "Segmentation fault" not in captured.err
-    entries = bench.folder / "run" / "entries"
-    assert "in segfault" in (entries / "segfault" / "log.txt").read_text()  # where it crashed
-    log = entries / "much_output" / "log.txt"
-    assert "bytes left out here]" in log.read_text() and log.stat().st_size < 3_000_000
-    assert not any((entries / name / "log.txt").exists() for name in WELL)
 
 
 def test_latency_is_keyed_with_the_threads_in_force(bench):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import resource
 import signal
@@ -233,22 +232,6 @@ def emit_from_threads(emit, threads, events):
     for one in running:
         one.join()
     return threads * events
-
-
-def emit_under_an_alarm(emit):
-    """A handler raises while an event that nobody has read yet is being sent."""
-
-    class Late(Exception):
-        pass
-
-    def ring(number, frame):
-        raise Late
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    with contextlib.suppress(Late):
-        emit({"padding": "x" * 50_000_000})
-    return "done"
 
 
 def product(emit):

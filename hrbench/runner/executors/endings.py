@@ -40,7 +40,8 @@ def ended(status: int, timeout: float | None = None, out_of_memory: str = "") ->
     code = os.waitstatus_to_exitcode(status)
     if code == CHANNEL_CLOSED:
         return (
-            "its process had no way left to hand over its result: its code closes file descriptors that are not its own"
+            "its process had no way left to hand over its result: its code closed file descriptors that are not its "
+            "own, or broke off a message by an exception of a signal handler"
         )
     if code >= 0:
         return f"its process ended with status {code} before there was a result, by os._exit({code}) or the like"

@@ -111,8 +111,8 @@ class LocalExecutor:
                 return run.outcome(job)
             if self._closed:
                 break
-            begun, words = server.job is not None, self._abandon(CLOSE_SECONDS)
-            if begun:
+            words = self._abandon(CLOSE_SECONDS)
+            if run.begun:  # the job may have run in part, and is not run again
                 outcome = run.outcome(job)  # which is whole if the answer was there before
                 lost = f"the process that watches over its process {words}"
                 return outcome if run.answer else replace(outcome, failure=lost)
@@ -143,7 +143,7 @@ class LocalExecutor:
             "arguments": dict(job.arguments),
             "timeout": job.timeout,
             "quiet": job.quiet,
-            "path": list(sys.path if job.path is None else job.path),
+            "path": [str(one) for one in (sys.path if job.path is None else job.path)],
             "folder": job.folder or _folder(),
             "environment": dict(os.environ if job.environment is None else job.environment),
         }
@@ -215,7 +215,7 @@ class _RunningJob:
         self.incoming: Incoming | None = Incoming()
         self.answer: dict[str, Any] | None = None
         self.end: dict[str, Any] = {}
-        self.fresh = False
+        self.begun = self.fresh = False
 
     def start(self, server: _ServerProcess, message: Mapping[str, Any]) -> None:
         """Hands the job to the server. Raises OSError if it is gone."""
@@ -258,7 +258,9 @@ class _RunningJob:
         if received is None:
             return False
         message = received[0]
-        if "started" in message:
+        if "begins" in message:
+            self.begun = True
+        elif "started" in message:
             server.job, self.fresh = message["started"], message["fresh"]
         else:
             self.end = message

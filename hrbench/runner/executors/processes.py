@@ -106,4 +106,4 @@ def python_command(code: str) -> list[str]:
     """A Python like this one, which finds what this one finds, whatever lies in the working folder, and runs `code`."""
     # the options that multiprocessing gives its children too: -O, -W, -X and the like
     options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *options, "-P", "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"]
+    return [sys.executable, *options, "-P", "-c", f"import sys; sys.path[:] = {[str(one) for one in sys.path]}; {code}"]

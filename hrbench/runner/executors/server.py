@@ -125,6 +125,7 @@ class _Server:
         fresh = message["fresh"]
         if not fresh:
             self._load(message["modules"])
+        send(self.control, {"begins": True})  # from here on some of the job's code may have run
         if fresh or not self.clean:
             job = self._hand_over(message, channel, output)
         else:
