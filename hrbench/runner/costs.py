@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hrbench.core import environment
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, resolve, source_of
+from hrbench.core.plugins import libraries, model_ref, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError
 from hrbench.models.build import build
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from hrbench.cost.operations.ledger import Ledger
 
 
-def cost_key(entry: Entry, settings: Settings) -> str:
-    """Key of an entry's costs on this machine; needs no torch unless a GPU might be used."""
-    return keys.cost_key(entry, **_measured_with(entry, settings))
+def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> str:
+    """Key of an entry's costs on this machine; needs no torch unless a GPU might be used.
+
+    in_force: CPU threads that its network set for itself, None if it left them as they were.
+    """
+    return keys.cost_key(entry, **_measured_with(entry, settings, in_force))
 
 
 def format_1_key(entry: Entry, settings: Settings) -> str:
@@ -38,10 +42,11 @@ def format_1_key(entry: Entry, settings: Settings) -> str:
     return format_1_cost_key(entry, **_measured_with(entry, settings))
 
 
-def _measured_with(entry: Entry, settings: Settings) -> dict[str, Any]:
+def _measured_with(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, Any]:
     """What of the machine and the libraries is in a cost key."""
-    name, driver, threads = processor(), "", environment.threads()
-    if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
+    expected = environment.threads()
+    name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
+    if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
 
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
@@ -57,33 +62,57 @@ def _measured_with(entry: Entry, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _may_use_gpu(settings: Settings) -> bool:
+def may_use_gpu(settings: Settings) -> bool:
+    """Whether a GPU may be meant, told without loading torch."""
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
-def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
-    """Parameters, operation views, and latency at every batch and dtype the entry asks for.
+COUNTS: Mapping[str, Any] = MappingProxyType({"cell": "counts"})
+"""The cell of parameters and operations, which are counted together on one network without values."""
 
-    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it where
-    predictions were given and no network. Raises HrbenchError where the network cannot even be built.
+
+def cost_cells(entry: Entry) -> list[dict[str, Any]]:
+    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`."""
+    return [dict(COUNTS), *({"cell": "latency", "batch": batch, "dtype": dtype} for batch, dtype in _cells(entry))]
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """A cell in words, for progress and messages."""
+    return "operations" if cell["cell"] == "counts" else _phase(cell["batch"], cell["dtype"])
+
+
+def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
+    """One cell of an entry's costs: parameters and operations, or latency at one batch and dtype.
+
+    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if
+    predictions were given and no network. Raises HrbenchError if the network cannot even be built.
     """
+    if not entry.variant.use:
+        return _without_network(entry, cell)
+    if cell["cell"] == "counts":
+        return _counts(entry, settings)
+    device = device_of(settings)
+    return (
+        _latency(
+            entry,
+            build(entry.variant, offline=settings.offline).to(device),
+            cell["batch"],
+            cell["dtype"],
+            device,
+            listen,
+        ),
+    )
+
+
+def _counts(entry: Entry, settings: Settings) -> tuple[Measurement, ...]:
     from hrbench.cost.operations.count import on_meta
 
-    variant = entry.variant
-    if not variant.use:
-        return _none(entry)
-    device = device_of(settings)
-    resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(variant))
-    values = parameters(net)
-    if entry.cost.get("operations", True):
-        values += _operations(net, variant)
-    cells = _cells(entry)
-    net = build(variant).to(device) if cells else net
-    for number, (batch, dtype) in enumerate(cells):
-        listen(Event("cost", entry.name, _phase(batch, dtype), done=number, total=len(cells)))
-        values.append(_latency(entry, net, batch, dtype, device, listen))
-    return tuple(values)
+    resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
+    net = on_meta(lambda: build(entry.variant, offline=settings.offline))
+    return (
+        *parameters(net),
+        *(_operations(net, entry.variant, settings.offline) if entry.cost.get("operations", True) else ()),
+    )
 
 
 def _cells(entry: Entry) -> list[tuple[int, str]]:
@@ -143,21 +172,18 @@ def parameters(net: nn.Module) -> list[Measurement]:
     ]
 
 
-def _none(entry: Entry) -> tuple[Measurement, ...]:
-    """The costs of an entry that has predictions and no network: each says so."""
+def _without_network(entry: Entry, cell: Mapping[str, Any]) -> tuple[Measurement, ...]:
+    """A cell of an entry that has predictions and no network: each number says so."""
     import torch
 
     from hrbench.cost.latency.summary import LATENCY
     from hrbench.cost.operations.count import parameter_costs
 
-    empty = torch.nn.Module()
-    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(empty)]
-    if entry.cost.get("operations", True):
-        values += uncounted(NO_NETWORK)
-    for batch, dtype in _cells(entry):
-        conditions = Conditions(batch=batch, dtype=dtype)
-        values.append(Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK))
-    return tuple(values)
+    if cell["cell"] != "counts":
+        conditions = Conditions(batch=cell["batch"], dtype=cell["dtype"])
+        return (Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK),)
+    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(torch.nn.Module())]
+    return (*values, *(uncounted(NO_NETWORK) if entry.cost.get("operations", True) else ()))
 
 
 def as_input(variant: Variant) -> Callable[[Any], Any] | None:
@@ -165,18 +191,18 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(net: nn.Module, variant: Variant) -> Sequence[Measurement]:
+def _operations(net: nn.Module, variant: Variant, offline: bool) -> Sequence[Measurement]:
     """Every view of the operations, or why there are none."""
     from hrbench.cost.operations.count import operation_costs
 
     try:
-        ledger, counted_on = count(net, variant)
+        ledger, counted_on = count(net, variant, offline)
     except EntryError as error:
         return uncounted(Reason(str(error)))
     return operation_costs(ledger, counted_on)
 
 
-def count(net: nn.Module, variant: Variant) -> tuple[Ledger, str]:
+def count(net: nn.Module, variant: Variant, offline: bool = False) -> tuple[Ledger, str]:
     """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
 
     Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
@@ -189,10 +215,10 @@ def count(net: nn.Module, variant: Variant) -> tuple[Ledger, str]:
     try:
         return count_operations(net, shape), ""
     except ValuesNeeded:
-        if source_of(variant.use) is None:
+        if not model_ref(variant.use).source:
             raise
     counted_on = "the CPU with a random input, since the network looks at values on its way"
-    return count_operations(build(variant), shape, device="cpu"), counted_on
+    return count_operations(build(variant, offline=offline), shape, device="cpu"), counted_on
 
 
 def uncounted(reason: Reason) -> list[Measurement]:

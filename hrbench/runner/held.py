@@ -30,7 +30,7 @@ def scores_from_states(entry: Entry, metrics: Sequence[Metric], folder: Path) ->
     scores: list[Measurement] = []
     for number, metric in enumerate(metrics):
         state = read_state(folder / state_file(metrics, number))
-        scores += main_first(metric.summarise(state, seed=entry.seed), metric)
+        scores += main_first(metric.summarise(state, resamples=entry.resamples, seed=entry.seed), metric)
     return scores
 
 

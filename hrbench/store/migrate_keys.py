@@ -16,7 +16,7 @@ from typing import Any
 
 from hrbench.core.digests import digest
 from hrbench.core.modules import own_files
-from hrbench.core.plugins import is_reference, source_of, source_path
+from hrbench.core.plugins import model_ref
 from hrbench.types import Entry, Result, Variant
 
 _PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", "home"})
@@ -171,8 +171,8 @@ def _variant_fields(variant: Variant) -> dict[str, Any]:
 
 def _used(use: str) -> str:
     """`use` with the digest of what lies there in place of a path."""
-    found, path = source_of(use), source_path(use)
-    return use if found is None or path is None else f"{found[0]}:{_source_digest(path)}"
+    ref = model_ref(use)
+    return use if ref.path is None else f"{ref.source}:{_source_digest(Path(ref.path))}"
 
 
 def _used_within(value: Any) -> Any:
@@ -235,7 +235,7 @@ def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, A
 
 def _code_digest(reference: str, folders: Sequence[str | Path]) -> str | None:
     """SHA-256 of the files of the code that "package.module:attribute" names; None for what is no such code."""
-    if not is_reference(reference):
+    if model_ref(reference).kind != "reference":
         return None
     found = own_files(reference.partition(":")[0], folders)
     return digest({name: _bytes_digest(file) for name, file in found.items()}) if found else None

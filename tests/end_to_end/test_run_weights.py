@@ -14,8 +14,8 @@ from tiny_bench import NETWORK, Bench
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.core.digests import sha256
 from hrbench.models.weights.load import read_state, save, state_digest
-from hrbench.models.weights.sources import digest
 from hrbench.types import Result
 
 OWN = (
@@ -71,7 +71,7 @@ def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsy
     one = ran(bench, suite, "--strict")
     found = one.provenance.weights
     assert (found.file, found.source) == ("tiny.safetensors", "file")
-    assert found.sha256 == digest(bench.folder / "tiny.safetensors")
+    assert found.sha256 == sha256(bench.folder / "tiny.safetensors")
     assert one.status == "costs_only" and len(one.costs) == 6
     said = f"weights: tiny.safetensors (SHA-256 {found.sha256[:8]}...) fit the network"
     assert said in one.notes and said in capsys.readouterr().out

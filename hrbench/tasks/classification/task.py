@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
+from hrbench.tasks.inputs import normalised, tensor_like
+from hrbench.tasks.outputs import Watch, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ class Classification:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
         self.protocol = CentreCrop(**protocol)
+        self.watch = Watch("images", "every class has the same score in {}, where ties go to the first class")
         if not 0 < self.protocol.crop_fraction <= 1:
             raise UsageError(f"crop_fraction is {self.protocol.crop_fraction}; it lies above 0 and is at most 1")
         if not self.protocol.box_scale > 0:
@@ -80,7 +84,7 @@ class Classification:
     @staticmethod
     def usual(use: str) -> str:
         """The protocol of a network that names none itself."""
-        return "timm" if use.startswith("timm:") else "spinenet" if "spinenet" in use else "imagenet"
+        return "timm" if model_ref(use).source == "timm" else "spinenet" if "spinenet" in use else "imagenet"
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one."""
@@ -103,24 +107,17 @@ class Classification:
         with torch.inference_mode():
             output = net(self._normalised(net, items))
         n, classes = len(items), len(self.scheme.names)
+        wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-            raise EntryError(
-                f"the network returned {what} for {n} images; a classifier of this data set returns logits ({n}, "
-                f"{classes})"
-            )
+            raise EntryError(f"the network returned {what} for {n} images; {wanted}")
+        self.watch.kind(real(output, wanted))
         return list(output.float().cpu().numpy())
 
     def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
+        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
+        like = tensor_like(net)
+        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.
@@ -132,9 +129,14 @@ class Classification:
         logits = pairs[0][1].astype(np.float64)
         if not np.isfinite(logits).all():
             raise EntryError(f"image {sample.id}: a logit is not finite; does the network diverge?")
+        self.watch.vector(sample.id, logits)
         best = np.argsort(-logits, kind="stable")[:BEST]
         powers = np.exp(logits - logits.max())
         return Prediction(sample.id, (best, (powers / powers.sum())[best]))
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        return self.watch.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the classes that a prediction file holds for it, for `draw`."""

@@ -16,6 +16,8 @@ import numpy as np
 
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
+from hrbench.tasks.inputs import normalised, tensor_like
+from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import draw_people, read_rows
 from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
@@ -69,6 +71,7 @@ class Pose:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = TopDown(**protocol)
+        self.watch = Watch("crops", "every heatmap is constant in {}, where joints go to a corner")
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one for each person, two with the mirrored crop's."""
@@ -108,15 +111,9 @@ class Pose:
         return list(direct)
 
     def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
+        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
+        like = tensor_like(net)
+        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
 
     def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
         import torch
@@ -124,10 +121,10 @@ class Pose:
         output = net(batch)
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
         n, joints = len(batch), len(self.scheme.names)
+        wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
-            raise EntryError(
-                f"the network returned {what} for {n} crops; a pose network returns heatmaps ({n}, {joints}, h, w)"
-            )
+            raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
+        self.watch.kind(real(output, wanted))
         return output.float().cpu().numpy()
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
@@ -136,6 +133,8 @@ class Pose:
             return Prediction(sample.id, [])
         places = [item.content for item, _ in pairs]
         heatmaps = np.stack([raw for _, raw in pairs])
+        for number, maps in enumerate(heatmaps):
+            self.watch.maps((sample.id, number), maps)
         points, confidence = geometry.decode(
             heatmaps, [p.centre for p in places], [p.scale for p in places], self.protocol.quarter_offset
         )
@@ -157,6 +156,10 @@ class Pose:
         return Prediction(
             sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
         )
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        return self.watch.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.onnx_messages import naming
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hrbench.core.digests import canonical, digest
+from hrbench.errors import InputError
 from hrbench.store.keys import accuracy_key, code_digest, content_key, cost_key, given_key, source_digest
 from hrbench.types import DatasetRow, Entry, Variant
 
@@ -220,12 +222,12 @@ def from_file(path: Path) -> Entry:
 
 def test_a_network_s_file_counts_by_its_content_not_its_path(tmp_path: Path):
     one, moved = tmp_path / "one.onnx", tmp_path / "moved.onnx"
-    one.write_bytes(b"network")
-    moved.write_bytes(b"network")
+    one.write_bytes(b"\x12\x07network")  # a message whose producer is called so
+    moved.write_bytes(b"\x12\x07network")
     assert accuracy(from_file(one)) == accuracy(from_file(moved)) and costs(from_file(one)) == costs(from_file(moved))
     assert content_key(from_file(one)) != content_key(from_file(moved))
     before = accuracy(from_file(one)), costs(from_file(one))
-    one.write_bytes(b"another network")
+    one.write_bytes(b"\x12\x0fanother network")
     assert accuracy(from_file(one)) != before[0] and costs(from_file(one)) != before[1]
     within = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{moved}", "args": {}}}))
     again = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{one}", "args": {}}}))
@@ -233,9 +235,11 @@ def test_a_network_s_file_counts_by_its_content_not_its_path(tmp_path: Path):
     assert source_digest(tmp_path / "nothing.onnx") is None
 
 
-def test_the_weights_that_an_onnx_file_names_count_with_it(tmp_path: Path):
-    path, beside = tmp_path / "net.onnx", tmp_path / "net.onnx.data"
-    path.write_bytes(b"\x72\x18\n\x08location\x12\x0dnet.onnx.datarest")
+@pytest.mark.parametrize("name", ["n", "net.onnx.data", "w" * 127, "w" * 128, "g\u00f6" * 85, "sub/w.bin"])
+def test_the_weights_that_an_onnx_file_names_count_with_it(tmp_path: Path, name: str):
+    path, beside = tmp_path / "net.onnx", tmp_path / name
+    beside.parent.mkdir(exist_ok=True)
+    path.write_bytes(naming(name))
     beside.write_bytes(b"weights")
     (tmp_path / "other.data").write_bytes(b"of another")
     before = source_digest(path)
@@ -243,6 +247,16 @@ def test_the_weights_that_an_onnx_file_names_count_with_it(tmp_path: Path):
     assert source_digest(path) == before
     beside.write_bytes(b"other weights")
     assert source_digest(path) != before
+
+
+def test_an_onnx_file_that_is_damaged_or_reaches_outside_its_folder_has_no_key(tmp_path: Path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(naming("w.bin")[:-3])
+    with pytest.raises(InputError, match=r"net\.onnx: not a whole ONNX file"):
+        accuracy(from_file(path))
+    path.write_bytes(naming("../w.bin"))
+    with pytest.raises(InputError, match=r"lie at '\.\./w\.bin'; they must lie in the folder"):
+        accuracy(from_file(path))
 
 
 def test_a_folder_counts_by_its_configuration(tmp_path: Path):

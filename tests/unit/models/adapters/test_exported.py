@@ -18,6 +18,8 @@ from hrbench.cost.operations.count import count_operations, on_meta, parameter_c
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported import build
 
+pytestmark = pytest.mark.numeric
+
 SIZE = (32, 24)
 
 

@@ -13,6 +13,8 @@ from hrbench.cost.operations.count import count_operations, on_meta, parameter_c
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.onnx import build
 
+pytestmark = pytest.mark.numeric
+
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 SIZE = (32, 24)

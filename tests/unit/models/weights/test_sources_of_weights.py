@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from hrbench.catalog import variants
 from hrbench.models.weights import sources
-from hrbench.models.weights.sources import Found, digest, find_weights, stated_source
+from hrbench.models.weights.sources import Found, find_weights, stated_source
 from hrbench.types import Missing, Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
@@ -93,12 +92,6 @@ def test_shipped_weights_lie_in_the_package(tmp_path: Path, monkeypatch: pytest.
     assert find_weights(variant(shipped="b.safetensors"), None, tmp_path) == Found(
         tmp_path / "package" / "b.safetensors", "shipped"
     )
-
-
-def test_digest_is_sha256(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 5000
-    (tmp_path / "w").write_bytes(content)
-    assert digest(tmp_path / "w") == hashlib.sha256(content).hexdigest()
 
 
 def test_looking_for_weights_imports_no_torch() -> None:
