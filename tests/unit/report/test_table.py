@@ -195,7 +195,10 @@ def test_a_failed_entry_is_a_row_with_its_error():
 def test_costs_that_failed_are_one_footnote_of_their_row_and_of_its_empty_cells():
     failed = Reason("costs were not measured: MemoryError: no room")
     column = ColumnLayout("cost", "macs")
-    without, other = make("a", of("AP", 0.7), costs_reason=failed), make("b", costs=(spend("macs", 1e9),))
+    without, other = (
+        make("a", of("AP", 0.7), costs_reason=failed),
+        make("b", of("AP", 0.6), costs=(spend("macs", 1e9),)),
+    )
     table = build([without, other], AP, column)
     row = table.rows[0]
     assert table.footnotes == (str(failed),) and row.notes == (0,) and row.tags == ()
