@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
+from hrbench.contracts import DataSet
 from hrbench.core.nested_args import is_network
 from hrbench.core.plugins import resolve, source_path
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
+from hrbench.runner.data_access import absent_folder
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
 from hrbench.runner.suite import without_network
@@ -90,8 +92,8 @@ class Checker:
         return self.built[key]
 
 
-def _to_draw(entry: Entry, dataset: Any) -> bool:
-    return bool(entry.dataset and entry.dataset.draw and dataset is not None and not dataset.folder.is_dir())
+def _to_draw(entry: Entry, dataset: DataSet | None) -> bool:
+    return entry.dataset is not None and dataset is not None and absent_folder(entry.dataset, dataset) is not None
 
 
 def _doubtful(variant: Variant) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import Metric
+from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
 from hrbench.core import environment
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
@@ -104,7 +104,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
         note=notes.append,
     )
     _write(parts.metrics, predictions, place)
-    notes += parts.task.notes() if hasattr(parts.task, "notes") else []
+    notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
     return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 
@@ -127,9 +127,11 @@ def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]
     import torch
 
     entry = parts.entry
+    net: nn.Module
     net, notes = load_network(parts) if parts.network is None else (parts.network, [])
-    dtype = getattr(net, "precision", getattr(torch, entry.dtype))
-    if dtype != getattr(torch, entry.dtype):
+    asked: torch.dtype = getattr(torch, entry.dtype)
+    dtype = net.precision if isinstance(net, FixedPrecision) else asked
+    if dtype != asked:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
     return net.to(device_of(settings), dtype).eval(), notes
 
@@ -189,13 +191,16 @@ def _submitted(parts: Assembled, place: Path) -> _Judged:
 
 def _box_warning(parts: Assembled) -> str:
     """Says where boxes stand in the published file's place and are not as good as it is known to be, else ""."""
-    expected = getattr(parts.dataset, "published_box_ap", lambda protocol: None)(parts.entry.protocol)
-    if expected is None or parts.entry.limit is not None:
+    dataset: DataSet = parts.dataset
+    if not isinstance(dataset, HasPersonBoxes) or parts.entry.limit is not None:
+        return ""
+    expected = dataset.published_box_ap(parts.entry.protocol)
+    path = None if expected is None else dataset.box_file(parts.entry.protocol["boxes"])
+    if expected is None or path is None:
         return ""
     from hrbench.metrics.coco.person_boxes import person_box_ap
 
-    path = parts.dataset.box_file(parts.entry.protocol["boxes"])
-    found = person_box_ap(parts.dataset.target, path, parts.dataset.scheme.category)
+    found = person_box_ap(dataset.target, path, dataset.scheme.category)
     if round(found, 3) == expected:
         return ""
     return (

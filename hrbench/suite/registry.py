@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hrbench import catalog
+from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
 from hrbench.errors import EntryError
 from hrbench.suite.protocols import laid_over
@@ -33,8 +34,9 @@ def named_protocols(task: str, use: str) -> dict[str, Any]:
     """
     kind = Protocols()[task]
     offered = plugins.resolve("hrbench.tasks", task)
-    protocols = {each.name: each for each in getattr(offered, "protocols", (kind(),))}
-    usual = offered.usual(use) if hasattr(offered, "usual") else next(iter(protocols))
+    every = offered.protocols if isinstance(offered, OffersProtocols) else (kind(),)
+    protocols = {each.name: each for each in every}
+    usual = offered.usual(use) if isinstance(offered, ChoosesProtocol) else next(iter(protocols))
     return {usual: protocols[usual], **protocols}
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.contracts import CountedByPart
 from hrbench.cost.operations.conventions import VIEWS
 from hrbench.cost.operations.ledger import Ledger, enter
 from hrbench.cost.operations.recorder import Recorder, Undrawn
@@ -69,9 +70,8 @@ def count_operations(
         stack.enter_context(recorder)
         conditions: Mapping[str, Any] = {}
         try:
-            count_parts = getattr(net, "count_parts", None) if as_input is None else None
-            if count_parts is not None:
-                conditions = count_parts(image, proposals=proposals, masks=masks)
+            if as_input is None and isinstance(net, CountedByPart):
+                conditions = net.count_parts(image, proposals=proposals, masks=masks)
             else:
                 net(given)
         except HrbenchError:  # what knows why it cannot be counted says it best itself

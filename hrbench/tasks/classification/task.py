@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
+from hrbench.tasks.inputs import normalised_batch
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 BEST = 5
 
@@ -66,7 +68,7 @@ class Classification:
         CentreCrop("timm", interpolation="bicubic"),
     )
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
@@ -96,12 +98,12 @@ class Classification:
             pixels = pixels[..., ::-1]
         return [Item(sample=sample.id, image=np.ascontiguousarray(pixels))]
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Logits (C,) float32 for each item."""
         import torch
 
         with torch.inference_mode():
-            output = net(self._normalised(net, items))
+            output = net(normalised_batch(net, items, self.mean, self.std))
         n, classes = len(items), len(self.scheme.names)
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
@@ -110,17 +112,6 @@ class Classification:
                 f"{classes})"
             )
         return list(output.float().cpu().numpy())
-
-    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
+from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import draw_people, read_rows
 from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
@@ -63,7 +65,7 @@ class Pose:
 
     Protocol = TopDown
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[KeypointScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
@@ -95,30 +97,19 @@ class Pose:
         assert person.centre is not None and person.scale is not None
         return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's where the protocol says so."""
         import torch
 
         with torch.inference_mode():
-            batch = self._normalised(net, items)
+            batch = normalised_batch(net, items, self.mean, self.std)
             direct = self._heatmaps(net, batch)
             if self.protocol.flip:
                 mirrored = self._heatmaps(net, batch.flip(3))
                 direct = geometry.average_flip(direct, mirrored, self.scheme.flip_pairs, self.protocol.shift_heatmap)
         return list(direct)
 
-    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position."""
-        import torch
-
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
-        pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(1, 3, 1, 1)
-        return batch.sub_(mean).div_(std).to(like.dtype)
-
-    def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
+    def _heatmaps(self, net: Network, batch: torch.Tensor) -> np.ndarray:
         import torch
 
         output = net(batch)

@@ -15,8 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import image_size, read_image
+from hrbench.tasks.inputs import like_network
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED, Inference, checked, usual
@@ -42,7 +44,7 @@ class Segmentation:
     protocols = NAMED
     usual = staticmethod(usual)
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
         self.protocol = checked(Inference(**settings))
         self.colour = variant.colour
@@ -68,7 +70,7 @@ class Segmentation:
         frame = Frame(size, whole if self.protocol.keep_padding else inner)
         return [Item(sample.id, geometry.sized(image, self.protocol, self.mean), frame)]
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """The class map of each item's image, (H, W) uint8 or uint16 at the image's own size.
 
         The network is called with at most as many inputs as there are items.
@@ -86,10 +88,9 @@ class Segmentation:
                 for item, scores in zip(items, image_scores(segmenter, images), strict=True)
             ]
 
-    def _segmenter(self, net: Any, batch: int) -> Segmenter:
-        import torch
+    def _segmenter(self, net: Network, batch: int) -> Segmenter:
 
-        like = next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+        like = like_network(net)
         order = list(range(len(self.scheme.names)))
         for left, right in self.scheme.flip_pairs:
             order[left], order[right] = order[right], order[left]
