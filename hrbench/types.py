@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
 Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
 Better = Literal["higher", "lower", "neither"]
 
+TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
+"""What networks are made for. Costs are measured of all of them; of a backbone there is nothing else to measure."""
+
 
 # --- quantities and what was measured ----------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hrbench.contracts import OPTIONAL, REQUIRED, members
 from hrbench.errors import EntryError
 
 NEAR = 0.8
-"""How alike two names are that are taken for the same: "schema" and "scheme" are (0.83), "names" and "notes" are not."""
+"""How alike two names are that are taken for the same: "schema" and "scheme" are, "names" and "notes" are not."""
 
 
 def held_to_contract(group: str, name: str, plugin: Any) -> list[str]:

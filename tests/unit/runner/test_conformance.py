@@ -50,13 +50,13 @@ def test_a_missing_member_is_an_error_that_names_what_was_probably_meant():
 
     with pytest.raises(EntryError, match=r"^ourpkg:Mine lacks digest \(is digests meant\?\): see contracts.DataSet$"):
         said(Lacking())
-    with pytest.raises(EntryError, match="lacks finish, forward, prepare, work: see contracts.Task"):
+    with pytest.raises(EntryError, match="lacks finish, forward, prepare, work: see contracts"):
         held_to_contract("hrbench.tasks", "t", type("T", (), {"Protocol": object})())
 
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
-    [("servers", "server"), ("Submit", "submit"), ("fact", "facts"), ("schema_", ""), ("box_files", "box_file")],
+    [("servers", "server"), ("Submit", "submit"), ("fact", "facts"), ("schema", "scheme"), ("classes", "")],
 )
 def test_an_optional_member_that_is_misspelt_is_told(wrong: str, meant: str):
     found = said(type("Odd", (Whole,), {wrong: "x"})())
