@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
     from torch import nn
 
-    from hrbench.types import Result, Score, Suite, Variant
+    from hrbench.types import Measurement, Result, Suite, Variant
 
 __all__ = ["__version__", "build", "frame", "load", "load_suite", "run", "score"]
 
@@ -110,7 +110,7 @@ def score(
     resamples: int = 1000,
     seed: int = 0,
     **options: Any,
-) -> list[Score]:
+) -> list[Measurement]:
     """Scores of predictions made anywhere, with 95 % intervals by so many resamples (0: without).
 
     verify: compare with the metric's oracle as well. options: what the metric takes, such as sigmas or per_class.

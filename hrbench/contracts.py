@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from hrbench.types import ClassScheme, Item, KeypointScheme, Prediction, Quantity, Sample, Score, State
+from hrbench.types import ClassScheme, Item, KeypointScheme, Measurement, Prediction, Quantity, Sample, State
 
 if TYPE_CHECKING:  # annotations only: a contract imports no framework
     import torch
@@ -223,7 +223,7 @@ class Metric(Protocol):
 
     def merge(self, states: Sequence[State]) -> State: ...
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]: ...
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]: ...
 
     def qualities(self, state: State) -> dict[int | str, float]: ...
 

@@ -1,7 +1,7 @@
 """The nouns of hrbench: frozen dataclasses that every floor above may use.
 
 Standard library only, so that importing a noun never imports a framework. Everything here is plain data that
-turns into JSON and back without loss (`to_json`, `from_json` in `store.py` do it for results).
+turns into JSON and back without loss (`store/results.py` does it for results).
 
 Frames and units, wherever nothing else is said: pixel coordinates are (x, y) in the original image with the centre
 of the top-left pixel at (0, 0); sizes of images are (width, height) in pixels; inputs of networks are (height, width)
@@ -11,7 +11,7 @@ as the literature writes them ("256x192"); accuracies are fractions in [0, 1]; t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,36 +45,122 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """One accuracy number of one entry.
+class Reason:
+    """Why something is not there.
 
-    value: fraction in [0, 1]; None where it does not exist, and then `reason` says why.
-    interval: the 95 % bootstrap interval (low, high) over images, or None.
-    n: how many ground-truth objects the number rests on (people, joints, images: the metric's description says).
+    what: what is missing or went wrong, in one sentence without a full stop.
+    remedy: what a person can do about it, in words; "" if there is nothing to do.
+
+    >>> str(Reason("images are missing: data/coco", "download them")), str(Reason("no image has a valid class"))
+    ('images are missing: data/coco; download them', 'no image has a valid class')
     """
 
-    metric: str
-    quantity: Quantity
-    value: float | None
-    interval: tuple[float, float] | None = None
-    n: int = 0
-    reason: str = ""
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """One cost number of one entry.
+class Missing:
+    """Takes the place of something that was looked for and not found."""
 
-    value: in the quantity's unit (operations are plain counts, latency seconds); None where `reason` says why.
-    conditions: what it was measured under: batch, dtype, device, input, view, percentile, threads, passes ...
-    samples: the raw measurements (seconds per pass), kept so that any statistic can be derived on reading.
+    reason: Reason
+
+    def __str__(self) -> str:
+        return str(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a cost was measured under. A field that does not apply keeps its default.
+
+    batch: images in a forward pass.
+    input: (height, width) in pixels.
+    dtype, device: "float32"; the name of the processor or GPU.
+    device_type: "cpu" or "cuda".
+    convention: by which operations are counted ("macs", "fvcore", ...).
+    divisor: `value / divisor` is the number under the heading `quantity.label`.
+    proposals, masks: boxes per image that a detector's heads are counted for.
+    uncounted: operator -> calls that the convention has no rule for.
+    not_counted: parts of a detector that the count leaves out, in words.
+    counted_on: where operations were counted, if not without values, in words.
+    counted: what the number of parameters is the count of, in words; "" for all parameters of the network.
+    percentile: of the samples, that the value is.
+    p99: 99th percentile of the samples in seconds; None if they are too few.
+    budget: seconds of wall time that one latency may take.
+    threads: of a forward pass on the CPU.
+    torch: its version.
+    channels_last: whether the input's memory is in that order.
+    flags: torch's numeric flags.
+    timed: what the time is of, in words.
+    first_pass: seconds of the first forward pass.
+    warm_up_passes: passes before the samples.
+    warm_up_settled: whether passes were stable before the samples were taken; None if no pass was timed.
+    passes: samples taken.
+    more: what a user-defined network says of its count beside these.
+    """
+
+    batch: int | None = None
+    input: tuple[int, int] | None = None
+    dtype: str = ""
+    device: str = ""
+    device_type: str = ""
+    convention: str = ""
+    divisor: float | None = None
+    proposals: int | None = None
+    masks: int | None = None
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    not_counted: str = ""
+    counted_on: str = ""
+    counted: str = ""
+    percentile: int | None = None
+    p99: float | None = None
+    budget: float | None = None
+    threads: int | None = None
+    torch: str = ""
+    channels_last: bool | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    timed: str = ""
+    first_pass: float | None = None
+    warm_up_passes: int | None = None
+    warm_up_settled: bool | None = None
+    passes: int | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def stated(self) -> dict[str, Any]:
+        """The conditions that apply, by name, in the order of the fields.
+
+        >>> Conditions(batch=1, dtype="float32", warm_up_settled=False).stated()
+        {'batch': 1, 'dtype': 'float32', 'warm_up_settled': False}
+        """
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "more"}
+        return {name: value for name, value in {**own, **self.more}.items() if value not in (None, "", {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number of one entry: a score or a cost.
+
+    value: in the quantity's unit (accuracies are fractions in [0, 1], operations plain counts, latencies seconds);
+    None if it does not exist, and then `reason` says why.
+    metric: the name of the metric that a score is of; "" for a cost.
+    interval: the 95 % interval (low, high) in the quantity's unit, or None: of a score by a bootstrap over images, of
+    a latency that of the median.
+    n: how many ground-truth objects a score rests on (people, joints, images: the quantity's description says).
+    samples: raw measurements in the order taken (seconds per pass), kept so that any statistic can be derived.
+    conditions: what a cost was measured under.
     """
 
     quantity: Quantity
     value: float | None
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = ""
+    interval: tuple[float, float] | None = None
+    n: int = 0
     samples: tuple[float, ...] = ()
-    reason: str = ""
+    conditions: Conditions = field(default_factory=Conditions)
+    reason: Reason | None = None
 
 
 # --- what a suite resolves to --------------------------------------------------------------------------------------
@@ -327,29 +413,122 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file or folder by its name and the SHA-256 of its content."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRecord:
+    """Which weights a network had.
+
+    source: one of the variant's sources, "file", "own" or the library that brought them.
+    sha256: of the file, or of the tensors of a network that brings its own; None if they are not known.
+    file, use: the name of the file, or what made a network that brings its own.
+    fits: key of the network and weights that were found to fit each other, of an entry without accuracy.
+    """
+
+    source: str
+    sha256: str | None
+    file: str = ""
+    use: str = ""
+    fits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """On which data a score was measured; sha256: digest of annotations and images; images: how many there are."""
+
+    name: str
+    sha256: str | None
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRecord:
+    """What computed a score."""
+
+    version: int
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a result was made. A field that does not apply keeps its default.
+
+    metrics: name of a metric -> what computed it.
+    protocol: every setting, as in force.
+    environment: versions, machine, numeric flags.
+    libraries: library behind the network's source -> version.
+    device: that the network ran on, as torch calls it ("cpu", "cuda:0").
+    predictions: the file of precomputed predictions that was judged.
+    submission: the archive made for a server that has the ground truth.
+    not_comparable: why the scores must not be set against published ones, in words; "" if they may.
+    traceback: of an entry that failed by an unforeseen error.
+    """
+
+    weights: WeightsRecord | None = None
+    dataset: DatasetRecord | None = None
+    metrics: Mapping[str, MetricRecord] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    predictions: FileRecord | None = None
+    submission: FileRecord | None = None
+    not_comparable: str = ""
+    traceback: str = ""
+
+
+Status = Literal["done", "empty", "failed", "costs_only", "submitted"]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Everything known about one entry after a run; one JSON file.
 
-    status: "done"; "empty" (no accuracy: `reason` says what is missing, parts set off by "; "; costs may be there);
-    "failed" (`reason` is the error). accuracy_key, cost_key: what was measured, as SHA-256; None where it was not.
-    provenance: data set digest, weights digest and source, engine versions, environment, numeric flags. seconds: wall
-    time by phase. limited: the --limit in force; such a result is comparable with nothing.
+    status: "done"; "submitted" (predictions are there, a server has the ground truth); "costs_only" (no accuracy was
+    asked for); "empty" (no accuracy: `reasons` say what is missing; costs may be there); "failed" (`reasons` are the
+    error).
+    costs_reason: why costs could not be measured, None if they were, or were not tried.
+    prediction_key, score_key, cost_key: what was predicted, scored and measured, as SHA-256; None if it was not.
+    seconds: wall time by phase.
+    limited: the --limit in force; such a result is comparable with nothing.
+    folder: where the entry's files lie; not stored.
+    log: name of the file with the entry's output, in its folder; "" if there is none.
+    files: file in the entry's folder, as a relative path -> SHA-256.
     """
 
     name: str
     entry: Entry
-    status: Literal["done", "empty", "failed"]
-    reason: str = ""
-    scores: tuple[Score, ...] = ()
-    costs: tuple[Cost, ...] = ()
+    status: Status
+    reasons: tuple[Reason, ...] = ()
+    scores: tuple[Measurement, ...] = ()
+    costs: tuple[Measurement, ...] = ()
+    costs_reason: Reason | None = None
     drawings: tuple[Drawing, ...] = ()
     notes: tuple[str, ...] = ()
-    accuracy_key: str | None = None
+    prediction_key: str | None = None
+    score_key: str | None = None
     cost_key: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     seconds: Mapping[str, float] = field(default_factory=dict)
     limited: int | None = None
     folder: str = ""
+    log: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def predicted(self) -> bool:
+        """Whether the entry's folder holds predictions that count: judged here, or to be judged by a server."""
+        return self.status in ("done", "submitted")
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line, for a person to read."""
+        return "; ".join(map(str, self.reasons))
 
 
 @dataclass(frozen=True, slots=True)

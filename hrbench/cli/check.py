@@ -11,18 +11,18 @@ from hrbench.core.units import amount
 
 def check(arguments: Namespace, say: Say) -> int:
     suite, settings = _suite(arguments), _settings(arguments)
-    from hrbench.report.words import pieces
+    from hrbench.report.words import grouped
     from hrbench.runner.check import FAILS, LACKING, Checker
     from hrbench.runner.suite import importable
 
     checker = Checker(settings)
     with importable(suite):
         rows = [checker.look(entry) for entry in suite.entries]
-    parts = pieces(row.why for row in rows)
-    reasons = list(dict.fromkeys(part for row in rows for part in parts.get(row.why, ())))
+    groups = grouped(row.why for row in rows)
+    reasons = list(dict.fromkeys(group for row in rows for group in groups[row.why]))
     table = [["entry", "images", "forward passes", ""]]
     for row in rows:
-        marks = ", ".join(f"[{reasons.index(part) + 1}]" for part in parts.get(row.why, ()))
+        marks = ", ".join(f"[{reasons.index(group) + 1}]" for group in groups[row.why])
         table.append([row.entry, row.images, row.passes, f"{row.outcome} {marks}".strip()])
     say(text.columns(table, right=(1, 2)))
     if reasons:

@@ -14,7 +14,7 @@ from hrbench.core.units import amount, exact, interval, show, size, with_unit
 from hrbench.errors import HrbenchError, UsageError
 from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
 from hrbench.suite.registry import protocol_for
-from hrbench.types import Cost, DatasetRow, Score, Variant
+from hrbench.types import DatasetRow, Measurement, Variant
 
 
 def models(pattern: str, task: str, weights: Path) -> str:
@@ -239,44 +239,43 @@ def _numbers(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(told)
 
 
-def scores(values: Sequence[Score]) -> str:
+def scores(values: Sequence[Measurement]) -> str:
     """Scores in points with their intervals."""
     table = [["", "points", "95 % interval", "n", ""]]
     for score in values:
         unit = score.quantity.unit
         ends = interval(*score.interval, unit, 2) if score.interval else ""
         shown = show(score.value, unit, 2) if score.value is not None else "-"
-        table.append([score.quantity.label, shown, ends, f"{score.n:,}", score.reason])
+        table.append([score.quantity.label, shown, ends, f"{score.n:,}", str(score.reason or "")])
     return columns(table, right=(1, 3))
 
 
-def costs(values: Sequence[Cost]) -> str:
+def costs(values: Sequence[Measurement]) -> str:
     """Costs with their units, operations with the name of their view in brackets, each with the conditions that define
     it; below them what the counts leave out, and why there is no value where that takes a sentence."""
     table = [["cost", "value", ""]]
     below: dict[tuple[str, str], list[str]] = {}  # (heading, what is said) -> the costs that it is said of
     for cost in values:
-        view, unit = str(cost.conditions.get("view", "")), cost.quantity.unit
+        under = cost.conditions
+        view, unit = under.convention, cost.quantity.unit
         shown = "-"
         if cost.value is not None:  # the heading of an operation view names its unit already
             shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
             shown = exact(cost.value, unit) if unit == "count" else shown
         keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
-        about = [f"{key} {cost.conditions[key]}" for key in keys if key in cost.conditions]
+        about = [f"{key} {value}" for key in keys if (value := getattr(under, key)) not in (None, "")]
         label = cost.quantity.label
         label += f" [{view}]" if view and view != label else ""
-        reason = cost.reason
+        reason = str(cost.reason or "")
         if len(reason) > 60 or "\n" in reason:
             below.setdefault(("no value of", reason), []).append(view or cost.quantity.label)
             reason = "see below"
         table.append([label, shown, reason or "; ".join(about)])
-        for condition in ("counted", "counted on"):
-            if condition in cost.conditions:
-                said = f"{condition}: {cost.conditions[condition]}"
-                below.setdefault(("to know of", said), []).append(view or cost.quantity.label)
-        uncounted = cost.conditions.get("uncounted") or {}
-        parts = [str(cost.conditions["not counted"])] if "not counted" in cost.conditions else []
-        parts += [f"{name} x{calls}" for name, calls in uncounted.items()]
+        for heading, said in (("counted", under.counted), ("counted on", under.counted_on)):
+            if said:
+                below.setdefault(("to know of", f"{heading}: {said}"), []).append(view or cost.quantity.label)
+        parts = [under.not_counted] if under.not_counted else []
+        parts += [f"{name} x{calls}" for name, calls in under.uncounted.items()]
         if parts:
             below.setdefault(("not counted in", ", ".join(parts)), []).append(view or cost.quantity.label)
     indent = "\n  "

@@ -15,7 +15,7 @@ from hrbench.core.nested_args import written
 from hrbench.core.plugins import resolve
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.registry import known
-from hrbench.types import Variant
+from hrbench.types import Reason, Variant
 
 if TYPE_CHECKING:
     from hrbench.cost.operations.ledger import Row
@@ -38,11 +38,11 @@ def profile(arguments: Namespace, say: Say) -> int:
     args = f", {written(given)}" if given else ""
     say(f"{variant.name}, input {height}x{width}{args}\n")
     try:
-        ledger, noted = count(net, variant)
+        ledger, counted_on = count(net, variant)
     except EntryError as error:
-        values += uncounted(str(error))
+        values += uncounted(Reason(str(error)))
     else:
-        values += [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+        values += operation_costs(ledger, counted_on)
         say(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(arguments.depth)]) + "\n")
         if arguments.operators:
             say(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")

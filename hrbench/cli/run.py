@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 def run(arguments: Namespace, say: Say) -> int:
-    from hrbench.runner.suite import NO_COSTS
     from hrbench.runner.suite import run as run_suite
     from hrbench.store.run_folder import RunFolder
 
@@ -35,9 +34,9 @@ def run(arguments: Namespace, say: Say) -> int:
         listener.close()
     report = _write_reports([folder], suite.table, folder.path, say)
     say(_summary(results, report))
-    failed = any(r.status == "failed" or any(note.startswith(NO_COSTS) for note in r.notes) for r in results)
+    failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
-    lacking = any(r.status == "empty" and not r.provenance.get("costs_only") for r in results)
+    lacking = any(r.status == "empty" for r in results)
     return 3 if failed or nothing or (arguments.strict and lacking) else 0
 
 
@@ -58,12 +57,12 @@ def _summary(results: Sequence[Result], report: Path) -> str:
 
 def _without_points(result: Result) -> str:
     """Why there is no score: what is missing or went wrong, or who else has the ground truth."""
-    if result.provenance.get("costs_only") is True and result.status == "empty":
+    if result.status == "costs_only":
         return "costs only"
-    if archive := result.provenance.get("submission"):
-        return f"no public ground truth: submit {Path(result.folder) / archive['file']}"
-    reasons = [result.reason, *(score.reason for score in result.scores)]
-    return f"{result.status}: {_short(next(filter(None, reasons), 'no score'))}"
+    if archive := result.provenance.submission:
+        return f"no public ground truth: submit {Path(result.folder) / archive.file}"
+    told = [result.reason, *(str(score.reason) for score in result.scores if score.reason is not None)]
+    return f"{result.status}: {_short(next(filter(None, told), 'no score'))}"
 
 
 def _short(text: str, most: int = 150) -> str:

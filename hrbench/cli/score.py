@@ -13,6 +13,7 @@ from hrbench.cli.profile import _assigned
 from hrbench.cli.shared import Say
 from hrbench.errors import UsageError
 from hrbench.suite.registry import known
+from hrbench.types import Measurement
 
 # --- score, profile --------------------------------------------------------------------------------------------------
 
@@ -41,8 +42,20 @@ def score(arguments: Namespace, say: Say) -> int:
         seed=arguments.seed,
     )
     if arguments.json:
-        scores: list[dict[str, Any]] = [asdict(score) for score in judged.scores]
+        scores = [_plain(score) for score in judged.scores]
         say(json.dumps({"scores": scores, "verify": judged.verdict or None}, indent=1))
     else:
         say(listing.scores(judged.scores) + (f"\n{judged.verdict}" if judged.verdict else ""))
     return 0
+
+
+def _plain(score: Measurement) -> dict[str, Any]:
+    """What `--json` says of a score; interval and value as fractions."""
+    return {
+        "metric": score.metric,
+        "quantity": asdict(score.quantity),
+        "value": score.value,
+        "interval": score.interval,
+        "n": score.n,
+        "reason": str(score.reason or ""),
+    }

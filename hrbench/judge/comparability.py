@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from hrbench.types import Result, Score
+from hrbench.types import Measurement, Result
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -38,24 +38,34 @@ def _value(value: Any) -> Any:
     return value
 
 
-def score_key(result: Result, score: Score) -> Hashable:
-    """Equal for scores that may be compared: same data, protocol and metric, none of them limited."""
+_ALIKE = ("convention", "batch", "device", "dtype", "percentile", "threads")
+"""Conditions in which costs must agree. Sizes of inputs and networks may differ: that is what a table compares."""
+
+
+def comparison_key(result: Result, measurement: Measurement) -> Hashable:
+    """Equal for measurements that may be compared; None for one that may be compared with nothing.
+
+    Scores: same data, protocol and metric, none of them limited. Costs: measured alike.
+    """
+    if measurement.metric:
+        return _score_key(result, measurement)
+    conditions = measurement.conditions.stated()
+    return (measurement.quantity.name, *((name, conditions[name]) for name in _ALIKE if name in conditions))
+
+
+def _score_key(result: Result, score: Measurement) -> Hashable:
     if result.limited is not None or result.entry.dataset is None:
         return None
-    return (*_measured_on(result), digest_of(result), score.metric, score.quantity.name)
+    return (*measured_on(result), digest_of(result), score.metric, score.quantity.name)
 
 
 def digest_of(result: Result) -> str:
     """SHA-256 of the data a result was measured on, as its provenance has it, or ""."""
-    return str(_data(result).get("sha256") or "")
+    data = result.provenance.dataset
+    return (data.sha256 or "") if data is not None else ""
 
 
-def _measured_on(result: Result) -> tuple[str, str]:
+def measured_on(result: Result) -> tuple[str, str]:
     """Name of the data set, and the protocol, of a result that has a data set."""
     assert result.entry.dataset is not None
     return result.entry.dataset.name, json.dumps(result.entry.protocol, sort_keys=True, default=str)
-
-
-def _data(result: Result) -> Mapping[str, Any]:
-    found = result.provenance.get("dataset")
-    return found if isinstance(found, Mapping) else {}

@@ -20,7 +20,7 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.mpii import Target, read_predictions, read_truth, write_predictions
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, Reason, State
 
 HEAD_SHARE = 0.6
 LEFT_OUT = ("pelv", "thor")
@@ -130,7 +130,7 @@ class MpiiPckh:
             self._arrays(State(self.name, self.version, states[0].params, arrays)),
         )
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The ten numbers with their 95 % intervals over images, people of one image drawn together."""
         arrays, joints = self._arrays(state), tuple(state.params["joints"])
         table = _by_image(arrays)
@@ -148,9 +148,9 @@ class MpiiPckh:
         for quantity, value, interval, n in zip(self.quantities, values.tolist(), ends, many, strict=True):
             if np.isnan(value):
                 reason = f"a joint of {quantity.label} is visible in none of {len(arrays['person'])} people"
-                scores.append(Score(self.name, quantity, None, None, n, reason))
+                scores.append(Measurement(quantity, None, self.name, n=n, reason=Reason(reason)))
             else:
-                scores.append(Score(self.name, quantity, value, interval, n))
+                scores.append(Measurement(quantity, value, self.name, interval, n))
         return scores
 
     def qualities(self, state: State) -> dict[int | str, float]:

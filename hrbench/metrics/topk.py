@@ -20,7 +20,7 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.class_predictions import Predictions, Target, read_predictions, read_truth, write_predictions
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, Reason, State
 
 PLACES = (1, 5)
 _ARRAYS = ("image", "rank", "valid", "confidence")
@@ -110,7 +110,7 @@ class TopK:
         whole = State(self.name, self.version, states[0].params, arrays)
         return State(self.name, self.version, states[0].params, self._arrays(whole))
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """Both numbers with their 95 % intervals over images, those without a valid class left out."""
         arrays = self._arrays(state)
         rank = arrays["rank"][arrays["valid"] > 0]
@@ -120,9 +120,9 @@ class TopK:
         scores = []
         for k, quantity, right, interval in zip(PLACES, self.quantities, hits.sum(axis=0).tolist(), ends, strict=True):
             if reason := self._lacking(state, k, n):
-                scores.append(Score(self.name, quantity, None, None, n, reason))
+                scores.append(Measurement(quantity, None, self.name, n=n, reason=Reason(reason)))
             else:
-                scores.append(Score(self.name, quantity, right / n, interval, n))
+                scores.append(Measurement(quantity, right / n, self.name, interval, n))
         return scores
 
     def _lacking(self, state: State, k: int, images: int) -> str:

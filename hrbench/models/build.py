@@ -15,7 +15,7 @@ from hrbench.core.plugins import OFFERED, is_reference, resolve, short_name, sou
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import IN_FILE, OWN, Found, find_weights
-from hrbench.types import Variant
+from hrbench.types import Missing, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,8 +94,8 @@ def _asked_for(model: Variant, weights: str | Path, folder: str | Path | None) -
         hint = suggestion(text, model.weights)
         raise UsageError(f"{model.name} has no weights source {text!r}; {hint} (a file is written with its ending)")
     found = find_weights(model, text, Path(folder or os.environ.get("HRBENCH_WEIGHTS") or "weights"))
-    if isinstance(found, str):
-        raise MissingError(found)
+    if isinstance(found, Missing):
+        raise MissingError(str(found))
     return found
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.core import units
-from hrbench.judge.comparability import score_key
+from hrbench.judge.comparability import comparison_key, same_value
 from hrbench.report.layout import ColumnLayout
-from hrbench.report.words import limited_text, plain_text, protocol_text, reason_text
-from hrbench.types import Better, Cost, Quantity, Result, Score, Unit
+from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
+from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Result, Unit
 
 Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
@@ -24,7 +24,6 @@ CONVENTIONS = {
 }
 _INNER = ("uncounted", "divisor", "device_type", "flags", "input")  # of no use in a hover text
 _SPANS = ("first_pass", "budget", "p99")
-_ALIKE = ("batch", "device", "dtype", "percentile", "threads", "view")
 _COST_UNITS: dict[str, Unit] = {"parameters": "count", "latency": "seconds", "memory": "bytes", "energy": "joules"}
 
 
@@ -53,9 +52,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a result holds for a column: a score, a cost, or neither and then `reason` says why.
+    """What a result holds for a column: a measurement, or none and then `reasons` say why.
 
-    doubt: why a number that is there should be taken with care, "" where there is no reason to.
+    under: the conditions of a cost.
+    doubt: why a number that is there should be taken with care, "" if there is no reason to.
     """
 
     value: float | None
@@ -63,8 +63,9 @@ class Found:
     interval: tuple[float, float] | None = None
     detail: Facts = ()
     conditions: Facts = ()
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     comparable: Hashable = None
+    under: Conditions = field(default_factory=Conditions)
     doubt: str = ""
 
 
@@ -83,93 +84,93 @@ def better_of(column: ColumnLayout, quantity: Quantity | None) -> Better:
 def find(result: Result, column: ColumnLayout) -> Found:
     """What `result` holds for a score or cost column."""
     if column.source == "score":
-        score = find_score(result, column.name, column.metric)
-        return _no_score(result, column) if score is None else _from_score(result, score)
-    cost = find_cost(result, column.name, column.where)
-    return _no_cost(result, column) if cost is None else _from_cost(cost)
+        score = pick(result.scores, column.name, metric=column.metric)
+        return _no_score(result, column) if score is None else _found(result, score)
+    cost = pick(result.costs, column.name, where=column.where)
+    return _no_cost(result, column) if cost is None else _found(result, cost)
 
 
-def find_score(result: Result, name: str, metric: str = "") -> Score | None:
-    """The result's score of that quantity; the first one where no metric is asked for."""
-    fits = (score for score in result.scores if score.quantity.name == name and metric in ("", score.metric))
-    return next(fits, None)
+def pick(
+    measurements: Iterable[Measurement], name: str, metric: str = "", where: Mapping[str, Any] | None = None
+) -> Measurement | None:
+    """The first measurement of a quantity, None if there is none.
 
-
-def find_cost(result: Result, name: str, where: Mapping[str, Any]) -> Cost | None:
-    """The result's cost of that quantity whose conditions hold `where`."""
-    for cost in result.costs:
-        if cost.quantity.name == name and all(cost.conditions.get(key) == value for key, value in where.items()):
-            return cost
+    name: of the quantity.
+    metric: that a score is of; "" for any.
+    where: conditions that it was measured under, with their values.
+    """
+    for one in measurements:
+        if one.quantity.name == name and metric in ("", one.metric):
+            under = one.conditions.stated() if where else {}
+            if all(same_value(under.get(key), value) for key, value in (where or {}).items()):
+                return one
     return None
 
 
-def _from_score(result: Result, score: Score) -> Found:
-    quantity = score.quantity
-    detail: list[tuple[str, str]] = []
-    if score.value is not None:
-        detail.append((quantity.label or quantity.name, units.exact(score.value, quantity.unit)))
-    if score.interval is not None:
-        detail.append(("95 % interval", units.interval(*score.interval, quantity.unit, 2)))
-    if score.n:
-        detail.append(("n", f"{score.n:,}"))
-    if quantity.description:
-        detail.append(("", quantity.description))
-    reason = score.reason or _why_empty(result)
-    conditions = score_conditions(result, score.metric)
-    return Found(score.value, quantity, score.interval, tuple(detail), conditions, reason, score_key(result, score))
-
-
-def _from_cost(cost: Cost) -> Found:
-    quantity = cost.quantity
-    detail: list[tuple[str, str]] = []
-    if cost.value is not None:
-        detail.append((quantity.label or quantity.name, units.exact(cost.value, quantity.unit)))
-    if quantity.name in CONVENTIONS:
-        detail.append(("convention", CONVENTIONS[quantity.name]))
-    elif quantity.description:
-        detail.append(("", quantity.description))
-    if cost.samples:
-        low, high = min(cost.samples), max(cost.samples)
-        detail.append(("samples", f"{len(cost.samples)}, {units.exact(low, quantity.unit)} to "
-                       f"{units.exact(high, quantity.unit)}"))  # fmt: skip
-    conditions = cost_conditions(cost)
-    # Sizes of inputs and networks may differ: that is what a table compares. What measures them may not.
-    key = (quantity.name, *((name, text) for name, text in conditions if name in _ALIKE))
+def _found(result: Result, one: Measurement) -> Found:
+    reasons = (one.reason,) if one.reason is not None else reasons_of(result) if one.metric else (_NOT_MEASURED,)
     return Found(
-        cost.value, quantity, None, tuple(detail), conditions, cost.reason or "not measured", key, _doubt(cost)
+        one.value,
+        one.quantity,
+        one.interval,
+        detail=tuple(_detail(one)),
+        conditions=score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions),
+        reasons=reasons,
+        comparable=comparison_key(result, one),
+        under=one.conditions,
+        doubt=_doubt(one),
     )
 
 
-def _doubt(cost: Cost) -> str:
+_NOT_MEASURED = Reason("not measured")
+
+
+def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
+    """Facts about a number itself: all its digits, interval, how much it rests on, what it means."""
+    quantity = one.quantity
+    if one.value is not None:
+        yield quantity.label or quantity.name, units.exact(one.value, quantity.unit)
+    if one.interval is not None:
+        decimals = 2 if quantity.unit == "fraction" else None
+        yield "95 % interval", units.interval(*one.interval, quantity.unit, decimals)
+    if one.n:
+        yield "n", f"{one.n:,}"
+    if quantity.name in CONVENTIONS and not one.metric:
+        yield "convention", CONVENTIONS[quantity.name]
+    elif quantity.description:
+        yield "", quantity.description
+    if one.samples:
+        low, high = (units.exact(end, quantity.unit) for end in (min(one.samples), max(one.samples)))
+        yield "samples", f"{len(one.samples)}, {low} to {high}"
+
+
+def _doubt(one: Measurement) -> str:
     """A latency that did not settle while warming up and whose passes then differed, as on a busy machine.
 
     A slow network has no room to settle in its budget; where its few passes agree there is nothing to doubt.
     """
-    if cost.value is None or not cost.samples or cost.conditions.get("warm_up_settled", True):
+    if one.value is None or not one.samples or one.conditions.warm_up_settled is not False:
         return ""
-    low, high = min(cost.samples), max(cost.samples)
+    low, high = min(one.samples), max(one.samples)
     return "passes of this latency differ by more than a quarter: was the machine busy?" if high > 1.25 * low else ""
 
 
 def _no_score(result: Result, column: ColumnLayout) -> Found:
-    reason = _why_empty(result)
-    if not reason and column.metric and column.metric not in result.entry.metrics:
-        reason = f"not judged by {column.metric}"  # one footnote for all of a metric's columns
-    reason = reason or f"not measured: no {column.label or column.name} among this result's scores"
-    return Found(None, None, reason=reason, conditions=score_conditions(result, column.metric))
+    reasons = reasons_of(result)
+    if not reasons and column.metric and column.metric not in result.entry.metrics:
+        reasons = (Reason(f"not judged by {column.metric}"),)  # one footnote for all of a metric's columns
+    absent = Reason(f"not measured: no {column.label or column.name} among this result's scores")
+    return Found(None, None, reasons=reasons or (absent,), conditions=score_conditions(result, column.metric))
 
 
 def _no_cost(result: Result, column: ColumnLayout) -> Found:
+    if result.status == "failed":
+        return Found(None, None, reasons=reasons_of(result))
+    if result.costs_reason is not None:
+        return Found(None, None, reasons=(result.costs_reason,))
     under = ", ".join(f"{key} {value}" for key, value in column.where.items())
     what = f"{column.name} at {under}" if under else column.name
-    failed = f"failed: {result.reason}" if result.status == "failed" else ""
-    return Found(None, None, reason=failed or f"not measured: this run holds no {what}")
-
-
-def _why_empty(result: Result) -> str:
-    if result.status == "failed":
-        return f"failed: {result.reason}"
-    return reason_text(result) if result.status == "empty" else ""
+    return Found(None, None, reasons=(Reason(f"not measured: this run holds no {what}"),))
 
 
 def score_conditions(result: Result, metric: str = "") -> Facts:
@@ -191,17 +192,20 @@ def score_conditions(result: Result, metric: str = "") -> Facts:
     return tuple(facts)
 
 
-def cost_conditions(cost: Cost) -> Facts:
-    """What a cost was measured under, as its conditions say."""
-    shown = {key: value for key, value in cost.conditions.items() if key not in _INNER}
-    spans = {key: units.duration(value) for key, value in shown.items() if key in _SPANS and value is not None}
-    return tuple((str(key).replace("_", " "), spans.get(key) or plain_text(value)) for key, value in shown.items())
+def cost_conditions(conditions: Conditions) -> Facts:
+    """What a cost was measured under, in words."""
+    shown = {key: value for key, value in conditions.stated().items() if key not in _INNER}
+    spans = {key: units.duration(value) for key, value in shown.items() if key in _SPANS}
+    return tuple((_name(key), spans.get(key) or plain_text(value)) for key, value in shown.items())
+
+
+def _name(condition: str) -> str:
+    return {"convention": "counting convention"}.get(condition, str(condition).replace("_", " "))
 
 
 def device_of(result: Result) -> str:
     """The name of the device that computed the predictions, as the provenance has it, or ""."""
-    device = str(result.provenance.get("device") or "")
-    environment = result.provenance.get("environment") or {}
+    device, environment = result.provenance.device, result.provenance.environment
     gpus = environment.get("gpus") or []
     kind, _, index = device.partition(":")
     if kind == "cuda" and int(index or 0) < len(gpus):

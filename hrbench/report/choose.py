@@ -7,7 +7,7 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
-from hrbench.report.cells import find_score
+from hrbench.report.cells import pick
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
@@ -118,7 +118,7 @@ def _covered(result: Result, layout: Layout) -> bool:
     held = dict.fromkeys(score.metric for score in result.scores)
     if not held:
         return bool(shown)
-    return all(any(find_score(result, column.name, metric) for column in shown) for metric in held)
+    return all(any(pick(result.scores, column.name, metric) for column in shown) for metric in held)
 
 
 def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:
@@ -128,7 +128,8 @@ def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> l
     for cost in (cost for result in results for cost in result.costs):
         name = cost.quantity.name
         if wanted is None or name in wanted:
-            where = tuple((key, cost.conditions[key]) for key in ("batch", "dtype") if key in cost.conditions)
+            under = cost.conditions.stated()
+            where = tuple((key, under[key]) for key in ("batch", "dtype") if key in under)
             kinds.setdefault(name, {})[where] = cost.quantity.label or name
     columns = []
     alone = sum(_HEADS.get(name, ("", ""))[1] == "Operations" for name in kinds) == 1  # is no group

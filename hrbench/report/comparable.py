@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from hrbench.judge.comparability import _data, _measured_on, digest_of, same_value
+from hrbench.judge.comparability import digest_of, measured_on, same_value
 from hrbench.report.layout import PublishedLayout
 from hrbench.report.words import limited_text, plain_text
 from hrbench.types import Result
@@ -19,12 +19,13 @@ def unlikeness(result: Result, published: PublishedLayout) -> tuple[str, ...]:
     if result.limited is not None:
         return (f"no difference: {limited_text(result.limited)}",)
     reasons = []
-    stated = " ".join(str(result.provenance.get("not_comparable") or "").split())
+    stated = " ".join(result.provenance.not_comparable.split())
     if stated:
         # A note that says the same is a footnote already, and one footnote is enough.
         noted = any(" ".join(note.split()) == stated for note in result.notes)
         reasons.append(stated if noted else f"no difference: {stated}")
-    images = _data(result).get("images")
+    data = result.provenance.dataset
+    images = None if data is None else data.images
     if published.requires_images is not None and images is not None and images != published.requires_images:
         reasons.append(
             f"no difference: the data set has {images:,} images here, {published.requires_images:,} behind the "
@@ -48,13 +49,13 @@ def data_notes(results: Sequence[Result]) -> list[str]:
     digests: dict[Hashable, set[str]] = {}
     for result in results:
         if result.entry.dataset is not None and digest_of(result):
-            digests.setdefault(_measured_on(result), set()).add(digest_of(result))
+            digests.setdefault(measured_on(result), set()).add(digest_of(result))
     return [_data_note(result, digests) for result in results]
 
 
 def _data_note(result: Result, digests: Mapping[Hashable, set[str]]) -> str:
     dataset, digest = result.entry.dataset, digest_of(result)
-    if dataset is None or not digest or len(digests[_measured_on(result)]) < 2:
+    if dataset is None or not digest or len(digests[measured_on(result)]) < 2:
         return ""
     return (
         f"{dataset.title or dataset.name} as of digest {digest[:12]}: other rows were measured on other data of that "

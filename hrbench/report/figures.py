@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
-from hrbench.report.cells import cost_conditions, find_cost
+from hrbench.report.cells import cost_conditions, pick
 from hrbench.report.grid import Row, Table
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
-from hrbench.types import Cost, Result
+from hrbench.types import Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
@@ -93,7 +93,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if row.result is None or row.limited is not None:
             continue
         result = results[row.result]
-        spent = find_cost(result, cost, where)
+        spent = pick(result.costs, cost, where=where)
         values = row.cells[index].values
         interval = row.cells[parts["interval"]].values if "interval" in parts else ()
         published = row.cells[parts["published"]].values if "published" in parts else ()
@@ -136,15 +136,17 @@ def strips(results: Sequence[Result], labels: Sequence[str]) -> list[Strip]:
     return [_strip(result, label, cost, low, high) for result, label, cost in timed]
 
 
-def _strip(result: Result, label: str, cost: Cost, low: float, high: float) -> Strip:
-    shown = {key: text for key, text in cost_conditions(cost) if key in ("batch", "dtype", "device", "threads")}
+def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> Strip:
+    shown = {
+        key: text for key, text in cost_conditions(cost.conditions) if key in ("batch", "dtype", "device", "threads")
+    }
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
     return Strip(
         name=result.name,
         model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
-        p99=units.show(cost.conditions["p99"], "seconds") if "p99" in cost.conditions else "",
+        p99="" if cost.conditions.p99 is None else units.show(cost.conditions.p99, "seconds"),
         samples=f"{len(cost.samples):,}",
         drawing=_drawn(cost.samples, cost.value, low, high),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -25,8 +25,8 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
-from hrbench.report.words import costs_only, plain_text, protocol_text, reason_text, use_text
-from hrbench.types import Cost, Result
+from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
+from hrbench.types import Conditions, Result
 from hrbench.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -173,20 +173,16 @@ def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for cost in result.costs:
-            if cost.conditions.get("uncounted") or cost.conditions.get("not counted"):
-                key = (cost.quantity.label or cost.quantity.name, _operators(cost))
+            if cost.conditions.uncounted or cost.conditions.not_counted:
+                key = (cost.quantity.label or cost.quantity.name, _operators(cost.conditions))
                 found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
     return [(", ".join(dict.fromkeys(names)), view, operators) for (view, operators), names in found.items()]
 
 
-def _operators(cost: Cost) -> str:
+def _operators(conditions: Conditions) -> str:
     """What a count left out: operators with their calls, and parts of a detector in words."""
-    uncounted = cost.conditions.get("uncounted") or {}
-    if isinstance(uncounted, Mapping):
-        parts = [f"{name} ×{plain_text(calls)}" for name, calls in uncounted.items()]
-    else:
-        parts = [plain_text(uncounted)]
-    return ", ".join([*parts, *filter(None, [str(cost.conditions.get("not counted", ""))])])
+    parts = [f"{name} ×{plain_text(calls)}" for name, calls in conditions.uncounted.items()]
+    return ", ".join([*parts, *filter(None, [conditions.not_counted])])
 
 
 def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str]:
@@ -194,30 +190,31 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
 
     What the page says elsewhere, its environment and the protocol, is not repeated.
     """
-    entry, only = result.entry, costs_only(result)
+    entry, why = result.entry, joined(reasons_of(result))
     more = {
         key: value
-        for key, value in result.provenance.items()
+        for key, value in asdict(result.provenance).items()
         if key != "traceback"
         and not (key == "environment" and environments.stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
         and not (key == "not_comparable" and value in result.notes)
-        and not (key == "costs_only" and only)
     }
     facts: dict[str, Any] = {
-        "status": reason_text(result) if only else result.status + (f": {result.reason}" if result.reason else ""),
+        "status": why if result.status in ("costs_only", "failed") else ": ".join(filter(None, [result.status, why])),
+        "costs": str(result.costs_reason or ""),
         "model": f"{entry.variant.name} ({use_text(entry.variant)}{_arguments(entry.variant.args)})",
         "input": units.size(entry.variant.input),
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
         "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
         "notes": "; ".join(dict.fromkeys(result.notes)),
-        "accuracy key": result.accuracy_key or "",
+        "prediction key": result.prediction_key or "",
+        "score key": result.score_key or "",
         "cost key": result.cost_key or "",
         "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
         **more,
     }
-    return result.name, _tree(facts), str(result.provenance.get("traceback") or "")
+    return result.name, _tree(facts), result.provenance.traceback
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from hrbench.core import units
 from hrbench.report.grid import Column, Row, Table
 from hrbench.report.rows import is_miniature
-from hrbench.report.words import costs_only, pieces
-from hrbench.types import Result
+from hrbench.report.words import grouped
+from hrbench.types import Measurement, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """One reason why something is empty, and the entries it concerns (with the quantity, where it is a cost)."""
+class Unmeasured:
+    """One reason why something is empty, and the entries it concerns (with the quantity, if it is one number)."""
 
     reason: str
     entries: tuple[str, ...]
@@ -34,10 +34,12 @@ def headline(table: Table) -> int | None:
 
 def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
     """One sentence on what there is, then one or two to each table that has a headline."""
-    count = Counter("costs" if costs_only(result) else result.status for result in results)
-    parts = [f"{count['done']} measured"] if count["done"] or not count["costs"] else []
-    if count["costs"]:
-        parts.append(f"{count['costs']} measured for costs only")
+    count: Counter[str] = Counter(result.status for result in results)
+    parts = [f"{count['done']} measured"] if count["done"] or not (count["costs_only"] or count["submitted"]) else []
+    if count["submitted"]:
+        parts.append(f"{count['submitted']} predicted for a server that has the ground truth")
+    if count["costs_only"]:
+        parts.append(f"{count['costs_only']} measured for costs only")
     if count["empty"]:
         parts.append(f"{count['empty']} without accuracy, because data or weights are missing")
     if count["failed"]:
@@ -48,12 +50,12 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
     for number, table in enumerate(tables, 1):
         index = headline(table)
         rows = [results[row.result] for row in table.rows if row.result is not None]
-        if index is not None and not all(map(costs_only, rows)):
+        if index is not None and not all(row.status == "costs_only" for row in rows):
             sentences.append(_headline(number, table, index))
     return sentences
 
 
-def missing(results: Sequence[Result]) -> list[Missing]:
+def missing(results: Sequence[Result]) -> list[Unmeasured]:
     """Reasons why something is empty, each once: those of whole entries first, in the order of the results.
 
     What was not asked for is not missing: entries that are there for their costs are listed with costs alone.
@@ -65,24 +67,27 @@ def missing(results: Sequence[Result]) -> list[Missing]:
         if reason and entry not in found.setdefault(reason, []):
             found[reason].append(entry)
 
-    without = [result for result in results if result.status == "empty" and not costs_only(result)]
-    parts = pieces(result.reason for result in without)
+    groups = grouped(result.reasons for result in results if result.status == "empty")
     for result in results:
         if result.status == "failed":
             note(f"failed: {result.reason}", result.name)
-        for piece in parts.get(result.reason, ()) if result.status == "empty" and not costs_only(result) else ():
-            note(piece, result.name)
+        elif result.costs_reason is not None:
+            note(str(result.costs_reason), result.name)
+        for text in groups[result.reasons] if result.status == "empty" else ():
+            note(text, result.name)
     for result in results:
-        for score in result.scores:
-            if score.value is None and score.reason != result.reason:
-                note(score.reason, f"{result.name} ({score.quantity.label or score.quantity.name})")
-        for cost in result.costs if result.entry.variant.use else ():  # without a network there are no costs to miss
-            if cost.value is None and cost.reason != result.reason:
-                under = [str(cost.conditions[key]) for key in ("dtype",) if key in cost.conditions]
-                under += [f"batch {cost.conditions['batch']}"] if "batch" in cost.conditions else []
-                what = ", ".join([cost.quantity.label or cost.quantity.name, *under])
-                note(cost.reason, f"{result.name} ({what})")
-    return [Missing(reason, tuple(entries)) for reason, entries in found.items()]
+        costs = result.costs if result.entry.variant.use else ()  # without a network there are no costs to miss
+        for one in (*result.scores, *costs):
+            if one.value is None and one.reason is not None and one.reason not in result.reasons:
+                note(str(one.reason), f"{result.name} ({_quantity(one)})")
+    return [Unmeasured(reason, tuple(entries)) for reason, entries in found.items()]
+
+
+def _quantity(one: Measurement) -> str:
+    """What was to be measured, with the dtype and batch of a cost."""
+    under = [one.conditions.dtype] if one.conditions.dtype else []
+    under += [] if one.conditions.batch is None else [f"batch {one.conditions.batch}"]
+    return ", ".join([one.quantity.label or one.quantity.name, *under])
 
 
 def _headline(number: int, table: Table, index: int) -> str:

@@ -28,8 +28,8 @@ from hrbench.report.rows import (
     text_of,
     title_of,
 )
-from hrbench.report.words import limited_text, pieces, protocol_remarks, reason_text, status_text, use_text
-from hrbench.types import Quantity, Result, Unit
+from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
+from hrbench.types import Quantity, Reason, Result, Unit
 
 
 def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
@@ -55,7 +55,8 @@ class _Builder:
         self.published = published
         self.footnotes: list[str] = []
         self.peers: dict[Any, int] = {}
-        self.pieces = pieces(reason_text(result) for result in self.results if result.status == "empty")
+        lacking = ("empty", "costs_only")
+        self.groups = grouped(reasons_of(result) for result in self.results if result.status in lacking)
         self.columns = [column for column in layout.columns if self._used(column)]
         self.quantities = [self._quantity(column) for column in self.columns]
 
@@ -146,12 +147,15 @@ class _Builder:
             tags.append(limited_text(result.limited))
         if result.status == "failed":
             tags.append("failed")
-            notes.append(self._note(f"failed: {result.reason}"))
+            notes.append(self._note(joined(reasons_of(result))))
+        elif result.costs_reason is not None:
+            notes.append(self._note(str(result.costs_reason)))
         # Notes are on accuracies; an entry that has none may be in no other table than this.
         if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
             notes += [self._note(text) for text in (*result.notes, data_note) if text.strip()]
         cells: list[Cell] = []
-        noted: set[str] = {f"failed: {result.reason}"} if result.status == "failed" else set()
+        noted: set[tuple[Reason, ...]] = {reasons_of(result)} if result.status == "failed" else set()
+        noted |= {(result.costs_reason,)} if result.costs_reason is not None else set()
         for index, (layout, fact) in enumerate(zip(self.columns, found, strict=True)):
             if fact is None:
                 text, key = text_of(result, layout.name)
@@ -186,7 +190,7 @@ class _Builder:
         row: Mapping[str, Any] | None,
         fact: Found,
         best: Mapping[Any, str],
-        noted: set[str],
+        noted: set[tuple[Reason, ...]],
     ) -> Cell:
         layout, quantity = self.columns[index], self.quantities[index]
         unit, view = unit_of(layout, quantity), layout.name
@@ -196,9 +200,9 @@ class _Builder:
             return self._difference(layout, unit, result, row, fact, noted)
         if fact.value is None:
             if part == "interval":
-                return Cell(reason=fact.reason)
-            notes = self._first_note(fact.reason, noted)
-            return Cell("–", "empty", reason=fact.reason, notes=notes, conditions=fact.conditions)
+                return Cell(reason=joined(fact.reasons))
+            notes = self._first_note(fact.reasons, noted)
+            return Cell("–", "empty", reason=joined(fact.reasons), notes=notes, conditions=fact.conditions)
         if part == "interval":
             if fact.interval is None:
                 return Cell(reason="no interval was computed")
@@ -232,16 +236,16 @@ class _Builder:
         result: Result,
         row: Mapping[str, Any] | None,
         fact: Found,
-        noted: set[str],
+        noted: set[tuple[Reason, ...]],
     ) -> Cell:
         """Measured minus published, where the two were made alike."""
         figure = figure_of(row, layout.published)
         if fact.value is None or figure is None:
-            return Cell(reason="no published figure" if figure is None else fact.reason)
+            return Cell(reason="no published figure" if figure is None else joined(fact.reasons))
         assert self.layout.published is not None
         unlike = unlikeness(result, self.layout.published) if layout.source == "score" else ()
         if unlike:
-            notes = tuple(note for reason in unlike for note in self._first_note(reason, noted))
+            notes = tuple(note for reason in unlike for note in self._first_note((Reason(reason),), noted))
             return Cell("≠", "empty", reason="; ".join(unlike), notes=notes)
         view = layout.name
         base = figure * units.divisor(unit, view)
@@ -291,12 +295,12 @@ class _Builder:
             self.footnotes.append(text)
         return self.footnotes.index(text)
 
-    def _first_note(self, text: str, noted: set[str]) -> tuple[int, ...]:
+    def _first_note(self, reasons: tuple[Reason, ...], noted: set[tuple[Reason, ...]]) -> tuple[int, ...]:
         """One footnote to a row and reason is enough: the first empty cell carries it."""
-        if text in noted:
+        if reasons in noted:
             return ()
-        noted.add(text)
-        return tuple(self._note(piece) for piece in self.pieces.get(text, (text,)))
+        noted.add(reasons)
+        return tuple(self._note(text) for text in self.groups.get(reasons, (joined(reasons),)))
 
     def _caption(self, linked: Sequence[Mapping[str, Any] | None]) -> str:
         sentences = [self.layout.caption]
@@ -320,11 +324,13 @@ class _Builder:
             for layout, fact in zip(self.columns, row, strict=True):
                 if fact and layout.source == "cost" and fact.value is not None and fact.quantity:
                     if fact.quantity.unit == "operations":
-                        parts = ", ".join(f"{v} {k}" for k, v in fact.conditions if k in ("proposals", "masks"))
+                        heads = (("proposals", fact.under.proposals), ("masks", fact.under.masks))
+                        parts = ", ".join(f"{number} {name}" for name, number in heads if number is not None)
                         counted |= {f"Operations of detectors with {parts}, for each image": None} if parts else {}
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
-                    shown = ", ".join(f"{k} {v}" for k, v in fact.conditions if k in ("device", "dtype", "threads"))
+                    under = fact.under.stated()
+                    shown = ", ".join(f"{key} {under[key]}" for key in ("dtype", "device", "threads") if key in under)
                     conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
         used = [row for row in (self._linked(result) for result in self.results) if row]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from hrbench.core import units
 from hrbench.core.plugins import source_of, source_path
-from hrbench.types import Result, Variant
+from hrbench.types import Reason, Result, Variant
 
 
 def plain_text(value: Any) -> str:
@@ -92,20 +93,23 @@ def use_text(variant: Variant) -> str:
     return variant.use or "no network: predictions were given"
 
 
-def costs_only(result: Result) -> bool:
-    """Whether the entry asked for no accuracy, so that none is missing."""
-    return result.status == "empty" and result.provenance.get("costs_only") is True
-
-
 def status_text(result: Result) -> str:
-    """How an entry ended: done, empty, failed, or costs only."""
-    return "costs only" if costs_only(result) else result.status
+    """How an entry ended: done, empty, failed, submitted, or costs only."""
+    return result.status.replace("_", " ")
 
 
-def reason_text(result: Result) -> str:
-    """Why an entry has no accuracy; where none was asked for, that is no fault and does not read like one."""
-    only = costs_only(result)
-    return f"costs only: {result.reason.removesuffix(', so only costs are measured')}" if only else result.reason
+def reasons_of(result: Result) -> tuple[Reason, ...]:
+    """Why an entry has no accuracy; if none was asked for, that is no fault and does not read like one."""
+    head = {"failed": "failed: ", "costs_only": "costs only: "}.get(result.status)
+    if head is None or not result.reasons:
+        return result.reasons
+    first, *others = result.reasons
+    return (replace(first, what=head + first.what), *others)
+
+
+def joined(reasons: Iterable[Reason]) -> str:
+    """Reasons in one line, for a person to read."""
+    return "; ".join(map(str, reasons))
 
 
 def limited_text(limit: int) -> str:
@@ -113,23 +117,24 @@ def limited_text(limit: int) -> str:
     return f"limited to {units.amount(limit, 'image')}: not comparable"
 
 
-def pieces(reasons: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Each reason, split where a part of it ("...; ...") is shared by other reasons than the part before.
+def grouped(reasons: Iterable[tuple[Reason, ...]]) -> dict[tuple[Reason, ...], tuple[str, ...]]:
+    """Each list of reasons as texts: neighbours that stand in the same lists are one text.
 
-    An entry's reason lists all that it lacks, its data and its weights. Ten entries on one data set would repeat the
-    data ten times; so split, the data are one piece with ten owners, and each entry's weights a piece of its own.
+    An entry's reasons are all that it lacks, its data and its weights. Ten entries on one data set would repeat the
+    data ten times; so grouped, the data are one text with ten owners, and each entry's weights a text of its own.
 
-    >>> list(pieces(["no data; get it there; no weights a", "no data; get it there; no weights b"]).values())
+    >>> data, a, b = Reason("no data", "get it there"), Reason("no weights a"), Reason("no weights b")
+    >>> list(grouped([(data, a), (data, b)]).values())
     [('no data; get it there', 'no weights a'), ('no data; get it there', 'no weights b')]
-    >>> pieces(["alone; with; parts"])
-    {'alone; with; parts': ('alone; with; parts',)}
+    >>> list(grouped([(Reason("alone"), Reason("with parts"))]).values())
+    [('alone; with parts',)]
     """
-    split = {reason: tuple(" ".join(reason.split()).split("; ")) for reason in reasons if reason.strip()}
-    owners: dict[str, set[str]] = {}
-    for reason, parts in split.items():
-        for part in parts:
-            owners.setdefault(part, set()).add(reason)
+    lists = dict.fromkeys(reasons)
+    owners: dict[Reason, set[tuple[Reason, ...]]] = {}
+    for several in lists:
+        for reason in several:
+            owners.setdefault(reason, set()).add(several)
     return {
-        reason: tuple("; ".join(run) for _, run in groupby(parts, key=lambda part: frozenset(owners[part])))
-        for reason, parts in split.items()
+        several: tuple(joined(run) for _, run in groupby(several, key=lambda reason: frozenset(owners[reason])))
+        for several in lists
     }

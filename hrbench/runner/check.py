@@ -18,12 +18,12 @@ from hrbench.core.plugins import resolve, source_path
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
-from hrbench.models.weights.sources import weights_of
+from hrbench.models.weights.sources import Found, weights_of
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
 from hrbench.runner.suite import without_network
-from hrbench.types import Entry, Variant
+from hrbench.types import Entry, Missing, Reason, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
 DRAWN, GIVEN = "will be drawn", "predictions are given"
@@ -33,13 +33,13 @@ LACKING = (EMPTY, UNLOADED)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found of an entry: counts as text, and what it lacks or what is wrong."""
+    """What was found of an entry: counts as text, and what it lacks, what is wrong, or what to note."""
 
     entry: str
     images: str = "-"
     passes: str = "-"
     outcome: str = ""
-    why: str = ""
+    why: tuple[Reason, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,22 +53,22 @@ class Checker:
         """What a run would do with an entry; all that is wrong with it is in what is returned."""
         with without_network(replace(self.settings, offline=True)):
             if why := self._unbuilt(entry.variant):
-                return Checked(entry.name, outcome=FAILS, why=why)
+                return Checked(entry.name, outcome=FAILS, why=(Reason(why),))
             try:
                 return self._assembled(entry)
             except HrbenchError as error:
-                return Checked(entry.name, outcome=FAILS, why=str(error))
+                return Checked(entry.name, outcome=FAILS, why=(Reason(str(error)),))
 
     def _assembled(self, entry: Entry) -> Checked:
         parts = assemble(entry, self.settings, draw=False)
-        if parts.reason and _to_draw(entry, parts.dataset):
+        if parts.reasons and _to_draw(entry, parts.dataset):
             found = None if entry.predictions else self._weights(entry)
-            if isinstance(found, str):
-                return Checked(entry.name, outcome=EMPTY, why=found)
-            return Checked(entry.name, outcome=DRAWN, why=parts.reason)
-        if parts.reason:
+            if isinstance(found, Missing):
+                return Checked(entry.name, outcome=EMPTY, why=(found.reason,))
+            return Checked(entry.name, outcome=DRAWN, why=parts.reasons)
+        if parts.reasons:
             outcome = COSTS if parts.costs_only else UNLOADED if entry.dataset is None else EMPTY
-            return Checked(entry.name, outcome=outcome, why=parts.reason)
+            return Checked(entry.name, outcome=outcome, why=parts.reasons)
         for metric in parts.metrics:
             target = metric.read_target(parts.dataset.target)
             if entry.predictions:
@@ -77,9 +77,9 @@ class Checker:
             return Checked(entry.name, outcome=GIVEN)
         samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
         passes = sum(map(parts.task.work, samples))
-        return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why="; ".join(parts.notes))
+        return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why=tuple(map(Reason, parts.notes)))
 
-    def _weights(self, entry: Entry) -> Any:
+    def _weights(self, entry: Entry) -> Found | Missing:
         return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
 
     def _unbuilt(self, variant: Variant) -> str:
@@ -120,7 +120,7 @@ def _is_to_fetch(use: str) -> bool:
 
 def _cached(name: str) -> bool:
     try:
-        return not isinstance(folder_of(name, fetch=False, weights=False), str)
+        return isinstance(folder_of(name, fetch=False, weights=False), Path)
     except ImportError:  # without the library nothing is fetched either: building says what to install
         return True
 

@@ -58,7 +58,7 @@ def check(
         odd = held_to_contract("hrbench.datasets", row.use, dataset)
         generate_absent(row, dataset)
         gaps = gaps_of(row, dataset, protocol)
-        yield from (Finding("missing", gap) for gap in gaps)
+        yield from (Finding("missing", str(gap)) for gap in gaps)
         if gaps:
             return
         if isinstance(dataset, Inspectable):

@@ -19,7 +19,7 @@ from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.types import Cost, Entry, Event, Quantity, Variant
+from hrbench.types import Conditions, Entry, Event, Measurement, Quantity, Reason, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,11 +51,11 @@ def _may_use_gpu(settings: Settings) -> bool:
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
-def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Cost, ...]:
+def measure_costs(entry: Entry, settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
     """Parameters, operation views, and latency at every batch and dtype the entry asks for.
 
-    What cannot be counted or timed is a Cost without a value that carries its reason; so is all of it where predictions
-    were given and no network. Raises HrbenchError where the network cannot even be built.
+    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it where
+    predictions were given and no network. Raises HrbenchError where the network cannot even be built.
     """
     from hrbench.cost.operations.count import on_meta
 
@@ -86,7 +86,7 @@ def _phase(batch: int, dtype: str) -> str:
     return f"latency, batch {batch}, {dtype}"
 
 
-def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, listen: Listen) -> Cost:
+def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, listen: Listen) -> Measurement:
     def tell(done: float, budget: float) -> None:
         listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))
 
@@ -101,39 +101,39 @@ def latency(
     device: str,
     budget: float | None = None,
     progress: Callable[[float, float], None] | None = None,
-) -> Cost:
+) -> Measurement:
     """Latency of a network at its variant's input, or why its file cannot be timed at this batch or dtype."""
     from hrbench.cost.latency.measure import measure_latency
     from hrbench.cost.latency.summary import LATENCY
 
     fixed = str(getattr(net, "precision", dtype)).removeprefix("torch.")  # of a network that is a file
     at_once = getattr(net, "fixed_batch", None) or 1
-    unlike = ""
+    unlike = None
     if fixed != dtype:
-        unlike = f"the network's file computes in {fixed}: ask for latency in that"
+        unlike = Reason(f"the network's file computes in {fixed}", "ask for latency in that")
     elif batch % at_once:
-        unlike = f"the network's file takes {at_once} images at once: ask for latency at such a batch"
-    if unlike:
-        conditions = {"batch": batch, "input": list(variant.input), "dtype": dtype}
-        return Cost(LATENCY, None, conditions, (), unlike)
+        unlike = Reason(f"the network's file takes {at_once} images at once", "ask for latency at such a batch")
+    if unlike is not None:
+        conditions = Conditions(batch=batch, input=variant.input, dtype=dtype)
+        return Measurement(LATENCY, None, conditions=conditions, reason=unlike)
     shape = (batch, 3, *variant.input)
     return measure_latency(
         net, shape, device=device, dtype=dtype, budget=budget, progress=progress, as_input=as_input(variant)
     )
 
 
-def parameters(net: nn.Module) -> list[Cost]:
+def parameters(net: nn.Module) -> list[Measurement]:
     """The parameters and buffers of a network, with what it says that they are the count of."""
     from hrbench.cost.operations.count import parameter_costs
 
     said = getattr(net, "counted", "")
     return [
-        replace(cost, conditions={"counted": said}) if said and cost.quantity.name == "parameters" else cost
+        replace(cost, conditions=Conditions(counted=said)) if said and cost.quantity.name == "parameters" else cost
         for cost in parameter_costs(net)
     ]
 
 
-def _none(entry: Entry) -> tuple[Cost, ...]:
+def _none(entry: Entry) -> tuple[Measurement, ...]:
     """The costs of an entry that has predictions and no network: each says so."""
     import torch
 
@@ -145,7 +145,8 @@ def _none(entry: Entry) -> tuple[Cost, ...]:
     if entry.cost.get("operations", True):
         values += uncounted(NO_NETWORK)
     for batch, dtype in _cells(entry):
-        values.append(Cost(LATENCY, None, {"batch": batch, "dtype": dtype}, (), NO_NETWORK))
+        conditions = Conditions(batch=batch, dtype=dtype)
+        values.append(Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK))
     return tuple(values)
 
 
@@ -154,46 +155,46 @@ def as_input(variant: Variant) -> Callable[[Any], Any] | None:
     return list if variant.task == "detection" else None
 
 
-def _operations(net: nn.Module, variant: Variant) -> Sequence[Cost]:
+def _operations(net: nn.Module, variant: Variant) -> Sequence[Measurement]:
     """Every view of the operations, or why there are none."""
     from hrbench.cost.operations.count import operation_costs
 
     try:
-        ledger, noted = count(net, variant)
+        ledger, counted_on = count(net, variant)
     except EntryError as error:
-        return uncounted(str(error))
-    return [replace(cost, conditions={**cost.conditions, **noted}) for cost in operation_costs(ledger)]
+        return uncounted(Reason(str(error)))
+    return operation_costs(ledger, counted_on)
 
 
-def count(net: nn.Module, variant: Variant) -> tuple[Ledger, dict[str, str]]:
-    """The operations of a network at its variant's input, and what is to be said of how they were counted.
+def count(net: nn.Module, variant: Variant) -> tuple[Ledger, str]:
+    """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
 
     Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
     counted.
     """
     from hrbench.cost.operations.count import count_operations
+    from hrbench.cost.operations.recorder import ValuesNeeded
 
     shape = (1, 3, *variant.input)
     try:
-        return count_operations(net, shape), {}
-    except EntryError as error:
-        if source_of(variant.use) is None or "Meta tensors have no values" not in str(error):
+        return count_operations(net, shape), ""
+    except ValuesNeeded:
+        if source_of(variant.use) is None:
             raise
-    noted = {"counted on": "the CPU with a random input, since the network looks at values on its way"}
-    return count_operations(build(variant), shape, device="cpu"), noted
+    counted_on = "the CPU with a random input, since the network looks at values on its way"
+    return count_operations(build(variant), shape, device="cpu"), counted_on
 
 
-def uncounted(reason: str) -> list[Cost]:
+def uncounted(reason: Reason) -> list[Measurement]:
     """The operation views of a network whose operations cannot be counted, each with the reason."""
     from hrbench.cost.operations.conventions import VIEWS
 
     return [
-        Cost(
+        Measurement(
             Quantity(name, view.label, "operations", "lower", view.description),
             None,
-            {"view": name, "batch": 1},
-            (),
-            reason,
+            conditions=Conditions(convention=name, batch=1),
+            reason=reason,
         )
         for name, view in VIEWS.items()
     ]

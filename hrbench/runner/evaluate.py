@@ -6,11 +6,11 @@ torch is imported only when a network is needed: an entry that is stored already
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
 from hrbench.core import environment
@@ -26,7 +26,19 @@ from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import write_state
-from hrbench.types import Event, Prediction, Result, Sample, Score, State
+from hrbench.types import (
+    DatasetRecord,
+    Event,
+    FileRecord,
+    Measurement,
+    MetricRecord,
+    Prediction,
+    Provenance,
+    Reason,
+    Result,
+    Sample,
+    State,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,12 +79,15 @@ def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Li
     result = Result(
         name=entry.name,
         entry=entry,
-        status="done",
+        status="submitted" if parts.server else "done",
         scores=tuple(judged.scores),
         drawings=tuple(drawings),
         notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
-        accuracy_key=parts.key,
-        provenance={**predicted.provenance, **_provenance(parts, len(predicted.samples)), **judged.provenance},
+        prediction_key=parts.key,
+        score_key=parts.key,
+        provenance=replace(
+            _judged_on(parts, predicted.provenance, len(predicted.samples)), submission=judged.submission
+        ),
         seconds=seconds,
         limited=entry.limit,
     )
@@ -85,7 +100,7 @@ class _Predicted:
 
     samples: list[Sample]
     notes: list[str]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
@@ -114,7 +129,7 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     file = Path(parts.entry.predictions).name
     everything = precomputed.samples(parts.entry, parts.dataset)
     note = f"judged are predictions that were given ({file}); no network was run"
-    return _Predicted(everything, [note], {"predictions": {"file": file, "sha256": parts.predictions_digest}})
+    return _Predicted(everything, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
 
 
 def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
@@ -147,17 +162,17 @@ def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """Scores of every metric, the first metric's state, what verifying found, what was made beside them."""
+    """Scores of every metric, the first metric's state, what verifying found, the archive for a server."""
 
-    scores: list[Score]
+    scores: list[Measurement]
     state: State | None
     notes: list[str] = field(default_factory=list)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    submission: FileRecord | None = None
 
 
 def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify: bool) -> _Judged:
     """Scores of the prediction files, whose states are stored beside them."""
-    scores: list[Score] = []
+    scores: list[Measurement] = []
     states: list[State] = []
     notes: list[str] = []
     for metric in parts.metrics:
@@ -176,15 +191,18 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
 
 def _submitted(parts: Assembled, place: Path) -> _Judged:
     """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
-    reason, notes, record = f"{parts.server}; no archive is made of a part of the images", [], {}
+    remedy, notes, record = "no archive is made of a part of the images", [], None
     if parts.entry.limit is None:
         files = {metric.name: precomputed.prediction_file(metric, place) for metric in parts.metrics}
         archive: Path = parts.dataset.submit(files, place)
-        reason = f"{parts.server}; it is {archive.name} in the entry's folder"
+        remedy = f"it is {archive.name} in the entry's folder"
         notes = [f"for the server: {archive.name}"]
-        record = {"submission": {"file": archive.name, "sha256": precomputed.content_digest(archive)}}
+        record = FileRecord(archive.name, precomputed.content_digest(archive))
+    reason = Reason(parts.server, remedy)
     scores = [
-        Score(metric.name, quantity, None, reason=reason) for metric in parts.metrics for quantity in metric.quantities
+        Measurement(quantity, None, metric.name, reason=reason)
+        for metric in parts.metrics
+        for quantity in metric.quantities
     ]
     return _Judged(scores, None, notes, record)
 
@@ -226,22 +244,23 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     return replace(result, notes=tuple(notes))
 
 
-def _made_by(parts: Assembled, net: nn.Module, warning: str) -> dict[str, Any]:
+def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
     """The part of the provenance that is about the network."""
-    versions = libraries(parts.entry.variant.use)
-    return {
-        **({"not_comparable": warning} if warning else {}),
-        "weights": weights_record(parts),
-        **({"libraries": versions} if versions else {}),
-        "device": _device_name(next(iter(net.parameters()), None)),
-    }
+    return Provenance(
+        weights=weights_record(parts),
+        libraries=libraries(parts.entry.variant.use),
+        device=_device_name(next(iter(net.parameters()), None)),
+        not_comparable=warning,
+    )
 
 
-def _provenance(parts: Assembled, images: int) -> dict[str, Any]:
+def _judged_on(parts: Assembled, made_by: Provenance, images: int) -> Provenance:
+    """The provenance of predictions with what they are judged on and by."""
     assert parts.entry.dataset is not None
-    return {
-        "dataset": {"name": parts.entry.dataset.name, "sha256": parts.dataset_digest, "images": images},
-        "metrics": {metric.name: {"version": metric.version, "engine": "hrbench"} for metric in parts.metrics},
-        "protocol": dict(parts.entry.protocol),
-        "environment": environment.environment(),
-    }
+    return replace(
+        made_by,
+        dataset=DatasetRecord(parts.entry.dataset.name, parts.dataset_digest, images),
+        metrics={metric.name: MetricRecord(metric.version, "hrbench") for metric in parts.metrics},
+        protocol=dict(parts.entry.protocol),
+        environment=environment.environment(),
+    )

@@ -16,23 +16,23 @@ from hrbench.core.files import write_atomic
 from hrbench.errors import HrbenchError
 from hrbench.models.weights.sources import digest
 from hrbench.runner.data_access import server_of
-from hrbench.types import Entry, Sample
+from hrbench.types import Entry, Reason, Sample
 
-NO_NETWORK = "no network: predictions were given"
+NO_NETWORK = Reason("no network: predictions were given")
 
 # What the data set is asked for where no protocol is needed: all samples in their order, with annotated boxes.
 ANY: Mapping[str, Any] = {}
 
 
-def lacking(entry: Entry, dataset: DataSet) -> list[str]:
+def lacking(entry: Entry, dataset: DataSet) -> list[Reason]:
     """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
     gaps = []
     if not Path(entry.predictions).exists():
-        gaps.append(f"the predictions {entry.predictions} are not there")
+        gaps.append(Reason(f"the predictions {entry.predictions} are not there"))
     if server := server_of(dataset):
-        gaps.append(server)
+        gaps.append(Reason(server))
     elif not dataset.target.exists():
-        gaps += dataset.missing(ANY)
+        gaps += map(Reason, dataset.missing(ANY))
     return gaps
 
 

@@ -6,7 +6,7 @@ torch is imported only where a network is loaded: for weights that no file ident
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from hrbench.runner.data_access import absent_folder, generate_absent, server_of
 from hrbench.runner.score import untaken
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.types import DatasetRow, Entry, Result
+from hrbench.types import DatasetRow, Entry, Missing, Reason, Result, WeightsRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Assembled:
-    """An entry with its parts found; `reason` says what is missing where accuracy cannot be measured.
+    """An entry with its parts found; `reasons` say what is missing if accuracy cannot be measured.
 
+    costs_only: whether that is so because no accuracy was asked for.
     network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
     server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
     """
@@ -44,7 +45,7 @@ class Assembled:
     network: Any = None
     dataset_digest: str | None = None
     predictions_digest: str | None = None
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     costs_only: bool = False
     server: str = ""
     notes: list[str] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Assembled:
     @property
     def key(self) -> str | None:
         """The accuracy key, None where accuracy cannot be measured."""
-        if self.reason:
+        if self.reasons:
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
         if self.predictions_digest is not None:
@@ -70,25 +71,25 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     if entry.dataset is None:
         return _without_data(parts, settings, draw)
     if entry.weights == "none" and not entry.predictions:
-        parts.reason, parts.costs_only = "weights: none was asked for, so only costs are measured", True
+        parts.reasons, parts.costs_only = (Reason("weights: none was asked for"),), True
         return parts
     row = entry.dataset
     parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
     parts.notes += held_to_contract("hrbench.datasets", row.use, parts.dataset)
     if not draw and absent_folder(row, parts.dataset) is not None:
-        parts.reason = f"{row.name} is not there yet: it is drawn on first use"
+        parts.reasons = (Reason(f"{row.name} is not there yet: it is drawn on first use"),)
         return parts
     generate_absent(row, parts.dataset)
     if entry.predictions:
         return _with_predictions(parts)
     gaps = gaps_of(row, parts.dataset, entry.protocol)
     found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
-    if isinstance(found, str):
-        gaps.append(found)
-    if gaps:
-        parts.reason = "; ".join(gaps)
+    if isinstance(found, Missing):
+        parts.reasons = (*gaps, found.reason)
         return parts
-    assert isinstance(found, Found)
+    if gaps:
+        parts.reasons = tuple(gaps)
+        return parts
     _identify(parts, found, draw)
     parts.dataset_digest = parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
@@ -99,22 +100,23 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     return parts
 
 
-def gaps_of(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[str]:
-    """What of a data set is not there, in sentences; of one that is drawn also how to have it drawn again."""
-    gaps = list(dataset.missing(protocol))
+def gaps_of(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:
+    """What of a data set is not there; of one that is drawn also how to have it drawn again."""
+    gaps = [Reason(gap) for gap in dataset.missing(protocol)]
     if gaps and row.draw and isinstance(dataset, HasFolder):
-        gaps.append(f"{row.name} is drawn, not downloaded: delete {dataset.folder}, and it is drawn whole on next use")
+        again = f"delete {dataset.folder}, and it is drawn whole on next use"
+        gaps.append(Reason(f"{row.name} is drawn, not downloaded", again))
     return gaps
 
 
 def _without_data(parts: Assembled, settings: Settings, draw: bool) -> Assembled:
     """An entry of which only costs are measured: weights that it names must be there all the same."""
     entry = parts.entry
-    parts.reason, parts.costs_only = "no data set was asked for, so only costs are measured", True
+    parts.reasons, parts.costs_only = (Reason("no data set was asked for"),), True
     if entry.weights not in (None, "none"):
         found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False)
-        if isinstance(found, str):
-            parts.reason, parts.costs_only = found, False
+        if isinstance(found, Missing):
+            parts.reasons, parts.costs_only = (found.reason,), False
         else:
             _identify(parts, found, draw)
     return parts
@@ -149,7 +151,7 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
     return net, [*notes, *(held_to_contract("hrbench.models", parts.entry.variant.use, net) if own else [])]
 
 
-def proved(parts: Assembled, stored: Result | None) -> tuple[dict[str, Any], list[str]]:
+def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
     """That the weights which an entry for costs names fit its network: what to record of them, and notes.
 
     stored: the entry's last result; a record there that is still true is not proved again. Raises InputError where the
@@ -157,28 +159,29 @@ def proved(parts: Assembled, stored: Result | None) -> tuple[dict[str, Any], lis
     """
     assert parts.weights is not None
     fits = keys.accuracy_key(parts.entry, parts.weights_digest, None, {})
-    record = {**weights_record(parts), "fits": fits}
-    if stored is not None and stored.status == "empty" and stored.provenance.get("weights") == record:
+    record = replace(weights_record(parts), fits=fits)
+    if stored is not None and stored.status in ("empty", "costs_only") and stored.provenance.weights == record:
         return record, list(stored.notes)
     said = parts.notes if parts.network is not None else load_network(parts)[1]
     what = parts.weights.path.name or f"those of {parts.entry.variant.use}"
     return record, [f"weights: {what} (SHA-256 {str(parts.weights_digest)[:8]}...) fit the network", *said]
 
 
-def weights_record(parts: Assembled) -> dict[str, Any]:
-    """What the provenance says of weights. sha256: of the file, or of the tensors of a network that brings its own."""
+def weights_record(parts: Assembled) -> WeightsRecord:
+    """What the provenance says of weights."""
     found = parts.weights
     assert found is not None
-    origin = {"use": parts.entry.variant.use} if found.source == OWN else {"file": found.path.name}
-    return {**origin, "source": found.source, "sha256": parts.weights_digest}
+    own = found.source == OWN
+    file, use = ("", parts.entry.variant.use) if own else (found.path.name, "")
+    return WeightsRecord(found.source, parts.weights_digest, file=file, use=use)
 
 
 def _with_predictions(parts: Assembled) -> Assembled:
     """An entry whose predictions were given: what judges them, and what draws them."""
     entry = parts.entry
     assert entry.dataset is not None
-    parts.reason = "; ".join(precomputed.lacking(entry, parts.dataset))
-    if not parts.reason:
+    parts.reasons = tuple(precomputed.lacking(entry, parts.dataset))
+    if not parts.reasons:
         parts.predictions_digest = precomputed.content_digest(Path(entry.predictions))
         parts.dataset_digest = precomputed.dataset_digest(entry, parts.dataset)
         parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)

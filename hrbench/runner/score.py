@@ -12,14 +12,14 @@ from hrbench.contracts import DataSet, Metric
 from hrbench.core.plugins import resolve
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import generate_absent, server_of
-from hrbench.types import DatasetRow, Score, State
+from hrbench.types import DatasetRow, Measurement, State
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Scores, the state they came from, and one sentence on what verifying found ("" where it was not asked for)."""
 
-    scores: list[Score]
+    scores: list[Measurement]
     state: State
     verdict: str = ""
 
@@ -87,7 +87,7 @@ def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
     return dataset.target, dict(dataset.metric_options())
 
 
-def verdict(scores: Sequence[Score], theirs: Mapping[str, float], metric: Metric) -> str:
+def verdict(scores: Sequence[Measurement], theirs: Mapping[str, float], metric: Metric) -> str:
     """One sentence on how our scores compare with the oracle's; raises EntryError where they differ.
 
     theirs: numbers by name; -1 or NaN where the oracle has none.

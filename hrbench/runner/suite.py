@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from hrbench.core import environment
 from hrbench.errors import HrbenchError, InputError, in_words
@@ -20,10 +19,7 @@ from hrbench.runner.evaluate import Listen, evaluate, verify_stored
 from hrbench.runner.prepare import Assembled, assemble, proved
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Cost, Entry, Event, Result, Suite
-
-NO_COSTS = "costs were not measured"
-"""How the note begins of a result that has an accuracy and, by an error, no costs."""
+from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite
 
 
 def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = lambda event: None) -> Iterator[Result]:
@@ -86,9 +82,9 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
     stored, notes = _stored(entry, folder)
     try:
         parts = assemble(entry, settings)
-        if parts.reason:
+        if parts.reasons:
             result = _empty(entry, parts, stored, folder)
-        elif stored is not None and stored.status == "done" and stored.accuracy_key == parts.key:
+        elif stored is not None and stored.predicted and stored.score_key == parts.key:
             listen(Event("note", entry.name, text="stored already"))
             result = folder.update(_verified(parts, replace(stored, entry=entry), settings))
         elif parts.key and (past := folder.restore(entry.name, parts.key)):
@@ -97,13 +93,13 @@ def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Liste
         else:
             result = evaluate(parts, settings, folder, listen)
             if stored is not None:
-                result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
+                result = _with_stored_costs(result, stored)
     except Exception as error:  # whatever an entry's own code raises, the others go on
         result = _failed(entry, error, stored, folder)
     result = replace(result, notes=(*result.notes, *notes))
     for note in result.notes:
         listen(Event("note", entry.name, text=note))
-    if result.status == "empty" and result.provenance.get("costs_only") is True:
+    if result.status == "costs_only":
         listen(Event("note", entry.name, text="costs only"))  # nothing was asked for, so nothing is left empty
     else:
         listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
@@ -129,19 +125,24 @@ def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFol
 
     Weights that an entry for costs alone names are read into its network, and recorded, before.
     """
-    made: dict[str, Any] = {"costs_only": True} if parts.costs_only else {}
-    notes: list[str] = []
-    if parts.weights is not None:
-        made["weights"], notes = proved(parts, stored)
-    result = Result(entry.name, entry, "empty", parts.reason, notes=tuple(notes), limited=entry.limit, provenance=made)
+    weights, notes = (None, []) if parts.weights is None else proved(parts, stored)
+    result = Result(
+        entry.name,
+        entry,
+        "costs_only" if parts.costs_only else "empty",
+        parts.reasons,
+        notes=tuple(notes),
+        limited=entry.limit,
+        provenance=Provenance(weights=weights),
+    )
     return _keep_costs(result, stored, folder)
 
 
 def _failed(entry: Entry, error: Exception, stored: Result | None, folder: RunFolder) -> Result:
     """A failed result; what nobody foresaw, or a person's own code raised, keeps its traceback in the provenance."""
     foreseen = isinstance(error, HrbenchError) and isinstance(error.__cause__, (HrbenchError, type(None)))
-    traces = {} if foreseen else {"traceback": "".join(traceback.format_exception(error))}
-    result = Result(entry.name, entry, "failed", in_words(error), limited=entry.limit, provenance=traces)
+    trace = Provenance(traceback="" if foreseen else "".join(traceback.format_exception(error)))
+    result = Result(entry.name, entry, "failed", (Reason(in_words(error)),), limited=entry.limit, provenance=trace)
     return _keep_costs(result, stored, folder)
 
 
@@ -149,18 +150,23 @@ def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Res
     """Stores a result without accuracy: in place of another such, or beside a superseded measurement."""
     if stored is None:
         return folder.commit(folder.begin(result.name), result)
-    result = replace(result, costs=stored.costs, cost_key=stored.cost_key)
-    if stored.status == "done":
+    result = _with_stored_costs(result, stored)
+    if stored.predicted:
         return folder.commit(folder.begin(result.name), result)
     folder.discard(result.name)
     return folder.update(result)
 
 
+def _with_stored_costs(result: Result, stored: Result) -> Result:
+    """A new result with the costs that are stored; whether they still count is told by their key."""
+    return replace(result, costs=stored.costs, cost_key=stored.cost_key, costs_reason=stored.costs_reason)
+
+
 def _with_costs(
-    result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Cost, ...]]
+    result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Measurement, ...]]
 ) -> Result:
     """The result with its costs: stored, shared with an entry of the same key, or measured now."""
-    entry, before, problem = result.entry, result.reason, ""
+    entry, before = result.entry, result.status
     try:
         key = cost_key(entry, settings)
         if result.cost_key == key and result.costs:
@@ -171,17 +177,15 @@ def _with_costs(
             listen(Event("cost", entry.name, "operations"))
             costs = measure_costs(entry, settings, listen)
         known[key] = costs
-        notes = tuple(note for note in result.notes if not note.startswith(NO_COSTS))
-        result = replace(result, costs=costs, cost_key=key, notes=notes)
+        result = replace(result, costs=costs, cost_key=key, costs_reason=None)
     except Exception as error:  # as above: the other entries go on
-        problem = f"{NO_COSTS}: {in_words(error)}"
-        notes = tuple(dict.fromkeys((*result.notes, problem))) if result.status == "done" else result.notes
-        result = replace(result, costs=(), cost_key=None, notes=notes)
-        if result.status == "empty":  # neither accuracy nor costs: nothing of the entry is known
-            result = replace(result, status="failed", reason=problem)
+        problem = Reason(f"costs were not measured: {in_words(error)}")
+        result = replace(result, costs=(), cost_key=None, costs_reason=problem)
+        if result.status in ("empty", "costs_only"):  # neither accuracy nor costs: nothing of the entry is known
+            result = replace(result, status="failed", reasons=(problem,))
     result = folder.update(result)
-    if not problem:
+    if result.costs_reason is None:
         listen(Event("result", entry.name, "costs"))
-    elif result.status == "done" or result.reason != before:  # what failed alike before was told of once already
-        listen(Event("failed", entry.name, "costs", problem))
+    elif before != "failed":  # of an entry that failed before it was told already
+        listen(Event("failed", entry.name, "costs", str(result.costs_reason)))
     return result

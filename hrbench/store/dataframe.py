@@ -30,15 +30,23 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
             "limited": result.limited,
             "use": entry.variant.use,
         }
-        for score in result.scores:
-            low, high = score.interval or (None, None)
-            numbers = {"value": score.value, "low": low, "high": high, "n": score.n, "reason": score.reason}
-            named = {"metric": score.metric, "quantity": score.quantity.name, "unit": score.quantity.unit}
-            rows.append({**head, **named, **numbers})
-        for cost in result.costs:
-            conditions = {key: cost.conditions.get(key) for key in ("batch", "dtype")}
-            named = {"metric": "cost", "quantity": cost.quantity.name, "unit": cost.quantity.unit}
-            rows.append({**head, **named, **conditions, "value": cost.value, "reason": cost.reason})
+        for one in (*result.scores, *result.costs):
+            low, high = one.interval or (None, None)
+            rows.append(
+                {
+                    **head,
+                    "metric": one.metric or "cost",
+                    "quantity": one.quantity.name,
+                    "unit": one.quantity.unit,
+                    "value": one.value,
+                    "low": low,
+                    "high": high,
+                    "n": one.n if one.metric else None,
+                    "batch": one.conditions.batch,
+                    "dtype": one.conditions.dtype or None,
+                    "reason": str(one.reason or ""),
+                }
+            )
         if not result.scores and result.reason:
             rows.append({**head, "reason": result.reason})
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": float, "low": float, "high": float})

@@ -1,8 +1,13 @@
-"""result.json: a result as JSON and back."""
+"""result.json: a result as JSON and back.
+
+Format 2. What is not there (no interval, no samples, conditions that do not apply) is not written. `migrate.py` reads
+format 1.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +15,67 @@ import msgspec
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.types import Result
+from hrbench.store import migrate
+from hrbench.types import Conditions, Measurement, Provenance, Reason, Result, WeightsRecord
 
-FORMAT = 1
+FORMAT = 2
 """Version of result.json, raised whenever an older hrbench could misread a newer file."""
 
+_SPARSE = (Conditions, Measurement, Provenance, Reason, WeightsRecord)
+"""Classes whose defaults mean that something is not there; of all others every field is written."""
 
-class _Stored(msgspec.Struct):
+
+class _StoredResult(msgspec.Struct):
     result: Result
-    format: int = FORMAT
-
-
-def _enc_hook(value: Any) -> Any:
-    """Numbers of NumPy as Python's; JSON knows no other."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a result holds {type(value).__name__}, which JSON cannot carry")
-
-
-def to_json(result: Result) -> bytes:
-    """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
-    encoded = msgspec.json.encode(_Stored(replace(result, folder="")), enc_hook=_enc_hook)
-    return msgspec.json.format(encoded, indent=1) + b"\n"
-
-
-def from_json(data: bytes, path: Path) -> Result:
-    """The result in a file's content. Raises InputError naming `path` where it is damaged or of another version."""
-    try:
-        version = msgspec.json.decode(data, type=_Version).format
-        if version > FORMAT:
-            raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
-        return replace(msgspec.json.decode(data, type=_Stored).result, folder=str(path.parent))
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
+    format: int
 
 
 class _Version(msgspec.Struct):
     format: int
+
+
+def to_json(result: Result) -> bytes:
+    """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
+    content = {"result": _plain(replace(result, folder="")), "format": FORMAT}
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+
+
+def from_json(data: bytes, path: Path) -> Result:
+    """The result in a file's content, of this format or an older one.
+
+    Raises InputError naming `path` if it is damaged or of a newer format.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).format
+        if version > FORMAT:
+            raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
+        if version == 1:
+            result = migrate.result_of(msgspec.json.decode(data))
+        else:
+            result = msgspec.json.decode(data, type=_StoredResult).result
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
+    return replace(result, folder=str(path.parent))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry: dataclasses as dictionaries, numbers of NumPy as Python's."""
+    if is_dataclass(value) and not isinstance(value, type):
+        sparse = isinstance(value, _SPARSE)
+        own = {one.name: getattr(value, one.name) for one in fields(value) if not (sparse and _is_default(value, one))}
+        return {name: _plain(item) for name, item in own.items()}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a result holds {type(value).__name__}, which JSON cannot carry")
+
+
+def _is_default(value: Any, one: Field[Any]) -> bool:
+    default = one.default if one.default_factory is MISSING else one.default_factory()
+    held = getattr(value, one.name)
+    return default is not MISSING and type(held) is type(default) and held == default

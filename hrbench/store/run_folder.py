@@ -131,13 +131,13 @@ class RunFolder:
         return place
 
     def restore(self, name: str, key: str) -> Result | None:
-        """Brings back the latest superseded result of the entry that has this accuracy key, if there is one."""
+        """Brings back the latest superseded result of the entry that has this score key, if there is one."""
         for path in reversed(self._superseded(name)):
             try:
                 past = from_json((path / "result.json").read_bytes(), path / "result.json")
             except (InputError, FileNotFoundError):
                 continue
-            if past.status == "done" and past.accuracy_key == key:
+            if past.predicted and past.score_key == key:
                 self.supersede(name)
                 path.rename(self.entry(name))
                 return replace(past, name=name, folder=str(self.entry(name)))

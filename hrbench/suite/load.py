@@ -124,13 +124,14 @@ def _entries(
     """All entries with their names. A setting that an entry does not know is no problem where `only` leaves it out."""
     problems = context.problems
     defaults = root.get("defaults") or Node({}, root.source, root.line)
+    laid_from = {node.source for node in settings}
     made, unfit = [], []
     for raw in _written_out(root, problems):
         node = _merge(defaults, raw)
         laid = reduce(_merge, settings, node)
         aside = replace(context, problems=Problems())
         one = _entry(laid, limit, aside)
-        refused = {problem: None for problem in aside.problems.found if problem[0].startswith("--set")}
+        refused = {problem: None for problem in aside.problems.found if problem[0] in laid_from}
         if refused and only is not None:
             one = _entry(node, limit, context)
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hrbench.report.write import write_reports
-from hrbench.types import Cost, DatasetRow, Drawing, Entry, Quantity, Result, Score, Variant
+from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Result, Variant
 
 pytestmark = pytest.mark.browser
 
@@ -73,17 +73,19 @@ def _result(folder: Path, title: str, parameters: int, gmacs: float, ap: float |
     picture = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
     cv2.imwrite(str(place / "drawings" / "worst-1.jpg"), picture)
 
-    def operations(name: str, factor: float) -> Cost:
-        return Cost(Quantity(name, name, "operations", "lower"), gmacs * 1e9 * factor, {"view": name})
+    def operations(name: str, factor: float) -> Measurement:
+        conditions = Conditions(convention=name)
+        return Measurement(Quantity(name, name, "operations", "lower"), gmacs * 1e9 * factor, conditions=conditions)
 
-    costs = [Cost(Quantity("parameters", "Parameters", "count", "lower"), parameters)]
+    costs = [Measurement(Quantity("parameters", "Parameters", "count", "lower"), parameters)]
     costs += [operations(name, factor) for name, factor in (("macs", 1), ("flops", 2), ("hrnet-paper", 1))]
     samples = tuple(gmacs / 100 * (1 + 0.01 * index) for index in range(5))
-    conditions = {"batch": 1, "dtype": "float32", "device": "a processor"}
-    costs.append(Cost(Quantity("latency", "Latency", "seconds", "lower"), samples[2], conditions, samples))
+    conditions = Conditions(batch=1, dtype="float32", device="a processor")
+    latency = Quantity("latency", "Latency", "seconds", "lower")
+    costs.append(Measurement(latency, samples[2], samples=samples, conditions=conditions))
     names = ("AP", "AP50", "AP75", "APM", "APL", "AR")
     scores = [
-        Score("coco-keypoints", Quantity(name, name, "fraction", "higher"), ap, (ap - 0.008, ap + 0.008), 6352)
+        Measurement(Quantity(name, name, "fraction", "higher"), ap, "coco-keypoints", (ap - 0.008, ap + 0.008), 6352)
         for name in names
         if ap is not None
     ]

@@ -63,7 +63,7 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
     assert values["parameters"].value == 17 * 3 * 25 + 17
     assert values["macs"].value == 17 * 3 * 25 * 16 * 12
     assert values["latency"].samples
-    assert one.provenance["weights"]["sha256"] and one.provenance["dataset"]["sha256"]
+    assert one.provenance.weights.sha256 and one.provenance.dataset.sha256
     rows = json.loads((run / "entries" / "one" / "predictions.json").read_text())
     assert len(rows) == 16 and set(rows[0]) == {"image_id", "category_id", "keypoints", "score", "center", "scale"}
     assert len(one.drawings) == 6 and all((Path(one.folder) / drawing.file).is_file() for drawing in one.drawings)
@@ -98,16 +98,16 @@ def test_changed_data_supersede_a_result_and_lose_nothing(bench, tiny_suite, cap
     content["annotations"][0]["bbox"][0] += 1
     bench.annotations.write_text(json.dumps(content))
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
-    assert stored(bench.folder / "run")["one"]["accuracy_key"] != before["accuracy_key"]
+    assert stored(bench.folder / "run")["one"]["score_key"] != before["score_key"]
     past = json.loads((bench.folder / "run" / "superseded" / "one.1" / "result.json").read_text())["result"]
-    assert past["accuracy_key"] == before["accuracy_key"]
+    assert past["score_key"] == before["score_key"]
     # the data as they were before: the old result counts again
     content["annotations"][0]["bbox"][0] -= 1
     bench.annotations.write_text(json.dumps(content))
     capsys.readouterr()
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     assert "stored before, and valid again" in capsys.readouterr().out
-    assert stored(bench.folder / "run")["one"]["accuracy_key"] == before["accuracy_key"]
+    assert stored(bench.folder / "run")["one"]["score_key"] == before["score_key"]
     assert len(list((bench.folder / "run" / "superseded").iterdir())) == 1
 
 
@@ -159,7 +159,7 @@ def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(be
     one, two = hrbench.load(bench.folder / "run")
     assert (one.status, two.status) == ("failed", "done")
     assert one.reason.startswith("LookupError: a bug of ours; the predictions are kept in ")
-    assert "in measure" in one.provenance["traceback"]
+    assert "in measure" in one.provenance.traceback
     assert any(cost.value for cost in one.costs)
 
 
@@ -202,7 +202,7 @@ def test_settings_from_the_command_line(bench, tiny_suite):
     assert main(bench.arguments(tiny_suite, "--only", "t*", "--set", "cost.latency.batch=2")) == 0
     (two,) = hrbench.load(bench.folder / "run")
     assert two.name == "two"
-    assert [cost.conditions["batch"] for cost in two.costs if cost.quantity.name == "latency"] == [2]
+    assert [cost.conditions.batch for cost in two.costs if cost.quantity.name == "latency"] == [2]
 
 
 def test_a_second_run_in_the_same_folder_is_refused(bench, tiny_suite, capsys):
@@ -284,7 +284,7 @@ def test_what_asks_for_costs_only_lacks_nothing(bench, capsys):
     )
     assert main(bench.arguments(suite, "--strict")) == 0
     results = hrbench.load(bench.folder / "run")
-    assert all(result.provenance["costs_only"] and len(result.costs) == 6 for result in results)
+    assert all(result.status == "costs_only" and len(result.costs) == 6 for result in results)
     out = capsys.readouterr().out
     assert "no-data: costs only\n" in out and "left empty" not in out and "empty:" not in out
     assert "costs only: no data set was asked for" in (bench.folder / "run" / "report.html").read_text()

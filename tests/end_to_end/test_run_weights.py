@@ -69,14 +69,14 @@ def check(bench: Bench, suite: Path, *more: str) -> int:
 def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsys):
     suite = costs_suite(bench, "tiny.safetensors")
     one = ran(bench, suite, "--strict")
-    found = one.provenance["weights"]
+    found = one.provenance.weights
     assert (found["file"], found["source"]) == ("tiny.safetensors", "file")
     assert found["sha256"] == digest(bench.folder / "tiny.safetensors")
-    assert one.status == "empty" and one.provenance["costs_only"] and len(one.costs) == 6
+    assert one.status == "costs_only" and len(one.costs) == 6
     said = f"weights: tiny.safetensors (SHA-256 {found['sha256'][:8]}...) fit the network"
     assert said in one.notes and said in capsys.readouterr().out
     (_, plain) = hrbench.load(bench.folder / "run")
-    assert "weights" not in plain.provenance and plain.cost_key == one.cost_key  # costs are shared
+    assert plain.provenance.weights is None and plain.cost_key == one.cost_key  # costs are shared
     assert check(bench, suite, "--strict") == 0 and "costs only" in capsys.readouterr().out
 
 
@@ -94,7 +94,6 @@ def test_missing_weights_leave_the_costs_and_are_lacking(bench: Bench, capsys):
     suite = costs_suite(bench, "nothere.pth")
     one = ran(bench, suite)
     assert one.status == "empty" and "nothere.pth are not there" in one.reason and len(one.costs) == 6
-    assert "costs_only" not in one.provenance
     assert "nothere.pth are not there" in capsys.readouterr().out
     assert "nothere.pth" in (bench.folder / "run" / "report.html").read_text()
     ran(bench, suite, "--strict", code=3)
@@ -141,7 +140,7 @@ def test_weights_that_will_not_do_fail_the_entry(bench: Bench, capsys, make, wor
 def test_changed_weights_are_read_again(bench: Bench):
     save(read_state(bench.folder / "tiny.safetensors"), bench.folder / "w.safetensors")
     suite = costs_suite(bench, "w.safetensors")
-    before = ran(bench, suite).provenance["weights"]
+    before = ran(bench, suite).provenance.weights
     (bench.folder / "w.safetensors").write_bytes(b"damaged since")
     assert ran(bench, suite, code=3).status == "failed"
     save(
@@ -149,7 +148,7 @@ def test_changed_weights_are_read_again(bench: Bench):
         bench.folder / "w.safetensors",
     )
     after = ran(bench, suite)
-    assert after.status == "empty" and after.provenance["weights"]["sha256"] != before["sha256"]
+    assert after.status == "empty" and after.provenance.weights.sha256 != before.sha256
 
 
 def test_a_changed_network_is_proved_again(bench: Bench):
@@ -189,22 +188,26 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     suite = accuracy_suite(own, "own", "loaded")
     one = ran(own, suite)
     assert one.status == "done" and [s.value for s in one.scores] == [s.value for s in from_file.scores]
-    assert one.provenance["weights"]["source"] == "own" and one.provenance["weights"]["use"] == "tiny_nets:loaded"
+    assert (
+        one.provenance.weights is not None
+        and one.provenance.weights.source == "own"
+        and one.provenance.weights.use == "tiny_nets:loaded"
+    )
     assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
     with monkeypatch.context() as patched:
         patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
-        assert ran(own, suite).accuracy_key == one.accuracy_key
+        assert ran(own, suite).score_key == one.score_key
     path = own.folder / "tiny.safetensors"
     save({key: -value for key, value in read_state(path).items()}, path)
     other = ran(own, suite)
-    assert other.accuracy_key != one.accuracy_key
-    assert other.provenance["weights"]["sha256"] != one.provenance["weights"]["sha256"]
+    assert other.score_key != one.score_key
+    assert other.provenance.weights.sha256 != one.provenance.weights.sha256
     assert main(["check", str(suite), "--data", str(own.data)]) == 0
 
 
 def test_own_weights_of_an_entry_for_costs(own: Bench):
     one = ran(own, costs_suite(own, "own", "loaded"))
-    assert one.provenance["costs_only"] and len(one.provenance["weights"]["sha256"]) == 64
+    assert one.status == "costs_only" and len(one.provenance.weights.sha256) == 64
     (own.folder / "tiny.safetensors").write_bytes(b"damaged")
     again = ran(own, costs_suite(own, "own", "loaded"), code=3)
     assert again.status == "failed" and "tiny_nets:loaded" in again.reason

@@ -39,13 +39,15 @@ def test_a_submission_is_made_and_the_cells_say_where_it_is(bench, capsys):
     suite = bench.suite(SUITE)
     assert main(bench.arguments(suite, "--verify")) == 0
     (result,) = hrbench.load(bench.folder / "run")
-    assert result.status == "done" and result.accuracy_key and len(result.drawings) == 3
-    name = result.provenance["submission"]["file"]
+    assert result.status == "submitted" and result.score_key and len(result.drawings) == 3
+    name = result.provenance.submission.file
     with zipfile.ZipFile(Path(result.folder) / name) as archive:
         (member,) = archive.namelist()
         rows = json.loads(archive.read(member))
     assert len(rows) == 16 and set(rows[0]) >= {"image_id", "category_id", "keypoints", "score"}
-    assert all(score.value is None and name in score.reason and "server" in score.reason for score in result.scores)
+    assert all(
+        score.value is None and name in str(score.reason) and "server" in str(score.reason) for score in result.scores
+    )
     assert name in capsys.readouterr().out
     assert "server" in (bench.folder / "run" / "report.html").read_text()
     capsys.readouterr()
@@ -57,7 +59,7 @@ def test_no_archive_is_made_of_a_part(bench):
     without_truth(bench.data / "coco")
     assert main(bench.arguments(bench.suite(SUITE), "--limit", "3")) == 0
     (result,) = hrbench.load(bench.folder / "run")
-    assert "submission" not in result.provenance and "part of the images" in result.scores[0].reason
+    assert result.provenance.submission is None and "part of the images" in str(result.scores[0].reason)
 
 
 def test_given_predictions_are_not_judged_here(bench, capsys):

@@ -8,7 +8,7 @@ from typing import Any
 from hrbench.report.grid import Table
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import build_tables
-from hrbench.types import Cost, DatasetRow, Entry, Quantity, Result, Score, Variant
+from hrbench.types import Conditions, DatasetRow, Entry, Measurement, Quantity, Reason, Result, Variant
 
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
 PROTOCOL = {
@@ -17,23 +17,24 @@ PROTOCOL = {
 }  # fmt: skip
 
 
-def of(name: str, value: float | None, interval: tuple[float, float] | None = None, **more: Any) -> Score:
+def of(name: str, value: float | None, interval: tuple[float, float] | None = None, **more: Any) -> Measurement:
     """A COCO keypoint score, a fraction."""
     quantity = Quantity(name, name, "fraction", "higher", more.pop("description", ""))
-    return Score(more.pop("metric", "coco-keypoints"), quantity, value, interval, **more)
+    return Measurement(quantity, value, more.pop("metric", "coco-keypoints"), interval, **more)
 
 
-def spend(name: str, value: float | None, unit: str = "operations", **more: Any) -> Cost:
+def spend(name: str, value: float | None, unit: str = "operations", **more: Any) -> Measurement:
     """A cost; other keywords than samples and reason are its conditions."""
     quantity = Quantity(name, more.pop("label", name), unit, "lower", more.pop("description", ""))  # type: ignore[arg-type]
-    samples, reason = more.pop("samples", ()), more.pop("reason", "")
-    return Cost(quantity, value, more, samples, reason)
+    samples, reason, interval = more.pop("samples", ()), more.pop("reason", None), more.pop("interval", None)
+    said = Reason(reason) if isinstance(reason, str) else reason
+    return Measurement(quantity, value, "", interval, 0, samples, Conditions(**more), said)
 
 
 def make(
     title: str = "HRNet-W32",
-    *scores: Score,
-    costs: tuple[Cost, ...] = (),
+    *scores: Measurement,
+    costs: tuple[Measurement, ...] = (),
     name: str = "",
     input: tuple[int, int] = (256, 192),
     dataset: DatasetRow | None = COCO,
@@ -49,7 +50,9 @@ def make(
     variant = Variant(f"v_{title}", "pose_hrnet", task, input, title=title, published=link, miniature=miniature)
     metrics = tuple(dict.fromkeys(item.metric for item in scores)) or (dataset.metrics if dataset else ())
     entry = Entry(name or title, variant, dataset, PROTOCOL | (protocol or {}), metrics, {}, limit=more.get("limited"))
-    return Result(name or title, entry, more.pop("status", "done"), scores=scores, costs=costs, **more)
+    reason = more.pop("reason", "")
+    reasons = (Reason(reason),) if reason else more.pop("reasons", ())
+    return Result(name or title, entry, more.pop("status", "done"), reasons, scores=scores, costs=costs, **more)
 
 
 def sample_table() -> Table:

@@ -55,7 +55,7 @@ def _pose(folder: Path) -> Case:
     variant = next(v for v in catalog.variants().values() if v.task == "pose" and v.miniature)
     protocol = {**dataclasses.asdict(kind.Protocol()), **row.fixed}
     parts = assemble(Entry("one", variant, row, protocol, row.metrics, {}), Settings(data=folder))
-    assert not parts.reason
+    assert not parts.reasons
     net = nn.Conv2d(3, len(parts.task.scheme.names), 1, stride=4).eval()
     samples = list(parts.dataset.samples(protocol))[:6]
     return Case(parts.task, samples, net, shape=(*variant.input, 3), nothing=True)

@@ -56,7 +56,7 @@ def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: 
     row = ROWS[name]
     protocol = protocol_for(row)
     entry = Entry("one", variant_for(row), row, protocol, row.metrics, {})
-    assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reason
+    assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reasons[0].what
     plugins.resolve("hrbench.datasets", row.draw)(folder_of(row, tmp_path))
     dataset = plugins.resolve("hrbench.datasets", row.use)(tmp_path, **row.args)
     assert dataset.missing(protocol) == []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from hrbench.cost.latency.clocks import Clock, clock_for, device_name
 from hrbench.cost.latency.summary import LATENCY
 from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
-from hrbench.types import Cost
+from hrbench.types import Conditions, Measurement, Reason
 
 CPU_BUDGET = 10.0
 CUDA_BUDGET = 30.0
@@ -47,7 +48,7 @@ def measure_latency(
     clock: Clock | None = None,
     progress: Progress | None = None,
     as_input: Callable[[Tensor], Any] | None = None,
-) -> Cost:
+) -> Measurement:
     """Latency of a network in eval and inference mode on a seeded standard-normal input.
 
     net: any device and dtype; a copy is made where they differ from those asked for, and its training flags are put
@@ -55,8 +56,8 @@ def measure_latency(
     CPU, 30 on CUDA). clock: for tests. progress: called as `progress(seconds done, budget)` after every pass.
     as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
 
-    Returns the median in seconds for the whole batch with all samples in the order measured, and in its conditions
-    "interval", the 95 % interval of the median (None below 6 samples), and "p99" from 662 samples on; or a Cost
+    Returns the median in seconds for the whole batch with its 95 % interval (None below 6 samples), all samples in the
+    order measured, and among its conditions `p99` from 662 samples on; or a Measurement
     without a value and with its reason: float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow
     for the budget. Raises UsageError for a device that is not there or a dtype or budget that makes no sense;
     EntryError where the network fails.
@@ -66,7 +67,8 @@ def measure_latency(
     clock = clock or clock_for(device)
     conditions = _conditions(input_shape, device, dtype, budget)
     if device.type == "cpu" and dtype == torch.float16:
-        return Cost(LATENCY, None, conditions, (), "float16 is not measured on a CPU, where torch mostly emulates it")
+        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+        return Measurement(LATENCY, None, conditions=conditions, reason=why)
     try:
         with _ready(net, input_shape, device, dtype, as_input) as work:
             passes = _time(work, clock, budget, progress)
@@ -76,20 +78,20 @@ def measure_latency(
         reason = _excuse(error, device, dtype)
         if reason is None:
             raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
-        return Cost(LATENCY, None, conditions, (), reason)
-    conditions |= {
-        "first_pass": passes.first,
-        "warm_up_passes": passes.warm_up,
-        "warm_up_settled": passes.settled,
-        "passes": len(passes.samples),
-    }
-    if passes.reason:
-        return Cost(LATENCY, None, conditions, tuple(passes.samples), passes.reason)
-    interval = median_interval(passes.samples)
-    conditions["interval"] = None if interval is None else list(interval)
-    if len(passes.samples) >= P99_SAMPLES:
-        conditions["p99"] = percentile(passes.samples, 99)
-    return Cost(LATENCY, median(passes.samples), conditions, tuple(passes.samples))
+        return Measurement(LATENCY, None, conditions=conditions, reason=reason)
+    samples = tuple(passes.samples)
+    conditions = replace(
+        conditions,
+        first_pass=passes.first,
+        warm_up_passes=passes.warm_up,
+        warm_up_settled=passes.settled,
+        passes=len(samples),
+        p99=percentile(samples, 99) if len(samples) >= P99_SAMPLES else None,
+    )
+    if passes.reason is not None:
+        return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)
+    interval = median_interval(samples)
+    return Measurement(LATENCY, median(samples), interval=interval, samples=samples, conditions=conditions)
 
 
 class _Passes(NamedTuple):
@@ -97,7 +99,7 @@ class _Passes(NamedTuple):
     warm_up: int
     settled: bool
     samples: list[float]
-    reason: str
+    reason: Reason | None = None
 
 
 def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Progress | None) -> _Passes:
@@ -115,12 +117,13 @@ def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Pro
 
     first = once()
     if spent() > budget:
-        return _Passes(first, 1, False, [], f"the first pass alone took {spent():.3g} s of a budget of {budget:g} s")
+        why = Reason(f"the first pass alone took {spent():.3g} s of a budget of {budget:g} s")
+        return _Passes(first, 1, False, [], why)
     warm, settled = _warm_up(first, once, spent, budget)
     samples: list[float] = []
     while len(samples) < FEWEST_SAMPLES or (spent() < budget and len(samples) < MOST_SAMPLES):
         samples.append(once())
-    return _Passes(first, warm, settled, samples, "")
+    return _Passes(first, warm, settled, samples)
 
 
 def _warm_up(first: float, once: Callable[[], float], spent: Callable[[], float], budget: float) -> tuple[int, bool]:
@@ -183,34 +186,34 @@ def _budget(budget: float | None, device: torch.device) -> float:
 
 def _conditions(
     input_shape: tuple[int, int, int, int], device: torch.device, dtype: torch.dtype, budget: float
-) -> dict[str, Any]:
-    return {
-        "batch": input_shape[0],
-        "input": list(input_shape[2:]),
-        "dtype": str(dtype).removeprefix("torch."),
-        "device": device_name(device),
-        "device_type": device.type,
-        "percentile": 50,
-        "budget": budget,
-        "threads": torch.get_num_threads(),
-        "torch": str(torch.__version__),
-        "channels_last": False,
-        "flags": torch_flags(),
-        "timed": "one forward pass of the network, input already on the device",
-    }
+) -> Conditions:
+    return Conditions(
+        batch=input_shape[0],
+        input=(input_shape[2], input_shape[3]),
+        dtype=str(dtype).removeprefix("torch."),
+        device=device_name(device),
+        device_type=device.type,
+        percentile=50,
+        budget=budget,
+        threads=torch.get_num_threads(),
+        torch=str(torch.__version__),
+        channels_last=False,
+        flags=torch_flags(),
+        timed="one forward pass of the network, input already on the device",
+    )
 
 
-def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> str | None:
+def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
     """Why a cell may be empty without the entry having failed; None where the network is at fault."""
     text = str(error).lower()
     memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(phrase in text for phrase in memory):
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        return f"out of memory on {device_name(device)}"
+        return Reason(f"out of memory on {device_name(device)}")
     if dtype != torch.float32 and isinstance(error, RuntimeError | TypeError):
         name = str(dtype).removeprefix("torch.")
-        return f"{name} does not run on {device_name(device)}: {_first_line(error)}"
+        return Reason(f"{name} does not run on {device_name(device)}: {_first_line(error)}")
     return None
 
 

@@ -1,41 +1,41 @@
 """What raw latency samples say: percentiles, an interval of the median. Pure functions, no torch.
 
-Samples are seconds per forward pass of the whole batch, as `latency.measure_latency` keeps them in `Cost.samples`.
+Samples are seconds per forward pass of the whole batch, as `measure_latency` keeps them in `Measurement.samples`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
-from hrbench.types import Cost, Quantity
+from hrbench.types import Measurement, Quantity, Reason
 
 LATENCY = Quantity("latency", "Latency", "seconds", "lower", "Median time of one forward pass of the whole batch.")
 P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentile of the time of one forward pass.")
 
 
-def percentile_costs(latency: Cost) -> list[Cost]:
-    """p50 and p99 of one latency measurement, under its conditions.
+def percentile_costs(latency: Measurement) -> list[Measurement]:
+    """p50 and p99 of one latency measurement, under its conditions with that `percentile`.
 
-    Each keeps the conditions with "percentile" (50, 99); for p50 "interval" is the 95 % interval of the median,
-    [low, high] or None. Samples stay with the measurement alone. p99 is None, with its reason, below `P99_SAMPLES`;
-    both are None where the measurement is.
+    p50 has the 95 % interval of the median. Samples stay with the measurement alone. p99 has no value, with its
+    reason, below `P99_SAMPLES`; both have none if the measurement has none.
     """
     samples = latency.samples
-    at_50, at_99 = {**latency.conditions, "percentile": 50}, {**latency.conditions, "percentile": 99}
-    at_99.pop("interval", None)  # it is the median's
+    at_50, at_99 = replace(latency.conditions, percentile=50), replace(latency.conditions, percentile=99)
     if latency.value is None:
-        return [Cost(LATENCY, None, at_50, (), latency.reason), Cost(P99, None, at_99, (), latency.reason)]
-    interval = median_interval(samples)
-    at_50["interval"] = None if interval is None else list(interval)
-    p50 = Cost(LATENCY, median(samples), at_50)
+        return [
+            Measurement(LATENCY, None, conditions=at_50, reason=latency.reason),
+            Measurement(P99, None, conditions=at_99, reason=latency.reason),
+        ]
+    p50 = Measurement(LATENCY, median(samples), interval=median_interval(samples), conditions=at_50)
     if len(samples) < P99_SAMPLES:
-        return [p50, Cost(P99, None, at_99, (), _too_few(len(samples)))]
-    return [p50, Cost(P99, percentile(samples, 99), at_99)]
+        return [p50, Measurement(P99, None, conditions=at_99, reason=_too_few(len(samples)))]
+    return [p50, Measurement(P99, percentile(samples, 99), conditions=at_99)]
 
 
-def _too_few(n: int) -> str:
-    return f"p99 needs {P99_SAMPLES} samples, there are {n}: raise the time budget"
+def _too_few(n: int) -> Reason:
+    return Reason(f"p99 needs {P99_SAMPLES} samples, there are {n}", "raise the time budget")
 
 
 COST_VERSION = 2

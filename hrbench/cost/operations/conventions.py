@@ -32,7 +32,7 @@ Formula = Callable[[Call], int | float]
 class View:
     """One convention.
 
-    name: as in `Cost.conditions["view"]`. label: heading of a column whose values are count / divisor. formulas:
+    name: as in `Conditions.convention`. label: heading of a column whose values are count / divisor. formulas:
     operator -> operations of one call. free: operators the convention counts as nothing. opens: composite operators
     into which it looks; None looks into all. factor: multiplies every formula.
     """

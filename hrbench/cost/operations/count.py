@@ -29,7 +29,7 @@ from hrbench.cost.operations.conventions import VIEWS
 from hrbench.cost.operations.ledger import Ledger, enter
 from hrbench.cost.operations.recorder import Recorder, Undrawn
 from hrbench.errors import EntryError, HrbenchError, UsageError
-from hrbench.types import Cost, Quantity
+from hrbench.types import Conditions, Measurement, Quantity
 
 PROPOSALS = 1000  # what region proposal networks keep at test time (mmdet, torchvision and TF alike)
 MASKS = 100  # the most detections per image that the COCO protocol counts
@@ -77,43 +77,54 @@ def count_operations(
         except HrbenchError:  # what knows why it cannot be counted says it best itself
             raise
         except Exception as error:
-            raise EntryError(recorder.explain(error, device)) from error
+            raise recorder.failure(error, device) from error
     return enter(recorder.calls, input_shape, _own_parameters(net), conditions)
 
 
-def operation_costs(ledger: Ledger) -> list[Cost]:
-    """One Cost per view: value in plain operations; its conditions hold the view, divisor, input, batch, uncounted.
+def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
+    """One Measurement per view: value in plain operations; conditions hold the view, divisor, input, batch, uncounted.
 
-    `value / conditions["divisor"]` is the number for a column headed `quantity.label`. conditions["uncounted"] maps
+    `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps
     each operator the view has no rule for to its number of calls. Of a network counted by part they also hold how many
-    "proposals" and "masks" were counted, and what was "not counted".
+    `proposals` and `masks` were counted, and what was `not_counted`.
+
+    counted_on: where the operations were counted, if not without values, in words.
     """
     batch, _, height, width = ledger.input
     costs = []
     for name in ledger.views:
         view = VIEWS[name]
-        conditions = {
-            "view": name,
-            "divisor": view.divisor,
-            "input": [height, width],
-            "batch": batch,
-            **ledger.conditions,
-            "uncounted": {item.operator: item.calls for item in ledger.uncounted[name]},
-        }
+        conditions = Conditions(
+            convention=name,
+            divisor=view.divisor,
+            input=(height, width),
+            batch=batch,
+            uncounted={item.operator: item.calls for item in ledger.uncounted[name]},
+            counted_on=counted_on,
+            **_of_parts(ledger.conditions),
+        )
         quantity = Quantity(name, view.label, "operations", "lower", view.description)
-        costs.append(Cost(quantity, ledger.total(name), conditions))
+        costs.append(Measurement(quantity, ledger.total(name), conditions=conditions))
     return costs
 
 
-def parameter_costs(net: nn.Module) -> list[Cost]:
+def _of_parts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network counted by part says of its count, as fields of `Conditions`; `more` holds what has no field."""
+    known = {"proposals": "proposals", "masks": "masks", "not counted": "not_counted"}
+    made: dict[str, Any] = {known[key]: value for key, value in said.items() if key in known}
+    more = {key: value for key, value in said.items() if key not in known}
+    return {**made, "more": more} if more else made
+
+
+def parameter_costs(net: nn.Module) -> list[Measurement]:
     """Parameters and buffers of a network, on any device: elements, those shared counted once."""
     parameters = Quantity("parameters", "Parameters", "count", "lower", "Learnt weights; shared ones counted once.")
     buffers = Quantity(
         "buffers", "Buffers", "count", "neither", "Stored numbers that are not learnt, such as batch norm's statistics."
     )
     return [
-        Cost(parameters, sum(value.numel() for value in net.parameters())),
-        Cost(buffers, sum(value.numel() for value in net.buffers())),
+        Measurement(parameters, sum(value.numel() for value in net.parameters())),
+        Measurement(buffers, sum(value.numel() for value in net.buffers())),
     ]
 
 

@@ -16,11 +16,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hrbench.cost.operations.calls import IDLE, Call, Shape, aten
 from hrbench.cost.operations.shapes import known_output
+from hrbench.errors import EntryError
 
 # What initialisers do to a weight in place; none of it changes a shape.
 _DRAWING = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
+class ValuesNeeded(EntryError):
+    """Operations cannot be counted on the meta device, since the network looks at values on its way."""
 
 
 class _Mode(TorchDispatchMode):
@@ -124,19 +129,26 @@ class Recorder(_Mode):
         while self._path.pop() != path:
             pass
 
-    def explain(self, error: Exception, device: str) -> str:
-        """One or two lines: which operator of which module failed, and what to do."""
+    def failure(self, error: Exception, device: str) -> EntryError:
+        """What to raise for an error of the pass: which operator of which module failed, and what to do.
+
+        `ValuesNeeded` if the pass looked at values, which meta tensors do not have.
+        """
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
         module = self._named(self.module)
         if self._failure is None or self._failure[0] is not error:
-            return f"counting operations failed in {module}: {type(error).__name__}: {first}"
+            return EntryError(f"counting operations failed in {module}: {type(error).__name__}: {first}")
         _, operator, path = self._failure
         at = f"counting operations failed at {operator} in {self._named(path)}"
         if device == "meta" and isinstance(error, NotImplementedError):
-            return f"{at}, which needs values; meta tensors have none: count on a device that computes them ('cpu')"
+            return EntryError(
+                f"{at}, which needs values; meta tensors have none: count on a device that computes them ('cpu')"
+            )
         if device == "meta" and "meta" in first:
-            return f"{at}: {first}\nMeta tensors have no values: count on a device that computes them ('cpu')"
-        return f"{at}: {first}"
+            return ValuesNeeded(
+                f"{at}: {first}\nMeta tensors have no values: count on a device that computes them ('cpu')"
+            )
+        return EntryError(f"{at}: {first}")
 
     @staticmethod
     def _named(path: str) -> str:

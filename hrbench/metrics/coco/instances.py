@@ -23,7 +23,7 @@ from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
 from hrbench.metrics.coco.reference import instance_numbers
 from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 INSTANCES = Settings(
     thresholds=THRESHOLDS,
@@ -157,7 +157,7 @@ def measured(
 
 def summarised(
     metric: str, shape: Shape, each: bool, state: State, matches: Matches, resamples: int, seed: int
-) -> list[Score]:
+) -> list[Measurement]:
     """The twelve numbers, then with `each` those of single classes, with their 95 % intervals over images."""
     note = ""
     if shape == "mask" and state.params.get("detection_area") == "box":
@@ -224,7 +224,7 @@ class CocoBoxes:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
         return merged(states, self.name, self.version)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
         matches = matches_of(state, self.name, self.version)
         return summarised(self.name, "box", self.classes.each, state, matches, resamples, seed)
@@ -283,7 +283,7 @@ class CocoMasks:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
         return merged(states, self.name, self.version)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
         matches = matches_of(state, self.name, self.version)
         return summarised(self.name, "mask", self.classes.each, state, matches, resamples, seed)

@@ -28,7 +28,7 @@ from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.oks import COCO_SIGMAS, KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
 NUMBERS = (
@@ -122,7 +122,7 @@ class CocoKeypoints:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
         return merged(states, self.name, self.version)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The ten numbers with their 95 % intervals over images (none with resamples=0)."""
         note = ""
         if state.params.get("detection_area") == "box":

@@ -13,7 +13,7 @@ from hrbench.errors import InputError, UsageError
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import Matches, Settings
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Quantity, Score, State
+from hrbench.types import Measurement, Quantity, Reason, State
 
 ARRAYS = ("image", "offsets", "score", "category", "hits", "ignored", "positives")
 
@@ -108,7 +108,7 @@ def scored(
     absent: Callable[[Number], str],
     resamples: int,
     seed: int,
-) -> list[Score]:
+) -> list[Measurement]:
     """All numbers with their 95 % intervals over images; n is the objects that count.
 
     absent: number -> what was not annotated, in words, where it has no value.
@@ -126,10 +126,10 @@ def scored(
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
         if value > -1:
             several = objects.sum(axis=0) if number.category is None else objects[number.category]
-            scores.append(Score(metric, quantity, value, interval, int(several[number.area])))
+            scores.append(Measurement(quantity, value, metric, interval, int(several[number.area])))
         else:
             reason = f"no annotated {absent(number)} in {len(matches.images)} images"
-            scores.append(Score(metric, quantity, None, None, 0, reason))
+            scores.append(Measurement(quantity, None, metric, reason=Reason(reason)))
     return scores
 
 

@@ -41,7 +41,7 @@ from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
 from hrbench.metrics.labels.states import arrays_of, group_numbers, matrices, merged, scores_of, state_of
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -148,7 +148,7 @@ class Cityscapes:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
         return merged(states, FORM)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
         images, made = len(arrays["image"]), sums(arrays)

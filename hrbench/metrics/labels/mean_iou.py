@@ -43,7 +43,7 @@ from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
 from hrbench.metrics.labels.states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Prediction, Quantity, Score, State
+from hrbench.types import Measurement, Prediction, Quantity, State
 
 FORM = Form("miou", 1, {"cells": CELLS})
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
@@ -199,7 +199,7 @@ class MeanIoU:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
         return merged(states, FORM)
 
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Score]:
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
         images, table = len(arrays["image"]), self._sums(state, arrays)

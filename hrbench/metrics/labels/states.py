@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.types import Quantity, Score, State
+from hrbench.types import Measurement, Quantity, Reason, State
 
 CELLS = ("truth", "predicted", "pixels")
 Blocks = Mapping[str, tuple[str, ...]]
@@ -133,14 +133,14 @@ def scores_of(
     ends: Sequence[tuple[float, float] | None],
     alone: Sequence[int],
     images: int,
-) -> list[Score]:
+) -> list[Measurement]:
     """Scores of these values, NaN where nothing occurs. alone: how many of the images have each quantity by itself."""
     scores = []
     for quantity, value, end, n in zip(quantities, values, ends, alone, strict=True):
         if np.isnan(value):
             part = quantity.name.partition("/")[2] or "what is judged"
             reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
-            scores.append(Score(metric, quantity, None, None, 0, reason))
+            scores.append(Measurement(quantity, None, metric, reason=Reason(reason)))
         else:
-            scores.append(Score(metric, quantity, value, end, n))
+            scores.append(Measurement(quantity, value, metric, end, n))
     return scores

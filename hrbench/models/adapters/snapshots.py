@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hrbench.core.plugins import source_path
+from hrbench.types import Missing, Reason
 
 CONFIGS = ["*.json"]
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -16,7 +17,7 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | str:
+def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
     """The folder of a network with its config.json, or the reason why there is none, in one sentence.
 
     name: a folder, written like a path, or a repository "organisation/name", which is looked for in the hub's cache.
@@ -24,13 +25,16 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | str:
     """
     path = source_path(f"transformers:{name}")
     if path is not None:
-        return path if (path / "config.json").is_file() else f"{path}: there is no folder with a config.json"
+        there = (path / "config.json").is_file()
+        return path if there else Missing(Reason(f"{path}: there is no folder with a config.json"))
     if name.count("/") != 1:
-        return f"{name} is neither a folder nor a repository of the hub"
+        return Missing(Reason(f"{name} is neither a folder nor a repository of the hub"))
     found = _cached(name)
     if isinstance(found, Path) and (not weights or weights_in(found) is not None):
         return found
-    return _fetched(name, weights) if fetch else f"{name} is not in the hub's cache: get it by `hf download {name}`"
+    if fetch:
+        return _fetched(name, weights)
+    return Missing(Reason(f"{name} is not in the hub's cache", f"get it by `hf download {name}`"))
 
 
 def weights_in(folder: Path) -> Path | None:
@@ -45,7 +49,7 @@ def _cached(name: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _fetched(name: str, weights: bool) -> Path | str:
+def _fetched(name: str, weights: bool) -> Path | Missing:
     """Fetches a repository's configuration, and its weights as safetensors."""
     from huggingface_hub import snapshot_download
 
@@ -54,4 +58,5 @@ def _fetched(name: str, weights: bool) -> Path | str:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except Exception as error:  # of many kinds: no such repository, no network, one that asks for consent
         first = " ".join(str(error).split())[:200]
-        return f"{name} is not in the hub's cache and cannot be fetched: {type(error).__name__}: {first}"
+        why = f"{name} is not in the hub's cache and cannot be fetched: {type(error).__name__}: {first}"
+        return Missing(Reason(why))

@@ -37,6 +37,7 @@ from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.models.adapters.shared import as_backbone, fits, library, named, refuse_unknown, returning
 from hrbench.models.adapters.snapshots import folder_of, offline
+from hrbench.types import Missing
 
 AUTO = {
     "classification": ("AutoModelForImageClassification",),
@@ -63,7 +64,7 @@ def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> n
     return _adapted(net, task or _task_of(transformers, config), f"transformers:{name}")
 
 
-def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str, Any]) -> Any:
+def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[str, Any]) -> Any:
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
         try:
@@ -81,7 +82,7 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
     elif name in transformers.CONFIG_MAPPING:
         config = transformers.AutoConfig.for_model(name, **args)
     elif "/" in name:
-        raise MissingError(folder)
+        raise MissingError(str(folder))
     else:
         hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
         raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
@@ -92,7 +93,7 @@ def _config(transformers: Any, name: str, folder: Path | str, args: Mapping[str,
     return config
 
 
-def _plain(transformers: Any, name: str, folder: Path | str) -> Any:
+def _plain(transformers: Any, name: str, folder: Path | Missing) -> Any:
     """The configuration without any field replaced."""
     if not isinstance(folder, Path):
         return transformers.AutoConfig.for_model(name)

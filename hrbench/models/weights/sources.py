@@ -23,7 +23,7 @@ from hrbench.core.plugins import is_reference, source_of
 from hrbench.core.resources import PACKAGE
 from hrbench.errors import InputError, MissingError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
-from hrbench.types import Variant
+from hrbench.types import Missing, Reason, Variant
 
 SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")
@@ -99,7 +99,7 @@ def stated_source(variant: Variant, name: str) -> Source:
     return Source(name, file, address, sha256, address or HOMES.get((variant.use, name), home))
 
 
-def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found | str:
+def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found | Missing:
     """The weights file of a variant, or the reason why there is none, in one sentence.
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
@@ -109,26 +109,30 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     system's names.
     """
     if weights == "none":
-        return "weights: none was asked for, so only costs are measured"
+        return Missing(Reason("weights: none was asked for, so only costs are measured"))
     own = is_reference(variant.use)
     if weights == OWN and OWN not in variant.weights:
-        return Found(Path(), OWN) if own else f"{variant.name} is no callable of one's own, which weights: own is for"
+        if own:
+            return Found(Path(), OWN)
+        return Missing(Reason(f"{variant.name} is no callable of one's own, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
     kind, _, file = variant.use.partition(":")
     if kind in IN_FILE and weights is None:
         whole = Path(file).expanduser()
-        return Found(whole, kind) if whole.is_file() else f"the network's file {whole} is not there"
+        return Found(whole, kind) if whole.is_file() else Missing(Reason(f"the network's file {whole} is not there"))
     sources = [stated_source(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
         for path in _candidates(source, folder):
             if path.is_file():
                 return Found(path, source.name)
     if not sources and own:
-        return f"{variant.name} has no weights: {GIVE_OWN}"
+        return Missing(Reason(f"{variant.name} has no weights", GIVE_OWN))
     if not sources:
-        return f"no weights of {variant.name} have been published that hrbench knows of; give a file with weights: PATH"
-    return f"no weights of {variant.name} found: " + "; ".join(_absent(variant, source, folder) for source in sources)
+        known = f"no weights of {variant.name} have been published that hrbench knows of"
+        return Missing(Reason(known, "give a file with weights: PATH"))
+    absent = "; ".join(_absent(variant, source, folder) for source in sources)
+    return Missing(Reason(f"no weights of {variant.name} found: {absent}"))
 
 
 def digest(path: Path) -> str:
@@ -142,11 +146,11 @@ def digest(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _given(variant: Variant, path: Path) -> Found | str:
+def _given(variant: Variant, path: Path) -> Found | Missing:
     if path.is_file():
         return Found(path, "file")
-    sources = f"; sources of {variant.name}: {', '.join(variant.weights)}" if variant.weights else ""
-    return f"the weights {path} are not there{sources}"
+    sources = f"sources of {variant.name}: {', '.join(variant.weights)}" if variant.weights else ""
+    return Missing(Reason(f"the weights {path} are not there", sources))
 
 
 def _hub(repository: str) -> str:
@@ -194,7 +198,7 @@ def _absent(variant: Variant, source: Source, folder: Path) -> str:
     return f"{looked} is not there ({source.name}: {how})"
 
 
-def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | str:
+def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | Missing:
     """The weights file of a variant, or the reason why there is none; see `models.weight_files.find_weights`.
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
@@ -203,10 +207,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
     if weights is not None or found is None or found[0] != "transformers" or variant.weights:
         return find_weights(variant, weights, folder)
     place = folder_of(found[1], fetch=fetch, weights=True)
-    if isinstance(place, str):
+    if isinstance(place, Missing):
         return place
     file = weights_in(place)
-    return f"there are no weights in {place}" if file is None else Found(file, "transformers")
+    return Missing(Reason(f"there are no weights in {place}")) if file is None else Found(file, "transformers")
 
 
 def weights_digest(found: Found) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hrbench import catalog
 from hrbench.cli import listing
 from hrbench.errors import UsageError
-from hrbench.types import Cost, Quantity, Variant
+from hrbench.types import Conditions, Measurement, Quantity, Reason, Variant
 
 BACKBONE = {"use": "resnet", "args": {"depth": 50, "stem": {"use": "stem"}}}
 ROWS = {
@@ -152,11 +152,13 @@ def test_listing_loads_neither_torch_nor_numpy() -> None:
 
 
 def test_costs_say_once_what_they_leave_out_and_why_they_have_no_value() -> None:
-    def view(name: str, value: float | None, reason: str = "", **conditions: object) -> Cost:
-        return Cost(Quantity(name, name, "operations", "lower"), value, {"view": name, **conditions}, reason=reason)
+    def view(name: str, value: float | None, reason: str = "", **conditions: object) -> Measurement:
+        under = Conditions(convention=name, **conditions)  # type: ignore[arg-type]
+        said = Reason(reason) if reason else None
+        return Measurement(Quantity(name, name, "operations", "lower"), value, conditions=under, reason=said)
 
     left = {"aten::relu": 3}
-    parts = {"proposals": 1000, "not counted": "NMS"}
+    parts = {"proposals": 1000, "not_counted": "NMS"}
     text = listing.costs(
         [
             view("macs", 2e9, batch=1, uncounted=left, **parts),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from report_factory import make, of
 
-from hrbench.judge.comparability import score_key
+from hrbench.judge.comparability import comparison_key
 from hrbench.report.comparable import unlikeness
 from hrbench.report.layout import PublishedLayout, read_layout
+from hrbench.types import DatasetRecord, Provenance
 
 COCO = next(table.published for table in read_layout("pose-coco-val").tables)
 MPII = next(table.published for table in read_layout("pose-mpii").tables)
@@ -16,7 +17,10 @@ MPII = next(table.published for table in read_layout("pose-mpii").tables)
 def test_a_result_made_as_the_published_ones_is_comparable():
     assert COCO is not None
     assert unlikeness(make("a", of("AP", 0.7)), COCO) == ()
-    assert unlikeness(make("a", of("AP", 0.7), provenance={"dataset": {"images": 5000}}), COCO) == ()
+    assert (
+        unlikeness(make("a", of("AP", 0.7), provenance=Provenance(dataset=DatasetRecord("data", "d", 5000))), COCO)
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,9 @@ def test_a_field_that_a_protocol_does_not_have_is_unlike():
 
 
 def test_limited_results_need_no_other_reason():
-    limited = make("a", of("AP", 0.7), limited=3, protocol={"flip": False}, provenance={"not_comparable": "boxes"})
+    limited = make(
+        "a", of("AP", 0.7), limited=3, protocol={"flip": False}, provenance=Provenance(not_comparable="boxes")
+    )
     assert COCO is not None
     assert unlikeness(limited, COCO) == ("no difference: limited to 3 images: not comparable",)
 
@@ -67,9 +73,9 @@ def test_limited_results_need_no_other_reason():
 def test_scores_on_other_data_of_the_same_name_have_another_key():
     score = of("AP", 0.7)
 
-    def key(**provenance):
-        return score_key(make("a", score, provenance=provenance), score)
+    def key(digest: str | None):
+        return comparison_key(make("a", score, provenance=Provenance(dataset=DatasetRecord("data", digest, 9))), score)
 
-    assert key(dataset={"sha256": "1"}) == key(dataset={"sha256": "1"}) != key(dataset={"sha256": "2"})
-    assert key() == key(dataset="unknown")
-    assert score_key(make("a", score, limited=3), score) is None
+    assert key("1") == key("1") != key("2")
+    assert key(None) == comparison_key(make("a", score), score)
+    assert comparison_key(make("a", score, limited=3), score) is None

@@ -103,7 +103,7 @@ def test_a_joint_never_visible_leaves_its_part_empty(folder, exact) -> None:
     scores = scored(folder, exact, resamples=5)
     head = scores["pckh@0.5/head"]
     assert (head.value, head.interval, head.n) == (None, None, 0)
-    assert "visible in none of 4 people" in head.reason
+    assert "visible in none of 4 people" in str(head.reason)
     assert scores["pckh@0.5/mean"].value == pytest.approx(1)
 
 

@@ -13,7 +13,7 @@ from report_factory import make, sample_table
 from hrbench.report.csv import render_csv
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.table import build_tables
-from hrbench.types import Quantity, Score
+from hrbench.types import Measurement, Quantity
 
 EXPECTED = """\
 table,row,kind,status,use,tags,reasons,model,parameters [M],AP [points],AP.low [points],AP.high [points],\
@@ -36,7 +36,7 @@ def test_quantities_of_one_name_have_columns_of_their_own():
     columns = tuple(ColumnLayout("score", "AP", metric=m, parts=("measured", "interval")) for m in metrics)
     quantity = Quantity("AP", "AP", "fraction", "higher")
     scores = tuple(
-        Score(m, quantity, value, (value - 0.01, value)) for m, value in zip(metrics, (0.5, 0.25), strict=True)
+        Measurement(quantity, value, m, (value - 0.01, value)) for m, value in zip(metrics, (0.5, 0.25), strict=True)
     )
     tables = build_tables([replace(make("a"), scores=scores)], Layout("l", (TableLayout("t", "T", columns),)), {})
     (line,) = csv.DictReader(io.StringIO(render_csv(tables)))

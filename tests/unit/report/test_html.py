@@ -18,7 +18,7 @@ from hrbench.report.choose import choose_layout, complete
 from hrbench.report.html import headings, render_html
 from hrbench.report.layout import Layout
 from hrbench.report.words import protocol_text
-from hrbench.types import Drawing
+from hrbench.types import Drawing, Provenance
 from hrbench.version import __version__
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "path", "use", "rect"}
@@ -135,7 +135,7 @@ def test_the_head_says_when_and_on_what(results):
 
 def test_an_entry_does_not_repeat_the_environment_of_the_page(results):
     machine = {"processor": "AMD EPYC", "packages": {"torch": "2.15"}}
-    entries = [replace(result, provenance={"environment": machine}) for result in results]
+    entries = [replace(result, provenance=Provenance(environment=machine)) for result in results]
     same = page(entries, environment={"date": "2026-11-20", **machine})
     assert same.count("<dd>2.15</dd>") == 1
     assert page(entries, environment={"processor": "another"}).count("<dd>2.15</dd>") == len(results)
@@ -143,7 +143,7 @@ def test_an_entry_does_not_repeat_the_environment_of_the_page(results):
 
 def test_a_traceback_is_folded_below_its_entry():
     trace = "Traceback (most recent call last):\n  File <a>, line 1\nValueError: no"
-    text = page([make("a", status="failed", reason="ValueError: no", provenance={"traceback": trace})])
+    text = page([make("a", status="failed", reason="ValueError: no", provenance=Provenance(traceback=trace))])
     assert text.count("most recent call last") == 1
     assert f'<summary>Traceback</summary>\n    <pre class="scroll" tabindex="0">{escape(trace)}</pre>' in text
     assert "<summary>Traceback" not in page([make("a", status="failed", reason="no data")])
@@ -174,7 +174,9 @@ def test_no_text_breaks_the_page(text):
     costs = (spend("macs", 7e9, uncounted={text: 1}), spend("latency", None, "seconds", reason=text, batch=1))
     done = make(text, of("AP", 0.7, description=text), costs=costs, name=text, protocol={"boxes": text})
     other = make(text + "2", of("AP", 0.6), costs=costs, name=text + "2", notes=(text,))
-    failed = make("x", status="failed", reason=text, provenance={text or "k": {"k": text}, "traceback": text})
+    failed = make(
+        "x", status="failed", reason=text, provenance=Provenance(environment={text or "k": {"k": text}}, traceback=text)
+    )
     results = [done, other, failed]
     layout = complete(Layout("derived", ()), results)
     environment = {"k": {text or "k": text}}

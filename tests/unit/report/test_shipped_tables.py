@@ -14,7 +14,7 @@ from hrbench.report.published import read_published
 from hrbench.report.table import build_tables
 from hrbench.suite.load import load_suite
 from hrbench.suite.registry import known
-from hrbench.types import Entry, Quantity, Result, Score
+from hrbench.types import DatasetRecord, Entry, Measurement, Provenance, Quantity, Result
 
 IMAGES = {
     "cityscapes-val": 500, "pascal-context-59": 5105, "pascal-context-60": 5105, "lip-val": 10000, "ade20k-val": 2000,
@@ -29,10 +29,12 @@ def measured(entry: Entry, layout: Layout) -> Result:
     assert entry.dataset is not None
     names = sorted({column.name for table in layout.tables for column in table.columns if column.source == "score"})
     scores = [
-        Score(metric, Quantity(name, name, "fraction", "higher", ""), 0.5) for metric in entry.metrics for name in names
+        Measurement(Quantity(name, name, "fraction", "higher", ""), 0.5, metric)
+        for metric in entry.metrics
+        for name in names
     ]
-    data = {"images": IMAGES.get(entry.dataset.name)}
-    return Result(entry.name, entry, "done", scores=tuple(scores), provenance={"dataset": data})
+    data = DatasetRecord(entry.dataset.name, None, IMAGES.get(entry.dataset.name, 0))
+    return Result(entry.name, entry, "done", scores=tuple(scores), provenance=Provenance(dataset=data))
 
 
 def tables_of(suite: str, dataset: str = "", **settings: Any) -> dict[str, Table]:

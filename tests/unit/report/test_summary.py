@@ -84,7 +84,7 @@ def test_nothing_measured():
 
 def for_costs(title):
     reason = "no data set was asked for, so only costs are measured"
-    return make(title, status="empty", reason=reason, provenance={"costs_only": True})
+    return make(title, status="costs_only", reason=reason)
 
 
 def test_entries_that_asked_for_costs_alone_lack_nothing():

@@ -10,7 +10,7 @@ from report_factory import PROTOCOL, make, of, spend
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import build_tables
 from hrbench.report.words import protocol_text
-from hrbench.types import DatasetRow
+from hrbench.types import DatasetRecord, DatasetRow, Provenance
 
 ROW = {"model": "HRNet-W32", "input": "256x192", "AP": 74.4, "split": "val2017", "source": "a README"}
 AP = ColumnLayout("score", "AP", published="AP", parts=("measured", "interval", "published", "difference"))
@@ -59,7 +59,7 @@ def test_no_difference_to_a_figure_of_another_protocol():
 
 def test_no_difference_where_the_result_says_it_is_not_comparable():
     reason = "the boxes of mine.json reach 50.0 box AP on people: the scores are not comparable with them"
-    result = make("HRNet-W32", of("AP", 0.7), provenance={"not_comparable": reason}, notes=(reason,))
+    result = make("HRNet-W32", of("AP", 0.7), provenance=Provenance(not_comparable=reason), notes=(reason,))
     table = build([result], AP, ColumnLayout("score", "AP", label="again", published="AP", parts=("difference",)))
     row = table.rows[0]
     assert (row.cells[5].text, row.cells[5].reason, row.cells[6].text) == ("≠", reason, "≠")
@@ -69,7 +69,7 @@ def test_no_difference_where_the_result_says_it_is_not_comparable():
 
 def test_a_footnote_for_each_reason_against_a_difference():
     source = replace(SOURCE, requires_images=5000)
-    few = {"dataset": {"images": 4000}, "not_comparable": "other boxes"}
+    few = Provenance(dataset=DatasetRecord("data", "d", 4000), not_comparable="other boxes")
     table = build([make("HRNet-W32", of("AP", 0.7), protocol={"flip": False}, provenance=few)], published=source)
     assert table.footnotes == (
         "no difference: other boxes",
@@ -80,7 +80,9 @@ def test_a_footnote_for_each_reason_against_a_difference():
 
 
 def on_data(title, value, digest, **more):
-    return make(title, of("AP", value), name=title, provenance={"dataset": {"sha256": digest}}, **more)
+    return make(
+        title, of("AP", value), name=title, provenance=Provenance(dataset=DatasetRecord("data", digest, 5000)), **more
+    )
 
 
 def test_rows_measured_on_other_data_of_the_same_name_are_not_compared_and_say_so():
@@ -306,7 +308,7 @@ def test_headings_of_groups_say_more_than_the_rows():
 
 def test_rows_that_asked_for_costs_only_do_not_read_like_a_fault():
     reason = "no data set was asked for, so only costs are measured"
-    result = make("own", status="empty", reason=reason, provenance={"costs_only": True}, published=False)
+    result = make("own", status="costs_only", reason=reason, published=False)
     (row,) = build([result]).rows
     assert row.status == "costs only" and row.use == "pose_hrnet"
     assert {cell.reason for cell in row.cells if cell.text == "–"} == {"costs only: no data set was asked for"}

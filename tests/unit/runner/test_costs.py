@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hrbench.core.plugins import sources
 from hrbench.runner.costs import cost_key, measure_costs
 from hrbench.runner.settings import Settings
-from hrbench.types import Cost, Entry, Variant
+from hrbench.types import Conditions, Entry, Measurement, Reason, Variant
 
 COST = {"operations": True, "latency": {"batch": [1], "dtype": ["float32", "float64"], "budget": 0.05}}
 VARIANT = Variant("v", "theirs:looking", "classification", (8, 8))
@@ -46,8 +46,8 @@ def _theirs(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(f"{module}.sources", lambda: known)
 
 
-def costs(entry: Entry) -> dict[str, list[Cost]]:
-    found: dict[str, list[Cost]] = {}
+def costs(entry: Entry) -> dict[str, list[Measurement]]:
+    found: dict[str, list[Measurement]] = {}
     for cost in measure_costs(entry, Settings(device="cpu"), lambda event: None):
         found.setdefault(cost.quantity.name, []).append(cost)
     return found
@@ -55,38 +55,40 @@ def costs(entry: Entry) -> dict[str, list[Cost]]:
 
 def test_a_network_that_looks_at_values_is_counted_on_the_cpu():
     found = costs(ENTRY)
-    assert found["macs"][0].value == 6 and "on the CPU" not in found["parameters"][0].conditions
-    assert all("looks at values" in found[view][0].conditions["counted on"] for view in VIEWS)
-    assert found["parameters"][0].conditions == {"counted": "elements of its file"}
+    assert found["macs"][0].value == 6 and not found["parameters"][0].conditions.counted_on
+    assert all("looks at values" in found[view][0].conditions.counted_on for view in VIEWS)
+    assert found["parameters"][0].conditions == Conditions(counted="elements of its file")
 
 
 def test_latency_is_measured_in_the_dtype_that_a_file_computes_in():
     single, double = costs(ENTRY)["latency"]
-    assert single.value is None and single.reason == "the network's file computes in float64: ask for latency in that"
-    assert double.value and double.conditions["dtype"] == "float64"
+    assert single.value is None and single.reason == Reason(
+        "the network's file computes in float64", "ask for latency in that"
+    )
+    assert double.value and double.conditions.dtype == "float64"
 
 
 def test_a_file_that_takes_several_images_at_once_is_timed_with_so_many(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Looking, "fixed_batch", 2, raising=False)
     latency = {"batch": [1, 2], "dtype": ["float64"], "budget": 0.05}
     one, two = costs(replace(ENTRY, cost={**COST, "latency": latency}))["latency"]
-    assert one.value is None and "takes 2 images at once" in one.reason
-    assert two.value and two.conditions["batch"] == 2
+    assert one.value is None and "takes 2 images at once" in str(one.reason)
+    assert two.value and two.conditions.batch == 2
 
 
 def test_what_fails_anywhere_is_the_reason():
     entry = replace(ENTRY, variant=replace(VARIANT, use="theirs:broken"), cost={**COST, "latency": None})
     found = costs(entry)
-    assert all(found[view][0].value is None and "nothing works" in found[view][0].reason for view in VIEWS)
+    assert all(found[view][0].value is None and "nothing works" in str(found[view][0].reason) for view in VIEWS)
     assert found["parameters"][0].value == 8
-    assert {found[view][0].conditions["batch"] for view in VIEWS} == {costs(ENTRY)["macs"][0].conditions["batch"]}
+    assert {found[view][0].conditions.batch for view in VIEWS} == {costs(ENTRY)["macs"][0].conditions.batch}
 
 
 def test_without_a_network_every_cost_says_so():
     found = costs(replace(ENTRY, variant=Variant("p", "", "pose", (0, 0)), predictions="/p.json"))
     assert set(found) == {"parameters", "buffers", "latency", *VIEWS} and len(found["latency"]) == 2
     every = [cost for values in found.values() for cost in values]
-    assert {(cost.value, cost.reason) for cost in every} == {(None, "no network: predictions were given")}
+    assert {(cost.value, str(cost.reason)) for cost in every} == {(None, "no network: predictions were given")}
 
 
 def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):

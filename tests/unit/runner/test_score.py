@@ -7,13 +7,13 @@ import pytest
 from hrbench.errors import EntryError, UsageError
 from hrbench.metrics.coco.keypoints import CocoKeypoints
 from hrbench.runner.score import score, verdict
-from hrbench.types import Quantity, Score
+from hrbench.types import Measurement, Quantity
 
 METRIC = CocoKeypoints()
 
 
 def scores(**values):
-    return [Score("m", Quantity(name, name, "fraction", "higher"), value) for name, value in values.items()]
+    return [Measurement(Quantity(name, name, "fraction", "higher"), value, "m") for name, value in values.items()]
 
 
 def test_equal_numbers_are_said_to_be_equal():

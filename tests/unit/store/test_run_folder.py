@@ -16,7 +16,21 @@ from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.store.results import FORMAT, from_json, to_json
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state, write_state
-from hrbench.types import Cost, DatasetRow, Drawing, Entry, Quantity, Result, Score, State, Suite, Variant
+from hrbench.types import (
+    Conditions,
+    DatasetRow,
+    Drawing,
+    Entry,
+    Measurement,
+    Provenance,
+    Quantity,
+    Reason,
+    Result,
+    State,
+    Suite,
+    Variant,
+    WeightsRecord,
+)
 
 AP = Quantity("AP", "AP", "fraction", "higher", "mean over thresholds")
 ENTRY = Entry(
@@ -34,12 +48,12 @@ def result_of(value: float | None = 0.5, **changes) -> Result:
         name="one",
         entry=ENTRY,
         status="done",
-        scores=(Score("coco-keypoints", AP, value, (0.25, 0.75), 7),),
-        costs=(Cost(AP, 3.0, {"batch": 1, "uncounted": {"aten::add": 2}}, (0.1, 0.2)),),
+        scores=(Measurement(AP, value, "coco-keypoints", (0.25, 0.75), 7),),
+        costs=(Measurement(AP, 3.0, samples=(0.1, 0.2), conditions=Conditions(batch=1, uncounted={"aten::add": 2})),),
         drawings=(Drawing("drawings/worst-1.jpg", 139, "worst", "image 139"),),
         notes=("a note",),
-        accuracy_key="a" * 64,
-        provenance={"weights": {"sha256": "b" * 64}},
+        score_key="a" * 64,
+        provenance=Provenance(weights=WeightsRecord("official", "b" * 64)),
         seconds={"predict": 1.5},
     )
     return replace(whole, **changes)
@@ -47,14 +61,14 @@ def result_of(value: float | None = 0.5, **changes) -> Result:
 
 @given(value=st.one_of(st.none(), st.floats(0, 1)), text=st.text())
 def test_results_come_back_equal(value, text):
-    result = result_of(value, reason=text)
+    result = result_of(value, reasons=(Reason(text),))
     assert from_json(to_json(result), Path("x/result.json")) == replace(result, folder="x")
 
 
 def test_numbers_of_numpy_are_stored_as_numbers():
-    result = result_of(costs=(Cost(AP, np.float64(0.1), {"batch": np.int64(3)}),))
+    result = result_of(costs=(Measurement(AP, np.float64(0.1), conditions=Conditions(batch=np.int64(3))),))
     again = from_json(to_json(result), Path("x/result.json"))
-    assert again.costs[0].value == 0.1 and again.costs[0].conditions == {"batch": 3}
+    assert again.costs[0].value == 0.1 and again.costs[0].conditions == Conditions(batch=3)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"format": 1}', b"[1, 2]", b'{"format": 1, "result": {"name": 3}}'])
@@ -137,18 +151,18 @@ def test_results_follow_the_suites_order_and_its_parts_add_up(tmp_path):
 def test_a_superseded_result_comes_back_by_its_key_and_only_to_its_own_entry(tmp_path):
     folder = RunFolder(tmp_path)
     for name, key in (("a", "1"), ("a.b", "1"), ("a", "2"), ("a.b", "2")):
-        folder.commit(folder.begin(name), result_of(name=name, accuracy_key=key))
+        folder.commit(folder.begin(name), result_of(name=name, score_key=key))
     for number in range(9):
-        folder.commit(folder.begin("a"), result_of(name="a", accuracy_key=f"later {number}"))
+        folder.commit(folder.begin("a"), result_of(name="a", score_key=f"later {number}"))
     assert folder.restore("a", "none such") is None
     back = folder.restore("a", "1")
-    assert back is not None and (back.name, back.accuracy_key) == ("a", "1")
+    assert back is not None and (back.name, back.score_key) == ("a", "1")
     stored = folder.read("a")
-    assert stored is not None and stored.accuracy_key == "1"
+    assert stored is not None and stored.score_key == "1"
     other = folder.read("a.b")
-    assert other is not None and other.accuracy_key == "2"
+    assert other is not None and other.score_key == "2"
     # the ten that stood there are all kept
-    keys = [from_json(p.read_bytes(), p).accuracy_key for p in tmp_path.glob("superseded/a.[0-9]*/result.json")]
+    keys = [from_json(p.read_bytes(), p).score_key for p in tmp_path.glob("superseded/a.[0-9]*/result.json")]
     assert sorted(keys) == sorted(["2", *(f"later {number}" for number in range(9))])
 
 

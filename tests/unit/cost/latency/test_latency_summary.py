@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from hrbench.cost.latency.summary import LATENCY, percentile_costs
 from hrbench.statistics.percentiles import INTERVAL_SAMPLES, P99_SAMPLES, median_interval, percentile
-from hrbench.types import Cost
+from hrbench.types import Conditions, Measurement, Reason
 
 
 def test_662_is_the_smallest_n_with_two_samples_above_p99_at_99_percent():
@@ -49,29 +49,30 @@ def test_a_percentile_of_nothing_is_refused(samples, percent):
         percentile(samples, percent)
 
 
-def measured(n: int) -> Cost:
+def measured(n: int) -> Measurement:
     samples = [0.001 * (i + 1) for i in range(n)]
     random.Random(0).shuffle(samples)
-    return Cost(LATENCY, 0.001 * (n + 1) / 2, {"batch": 4, "dtype": "float32"}, samples)
+    conditions = Conditions(batch=4, dtype="float32")
+    return Measurement(LATENCY, 0.001 * (n + 1) / 2, samples=samples, conditions=conditions)
 
 
 def test_p99_appears_at_662_samples_and_says_why_not_below():
     p50, p99 = percentile_costs(measured(P99_SAMPLES - 1))
     assert p50.value == pytest.approx(0.331)
-    assert p99.value is None and "662 samples, there are 661" in p99.reason
+    assert p99.value is None and "662 samples, there are 661" in str(p99.reason)
     p50, p99 = percentile_costs(measured(P99_SAMPLES))
     assert p99.value == pytest.approx(0.656)  # the 656th: 0.99 x 662 = 655.4
     assert (p50.quantity.name, p99.quantity.name) == ("latency", "latency-p99")
-    assert (p50.conditions["percentile"], p99.conditions["percentile"]) == (50, 99)
-    low, high = p50.conditions["interval"]
+    assert (p50.conditions.percentile, p99.conditions.percentile) == (50, 99)
+    low, high = p50.interval
     assert low < p50.value < high
 
 
 def test_few_samples_have_a_median_but_no_interval():
     p50, _ = percentile_costs(measured(3))
-    assert p50.value == pytest.approx(0.002) and p50.conditions["interval"] is None
+    assert p50.value == pytest.approx(0.002) and p50.interval is None
 
 
 def test_an_empty_cell_stays_empty_with_its_reason():
-    empty = Cost(LATENCY, None, {"batch": 4}, (0.1,), "out of memory")
-    assert [(cost.value, cost.reason) for cost in percentile_costs(empty)] == [(None, "out of memory")] * 2
+    empty = Measurement(LATENCY, None, samples=(0.1,), conditions=Conditions(batch=4), reason=Reason("out of memory"))
+    assert [(cost.value, str(cost.reason)) for cost in percentile_costs(empty)] == [(None, "out of memory")] * 2

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hrbench.cost.operations.count import count_operations, operation_costs, parameter_costs
 from hrbench.errors import EntryError, UsageError
+from hrbench.types import Conditions
 
 
 class Do(nn.Module):
@@ -337,15 +338,11 @@ def test_costs_say_view_divisor_input_batch_and_what_was_left_out():
     assert [cost.quantity.name for cost in costs] == ["macs", "flops", "fvcore", "hrnet-paper"]
     assert [cost.value for cost in costs] == [1152, 2304, 1152, 1152]
     macs, _, fvcore, paper = costs
-    assert macs.conditions == {
-        "view": "macs",
-        "divisor": 1e9,
-        "input": [6, 8],
-        "batch": 2,
-        "uncounted": {"aten::relu": 1},
-    }
-    assert fvcore.conditions["uncounted"] == {}
-    assert paper.conditions["divisor"] == 2**30
+    assert macs.conditions == Conditions(
+        convention="macs", divisor=1e9, input=(6, 8), batch=2, uncounted={"aten::relu": 1}
+    )
+    assert fvcore.conditions.uncounted == {}
+    assert paper.conditions.divisor == 2**30
     assert {cost.quantity.unit for cost in costs} == {"operations"}
 
 
@@ -387,10 +384,10 @@ def test_a_detector_is_counted_by_part(batch: int, proposals: int, masks: int) -
         "mask_head": batch * masks * 4 * 49,
     }
     for cost in operation_costs(ledger):
-        assert cost.conditions["proposals"] == proposals
-        assert cost.conditions["masks"] == masks
-        assert cost.conditions["not counted"] == "box selection"
-        assert cost.conditions["input"] == [16, 12]
+        assert cost.conditions.proposals == proposals
+        assert cost.conditions.masks == masks
+        assert cost.conditions.not_counted == "box selection"
+        assert cost.conditions.input == (16, 12)
 
 
 def test_a_network_that_says_why_it_cannot_be_counted_is_quoted() -> None:

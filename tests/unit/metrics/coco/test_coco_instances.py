@@ -135,7 +135,7 @@ def test_a_class_without_objects_says_why(written) -> None:
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     scores = metric.summarise(metric.measure(metric.read_predictions(paths[1], target), target), 20)
-    assert scores[12].value is None and "no annotated object of class category 0 of any area" in scores[12].reason
+    assert scores[12].value is None and "no annotated object of class category 0 of any area" in str(scores[12].reason)
     assert scores[13].value == scores[0].value and scores[13].interval == scores[0].interval
 
 

@@ -169,7 +169,7 @@ def test_a_number_that_does_not_exist_says_why(written, small) -> None:
     assert scores["AP"].n == 1
     large = scores["APL"]
     assert (large.value, large.interval, large.n) == (None, None, 0)
-    assert "no annotated person of large area" in large.reason and "2 images" in large.reason
+    assert "no annotated person of large area" in str(large.reason) and "2 images" in str(large.reason)
     assert metric.raw(state)[4] == -1
 
 

@@ -14,7 +14,7 @@ from hrbench.metrics.labels import cityscapes_reference as oracle
 from hrbench.metrics.labels.cityscapes import Cityscapes
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, LABELS
 from hrbench.statistics.bootstrap import draws
-from hrbench.types import Prediction, Score, State
+from hrbench.types import Measurement, Prediction, State
 
 DICTIONARIES = {
     "IoU": "classScores",
@@ -36,7 +36,7 @@ def measured(folder: Path, metric: Cityscapes | None = None, images: list[str] |
     return metric.measure(metric.read_predictions(folder / "results", target), target, images)
 
 
-def scores(state: State, metric: Cityscapes | None = None, resamples: int = 0) -> dict[str, Score]:
+def scores(state: State, metric: Cityscapes | None = None, resamples: int = 0) -> dict[str, Measurement]:
     return {score.quantity.name: score for score in (metric or Cityscapes()).summarise(state, resamples)}
 
 

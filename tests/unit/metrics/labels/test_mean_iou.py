@@ -15,7 +15,7 @@ from random_streets import save
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.metrics.labels.mean_iou import MeanIoU, numbers
 from hrbench.statistics.bootstrap import LEVEL, draws
-from hrbench.types import Prediction, Score, State
+from hrbench.types import Measurement, Prediction, State
 
 
 def put(folder: Path, maps: dict[str, np.ndarray], dtype: Any = np.uint8) -> Path:
@@ -29,7 +29,7 @@ def measured(metric: MeanIoU, folder: Path, images: list[str] | None = None) -> 
     return metric.measure(metric.read_predictions(folder / "results", target), target, images)
 
 
-def scores(metric: MeanIoU, state: State, resamples: int = 0) -> dict[str, Score]:
+def scores(metric: MeanIoU, state: State, resamples: int = 0) -> dict[str, Measurement]:
     return {score.quantity.name: score for score in metric.summarise(state, resamples)}
 
 
@@ -56,7 +56,7 @@ def test_numbers_by_hand(tmp_path: Path) -> None:
         "IoU/d": None,
     }
     assert (found["IoU/a"].n, found["IoU/b"].n, found["IoU/c"].n, found["mIoU"].n) == (1, 2, 1, 2)
-    assert found["IoU/d"].reason == "d occurs neither in ground truth nor in predictions of 2 images"
+    assert str(found["IoU/d"].reason) == "d occurs neither in ground truth nor in predictions of 2 images"
     assert metric.matrix(measured(metric, tmp_path)).tolist() == [
         [2, 1, 0, 0, 0],
         [0, 1, 1, 0, 0],
@@ -72,7 +72,7 @@ def test_nothing_to_judge_has_reasons(tmp_path: Path) -> None:
     metric = MeanIoU(classes=2)
     found = scores(metric, measured(metric, tmp_path), 20)
     assert [score.value for score in found.values()] == [None, None, None, None, 0.0, 0.0, None, None]
-    assert found["mIoU"].reason == "what is judged occurs neither in ground truth nor in predictions of 1 images"
+    assert str(found["mIoU"].reason) == "what is judged occurs neither in ground truth nor in predictions of 1 images"
     assert metric.qualities(measured(metric, tmp_path)) == {}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hrbench.catalog import variants
 from hrbench.models.weights import sources
 from hrbench.models.weights.sources import Found, digest, find_weights, stated_source
-from hrbench.types import Variant
+from hrbench.types import Missing, Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
 
@@ -31,7 +31,7 @@ def test_left_out_means_the_first_source_that_is_there(tmp_path: Path) -> None:
 def test_a_named_source_is_not_replaced_by_another(tmp_path: Path) -> None:
     (tmp_path / "a.pth").touch()
     reason = find_weights(variant(official="a.pth", openmmlab=ADDRESS), "openmmlab", tmp_path)
-    assert isinstance(reason, str)
+    assert isinstance(reason, Missing)
     assert f"{tmp_path / 'hrnet_w32-c78dce93.pth'} is not there (openmmlab: get it from {ADDRESS})" in reason
     assert "a.pth" not in reason
 
@@ -47,7 +47,7 @@ def test_a_file_may_lie_below_the_folder_or_in_it(tmp_path: Path) -> None:
 
 def test_the_reason_says_what_where_and_whence(tmp_path: Path) -> None:
     reason = find_weights(variant(official="a.pth", shipped="b.safetensors"), None, tmp_path)
-    assert isinstance(reason, str)
+    assert isinstance(reason, Missing)
     assert "\n" not in reason
     assert str(tmp_path / "a.pth") in reason
     assert "the model zoo of github.com/leoxiaobin/deep-high-resolution-net.pytorch" in reason
@@ -56,7 +56,7 @@ def test_the_reason_says_what_where_and_whence(tmp_path: Path) -> None:
 
 def test_no_sources_at_all(tmp_path: Path) -> None:
     reason = find_weights(variant(), None, tmp_path)
-    assert isinstance(reason, str)
+    assert isinstance(reason, Missing)
     assert "no weights of pose_hrnet_x have been published" in reason
 
 
@@ -78,7 +78,7 @@ def test_none_asks_for_none_even_where_there_are_some(tmp_path: Path) -> None:
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "ours.safetensors"
     missing = find_weights(variant(official="a.pth"), str(path), tmp_path)
-    assert isinstance(missing, str)
+    assert isinstance(missing, Missing)
     assert f"the weights {path} are not there; sources of pose_hrnet_x: official" in missing
     path.touch()
     assert find_weights(variant(), str(path), tmp_path / "elsewhere") == Found(path, "file")
@@ -87,7 +87,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_shipped_weights_lie_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SHIPPED", tmp_path / "package")
     (tmp_path / "b.safetensors").touch()
-    assert isinstance(find_weights(variant(shipped="b.safetensors"), None, tmp_path), str)
+    assert isinstance(find_weights(variant(shipped="b.safetensors"), None, tmp_path), Missing)
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "b.safetensors").touch()
     assert find_weights(variant(shipped="b.safetensors"), None, tmp_path) == Found(
@@ -157,7 +157,7 @@ def test_converted_weights_are_found_whatever_the_format_was(tmp_path: Path) -> 
     for name in ("net.tar.gz", "net.ckpt", "net.h5"):
         row = variant(keras=f"https://models.example/{name}")
         (tmp_path / "net.safetensors").unlink(missing_ok=True)
-        assert isinstance(find_weights(row, None, tmp_path), str)
+        assert isinstance(find_weights(row, None, tmp_path), Missing)
         (tmp_path / "net.safetensors").touch()
         assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.safetensors", "keras")
 

@@ -1,0 +1,168 @@
+"""Format 1 of result.json, as hrbench 0.1.0 wrote it, read into today's types.
+
+Frozen: what format 1 was does not change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from hrbench.types import (
+    Conditions,
+    DatasetRecord,
+    Drawing,
+    Entry,
+    FileRecord,
+    Measurement,
+    MetricRecord,
+    Provenance,
+    Quantity,
+    Reason,
+    Result,
+    Status,
+    WeightsRecord,
+)
+
+
+class _Score(msgspec.Struct):
+    metric: str
+    quantity: Quantity
+    value: float | None
+    interval: tuple[float, float] | None = None
+    n: int = 0
+    reason: str = ""
+
+
+class _Cost(msgspec.Struct):
+    quantity: Quantity
+    value: float | None
+    conditions: dict[str, Any] = {}
+    samples: tuple[float, ...] = ()
+    reason: str = ""
+
+
+class _Provenance(msgspec.Struct):
+    costs_only: bool = False
+    weights: WeightsRecord | None = None
+    dataset: DatasetRecord | None = None
+    metrics: dict[str, MetricRecord] = {}
+    protocol: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+    libraries: dict[str, str] = {}
+    device: str = ""
+    predictions: FileRecord | None = None
+    submission: FileRecord | None = None
+    not_comparable: str = ""
+    traceback: str = ""
+
+
+class _Result(msgspec.Struct):
+    name: str
+    entry: Entry
+    status: Literal["done", "empty", "failed"]
+    reason: str = ""
+    scores: tuple[_Score, ...] = ()
+    costs: tuple[_Cost, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+    notes: tuple[str, ...] = ()
+    accuracy_key: str | None = None
+    cost_key: str | None = None
+    provenance: _Provenance = msgspec.field(default_factory=_Provenance)
+    seconds: dict[str, float] = {}
+    limited: int | None = None
+
+
+class _Stored(msgspec.Struct):
+    result: _Result
+
+
+NO_COSTS = "costs were not measured: "
+"""How a note, or the reason of a failed entry, began if costs could not be measured."""
+_COSTS_ONLY = ", so only costs are measured"
+"""How the reason ended of an entry that asked for no accuracy."""
+_NO_ARCHIVE = "no archive is made of a part of the images"
+"""How the reason ended of a score that a server computes, of a limited entry."""
+_RENAMED = {"view": "convention", "counted on": "counted_on", "not counted": "not_counted"}
+_FIELDS = frozenset(Conditions.__dataclass_fields__) - {"more"}
+
+
+def result_of(content: Any) -> Result:
+    """The result in the decoded JSON of a file of format 1; every field is kept.
+
+    Both keys of the accuracy are the one key that format 1 had. Raises msgspec.ValidationError for what is no result.
+    """
+    old = msgspec.convert(content, _Stored).result
+    made, archive = old.provenance, old.provenance.submission
+    notes = tuple(note for note in old.notes if not note.startswith(NO_COSTS))
+    without = [text for text in (*old.notes, old.reason) if text.startswith(NO_COSTS)]
+    scores = tuple(
+        Measurement(one.quantity, one.value, one.metric, one.interval, one.n, reason=_score_reason(one.reason, archive))
+        for one in old.scores
+    )
+    return Result(
+        name=old.name,
+        entry=old.entry,
+        status=_status(old),
+        reasons=(Reason(old.reason.removesuffix(_COSTS_ONLY) if made.costs_only else old.reason),)
+        if old.reason
+        else (),
+        scores=scores,
+        costs=tuple(map(_cost, old.costs)),
+        costs_reason=Reason(without[0]) if without else None,
+        drawings=old.drawings,
+        notes=notes,
+        prediction_key=old.accuracy_key,
+        score_key=old.accuracy_key,
+        cost_key=old.cost_key,
+        provenance=Provenance(
+            weights=made.weights,
+            dataset=made.dataset,
+            metrics=made.metrics,
+            protocol=made.protocol,
+            environment=made.environment,
+            libraries=made.libraries,
+            device=made.device,
+            predictions=made.predictions,
+            submission=made.submission,
+            not_comparable=made.not_comparable,
+            traceback=made.traceback,
+        ),
+        seconds=old.seconds,
+        limited=old.limited,
+    )
+
+
+def _status(old: _Result) -> Status:
+    """Format 1 had three: an entry that asked for no accuracy was empty, one that a server judges was done."""
+    if old.status == "empty" and old.provenance.costs_only:
+        return "costs_only"
+    waiting = bool(old.scores) and all(one.reason.endswith(_NO_ARCHIVE) for one in old.scores)
+    if old.status == "done" and (old.provenance.submission is not None or waiting):
+        return "submitted"
+    return old.status
+
+
+def _score_reason(text: str, archive: FileRecord | None) -> Reason | None:
+    """Why there is no score; the sentence on a server's archive was joined to who the server is."""
+    remedy = _NO_ARCHIVE if archive is None else f"it is {archive.file} in the entry's folder"
+    if text.endswith(f"; {remedy}"):
+        return Reason(text.removesuffix(f"; {remedy}"), remedy)
+    return Reason(text) if text else None
+
+
+def _cost(old: _Cost) -> Measurement:
+    """A cost; the interval of a latency stood among its conditions, and what has no field stands under `more`."""
+    said = {_RENAMED.get(key, key): value for key, value in old.conditions.items() if key != "interval"}
+    known = {key: value for key, value in said.items() if key in _FIELDS}
+    more = {key: value for key, value in said.items() if key not in _FIELDS}
+    interval = msgspec.convert(old.conditions.get("interval"), tuple[float, float] | None)
+    return Measurement(
+        old.quantity,
+        old.value,
+        interval=interval,
+        samples=old.samples,
+        conditions=msgspec.convert({**known, "more": more}, Conditions),
+        reason=Reason(old.reason) if old.reason else None,
+    )
