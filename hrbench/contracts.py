@@ -12,11 +12,22 @@ its contract, half of a capability, and a member whose name is nearly that of on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from hrbench.types import ClassScheme, Item, KeypointScheme, Measurement, Prediction, Quantity, Sample, State
+from hrbench.types import (
+    ClassScheme,
+    Conditions,
+    Item,
+    KeypointScheme,
+    Measurement,
+    Prediction,
+    Quantity,
+    Sample,
+    State,
+    Variant,
+)
 
 if TYPE_CHECKING:  # annotations only: a contract imports no framework
     import torch
@@ -305,12 +316,92 @@ class HasLevels(Protocol):
     strides: Sequence[int]
 
 
+@runtime_checkable
+class Runtime(Protocol):
+    """What turns a network into something to call: eager PyTorch, a compiler, another library.
+
+    name: as results name it. version: raised by hand when a number measured with it can change.
+    """
+
+    name: str
+    version: int
+
+    def prepare(self, net: Any, input: torch.Tensor) -> Callable[..., Any]:
+        """The network ready to be called, in eval mode.
+
+        net: a torch module, which may be moved or changed.
+        input: an example (N, 3, H, W) of what it will be called with, on that device and in that dtype.
+        """
+        ...
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+
+class CostSubject(Protocol):
+    """The network that a cost is measured of, as a probe is handed it. Every network has random weights."""
+
+    variant: Variant
+    device: str
+    """As torch calls it: "cpu", "cuda", "cuda:1"."""
+    runtime: Runtime
+
+    def on_meta(self) -> Any:
+        """The torch module without values, on the meta device; made once. A probe leaves it as it is."""
+        ...
+
+    def on_device(self) -> Any:
+        """The torch module on `device`, in float32 unless it has a precision of its own; made once."""
+        ...
+
+    def build(self) -> Any:
+        """A torch module of the probe's own, on the CPU."""
+        ...
+
+    def progress(self, unit: str, done: int, total: int) -> None:
+        """Tells how far a cell is: "seconds", 3, 10."""
+        ...
+
+
+@runtime_checkable
+class CostProbe(Protocol):
+    """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
+
+    name: key under `cost:` of a suite, the same as that of its entry point.
+    version: raised by hand when one of its numbers can change; such a number is then measured again.
+    quantities: all that it may measure. Their labels, headings and conventions are what every table says.
+    depends: what besides the network, the options and the version decides a number, and so enters its key: any of
+    "device", "driver", "torch", "threads".
+    Options: a frozen dataclass with defaults: what a suite may set under its name. A field that is a tuple takes a
+    single value, too.
+    """
+
+    name: str
+    version: int
+    quantities: tuple[Quantity, ...]
+    depends: tuple[str, ...]
+    Options: type
+
+    def cells(self, options: Any) -> Sequence[Conditions]:
+        """The conditions that it measures under, one after the other; `(Conditions(),)` if there is nothing to vary.
+
+        A network that is not there has one row for each quantity and cell, which says why it has no value.
+        """
+        ...
+
+    def measure(self, subject: CostSubject, cell: Conditions, options: Any) -> list[Measurement]:
+        """The numbers of one cell. One that does not exist has no value and a reason. Raises EntryError if all fail."""
+        ...
+
+
 # --- which of these belong to which plug-ins -------------------------------------------------------------------------
 
 REQUIRED: Mapping[str, type] = {
     "hrbench.datasets": DataSet,
     "hrbench.tasks": Task,
     "hrbench.metrics": Metric,
+    "hrbench.costs": CostProbe,
+    "hrbench.runtimes": Runtime,
 }
 """Entry-point group -> the contract of what is constructed by it."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
 from hrbench.core import environment
@@ -19,7 +19,7 @@ from hrbench.core.streams import fan_out
 from hrbench.errors import EntryError, in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
-from hrbench.runner.device import _device_name, device_of
+from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import drawn
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
@@ -137,8 +137,8 @@ def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
     return EntryError(f"{said}; the predictions are kept in {kept}")
 
 
-def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
-    """The same, in the entry's dtype on its device."""
+def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
+    """The entry's network as the runtime prepares it, in the entry's dtype on its device, and notes."""
     import torch
 
     entry = parts.entry
@@ -148,7 +148,8 @@ def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]
     dtype = net.precision if isinstance(net, FixedPrecision) else asked
     if dtype != asked:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
-    return net.to(device_of(settings), dtype).eval(), notes
+    example = torch.empty(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
+    return runtime().prepare(net, example), notes
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path) -> None:

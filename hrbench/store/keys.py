@@ -255,6 +255,39 @@ def cost_key(
     )
 
 
+def probe_key(
+    entry: Entry,
+    *,
+    probe: str,
+    version: int,
+    options: Mapping[str, Any],
+    measured_with: Mapping[str, Any],
+    libraries: Mapping[str, str] | None = None,
+    folders: Sequence[str | Path] = (),
+) -> str:
+    """Key of what one cost probe measures of an entry, 64 hexadecimal digits; entries that share it share the numbers.
+
+    One probe's key knows nothing of the others, so that another cost can be added and leave those measured valid.
+
+    probe, version: of the probe.
+    options: all of its settings.
+    measured_with: what the probe says that its numbers depend on, such as {"device": "...", "torch": "2.9"}.
+    libraries: versions of those behind the network's source.
+    folders: where user-defined code is looked for before `sys.path`.
+    """
+    return digest(
+        {
+            "variant": variant_fields(entry.variant),
+            "probe": probe,
+            "version": version,
+            "options": _plain(options),
+            "measured_with": _plain(measured_with),
+            **({"libraries": dict(libraries)} if libraries else {}),
+            **_own_code([entry.variant.use, *_uses(entry.variant.args), probe], folders),
+        }
+    )
+
+
 def content_key(entry: Entry) -> str:
     """Key of all that an entry asks for: two entries of a suite alike in it would measure the same thing twice.
 

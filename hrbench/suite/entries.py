@@ -6,13 +6,11 @@ reading of a suite finds all its errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hrbench.core.plugins import FILE_SOURCES, is_reference, source_of
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
+from hrbench.suite.costs import cost
 from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite.models import named_as, variant, without_network
 from hrbench.suite.protocols import protocol
@@ -65,7 +63,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     return DatasetRow(**{"name": dataset_name(called, args), **given}, args=args)
 
 
-# --- metrics, weights, cost ------------------------------------------------------------------------------------------
+# --- metrics, weights -----------------------------------------------------------------------------------------------
 
 
 def metrics(
@@ -115,25 +113,6 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
     return None
 
 
-def cost(plain: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The costs asked for, lists made of single values; the shape has been checked."""
-    plain = plain or {}
-    latency = plain.get("latency", True)
-    made = None
-    if latency is not False:
-        given = latency if isinstance(latency, Mapping) else {}
-        made = {
-            "batch": _distinct(given.get("batch", 1)),
-            "dtype": _distinct(given.get("dtype", "float32")),
-            "budget": None if given.get("budget") is None else float(given["budget"]),
-        }
-    return {"operations": plain.get("operations", True), "latency": made}
-
-
-def _distinct(value: Any) -> list[Any]:
-    return list(dict.fromkeys(value if isinstance(value, list) else [value]))
-
-
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +144,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         dataset=row,
         protocol=settings,
         metrics=judged,
-        cost=cost(plain.get("cost")),
+        cost=cost(node.get("cost"), context),
         weights=source,
         limit=limit,
         predictions="" if given is None else context.path(given),

@@ -24,6 +24,7 @@ def known() -> Known:
         exists=plugins.exists,
         arguments=plugins.arguments,
         named=named_protocols,
+        costs=CostOptions(),
     )
 
 
@@ -69,3 +70,27 @@ class Protocols(Mapping[str, type]):
 
     def __len__(self) -> int:
         return len(plugins.names("hrbench.tasks"))
+
+
+class CostOptions(Mapping[str, type]):
+    """Name of a cost probe -> the frozen dataclass of its settings, its attribute `Options`.
+
+    Raises KeyError for an unknown probe, EntryError if it does not import or names no such dataclass.
+    """
+
+    def __getitem__(self, name: str) -> type:
+        if name not in plugins.names("hrbench.costs"):
+            raise KeyError(name)
+        options = getattr(plugins.resolve("hrbench.costs", name), "Options", None)
+        if not isinstance(options, type) or not is_dataclass(options):
+            raise EntryError(f"cost {name!r} names no settings: its attribute `Options` must be a frozen dataclass")
+        return options
+
+    def __contains__(self, name: object) -> bool:
+        return name in plugins.names("hrbench.costs")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(plugins.names("hrbench.costs"))
+
+    def __len__(self) -> int:
+        return len(plugins.names("hrbench.costs"))

@@ -11,7 +11,14 @@ from statistics import median
 from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
 from hrbench.types import Measurement, Quantity, Reason
 
-LATENCY = Quantity("latency", "Latency", "seconds", "lower", "Median time of one forward pass of the whole batch.")
+LATENCY = Quantity(
+    "latency",
+    "Latency",
+    "seconds",
+    "lower",
+    "Median time of one forward pass of the whole batch.",
+    heading="Latency (ms)",
+)
 P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentile of the time of one forward pass.")
 
 
@@ -36,6 +43,3 @@ def percentile_costs(latency: Measurement) -> list[Measurement]:
 
 def _too_few(n: int) -> Reason:
     return Reason(f"p99 needs {P99_SAMPLES} samples, there are {n}", "raise the time budget")
-
-
-COST_VERSION = 2
