@@ -20,6 +20,7 @@ from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context, explained
 
 STANDARD = ("operations", "latency")
+_WRONG = object()
 
 
 def cost(node: Node | None, context: Context) -> dict[str, Any]:
@@ -72,17 +73,14 @@ def _settings(name: str, kind: type, asked: Node, context: Context) -> Any:
     for key, value in asked.value.items():
         if key not in may:
             context.problems.add(value, f"unknown key {key!r}; {suggestion(key, may)}")
-        elif (read := _setting(f"cost.{name}.{key}", kind, key, types[key], value, context)) is not None:
+        elif (read := _setting(f"cost.{name}.{key}", kind, key, types[key], value, context)) is not _WRONG:
             made[key] = read
     return _plain(kind(**made))
 
 
 def _setting(named: str, kind: type, key: str, wanted: Any, value: Node, context: Context) -> Any:
-    """One setting as its field has it; None, and a problem, if it does not fit."""
+    """One setting as its field has it; `_WRONG`, and a problem, if it does not fit."""
     plain = value.plain()
-    if plain is None:
-        context.problems.add(value, f"{key} has no value; give one or leave the key out")
-        return None
     several = plain if isinstance(plain, list) or not takes_several(wanted) else [plain]
     if isinstance(several, list):
         several = list(dict.fromkeys(map(_hashable, several)))
@@ -96,7 +94,7 @@ def _setting(named: str, kind: type, key: str, wanted: Any, value: Node, context
         context.problems.add(value, f"{named} {explained(first, within)}")
     except (HrbenchError, ValueError) as error:
         context.problems.add(value, f"{named}: {error}")
-    return None
+    return _WRONG
 
 
 def takes_several(wanted: Any) -> bool:
@@ -118,6 +116,7 @@ def cost_schema(costs: Mapping[str, type]) -> dict[str, Any]:
 
 
 def _probe_schema(kind: type) -> dict[str, Any]:
+    """Whether a probe measures, or its settings."""
     told = " ".join((kind.__doc__ or "").split())
     if not fields(kind):
         return {"type": "boolean", "description": "Whether this is measured."}
@@ -127,8 +126,9 @@ def _probe_schema(kind: type) -> dict[str, Any]:
         if takes_several(types[name]):
             said = {key: part.pop(key) for key in ("description", "default", "title") if key in part}
             made["properties"][name] = {"anyOf": [part["items"], part], **said}
-    made |= {"additionalProperties": False, "description": told}
-    return {"anyOf": [{"type": "boolean"}, made]}
+    made |= {"additionalProperties": False}
+    made.pop("description", None)
+    return {"anyOf": [{"type": "boolean"}, made], "description": told}
 
 
 def _plain(options: Any) -> dict[str, Any]:

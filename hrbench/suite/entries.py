@@ -134,6 +134,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, made, row)
     judged = metrics(node.get("metrics"), data or node, row, made, context)
     source = weights(node.get("weights"), made, context) if given is None else None
+    costs = cost(node.get("cost"), context)
     if made is None or settings is None or (wanted and row is None):
         return None
     if given is not None and node.get("protocol") is None:
@@ -144,7 +145,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         dataset=row,
         protocol=settings,
         metrics=judged,
-        cost=cost(node.get("cost"), context),
+        cost=costs,
         weights=source,
         limit=limit,
         predictions="" if given is None else context.path(given),

@@ -43,3 +43,7 @@ def percentile_costs(latency: Measurement) -> list[Measurement]:
 
 def _too_few(n: int) -> Reason:
     return Reason(f"p99 needs {P99_SAMPLES} samples, there are {n}", "raise the time budget")
+
+
+COST_VERSION = 2
+"""Version of all costs together, in the keys of results in format 1; since then each probe has a version of its own."""
