@@ -266,6 +266,7 @@ class _Builder:
         better = better_of(layout, quantity)
         if layout.source == "text" or not bold or better == "neither":
             return {}
+        own = divisor_of(layout, quantity)
         values: dict[Any, list[float]] = {}
         for fact in found:
             if fact is not None and fact.value is not None and fact.comparable is not None:
@@ -273,10 +274,10 @@ class _Builder:
         best = {}
         for key, group in values.items():
             unit = unit_of(layout, quantity)
-            texts = {units.show(value, unit, layout.decimals, layout.name) for value in group}
+            texts = {units.show(value, unit, layout.decimals, own) for value in group}
             if len(texts) > 1:
                 top = max(group) if better == "higher" else min(group)
-                best[key] = units.show(top, unit, layout.decimals, layout.name)
+                best[key] = units.show(top, unit, layout.decimals, own)
         return best
 
     # --- around the rows

@@ -163,3 +163,17 @@ def test_stored_results_hold_it_with_its_conditions(folder: Path, _installed: No
     (result,) = RunFolder(folder / "run").results()
     (one,) = [cost for cost in result.costs if cost.quantity.name == "weights-size"]
     assert one.conditions.more == {"bytes each": 2}
+
+
+def test_the_example_of_contributing_works_as_it_stands(folder: Path):
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n# hrbench/cost/weights_size.py\n")[2].partition("```")[0]
+    (folder / "weights_size.py").write_text(example, encoding="utf-8")
+    (entry,) = suite_of(folder, '{"weights_size:WeightsSize": {dtype: [float32, float16]}, latency: false}').entries
+    try:
+        costs = measure_costs(entry, SETTINGS, lambda event: None)
+    finally:
+        sys.modules.pop("weights_size", None)
+    single, half = (cost.value for cost in costs if cost.quantity.name == "weights-size")
+    (count,) = (cost.value for cost in costs if cost.quantity.name == "parameters")
+    assert single == 4 * count and half == 2 * count

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrbench.core.digests import canonical, digest
-from hrbench.store.keys import accuracy_key, code_digest, content_key, cost_key, given_key, source_digest
+from hrbench.store.keys import accuracy_key, code_digest, content_key, cost_key, given_key, probe_key, source_digest
 from hrbench.types import DatasetRow, Entry, Variant
 
 VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
@@ -116,6 +116,27 @@ def test_cost_key():
     ]
     assert len(set(changed)) == len(changed)
     assert costs(batch=[1], dtype=["float32"]) == costs()
+
+
+def probed(entry: Entry = ENTRY, **changed: Any) -> str:
+    made = {"probe": "latency", "version": 1, "options": {"batch": (1,)}, "measured_with": {"device": "cpu"}}
+    return probe_key(entry, **{**made, **changed})
+
+
+def test_a_probe_s_key_holds_its_settings_and_nothing_of_other_costs():
+    assert probed() == probed(replace(ENTRY, name="other", dataset=None, weights="none", cost={"memory": True}))
+    assert probed() == probed(options={"batch": [1]}, libraries={})
+    changed = [
+        probed(),
+        probed(probe="operations"),
+        probed(version=2),
+        probed(options={"batch": (2,)}),
+        probed(measured_with={"device": "gpu"}),
+        probed(measured_with={}),
+        probed(libraries={"timm": "1.0"}),
+        probed(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
+    ]
+    assert len(set(changed)) == len(changed)
 
 
 def test_content_key_tells_what_would_be_measured_twice():
