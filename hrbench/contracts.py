@@ -13,6 +13,7 @@ its contract, half of a capability, and a member whose name is nearly that of on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -391,6 +392,83 @@ class CostProbe(Protocol):
 
     def measure(self, subject: CostSubject, cell: Conditions, options: Any) -> list[Measurement]:
         """The numbers of one cell. One that does not exist has no value and a reason. Raises EntryError if all fail."""
+        ...
+
+
+# --- executors -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call that an `Executor` makes elsewhere: a recipe of names and plain values, which JSON can hold.
+
+    target: "package.module:function", called as `function(emit, **arguments)`; it returns what JSON can hold, and
+        `emit(event)` sends a dictionary of such values to whoever waits.
+    arguments: of the function.
+    log: path of the file to which is appended what the call prints, its beginning and its end if it is much; "" for
+        none.
+    timeout: seconds after which it is ended; None for never.
+    device: "cpu", "cuda" or "cuda:N".
+    quiet: whether it measures times, so that nothing else may be computed meanwhile.
+    modules: dotted names of modules that compute nothing on import, imported once for all jobs that name them.
+    path: `sys.path` there; None for the submitter's.
+    folder: the working folder there; "" for the submitter's.
+    environment: all variables there; None for the submitter's. What libraries read on import has been read before.
+    """
+
+    target: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
+    timeout: float | None = None
+    device: str = "cpu"
+    quiet: bool = False
+    modules: tuple[str, ...] = ()
+    path: tuple[str, ...] | None = None
+    folder: str = ""
+    environment: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a `Job` came to.
+
+    value: what its function returned, as JSON gives it back; None if it failed.
+    failure: why there is no value, in a line: an exception, a signal, an exit, its timeout; "" if there is one.
+    error: the class name of the exception that it raised, "" if none came out.
+    foreseen: whether that was an error of hrbench, whose message says all there is to know.
+    traceback: of the exception.
+    changes: what it changed of its process, each in a few words.
+    output: the last lines of what it printed.
+    output_bytes: how much it printed in all.
+    left_out: how much of that is not in its log either.
+    threads: CPU threads that were in force at its end; None if it did not get there.
+    fresh: whether it ran in a fresh interpreter rather than in a fork.
+    seconds: from its start to its end.
+    """
+
+    value: Any = None
+    failure: str = ""
+    error: str = ""
+    foreseen: bool = False
+    traceback: str = ""
+    changes: tuple[str, ...] = ()
+    output: str = ""
+    output_bytes: int = 0
+    left_out: int = 0
+    threads: int | None = None
+    fresh: bool = False
+    seconds: float = 0.0
+
+
+class Executor(Protocol):
+    """Runs jobs, each apart from all others: here, in processes of their own, or elsewhere."""
+
+    def submit(self, job: Job, listen: Callable[[Mapping[str, Any]], object] = ...) -> Outcome:
+        """Runs a job to its end and tells `listen` its events; what its code does is in the outcome, never raised."""
+        ...
+
+    def close(self) -> None:
+        """Ends what is running and gives back what is held."""
         ...
 
 

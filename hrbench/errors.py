@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 
 def in_words(error: Exception) -> str:
     """What went wrong, in a line or two: our own words, or those of other code with the kind of error."""
@@ -9,7 +11,10 @@ def in_words(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    first = (str(error).strip().splitlines() or [""])[0]
+    try:
+        first = (str(error).strip().splitlines() or [""])[0]
+    except Exception as second:  # other code's exceptions may have messages that cannot be read
+        first = f"its message cannot be read ({type(second).__name__})"
     return f"{type(error).__name__}: {first}"
 
 
@@ -41,3 +46,16 @@ class EntryError(HrbenchError):
     """An entry failed while running."""
 
     exit_code = 3
+
+
+class Interrupted(BaseException):
+    """A signal asked this run to end, as Ctrl-C does by KeyboardInterrupt; no error, so nothing takes it for one."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal ended: 143 for SIGTERM, 129 for SIGHUP."""
+        return 128 + self.number

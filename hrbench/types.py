@@ -175,6 +175,50 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What makes a network: the text of `use`, taken apart once (`core.plugins.model_ref`); `str` gives the text back.
+
+    kind: "entry_point" (a name of `hrbench.models`, known or not), "source" (another library, or a file), or
+    "reference" (a user-defined callable).
+    target: the entry point's name; what the source is asked for; "package.module:callable".
+    source: the name of the source, "" of the other kinds.
+    path: the file or folder that a source is asked for, as written; None if it is asked for a name.
+    """
+
+    kind: Literal["entry_point", "source", "reference"]
+    target: str
+    source: str = ""
+    path: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.target}" if self.source else self.target
+
+    @property
+    def short_name(self) -> str:
+        """What a network is called by its `use` alone: the last part of a name, a file's name without its ending.
+
+        >>> ModelRef("reference", "ourpkg.nets:pose").short_name, ModelRef("source", "org/vitpose", "hf").short_name
+        ('pose', 'vitpose')
+        """
+        if self.path is not None:
+            path = Path(self.path)
+            return path.stem if path.suffix in (".onnx", ".pt2") else path.name
+        if self.source:
+            return self.target.rpartition("/")[2]
+        return self.target.rpartition(":")[2].rpartition(".")[2]
+
+    @property
+    def module(self) -> str:
+        """The module that a reference names; "" of the other kinds."""
+        return self.target.partition(":")[0] if self.kind == "reference" else ""
+
+    @property
+    def family(self) -> str:
+        """What a network is listed with: its source, its module, or the entry point that makes it."""
+        return self.source or self.module or self.target
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One network with its arguments and the input it is evaluated at: a catalog row, or written in a suite.
 
@@ -243,14 +287,24 @@ class DatasetRow:
 class Entry:
     """One row of a suite, every default filled in: plain values only, so it can be hashed, logged and shipped.
 
-    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a callable of one's own returns
-    the network with them), or None (first source found).
-    dataset: None where only costs are asked for. protocol: every field of the task's protocol dataclass, with "name"
-    and "version". cost: name of a cost probe -> its settings, True if it has none, False or None if it is not measured;
-    parameters and operations are measured if they are not named. batch: images or crops per forward pass while
-    evaluating, or "auto" to find out. limit: evaluate only the first N images. predictions: absolute path of a file (a
-    folder, where the format is one) of predictions that is judged in place of running a network; "" where there is one
-    to run. where: "file:line" in the suite, for messages.
+    name: of the entry and its folder.
+    variant: the network.
+    dataset: None if only costs are asked for.
+    protocol: every field of the task's protocol dataclass, with "name" and "version".
+    metrics: names of what predictions are judged by.
+    cost: name of a cost probe -> its settings, True if it has none, False or None if it is not measured; parameters
+        and operations are measured if they are not named.
+    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a user-defined callable returns
+        the network with them), or None (first source found).
+    batch: images or crops per forward pass while evaluating, or "auto" to find out.
+    limit: evaluate only so many images, spread over the data set (`core.limit`).
+    seed: of random initialisation and of the bootstrap.
+    dtype: precision while evaluating.
+    resamples: of the bootstrap behind the intervals, 0 for no intervals.
+    timeout: seconds after which the accuracy, or one cell of the costs, is ended as failed; None for never.
+    predictions: absolute path of a file (a folder, if the format is one) of predictions that is judged instead of
+        running a network; "" if there is a network to run.
+    where: "file:line" in the suite, for messages.
     """
 
     name: str
@@ -264,6 +318,8 @@ class Entry:
     limit: int | None = None
     seed: int = 0
     dtype: str = "float32"
+    resamples: int = 1000
+    timeout: float | None = None
     predictions: str = ""
     where: str = ""
 
@@ -477,6 +533,10 @@ class Provenance:
     submission: the archive made for a server that has the ground truth.
     not_comparable: why the scores must not be set against published ones, in words; "" if they may.
     traceback: of an entry that failed by an unforeseen error.
+    prediction_notes: those of the result's notes that are about how the predictions were made.
+    limit_rule: how the images of a --limit were chosen (`core.limit.RULE`); "" without a limit, and for the first N
+        images, as hrbench 0.1.0 took them.
+    in_process: whether the entry ran in hrbench's own process, where an entry before it may have left its mark.
     """
 
     weights: WeightsRecord | None = None
@@ -490,6 +550,9 @@ class Provenance:
     submission: FileRecord | None = None
     not_comparable: str = ""
     traceback: str = ""
+    prediction_notes: tuple[str, ...] = ()
+    limit_rule: str = ""
+    in_process: bool = False
 
 
 Status = Literal["done", "empty", "failed", "costs_only", "submitted"]

@@ -1,4 +1,7 @@
-"""What several tests need: golden records, the official way to draw weights, and real images where there are any."""
+"""What several tests need: golden records, the official way to draw weights, and real images if there are any.
+
+Also what holds for all: which examples hypothesis draws, and which tests wait to be asked for.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,29 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Several test processes share the cores: each computes on one, told before anything imports torch.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A property is tried with the same examples at every run, so that nothing fails by chance. `thorough` draws others each
+# time, and ten times as many. Neither looks at the clock: `deadline` and `too_slow` would fail on a busy machine.
+CLOCKLESS: dict[str, Any] = {
+    "deadline": None,
+    "print_blob": True,
+    # The folder of a test is the same for all its examples; each writes its files anew.
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+TIMES = 10
+settings.register_profile("ci", derandomize=True, database=None, **CLOCKLESS)
+settings.register_profile("thorough", derandomize=False, max_examples=TIMES * 100, **CLOCKLESS)
+settings.load_profile("ci")
+# Recent releases of hypothesis also try the literals of all modules that are imported by then, so that what a test
+# tries would depend on the tests that ran before it.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = providers.Constants
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -51,3 +73,18 @@ def realdata() -> Path:
     if not folder or not (Path(folder) / "coco").is_dir():
         pytest.skip("set HRBENCH_REALDATA to a folder with coco/ in the official layout to check on real images")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the exhaustive tests unless `-m` names them, and multiplies examples under the profile `thorough`."""
+    if "exhaustive" not in config.option.markexpr:
+        waiting = [item for item in items if "exhaustive" in item.keywords]
+        items[:] = [item for item in items if "exhaustive" not in item.keywords]
+        config.hook.pytest_deselected(items=waiting)
+    if not settings.default.derandomize:
+        # `@settings(max_examples=...)` overrides the profile; the attribute is how hypothesis keeps it.
+        functions = {getattr(item, "function", None) for item in items}
+        for function in functions:
+            own = getattr(function, "_hypothesis_internal_use_settings", None)
+            if own is not None:
+                function._hypothesis_internal_use_settings = settings(own, max_examples=TIMES * own.max_examples)

@@ -13,14 +13,13 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from hrbench.core.text import suggestion
-from hrbench.errors import InputError
+from hrbench.core.yaml import Node, load
+from hrbench.errors import InputError, UsageError
 from hrbench.types import DatasetRow, Variant
 
 __all__ = ["datasets", "read", "variants"]
@@ -52,60 +51,61 @@ def _miniatures_last(rows: dict[str, Row]) -> dict[str, Row]:
 def read(paths: list[Path]) -> tuple[dict[str, Variant], dict[str, DatasetRow]]:
     """Rows of several catalog files together.
 
-    Raises InputError that names the file, the row and the field at fault.
+    Raises InputError that names the file, the line, the row and the field at fault.
     """
     models: dict[str, Variant] = {}
     sets: dict[str, DatasetRow] = {}
     for path in paths:
         content = _load(path)
-        for section in content:
-            if section not in ("models", "datasets"):
-                raise InputError(f"{path.name}: unknown section {section!r}; {suggestion(str(section), SECTIONS)}")
-        _add(models, Variant, content.get("models"), path)
-        _add(sets, DatasetRow, content.get("datasets"), path)
+        for section, node in content.items():
+            if section not in SECTIONS:
+                raise InputError(f"{node.where}: unknown section {section!r}; {suggestion(section, SECTIONS)}")
+        _add(models, Variant, content.get("models"))
+        _add(sets, DatasetRow, content.get("datasets"))
     return models, sets
 
 
 SECTIONS = ("models", "datasets")
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, Node]:
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise InputError(f"{path.name}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path.name}: a catalog file is a mapping with {' and '.join(SECTIONS)}")
-    return content
+        content = load(path, path.name)
+    except UsageError as error:  # of a file that is no user's
+        raise InputError(str(error)) from None
+    if not isinstance(content.value, dict):
+        raise InputError(f"{content.where}: a catalog file is a mapping with {' and '.join(SECTIONS)}")
+    return content.value
 
 
-def _add(rows: dict[str, Row], kind: type[Row], section: Any, path: Path) -> None:
-    if section is None:
+def _add(rows: dict[str, Row], kind: type[Row], section: Node | None) -> None:
+    if section is None or section.value is None:
         return
-    if not isinstance(section, dict):
-        raise InputError(f"{path.name}: models and datasets are mappings of name to fields")
-    section = dict(section)
-    defaults = section.pop("defaults", {})
-    for name, row in section.items():
-        where = f"{path.name}: {name}"
+    if not isinstance(section.value, dict):
+        raise InputError(f"{section.where}: models and datasets are mappings of name to fields")
+    defaults = section.get("defaults") or Node({}, section.source)
+    for name, row in section.value.items():
+        if name == "defaults":
+            continue
         if name in rows:
-            raise InputError(f"{where}: this name is taken by an earlier row")
-        if not isinstance(row, dict):
-            raise InputError(f"{where}: a row is a mapping of fields")
-        rows[name] = _row(kind, {**defaults, **row, "name": name}, where)
+            raise InputError(f"{row.where}: {name}: this name is taken by an earlier row")
+        if not isinstance(row.value, dict):
+            raise InputError(f"{row.where}: {name}: a row is a mapping of fields")
+        rows[name] = _row(kind, name, defaults.value | row.value, row)
 
 
-def _row(kind: type[Row], row: dict[str, Any], where: str) -> Row:
+def _row(kind: type[Row], name: str, fields_of: dict[str, Node], row: Node) -> Row:
     known = [field.name for field in fields(kind)]
-    for key in row:
+    for key, node in fields_of.items():
         if key not in known:
-            raise InputError(f"{where}: unknown field {key!r}; {suggestion(str(key), known)}")
+            raise InputError(f"{node.where}: {name}: unknown field {key!r}; {suggestion(key, known)}")
     try:
-        return _adapter(kind).validate_python(row)
+        return _adapter(kind).validate_python({**{key: node.plain() for key, node in fields_of.items()}, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise InputError(f"{where}: {field}: {first['msg']}") from error
+        where = fields_of.get(str(first["loc"][0]), row).where if first["loc"] else row.where
+        raise InputError(f"{where}: {name}: {field}: {first['msg']}") from error
 
 
 @cache

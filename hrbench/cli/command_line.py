@@ -1,6 +1,7 @@
 """The command line: arguments -> one call -> exit code. The only place that prints or exits.
 
-Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted.
+Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted;
+141 nobody reads the output any more (`run` goes on without).
 Imports nothing heavy: each command loads what it needs (`commands.py`).
 """
 
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from hrbench.cli.output import READER_LEFT, Lasting, complain, flush, open_standard_streams, say
+from hrbench.errors import HrbenchError
 from hrbench.version import __version__
 
 EPILOG = """examples:
@@ -146,7 +148,7 @@ def _suite(command: argparse.ArgumentParser) -> None:
     command.add_argument("suite", metavar="SUITE", help="a suite file, or the name of a shipped suite")
     _places(command)
     command.add_argument("--only", metavar="GLOB", help="only entries whose name matches")
-    command.add_argument("--limit", metavar="N", type=_count, help="evaluate the first N images only; not comparable")
+    command.add_argument("--limit", metavar="N", type=_count, help="evaluate N images only, spread over the set")
     command.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -170,10 +172,20 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--offline", action="store_true", help="never use the network, not even for a network's own source"
     )
+    command.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score the stored predictions again; run no network and measure no cost",
+    )
+    command.add_argument(
+        "--in-process", action="store_true", help="run entries in this process, for debuggers; noted in the results"
+    )
 
 
 def _check(command: argparse.ArgumentParser) -> None:
     _suite(command)
+    command.add_argument("--out", metavar="DIR", help="run folder whose results would be reused (runs/<suite>)")
+    command.add_argument("--device", metavar="D", default="auto", help="that costs would be measured on (auto)")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
 
 
@@ -272,27 +284,29 @@ def _numbers(text: str) -> list[float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; every foreseen error is a line or two on standard error, without a traceback."""
-    arguments = parser().parse_args(argv)
-
-    from hrbench.errors import HrbenchError
-
+    open_standard_streams()
     try:
-        module = import_module(f"hrbench.cli.{MODULES.get(arguments.command, 'commands')}")
-        return getattr(module, arguments.command)(arguments, _say)
+        return _command(argv)
     except HrbenchError as error:
-        print(f"hrbench: {error}", file=sys.stderr)
+        complain(f"hrbench: {error}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: nothing more to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return READER_LEFT
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        print(f"hrbench: {error.strerror or error}{place}", file=sys.stderr)
+        complain(f"hrbench: {error.strerror or error}{place}")
         return 2
     except KeyboardInterrupt:
-        print("\nhrbench: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        complain("\nhrbench: interrupted; the same command goes on where this one stopped")
         return 130
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
+def _command(argv: Sequence[str] | None) -> int:
+    """The exit code of the command that the arguments name."""
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit:  # --help and --version have printed, a wrong argument has been told of
+        flush()
+        raise
+    module = import_module(f"hrbench.cli.{MODULES.get(arguments.command, 'commands')}")
+    return getattr(module, arguments.command)(arguments, Lasting() if arguments.command == "run" else say)

@@ -51,7 +51,7 @@ MODELS = ("model", "network", "input", "params (M)", "weights")
 
 def family(row: Variant) -> str:
     """What a network is listed with: the entry point that makes it, or the source it comes from."""
-    return row.use.partition(":")[0]
+    return plugins.model_ref(row.use).family
 
 
 def _line(row: Variant, weights: Path) -> tuple[str, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.cli import listing
 from hrbench.cli import text as text_module
 from hrbench.cli.shared import Say
+from hrbench.core.import_path import importable
 from hrbench.core.nested_args import written
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Reason, Variant
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 
 def profile(arguments: Namespace, say: Say) -> int:
+    beside = [] if model_ref(arguments.model).kind == "entry_point" else [Path.cwd()]
+    with importable(*beside, place="first"):
+        return _profile(arguments, say)
+
+
+def _profile(arguments: Namespace, say: Say) -> int:
     from hrbench.cost.latency.probe import latency
     from hrbench.cost.latency.summary import percentile_costs
     from hrbench.cost.operations.count import on_meta, operation_costs
@@ -80,7 +87,6 @@ def _variant(arguments: Namespace) -> Variant:
         raise UsageError(unknown(arguments.model))
     if size is None:
         raise UsageError(f"{arguments.model} is not in the catalog: say the input with --input HxW")
-    sys.path.insert(0, "")
     return Variant(name=arguments.model, use=arguments.model, task=arguments.task, input=size)
 
 

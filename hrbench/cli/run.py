@@ -50,9 +50,15 @@ def _summary(results: Sequence[Result], report: Path) -> str:
             continue
         points = listing.show(first.value, first.quantity.unit)
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
-        tag = f"first {result.limited} images only: not comparable" if result.limited else ""
+        tag = f"{_limited(result)}: not comparable" if result.limited else ""
         table.append([result.name, first.quantity.label, points, ends, tag])
     return f"\n{text_module.columns(table, right=(2,))}\n\nreport: {report}"
+
+
+def _limited(result: Result) -> str:
+    """Which images a limited result is of; results of earlier versions are of the first."""
+    spread = result.provenance.limit_rule
+    return f"{result.limited} images only, spread over the set" if spread else f"first {result.limited} images only"
 
 
 def _without_points(result: Result) -> str:

@@ -21,7 +21,7 @@ Say = Callable[[str], object]
 def _settings(arguments: Namespace) -> Settings:
     from hrbench.runner.settings import Settings
 
-    given = ("device", "workers", "verify", "offline")
+    given = ("device", "workers", "verify", "offline", "rescore", "in_process")
     named = {name: getattr(arguments, name) for name in given if hasattr(arguments, name)}
     return Settings(data=Path(arguments.data), weights=Path(arguments.weights), **named)
 

@@ -7,11 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hrbench.errors import InputError, MissingError
 
-def file_digest(path: Path, kind: str = "sha256") -> str:
-    """Digest of a file in hexadecimal digits. kind: "sha256" or "md5" (against mishap; it proves nothing of intent)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits; read in pieces. Raises MissingError, InputError."""
+    return _digest(path, "sha256")
+
+
+def md5(path: Path) -> str:
+    """MD5 of a file's bytes, 32 hexadecimal digits: what publishers of older data sets tell. It guards against
+    mishap, not against intent. Raises MissingError, InputError.
+    """
+    return _digest(path, "md5")
+
+
+def _digest(path: Path, kind: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    except FileNotFoundError:
+        raise MissingError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def canonical(value: Any) -> str:

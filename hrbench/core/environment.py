@@ -7,23 +7,18 @@ import platform
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from hrbench.core.packages import packages, unmet
 from hrbench.version import __version__
-
-PACKAGES = (
-    "torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pycocotools", "safetensors", "pandas",
-    "matplotlib", "timm", "transformers", "onnxruntime",
-)  # fmt: skip
-"""Packages whose version can change a number or a picture; those not installed are left out."""
 
 
 def environment() -> dict[str, Any]:
-    """Plain values: hrbench and Python, packages, processor and memory, GPUs with driver, numeric flags of torch.
+    """Plain values: hrbench and Python, packages and what of them hrbench does not work with ("unmet", if anything),
+    processor and memory, GPUs with driver, numeric flags of torch.
 
     Imports no framework: flags are read only from a torch that is loaded already.
     """
@@ -32,23 +27,13 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "packages": packages(),
+        **({"unmet": problems} if (problems := unmet()) else {}),
         "processor": processor(),
         "cores": os.cpu_count(),
         "memory": psutil.virtual_memory().total,
         "gpus": gpus(),
         "torch": torch_flags(),
     }
-
-
-def packages() -> dict[str, str]:
-    """Name -> installed version."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def gpus() -> list[dict[str, Any]]:
@@ -97,6 +82,12 @@ def threads() -> int:
     """CPU threads that a framework started here would use: what the environment says, or the cores one may run on."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
+
+
+def threads_in_force() -> int:
+    """CPU threads that this process computes with now: torch's own count, which a network may have set, once loaded."""
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    return threads() if count is None else count()
 
 
 CPUINFO = Path("/proc/cpuinfo")

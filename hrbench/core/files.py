@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import io
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from hrbench.errors import InputError, MissingError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+REMEDY = "make room, or name a folder that can be written"
+"""What an error of writing advises, if its caller knows nothing better."""
+
+BUFFER = 1 << 16
+"""Bytes that are gathered before the system is asked to write: predictions come in many small pieces."""
 
 FARTHEST = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
 
@@ -33,86 +45,250 @@ def reading(path: Path, what: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-@dataclass(frozen=True)
-class Output:
-    """What `replacing` gives to write to: errors of the disk come out as UsageError, and no others do."""
+# --- written whole or not at all -------------------------------------------------------------------------------------
+#
+# What is written lies beside its place under a name of its own, `.NAME.PID.TOKEN.part`, and is renamed at the end. A
+# process that dies, an error, a full disk or a second writer never leave half a file under the real name. While it
+# is written it is locked, and the lock ends with its process: a part without a lock was left behind (`leavings`).
+#
+# Nothing is synced to the disk (fsync) before it is renamed. Renaming guards against the end of a process. For a power
+# cut each file and each folder above it would have to be synced: 4 ms a file were measured on a fast disk, and there
+# are thousands of label maps to an entry. After a power cut a file of the last half minute may be empty; every
+# reader refuses such a file, and its entry alone is run again.
 
-    path: Path
-    stream: BinaryIO
 
-    def write(self, data: bytes) -> int:
-        with _named(self.path):
-            return self.stream.write(data)
+def write_whole(path: Path, write: Callable[[BinaryIO], object], remedy: str = REMEDY) -> None:
+    """Let `write` fill a stream, and give `path` that content when it returns; folders above are made.
 
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Output]:
-    """A file beside `path`, which takes its place when the block ends without an error, and vanishes otherwise.
-
-    Raises UsageError where the disk does not let it. Errors of the block's own pass through as they are: what is
-    written may come from a network that reads images meanwhile.
+    write: is given a seekable stream of bytes. Its errors pass through as they are, and `path` stays as it was.
+    remedy: what the error advises if the disk refuses.
+    Raises UsageError naming `path` if it cannot be written; a link at `path` is replaced, never followed.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    with _named(path):
-        stream = part.open("xb")
+    with _named(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part, lock = _begin(path, _new_file)
     try:
-        with stream:
-            yield Output(path, stream)
-            with _named(path):
-                stream.flush()
-                os.fsync(stream.fileno())
-        with _named(path):
+        raw = _Raw(os.dup(lock), path, remedy)  # of its own: closing tells late errors, and the lock must outlive it
+        try:
+            stream = io.BufferedWriter(raw, BUFFER)
+            write(stream)
+            stream.flush()
+        finally:
+            with _named(path, remedy):
+                raw.close()
+        with _named(path, remedy):
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+        os.close(lock)
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path`, which takes its place when the block ends without an error, and vanishes otherwise.
+def whole_folder(path: Path, *, replace: bool = True, remedy: str = REMEDY) -> Iterator[Path]:
+    """A new folder to fill, which becomes `path` when the block ends without an error and vanishes otherwise.
 
-    What lay at `path` before is gone afterwards. Raises UsageError where the disk does not let it be made or renamed;
-    errors of the block's own pass through as they are, so what it writes it writes with `replacing`.
+    replace: what lies at `path` by then is exchanged for the new folder. Otherwise a folder with anything in it stays
+    and the new one vanishes: for content that is the same whoever makes it, so that two processes may make it at once.
+    remedy: what the error advises if the disk refuses.
+    Raises UsageError naming `path` if it cannot be made or renamed; errors of the block pass through as they are.
     """
     path = Path(path)
-    mark = secrets.token_hex(6)
-    part, old = (path.with_name(f".{path.name}.{mark}.{end}") for end in ("part", "old"))
-    with _named(path):
-        part.mkdir()
+    with _named(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leavings(path.parent, path.name)
+        part, lock = _begin(path, _new_folder)
+    old = part.with_suffix(".old")
     try:
         yield part
-        with _named(path):
-            if path.exists():
-                path.rename(old)
-            part.rename(path)
+        with _named(path, remedy):
+            _put(part, path, old if replace else None)
     finally:
         for left in (part, old):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            _remove(left)
+        os.close(lock)
+
+
+def _put(part: Path, path: Path, old: Path | None) -> None:
+    """Rename a folder to `path`. What is there moves to `old`, or stays where `old` is None."""
+    while True:
+        try:
+            part.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            if old is None and path.is_dir():
+                return
+            if old is None:
+                raise
+        _remove(old)
+        with contextlib.suppress(FileNotFoundError):  # another process has moved it by now
+            path.rename(old)
+
+
+def own_file(path: Path, flags: int) -> int:
+    """Descriptor of a file that hrbench keeps for itself, such as a lock; it is made where there is none.
+
+    flags: os.O_WRONLY and the like. Raises UsageError for a link, which would lead to the file of another.
+    """
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(f"{path} is a link, and is not followed: delete it") from None
+
+
+# --- what killed processes leave -------------------------------------------------------------------------------------
+
+_LEAVING = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,10})(?P<end>\.[0-9a-f]{8}\.(part|old))?", re.DOTALL)
+
+
+def leavings(folder: Path, name: str = "") -> list[Path]:
+    """Unfinished files and folders in `folder` whose process has ended, sorted. name: only those of this target."""
+    found = []
+    for path in _unfinished(Path(folder), name):
+        with _left_behind(path) as left:
+            found += [path] if left else []
+    return found
+
+
+def remove_leavings(folder: Path, name: str = "") -> list[Path]:
+    """Remove what `leavings` finds, and tell what that was. What cannot be removed stays, without an error."""
+    removed = []
+    for path in _unfinished(Path(folder), name):
+        with _left_behind(path) as left:
+            if left:
+                _remove(path)
+                removed.append(path)
+    return removed
+
+
+def _unfinished(folder: Path, name: str) -> list[Path]:
+    try:
+        entries = sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return []
+    matches = ((entry, _LEAVING.fullmatch(entry)) for entry in entries if entry.startswith("."))
+    return [folder / entry for entry, match in matches if match and _short(name) in ("", match["name"])]
+
+
+def _short(name: str) -> str:
+    """A file's name, cut where a part's would get longer than the 255 bytes that a name may have."""
+    return os.fsdecode(os.fsencode(name)[:220])
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _left_behind(path: Path) -> Iterator[bool]:
+    """Whether the process that wrote an unfinished file has ended. Until the block ends no other takes it for its own.
+
+    Names without a token (`.result.json.4711`, of version 0.1.0) were never locked: there the process's id decides.
+    """
+    match = _LEAVING.fullmatch(path.name)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # gone by now, or a link, which we never make
+        yield False
+        return
+    try:
+        locked = _lock(descriptor) if match and match["end"] else None
+        yield bool(match and (locked or (locked is None and not _alive(int(match["pid"])))))
+    finally:
+        os.close(descriptor)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Whether the lock of an open file or folder could be taken; None for a file system that has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _begin(path: Path, make: Callable[[Path], int | None]) -> tuple[Path, int]:
+    """A new part beside `path` and the descriptor that locks it."""
+    while True:
+        part = path.with_name(f".{_short(path.name)}.{os.getpid()}.{secrets.token_hex(4)}.part")
+        # between the making and the locking another process may take it for a leaving and remove it
+        if (descriptor := make(part)) is None:
+            continue
+        if _lock(descriptor) is not False:
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(part.stat(), os.fstat(descriptor)):
+                    return part, descriptor
+        os.close(descriptor)
+
+
+def _new_file(part: Path) -> int:
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def _new_folder(part: Path) -> int | None:
+    part.mkdir()
+    try:
+        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:  # removed already
+        return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+class _Raw(io.FileIO):
+    """The file beneath the stream: an error of the disk names the target, and is none of the caller's errors."""
+
+    def __init__(self, descriptor: int, target: Path, remedy: str) -> None:
+        super().__init__(descriptor, "wb")
+        self.target, self.remedy = target, remedy
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with _named(self.target, self.remedy):
+            return super().write(data)
+
+
+@contextlib.contextmanager
+def _named(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be written ({error.strerror}); make room, or name a folder that can be written"
-        ) from None
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); {remedy}") from None
 
 
-def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Lets `write` fill a file beside `path`, then renames it; a failure leaves `path` as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def link(source: Path, target: Path) -> None:
+    """`target` is the file or folder `source` once more: by hard links if the disk has them, else as a copy.
+
+    Raises FileNotFoundError if there is no `source`.
+    """
+
+    def one(here: str | Path, there: str | Path) -> None:
+        try:
+            os.link(here, there, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(here, there)
+
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=one)
+    else:
+        one(source, target)

@@ -5,27 +5,19 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial, reduce
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from pathlib import Path
 from typing import Any
 
 from hrbench.core import modules
 from hrbench.core.modules import module_file
+from hrbench.core.nested_args import is_network
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, MissingError, UsageError
+from hrbench.types import ModelRef
 
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-
-
-def is_reference(name: str) -> bool:
-    """Whether `name` has the form "package.module:attribute" and what stands before the colon is no source.
-
-    >>> is_reference("ourpkg.nets:pose"), is_reference("pose_hrnet"), is_reference("timm:hrnet_w18")
-    (True, False, False)
-    """
-    return _REFERENCE.fullmatch(name) is not None and source_of(name) is None
 
 
 # Sources whose networks are files; of other sources a name that begins like a path is one.
@@ -41,44 +33,41 @@ def sources() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group="hrbench.sources")}
 
 
-def source_of(use: str) -> tuple[str, str] | None:
-    """A source and what it is asked for, None where what stands before the colon is no source.
+def model_ref(use: str) -> ModelRef:
+    """What the text of `use` names; each text is taken apart once.
 
-    >>> source_of("timm:hrnet_w18"), source_of("ourpkg.nets:pose")
-    (('timm', 'hrnet_w18'), None)
+    use: a name, "SOURCE:NAME", or "package.module:attribute". A text of no such form counts as the name of an entry
+    point, which there is none of. Metrics and data sets are named in the same way, except that they have no sources.
+
+    >>> model_ref("timm:hrnet_w18").source, model_ref("ourpkg.nets:pose").kind, model_ref("pose_hrnet").kind
+    ('timm', 'reference', 'entry_point')
+    >>> model_ref("onnx:nets/pose.onnx").path, model_ref("transformers:usyd-community/vitpose-base").path
+    ('nets/pose.onnx', None)
     """
-    source, colon, asked = use.partition(":")
-    return (source, asked) if colon and asked and source in sources() else None
+    return _parsed(use, use.partition(":")[0] in sources())
 
 
-def source_path(use: str) -> Path | None:
-    """The file or folder that a source is asked for, None where it is asked for a name.
+@cache
+def _parsed(use: str, of_source: bool) -> ModelRef:
+    """of_source: whether the text before the first colon is the name of a source, which goes before a module."""
+    source, colon, target = use.partition(":")
+    if colon and target and of_source:
+        is_path = source in FILE_SOURCES or target.startswith(("./", "../", "/", "~"))
+        return ModelRef("source", target, source, target if is_path else None)
+    return ModelRef("reference" if _REFERENCE.fullmatch(use) else "entry_point", use)
 
-    >>> source_path("onnx:nets/pose.onnx").as_posix(), source_path("transformers:./vitpose").as_posix()
-    ('nets/pose.onnx', 'vitpose')
-    >>> source_path("transformers:usyd-community/vitpose-base") is None
-    True
+
+def networks(use: str, args: Mapping[str, Any]) -> Iterator[ModelRef]:
+    """What makes a network, and what makes those among its arguments, however deep.
+
+    >>> [str(ref) for ref in networks("mask_rcnn", {"backbone": {"use": "timm:hrnet_w18"}, "classes": 80})]
+    ['mask_rcnn', 'timm:hrnet_w18']
     """
-    found = source_of(use)
-    if found is None:
-        return None
-    source, asked = found
-    return Path(asked) if source in FILE_SOURCES or asked.startswith(("./", "../", "/", "~")) else None
+    yield model_ref(use)
+    for value in args.values():
+        if is_network(value):
+            yield from networks(str(value["use"]), value.get("args") or {})
 
-
-def short_name(use: str) -> str:
-    """What a network is called by its `use` alone: the last part of a name, a file's without its ending.
-
-    >>> short_name("ourpkg.nets:pose"), short_name("onnx:nets/pose.onnx"), short_name("transformers:org/vitpose-base")
-    ('pose', 'pose', 'vitpose-base')
-    """
-    path, found = source_path(use), source_of(use)
-    if path is not None:
-        return path.stem if path.suffix in (".onnx", ".pt2") else path.name
-    return found[1].rpartition("/")[2] if found is not None else use.rpartition(":")[2].rpartition(".")[2]
-
-
-__all__ = ["arguments", "exists", "libraries", "names", "resolve", "suggestion"]
 
 # Source -> the modules it needs and the distributions that may bring them; the extra is called like the source.
 LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -88,7 +77,7 @@ LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
     "smp": {"segmentation_models_pytorch": ("segmentation-models-pytorch",)},
     "onnx": {"onnx": ("onnx",), "onnxruntime": ("onnxruntime", "onnxruntime-gpu")},
 }
-OFFERED = ("task", "input", "weights")
+OFFERED = ("task", "input", "weights", "offline")
 """What a source is told of the network beside its arguments."""
 
 
@@ -103,20 +92,33 @@ def exists(group: str, name: str) -> bool:
     Nothing is imported, so a module that fails to import, or lacks the attribute, is found out by `resolve`; and
     whether a source has what it is asked for, by calling it.
     """
-    if _full(group) == "hrbench.models" and source_of(name) is not None:
+    ref = model_ref(name)
+    if _full(group) == "hrbench.models" and ref.source:
         return True
-    if is_reference(name):
-        return module_file(name.partition(":")[0]) is not None
+    if ref.module:
+        return module_file(ref.module) is not None
     return name in _points(_full(group))
+
+
+def built_in_module(group: str, name: str) -> str:
+    """The module of hrbench behind an entry point, told without importing it; "" for all that comes from elsewhere.
+
+    >>> built_in_module("models", "pose_hrnet"), built_in_module("models", "ourpkg.nets:pose")
+    ('hrbench.models.hrnet', '')
+    """
+    point = _points(_full(group)).get(name)
+    module = "" if point is None else point.value.partition(":")[0]
+    return module if module.partition(".")[0] == "hrbench" else ""
 
 
 def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, ...] | None:
     """Names of the arguments a callable takes, told from its source, or None; see `hrbench.core.modules.arguments`."""
-    if _full(group) == "hrbench.models" and (found := source_of(name)) is not None:
-        taken = modules.arguments(sources()[found[0]], folders)
+    ref = model_ref(name)
+    if _full(group) == "hrbench.models" and ref.source:
+        taken = modules.arguments(sources()[ref.source], folders)
         return None if taken is None else tuple(key for key in taken[1:] if key not in OFFERED)
     point = _points(_full(group)).get(name)
-    reference = name if is_reference(name) else "" if point is None else point.value
+    reference = name if ref.kind == "reference" else "" if point is None else point.value
     return modules.arguments(reference, folders) if reference else None
 
 
@@ -127,10 +129,12 @@ def resolve(group: str, name: str) -> Any:
     MissingError where a source's library is not installed.
     """
     group = _full(group)
-    if group == "hrbench.models" and (found := source_of(name)) is not None:
-        _require(name, found[0])
-        return partial(_loaded(sources()[found[0]], f"source {found[0]!r} ({sources()[found[0]]})"), found[1])
-    if is_reference(name):
+    ref = model_ref(name)
+    if group == "hrbench.models" and ref.source:
+        _require(name, ref.source)
+        made_by = sources()[ref.source]
+        return partial(_loaded(made_by, f"source {ref.source!r} ({made_by})"), ref.target)
+    if ref.kind == "reference":
         reference = name
     elif name in _points(group):
         reference = _points(group)[name].value
@@ -141,8 +145,7 @@ def resolve(group: str, name: str) -> Any:
 
 def libraries(use: str) -> dict[str, str]:
     """Versions of the libraries behind a source, by the name of their module; empty for what is of no source."""
-    found = source_of(use)
-    known = LIBRARIES.get(found[0], {}) if found is not None else {}
+    known = LIBRARIES.get(model_ref(use).source, {})
     return {module: told for module, names in known.items() if (told := _version(names))}
 
 

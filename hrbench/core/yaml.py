@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -79,6 +80,23 @@ class Problems:
             return
         ordered = sorted(self.found, key=lambda problem: (problem[1] == 0, problem[1]))
         raise UsageError("\n".join(f"{Node(None, source, line).where}: {text}" for source, line, text in ordered))
+
+
+def load(path: Path, source: str = "") -> Node:
+    """The document in a file of UTF-8. source: what its errors call it, the path if nothing is said.
+
+    Raises UsageError with a line for each error, "file:line: what is wrong".
+    """
+    source, problems = source or str(path), Problems()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise UsageError(f"{source}: cannot be read: {error.strerror}") from None
+    node = read(text, source, problems)
+    problems.raise_any()
+    return node
 
 
 def read(text: str, source: str, problems: Problems) -> Node:

@@ -21,7 +21,9 @@ import numpy as np
 
 from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError
-from hrbench.formats.pictures import image_faults, label_faults, read_labels
+from hrbench.formats.images import image_faults
+from hrbench.formats.labels import LABELS as MAP
+from hrbench.formats.labels import label_faults, read_labels
 from hrbench.formats.submissions import holds, recoded, write_archive
 from hrbench.types import ClassScheme, Sample
 
@@ -171,10 +173,10 @@ class Cityscapes:
         labels, instances = (self.target / f"{sample.id}{kind}" for kind in (LABELS, INSTANCES))
         faults = label_faults(sample.path, labels, IDS)
         try:
-            numbers = read_labels(instances)
+            numbers = read_labels(instances, MAP)
         except (InputError, MissingError) as error:
             return [*faults, str(error)]
-        return faults or instance_faults(labels, read_labels(labels), instances, numbers)
+        return faults or instance_faults(labels, read_labels(labels, MAP), instances, numbers)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
         """The zip that the server takes: a PNG of label ids for each scene, named by city, sequence and frame.

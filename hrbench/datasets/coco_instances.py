@@ -9,47 +9,27 @@ COCO's 80; `classes` chooses among them, or another order.
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from pycocotools import mask as coco_mask
-
 from hrbench.core.text import suggestion
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.coco.annotations import (
+    HOME,
+    InstanceListing,
+    ListedObject,
+    NamedCategory,
+    box_fault,
+    mask_fault,
+    read_annotated_objects,
+    read_instances,
+)
+from hrbench.formats.images import image_faults
 from hrbench.types import ClassScheme, Sample
-
-
-class _Category(msgspec.Struct):
-    id: int
-    name: str
-
-
-class _Listed(msgspec.Struct):
-    """What an evaluation needs of the file; its annotations are the metrics' to read."""
-
-    images: list[layout.Picture]
-    categories: list[_Category] = []
-
-
-class _Object(msgspec.Struct):
-    image_id: int
-    category_id: int
-    bbox: list[float] = []
-    id: int = 0
-    iscrowd: int = 0
-    segmentation: Any = None
-
-
-class _Objects(msgspec.Struct):
-    annotations: list[_Object] = []
 
 
 class CocoInstances:
@@ -96,13 +76,13 @@ class CocoInstances:
         return layout.server(self.split, self._annotations is not None)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
-        """Writes what COCO's server takes, detections_{split}_hrbench_results.zip (`coco_layout.write_archives`)."""
+        """Writes what COCO's server takes, detections_{split}_hrbench_results.zip (`layout.write_archives`)."""
         return layout.write_archives("detections", self.split, predictions, folder)
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for the annotations and one for the images that are not there."""
         own = self._annotations is not None or self._images is not None
-        home = "check the path in the suite" if own else layout.HOME
+        home = "check the path in the suite" if own else HOME
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -115,10 +95,8 @@ class CocoInstances:
     # --- what they hold
 
     @cached_property
-    def _content(self) -> _Listed:
-        content: _Listed = layout.decode(self.target, _Listed)
-        if not content.images:
-            raise InputError(f"{self.target} lists no images")
+    def _content(self) -> InstanceListing:
+        content = read_instances(self.target)
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):
@@ -138,7 +116,7 @@ class CocoInstances:
             raise UsageError(f"dataset.classes: {what}")
         return ClassScheme(tuple(each.name for each in chosen), tuple(each.id for each in chosen))
 
-    def _class(self, asked: str | int, every: Sequence[_Category]) -> _Category:
+    def _class(self, asked: str | int, every: Sequence[NamedCategory]) -> NamedCategory:
         for category in every:
             if asked in (category.name, category.id):
                 return category
@@ -171,13 +149,9 @@ class CocoInstances:
     # --- looking closer, for `hrbench datasets NAME --check`
 
     @cached_property
-    def _objects(self) -> dict[int, list[_Object]]:
+    def _objects(self) -> dict[int, list[ListedObject]]:
         """Image id -> its annotated objects; ids without objects are left out."""
-        content: _Objects = layout.decode(self.target, _Objects)
-        found: dict[int, list[_Object]] = {}
-        for each in content.annotations:
-            found.setdefault(each.image_id, []).append(each)
-        return found
+        return read_annotated_objects(self.target)
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""
@@ -200,41 +174,7 @@ class CocoInstances:
             where = f"{self.target}: object {each.id} of image {each.image_id}"
             if each.category_id not in known:
                 faults.append(f"{where} is of category {each.category_id}, which the file does not list")
-            faults += [f"{where} {what}" for what in (_box_fault(each.bbox), _mask_fault(each, sample.size)) if what]
+            faults += [
+                f"{where} {what}" for what in (box_fault(each.bbox), mask_fault(each.segmentation, sample.size)) if what
+            ]
         return faults
-
-
-def _box_fault(box: Sequence[float]) -> str:
-    """What is wrong with x, y, width, height, "" for nothing. Boxes may stand out of an image, as a few of COCO do."""
-    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:], default=0) < 0:
-        return f"has the box {list(box)}; x, y, width and height are expected"
-    return ""
-
-
-def _mask_fault(each: _Object, size: tuple[int, int]) -> str:
-    """What is wrong with a mask on an image of this (width, height), "" for nothing."""
-    mask = each.segmentation
-    if mask is None:
-        return ""
-    width, height = size
-    try:
-        if isinstance(mask, list):
-            if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
-                return "has a polygon that is no list of three corners or more"
-            reach = 2 * max(size)  # the codec takes a step for each pixel of an edge
-            if any(abs(value) > reach for polygon in mask for value in polygon):
-                return f"has a polygon with a corner beyond {reach} pixels on an image of {width}x{height}"
-            coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
-            return ""
-        if list(mask["size"]) != [height, width]:
-            return f"has a mask of {mask['size'][1]}x{mask['size'][0]} pixels on an image of {width}x{height}"
-        if isinstance(mask["counts"], list):
-            if sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
-                return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
-                coco_mask.decode(mask)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
-        return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
-    return ""

@@ -16,13 +16,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
-
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.coco.annotations import (
+    HOME,
+    KeypointListing,
+    ListedCategory,
+    ListedPerson,
+    read_boxes,
+    read_keypoints,
+)
+from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.images import image_faults
 from hrbench.types import KeypointScheme, Person, Sample
 
 OFFICIAL_BOXES = {
@@ -42,47 +48,10 @@ NAMES = (
     "right ankle",
 )  # fmt: skip
 FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
-# The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
-SIGMAS: tuple[float, ...] = tuple(
-    (
-        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
-        / 10.0
-    ).tolist()
-)
 LIMBS = (
     (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
     (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
 )  # fmt: skip
-
-
-class _Person(msgspec.Struct):
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    id: int = 0
-    area: float = 0.0
-    iscrowd: int = 0
-    keypoints: list[float] = []
-
-
-class _Category(msgspec.Struct):
-    id: int
-    name: str = ""
-    keypoints: list[str] = []
-    skeleton: list[tuple[int, int]] = []
-
-
-class _Annotations(msgspec.Struct):
-    images: list[layout.Picture]
-    annotations: list[_Person] = []
-    categories: list[_Category] = []
-
-
-class _Box(msgspec.Struct):
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    score: float
 
 
 class CocoKeypoints:
@@ -154,7 +123,7 @@ class CocoKeypoints:
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each file or image that is not there."""
-        home = layout.HOME if self._annotations is None else "check the path in the suite"
+        home = HOME if self._annotations is None else "check the path in the suite"
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -166,26 +135,23 @@ class CocoKeypoints:
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
-            gaps += missing_images(self.images, [image.file_name for image in self._content.images], layout.HOME)
+            gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
         return gaps
 
     # --- what they hold
 
     @cached_property
-    def _content(self) -> _Annotations:
-        content = layout.decode(self.target, _Annotations)
-        if not content.images:
-            raise InputError(f"{self.target} lists no images")
-        return content
+    def _content(self) -> KeypointListing:
+        return read_keypoints(self.target)
 
     @cached_property
-    def category(self) -> _Category:
+    def category(self) -> ListedCategory:
         """The class whose joints are estimated: the first that names its joints, else the first.
 
         Lists of images without ground truth name no joints: there it is the class that is called person.
         """
         named = [c for c in self._content.categories if c.keypoints or (self.server and c.name == "person")]
-        return (named or self._content.categories or [_Category(id=1, name="person")])[0]
+        return (named or self._content.categories or [ListedCategory(id=1, name="person")])[0]
 
     @cached_property
     def scheme(self) -> KeypointScheme:
@@ -197,7 +163,7 @@ class CocoKeypoints:
             raise UsageError(f"{what}; OKS needs a sigma for each: set dataset.sigmas in the suite")
         if own and self._flip_pairs is None:
             raise UsageError(f"{what}: set dataset.flip_pairs in the suite ([] for none)")
-        sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else SIGMAS
+        sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else COCO_SIGMAS
         if len(sigmas) != len(names):
             raise UsageError(f"{len(sigmas)} sigmas were given for the {len(names)} joints of {self.target}")
         limbs = tuple((a - 1, b - 1) for a, b in self.category.skeleton)
@@ -296,9 +262,9 @@ class CocoKeypoints:
         return faults
 
 
-def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[Person]]:
+def _ground_truth_boxes(content: KeypointListing, category: int) -> dict[int, list[Person]]:
     """Annotated boxes clamped to the image; crowds, empty boxes and people without a joint are left out."""
-    by_image: dict[int, list[_Person]] = {}
+    by_image: dict[int, list[ListedPerson]] = {}
     for person in content.annotations:
         by_image.setdefault(person.image_id, []).append(person)
     kept: dict[int, list[Person]] = {}
@@ -317,9 +283,9 @@ def _ground_truth_boxes(content: _Annotations, category: int) -> dict[int, list[
     return kept
 
 
-def _detected_boxes(path: Path, category: _Category, threshold: float) -> dict[int, list[Person]]:
+def _detected_boxes(path: Path, category: ListedCategory, threshold: float) -> dict[int, list[Person]]:
     """Boxes of a detector file with the estimated class and at least the threshold's score, in file order."""
-    boxes: list[_Box] = layout.decode(path, list[_Box])
+    boxes = read_boxes(path)
     present = sorted({box.category_id for box in boxes})
     if boxes and category.id not in present:
         some = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from hrbench.core.digests import sha256
+
 
 def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
     """Bytes of each named file below `folder`, None for one that is not there; each directory is listed once."""
@@ -40,8 +42,7 @@ def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:
     """
     whole = hashlib.sha256()
     for path in files:
-        with path.open("rb") as stream:
-            whole.update(hashlib.file_digest(stream, "sha256").digest())
+        whole.update(bytes.fromhex(sha256(path)))
     for name in sorted(images):
         whole.update(f"{name}\0{images[name]}\n".encode())
     return whole.hexdigest()

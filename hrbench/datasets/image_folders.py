@@ -20,7 +20,7 @@ from typing import Any
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.class_lists import ENDINGS, ClassLists, class_folders, read, stem
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.images import image_faults
 from hrbench.types import ClassScheme, Sample
 
 CLASSES = Path(__file__).parent / "classes"

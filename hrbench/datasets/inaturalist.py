@@ -20,7 +20,7 @@ from typing import Any
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError
 from hrbench.formats.class_lists import ClassLists, read
-from hrbench.formats.pictures import image_faults
+from hrbench.formats.images import image_faults
 from hrbench.types import ClassScheme, Sample
 
 HOME = (

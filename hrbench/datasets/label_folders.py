@@ -18,7 +18,8 @@ from typing import Any
 
 from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
-from hrbench.formats.pictures import image_faults, label_faults
+from hrbench.formats.images import image_faults
+from hrbench.formats.labels import label_faults
 from hrbench.formats.submissions import holds, recoded, write_archive
 from hrbench.types import ClassScheme, Sample
 

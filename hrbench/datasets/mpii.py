@@ -18,7 +18,7 @@ import msgspec
 
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, MissingError
-from hrbench.formats.pictures import image_size
+from hrbench.formats.images import decoded_size
 from hrbench.types import KeypointScheme, Person, Sample
 
 HOME = (
@@ -118,7 +118,7 @@ class Mpii:
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its people: a damaged file, a centre outside of it, a scale that is none."""
         try:
-            width, height = image_size(sample.path)
+            width, height = decoded_size(sample.path)
         except (InputError, MissingError) as error:
             return [str(error)]
         faults = []

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from hrbench.core.digests import file_digest
+from hrbench.core.digests import md5, sha256
+from hrbench.core.files import write_whole
 from hrbench.core.plugins import resolve
 from hrbench.core.units import amount, with_unit
 from hrbench.errors import EntryError, InputError
@@ -102,15 +103,15 @@ def obtain(want: Download, progress: Progress, note: Callable[[str], object], ke
     _clear_way(want)
     here = want.folder / want.file
     if not want.inner:
-        sha256, proof = _fetched(want, want.goal, progress, note)
-        _note(want, sha256)
-        return f"{want.goal}, {with_unit(want.goal.stat().st_size, 'bytes')}, SHA-256 {sha256} ({proof})"
+        digits, proof = _fetched(want, want.goal, progress, note)
+        _note(want, digits)
+        return f"{want.goal}, {with_unit(want.goal.stat().st_size, 'bytes')}, SHA-256 {digits} ({proof})"
     own = here.is_file()  # a person's, or one that was kept
     archive = here if own else want.folder / HELD / want.file
     try:
-        sha256, proof = _checked(want, here) if own else _fetched(want, archive, progress, note)
+        digits, proof = _checked(want, here) if own else _fetched(want, archive, progress, note)
         count = unpack(archive, want.goal, inner=want.inner, progress=lambda done, all: progress("unpack", done, all))
-        _note(want, sha256)
+        _note(want, digits)
         size = with_unit(archive.stat().st_size, "bytes")
         if not own and keep:
             archive.replace(here)
@@ -122,7 +123,7 @@ def obtain(want: Download, progress: Progress, note: Callable[[str], object], ke
         raise
     finally:
         _remove_empty(want.folder / HELD)
-    return f"{want.goal}, {amount(count, 'file')} of {want.file} ({size}, SHA-256 {sha256}, {proof})"
+    return f"{want.goal}, {amount(count, 'file')} of {want.file} ({size}, SHA-256 {digits}, {proof})"
 
 
 def _clear_way(want: Download) -> None:
@@ -145,20 +146,20 @@ def _fetched(want: Download, target: Path, progress: Progress, note: Callable[[s
 
 def _checked(want: Download, path: Path) -> tuple[str, str]:
     """Digest of an archive that is here. Raises InputError where another is published."""
-    for kind, digits in (("sha256", want.sha256), ("md5", want.md5)):
-        if digits and (found := file_digest(path, kind)) != digits:
+    for digest_of, digits in ((sha256, want.sha256), (md5, want.md5)):
+        if digits and (found := digest_of(path)) != digits:
             raise InputError(
-                f"{path} is there, but its {kind} is {found}, not {digits}: delete it, then run this again"
+                f"{path} is there, but its {digest_of.__name__} is {found}, not {digits}: "
+                "delete it, then run this again"
             )
     known = bool(want.sha256 or want.md5)
-    return file_digest(path), "as published" if known else "nothing is known to compare it with"
+    return sha256(path), "as published" if known else "nothing is known to compare it with"
 
 
-def _note(want: Download, sha256: str) -> None:
+def _note(want: Download, digits: str) -> None:
     path = want.folder / NOTED
-    beside = path.with_name(NOTED + ".part")
-    beside.write_text(json.dumps({**noted(want.folder), want.address: sha256}, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    text = json.dumps({**noted(want.folder), want.address: digits}, indent=1) + "\n"
+    write_whole(path, lambda stream: stream.write(text.encode()))
 
 
 def _remove_empty(folder: Path) -> None:

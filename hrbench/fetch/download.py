@@ -29,7 +29,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from hrbench.core.digests import file_digest
+from hrbench.core.digests import md5 as md5_of
+from hrbench.core.digests import sha256 as sha256_of
+from hrbench.core.files import own_file, write_whole
 from hrbench.core.units import with_unit
 from hrbench.errors import EntryError, UsageError
 from hrbench.version import __version__
@@ -94,9 +96,9 @@ def fetch(
     with _locked(target) as part:
         try:
             told = _collect(_Download(address, part, progress, note, timeout), sleep)
-            found = part.digest()
+            found = sha256_of(part.path)
             wanted = [("SHA-256", found, want) for want in (sha256, told) if want]
-            wanted += [("MD5", part.digest("md5"), md5)] if md5 else []
+            wanted += [("MD5", md5_of(part.path), md5)] if md5 else []
             wrong = next((check for check in wanted if not check[1].startswith(check[2].lower())), None)
             if wrong:
                 part.clear()
@@ -149,7 +151,7 @@ class _Part:
     def begin(self, head: _Head) -> None:
         """Empties the file, then says what will be in it: never a note to content that it does not belong to."""
         self.clear()
-        self.beside.write_text(json.dumps(asdict(head)), encoding="utf-8")
+        write_whole(self.beside, lambda stream: stream.write(json.dumps(asdict(head)).encode()))
 
     def clear(self) -> None:
         if self.size:
@@ -161,11 +163,7 @@ class _Part:
         while rest:
             rest = rest[self.stream.write(rest) :]
 
-    def digest(self, kind: str = "sha256") -> str:
-        return file_digest(self.path, kind)
-
     def finish(self, target: Path) -> None:
-        os.fsync(self.stream.fileno())
         self.path.replace(target)
         self.beside.unlink(missing_ok=True)
 
@@ -182,7 +180,7 @@ def _locked(target: Path) -> Iterator[_Part]:
     path = target.with_name(target.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with path.open("ab", buffering=0) as stream:
+        with open(own_file(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as stream:  # noqa: PTH123
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

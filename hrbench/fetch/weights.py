@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hrbench.core.digests import sha256
 from hrbench.core.units import with_unit
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.fetch.download import fetch
-from hrbench.models.weights.sources import Found, Source, digest, find_weights, stated_source
+from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
 from hrbench.types import Variant
 
 
@@ -54,7 +55,7 @@ def check(want: Wanted) -> str:
         return "converted from what was published"
     if not want.source.sha256:
         return "no digest of it is published"
-    found = digest(want.here)
+    found = sha256(want.here)
     if not found.startswith(want.source.sha256):
         raise InputError(
             f"{want.here} is there, but its SHA-256 is {found}, not {shortened(want.source.sha256)}; "

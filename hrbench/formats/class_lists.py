@@ -18,6 +18,7 @@ The standard library alone: data sets and metrics read the same lists by it.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -172,16 +173,29 @@ def _of_devkit(path: Path, lines: Sequence[str]) -> ClassLists:
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[int, str, str]:
-    """Line number, image and label; the label is what stands behind the last comma or space."""
-    name, found, label = line.rpartition("," if "," in line else " ")
-    if not found or not name.strip() or not label.strip():
+    """Line number, image and label; the label is what stands behind the last comma or space outside of quotes."""
+    name, label = _fields(line)
+    if not name or not label:
         raise InputError(f"{path}, line {number}: {_short(line)} is not an image and its class; as in: a.jpg 65")
-    return number, name.strip().strip('"'), label.strip().strip('"')
+    return number, name, label
+
+
+def _fields(line: str) -> tuple[str, str]:
+    """What stands before the last comma (or space, without a comma) outside of quotes, and what stands behind it.
+
+    A name may hold separators itself, quoted or not. "" and "" for what is no such line.
+    """
+    separator = "," if "," in line else " "
+    try:
+        *name, label = next(csv.reader([line], delimiter=separator))
+    except (csv.Error, StopIteration):  # a field of more than 100,000 characters
+        return "", ""
+    return separator.join(name).strip().strip('"'), label.strip().strip('"')
 
 
 def _heading(line: str) -> bool:
-    first = line.replace(",", " ").split()
-    return len(first) == 2 and first[0].lower() in ("image", "name", "file", "filename", "id") and not _whole(first[1])
+    name, label = _fields(line)
+    return name.lower() in ("image", "name", "file", "filename", "id") and not _whole(label)
 
 
 def _index(where: str, label: str, order: Mapping[str, int]) -> int:

@@ -20,10 +20,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from hrbench.core.files import reading, replacing
+from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError
 from hrbench.formats.class_lists import ClassLists, read, stem
 from hrbench.formats.mat import read_mat
@@ -249,8 +250,9 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     The heading has as many labels as the first prediction. Raises InputError where another has more or fewer, or a
     score is not finite, and UsageError where the folder cannot be written.
     """
-    wide: int | None = None
-    with replacing(path) as stream:
+
+    def fill(stream: BinaryIO) -> None:
+        wide: int | None = None
         for prediction in predictions:
             labels, scores = (np.asarray(part).tolist() for part in prediction.value)
             if wide is None:
@@ -263,6 +265,8 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
             stream.write(_line([prediction.sample, *labels, *map(repr, scores)]))
         if wide is None:
             stream.write(_line(_heading(LABELS)))
+
+    write_whole(path, fill)
 
 
 def _heading(wide: int) -> list[str]:

@@ -1,7 +1,14 @@
-"""Reading an image as the official code does, and refusing one that is only half there."""
+"""Image files: read as the official codes do, by OpenCV or by Pillow, measured, and refused if only half is there.
+
+OpenCV decodes a truncated file to a partly grey image without a word, and Pillow refuses it. So an image that OpenCV is
+to read is first looked at for its end.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -9,37 +16,54 @@ import numpy as np
 from PIL import Image
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats import png
 
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
 def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The image as uint8 (H, W, 3) in BGR; EXIF orientation is ignored.
+    """The image by OpenCV as uint8 (H, W, 3) in BGR; EXIF orientation is ignored.
 
-    size: (width, height) that the annotation states; another size is an error. OpenCV decodes a truncated file to a
-    partly grey image without a word, so the file's end is checked first: it raises InputError naming the file.
+    size: (width, height) that the annotation states; another size is an error.
+    Raises MissingError, or InputError naming the file.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
-    if not _complete(data):
+    if truncated(data):
         raise InputError(f"image {path} is truncated ({len(data)} bytes): fetch it again")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise InputError(f"{path} is not an image that OpenCV {cv2.__version__} can read ({len(data)} bytes)")
-    if size is not None and (image.shape[1], image.shape[0]) != tuple(size):
-        raise InputError(
-            f"image {path} is {image.shape[1]}x{image.shape[0]} pixels, its annotation says {size[0]}x{size[1]}"
-        )
+    check_size(path, (image.shape[1], image.shape[0]), size)
     return image
 
 
-def image_size(path: Path) -> tuple[int, int]:
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image by Pillow, all of it decoded; the content decides, not the ending.
+
+    Raises MissingError, or InputError naming the file, what is wrong with it and its size.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+    except FileNotFoundError:
+        raise MissingError(f"no image {path}") from None
+    except Exception as error:  # a damaged file: Pillow's readers raise whatever they stumble over
+        size = path.stat().st_size
+        why = " ".join(str(error).split()) or type(error).__name__
+        why = "truncated" if "truncated" in why.lower() else why
+        why = "it is empty" if not size else "it is no image" if "cannot identify" in why else why
+        raise InputError(f"image {path} cannot be read whole ({why}; {size} bytes): fetch it again") from None
+
+
+def stated_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels as the file's head says, its pixels undecoded; EXIF orientation is ignored.
 
-    Raises MissingError where there is no file, InputError where it is no image.
+    Raises MissingError if there is no file, InputError if it is no image.
     """
     try:
         with Image.open(path) as image:
@@ -50,13 +74,41 @@ def image_size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path} is not an image whose size can be read: {error}") from None
 
 
-def _complete(data: bytes) -> bool:
-    """Whether a JPEG or PNG holds its end marker; other formats are left to the decoder."""
-    if not data:
-        return False
+def decoded_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image, all of it decoded. Raises InputError for a damaged file, MissingError for none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of metadata that Pillow cannot make out; pixels are what counts
+        with opened(path) as image:
+            return image.size
+
+
+def image_faults(path: Path, size: tuple[int, int] | None = None) -> list[str]:
+    """What is wrong with an image, for `hrbench datasets NAME --check`.
+
+    size: (width, height) that its annotation states, None if it states none.
+    """
+    try:
+        check_size(path, decoded_size(path), size)
+    except (InputError, MissingError) as error:
+        return [str(error)]
+    return []
+
+
+def check_size(path: Path, found: tuple[int, int], stated: tuple[int, int] | None) -> None:
+    """Raises InputError if an image's (width, height) is another than its annotation states; None states nothing."""
+    if stated is not None and found != tuple(stated):
+        raise InputError(f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}")
+
+
+def truncated(data: bytes) -> bool:
+    """Whether a JPEG or PNG ends before its end, or there is nothing; other formats are left to the decoder."""
     if data.startswith(_JPEG):
         # entropy-coded data never holds a marker, so an end after the last scan's start is the image's own
-        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
-    if data.startswith(_PNG):
-        return _PNG_END in data[-64:]
-    return True
+        return data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN)
+    if data.startswith(png.SIGNATURE):
+        try:
+            for _ in png.chunks(data):
+                pass
+        except ValueError:
+            return True
+    return not data

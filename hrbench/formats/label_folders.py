@@ -20,8 +20,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from hrbench.core.files import reading, replacing, replacing_folder
-from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.core.files import reading, whole_folder, write_whole
+from hrbench.errors import InputError, MissingError
 from hrbench.formats.label_runs import runs
 from hrbench.formats.labels import read_labels, write_labels
 from hrbench.types import Prediction
@@ -169,7 +169,7 @@ def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | N
     UsageError where the disk refuses.
     """
     seen: set[str] = set()
-    with replacing_folder(Path(path)) as place:
+    with whole_folder(path) as place:
         for prediction in predictions:
             name = str(prediction.sample)
             if name in seen:
@@ -187,17 +187,8 @@ def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | N
                     f"there are {classes}, from 0"
                 )
             values = labels if table is None else table[labels]
-            _folder_of(file)
             write_labels(file, values.astype(np.uint8 if int(values.max()) < 256 else np.uint16))
-        with replacing(place / MARK) as stream:
-            stream.write(f"{kind}\n".encode())
-
-
-def _folder_of(file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{file.parent}: cannot be made ({error.strerror})") from None
+        write_whole(place / MARK, lambda stream: stream.write(f"{kind}\n".encode()))
 
 
 def in_order(work: Callable[[Job], Answer], jobs: Iterable[Job], threads: int | None = None) -> Iterator[Answer]:

@@ -10,15 +10,20 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from hrbench.core.files import reading, replacing
-from hrbench.errors import InputError
+from hrbench.core.files import reading, write_whole
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.images import decoded_size
+from hrbench.formats.png import SIGNATURE, chunks
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LABELS = "labels, a PNG with one number a pixel"
+"""What a file of labels is, in words."""
+
 _GREY, _PALETTE = 0, 3
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _STRETCH = {2: 85, 4: 17}  # by which a decoder stretches grey values of so many bits to 0..255
@@ -56,23 +61,16 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
 
     Raises ValueError saying what is wrong.
     """
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(SIGNATURE):
         raise ValueError("is no PNG" if data else "is empty")
-    parts, at, name = [_SIGNATURE], len(_SIGNATURE), b""
-    while name != b"IEND":
-        if at + 12 > len(data):
-            raise ValueError("is truncated")
-        length, name = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            raise ValueError("is truncated")
-        if at == len(_SIGNATURE) and (name != b"IHDR" or length != 13):
+    parts = [SIGNATURE]
+    for name, start, end in chunks(data):
+        if len(parts) == 1 and (name != b"IHDR" or end - start != 25):
             raise ValueError("is damaged: it does not begin with a PNG header")
         if name in _KEPT:
-            if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            if zlib.crc32(data[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
                 raise ValueError(f"is damaged: the checksum of {name.decode()} is wrong")
-            parts.append(data[at:end])
-        at = end
+            parts.append(data[start:end])
     return b"".join(parts), data[24], data[25]
 
 
@@ -80,5 +78,56 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
     """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError where the disk refuses."""
     stream = io.BytesIO()
     Image.fromarray(labels).save(stream, "PNG", compress_level=3)
-    with replacing(path) as output:
-        output.write(stream.getvalue())
+    write_whole(path, lambda file: file.write(stream.getvalue()))
+
+
+# --- looking closer, for `hrbench datasets NAME --check` -------------------------------------------------------------
+
+
+def label_faults(image: Path, labels: Path, known: Collection[int]) -> list[str]:
+    """What is wrong with an image and its labels: either damaged, of two sizes, or a label not in `known`."""
+    faults, size = [], None
+    try:
+        size = decoded_size(image)
+    except (InputError, MissingError) as error:
+        faults.append(str(error))
+    try:
+        values = read_labels(labels, LABELS)
+    except (InputError, MissingError) as error:
+        return [*faults, str(error)]
+    if size is not None and size != values.shape[::-1]:
+        width, height = values.shape[::-1]
+        faults.append(f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}")
+    return [*faults, *range_faults(labels, values, known)]
+
+
+def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list[str]:
+    """At most one sentence on labels (H, W) that are not in `known`: the first of them, and how many pixels hold one.
+
+    >>> range_faults(Path("a.png"), np.array([[0, 9], [1, 9]]), {0, 1})
+    ['labels a.png hold 9 at (1, 0), which is no label of this data set (0 to 1); 2 of 4 pixels are out of range']
+    """
+    strange = ~np.isin(values, np.fromiter(known, np.int64, len(known)))
+    count = int(np.count_nonzero(strange))
+    if not count:
+        return []
+    y, x = np.unravel_index(int(np.argmax(strange)), values.shape)
+    return [
+        f"labels {path} hold {values[y, x]} at ({x}, {y}), which is no label of this data set ({ranges(known)}); "
+        f"{count} of {values.size} pixels are out of range"
+    ]
+
+
+def ranges(numbers: Collection[int]) -> str:
+    """Whole numbers in words.
+
+    >>> ranges([0, 1, 2, 5, 255])
+    '0 to 2, 5, 255'
+    """
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join(" to ".join(map(str, part)) for part in parts)

@@ -12,16 +12,17 @@ top-left at (1, 1) (`lib/dataset/mpii.py` adds one before it saves).
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
-from hrbench.core.files import FARTHEST, reading, replacing
+from hrbench.core.files import FARTHEST, reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
@@ -199,5 +200,6 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     table = np.full((max(rows, default=-1) + 1, JOINTS, 3), math.nan, np.float32)
     for index, points in rows.items():
         table[index] = points
-    with replacing(Path(path)) as stream:
-        np.save(cast(BinaryIO, stream), table, allow_pickle=False)  # NumPy needs no more than `write`
+    content = io.BytesIO()  # NumPy writes to a file's descriptor past its stream, so that no error names the file
+    np.save(content, table, allow_pickle=False)
+    write_whole(path, lambda stream: stream.write(content.getvalue()))

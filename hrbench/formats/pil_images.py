@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from hrbench.errors import InputError, MissingError
+from hrbench.formats.images import check_size, opened
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 _PILLOW = {
@@ -36,19 +36,9 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     The content decides, not the ending (ImageNet has a PNG called JPEG); EXIF orientation is ignored. size: (width,
     height) that the annotation states; another size is an error. Raises MissingError, or InputError naming the file.
     """
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except FileNotFoundError:
-        raise MissingError(f"no image {path}") from None
-    except Exception as error:  # a damaged file: Pillow's readers raise whatever they stumble over
-        what = " ".join(str(error).split()) or type(error).__name__
-        what = "it is empty" if not path.stat().st_size else "it is no image" if "cannot identify" in what else what
-        raise InputError(f"image {path} cannot be read whole ({what}): fetch it again") from None
-    if size is not None and (pixels.shape[1], pixels.shape[0]) != tuple(size):
-        raise InputError(
-            f"image {path} is {pixels.shape[1]}x{pixels.shape[0]} pixels, its annotation says {size[0]}x{size[1]}"
-        )
+    with opened(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    check_size(path, (pixels.shape[1], pixels.shape[0]), size)
     return pixels
 
 

@@ -1,18 +1,21 @@
-"""Archives of label maps as evaluation servers take them; a zip is the same bytes for the same members."""
+"""Archives of label maps as evaluation servers take them: the same bytes for the same members."""
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError
-from hrbench.formats.pictures import read_labels
+from hrbench.formats.labels import read_labels
 
 MARK = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
@@ -38,7 +41,7 @@ def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] 
     labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
     that is no class.
     """
-    values = read_labels(path)
+    values = read_labels(path, "a predicted label map")
     if not coded:
         if values.max(initial=0) >= len(labels):
             raise InputError(f"{path} holds class index {values.max()}; there are {len(labels)} classes")
@@ -56,24 +59,26 @@ def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] 
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """Writes members (name, content) to a .zip or .tgz beside `path`, then renames it. Returns the path.
+    """Writes members (name, content) to a .zip or .tgz, whole or not at all. Returns the path.
 
     Nothing is compressed in a zip, since the members are PNGs, which are compressed already.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    try:
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
-                for name, content in members:
-                    archive.writestr(zipfile.ZipInfo(name, EARLIEST), content)
-        else:
-            with tarfile.open(beside, "w:gz") as archive:
-                for name, content in members:
-                    info = tarfile.TarInfo(name)
-                    info.size = len(content)
-                    archive.addfile(info, io.BytesIO(content))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+
+    def zipped(stream: BinaryIO) -> None:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in members:
+                archive.writestr(zipfile.ZipInfo(name, EARLIEST), content)
+
+    def tarred(stream: BinaryIO) -> None:
+        # gzip would note the time and the name of the file in its head
+        with (
+            gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,
+        ):
+            for name, content in members:
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+
+    write_whole(path, zipped if path.suffix == ".zip" else tarred)
     return path

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hrbench.errors import InputError, UsageError
+from hrbench.errors import InputError
 from hrbench.formats.mpii import Target, read_predictions, read_truth, write_predictions
+from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
 
@@ -34,7 +35,6 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Knee", ("lkne", "rkne")),
     ("Ankle", ("lank", "rank")),
 )
-_ARRAYS = ("person", "image", "distance", "visible")
 
 
 def _quantities() -> tuple[Quantity, ...]:
@@ -70,7 +70,7 @@ class MpiiPckh:
     quantities: tuple[Quantity, ...] = _quantities()
 
     def read_target(self, path: Path) -> Target:
-        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `mpii_files`."""
+        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `formats.mpii`."""
         return read_truth(Path(path))
 
     def read_predictions(self, path: Path, target: Target) -> np.ndarray:
@@ -78,7 +78,7 @@ class MpiiPckh:
         return read_predictions(Path(path), len(target.head))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `mpii_files.write_predictions`."""
+        """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `formats.mpii.write_predictions`."""
         write_predictions(predictions, Path(path))
 
     def measure(self, predictions: np.ndarray, target: Target, images: Sequence[int | str] | None = None) -> State:
@@ -109,30 +109,21 @@ class MpiiPckh:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising person. Raises InputError where a person occurs twice or joints differ."""
-        if not states:
-            raise UsageError(f"nothing to merge: give at least one state of {self.name}")
-        parts = [self._arrays(state) for state in states]
-        for state, part in zip(states[1:], parts[1:], strict=True):
-            if state.params != states[0].params:
-                raise InputError(f"states of {self.name} differ in joints; measure all alike")
-            if part["image"].dtype.kind != parts[0]["image"].dtype.kind:
-                raise InputError(f"states of {self.name} differ in whether images are known; measure all alike")
-        arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
-        unique, counts = np.unique(arrays["person"], return_counts=True)
-        if len(unique) < len(arrays["person"]):
-            raise InputError(
-                f"person {unique[counts > 1][0]} is in more than one of the merged states; merge each once"
-            )
-        return State(
+        return merge(states, self._form)
+
+    @property
+    def _form(self) -> StateForm:
+        return StateForm(
             self.name,
             self.version,
-            states[0].params,
-            self._arrays(State(self.name, self.version, states[0].params, arrays)),
+            "person",
+            ("image", "distance", "visible"),
+            unlike={"image": "whether images are known"},
         )
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The ten numbers with their 95 % intervals over images, people of one image drawn together."""
-        arrays, joints = self._arrays(state), tuple(state.params["joints"])
+        arrays, joints = arrays_of(state, self._form), tuple(state.params["joints"])
         table = _by_image(arrays)
         values = percentages(table.sum(axis=0), joints) / 100
 
@@ -158,7 +149,7 @@ class MpiiPckh:
 
         Images without a visible joint that counts are absent.
         """
-        arrays = self._arrays(state)
+        arrays = arrays_of(state, self._form)
         counts = arrays["visible"] & _counting(state.params["joints"])
         good = np.where(counts, 1 - np.minimum(arrays["distance"], 0.5) / 0.5, 0.0).sum(axis=1)
         images, where = np.unique(arrays["image"], return_inverse=True)
@@ -183,16 +174,6 @@ class MpiiPckh:
                     counts[number][place] += (x * x + y * y) ** 0.5 / size <= threshold
         values = percentages(np.array(counts, dtype=np.float64), truth.joints) / 100
         return {quantity.name: value for quantity, value in zip(self.quantities, values.tolist(), strict=True)}
-
-    def _arrays(self, state: State) -> dict[str, np.ndarray]:
-        """The arrays by rising person. Raises InputError where the state is of another metric or version."""
-        if (state.metric, state.version) != (self.name, self.version) or any(n not in state.arrays for n in _ARRAYS):
-            raise InputError(
-                f"a state of {state.metric} version {state.version} was given to {self.name} version {self.version}; "
-                "measure again"
-            )
-        order = np.argsort(state.arrays["person"], kind="stable")
-        return {name: state.arrays[name][order] for name in _ARRAYS}
 
 
 def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:

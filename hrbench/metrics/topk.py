@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hrbench.errors import InputError, UsageError
+from hrbench.errors import InputError
 from hrbench.formats.class_predictions import Predictions, Target, read_predictions, read_truth, write_predictions
+from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
 
 PLACES = (1, 5)
-_ARRAYS = ("image", "rank", "valid", "confidence")
 _WHERE = {1: "the first predicted", 5: "among the first five predicted"}
 
 
@@ -95,24 +95,21 @@ class TopK:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising id. Raises InputError where an image occurs twice or forms differ."""
-        if not states:
-            raise UsageError(f"nothing to merge: give at least one state of {self.name}")
-        parts = [self._arrays(state) for state in states]
-        for state, part in zip(states[1:], parts[1:], strict=True):
-            if state.params != states[0].params:
-                raise InputError(f"states of {self.name} differ in how many labels there are; measure all alike")
-            if part["image"].dtype.kind != parts[0]["image"].dtype.kind:
-                raise InputError(f"states of {self.name} differ in whether images have numbers; measure all alike")
-        arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
-        unique, counts = np.unique(arrays["image"], return_counts=True)
-        if len(unique) < len(arrays["image"]):
-            raise InputError(f"image {unique[counts > 1][0]} is in more than one of the merged states; merge each once")
-        whole = State(self.name, self.version, states[0].params, arrays)
-        return State(self.name, self.version, states[0].params, self._arrays(whole))
+        return merge(states, self._form)
+
+    @property
+    def _form(self) -> StateForm:
+        return StateForm(
+            self.name,
+            self.version,
+            "image",
+            ("rank", "valid", "confidence"),
+            unlike={"image": "whether images have numbers"},
+        )
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """Both numbers with their 95 % intervals over images, those without a valid class left out."""
-        arrays = self._arrays(state)
+        arrays = arrays_of(state, self._form)
         rank = arrays["rank"][arrays["valid"] > 0]
         hits = np.stack([(rank >= 0) & (rank < k) for k in PLACES], axis=1).astype(np.float64)
         n = len(rank)
@@ -138,7 +135,7 @@ class TopK:
         Where none was predicted, at most 0.1, the less the surer the network was. Images without a valid class are
         absent.
         """
-        arrays = self._arrays(state)
+        arrays = arrays_of(state, self._form)
         sure = np.clip(arrays["confidence"], 0.0, 1.0)
         quality = np.where(arrays["rank"] >= 0, 1 / (np.maximum(arrays["rank"], 0) + 1.0), 0.1 * (1 - sure))
         counted = arrays["valid"] > 0
@@ -175,16 +172,6 @@ class TopK:
         places = [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
         places = places or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
-
-    def _arrays(self, state: State) -> dict[str, np.ndarray]:
-        """The arrays by rising id. Raises InputError where the state is of another metric or version."""
-        if (state.metric, state.version) != (self.name, self.version) or any(n not in state.arrays for n in _ARRAYS):
-            raise InputError(
-                f"a state of {state.metric} version {state.version} was given to {self.name} version {self.version}; "
-                "measure again"
-            )
-        order = np.argsort(state.arrays["image"], kind="stable")
-        return {name: state.arrays[name][order] for name in _ARRAYS}
 
 
 def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:

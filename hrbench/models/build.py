@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
 from hrbench.core.nested_args import faults, is_network, laid_over
-from hrbench.core.plugins import OFFERED, is_reference, resolve, short_name, source_of
+from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import IN_FILE, OWN, Found, find_weights
@@ -31,6 +31,7 @@ def build(
     *,
     task: str = "",
     input: tuple[int, int] | None = None,
+    offline: bool = False,
     **overrides: Any,
 ) -> nn.Module:
     """The network of a catalog row or variant, in eval mode, with the official keys; or what a suite's `use` names.
@@ -40,9 +41,10 @@ def build(
     weights: None for random ones; a file, or one of the row's sources ("official"), looked for in `folder`, which is
     HRBENCH_WEIGHTS or weights/ if left out. A file is read through the key maps of the network (`models.weights.load`)
     and must fit to the last key. task, input (height, width): what a source is told of the network, in place of what
-    the row says. overrides: replace arguments of the row, or are the arguments where it is none. An argument that is a
-    mapping with `use` is built first, so that a detector is given its backbone as a module; it is laid over the row's
-    backbone, so that `backbone={"args": {"variant": "96"}}` changes nothing else of it.
+    the row says. offline: whether a source must find what it needs on this disk. overrides: replace arguments of the
+    row, or are the arguments where it is none. An argument that is a mapping with `use` is built first, so that a
+    detector is given its backbone as a module; it is laid over the row's backbone, so that
+    `backbone={"args": {"variant": "96"}}` changes nothing else of it.
     Raises UsageError for an unknown name, argument or source, and for a row of which no source states the network;
     MissingError for weights that are not there, InputError for weights that do not fit, are damaged or refused.
     """
@@ -50,7 +52,7 @@ def build(
         model = _named(model)
     model = with_arguments(replace(model, task=task or model.task, input=input or model.input), overrides)
     found = None if weights is None else _asked_for(model, weights, folder)
-    net = _built(model, model.args, weights=False)
+    net = _built(model, model.args, weights=False, offline=offline)
     if found is not None:
         read_into(net, model, found)
     return net
@@ -61,8 +63,9 @@ def _named(name: str) -> Variant:
     rows = catalog.variants()
     if name in rows:
         return rows[name]
-    if source_of(name) is not None or is_reference(name):
-        return Variant(short_name(name), name, "", (0, 0))
+    ref = model_ref(name)
+    if ref.kind != "entry_point":
+        return Variant(ref.short_name, name, "", (0, 0))
     raise UsageError(unknown(name))
 
 
@@ -109,22 +112,22 @@ def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]
     return load(net, found.path, source=found.source, use=variant.use).notes
 
 
-def loaded(variant: Variant, found: Found) -> tuple[nn.Module, list[str]]:
+def loaded(variant: Variant, found: Found, offline: bool = False) -> tuple[nn.Module, list[str]]:
     """The network of a variant with the weights that were found, and what was worth noting in loading them.
 
-    Raises what `build` and `read_into` raise.
+    offline: whether a source must find what it needs on this disk. Raises what `build` and `read_into` raise.
     """
     if found.source == OWN:
-        return build(variant), []
+        return build(variant, offline=offline), []
     if found.source in WITH_WEIGHTS:
-        return build_loaded(variant), []
-    net = build(variant)
+        return build_loaded(variant, offline), []
+    net = build(variant, offline=offline)
     return net, list(read_into(net, variant, found))
 
 
-def build_loaded(variant: Variant) -> nn.Module:
+def build_loaded(variant: Variant, offline: bool = False) -> nn.Module:
     """The network of a source that keeps weights with its networks (`WITH_WEIGHTS`), with these weights."""
-    return _built(variant, variant.args, weights=True)
+    return _built(variant, variant.args, weights=True, offline=offline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +137,15 @@ class _About:
     task: str
     input: tuple[int, int] | None
     weights: bool
+    offline: bool
 
 
-def _built(model: Variant, args: Mapping[str, Any], weights: bool) -> nn.Module:
+def _built(model: Variant, args: Mapping[str, Any], weights: bool, offline: bool) -> nn.Module:
     if model.absent:
         raise UsageError(f"{model.name} cannot be built: {model.absent}")
     _check_form(model.name, args)
     size = model.input if any(model.input) else None
-    net = _made(model.name, model.use, args, _About(model.task, size, weights))
+    net = _made(model.name, model.use, args, _About(model.task, size, weights, offline))
     from torch import nn
 
     if not isinstance(net, nn.Module):
@@ -151,13 +155,13 @@ def _built(model: Variant, args: Mapping[str, Any], weights: bool) -> nn.Module:
 
 def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
     """What `use` returns for these arguments, those that are networks themselves built before it."""
-    within = _About("backbone", about.input, False)
+    within = _About("backbone", about.input, False, about.offline)
     given = {
         key: _made(name, value["use"], value.get("args", {}), within) if is_network(value) else value
         for key, value in args.items()
     }
     make = resolve("hrbench.models", use)
-    if source_of(use) is not None:
+    if model_ref(use).source:
         taken = inspect.signature(make).parameters
         given = {**{key: getattr(about, key) for key in OFFERED if key in taken}, **given}
     try:

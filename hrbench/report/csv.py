@@ -21,7 +21,7 @@ def render_csv(tables: Sequence[Table]) -> str:
     headings = list(dict.fromkeys(name for table in tables for column in table.columns for name in _names(column)))
     out = io.StringIO()
     writer = csv.DictWriter(out, [*FIXED, *headings], restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({key: _clean(key) for key in writer.fieldnames})
     for table in tables:
         for row in table.rows:
             fixed = (table.name, row.name, row.kind, row.status, row.use, "; ".join(row.tags), _reasons(row))

@@ -30,11 +30,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
+from hrbench.core import yaml
 from hrbench.core.resources import shared
 from hrbench.errors import UsageError
 from hrbench.types import Unit
@@ -143,14 +141,7 @@ def read_layout(source: str | Path) -> Layout:
 
 
 def _read(path: Path) -> Layout:
-    try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{path}:{line}: {str(error.problem or error).splitlines()[0]}") from None
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
-    top = _Node(document, path, 1).fields("title tables")
+    top = LayoutNode(yaml.load(path)).fields("title tables")
     tables = tuple(_table(node) for node in top.items("tables"))
     if not tables:
         raise UsageError(f"{path}:1: a layout needs `tables:`, a list of at least one table")
@@ -161,7 +152,7 @@ def _read(path: Path) -> Layout:
     return Layout(path.stem, tables, top.text("title"), path.parent)
 
 
-def _table(node: _Node) -> TableLayout:
+def _table(node: LayoutNode) -> TableLayout:
     node.fields("name title caption rows group published columns")
     columns = tuple(_column(item) for item in node.items("columns"))
     if not columns:
@@ -179,14 +170,14 @@ def _table(node: _Node) -> TableLayout:
     )
 
 
-def _rows(node: _Node) -> dict[str, Any]:
-    rows = node.fields("task dataset metric variant entry protocol miniature").plain()
+def _rows(node: LayoutNode) -> dict[str, Any]:
+    rows = node.fields("task dataset metric variant entry protocol miniature").value
     if "protocol" in rows and not isinstance(rows["protocol"], dict):
         node.fail("rows.protocol is a mapping of settings, {flip: true}", "protocol")
     return rows
 
 
-def _column(node: _Node) -> ColumnLayout:
+def _column(node: LayoutNode) -> ColumnLayout:
     node.fields("text score cost label group decimals parts published where unit bold metric varies")
     sources = [source for source in get_args(Source) if source in node.value]
     if len(sources) != 1:
@@ -211,7 +202,7 @@ def _column(node: _Node) -> ColumnLayout:
         decimals=decimals,
         parts=tuple(part for part in get_args(Part) if part in parts),
         published=published,
-        where=node.child("where").plain() if "where" in node.value else {},
+        where=node.child("where").value if "where" in node.value else {},
         unit=node.choice("unit", get_args(Unit), None),
         bold=node.value.get("bold"),
         metric=node.text("metric"),
@@ -219,7 +210,7 @@ def _column(node: _Node) -> ColumnLayout:
     )
 
 
-def _published(node: _Node) -> PublishedLayout:
+def _published(node: LayoutNode) -> PublishedLayout:
     node.fields("file section rows where requires requires_images show notes")
     if ("file" in node.value) == ("rows" in node.value):
         node.fail("published figures have either `file:` with `section:`, or `rows:` in line")
@@ -229,28 +220,27 @@ def _published(node: _Node) -> PublishedLayout:
     return PublishedLayout(
         file=node.text("file"),
         section=node.text("section"),
-        rows=tuple(item.plain() for item in node.items("rows")),
-        where=node.child("where").plain() if "where" in node.value else {},
-        requires=node.child("requires").plain() if "requires" in node.value else {},
+        rows=tuple(item.value for item in node.items("rows")),
+        where=node.child("where").value if "where" in node.value else {},
+        requires=node.child("requires").value if "requires" in node.value else {},
         requires_images=None if images is None else int(images),
         show=node.choice("show", ("linked", "all"), "linked"),
-        notes=tuple(item.fields("text where columns").plain() for item in node.items("notes")),
+        notes=tuple(item.fields("text where columns").value for item in node.items("notes")),
     )
 
 
-class _Node:
-    """A mapping of the file with the place it was read from, so that a complaint can name its line."""
+class LayoutNode:
+    """A mapping of the file. value: it without its lines, which `node` has, so that a complaint can name them."""
 
-    def __init__(self, value: Any, path: Path, line: int) -> None:
-        self.path, self.line = path, line
-        if not isinstance(value, Mapping):
-            raise UsageError(f"{path}:{line}: `key: value` pairs are needed here, not {type(value).__name__}")
-        self.value = value
+    def __init__(self, node: yaml.Node) -> None:
+        self.node, self.value = node, node.plain()
+        if not isinstance(self.value, dict):
+            raise UsageError(f"{node.where}: `key: value` pairs are needed here, not {type(self.value).__name__}")
 
-    def fail(self, message: str, key: str = "") -> None:
-        raise UsageError(f"{self.path}:{self._line(key)}: {message}")
+    def fail(self, message: str, key: str = "") -> NoReturn:
+        raise UsageError(f"{(self.node.get(key) or self.node).where}: {message}")
 
-    def fields(self, known: str) -> _Node:
+    def fields(self, known: str) -> LayoutNode:
         for key in self.value:
             self.expect(key, known.split(), "", str(key))
         return self
@@ -264,7 +254,10 @@ class _Node:
 
     def text(self, key: str) -> str:
         value = self.value.get(key)
-        return "" if value is None else str(value)
+        try:
+            return "" if value is None else str(value)
+        except ValueError as error:  # a number of thousands of digits
+            self.fail(f"{key}: {error}", key)
 
     def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
         if key not in self.value:
@@ -272,34 +265,13 @@ class _Node:
         self.expect(self.value[key], known, key)
         return self.value[key]
 
-    def child(self, key: str) -> _Node:
-        return _Node(self.value[key], self.path, self._line(key))
+    def child(self, key: str) -> LayoutNode:
+        return LayoutNode(self.node.value[key])
 
-    def items(self, key: str) -> list[_Node]:
-        values = self.value.get(key) or []
-        if not isinstance(values, Sequence) or isinstance(values, str):
+    def items(self, key: str) -> list[LayoutNode]:
+        listed = self.node.get(key)
+        if listed is None or not listed.value:
+            return []
+        if not isinstance(listed.value, list):
             self.fail(f"{key}: a list is needed", key)
-        places = getattr(values, "lc", None)
-        lines = [self._line(key) if places is None else places.item(i)[0] + 1 for i in range(len(values))]
-        return [_Node(value, self.path, line) for value, line in zip(values, lines, strict=True)]
-
-    def plain(self) -> dict[str, Any]:
-        return {str(key): _plain(value) for key, value in self.value.items()}
-
-    def _line(self, key: str) -> int:
-        places = getattr(self.value, "lc", None)
-        if not key or places is None or key not in self.value:
-            return self.line
-        return places.key(key)[0] + 1
-
-
-def _plain(value: Any) -> Any:
-    """What ruamel reads, as ordinary Python values."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
+        return [LayoutNode(node) for node in listed.value]

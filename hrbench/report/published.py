@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from hrbench.core import yaml
 from hrbench.core.resources import shared
 from hrbench.errors import UsageError
 from hrbench.judge.comparability import same_value
@@ -123,10 +121,7 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
     if not path.is_file():
         known = ", ".join(published_names())
         raise UsageError(f"no published figures {source.file}: neither {folder / source.file} nor one of {known}")
-    try:
-        document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from None
+    document = yaml.load(path).plain()
     rows = document.get(source.section) if isinstance(document, Mapping) else document
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         sections = ", ".join(str(key) for key in document) if isinstance(document, Mapping) else "none"

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
-from hrbench.core.plugins import source_of, source_path
+from hrbench.core.plugins import model_ref
 from hrbench.types import Reason, Result, Variant
 
 
@@ -87,9 +88,9 @@ def use_text(variant: Variant) -> str:
     >>> use_text(Variant("a", "onnx:/nets/a.onnx", "pose", (64, 48))), use_text(Variant("b", "", "pose", (0, 0)))
     ('onnx:a.onnx', 'no network: predictions were given')
     """
-    path, found = source_path(variant.use), source_of(variant.use)
-    if path is not None and found is not None:
-        return f"{found[0]}:{path.name}"
+    ref = model_ref(variant.use)
+    if ref.path is not None:
+        return f"{ref.source}:{Path(ref.path).name}"
     return variant.use or "no network: predictions were given"
 
 

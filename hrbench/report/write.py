@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrbench.errors import UsageError
+from hrbench.core.files import write_whole
 from hrbench.report import environments as machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
@@ -52,18 +51,9 @@ def write_reports(
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():
-        _write(folder / f"report.{ending}", text)
+        write_whole(
+            folder / f"report.{ending}",
+            lambda stream, text=text: stream.write(text.encode()),
+            remedy="choose a folder with --out",
+        )
     return folder / "report.html"
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8", newline="")
-        beside.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose a folder with --out") from None
-    finally:
-        if beside.exists():
-            beside.unlink()

@@ -15,6 +15,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -122,7 +123,21 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def _peak_bytes() -> int:
-    """The most memory this process has had, as the kernel counted it."""
+PROCESS_STATUS = Path("/proc/self/status")
+
+
+def _peak_bytes(status: Path = PROCESS_STATUS) -> int:
+    """The most memory that this process has held at once, as the kernel counted it.
+
+    `ru_maxrss` is asked only if the kernel does not tell VmHWM: after a vfork, which is how many launchers start
+    processes, it begins at the launcher's own peak, and hides what this process takes.
+    """
+    try:
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    found = next((line.split() for line in lines if line.startswith("VmHWM:")), [])
+    if len(found) == 3 and found[1].isdigit():
+        return int(found[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

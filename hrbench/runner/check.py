@@ -1,66 +1,94 @@
-"""What `hrbench check` finds of one entry: what a run would do with it, found out without running any network.
+"""What `hrbench check` finds of one entry: the plan of a run, and what would fail on the way; runs no network.
 
-Ground truth and given predictions are read. A network is built, on the meta device, where that may fail: one of another
-source, code of one's own, a row that cannot be built, arguments that are no row's; all others are known to be built.
+Ground truth and precomputed predictions are read. A network is built, on the meta device, if that may fail: one of
+another source, user-defined code, a row that cannot be built, arguments that are no row's; all others are known to be
+built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hrbench import catalog
 from hrbench.contracts import DataSet
-from hrbench.core.nested_args import is_network
-from hrbench.core.plugins import resolve, source_path
+from hrbench.core.limit import limited
+from hrbench.core.plugins import networks, resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
-from hrbench.models.weights.sources import Found, weights_of
+from hrbench.models.weights.sources import weights_of
+from hrbench.runner.costs import cost_cells, cost_key
 from hrbench.runner.data_access import absent_folder
-from hrbench.runner.prepare import assemble
+from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
-from hrbench.runner.suite import without_network
-from hrbench.types import Entry, Missing, Reason, Variant
+from hrbench.store.run_folder import RunFolder
+from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
-DRAWN, GIVEN = "will be drawn", "predictions are given"
+DRAWN = "will be drawn"
 LACKING = (EMPTY, UNLOADED)
-"""What an entry comes to whose data or weights are not here; the second where only costs are asked for."""
+"""What an entry comes to if its data or weights are not here; the second if only costs are asked for."""
+
+PLANNED = {
+    "reuse": "reuse", "restore": "restore", "score": "score", "predict": "predict", "decide": "predict, or reuse",
+    "stay": "stays as it is",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found of an entry: counts as text, and what it lacks, what is wrong, or what to note."""
+    """What was found of an entry: counts as text, and what it lacks, what is wrong, or what to note.
+
+    costs: what a run does for them: "reuse", "measure N cells", or "-".
+    """
 
     entry: str
     images: str = "-"
     passes: str = "-"
     outcome: str = ""
+    costs: str = "-"
     why: tuple[Reason, ...] = ()
 
 
 @dataclass(slots=True)
 class Checker:
-    """Looks at the entries of one suite, whose folder is importable; a network of several entries is built once."""
+    """Looks at the entries of one suite, whose folder is importable; a network of several entries is built once.
+
+    folder: of the run that the same command would resume; it may not exist.
+    """
 
     settings: Settings
+    folder: RunFolder | None = None
     built: dict[str, str] = field(default_factory=dict)
 
     def look(self, entry: Entry) -> Checked:
         """What a run would do with an entry; all that is wrong with it is in what is returned."""
-        with without_network(replace(self.settings, offline=True)):
-            if why := self._unbuilt(entry.variant):
-                return Checked(entry.name, outcome=FAILS, why=(Reason(why),))
-            try:
-                return self._assembled(entry)
-            except HrbenchError as error:
-                return Checked(entry.name, outcome=FAILS, why=(Reason(str(error)),))
+        if why := self._unbuilt(entry.variant):
+            return Checked(entry.name, outcome=FAILS, why=(Reason(why),))
+        stored, damage = self._stored(entry)
+        plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, draw=False)
+        try:
+            found = self._looked(plan)
+        except HrbenchError as error:
+            found = Checked(entry.name, outcome=FAILS, why=(Reason(str(error)),))
+        try:
+            costs = self._costs(entry, stored)
+        except HrbenchError as error:
+            wrong = () if found.outcome == FAILS else (Reason(f"costs: {error}"),)
+            return replace(found, costs=FAILS, outcome=FAILS, why=(*found.why, *damage, *wrong))
+        return replace(found, costs=costs, why=(*found.why, *damage))
 
-    def _assembled(self, entry: Entry) -> Checked:
-        parts = assemble(entry, self.settings, draw=False)
+    def _stored(self, entry: Entry) -> tuple[Result | None, tuple[Reason, ...]]:
+        try:
+            return (None if self.folder is None else self.folder.read(entry.name)), ()
+        except HrbenchError as error:
+            return None, (Reason(f"what is stored would be set aside: {error}"),)
+
+    def _looked(self, plan: Plan) -> Checked:
+        entry, parts = plan.entry, plan.parts
+        if plan.accuracy == "fail" or parts is None:
+            return Checked(entry.name, outcome=FAILS, why=plan.reasons)
         if parts.reasons and _to_draw(entry, parts.dataset):
             found = None if entry.predictions else self._weights(entry)
             if isinstance(found, Missing):
@@ -73,17 +101,27 @@ class Checker:
             target = metric.read_target(parts.dataset.target)
             if entry.predictions:
                 metric.read_predictions(Path(entry.predictions), target)
-        if entry.predictions:
-            return Checked(entry.name, outcome=GIVEN)
-        samples = list(parts.dataset.samples(entry.protocol))[: entry.limit]
+        notes = tuple(map(Reason, parts.notes))
+        if entry.predictions or plan.accuracy not in ("predict", "decide"):
+            return Checked(entry.name, outcome=PLANNED[plan.accuracy], why=(*plan.reasons, *notes))
+        samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
         passes = sum(map(parts.task.work, samples))
-        return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", why=tuple(map(Reason, parts.notes)))
+        return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], why=notes)
 
-    def _weights(self, entry: Entry) -> Found | Missing:
+    def _costs(self, entry: Entry, stored: Result | None) -> str:
+        """What a run does for the costs of an entry."""
+        if self.settings.rescore or not entry.variant.use:
+            return "-"
+        key = cost_key(entry, self.settings)
+        if stored is not None and stored.cost_key == key and stored.costs:
+            return "reuse"
+        return f"measure {len(cost_cells(entry))}"
+
+    def _weights(self, entry: Entry) -> object:
         return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
 
     def _unbuilt(self, variant: Variant) -> str:
-        """Why a network cannot be built, "" where it can, or where that is not to be doubted."""
+        """Why a network cannot be built, "" if it can, or if that is not to be doubted."""
         if not _doubtful(variant):
             return ""
         key = repr((variant.use, variant.args, variant.task, variant.input))
@@ -97,25 +135,16 @@ def _to_draw(entry: Entry, dataset: DataSet | None) -> bool:
 
 
 def _doubtful(variant: Variant) -> bool:
-    """Whether building a network is worth trying: not where tests have done it, nor where a run would fetch it."""
-    if not variant.use or any(_is_to_fetch(use) for use in _uses(variant.use, variant.args)):
+    """Whether building a network is worth trying: not if tests have done it, nor if a run would fetch it."""
+    if not variant.use or any(map(_is_to_fetch, networks(variant.use, variant.args))):
         return False
     rows = catalog.variants().values()
     return bool(variant.absent) or not any(row.use == variant.use and row.args == variant.args for row in rows)
 
 
-def _uses(use: str, args: Mapping[str, Any]) -> Iterator[str]:
-    """What a network and those among its arguments are made by."""
-    yield use
-    for value in args.values():
-        if is_network(value):
-            yield from _uses(str(value["use"]), value.get("args") or {})
-
-
-def _is_to_fetch(use: str) -> bool:
+def _is_to_fetch(ref: ModelRef) -> bool:
     """Whether a repository of the hub is asked for that is not on this disk."""
-    source, _, name = use.partition(":")
-    return source == "transformers" and "/" in name and source_path(use) is None and not _cached(name)
+    return ref.source == "transformers" and "/" in ref.target and ref.path is None and not _cached(ref.target)
 
 
 def _cached(name: str) -> bool:
@@ -126,13 +155,13 @@ def _cached(name: str) -> bool:
 
 
 def _failure(variant: Variant) -> str:
-    """What building raises, in words, "" where it succeeds."""
+    """What building raises, in words, "" if it succeeds."""
     from hrbench.cost.operations.count import on_meta
 
     try:
         if not variant.absent:  # imported before, since tensors made on import would be on meta too
             resolve("hrbench.models", variant.use)
-        on_meta(lambda: build(variant))
+        on_meta(lambda: build(variant, offline=True))
     except Exception as error:  # whatever a stranger's code raises
         return in_words(error)
     return ""

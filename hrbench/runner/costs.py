@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostProbe, Runtime
@@ -13,6 +14,7 @@ from hrbench.core import environment
 from hrbench.core.digests import digest
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
+from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
 from hrbench.runner.conformance import held_to_contract
@@ -21,13 +23,17 @@ from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
+from hrbench.store.migrate_keys import format_1_cost_key
 from hrbench.types import Conditions, Entry, Event, Measurement, Variant
 
 if TYPE_CHECKING:
     from torch import nn
 
 ALWAYS = ("parameters", "operations")
-"""Probes that measure unless an entry says that they shall not."""
+"""Probes that measure unless an entry says that they shall not: counts of one network, made in one process."""
+
+FORMAT_1: Mapping[str, int] = MappingProxyType({"parameters": 1, "operations": 2, "latency": 2})
+"""Probe -> the version of it that measures what hrbench 0.1.0 measured."""
 
 
 # --- what is asked for, and its keys ---------------------------------------------------------------------------------
@@ -61,9 +67,12 @@ def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any]) -> Any:
     return probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
 
 
-def cost_keys(entry: Entry, settings: Settings) -> dict[str, str]:
-    """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used."""
-    machine = _machine(settings)
+def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, str]:
+    """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used.
+
+    in_force: CPU threads that the network set for itself, None if it left them as they were.
+    """
+    machine = _machine(settings, in_force)
     found = {}
     for name, given in asked(entry).items():
         probe = probe_of(name)
@@ -79,15 +88,27 @@ def cost_keys(entry: Entry, settings: Settings) -> dict[str, str]:
     return found
 
 
-def cost_key(entry: Entry, settings: Settings) -> str:
+def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> str:
     """One key of all that `cost_keys` has."""
-    return digest(cost_keys(entry, settings))
+    return digest(cost_keys(entry, settings, in_force))
 
 
-def _machine(settings: Settings) -> dict[str, Any]:
+def format_1_key(entry: Entry, settings: Settings) -> str:
+    """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same."""
+    wanted, latency = asked(entry), entry.cost.get("latency")
+    if "parameters" not in wanted or any(probe_of(name).version != FORMAT_1.get(name) for name in wanted):
+        return ""
+    if latency and not isinstance(latency, Mapping):
+        return ""
+    measured_with = {**_machine(settings), "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
+    return format_1_cost_key(entry, **measured_with)
+
+
+def _machine(settings: Settings, in_force: int | None = None) -> dict[str, Any]:
     """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU."""
-    name, driver, threads = processor(), "", environment.threads()
-    if _may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
+    expected = environment.threads()
+    name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
+    if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
 
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
@@ -96,39 +117,63 @@ def _machine(settings: Settings) -> dict[str, Any]:
     return {"device": name, "driver": driver, "torch": version("torch"), "threads": threads}
 
 
-def _may_use_gpu(settings: Settings) -> bool:
+def may_use_gpu(settings: Settings) -> bool:
+    """Whether a GPU may be meant, told without loading torch."""
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure_costs(
-    entry: Entry, settings: Settings, listen: Listen, only: Collection[str] | None = None
-) -> tuple[Measurement, ...]:
-    """All that the entry's probes measure, cell by cell.
+def cost_cells(entry: Entry) -> list[dict[str, Any]]:
+    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`.
 
-    only: names of the probes that are wanted; None for all that the entry asks for.
+    Every cell of a probe is one, except that the probes of `ALWAYS` share the first.
+    """
+    names = asked(entry)
+    counting = [name for name in ALWAYS if name in names]
+    found: list[dict[str, Any]] = [{"probes": counting, "number": 0, "name": counting[-1]}] if counting else []
+    for name in (name for name in names if name not in ALWAYS):
+        cells = _cells(name, names[name])[2]
+        found += [{"probes": [name], "number": i, "name": _phase(name, cell)} for i, cell in enumerate(cells)]
+    return found
+
+
+def cell_name(cell: Mapping[str, Any]) -> str:
+    """A cell in words, for progress and messages."""
+    return cell["name"]
+
+
+def only_counts(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell only counts, which fails for no other reason than that the network cannot be built."""
+    return cell["probes"][0] in ALWAYS
+
+
+def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
+    """One cell of an entry's costs.
+
+    cell: one of `cost_cells`.
     What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if there
     are only precomputed predictions and no network. Raises HrbenchError if the network cannot even be built.
     """
-    probes = {name: probe_of(name) for name in asked(entry) if only is None or name in only}
-    subject = Subject(entry.variant, entry.name, "cpu", runtime(), listen)
-    if entry.variant.use:
-        subject.device = device_of(settings)
+    device = "cpu" if only_counts(cell) or not entry.variant.use else device_of(settings)
+    subject = Subject(entry.variant, entry.name, device, runtime(), listen, settings.offline, cell_name(cell))
     values: list[Measurement] = []
-    for name, probe in probes.items():
-        options = options_of(name, probe, asked(entry)[name])
-        cells = probe.cells(options)
-        for number, cell in enumerate(cells):
-            if not entry.variant.use:
-                values += [Measurement(one, None, conditions=cell, reason=NO_NETWORK) for one in probe.quantities]
-                continue
-            subject.phase = _phase(name, cell)
-            if fields(options):  # what has no settings takes no time
-                listen(Event("cost", entry.name, subject.phase, done=number, total=len(cells)))
-            values += _checked(name, probe, probe.measure(subject, cell, options))
+    for name in cell["probes"]:
+        probe, options, conditions = _cells(name, asked(entry)[name])
+        under = conditions[cell["number"]]
+        if not entry.variant.use:
+            values += [Measurement(one, None, conditions=under, reason=NO_NETWORK) for one in probe.quantities]
+        else:
+            values += _checked(name, probe, probe.measure(subject, under, options))
     return tuple(values)
+
+
+def _cells(name: str, given: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+    """A probe, its options and the conditions of its cells."""
+    probe = probe_of(name)
+    options = options_of(name, probe, given)
+    return probe, options, list(probe.cells(options))
 
 
 def _checked(name: str, probe: CostProbe, values: list[Measurement]) -> list[Measurement]:
@@ -152,6 +197,7 @@ class Subject:
     """The network of an entry, built when a probe asks for it (contracts.CostSubject).
 
     name: of the entry, for the events.
+    offline: whether a source must find the network on this disk.
     phase: what is being measured.
     """
 
@@ -160,6 +206,7 @@ class Subject:
     device: str
     runtime: Runtime
     listen: Listen
+    offline: bool = False
     phase: str = ""
     _made: dict[str, nn.Module] = field(default_factory=dict)
 
@@ -180,7 +227,7 @@ class Subject:
 
     def build(self) -> nn.Module:
         """A new network with random weights, on the CPU."""
-        return build(self.variant)
+        return build(self.variant, offline=self.offline)
 
     def progress(self, unit: str, done: int, total: int) -> None:
         """Tells how far the cell is."""

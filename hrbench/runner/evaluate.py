@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
 from hrbench.core import environment
+from hrbench.core.files import link
+from hrbench.core.limit import RULE, limited
+from hrbench.core.packages import unmet
 from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
-from hrbench.errors import EntryError, in_words
+from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import drawn
+from hrbench.runner.held import main_first, state_file
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
-from hrbench.store.run_folder import RunFolder
+from hrbench.store.integrity import digests_of
 from hrbench.store.states import write_state
 from hrbench.types import (
     DatasetRecord,
@@ -48,50 +52,72 @@ __all__ = ["Listen", "Settings", "assemble", "build", "device_of", "evaluate", "
 Listen = Callable[[Event], None]
 
 
-def evaluate(parts: Assembled, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
-    """Predicts, or takes what was given, judges and draws an assembled entry and stores the result.
+def evaluate(parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None = None) -> Result:
+    """Predicts, or takes predictions that are there, judges and draws an entry. Its files go to the folder `place`.
 
-    Raises HrbenchError where it fails.
+    stored: a result whose predictions are judged again instead of running the network.
+    Raises HrbenchError if it fails; predictions that are whole by then stay in `place`.
     """
-    entry = parts.entry
-    seconds: dict[str, float] = {}
-    place = folder.begin(entry.name)
     for metric in parts.metrics if not parts.server else ():
         metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
     started = time.perf_counter()
-    predicted = (_given if entry.predictions else _predicted)(parts, settings, place, listen)
-    samples = predicted.samples[: entry.limit]
-    seconds["predict"] = time.perf_counter() - started
+    predicted = _predictions(parts, settings, place, listen, stored)
+    seconds = {"predict": time.perf_counter() - started}
+    if stored is not None:
+        seconds["predict"] = stored.seconds.get("predict", 0.0)
+    return _judged_result(parts, settings, place, listen, predicted, seconds)
 
-    started = time.perf_counter()
+
+def _judged_result(
+    parts: Assembled, settings: Settings, place: Path, listen: Listen, predicted: _Predicted, seconds: dict[str, float]
+) -> Result:
+    """The result of predictions that lie in `place`."""
+    entry, started = parts.entry, time.perf_counter()
+    samples = limited(predicted.samples, entry.limit)
     listen(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
-    try:
-        judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
-    except Exception as error:
-        raise _unjudged(error, place, folder.set_aside(place, entry.name)) from error
+    judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
     drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, judged.state, place)
     seconds["draw"] = time.perf_counter() - started
 
-    result = Result(
+    provenance = _judged_on(parts, predicted.provenance, len(predicted.samples))
+    return Result(
         name=entry.name,
         entry=entry,
         status="submitted" if parts.server else "done",
         scores=tuple(judged.scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn),
-        prediction_key=parts.key,
-        score_key=parts.key,
-        provenance=replace(
-            _judged_on(parts, predicted.provenance, len(predicted.samples)), submission=judged.submission
-        ),
+        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn, *unmet()),
+        prediction_key=parts.prediction_key,
+        score_key=parts.score_key(digests_of(place)),
+        provenance=replace(provenance, submission=judged.submission, prediction_notes=tuple(predicted.notes)),
         seconds=seconds,
         limited=entry.limit,
     )
-    return folder.commit(place, result)
+
+
+def _predictions(
+    parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None
+) -> _Predicted:
+    """Predictions in `place`: stored ones, those of a file, or the network's."""
+    if stored is not None:
+        return _kept(parts, stored, place)
+    return (_given if parts.entry.predictions else _predicted)(parts, settings, place, listen)
+
+
+def _kept(parts: Assembled, stored: Result, place: Path) -> _Predicted:
+    """Takes the predictions of a stored result, with what was noted when they were made."""
+    for name in dict.fromkeys(precomputed.stored_name(metric, stored.files) for metric in parts.metrics):
+        if name is not None:
+            link(Path(stored.folder) / name, place / name)
+    entry = parts.entry
+    everything = (
+        precomputed.samples(entry, parts.dataset) if entry.predictions else [*parts.dataset.samples(entry.protocol)]
+    )
+    return _Predicted(everything, [*stored.provenance.prediction_notes], stored.provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +138,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
     predictions = pipeline.predict(
         parts.task,
         net,
-        everything[: entry.limit],
+        limited(everything, entry.limit),
         batch=entry.batch,
         workers=settings.workers,
         progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
@@ -130,11 +156,6 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     everything = precomputed.samples(parts.entry, parts.dataset)
     note = f"judged are predictions that were given ({file}); no network was run"
     return _Predicted(everything, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
-
-
-def _unjudged(error: Exception, place: Path, kept: Path) -> EntryError:
-    said = in_words(error).replace(str(place), str(kept))  # what is said of a file leads to where it is now
-    return EntryError(f"{said}; the predictions are kept in {kept}")
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
@@ -180,10 +201,10 @@ def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify
         target = metric.read_target(parts.dataset.target)
         predictions = metric.read_predictions(precomputed.prediction_file(metric, place), target)
         state = metric.measure(predictions, target, images)
-        write_state(state, place / ("states.npz" if not states else f"states-{metric.name}.npz"))
+        write_state(state, place / state_file(parts.metrics, len(states)))
         states.append(state)
-        own = metric.summarise(state, seed=parts.entry.seed)
-        scores += sorted(own, key=lambda score: score.quantity.name != metric.main)
+        own = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
+        scores += main_first(own, metric)
         if verify:
             official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
             notes.append(verdict(own, official, metric))
@@ -236,7 +257,7 @@ def verify_stored(parts: Assembled, result: Result) -> Result:
     images = None
     if parts.entry.limit is not None:
         protocol = precomputed.ANY if parts.entry.predictions else parts.entry.protocol
-        images = [sample.id for sample in list(parts.dataset.samples(protocol))[: parts.entry.limit]]
+        images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
     notes = list(result.notes)
     for metric in parts.metrics:
         theirs = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
@@ -262,6 +283,7 @@ def _judged_on(parts: Assembled, made_by: Provenance, images: int) -> Provenance
         made_by,
         dataset=DatasetRecord(parts.entry.dataset.name, parts.dataset_digest, images),
         metrics={metric.name: MetricRecord(metric.version, "hrbench") for metric in parts.metrics},
+        limit_rule="" if parts.entry.limit is None else RULE,
         protocol=dict(parts.entry.protocol),
-        environment=environment.environment(),
+        environment=made_by.environment or environment.environment(),
     )

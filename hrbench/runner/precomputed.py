@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import DataSet, Metric
-from hrbench.core.files import write_atomic
+from hrbench.core.digests import sha256
+from hrbench.core.files import write_whole
 from hrbench.errors import HrbenchError
-from hrbench.models.weights.sources import digest
 from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
 
@@ -42,11 +42,11 @@ def content_digest(path: Path) -> str:
     Labels are PNG; a folder of photographs (JPEG) may hold more than one would read to name a result.
     """
     if not path.is_dir():
-        return digest(path)
+        return sha256(path)
     whole = hashlib.sha256()
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
         photograph = file.suffix.lower() in (".jpg", ".jpeg")
-        said = str(file.stat().st_size) if photograph else digest(file)
+        said = str(file.stat().st_size) if photograph else sha256(file)
         whole.update(f"{file.relative_to(path).as_posix()}\0{said}\n".encode())
     return whole.hexdigest()
 
@@ -85,7 +85,7 @@ def take(entry: Entry, metrics: Sequence[Metric], target: Path, place: Path) -> 
             shutil.copytree(given, place / name)
             continue
         with given.open("rb") as source:
-            write_atomic(place / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
+            write_whole(place / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
 
 
 def prediction_file(metric: Metric, folder: Path) -> Path:
@@ -94,6 +94,14 @@ def prediction_file(metric: Metric, folder: Path) -> Path:
     if path.exists():
         return path
     return next(iter(sorted(folder.glob(f"{path.stem}.*"))), path)
+
+
+def stored_name(metric: Metric, files: Iterable[str]) -> str | None:
+    """Which of the files in an entry's folder holds a metric's predictions, as `prediction_file` finds it; or None."""
+    if metric.prediction_file in files:
+        return metric.prediction_file
+    stem = Path(metric.prediction_file).stem
+    return next((name for name in sorted(files) if name == stem or name.startswith(f"{stem}.")), None)
 
 
 def _name(metric: Metric, given: Path) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import DataSet, HasFolder, Metric
-from hrbench.core.plugins import is_reference, resolve
+from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import UsageError
 from hrbench.models.build import loaded
 from hrbench.models.weights.sources import OWN, Found, weights_digest, weights_of
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Assembled:
     """An entry with its parts found; `reasons` say what is missing if accuracy cannot be measured.
 
     costs_only: whether that is so because no accuracy was asked for.
     network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
+    offline: whether the network may not be used, not even for a network's own source.
     server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
     """
 
@@ -45,31 +50,60 @@ class Assembled:
     network: Any = None
     dataset_digest: str | None = None
     predictions_digest: str | None = None
+    target_digest: str | None = None
     reasons: tuple[Reason, ...] = ()
     costs_only: bool = False
     server: str = ""
+    offline: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
-    def key(self) -> str | None:
-        """The accuracy key, None where accuracy cannot be measured."""
-        if self.reasons:
+    def prediction_key(self) -> str | None:
+        """Key of the entry's predictions; None if accuracy cannot be measured, or the network is not built yet."""
+        if self.reasons or self.unbuilt:
+            return None
+        if self.predictions_digest is not None:
+            return keys.precomputed_key(self.predictions_digest)
+        return keys.prediction_key(self.entry, self.weights_digest, self.dataset_digest)
+
+    @property
+    def unbuilt(self) -> bool:
+        """Whether the network brings its own weights and was not built, so that nothing identifies them yet."""
+        return self.weights is not None and self.weights.source == OWN and self.weights_digest is None
+
+    def score_key(self, files: Mapping[str, str]) -> str | None:
+        """Key of the scores of stored predictions; None if one of the metrics' prediction files is not there.
+
+        files: file or folder in the entry's folder -> SHA-256.
+        """
+        found = {name: files[name] for metric in self.metrics if (name := precomputed.stored_name(metric, files))}
+        if self.reasons or not self.metrics or not all(precomputed.stored_name(each, files) for each in self.metrics):
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
-        if self.predictions_digest is not None:
-            target = precomputed.content_digest(self.dataset.target)
-            return keys.given_key(self.entry, self.predictions_digest, target, versions)
-        return keys.accuracy_key(self.entry, self.weights_digest, self.dataset_digest, versions)
+        return keys.score_key(self.entry, found, self.truth_digest, versions, self.dataset.metric_options())
+
+    @property
+    def truth_digest(self) -> str | None:
+        """SHA-256 of what judges: of the whole data set, or of the ground truth alone for precomputed predictions."""
+        return self.dataset_digest if self.predictions_digest is None else self.target_digest
 
 
-def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
-    """Finds data, weights and metrics of an entry. Loads no network but one that brings its own weights.
+def assemble(
+    entry: Entry,
+    settings: Settings,
+    draw: bool = True,
+    build_own: bool = False,
+    digests: Mapping[str, str | None] = NOTHING,
+) -> Assembled:
+    """Finds data, weights and metrics of an entry. Loads no network, except one that brings its own weights.
 
-    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing, and no network is loaded.
+    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing.
+    build_own: whether a network that brings its own weights is built, for their digest.
+    digests: "weights" and "dataset" -> SHA-256 that was computed already; what is left out is computed.
     """
-    parts = Assembled(entry)
+    parts = Assembled(entry, offline=settings.offline)
     if entry.dataset is None:
-        return _without_data(parts, settings, draw)
+        return _without_data(parts, settings, build_own, digests)
     if entry.weights == "none" and not entry.predictions:
         parts.reasons, parts.costs_only = (Reason("weights: none was asked for"),), True
         return parts
@@ -90,8 +124,8 @@ def assemble(entry: Entry, settings: Settings, draw: bool = True) -> Assembled:
     if gaps:
         parts.reasons = tuple(gaps)
         return parts
-    _identify(parts, found, draw)
-    parts.dataset_digest = parts.dataset.digest(entry.protocol)
+    _identify(parts, found, build_own, digests)
+    parts.dataset_digest = digests.get("dataset") or parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
     parts.notes += held_to_contract("hrbench.tasks", row.task, parts.task)
     parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
@@ -109,7 +143,9 @@ def gaps_of(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> l
     return gaps
 
 
-def _without_data(parts: Assembled, settings: Settings, draw: bool) -> Assembled:
+def _without_data(
+    parts: Assembled, settings: Settings, build_own: bool, digests: Mapping[str, str | None]
+) -> Assembled:
     """An entry of which only costs are measured: weights that it names must be there all the same."""
     entry = parts.entry
     parts.reasons, parts.costs_only = (Reason("no data set was asked for"),), True
@@ -118,15 +154,15 @@ def _without_data(parts: Assembled, settings: Settings, draw: bool) -> Assembled
         if isinstance(found, Missing):
             parts.reasons, parts.costs_only = (found.reason,), False
         else:
-            _identify(parts, found, draw)
+            _identify(parts, found, build_own, digests)
     return parts
 
 
-def _identify(parts: Assembled, found: Found, build_own: bool) -> None:
-    """Notes the weights and their digest; a network with weights of its own is built for it where `build_own`."""
+def _identify(parts: Assembled, found: Found, build_own: bool, digests: Mapping[str, str | None]) -> None:
+    """Notes the weights and their digest; a network with weights of its own is built for it if `build_own`."""
     parts.weights = found
     if found.source != OWN:
-        parts.weights_digest = weights_digest(found)
+        parts.weights_digest = digests.get("weights") or weights_digest(found)
     elif build_own:
         parts.network, parts.notes = load_network(parts)
         parts.weights_digest = _state_digest(parts.network)
@@ -146,9 +182,10 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
 
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
-    net, notes = loaded(parts.entry.variant, parts.weights)
-    own = is_reference(parts.entry.variant.use)  # what others wrote is not ours to name
-    return net, [*notes, *(held_to_contract("hrbench.models", parts.entry.variant.use, net) if own else [])]
+    use = parts.entry.variant.use
+    net, notes = loaded(parts.entry.variant, parts.weights, parts.offline)
+    own = model_ref(use).kind == "reference"  # what others wrote is not ours to name
+    return net, [*notes, *(held_to_contract("hrbench.models", use, net) if own else [])]
 
 
 def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
@@ -158,7 +195,7 @@ def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list
     weights do not fit, are damaged or refused, and what building the network raises.
     """
     assert parts.weights is not None
-    fits = keys.accuracy_key(parts.entry, parts.weights_digest, None, {})
+    fits = keys.prediction_key(parts.entry, parts.weights_digest, None)
     record = replace(weights_record(parts), fits=fits)
     if stored is not None and stored.status in ("empty", "costs_only") and stored.provenance.weights == record:
         return record, list(stored.notes)
@@ -183,6 +220,7 @@ def _with_predictions(parts: Assembled) -> Assembled:
     parts.reasons = tuple(precomputed.lacking(entry, parts.dataset))
     if not parts.reasons:
         parts.predictions_digest = precomputed.content_digest(Path(entry.predictions))
+        parts.target_digest = precomputed.content_digest(parts.dataset.target)
         parts.dataset_digest = precomputed.dataset_digest(entry, parts.dataset)
         parts.task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, parts.dataset, entry.protocol)
         parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]

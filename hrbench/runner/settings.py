@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where things lie and what to run on. Only the device can change a number, by rounding.
 
-    data, weights: folders. device: "cpu", "cuda", "cuda:1" or "auto". workers: preparing processes, 0 for threads,
-    None to decide by the size of the set. verify: judge by each metric's oracle too. offline: the network is never
-    used; networks that would be fetched by their source (transformers:ID) are only looked for on this disk.
+    data, weights: folders.
+    device: "cpu", "cuda", "cuda:1" or "auto".
+    workers: preparing processes, 0 for threads, None to decide by the size of the set.
+    verify: judge by each metric's reference implementation too.
+    offline: the network is never used; networks that would be fetched by their source (transformers:ID) are only
+        looked for on this disk.
+    rescore: score the stored predictions again; run no network and measure no cost.
+    in_process: run entries in this process, for debuggers; recorded in every result made so.
     """
 
     data: Path = Path("data")
@@ -21,3 +28,13 @@ class Settings:
     workers: int | None = None
     verify: bool = False
     offline: bool = False
+    rescore: bool = False
+    in_process: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values, for another process; `of_plain` gives back equal settings."""
+        return {**asdict(self), "data": str(self.data), "weights": str(self.weights)}
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Settings:
+        return cls(**{**plain, "data": Path(plain["data"]), "weights": Path(plain["weights"])})

@@ -1,191 +1,300 @@
-"""A suite to results: resume what is stored, isolate failures, measure costs last."""
+"""A suite to results: plan, then execute; resume what is stored, isolate failures, measure costs last."""
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from hrbench.core import environment
-from hrbench.errors import HrbenchError, InputError, in_words
-from hrbench.runner.costs import cost_key, measure_costs
+import msgspec
+
+from hrbench.contracts import Outcome
+from hrbench.core import environment, import_path
+from hrbench.errors import InputError, in_words
+from hrbench.runner import jobs
+from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key, only_counts
 from hrbench.runner.device import device_of
-from hrbench.runner.evaluate import Listen, evaluate, verify_stored
-from hrbench.runner.prepare import Assembled, assemble, proved
+from hrbench.runner.evaluate import Listen
+from hrbench.runner.execution import LOG, JobFailed, Processes
+from hrbench.runner.executors import witness
+from hrbench.runner.executors.interrupts import interruptible
+from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
+from hrbench.store.integrity import digests_of
+from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite
+from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite, WeightsRecord
 
 
 def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = lambda event: None) -> Iterator[Result]:
     """Every entry's result, stored as it ends; what is stored already and still counts is not run again.
 
     Accuracy of all entries comes first. Costs are measured after all workers have ended, one entry at a time, alone
-    on their device; a result is yielded when its costs are known. A failing entry is a result with status "failed".
+    on their device; a result is yielded when its costs are known. Each entry's accuracy, and each cell of its costs,
+    runs in a process of its own. A failing entry is a result with status "failed".
     """
     environment.calm_threads()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with folder.locked(), importable(suite), without_network(settings):
-        folder.write_run(suite)
-        if not (folder.path / "environment.json").is_file():
-            _note_environment(folder)
-        results = [_accuracy(entry, settings, folder, listen) for entry in suite.entries]
+    with interruptible(), folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:
+        if damage := folder.write_run(suite):
+            listen(Event("note", suite.name, text=damage))
+        if not folder.has_environment():
+            running.note_environment()
+        results = [running.accuracy(entry) for entry in suite.entries]
+        yield from running.with_costs(results)
+        running.note_environment()
+
+
+def importable(suite: Suite) -> AbstractContextManager[None]:
+    """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
+    beside = beside_of(suite)
+    return import_path.importable(*([beside] if beside else []))
+
+
+def beside_of(suite: Suite) -> str:
+    """The folder that the suite lies in; "" if it lies in none."""
+    return str(Path(suite.path).resolve().parent) if suite.path else ""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of a suite: where results go, who is told, and the executor that entries run in."""
+
+    suite: Suite
+    folder: RunFolder
+    settings: Settings
+    listen: Listen
+    processes: Processes
+    made_in: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def open(cls, suite: Suite, folder: RunFolder, settings: Settings, listen: Listen) -> Iterator[_Run]:
+        processes = Processes.open(settings, [beside_of(suite)] if suite.path else [])
+        try:
+            yield cls(suite, folder, settings, listen, processes)
+        finally:
+            processes.close()
+
+    # --- accuracy
+
+    def accuracy(self, entry: Entry) -> Result:
+        """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
+        self.listen(Event("entry", entry.name))
+        stored, notes = self._stored(entry)
+        plan = plan_entry(entry, self.settings, stored, self.folder)
+        result = self._executed(plan, stored)
+        result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
+        for note in result.notes:
+            self.listen(Event("note", entry.name, text=note))
+        if result.status == "costs_only":
+            self.listen(Event("note", entry.name, text="costs only"))  # nothing was asked for, so nothing is left empty
+        else:
+            kind = "failed" if result.status == "failed" else "result"
+            self.listen(Event(kind, entry.name, "accuracy", result.reason))
+        return result
+
+    def _stored(self, entry: Entry) -> tuple[Result | None, list[str]]:
+        """What is stored of an entry; a damaged result is set aside with a note rather than overwritten."""
+        try:
+            return self.folder.read(entry.name), []
+        except InputError as error:
+            self.folder.supersede(entry.name)
+            return None, [f"set aside: {error}"]
+
+    def _executed(self, plan: Plan, stored: Result | None) -> Result:
+        """What a plan comes to, stored. stored: what the folder holds of the entry now."""
+        entry = plan.entry
+        try:
+            if plan.accuracy == "fail":
+                return self._failed(plan, stored, plan.reasons[0], _trace(plan.error))
+            if plan.accuracy == "empty":
+                return self._empty(plan, stored)
+            if plan.accuracy == "stay":
+                return self._stays(plan, stored)
+            if plan.accuracy in ("reuse", "restore"):
+                assert plan.stored is not None
+                if plan.past is not None:
+                    place = self.folder.restore(plan.past, entry.name)
+                    plan = replace(plan, stored=replace(plan.stored, folder=str(place)))
+                said = "stored already" if plan.accuracy == "reuse" else "stored before, and valid again"
+                return self._reused(plan, said)
+            return self._evaluated(plan, stored)
+        except Exception as error:  # whatever goes wrong with one entry, the others go on
+            return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
+
+    def _reused(self, plan: Plan, said: str) -> Result:
+        assert plan.stored is not None
+        self.listen(Event("note", plan.entry.name, text=said))
+        result = replace(plan.stored, name=plan.entry.name, entry=plan.entry)
+        if self.settings.verify:
+            told, _ = self._call("verify", plan, stored=jobs.told(result))
+            result = replace(result, notes=tuple(told["notes"]))
+        return self.folder.update(result)
+
+    def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
+        """Predicts or scores in a process of the entry's own; its files become the entry's folder."""
+        place = self.folder.begin(plan.entry.name)
+        told, outcome = self._call("accuracy", plan, place=str(place), stored=jobs.told(plan.stored))
+        if told.get("reuse"):
+            self.folder.discard(plan.entry.name)
+            return self._reused(plan, "stored already")
+        result = from_json(told["result"].encode(), place / "result.json")
+        self.made_in = result.provenance.environment or self.made_in
+        result = replace(result, notes=(*result.notes, *witness.notes(outcome)))
+        return self.folder.commit(place, _with_costs_of(result, stored))
+
+    def _empty(self, plan: Plan, stored: Result | None) -> Result:
+        """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost.
+
+        Weights that an entry for costs alone names are read into its network, and recorded, before.
+        """
+        entry, parts = plan.entry, plan.parts
+        assert parts is not None
+        weights, notes = None, ()
+        if parts.weights is not None:
+            told, _ = self._call("fits", plan, stored=jobs.told(stored))
+            weights, notes = msgspec.convert(told["weights"], WeightsRecord), tuple(told["notes"])
+        status = "costs_only" if parts.costs_only else "empty"
+        provenance = Provenance(weights=weights)
+        result = Result(entry.name, entry, status, parts.reasons, notes=notes, provenance=provenance)
+        return self._without_accuracy(replace(result, limited=entry.limit), stored)
+
+    def _stays(self, plan: Plan, stored: Result | None) -> Result:
+        """What is stored, left as it is, since there is nothing to score again; or an empty result that says so."""
+        if stored is None:
+            result = Result(plan.entry.name, plan.entry, "empty", plan.reasons, limited=plan.entry.limit)
+            return self._without_accuracy(result, None)
+        said = tuple(f"left as it is: {reason}" for reason in plan.reasons)
+        return replace(stored, notes=(*stored.notes, *said))
+
+    def _failed(self, plan: Plan, stored: Result | None, reason: Reason, trace: str) -> Result:
+        """A failed result. Predictions that were whole by then are kept with their key: the next run scores them."""
+        entry, place = plan.entry, self.folder.begun(plan.entry.name)
+        result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=trace))
+        result = replace(result, limited=entry.limit)
+        parts = plan.parts
+        if place is not None and parts is not None and parts.score_key(digests_of(place)) is not None:
+            kept = Reason(f"{reason.what}; the predictions are kept in {self.folder.entry(entry.name)}", reason.remedy)
+            result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
+            return self.folder.commit(place, _with_costs_of(result, stored))
+        return self._without_accuracy(result, stored)
+
+    def _without_accuracy(self, result: Result, stored: Result | None) -> Result:
+        """Stores a result without accuracy: in place of another such, or beside a superseded measurement."""
+        result = _with_costs_of(result, stored)
+        place = self.folder.begun(result.name)
+        if stored is None or stored.prediction_key:
+            return self.folder.commit(place or self.folder.begin(result.name), result)
+        if place is not None:
+            return self.folder.commit(place, result)
+        return self.folder.update(result)
+
+    # --- costs
+
+    def with_costs(self, results: list[Result]) -> Iterator[Result]:
+        """Each result with its costs: stored, shared with an entry of the same key, or measured now."""
         known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}
         for result in results:
-            yield _with_costs(result, settings, folder, listen, known)
-        if "torch" in sys.modules:  # something was measured, and the flags of torch are known
-            _note_environment(folder)
+            yield result if self.settings.rescore else self._with_costs(result, known)
+
+    def _with_costs(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
+        entry, before = result.entry, result.status
+        try:
+            key = cost_key(entry, self.settings)
+            if result.costs and result.cost_key in (key, cost_key(entry, self.settings, _threads(result.costs))):
+                key, costs, problem = result.cost_key, result.costs, None
+            elif result.costs and result.cost_key == format_1_key(entry, self.settings):
+                costs, problem = result.costs, None
+            elif key in known:
+                costs, problem = known[key], None
+            else:
+                costs, problem, notes = self._measured(result)
+                result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
+                key = cost_key(entry, self.settings, _threads(costs))
+            if problem is None and key is not None:
+                known[key] = costs
+            result = replace(result, costs=costs, cost_key=None if problem else key, costs_reason=problem)
+        except Exception as error:  # as above: the other entries go on
+            problem = Reason(f"costs were not measured: {in_words(error)}")
+            result = replace(result, costs=(), cost_key=None, costs_reason=problem)
+        if result.costs_reason is not None and result.status in ("empty", "costs_only") and not result.costs:
+            # neither accuracy nor costs: nothing of the entry is known
+            result = replace(result, status="failed", reasons=(result.costs_reason,))
+        result = self.folder.update(self._noted_threads(result))
+        if result.costs_reason is None:
+            self.listen(Event("result", entry.name, "costs"))
+        elif before != "failed":  # of an entry that failed before it was told already
+            self.listen(Event("failed", entry.name, "costs", str(result.costs_reason)))
+        return result
+
+    def _noted_threads(self, result: Result) -> Result:
+        """The result with a note if its network was timed with other threads than it was given."""
+        found, expected = _threads(result.costs), environment.threads()
+        said = f"the network sets {found} threads of {expected}: its latency was measured with them"
+        if found in (None, expected) or said in result.notes:
+            return result
+        self.listen(Event("note", result.name, text=said))
+        return replace(result, notes=(*result.notes, said))
+
+    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None, list[str]]:
+        """The costs, cell by cell, why one of them could not be measured, and notes on their processes."""
+        entry, cells = result.entry, cost_cells(result.entry)
+        costs: list[Measurement] = []
+        notes: list[str] = []
+        problem = None
+        for number, cell in enumerate(cells):
+            self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
+            try:
+                told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
+            except JobFailed as error:
+                problem = problem or Reason(f"costs were not measured: {in_words(error)}")
+                if only_counts(cell):  # a network that cannot be built will not be timed either
+                    break
+                continue
+            costs += jobs.costs_of(told)
+            notes += witness.notes(outcome)
+            self.made_in = told["environment"]
+        return tuple(costs), problem, notes
+
+    # --- processes
+
+    def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
+        """Calls a function of `jobs` in a process of the entry's own. Raises JobFailed if it or its process fails."""
+        entry, parts = plan.entry, plan.parts
+        digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
+        asked = jobs.request(entry, self.settings, digests=digests, **more)
+        place = self.folder.begun(entry.name)
+        if place is None:
+            place = self.folder.entry(entry.name)
+            place = place if place.is_dir() else self.folder.begin(entry.name)
+        return self.processes.call(function, asked, self.listen, entry, place / LOG, quiet=function == "cost")
+
+    def note_environment(self) -> None:
+        """environment.json: of this process, with the numeric flags of those that measured."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.folder.write_environment({"date": now, **environment.environment(), **self.made_in})
 
 
-def _note_environment(folder: RunFolder) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    folder.write_environment({"date": now, **environment.environment()})
-
-
-@contextmanager
-def importable(suite: Suite) -> Iterator[None]:
-    """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
-    beside = str(Path(suite.path).resolve().parent) if suite.path else ""
-    if not beside or beside in sys.path:
-        yield
-        return
-    sys.path.append(beside)
-    try:
-        yield
-    finally:
-        sys.path.remove(beside)
-
-
-@contextmanager
-def without_network(settings: Settings) -> Iterator[None]:
-    """Libraries that fetch from the Hugging Face hub told not to, where --offline was given."""
-    before = os.environ.get("HF_HUB_OFFLINE")
-    if settings.offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        if settings.offline:
-            del os.environ["HF_HUB_OFFLINE"]
-            os.environ.update({} if before is None else {"HF_HUB_OFFLINE": before})
-
-
-def _accuracy(entry: Entry, settings: Settings, folder: RunFolder, listen: Listen) -> Result:
-    """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
-    listen(Event("entry", entry.name))
-    stored, notes = _stored(entry, folder)
-    try:
-        parts = assemble(entry, settings)
-        if parts.reasons:
-            result = _empty(entry, parts, stored, folder)
-        elif stored is not None and stored.predicted and stored.score_key == parts.key:
-            listen(Event("note", entry.name, text="stored already"))
-            result = folder.update(_verified(parts, replace(stored, entry=entry), settings))
-        elif parts.key and (past := folder.restore(entry.name, parts.key)):
-            listen(Event("note", entry.name, text="stored before, and valid again"))
-            result = folder.update(_verified(parts, replace(past, entry=entry), settings))
-        else:
-            result = evaluate(parts, settings, folder, listen)
-            if stored is not None:
-                result = _with_stored_costs(result, stored)
-    except Exception as error:  # whatever an entry's own code raises, the others go on
-        result = _failed(entry, error, stored, folder)
-    result = replace(result, notes=(*result.notes, *notes))
-    for note in result.notes:
-        listen(Event("note", entry.name, text=note))
-    if result.status == "costs_only":
-        listen(Event("note", entry.name, text="costs only"))  # nothing was asked for, so nothing is left empty
-    else:
-        listen(Event("failed" if result.status == "failed" else "result", entry.name, "accuracy", result.reason))
-    return result
-
-
-def _verified(parts: Assembled, result: Result, settings: Settings) -> Result:
-    """A stored result, judged by its metrics' oracles where that was asked for."""
-    return verify_stored(parts, result) if settings.verify else result
-
-
-def _stored(entry: Entry, folder: RunFolder) -> tuple[Result | None, list[str]]:
-    """What is stored of an entry; a damaged result is set aside with a note rather than overwritten."""
-    try:
-        return folder.read(entry.name), []
-    except InputError as error:
-        folder.supersede(entry.name)
-        return None, [f"set aside: {error}"]
-
-
-def _empty(entry: Entry, parts: Assembled, stored: Result | None, folder: RunFolder) -> Result:
-    """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost.
-
-    Weights that an entry for costs alone names are read into its network, and recorded, before.
-    """
-    weights, notes = (None, []) if parts.weights is None else proved(parts, stored)
-    result = Result(
-        entry.name,
-        entry,
-        "costs_only" if parts.costs_only else "empty",
-        parts.reasons,
-        notes=tuple(notes),
-        limited=entry.limit,
-        provenance=Provenance(weights=weights),
-    )
-    return _keep_costs(result, stored, folder)
-
-
-def _failed(entry: Entry, error: Exception, stored: Result | None, folder: RunFolder) -> Result:
-    """A failed result; what nobody foresaw, or a person's own code raised, keeps its traceback in the provenance."""
-    foreseen = isinstance(error, HrbenchError) and isinstance(error.__cause__, (HrbenchError, type(None)))
-    trace = Provenance(traceback="" if foreseen else "".join(traceback.format_exception(error)))
-    result = Result(entry.name, entry, "failed", (Reason(in_words(error)),), limited=entry.limit, provenance=trace)
-    return _keep_costs(result, stored, folder)
-
-
-def _keep_costs(result: Result, stored: Result | None, folder: RunFolder) -> Result:
-    """Stores a result without accuracy: in place of another such, or beside a superseded measurement."""
-    if stored is None:
-        return folder.commit(folder.begin(result.name), result)
-    result = _with_stored_costs(result, stored)
-    if stored.predicted:
-        return folder.commit(folder.begin(result.name), result)
-    folder.discard(result.name)
-    return folder.update(result)
-
-
-def _with_stored_costs(result: Result, stored: Result) -> Result:
+def _with_costs_of(result: Result, stored: Result | None) -> Result:
     """A new result with the costs that are stored; whether they still count is told by their key."""
+    if stored is None:
+        return result
     return replace(result, costs=stored.costs, cost_key=stored.cost_key, costs_reason=stored.costs_reason)
 
 
-def _with_costs(
-    result: Result, settings: Settings, folder: RunFolder, listen: Listen, known: dict[str, tuple[Measurement, ...]]
-) -> Result:
-    """The result with its costs: stored, shared with an entry of the same key, or measured now."""
-    entry, before = result.entry, result.status
-    try:
-        key = cost_key(entry, settings)
-        if result.cost_key == key and result.costs:
-            costs = result.costs
-        elif key in known:
-            costs = known[key]
-        else:
-            listen(Event("cost", entry.name, "operations"))
-            costs = measure_costs(entry, settings, listen)
-        known[key] = costs
-        result = replace(result, costs=costs, cost_key=key, costs_reason=None)
-    except Exception as error:  # as above: the other entries go on
-        problem = Reason(f"costs were not measured: {in_words(error)}")
-        result = replace(result, costs=(), cost_key=None, costs_reason=problem)
-        if result.status in ("empty", "costs_only"):  # neither accuracy nor costs: nothing of the entry is known
-            result = replace(result, status="failed", reasons=(problem,))
-    result = folder.update(result)
-    if result.costs_reason is None:
-        listen(Event("result", entry.name, "costs"))
-    elif before != "failed":  # of an entry that failed before it was told already
-        listen(Event("failed", entry.name, "costs", str(result.costs_reason)))
-    return result
+def _threads(costs: Sequence[Measurement]) -> int | None:
+    """CPU threads that latency was measured with; None if there is none."""
+    return next((cost.conditions.threads for cost in costs if cost.conditions.threads is not None), None)
+
+
+def _trace(error: Exception | None) -> str:
+    """The traceback of an error that nobody foresaw, or that a user's own code raised; "" for others."""
+    if isinstance(error, JobFailed):
+        return error.trace
+    return "" if error is None or foreseen(error) else "".join(traceback.format_exception(error))

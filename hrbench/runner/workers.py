@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from hrbench.contracts import Task
+from hrbench.core.import_path import importable
 from hrbench.core.streams import beside
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item, Sample
@@ -160,25 +161,29 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     connection = Connection(descriptor)
     try:
-        sys.path[:] = connection.recv()
-        try:
-            task = pickle.loads(connection.recv_bytes())
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
-            return
-        # Read in a thread: were both sides to write at once and neither to read, large samples would lock them.
-        given: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=_read, args=(connection, given), daemon=True).start()
-        while (message := given.get()) is not None:
-            index, sample = message
-            try:
-                result: Any = _prepare(task, sample)
-            except HrbenchError as error:
-                result = error
-            connection.send((index, result))
+        with importable(*connection.recv(), place="only"):
+            _serve(connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def _serve(connection: Connection) -> None:
+    try:
+        task = pickle.loads(connection.recv_bytes())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
+        return
+    # Read in a thread: were both sides to write at once and neither to read, large samples would lock them.
+    given: queue.Queue[Any] = queue.Queue()
+    threading.Thread(target=_read, args=(connection, given), daemon=True).start()
+    while (message := given.get()) is not None:
+        index, sample = message
+        try:
+            result: Any = _prepare(task, sample)
+        except HrbenchError as error:
+            result = error
+        connection.send((index, result))
 
 
 def _read(connection: Connection, given: queue.Queue[Any]) -> None:

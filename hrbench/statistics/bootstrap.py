@@ -14,6 +14,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 LEVEL = 0.95
+RESAMPLES = 1000
+
+VERSION = 1
+"""Raised by hand when a change can move an interval: it is in the key of every score."""
 
 
 def draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -1,7 +1,8 @@
 """result.json: a result as JSON and back.
 
-Format 2. What is not there (no interval, no samples, conditions that do not apply) is not written. `migrate.py` reads
-format 1.
+Format 2. What is not there (no interval, no samples, conditions that do not apply) is not written. The file carries
+the SHA-256 of its own content, so that a number changed in it by hand or by mishap is found out. `migrate.py` reads
+format 1, which has none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from hrbench.core.digests import digest
 from hrbench.errors import InputError
 from hrbench.store import migrate
 from hrbench.types import Conditions, Measurement, Provenance, Reason, Result, WeightsRecord
@@ -36,24 +38,29 @@ class _Version(msgspec.Struct):
 
 def to_json(result: Result) -> bytes:
     """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
-    content = {"result": _plain(replace(result, folder="")), "format": FORMAT}
+    plain = msgspec.json.decode(msgspec.json.encode(_plain(replace(result, folder=""))))  # as it will be read
+    content = {"result": plain, "format": FORMAT, "digest": digest(plain)}
     return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
 def from_json(data: bytes, path: Path) -> Result:
     """The result in a file's content, of this format or an older one.
 
-    Raises InputError naming `path` if it is damaged or of a newer format.
+    Raises InputError naming `path` if it is damaged, was changed after it was written, or is of a newer format.
     """
     try:
+        data.decode()  # of fields that it does not know msgspec passes over bytes that are no text
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
             raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
         if version == 1:
             result = migrate.result_of(msgspec.json.decode(data))
         else:
+            plain = msgspec.json.decode(data)
+            if digest(plain["result"]) != plain.get("digest"):
+                raise InputError(f"{path} was changed after it was written: delete its folder and run again")
             result = msgspec.json.decode(data, type=_StoredResult).result
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
     return replace(result, folder=str(path.parent))
 

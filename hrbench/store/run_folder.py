@@ -11,6 +11,7 @@ interrupted run leaves nothing that could be taken for a result.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
@@ -24,10 +25,16 @@ from typing import Any
 
 import msgspec
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, UsageError
+from hrbench.store.integrity import damaged, digests_of
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Result, Suite
+
+_PART = re.compile(r"\.(.+)\.(?:\d+|[0-9a-f]{12}\.(?:part|old))")
+"""A file that is being written beside its place, whose name is within: `.result.json.4711`."""
+_LOCKED = ("suite.yaml", "run.json", "environment.json")
+"""Files of a run folder that are written under its lock."""
 
 
 class Run(msgspec.Struct):
@@ -51,10 +58,14 @@ class RunFolder:
         """Keeps a second run out of the folder. The lock dies with its process, so a killed run leaves none."""
         try:
             (self.path / "entries").mkdir(parents=True, exist_ok=True)
-            stream = (self.path / ".lock").open("w")
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
+            if error.errno == errno.ELOOP:  # what it leads to is not ours to touch
+                raise UsageError(
+                    f"{self.path / '.lock'} is a link, which hrbench never makes: remove it, or choose another --out"
+                ) from None
             raise UsageError(f"cannot write to {self.path}: {error.strerror}; choose a folder with --out") from None
-        with stream:
+        with os.fdopen(lock, "r+b", buffering=0) as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -63,17 +74,49 @@ class RunFolder:
             yield
 
     def _sweep(self) -> None:
-        """Removes what an interrupted run left half done."""
-        for left in (self.path / "entries").glob(".*"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Removes what an interrupted run left half done: folders of entries, and files written in part.
+
+        Only what is written under the lock: a report may be written meanwhile.
+        """
+        entries = self.path / "entries"
+        for left in entries.glob(".*"):
+            if left.is_symlink() or not left.is_dir():
+                left.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+        for left in self.path.glob(".*"):
+            match = _PART.fullmatch(left.name)
+            if match and match[1] in _LOCKED and not left.is_dir():
+                left.unlink(missing_ok=True)
+        for place in entries.iterdir():
+            for left in place.glob(".*") if place.is_dir() and not place.is_symlink() else ():
+                if _PART.fullmatch(left.name) and (left.is_symlink() or not left.is_dir()):
+                    left.unlink(missing_ok=True)
 
     def entry(self, name: str) -> Path:
+        """Where an entry lies. Raises UsageError for a name that is no plain name of a folder."""
+        if not name or name.startswith(".") or name != Path(name).name or not name.isprintable():
+            raise UsageError(
+                f"{name!r} cannot be the name of an entry: it names a folder, and must not begin with a dot"
+            )
         return self.path / "entries" / name
 
     def read(self, name: str) -> Result | None:
-        """The stored result of an entry, or None. Raises InputError where it is damaged."""
-        path = self.entry(name) / "result.json"
-        return from_json(path.read_bytes(), path) if path.is_file() else None
+        """The stored result of an entry, or None.
+
+        Raises InputError if it is damaged, is not in the run folder, or a file of the entry is not the one that the
+        result was stored with.
+        """
+        place = self.entry(name)
+        if place.is_symlink():
+            raise InputError(f"{place} is a link, which hrbench never makes")
+        path = place / "result.json"
+        if not path.is_file():
+            return None
+        result = _read(path, name)
+        if wrong := damaged(place, result.files):
+            raise InputError(f"{place / wrong[0]} is not the file that was stored with the result")
+        return result
 
     def results(self, skip: Callable[[str], object] | None = None) -> list[Result]:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
@@ -84,7 +127,7 @@ class RunFolder:
         results = []
         for name in [name for name in self.read_run().entries if name in stored] or list(stored):
             try:
-                results.append(from_json(stored[name].read_bytes(), stored[name]))
+                results.append(_read(stored[name], name))
             except InputError as error:
                 if skip is None:
                     raise
@@ -94,7 +137,7 @@ class RunFolder:
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` puts it in place."""
         self.discard(name)
-        folder = self.path / "entries" / f".{name}.{os.getpid()}"
+        folder = self.entry(name).with_name(f".{name}.{os.getpid()}")
         folder.mkdir(parents=True)
         return folder
 
@@ -102,9 +145,18 @@ class RunFolder:
         """Removes what `begin` made and nothing was committed of."""
         shutil.rmtree(self.path / "entries" / f".{name}.{os.getpid()}", ignore_errors=True)
 
+    def begun(self, name: str) -> Path | None:
+        """The folder that `begin` made and nothing was committed of, or None."""
+        folder = self.path / "entries" / f".{name}.{os.getpid()}"
+        return folder if folder.is_dir() else None
+
     def commit(self, folder: Path, result: Result) -> Result:
-        """Writes the result into `folder` and puts the folder in the entry's place; what was there is kept."""
-        write_atomic(folder / "result.json", lambda stream: stream.write(to_json(result)))
+        """Writes the result into `folder`, with the digests of what else is there, and puts it in the entry's place.
+
+        What was there is kept among the superseded.
+        """
+        result = replace(result, files=digests_of(folder))
+        write_whole(folder / "result.json", lambda stream: stream.write(to_json(result)))
         self.supersede(result.name)
         place = self.entry(result.name)
         folder.rename(place)
@@ -113,12 +165,12 @@ class RunFolder:
     def update(self, result: Result) -> Result:
         """Replaces an entry's result.json alone (costs measured after the accuracy)."""
         place = self.entry(result.name)
-        write_atomic(place / "result.json", lambda stream: stream.write(to_json(result)))
+        write_whole(place / "result.json", lambda stream: stream.write(to_json(result)))
         return replace(result, folder=str(place))
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""
-        if self.entry(name).exists():
+        if self.entry(name).exists() or self.entry(name).is_symlink():
             self.set_aside(self.entry(name), name)
 
     def set_aside(self, folder: Path, name: str) -> Path:
@@ -130,18 +182,22 @@ class RunFolder:
         folder.rename(place)
         return place
 
-    def restore(self, name: str, key: str) -> Result | None:
-        """Brings back the latest superseded result of the entry that has this score key, if there is one."""
+    def past(self, name: str) -> list[Result]:
+        """Superseded results of the entry that can be read, latest first; `folder` says where each lies."""
+        found = []
         for path in reversed(self._superseded(name)):
-            try:
-                past = from_json((path / "result.json").read_bytes(), path / "result.json")
-            except (InputError, FileNotFoundError):
+            if path.is_symlink():
                 continue
-            if past.predicted and past.score_key == key:
-                self.supersede(name)
-                path.rename(self.entry(name))
-                return replace(past, name=name, folder=str(self.entry(name)))
-        return None
+            try:
+                found.append(_read(path / "result.json", name))
+            except (InputError, OSError):
+                continue
+        return found
+
+    def restore(self, past: Path, name: str) -> Path:
+        """Puts a superseded folder back in the entry's place; what is there now is superseded in turn."""
+        self.supersede(name)
+        return past.rename(self.entry(name))
 
     def _superseded(self, name: str) -> list[Path]:
         """Folders of what this entry's results replaced, oldest first; other entries' names may begin alike."""
@@ -151,18 +207,24 @@ class RunFolder:
         }
         return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.suffix[1:]))
 
-    def write_run(self, suite: Suite) -> None:
+    def write_run(self, suite: Suite) -> str:
         """suite.yaml as run, and run.json: what a report needs of the suite, and the entries in their order.
 
         A run of part of a suite (--only) keeps what other runs of it have stored of the entries that it still has.
+        Returns what is to be said of a run.json that was damaged, "" otherwise.
         """
         names = [entry.name for entry in suite.entries]
-        earlier = [*self.read_run().entries, *suite.names]
+        try:
+            before, damage = self.read_run().entries, ""
+        except InputError as error:
+            before, damage = [], f"run.json is written anew: {error}"
+        earlier = [*before, *suite.names]
         names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
         ordered = [name for name in suite.names if name in names] or names
         run = Run(suite.name, suite.title, suite.table, ordered, list(suite.options))
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
+        return damage
 
     def read_run(self) -> Run:
         """What run.json says; an empty Run where there is none. Raises InputError where it is damaged."""
@@ -170,12 +232,12 @@ class RunFolder:
         if not path.is_file():
             return Run()
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Run)
-        except msgspec.MsgspecError as error:
+            return msgspec.json.decode(path.read_bytes().decode(), type=Run)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 
     def write_text(self, name: str, text: str) -> None:
-        write_atomic(self.path / name, lambda stream: stream.write(text.encode()))
+        write_whole(self.path / name, lambda stream: stream.write(text.encode()))
 
     def read_text(self, name: str) -> str:
         path = self.path / name
@@ -183,11 +245,24 @@ class RunFolder:
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(environment)), indent=1)
-        write_atomic(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
+        write_whole(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
+
+    def has_environment(self) -> bool:
+        """Whether environment.json is there and whole."""
+        try:
+            return bool(self.read_environment())
+        except InputError:
+            return False
 
     def read_environment(self) -> dict[str, Any]:
         path = self.path / "environment.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.is_file() else {}
-        except msgspec.MsgspecError as error:
+            return msgspec.json.decode(path.read_bytes().decode(), type=dict[str, Any]) if path.is_file() else {}
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
+
+
+def _read(path: Path, name: str) -> Result:
+    """The result in a file, under the name of the folder that it lies in: what is stored as its name is no path."""
+    result = from_json(path.read_bytes(), path)
+    return replace(result, name=name, entry=replace(result.entry, name=name))

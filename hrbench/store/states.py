@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.types import State
 
@@ -17,13 +17,14 @@ def write_state(state: State, path: Path) -> None:
     """states.npz: the arrays as they are, and what identifies them as JSON in an array of bytes."""
     head = msgspec.json.encode({"metric": state.metric, "version": state.version, "params": dict(state.params)})
     arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
-    write_atomic(path, lambda stream: np.savez_compressed(stream, **arrays))
+    write_whole(path, lambda stream: np.savez_compressed(stream, **arrays))
 
 
 def read_state(path: Path) -> State:
     """Raises InputError where the file is damaged; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, since NumPy leaves a file open that is no whole archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head = msgspec.json.decode(stored["__head__"].tobytes())
             arrays = {name: stored[name] for name in stored.files if name != "__head__"}
         return State(head["metric"], head["version"], head["params"], arrays)

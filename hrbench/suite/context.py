@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hrbench.core.modules import module_file
 from hrbench.core.nested_args import is_network
-from hrbench.core.plugins import is_reference, source_of, source_path, sources
+from hrbench.core.plugins import model_ref, sources
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node, Problems
 from hrbench.types import Known
@@ -27,7 +27,8 @@ class Context:
     def exists(self, group: str, name: str) -> bool:
         if self.known.exists(group, name):
             return True
-        return is_reference(name) and module_file(name.partition(":")[0], [self.folder]) is not None
+        module = model_ref(name).module
+        return bool(module) and module_file(module, [self.folder]) is not None
 
     def networks(self) -> list[str]:
         """What `use` of a network may be, for suggestions: also networks that are only parts of others."""
@@ -39,8 +40,7 @@ class Context:
         """Whether what `use` names can be there; adds a problem otherwise."""
         if self.exists(group, node.value):
             return True
-        if is_reference(node.value):
-            module = node.value.partition(":")[0]
+        if module := model_ref(node.value).module:
             message = f"no module {module!r} beside the suite or installed"
             if group == "hrbench.models" and "did you mean" in (hint := suggestion(module, sources())):
                 message += f"; {hint}"
@@ -65,10 +65,11 @@ class Context:
 
     def use(self, node: Node) -> str:
         """`use` with the path of a source's file made absolute, so that it means the same from anywhere."""
-        found, path = source_of(node.value), source_path(node.value)
-        if found is None or path is None:
+        ref = model_ref(node.value)
+        if ref.path is None:
             return node.value
-        return f"{found[0]}:{self.path(Node(found[1], node.source, node.line))}"
+        path = self.path(Node(ref.path, node.source, node.line))
+        return str(replace(ref, target=path, path=path))
 
     def path(self, node: Node) -> str:
         """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""

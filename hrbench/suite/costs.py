@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from hrbench.core.plugins import is_reference
+from hrbench.core.plugins import model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
@@ -35,11 +35,11 @@ def cost(node: Node | None, context: Context) -> dict[str, Any]:
             kind = _options(name, asked, context)
             if kind is not None:
                 found[name] = _settings(name, kind, asked, context)
-        elif is_reference(name) and context.check_use(
+        elif model_ref(name).kind == "reference" and context.check_use(
             Node(name, asked.source, asked.line), "hrbench.costs", [], "cost"
         ):  # its settings are read when it is imported, which is not done while a suite is read
             found[name] = asked.plain()
-        elif not is_reference(name):
+        elif model_ref(name).kind != "reference":
             context.problems.add(asked, f"unknown key {name!r}; {suggestion(name, context.known.costs)}")
     return found
 
@@ -90,7 +90,7 @@ def _setting(named: str, kind: type, key: str, wanted: Any, value: Node, context
         return read
     except ValidationError as error:
         first = error.errors()[0]
-        within = plain[first["loc"][0]] if isinstance(plain, list) and first["loc"] else plain
+        within = plain[int(first["loc"][0])] if isinstance(plain, list) and first["loc"] else plain
         context.problems.add(value, f"{named} {explained(first, within)}")
     except (HrbenchError, ValueError) as error:
         context.problems.add(value, f"{named}: {error}")

@@ -6,7 +6,7 @@ reading of a suite finds all its errors.
 
 from __future__ import annotations
 
-from hrbench.core.plugins import FILE_SOURCES, is_reference, source_of
+from hrbench.core.plugins import FILE_SOURCES, model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
@@ -91,7 +91,8 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
     if node is None or made is None:
         return None
     text = node.value
-    own = is_reference(made.use)
+    ref = model_ref(made.use)
+    own = ref.kind == "reference"
     if text == "none" or text in made.weights or (text == "own" and own):
         return text
     if text == "own":
@@ -99,8 +100,7 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
             node, f'weights: own is for a callable of one\'s own (use: "package.module:callable"), not {made.use}'
         )
         return None
-    source = source_of(made.use)
-    if source is not None and source[0] in FILE_SOURCES:
+    if ref.source in FILE_SOURCES:
         context.problems.add(node, f"{made.name} has its weights in its own file: leave `weights` out")
         return None
     if any(mark in text for mark in "./\\~"):
@@ -150,5 +150,5 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         limit=limit,
         predictions="" if given is None else context.path(given),
         where=node.where,
-        **{key: plain[key] for key in ("batch", "seed", "dtype") if key in plain},
+        **{key: plain[key] for key in ("batch", "seed", "dtype", "resamples", "timeout") if key in plain},
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.nested_args import below, faults, is_network, laid_over
-from hrbench.core.plugins import short_name, source_of
+from hrbench.core.plugins import model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
@@ -36,9 +36,9 @@ def variant(node: Node, context: Context) -> Variant | None:
 
 def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Variant | None:
     given = {key: value for key, value in node.plain().items() if key != "base"}
-    source = source_of(given.get("use", ""))
-    if base is None and "task" not in given and source is not None and source[0] in SOURCE_TASKS:
-        given["task"] = SOURCE_TASKS[source[0]]
+    source = model_ref(given.get("use", "")).source
+    if base is None and "task" not in given and source in SOURCE_TASKS:
+        given["task"] = SOURCE_TASKS[source]
     alike = [row for row in context.known.variants.values() if row.use == given.get("use")]
     if base is None and "task" not in given and alike:
         given["task"] = alike[0].task
@@ -102,7 +102,7 @@ def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
         if key in given:
             given[key] = tuple(given[key])
     if base is None:
-        return Variant(**{"name": short_name(given["use"]), **given})
+        return Variant(**{"name": model_ref(given["use"]).short_name, **given})
     if "use" in given and given["use"] != base.use:
         given.setdefault("args", {})
     elif "args" in given:

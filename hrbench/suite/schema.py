@@ -143,6 +143,14 @@ class Common(Strict):
     )
     dtype: Dtype | None = Field(None, description="Precision while evaluating; float32 if left out.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(None, description="Seed of all that is drawn.")
+    resamples: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None, description="Resamples of the bootstrap behind each interval; 1000 if left out, 0 for no intervals."
+    )
+    timeout: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Seconds that the accuracy of an entry, or one cell of its costs, may take before it is ended as "
+        "failed; no limit if left out.",
+    )
 
 
 class Defaults(Common):

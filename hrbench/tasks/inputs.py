@@ -1,4 +1,4 @@
-"""What tasks share in calling a network: on which device, in which dtype, and pixels as it wants them.
+"""From images to the input of a network: on its device, in its dtype, normalised channel by channel.
 
 torch is imported only inside functions: preparing and finishing do without it.
 """
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 
-def like_network(net: Network) -> torch.Tensor:
-    """A tensor on the device and in the dtype of a network's inputs: its first parameter.
-
-    A network without parameters, such as a plain function, is given float32 on the CPU.
-    """
+def tensor_like(net: Network) -> torch.Tensor:
+    """A tensor with the dtype and on the device of a network's first parameter; float32 on the CPU if it has none."""
     import torch
 
     parameters = net.parameters() if isinstance(net, HasParameters) else iter(())
@@ -29,17 +26,25 @@ def like_network(net: Network) -> torch.Tensor:
 
 
 def normalised_batch(net: Network, items: Sequence[Item], mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """(N, 3, h, w) on the network's device and in its dtype: / 255, minus mean, over std, by channel position.
+    """(N, 3, h, w) on the network's device and in its dtype; see `normalised`.
 
     net: gives device and dtype.
     items: their images are uint8 (h, w, 3), all of one size.
     mean, std: of values in [0, 1].
     """
+    like = tensor_like(net)
+    return normalised([item.image for item in items], mean, std, like.device).to(like.dtype)
+
+
+def normalised(
+    images: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float], device: torch.device
+) -> torch.Tensor:
+    """Images (h, w, 3) uint8 of one size as (N, 3, h, w) float32: / 255, minus mean, over std, by channel position."""
     import torch
 
-    like = like_network(net)
-    pixels = torch.from_numpy(np.stack([item.image for item in items])).to(like.device)
+    stacked = images[0][None] if len(images) == 1 else np.stack(images)
+    pixels = torch.from_numpy(stacked).to(device)
     batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-    means = torch.tensor(mean, device=like.device).view(1, 3, 1, 1)
-    deviations = torch.tensor(std, device=like.device).view(1, 3, 1, 1)
-    return batch.sub_(means).div_(deviations).to(like.dtype)
+    means = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+    deviations = torch.tensor(std, device=device).view(1, 3, 1, 1)
+    return batch.sub_(means).div_(deviations)

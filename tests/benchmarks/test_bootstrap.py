@@ -1,4 +1,6 @@
-"""CPU time of one bootstrap draw at val2017's size, 5,000 images.
+"""CPU time of one bootstrap draw at val2017's size, 5,000 images, beside NumPy's running sum.
+
+The sum goes over what a draw at least has to: all detections at each of the ten thresholds.
 
 Of keypoint AP: 6,000 people, 100,000 detections. Of box AP: 36,000 objects of 80 classes, 500,000 detections.
 """
@@ -50,24 +52,37 @@ def seconds_per_draw(
     return min(rounds)
 
 
-def test_ap_over_all_areas_in_a_millisecond_and_the_rest_in_three(benchmark, matches: Matches) -> None:
+def seconds_per_sum(detections: int, rounds: int = 20) -> float:
+    """The least CPU seconds of NumPy's running sums of so many numbers at ten thresholds."""
+    numbers = np.random.default_rng(0).random((10, detections))
+    spent = []
+    for _ in range(rounds):
+        start = time.process_time()
+        np.cumsum(numbers, axis=1)
+        spent.append(time.process_time() - start)
+    return min(spent)
+
+
+def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, matches: Matches) -> None:
     assert NUMBERS[0].name == "AP"
     ap, others = seconds_per_draw(matches, NUMBERS[:1]), seconds_per_draw(matches, NUMBERS[1:])
     accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(draws(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
-    benchmark.extra_info.update(ap_seconds=ap, other_nine_seconds=others)
-    assert ap <= 1 * MILLISECOND
-    assert others <= 3 * MILLISECOND
+    peer = seconds_per_sum(len(matches.score))
+    benchmark.extra_info.update(ap_seconds=ap, other_nine_seconds=others, sum_seconds=peer)
+    assert ap <= 0.5 * peer
+    assert others <= peer
 
 
-def test_a_thousand_draws_with_all_numbers(benchmark, state: State) -> None:
-    """What a user waits for: all ten intervals."""
+def test_a_thousand_draws_with_all_numbers(benchmark, state: State, matches: Matches) -> None:
+    """What a user waits for, all ten intervals, takes little more than its draws."""
     metric = CocoKeypoints()
     start = time.process_time()
     scores = benchmark.pedantic(metric.summarise, (state, 1000), rounds=1)
     spent = time.process_time() - start
-    benchmark.extra_info.update(cpu_seconds=spent)
-    assert spent <= 1000 * 4 * MILLISECOND
+    draw = seconds_per_draw(matches, NUMBERS)
+    benchmark.extra_info.update(cpu_seconds=spent, draw_seconds=draw)
+    assert spent <= 1.5 * 1000 * draw
     for score in scores:
         assert score.interval is not None and score.interval[0] < score.value < score.interval[1]
         assert np.isfinite(score.interval).all()

@@ -34,8 +34,7 @@ truth, results, kind, out = sys.argv[1:]
 """
 OURS = """
 from pathlib import Path
-from hrbench.metrics.coco_boxes import CocoBoxes
-from hrbench.metrics.coco_masks import CocoMasks
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
 start, wall = time.process_time(), time.perf_counter()
 metric = CocoBoxes() if kind == "bbox" else CocoMasks()
 target = metric.read_target(Path(truth))

@@ -151,15 +151,12 @@ def test_an_unwritable_folder_is_one_line(bench, tiny_suite, capsys, blocked):
 
 
 def worker_of(parent: int) -> psutil.Process:
-    """The worker process of a run, once it has its imports behind it, or nearly; other children come and go."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for child in psutil.Process(parent).children():
-            with contextlib.suppress(psutil.Error):
-                if "serve" in " ".join(child.cmdline()) and child.cpu_times().user >= 0.2:
-                    return child
-        time.sleep(0.02)
-    raise AssertionError("no worker process was started within a minute")
+    """The worker process of a run; other children come and go."""
+    for child in psutil.Process(parent).children():
+        with contextlib.suppress(psutil.Error):
+            if "serve" in " ".join(child.cmdline()):
+                return child
+    raise AssertionError("there is no worker process")
 
 
 def test_a_killed_worker_is_named_with_its_image(bench):
@@ -169,7 +166,7 @@ def test_a_killed_worker_is_named_with_its_image(bench):
         suite: killed
         entries:
           - name: one
-            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:slow", args: {joints: 17}, input: [64, 48]}
+            model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:held", args: {joints: 17}, input: [64, 48]}
             dataset: {base: coco-keypoints-val2017, folder: many}
             protocol: {boxes: ground_truth}
             weights: tiny.safetensors
@@ -179,8 +176,12 @@ def test_a_killed_worker_is_named_with_its_image(bench):
     )
     command = [sys.executable, "-m", "hrbench", *bench.arguments(suite, "--workers", "1")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while not (bench.folder / "reached").exists():  # the network waits, so the worker cannot have ended its work
+            assert process.poll() is None
+            time.sleep(0.02)
         worker_of(process.pid).kill()
-        out, _ = process.communicate(timeout=120)
+        (bench.folder / "go").touch()
+        out, _ = process.communicate(timeout=600)  # ends a hang
     assert process.returncode == 3
     assert "a worker process was killed by SIGKILL while it prepared image" in out and ".png" in out
     assert "Traceback" not in out

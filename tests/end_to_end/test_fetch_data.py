@@ -152,7 +152,7 @@ def test_faults_of_data_are_told_and_end_with_3(hrbench: Run, tmp_path: Path, ca
     capsys.readouterr()
     assert hrbench("datasets", "made", "--check", "--all") == 3
     out = capsys.readouterr().out
-    assert f"made: fault: labels {labels / 'a.png'} cannot be read (truncated; 50 bytes): get it again" in out
+    assert f"made: fault: {labels / 'a.png'}: is truncated (50 bytes); it should be labels, a PNG" in out
     assert f"made: fault: labels {labels / 'b.png'} hold 7 at (0, 0)" in out and "faults in 2 of them" in out
 
 

@@ -12,7 +12,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.models.weights.load import save
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.numeric]
 
 SUITE = """
 suite: real

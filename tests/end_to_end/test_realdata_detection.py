@@ -14,7 +14,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.models.weights.load import save
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.numeric]
 
 LIMIT = 8
 ARGS = {"box_score_thresh": 0.0, "rpn_post_nms_top_n_test": 200}

@@ -14,8 +14,8 @@ from tiny_bench import NETWORK, Bench
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.core.digests import sha256
 from hrbench.models.weights.load import read_state, save, state_digest
-from hrbench.models.weights.sources import digest
 from hrbench.types import Result
 
 OWN = (
@@ -70,10 +70,10 @@ def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsy
     suite = costs_suite(bench, "tiny.safetensors")
     one = ran(bench, suite, "--strict")
     found = one.provenance.weights
-    assert (found["file"], found["source"]) == ("tiny.safetensors", "file")
-    assert found["sha256"] == digest(bench.folder / "tiny.safetensors")
+    assert (found.file, found.source) == ("tiny.safetensors", "file")
+    assert found.sha256 == sha256(bench.folder / "tiny.safetensors")
     assert one.status == "costs_only" and len(one.costs) == 6
-    said = f"weights: tiny.safetensors (SHA-256 {found['sha256'][:8]}...) fit the network"
+    said = f"weights: tiny.safetensors (SHA-256 {found.sha256[:8]}...) fit the network"
     assert said in one.notes and said in capsys.readouterr().out
     (_, plain) = hrbench.load(bench.folder / "run")
     assert plain.provenance.weights is None and plain.cost_key == one.cost_key  # costs are shared
@@ -148,11 +148,11 @@ def test_changed_weights_are_read_again(bench: Bench):
         bench.folder / "w.safetensors",
     )
     after = ran(bench, suite)
-    assert after.status == "empty" and after.provenance.weights.sha256 != before.sha256
+    assert after.status == "costs_only" and after.provenance.weights.sha256 != before.sha256
 
 
 def test_a_changed_network_is_proved_again(bench: Bench):
-    assert ran(bench, costs_suite(bench, "tiny.safetensors")).status == "empty"
+    assert ran(bench, costs_suite(bench, "tiny.safetensors")).status == "costs_only"
     code = bench.folder / "tiny_nets.py"
     code.write_text(
         code.read_text().replace("self.net = nn.Conv2d", "self.body = nn.Conv2d").replace("self.net(x)", "self.body(x)")
@@ -188,11 +188,7 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     suite = accuracy_suite(own, "own", "loaded")
     one = ran(own, suite)
     assert one.status == "done" and [s.value for s in one.scores] == [s.value for s in from_file.scores]
-    assert (
-        one.provenance.weights is not None
-        and one.provenance.weights.source == "own"
-        and one.provenance.weights.use == "tiny_nets:loaded"
-    )
+    assert (one.provenance.weights.source, one.provenance.weights.use) == ("own", "tiny_nets:loaded")
     assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
     with monkeypatch.context() as patched:
         patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))

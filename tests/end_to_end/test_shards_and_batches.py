@@ -20,6 +20,8 @@ from hrbench.runner.prepare import Assembled, assemble, load_network
 from hrbench.runner.settings import Settings
 from hrbench.types import Prediction, Result
 
+pytestmark = pytest.mark.numeric
+
 SUITE = """
 suite: tasks
 defaults: {cost: {operations: false, latency: false}}

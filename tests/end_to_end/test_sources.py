@@ -16,6 +16,8 @@ from hrbench.models.weights.load import load
 from hrbench.models.weights.sources import SHIPPED
 from hrbench.types import Result
 
+pytestmark = pytest.mark.numeric
+
 NAME = "pose_hrnet_miniature_coco"
 INPUT = (96, 72)
 LIMIT = 12

@@ -12,8 +12,13 @@ import numpy as np
 
 NETWORK = '''
 """A pose network of one convolution, beside the suite as a user would have it."""
+import time
+from pathlib import Path
+
 import torch
 from torch import nn
+
+HERE = Path(__file__).parent
 
 
 class Tiny(nn.Module):
@@ -33,15 +38,19 @@ def broken(joints=17):
     raise RuntimeError("this network cannot be built")
 
 
-class Slow(Tiny):
+class Held(Tiny):
+    """Says by the file `reached` that it is asked for an image, and answers once there is the file `go`."""
+
     def forward(self, x):
-        import time
-        time.sleep(0.05)
+        if x.device.type == "cpu":  # not when operations are counted
+            (HERE / "reached").touch()
+            while not (HERE / "go").exists():
+                time.sleep(0.01)
         return self.net(x)
 
 
-def slow(joints=17):
-    return Slow(joints)
+def held(joints=17):
+    return Held(joints)
 '''
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 from hrbench.tasks.classification.task import CentreCrop, Classification, centre_crop
 from hrbench.types import ClassScheme, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 RECORD = "seg_cls_det/protocol/seg_cls_preprocess.json"
 
 

@@ -19,6 +19,8 @@ from hrbench.models.build import build
 from hrbench.tasks.detection.task import Detection
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 COCO_IDS = tuple(i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83))
 
 

@@ -13,6 +13,8 @@ from torch import nn
 
 from hrbench.models.hrnet import cls_hrnet, det_hrnetv2p, seg_hrnet
 
+pytestmark = pytest.mark.numeric
+
 FOLDER = "seg_cls_det/models"
 RECORDS = sorted(path.stem for path in (Path(__file__).parent / "data" / FOLDER).glob("*_hrnet*.json"))
 NETWORKS: dict[str, Callable[..., nn.Module]] = {

@@ -15,6 +15,8 @@ from hrbench.models.build import build
 from hrbench.models.weights.load import load
 from hrbench.types import Variant
 
+pytestmark = pytest.mark.numeric
+
 BACKBONE = {"use": "spinenet", "args": {"variant": "49S"}}
 HEADS: dict[str, dict[str, Any]] = {
     "retinanet": {"convs": 2, "width": 16},

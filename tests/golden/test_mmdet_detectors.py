@@ -21,6 +21,8 @@ from hrbench.models.detectors.roi import level_of, region_features
 from hrbench.models.resnet import resnet_fpn
 from hrbench.tasks.detection.mask_pasting import pasted
 
+pytestmark = pytest.mark.numeric
+
 PARTS = ("keys", "legacy", "parameters", "parts")
 RECORDS = sorted(p.stem for p in (Path(__file__).parent / "data/mmdet").glob("*.json") if p.stem not in PARTS)
 SIZES = [(64, 96), (50, 70)]

@@ -136,17 +136,17 @@ from hrbench.models.hrnet import seg_hrnet_ocr, seg_hrnet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for make in (seg_hrnet, seg_hrnet_ocr):
     print(count_operations(make, (1, 3, 1024, 2048)).total("hrnet-paper") / 2**30)
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, (used.ru_maxrss - before) / 1024, "sympy" in sys.modules)
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(used / 1024, "sympy" in sys.modules)
 """
 
 
-def test_a_large_network_is_counted_at_once_and_without_memory() -> None:
+def test_a_large_network_is_counted_without_memory_and_without_a_compiler() -> None:
     """In a process of its own: neither torch's compiler nor one of the activations, the largest of which has 360 MB."""
     run = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=True)
-    plain, ocr, seconds, megabytes, compiler = run.stdout.split()
+    plain, ocr, megabytes, compiler = run.stdout.split()
     assert (plain, ocr[:9]) == ("696.17578125", "1206.3690")
-    assert float(seconds) < 5 and float(megabytes) < 100 and compiler == "False"
+    assert float(megabytes) < 100 and compiler == "False"
 
 
 @pytest.mark.parametrize("name", GMACS)

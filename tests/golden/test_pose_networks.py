@@ -13,6 +13,8 @@ from torch import nn
 from hrbench.models.hrnet import pose_hrnet
 from hrbench.models.pose_resnet import pose_resnet
 
+pytestmark = pytest.mark.numeric
+
 RECORDS = sorted(path.stem for path in (Path(__file__).parent / "data/pose/models").glob("*.json"))
 NETWORKS = {
     "pose_hrnet_w32_coco_256x192": lambda: pose_hrnet(width=32, joints=17),

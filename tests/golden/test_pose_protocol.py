@@ -9,6 +9,8 @@ import pytest
 
 from hrbench.tasks.pose import geometry, nms
 
+pytestmark = pytest.mark.numeric
+
 SIGMAS = np.array(
     [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
 )

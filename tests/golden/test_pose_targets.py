@@ -11,6 +11,8 @@ import torch
 from hrbench.miniature.train.pose import accuracy, hard_joints_loss, heatmap_loss, heatmap_targets, mirror_joints
 from hrbench.tasks.pose.geometry import affine_matrix, box_to_centre_scale, transform_points
 
+pytestmark = pytest.mark.numeric
+
 TARGETS = range(3)
 LOSSES = range(2)
 PIPELINE = range(9)

@@ -11,6 +11,8 @@ from torch import nn
 
 from hrbench.models.refinenet import refinenet
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def record(golden: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from hrbench.models.build import build
 from hrbench.models.weights.load import load
 from hrbench.types import Variant
 
+pytestmark = pytest.mark.numeric
+
 HERE = Path(__file__).parent
 RECORDS = sorted(path.name.removesuffix(".json.gz") for path in (HERE / "data/round_trips").glob("*.json.gz"))
 

@@ -18,6 +18,8 @@ from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, Inference, ch
 from hrbench.tasks.segmentation.task import Segmentation
 from hrbench.types import ClassScheme, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 FOLDER = "seg_cls_det/protocol"
 VARIANTS = {"master": HRNET, "ocr_true": HRNET_OCR, "ocr_false": dataclasses.replace(HRNET_OCR, align_corners=False)}
 BLACK = tuple(-reference.MEAN / reference.STD)

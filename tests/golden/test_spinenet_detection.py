@@ -18,6 +18,8 @@ from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select
 from hrbench.models.spinenet import spinenet
 from hrbench.models.tf_resnet_fpn import tf_resnet_fpn
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 LEVELS = (3, 4, 5, 6, 7)
 

@@ -19,6 +19,8 @@ from hrbench.cost.operations.count import count_operations
 from hrbench.models.spinenet import GRAPHS, SCALINGS, cls_spinenet, spinenet
 from hrbench.models.weights.keys.spinenet_keras import keras_variables
 
+pytestmark = pytest.mark.numeric
+
 RECORDED = ("49S", "49")
 
 # The paper's Table 7 and 11 and the TF1 model zoo: parameters in millions with 1000 and 5089 classes, GMACs at 224.

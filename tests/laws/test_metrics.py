@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -176,7 +176,7 @@ def test_a_part_of_the_images_agrees_with_the_oracle(drawn: Case) -> None:
             assert score.value == pytest.approx(checked[score.quantity.name], rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_split_merged_in_any_order_changes_no_bit(drawn: Case, data) -> None:
     whole = drawn.measured()

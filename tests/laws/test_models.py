@@ -131,6 +131,7 @@ def numbers(row: Variant, net: Any, images: Tensor) -> Tensor:
     return net(images)
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("name", MINIATURES)
 def test_same_seed_same_network_and_no_image_touches_another(name: str) -> None:
     row = ROWS[name]

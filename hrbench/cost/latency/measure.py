@@ -93,6 +93,8 @@ def measure_latency(
         warm_up_settled=passes.settled,
         passes=len(samples),
         p99=percentile(samples, 99) if len(samples) >= P99_SAMPLES else None,
+        threads=torch.get_num_threads(),  # as it is now: a network may have set it in its first pass
+        flags=torch_flags(),
     )
     if passes.reason is not None:
         return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hrbench.contracts import CostSubject
-from hrbench.core.plugins import source_of
+from hrbench.core.plugins import model_ref
 from hrbench.cost.operations.conventions import VIEWS
 from hrbench.cost.parameters import NoOptions
 from hrbench.errors import EntryError
@@ -57,7 +57,7 @@ def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> t
     try:
         return count_operations(net, shape), ""
     except ValuesNeeded:
-        if source_of(variant.use) is None:
+        if not model_ref(variant.use).source:
             raise
     counted_on = "the CPU with a random input, since the network looks at values on its way"
     return count_operations(build(), shape, device="cpu"), counted_on

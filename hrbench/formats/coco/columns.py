@@ -2,7 +2,7 @@
 
 The way is quick where all is well: typed decoding, then checks on whole columns. Where anything is wrong,
 `WrongError` or an error of msgspec is raised without details, and the caller has the file explained by the slow ways
-of `coco_faults` and `instance_faults`. Results are decoded in blocks of rows, so that neither their text nor their
+of `faults`. Results are decoded in blocks of rows, so that neither their text nor their
 objects are ever in memory as a whole.
 """
 

@@ -1,6 +1,6 @@
 """COCO boxes and masks: annotations and results, from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`coco_columns`). Where anything is wrong, `instance_faults` reads the
+Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the
 file again, slowly, and names the first offender. Masks stay compressed, as pycocotools' codec has them.
 """
 
@@ -32,7 +32,7 @@ from hrbench.formats.coco.columns import (
     rising,
     whole,
 )
-from hrbench.formats.coco.faults import explain_results, explain_truth
+from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
 from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import LARGEST, Masks
 
@@ -116,7 +116,7 @@ class _BoxRow(msgspec.Struct, gc=False):
     category_id: Whole
     bbox: Four
     score: float
-    # nothing is of this type: such a row is refused, and `instance_faults` says why
+    # nothing is of this type: such a row is refused, and `faults` says why
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
@@ -142,7 +142,7 @@ def read_truth(path: Path, masks: bool) -> Target:
             return _masks(path, msgspec.json.decode(data, type=_MaskTruth))
         return _boxes(path, msgspec.json.decode(data, type=_BoxTruth))
     except REFUSED as error:
-        explain_truth(path, data, masks)
+        explain_instance_truth(path, data, masks)
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
@@ -194,7 +194,7 @@ def read_results(path: Path, target: Target) -> Results:
             stream.seek(0)
             images, categories = target.images.tolist(), set(target.categories.tolist())
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
-            explain_results(path, stream.read(), set(images), categories, size)
+            explain_instance_results(path, stream.read(), set(images), categories, size)
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 

@@ -1,6 +1,6 @@
 """COCO keypoint annotations and results: from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`coco_columns`). Where anything is wrong, `coco_faults` reads the file
+Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the file
 again, slowly, and names the first offender.
 """
 
@@ -30,10 +30,19 @@ from hrbench.formats.coco.columns import (
     rising,
     whole,
 )
-from hrbench.formats.coco.keypoint_faults import explain_results, explain_truth
+from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 
 BLOCK = 1 << 19  # bytes of text decoded at a time: rows of keypoints are long
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
+
+# The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
+COCO_SIGMAS: tuple[float, ...] = tuple(
+    (
+        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
+        / 10.0
+    ).tolist()
+)
+"""OKS constants of COCO's 17 joints, in the order of its annotations."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class _Row(msgspec.Struct, gc=False):
     keypoints: list[float]
     score: float
     bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
-    # nothing is of this type: such a row is refused, and `coco_faults` says why
+    # nothing is of this type: such a row is refused, and `faults` says why
     segmentation: msgspec.UnsetType = msgspec.UNSET
     caption: msgspec.UnsetType = msgspec.UNSET
 
@@ -109,7 +118,7 @@ def read_truth(path: Path, joints: int) -> Target:
     try:
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints)
     except REFUSED as error:
-        explain_truth(path, data, joints)
+        explain_keypoint_truth(path, data, joints)
         raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
 
 
@@ -150,7 +159,8 @@ def read_results(path: Path, joints: int, target: Target) -> Results:
                     column.append(part)
         except REFUSED as error:
             stream.seek(0)
-            explain_results(path, stream.read(), joints, set(target.images.tolist()), set(target.categories.tolist()))
+            images, categories = set(target.images.tolist()), set(target.categories.tolist())
+            explain_keypoint_results(path, stream.read(), joints, images, categories)
             raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     image, category, score, area, keypoints = map(joined, columns)
     return Results(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")

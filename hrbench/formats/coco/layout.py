@@ -1,4 +1,4 @@
-"""What the data sets in COCO's layout share: where files lie, their JSON, the archive that the server takes.
+"""What the data sets in COCO's layout share: where files lie, and the archive that the server takes.
 
 <data>/coco/annotations/{kind}_{split}.json         of test splits image_info_{split}.json, without ground truth
 <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg
@@ -6,22 +6,19 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import msgspec
-
-from hrbench.errors import InputError, MissingError
+from hrbench.core.files import write_whole
 
 UNPUBLISHED = ("test-dev2017", "test2017")
 """Splits of COCO whose ground truth only its evaluation server has."""
 
 PICTURES = {"test-dev2017": "test2017"}
 """Folders of images that are not called as their split is: test-dev is a part of the test images."""
-
-HOME = "get it from cocodataset.org (images, annotations)"
 
 SERVER = (
     "COCO publishes no ground truth of {split}: its server (see cocodataset.org/#upload) judges the archive of results"
@@ -32,25 +29,6 @@ ALGORITHM = "hrbench"
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip archive can hold, so that an archive depends on its content alone."""
-
-
-class Picture(msgspec.Struct):
-    """An image as COCO's files list it: its size in pixels."""
-
-    id: int
-    file_name: str
-    width: int
-    height: int
-
-
-def decode(path: Path, kind: Any) -> Any:
-    """The JSON file at `path` as `kind`; InputError naming the place of what does not fit, MissingError for no file."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        raise MissingError(f"no file {path}; {HOME}") from None
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
 
 
 def annotation_file(folder: Path, kind: str, split: str) -> Path:
@@ -86,21 +64,18 @@ def write_archives(kind: str, split: str, predictions: Mapping[str, Path], folde
 
 
 def _write_zip(path: Path, member: str, content: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
     info = zipfile.ZipInfo(member, _EARLIEST)
     info.compress_type = zipfile.ZIP_DEFLATED
-    try:
+
+    def packed(stream: BinaryIO) -> None:
         with (
-            zipfile.ZipFile(beside, "w") as archive,
+            zipfile.ZipFile(stream, "w") as archive,
             archive.open(info, "w", force_zip64=True) as into,
             content.open("rb") as source,
         ):
-            while block := source.read(1 << 20):
-                into.write(block)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            shutil.copyfileobj(source, into, 1 << 20)
+
+    write_whole(path, packed)
     return path
 
 

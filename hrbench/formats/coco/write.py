@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from hrbench.core.files import replacing
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError
 from hrbench.types import Prediction
 
@@ -73,7 +73,8 @@ def write_masks(predictions: Iterable[Prediction], path: Path) -> None:
 
 def _write(predictions: Iterable[Prediction], path: Path, checked: Callable[[Row, str], Row]) -> None:
     encode = msgspec.json.Encoder(enc_hook=_plain).encode
-    with replacing(path) as stream:
+
+    def fill(stream: BinaryIO) -> None:
         stream.write(b"[")
         separator = b"\n"
         for prediction in predictions:
@@ -81,6 +82,8 @@ def _write(predictions: Iterable[Prediction], path: Path, checked: Callable[[Row
                 stream.write(separator + encode(checked(row, f"image {prediction.sample}, row {number}")))
                 separator = b",\n"
         stream.write(b"\n]\n")
+
+    write_whole(path, fill)
 
 
 def _check(row: Row, where: str, shape: str) -> None:

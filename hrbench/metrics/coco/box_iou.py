@@ -16,7 +16,8 @@ CHUNK = 1 << 14  # pairs at a time: the working set stays within a core's cache
 def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similarity:
     """The similarity of detections (N) and truths (G).
 
-    truth: (G, 4), found: (N, 4) float64 x, y, width, height in px, sizes zero or more. crowd: (G,) bool.
+    truth: (G, 4), found: (N, 4) float64 x, y, width, height in px, sizes zero or more. crowd: (G,) bool. NaN if the
+    area of the smaller box, or of a detection in a crowd, is below the least float64 though its sides are not zero.
     """
     g, d = _Sides(truth), _Sides(found)
 
@@ -29,7 +30,8 @@ def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similari
             some = np.flatnonzero((width > 0) & (height > 0))
             i, j = i[some], j[some]
             shared, own = width[some] * height[some], d.area[i]
-            result[start + some] = shared / np.where(crowd[j], own, own + g.area[j] - shared)
+            with np.errstate(invalid="ignore"):  # 0 / 0 if areas are below the least float64: NaN
+                result[start + some] = shared / np.where(crowd[j], own, own + g.area[j] - shared)
         return result
 
     return similarity

@@ -22,7 +22,8 @@ from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
 INSTANCES = Settings(
@@ -125,177 +126,115 @@ def _quantity(number: Number, shape: Shape) -> Quantity:
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
 
-def measured(
-    metric: str,
-    version: int,
-    classes: Classes,
-    predictions: Results,
-    target: Target,
-    images: Sequence[int | str] | None,
-) -> State:
-    """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
-    truths, detections = target.truths, predictions.detections
-    if isinstance(target.shape, Masks):
-        assert isinstance(predictions.shape, Masks)
-        similarity = mask_iou(truths, target.shape, predictions.shape, THRESHOLDS[0])
-    else:
-        assert isinstance(predictions.shape, np.ndarray)
-        similarity = box_iou(target.shape, truths.crowd, predictions.shape)
-    ids, labels = classes.labels(target)
-    evaluated = chosen(images, target.images, target.path)
-    matches = match(truths, detections, similarity, INSTANCES, evaluated, np.array(ids, np.int64))
-    params: dict[str, Any] = {
-        "categories": ids,
-        "names": labels,
-        "thresholds": list(INSTANCES.thresholds),
-        "areas": [list(area) for area in INSTANCES.areas],
-        "most": INSTANCES.most[-1],
-        "detection_area": predictions.area_from,
-    }
-    return state_of(matches, metric, version, params)
+class CocoObjects:
+    """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; `kind` says by which of their shapes.
 
-
-def summarised(
-    metric: str, shape: Shape, each: bool, state: State, matches: Matches, resamples: int, seed: int
-) -> list[Measurement]:
-    """The twelve numbers, then with `each` those of single classes, with their 95 % intervals over images."""
-    note = ""
-    if shape == "mask" and state.params.get("detection_area") == "box":
-        note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-    asked = numbers(state.params["names"] if each else ())
-    told = [_quantity(number, shape) for number in asked]
-    told = [replace(quantity, description=quantity.description + note) for quantity in told]
-
-    def absent(number: Number) -> str:
-        single = "" if number.category is None else f" of class {number.name.removeprefix('AP/')}"
-        return f"object{single} {_RANGES[number.area]}"
-
-    return scored(metric, matches, INSTANCES, asked, told, absent, resamples, seed)
-
-
-def verified(
-    shape: Shape, classes: Classes, target: Target, predictions: Path, images: Sequence[int | str] | None
-) -> dict[str, float]:
-    """The same numbers by pycocotools itself, -1 where it finds none to average."""
-    ids, labels = classes.labels(target)
-    stats, single = instance_numbers(target.path, predictions, "bbox" if shape == "box" else "segm", images, ids)
-    names = [number.name for number in numbers(labels if classes.each else ())]
-    return dict(zip(names, stats + (single if classes.each else []), strict=True))
-
-
-class CocoBoxes:
-    """COCO box AP and AR, equal to pycocotools 2.0.11 to the last bit.
-
-    categories: ids of those to evaluate; None: the mean over all that the annotation file lists. names: what to call
-    them, in the order of `categories`; None: as the file does. per_class: tell the AP of every single one too, as
-    "AP/<name>", or "AP/<id>" where it has no name of its own.
+    categories: ids of those to evaluate; None: the mean over all that the annotation file lists.
+    names: what to call them, in the order of `categories`; None: as the file does.
+    per_class: tell the AP of every single one too, as "AP/<name>", or "AP/<id>" if no other name tells it apart.
     """
+
+    name: str
+    kind: Shape
+    version = 1
+    prediction_file: str
+    oracle = "pycocotools"
+    main = "AP"
+    quantities: tuple[Quantity, ...]
+
+    def __init__(
+        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
+    ) -> None:
+        self.classes = Classes.of(categories, names, per_class)
+        self.quantities = quantities_of(self.kind, self.classes)
+
+    def read_target(self, path: Path) -> Target:
+        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        return self.classes.known(read_truth(Path(path), masks=self.kind == "mask"))
+
+    def read_predictions(self, path: Path, target: Target) -> Results:
+        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        return read_results(Path(path), target)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Write rows as one JSON list, whole or not at all, with this kind of shape alone; see `formats.coco.write`."""
+        write = write_masks if self.kind == "mask" else write_boxes
+        write(predictions, Path(path))
+
+    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+        truths, detections = target.truths, predictions.detections
+        if isinstance(target.shape, Masks):
+            assert isinstance(predictions.shape, Masks)
+            similarity = mask_iou(truths, target.shape, predictions.shape, THRESHOLDS[0])
+        else:
+            assert isinstance(predictions.shape, np.ndarray)
+            similarity = box_iou(target.shape, truths.crowd, predictions.shape)
+        ids, labels = self.classes.labels(target)
+        evaluated = chosen(images, target.images, target.path)
+        matches = match(truths, detections, similarity, INSTANCES, evaluated, np.array(ids, np.int64))
+        params: dict[str, Any] = {
+            "categories": ids,
+            "names": labels,
+            "thresholds": list(INSTANCES.thresholds),
+            "areas": [list(area) for area in INSTANCES.areas],
+            "most": INSTANCES.most[-1],
+            "detection_area": predictions.area_from,
+        }
+        return state_of(matches, self.name, self.version, params)
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
+        return merge(states, form_of(self.name, self.version))
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
+        """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
+        note = ""
+        if self.kind == "mask" and state.params.get("detection_area") == "box":
+            note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
+        asked = numbers(state.params["names"] if self.classes.each else ())
+        told = [_quantity(number, self.kind) for number in asked]
+        told = [replace(quantity, description=quantity.description + note) for quantity in told]
+        return scored(self.name, self._matches(state), INSTANCES, asked, told, _absent, resamples, seed)
+
+    def raw(self, state: State) -> np.ndarray:
+        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 for one that does not exist."""
+        return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image id -> how well its objects were found, in [0, 1]; see `states.image_qualities`."""
+        return image_qualities(self._matches(state), INSTANCES)
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The same numbers by pycocotools itself, -1 if it finds none to average."""
+        truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
+        ids, labels = self.classes.labels(truth)
+        stats, single = instance_numbers(truth.path, Path(predictions), form, images, ids)
+        names = [number.name for number in numbers(labels if self.classes.each else ())]
+        return dict(zip(names, stats + (single if self.classes.each else []), strict=True))
+
+    def _matches(self, state: State) -> Matches:
+        return matches_of(state, self.name, self.version)
+
+
+def _absent(number: Number) -> str:
+    single = "" if number.category is None else f" of class {number.name.removeprefix('AP/')}"
+    return f"object{single} {_RANGES[number.area]}"
+
+
+class CocoBoxes(CocoObjects):
+    """COCO box AP and AR."""
 
     name = "coco-boxes"
-    version = 1
+    kind = "box"
     prediction_file = "predictions.json"
-    oracle = "pycocotools"
-    main = "AP"
-    quantities: tuple[Quantity, ...] = quantities_of("box", Classes(None, (), False))
-
-    def __init__(
-        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
-    ) -> None:
-        self.classes = Classes.of(categories, names, per_class)
-        self.quantities = quantities_of("box", self.classes)
-
-    def read_target(self, path: Path) -> Target:
-        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
-        return self.classes.known(read_truth(Path(path), masks=False))
-
-    def read_predictions(self, path: Path, target: Target) -> Results:
-        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target)
-
-    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows without masks as one JSON list, whole or not at all; see `coco_write`."""
-        write_boxes(predictions, Path(path))
-
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
-        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
-        return measured(self.name, self.version, self.classes, predictions, target, images)
-
-    def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, self.name, self.version)
-
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
-        matches = matches_of(state, self.name, self.version)
-        return summarised(self.name, "box", self.classes.each, state, matches, resamples, seed)
-
-    def raw(self, state: State) -> np.ndarray:
-        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
-        return Accumulator(matches_of(state, self.name, self.version), INSTANCES, NUMBERS).at()
-
-    def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its objects were found, in [0, 1]; see `coco_scores.image_qualities`."""
-        return image_qualities(matches_of(state, self.name, self.version), INSTANCES)
-
-    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The same numbers by pycocotools itself, -1 where it finds none to average."""
-        return verified("box", self.classes, self.read_target(target), Path(predictions), images)
+    quantities = quantities_of("box", Classes(None, (), False))
 
 
-class CocoMasks:
-    """COCO mask AP and AR, equal to pycocotools 2.0.11 to the last bit.
-
-    categories: ids of those to evaluate; None: the mean over all that the annotation file lists. names: what to call
-    them, in the order of `categories`; None: as the file does. per_class: tell the AP of every single one too, as
-    "AP/<name>", or "AP/<id>" where it has no name of its own.
-    """
+class CocoMasks(CocoObjects):
+    """COCO mask AP and AR."""
 
     name = "coco-masks"
-    version = 1
+    kind = "mask"
     prediction_file = "masks.json"
-    oracle = "pycocotools"
-    main = "AP"
-    quantities: tuple[Quantity, ...] = quantities_of("mask", Classes(None, (), False))
-
-    def __init__(
-        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
-    ) -> None:
-        self.classes = Classes.of(categories, names, per_class)
-        self.quantities = quantities_of("mask", self.classes)
-
-    def read_target(self, path: Path) -> Target:
-        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
-        return self.classes.known(read_truth(Path(path), masks=True))
-
-    def read_predictions(self, path: Path, target: Target) -> Results:
-        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target)
-
-    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows with masks and without boxes as one JSON list, whole or not at all; see `coco_write`."""
-        write_masks(predictions, Path(path))
-
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
-        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
-        return measured(self.name, self.version, self.classes, predictions, target, images)
-
-    def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, self.name, self.version)
-
-    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
-        matches = matches_of(state, self.name, self.version)
-        return summarised(self.name, "mask", self.classes.each, state, matches, resamples, seed)
-
-    def raw(self, state: State) -> np.ndarray:
-        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
-        return Accumulator(matches_of(state, self.name, self.version), INSTANCES, NUMBERS).at()
-
-    def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its objects were found, in [0, 1]; see `coco_scores.image_qualities`."""
-        return image_qualities(matches_of(state, self.name, self.version), INSTANCES)
-
-    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The same numbers by pycocotools itself, -1 where it finds none to average."""
-        return verified("mask", self.classes, self.read_target(target), Path(predictions), images)
+    quantities = quantities_of("mask", Classes(None, (), False))

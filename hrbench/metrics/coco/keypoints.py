@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import Results, Target, read_results, read_truth
+from hrbench.formats.coco.keypoints import COCO_SIGMAS, Results, Target, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
-from hrbench.metrics.coco.oks import COCO_SIGMAS, KEYPOINTS, oks
+from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
-from hrbench.metrics.coco.states import chosen, image_qualities, matches_of, merged, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
@@ -120,7 +121,7 @@ class CocoKeypoints:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, self.name, self.version)
+        return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The ten numbers with their 95 % intervals over images (none with resamples=0)."""
@@ -136,7 +137,7 @@ class CocoKeypoints:
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its people were found, in [0, 1]; see `coco_scores.image_qualities`."""
+        """Image id -> how well its people were found, in [0, 1]; see `states.image_qualities`."""
         return image_qualities(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:

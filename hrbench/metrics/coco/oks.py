@@ -12,14 +12,6 @@ import numpy as np
 
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Settings, Similarity
 
-# The published constants, divided as pycocotools divides them: 0.26 / 10 need not be the double nearest to 0.026.
-COCO_SIGMAS: tuple[float, ...] = tuple(
-    (
-        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
-        / 10.0
-    ).tolist()
-)
-
 KEYPOINTS = Settings(
     thresholds=THRESHOLDS,
     recalls=RECALLS,

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from hrbench.core.files import reading
 from hrbench.errors import InputError
-from hrbench.formats.coco.columns import REFUSED, Detections, Four, Whole, blocks, near, need, numbers, whole
+from hrbench.formats.coco.annotations import DetectedBox
+from hrbench.formats.coco.columns import REFUSED, Detections, blocks, near, need, numbers, whole
 from hrbench.formats.coco.instances import read_truth
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator
 from hrbench.metrics.coco.instances import INSTANCES, NUMBERS
 from hrbench.metrics.coco.matching import match
-
-
-class _Box(msgspec.Struct, gc=False):
-    image_id: Whole
-    category_id: Whole
-    bbox: Four
-    score: float
 
 
 def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
@@ -36,7 +29,7 @@ def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
     images = [np.zeros(0, np.int64)]
     with reading(boxes, "a detector's boxes (a JSON list of COCO results)") as stream:
         try:
-            for rows in blocks(stream, _Box):
+            for rows in blocks(stream, DetectedBox):
                 every += len(rows)
                 mine = [row for row in rows if row.category_id == category and row.image_id in listed]
                 images.append(whole([row.image_id for row in mine]))

@@ -10,7 +10,7 @@ Synopsis:
 Ground truth: a folder of cities with {city}_{sequence}_{frame}_gtFine_labelIds.png and ..._gtFine_instanceIds.png, each
 read for what the official script reads it for. Predictions: PNGs anywhere below a folder whose names begin with
 {city}_{sequence}_{frame}, holding label ids or train ids (`label_folders` tells which). What a state holds is in
-`label_states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
+`labels.states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ from hrbench.metrics.labels import cityscapes_reference as oracle
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
-from hrbench.metrics.labels.states import arrays_of, group_numbers, matrices, merged, scores_of, state_of
+from hrbench.metrics.labels.states import group_numbers, matrices, scores_of, state_of
+from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, State
 
@@ -146,7 +147,7 @@ class Cityscapes:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, FORM)
+        return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""

@@ -1,6 +1,6 @@
 """What is counted of one Cityscapes image: pairs of labels, and how much of each instance was found.
 
-Beside the pairs (`label_states`), the block of instances: `things` (I,) int64, rows of an image; `instance` (M,)
+Beside the pairs (`labels.states`), the block of instances: `things` (I,) int64, rows of an image; `instance` (M,)
 uint16, its id, rising; `size` (M,) int64, its pixels; `hits` (M,) int64, those predicted with its own label;
 `category_hits` (M,) int64, those predicted with any label of its category. Only evaluated labels' instances are kept.
 """
@@ -12,11 +12,11 @@ import numpy as np
 from hrbench.errors import InputError
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.metrics.labels.cityscapes_labels import CATEGORY_OF, LABELS
-from hrbench.metrics.labels.states import CELLS, Form, cells_of
+from hrbench.metrics.labels.states import CELLS, cells_of, form_of
 
 COUNT = len(LABELS)
 THINGS = ("instance", "size", "hits", "category_hits")
-FORM = Form("cityscapes", 1, {"cells": CELLS, "things": THINGS})
+FORM = form_of("cityscapes", 1, cells=CELLS, things=THINGS)
 KINDS: dict[str, type] = {
     **{"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64},
     **{"instance": np.uint16, "size": np.int64, "hits": np.int64, "category_hits": np.int64},

@@ -13,7 +13,7 @@ over t of n_tp - n_tt), frequency-weighted IoU = sum t_t IoU_t / sum t_t. A clas
 prediction has no IoU and stays out of the mean, one that is not annotated has no accuracy. Training code (`testval` of
 HRNet-Semantic-Segmentation) divides by at least 1 and averages over all classes: those numbers have names of their own.
 
-A state has the block of pairs of class indices (`label_states`); C of a prediction stands for no class, a miss.
+A state has the block of pairs of class indices (`labels.states`); C of a prediction stands for no class, a miss.
 """
 
 from __future__ import annotations
@@ -41,11 +41,12 @@ from hrbench.formats.label_folders import (
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.states import CELLS, Form, arrays_of, cells_of, group_numbers, merged, scores_of, state_of
+from hrbench.metrics.labels.states import CELLS, cells_of, form_of, group_numbers, scores_of, state_of
+from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, State
 
-FORM = Form("miou", 1, {"cells": CELLS})
+FORM = form_of("miou", 1, cells=CELLS)
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "indices"}
 MEANS = (
@@ -197,7 +198,7 @@ class MeanIoU:
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
-        return merged(states, FORM)
+        return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""

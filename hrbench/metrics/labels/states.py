@@ -1,4 +1,4 @@
-"""States of the label metrics: what was counted of each image, as named arrays, and their merging.
+"""States of the label metrics: what was counted of each image, as named arrays.
 
 Rows by image (I): `image` (I,) str, `group` (I,) str. Below each image hang rows of blocks: `cells` (I,) int64 says how
 many (truth, prediction) pairs an image has; their rows are `truth`, `predicted` (N,) uint16 and `pixels` (N,) int64,
@@ -7,34 +7,20 @@ how many pixels have this pair, pairs rising. Cityscapes has a second block of i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hrbench.errors import InputError, UsageError
+from hrbench.metrics.states import StateForm
 from hrbench.types import Measurement, Quantity, Reason, State
 
 CELLS = ("truth", "predicted", "pixels")
-Blocks = Mapping[str, tuple[str, ...]]
-"""Name of the array (I,) that counts an image's rows -> names of the arrays with these rows."""
 
 
-@dataclass(frozen=True)
-class Form:
-    """What a metric's states look like: its name, version and blocks."""
-
-    metric: str
-    version: int
-    blocks: Blocks
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Names of all arrays."""
-        below = (name for count, names in self.blocks.items() for name in (count, *names))
-        return ("image", "group", *below)
+def form_of(metric: str, version: int, **blocks: tuple[str, ...]) -> StateForm:
+    """Rows by image, with the group it belongs to. blocks: see `StateForm`."""
+    return StateForm(metric, version, "image", ("group",), blocks)
 
 
 def cells_of(matrix: np.ndarray) -> dict[str, np.ndarray]:
@@ -48,7 +34,7 @@ def cells_of(matrix: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def state_of(
-    form: Form,
+    form: StateForm,
     params: Mapping[str, Any],
     images: Sequence[str],
     groups: Sequence[str],
@@ -63,53 +49,6 @@ def state_of(
             parts = [row[name] for row in rows]
             arrays[name] = np.concatenate(parts).astype(kinds[name]) if parts else np.zeros(0, kinds[name])
     return State(form.metric, form.version, params, arrays)
-
-
-def arrays_of(state: State, form: Form) -> dict[str, np.ndarray]:
-    """The arrays by rising image name. Raises InputError where the state is of another metric or version."""
-    if (state.metric, state.version) != (form.metric, form.version):
-        raise InputError(
-            f"a state of {state.metric} version {state.version} was given to {form.metric} version {form.version}; "
-            "measure again"
-        )
-    lacking = [name for name in form.arrays if name not in state.arrays]
-    if lacking:
-        raise InputError(f"a state of {form.metric} lacks {', '.join(lacking)}; measure again")
-    order = np.argsort(state.arrays["image"], kind="stable")
-    arrays = {name: state.arrays[name][order] for name in ("image", "group")}
-    for count, names in form.blocks.items():
-        many = state.arrays[count]
-        starts = (np.cumsum(many) - many)[order]
-        many = many[order]
-        ends = np.cumsum(many)
-        at = np.repeat(starts - (ends - many), many) + np.arange(many.sum())
-        arrays |= {count: many, **{name: state.arrays[name][at] for name in names}}
-    return arrays
-
-
-def merged(states: Sequence[State], form: Form) -> State:
-    """All rows together, by rising image name: the same bits for any split in any order.
-
-    Raises UsageError for no states; InputError where an image occurs twice or the parameters differ.
-    """
-    if not states:
-        raise UsageError(f"nothing to merge: give at least one state of {form.metric}")
-    parts = [arrays_of(state, form) for state in states]
-    params = states[0].params
-    for state in states[1:]:
-        for key in sorted({*params, *state.params}):
-            one, other = (json.dumps(p.get(key), sort_keys=True) for p in (params, state.params))
-            if one != other:
-                raise InputError(
-                    f"states of {form.metric} differ in {key}: {one[:60]} and {other[:60]}; measure all alike"
-                )
-    together = {name: np.concatenate([part[name] for part in parts]) for name in form.arrays}
-    names, counts = np.unique(together["image"], return_counts=True)
-    if len(names) < len(together["image"]):
-        raise InputError(
-            f"image {names[counts > 1][0]} is in more than one of the merged states; merge each image once"
-        )
-    return State(form.metric, form.version, params, arrays_of(State(form.metric, form.version, params, together), form))
 
 
 def matrices(arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.ndarray:

@@ -9,12 +9,13 @@ that any part can be drawn alone. Testing uses the seed `TEST_SEED`, training an
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from hrbench.miniature.draw.write import draw_whole, save_png
 
 SIZE = 64
 FINE = 3  # drawn this many times larger, then averaged
@@ -62,17 +63,15 @@ CLASSES = tuple(SHAPES)
 
 
 def draw_imagenet(folder: Path) -> None:
-    """Draws the test set to `folder`, which appears whole or not at all."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    """Draws the test set to `folder`, which appears whole or not at all. Raises UsageError if it cannot be written."""
+    draw_whole(folder, _write)
+
+
+def _write(folder: Path) -> None:
     for name in CLASSES:
-        (part / "val" / name).mkdir(parents=True)
+        (folder / "val" / name).mkdir(parents=True)
     for index, (image, label) in enumerate(pictures(TEST_SEED, TEST_IMAGES)):
-        path = part / "val" / CLASSES[label] / f"{index:08d}.png"
-        done, data = cv2.imencode(".png", image)
-        assert done
-        path.write_bytes(data.tobytes())
-    part.rename(folder)
+        save_png(folder / "val" / CLASSES[label] / f"{index:08d}.png", image, options=())
 
 
 def pictures(seed: int, count: int, first: int = 0) -> Iterator[tuple[np.ndarray, int]]:

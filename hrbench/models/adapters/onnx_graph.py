@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hrbench.core.onnx_external import external_files
 from hrbench.errors import EntryError, InputError, UsageError
 from hrbench.models.adapters.shared import library
 
@@ -43,7 +44,7 @@ def read_graph(path: Path) -> Graph:
     onnx = library("onnx")
     model = _model(onnx, path)
     weights = {weight.name: weight for weight in model.graph.initializer}
-    _check_data(onnx, path, weights.values())
+    _check_data(path)
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
@@ -80,11 +81,9 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
     return model
 
 
-def _check_data(onnx: Any, path: Path, weights: Iterable[Any]) -> None:
-    """Raises InputError, naming them, where files that hold values of a network are not beside it."""
-    outside = [weight for weight in weights if weight.data_location == onnx.TensorProto.EXTERNAL]
-    names = {each.value for weight in outside for each in weight.external_data if each.key == "location"}
-    lacking = sorted(name for name in names if not (path.parent / name).is_file())
+def _check_data(path: Path) -> None:
+    """Raises InputError, naming them, where files that hold values of a network are not beside it, or lie outside."""
+    lacking = [str(file.relative_to(path.parent)) for file in external_files(path) if not file.is_file()]
     if lacking:
         files = f"the file {lacking[0]}" if len(lacking) == 1 else f"{len(lacking)} files ({', '.join(lacking[:3])})"
         raise InputError(f"{path}: {files} with its weights, written beside it when it was exported, is not there")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hrbench.core.plugins import source_path
+from hrbench.core.plugins import model_ref
 from hrbench.types import Missing, Reason
 
 CONFIGS = ["*.json"]
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
-def offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids the network."""
+def forbidden() -> bool:
+    """Whether the user's HF_HUB_OFFLINE forbids the network; hrbench itself never sets it."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
@@ -23,8 +23,9 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
     name: a folder, written like a path, or a repository "organisation/name", which is looked for in the hub's cache.
     fetch: whether the network may be used for what is not in it. weights: whether they are to be there too.
     """
-    path = source_path(f"transformers:{name}")
-    if path is not None:
+    written = model_ref(f"transformers:{name}").path
+    if written is not None:
+        path = Path(written)
         there = (path / "config.json").is_file()
         return path if there else Missing(Reason(f"{path}: there is no folder with a config.json"))
     if name.count("/") != 1:

@@ -3,7 +3,7 @@
 Wolf et al.: Transformers: State-of-the-Art Natural Language Processing, EMNLP 2020 (system demonstrations). A network
 is named in one of three ways: a folder with config.json and weights ("./vitpose"; written like a path), a repository of
 the Hugging Face hub, or a kind that the library knows ("segformer"), built from its default configuration. Of the hub
-its cache is looked through first; what is not in it is fetched unless HF_HUB_OFFLINE is set, as --offline does.
+its cache is looked through first; what is not in it is fetched, except with --offline or where HF_HUB_OFFLINE is set.
 
 What the library returns becomes what the task's networks return:
 
@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.models.adapters.shared import as_backbone, fits, library, named, refuse_unknown, returning
-from hrbench.models.adapters.snapshots import folder_of, offline
+from hrbench.models.adapters.snapshots import folder_of, forbidden
 from hrbench.types import Missing
 
 AUTO = {
@@ -48,16 +48,17 @@ AUTO = {
 }
 
 
-def build(name: str, *, task: str = "", weights: bool = False, **args: Any) -> nn.Module:
+def build(name: str, *, task: str = "", weights: bool = False, offline: bool = False, **args: Any) -> nn.Module:
     """The library's network with the library's own keys; see the top of this file for what it returns.
 
     name: a folder, a repository, or a kind of network. weights: whether those that lie with it are read, all keys both
-    ways, or weights are drawn. args: fields of its configuration, such as num_labels. Raises UsageError for an unknown
-    name or field or another task, MissingError where a repository is not here, InputError where weights do not fit.
+    ways, or weights are drawn. offline: whether a repository must be on this disk. args: fields of its configuration,
+    such as num_labels. Raises UsageError for an unknown name or field or another task, MissingError where a repository
+    is not here, InputError where weights do not fit.
     """
     fits(task, tuple(AUTO), f"transformers:{name}")
     transformers = library("transformers")
-    folder = folder_of(name, fetch=not offline(), weights=weights)
+    folder = folder_of(name, fetch=not offline and not forbidden(), weights=weights)
     config = _config(transformers, name, folder, args)
     kind = _kind(transformers, config, task, name)
     net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else kind._from_config(config)

@@ -6,7 +6,6 @@ Nothing in a weights file is ever executed: safetensors hold no code, and PyTorc
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import sys
 import warnings
@@ -19,14 +18,15 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from hrbench.core.digests import sha256
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.models.weights.arrays import read_h5, read_npz
 from hrbench.models.weights.key_maps import OWN, KeyMap, translate, unmet, without_prefix
 from hrbench.models.weights.keys import candidates, namesakes
 from hrbench.models.weights.pickles import damaged_record, foreign_globals
-from hrbench.models.weights.sources import digest
 
-__all__ = ["LoadReport", "digest", "load", "read_state", "save", "state_digest"]
+__all__ = ["LoadReport", "load", "read_state", "save", "state_digest"]
 
 PICKLES = (".pth", ".pt", ".tar")
 PRESENT = {"numpy", "torch"}  # can be imported wherever hrbench can
@@ -72,7 +72,7 @@ def load(net: nn.Module, path: Path, *, source: str = "", use: str = "") -> Load
     narrowed = sorted({_narrowing(fit.state[key], target[key]) for key in target} - {""})
     net.load_state_dict(fit.state, strict=True)
     notes = (*fit.notes, *_doubts(fit.key_map, use, net), *(f"values narrowed from {pair}" for pair in narrowed))
-    return LoadReport(path, digest(path), len(target), notes)
+    return LoadReport(path, sha256(path), len(target), notes)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -112,7 +112,8 @@ def save(
     """Write all parameters and buffers as safetensors; `dtype` converts the floating-point ones (float16 halves them).
 
     metadata: how the weights came about, kept in the file's header.
-    The file appears whole or not at all. Raises InputError where it cannot be written.
+    The file appears whole or not at all. Raises UsageError if the disk refuses, InputError for tensors that
+    safetensors cannot hold.
     """
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     # Channels-last tensors must be laid out plainly, and tied ones stored twice, or safetensors refuses them.
@@ -120,16 +121,12 @@ def save(
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous().clone()
         for key, value in state.items()
     }
-    partial = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # save_file would keep the file from everybody else (mode 600), also once it is in a wheel
-        partial.write_bytes(safetensors.torch.save(plain, metadata={"format": "pt", **(metadata or {})}))
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise InputError(f"{path}: weights cannot be written: {_line(error)}") from error
+        content = safetensors.torch.save(plain, metadata={"format": "pt", **(metadata or {})})
+    except SafetensorError as error:
+        raise InputError(f"{path}: these weights cannot be written as safetensors: {_line(error)}") from error
+    # save_file would keep the file from everybody else (mode 600), also once it is in a wheel
+    write_whole(path, lambda stream: stream.write(content))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

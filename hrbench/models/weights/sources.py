@@ -19,9 +19,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrbench.core.plugins import is_reference, source_of
+from hrbench.core.digests import sha256
+from hrbench.core.plugins import model_ref
 from hrbench.core.resources import PACKAGE
-from hrbench.errors import InputError, MissingError
+from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
 from hrbench.types import Missing, Reason, Variant
 
@@ -110,17 +111,18 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     """
     if weights == "none":
         return Missing(Reason("weights: none was asked for, so only costs are measured"))
-    own = is_reference(variant.use)
+    ref = model_ref(variant.use)
+    own = ref.kind == "reference"
     if weights == OWN and OWN not in variant.weights:
         if own:
             return Found(Path(), OWN)
         return Missing(Reason(f"{variant.name} is no callable of one's own, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
-    kind, _, file = variant.use.partition(":")
-    if kind in IN_FILE and weights is None:
-        whole = Path(file).expanduser()
-        return Found(whole, kind) if whole.is_file() else Missing(Reason(f"the network's file {whole} is not there"))
+    if ref.source in IN_FILE and weights is None:
+        whole = Path(ref.target).expanduser()
+        missing = Missing(Reason(f"the network's file {whole} is not there"))
+        return Found(whole, ref.source) if whole.is_file() else missing
     sources = [stated_source(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
         for path in _candidates(source, folder):
@@ -133,17 +135,6 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
         return Missing(Reason(known, "give a file with weights: PATH"))
     absent = "; ".join(_absent(variant, source, folder) for source in sources)
     return Missing(Reason(f"no weights of {variant.name} found: {absent}"))
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits, read in pieces. Raises MissingError, InputError."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise MissingError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _given(variant: Variant, path: Path) -> Found | Missing:
@@ -203,10 +194,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
     """
-    found = source_of(variant.use)
-    if weights is not None or found is None or found[0] != "transformers" or variant.weights:
+    ref = model_ref(variant.use)
+    if weights is not None or ref.source != "transformers" or variant.weights:
         return find_weights(variant, weights, folder)
-    place = folder_of(found[1], fetch=fetch, weights=True)
+    place = folder_of(ref.target, fetch=fetch, weights=True)
     if isinstance(place, Missing):
         return place
     file = weights_in(place)
@@ -216,10 +207,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
 def weights_digest(found: Found) -> str:
     """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
     if not found.path.name.endswith(".index.json"):
-        return digest(found.path)
+        return sha256(found.path)
     try:
         names = sorted(set(json.loads(found.path.read_bytes())["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{found.path}: not a list of weights files: {type(error).__name__}") from error
-    files = [digest(path) for path in (found.path, *(found.path.parent / name for name in names))]
+    files = [sha256(path) for path in (found.path, *(found.path.parent / name for name in names))]
     return hashlib.sha256(" ".join(files).encode()).hexdigest()

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
+from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
 from hrbench.tasks.inputs import normalised_batch
+from hrbench.tasks.outputs import Watch, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Classification:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
         self.protocol = CentreCrop(**protocol)
+        self.watch = Watch("images", "every class has the same score in {}, where ties go to the first class")
         if not 0 < self.protocol.crop_fraction <= 1:
             raise UsageError(f"crop_fraction is {self.protocol.crop_fraction}; it lies above 0 and is at most 1")
         if not self.protocol.box_scale > 0:
@@ -82,7 +85,7 @@ class Classification:
     @staticmethod
     def usual(use: str) -> str:
         """The protocol of a network that names none itself."""
-        return "timm" if use.startswith("timm:") else "spinenet" if "spinenet" in use else "imagenet"
+        return "timm" if model_ref(use).source == "timm" else "spinenet" if "spinenet" in use else "imagenet"
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one."""
@@ -105,12 +108,11 @@ class Classification:
         with torch.inference_mode():
             output = net(normalised_batch(net, items, self.mean, self.std))
         n, classes = len(items), len(self.scheme.names)
+        wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-            raise EntryError(
-                f"the network returned {what} for {n} images; a classifier of this data set returns logits ({n}, "
-                f"{classes})"
-            )
+            raise EntryError(f"the network returned {what} for {n} images; {wanted}")
+        self.watch.kind(real(output, wanted))
         return list(output.float().cpu().numpy())
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
@@ -123,9 +125,14 @@ class Classification:
         logits = pairs[0][1].astype(np.float64)
         if not np.isfinite(logits).all():
             raise EntryError(f"image {sample.id}: a logit is not finite; does the network diverge?")
+        self.watch.vector(sample.id, logits)
         best = np.argsort(-logits, kind="stable")[:BEST]
         powers = np.exp(logits - logits.max())
         return Prediction(sample.id, (best, (powers / powers.sum())[best]))
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        return self.watch.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the classes that a prediction file holds for it, for `draw`."""

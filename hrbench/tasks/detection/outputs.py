@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hrbench.errors import EntryError
+from hrbench.tasks.outputs import real
 
 RETURNS = (
     "a detector returns for each image a dictionary with boxes (M, 4), scores (M,), labels (M,), and with masks also "
@@ -79,6 +80,8 @@ def _expect(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
     if not fits or not hasattr(value, "cpu"):
         wanted = ", ".join("any" if side is None else str(side) for side in shape)
         raise EntryError(f"the network returned {name} of shape {given} where ({wanted}) was expected; {RETURNS}")
+    if name != "masks":
+        real(value, f"a detector returns {name}")
 
 
 def _numbers(value: Any) -> np.ndarray:

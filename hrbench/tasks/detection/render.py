@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from hrbench.errors import InputError
-from hrbench.formats.json_stream import streamed
+from hrbench.formats.coco.rows import objects_of
 from hrbench.types import ClassScheme, Sample
 
 SHORT_SIDE, LONG_SIDE = 300, 560
@@ -29,24 +27,17 @@ MASKS = "masks.json"
 FONT, SOLID = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
-class _Row(msgspec.Struct):
-    image_id: int | str
-    category_id: int
-    score: float
-    bbox: list[float] | None = None
-    segmentation: msgspec.Raw = msgspec.Raw(b"null")
-
-
 def read_objects(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
     """Sample id -> its detections, best first, from a file of COCO results.
 
     Of a file of boxes the masks are those of `masks.json` beside it, whose rows stand in the same order: they are
     left out where the two files disagree. Raises InputError where a file is no list of detections.
     """
-    found = _read(path, samples)
+    ids = [sample.id for sample in samples]
+    found = objects_of(path, ids)
     beside = path.with_name(MASKS)
     if beside != path and beside.is_file():
-        masks = _read(beside, samples)
+        masks = objects_of(beside, ids)
         for key, rows in found.items():
             if [_named(row) for row in rows] == [_named(mask) for mask in masks[key]]:
                 found[key] = [{**mask, **row} for row, mask in zip(rows, masks[key], strict=True)]
@@ -55,26 +46,6 @@ def read_objects(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[
 
 def _named(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["category_id"], row["score"]
-
-
-def _read(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
-    rows: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
-    try:
-        with path.open("rb") as stream:
-            for row in streamed(stream, _Row):
-                if row.image_id in rows:
-                    rows[row.image_id].append(_plain(row))
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path}: holds no list of detections: {error}; predict again") from None
-    return rows
-
-
-def _plain(row: _Row) -> dict[str, Any]:
-    made: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
-    if row.bbox is not None:
-        made["bbox"] = row.bbox
-    segmentation = msgspec.json.decode(row.segmentation)
-    return made if segmentation is None else {**made, "segmentation": segmentation}
 
 
 def draw_objects(image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: ClassScheme) -> np.ndarray:

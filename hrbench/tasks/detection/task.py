@@ -24,12 +24,13 @@ import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network, TakesScales
+from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.detection import geometry, mask_pasting
 from hrbench.tasks.detection.outputs import Found, found_in
 from hrbench.tasks.detection.render import draw_objects, read_objects
-from hrbench.tasks.inputs import like_network
+from hrbench.tasks.inputs import normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Detect:
 
 MMDET = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "fcos")
 SPINENET = ("retinanet", "spinenet_mask_rcnn")
-SQUASHED = "torchvision:ssd"
-"""Networks by how their `use` begins, and so by which protocol they are usually evaluated."""
+SQUASHED = "ssd"
+"""Networks by their entry points, or by how the names begin of torchvision's, that have a usual protocol."""
 
 
 class Detection:
@@ -86,8 +87,9 @@ class Detection:
         >>> Detection.usual("torchvision:fcos_resnet50_fpn"), Detection.usual("mine:detector")
         ('torchvision', 'plain')
         """
-        if use.startswith("torchvision:"):
-            return "torchvision-fixed" if use.startswith(SQUASHED) else "torchvision"
+        ref = model_ref(use)
+        if ref.source == "torchvision":
+            return "torchvision-fixed" if ref.target.startswith(SQUASHED) else "torchvision"
         return "mmdet" if use in MMDET else "spinenet" if use in SPINENET else "plain"
 
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
@@ -98,6 +100,8 @@ class Detection:
         self.protocol = Detect(**protocol)
         self.unknown: Counter[int] = Counter()
         """How many detections of each category id that no class of the data set has were left out."""
+        self.detections: Counter[float] = Counter()
+        """How many detections have each score, as long as there is only one score."""
         self.images = self.images_with_objects = 0
         """How many images have been finished, and in how many of them anything was found."""
 
@@ -144,19 +148,14 @@ class Detection:
 
     def _input(self, net: Network, item: Item) -> torch.Tensor:
         """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
-        import torch
         import torch.nn.functional as F
 
-        like = like_network(net)
-        pixels = torch.from_numpy(item.image).to(like.device).permute(2, 0, 1)
-        image = pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-        mean = torch.tensor(self.mean, device=like.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=like.device).view(3, 1, 1)
-        image.sub_(mean).div_(std)
+        like = tensor_like(net)
+        image = normalised([item.image], self.mean, self.std, like.device)
         width, height = item.content.input
-        if image.shape[1:] != (height, width):
-            image = F.interpolate(image[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-        return image.to(like.dtype)
+        if image.shape[2:] != (height, width):
+            image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)
+        return image[0].to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Found]]) -> Prediction:
         """COCO results rows of one image, best first: bbox x, y, width, height in its pixels, and `segmentation` as
@@ -175,6 +174,8 @@ class Detection:
             )
         self.images += 1
         self.images_with_objects += len(found.scores) > 0
+        if len(self.detections) < 2:
+            self.detections.update(found.scores.tolist())
         categories = self._categories(found.labels)
         order = np.argsort(-found.scores, kind="stable")
         order = order[categories[order] >= 0][: protocol.most]
@@ -235,6 +236,9 @@ class Detection:
             said.append(
                 f"nothing was found in any of {self.images} images: has the network the right weights, or diverged?"
             )
+        if len(self.detections) == 1 and (total := self.detections.total()) > 1:
+            (score,) = self.detections
+            said.append(f"all {total} detections have the same score, {score:g}: their order, and so AP, is arbitrary")
         if self.unknown:
             some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
             said.append(

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 
-from hrbench.errors import InputError
-from hrbench.formats.json_stream import streamed
+from hrbench.formats.coco.rows import people_of
 from hrbench.types import KeypointScheme, Sample
 
 LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
@@ -21,31 +19,17 @@ SHORT_SIDE, LONG_SIDE = 240, 480
 """Drawings are enlarged until the short side has the first, and never grow past the second."""
 
 
-class _Row(msgspec.Struct):
-    image_id: int | str
-    keypoints: msgspec.Raw
-
-
 def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
     """Sample id -> its people's keypoints, from a prediction file: COCO results JSON, or MPII's (N, K, 3) array.
 
-    Raises InputError where the JSON is no list of rows with image_id and keypoints.
+    Raises InputError if the JSON is no list of rows with image_id and keypoints.
     """
-    rows: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
     if path.suffix == ".json":
-        numbers = msgspec.json.Decoder(list[float]).decode
-        try:
-            with path.open("rb") as stream:
-                for row in streamed(stream, _Row):
-                    if row.image_id in rows:
-                        rows[row.image_id].append({"keypoints": numbers(row.keypoints)})
-        except msgspec.MsgspecError as error:
-            raise InputError(f"{path}: holds no list of predicted people: {error}; predict again") from None
-    else:
-        array = np.load(path, allow_pickle=False)
-        for sample in samples:
-            rows[sample.id] = [{"keypoints": array[person.index].reshape(-1)} for person in sample.content]
-    return rows
+        return people_of(path, [sample.id for sample in samples])
+    array = np.load(path, allow_pickle=False)
+    return {
+        sample.id: [{"keypoints": array[person.index].reshape(-1)} for person in sample.content] for sample in samples
+    }
 
 
 def draw_people(

@@ -18,6 +18,7 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
+from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import draw_people, read_rows
 from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
@@ -71,6 +72,7 @@ class Pose:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = TopDown(**protocol)
+        self.watch = Watch("crops", "every heatmap is constant in {}, where joints go to a corner")
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one for each person, two with the mirrored crop's."""
@@ -115,10 +117,10 @@ class Pose:
         output = net(batch)
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
         n, joints = len(batch), len(self.scheme.names)
+        wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
-            raise EntryError(
-                f"the network returned {what} for {n} crops; a pose network returns heatmaps ({n}, {joints}, h, w)"
-            )
+            raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
+        self.watch.kind(real(output, wanted))
         return output.float().cpu().numpy()
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
@@ -127,6 +129,8 @@ class Pose:
             return Prediction(sample.id, [])
         places = [item.content for item, _ in pairs]
         heatmaps = np.stack([raw for _, raw in pairs])
+        for number, maps in enumerate(heatmaps):
+            self.watch.maps((sample.id, number), maps)
         points, confidence = geometry.decode(
             heatmaps, [p.centre for p in places], [p.scale for p in places], self.protocol.quarter_offset
         )
@@ -148,6 +152,10 @@ class Pose:
         return Prediction(
             sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
         )
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        return self.watch.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from hrbench.contracts import Network
 from hrbench.errors import EntryError
+from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.geometry import Size
 from hrbench.tasks.segmentation.protocols import Inference
@@ -33,7 +34,7 @@ class Segmenter:
     """A network with what is needed to call it.
 
     order: of the classes in a mirrored input's logits (left and right exchanged). dtype: of the inputs. black: the
-    normalised black pixel. batch: the most inputs in one call.
+    normalised black pixel. batch: the most inputs in one call. watch: is shown the type of the logits, if given.
     """
 
     net: Network
@@ -44,6 +45,7 @@ class Segmenter:
     dtype: torch.dtype
     black: tuple[float, ...]
     batch: int
+    watch: Watch | None = None
 
     def logits(self, inputs: Sequence[np.ndarray]) -> Tensor:
         """Logits (N, C, h, w) of inputs (H, W, 3), averaged with those of the mirrored inputs where that is asked for.
@@ -73,6 +75,9 @@ class Segmenter:
                 f"the network returned {what} for {n} images; the data set has {self.classes} classes, so it must "
                 f"return logits ({n}, {self.classes}, h, w), or a list of them whose last is used"
             )
+        real(last, f"a network for {self.classes} classes returns logits ({n}, {self.classes}, h, w)")
+        if self.watch is not None:
+            self.watch.kind(last)
         return last if last.dtype in (torch.float32, torch.float64) else last.float()
 
 

@@ -17,8 +17,9 @@ import numpy as np
 
 from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError, UsageError
-from hrbench.formats.images import image_size, read_image
-from hrbench.tasks.inputs import like_network
+from hrbench.formats.images import read_image, stated_size
+from hrbench.tasks.inputs import tensor_like
+from hrbench.tasks.outputs import Watch
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED, Inference, checked, usual
@@ -50,12 +51,13 @@ class Segmentation:
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
+        self.watch = Watch("images", "every class has the same score in {}, where ties go to the first class")
         if not self.scheme.names:
             raise UsageError("the data set names no classes, so no network can be evaluated on it")
 
     def work(self, sample: Sample) -> int:
         """Forward passes of the network: windows at every scale, each twice with mirrored inputs."""
-        width, height = sample.size or image_size(sample.path)
+        width, height = sample.size or stated_size(sample.path)
         _, whole = geometry.input_sizes((height, width), self.protocol)
         windows = sum(len(geometry.plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
         return windows * (2 if self.protocol.flip else 1)
@@ -83,14 +85,14 @@ class Segmentation:
             images = [geometry.normalised(item.image, table) for item in items]
             if segmenter.dtype == torch.float64:
                 images = [image.astype(np.float64) for image in images]
-            return [
-                class_map(self._fitted(scores, item.content), item.sample)
-                for item, scores in zip(items, image_scores(segmenter, images), strict=True)
-            ]
+            maps = []
+            for item, scores in zip(items, image_scores(segmenter, images), strict=True):
+                self.watch.classes(item.sample, scores)
+                maps.append(class_map(self._fitted(scores, item.content), item.sample))
+            return maps
 
     def _segmenter(self, net: Network, batch: int) -> Segmenter:
-
-        like = like_network(net)
+        like = tensor_like(net)
         order = list(range(len(self.scheme.names)))
         for left, right in self.scheme.flip_pairs:
             order[left], order[right] = order[right], order[left]
@@ -103,6 +105,7 @@ class Segmentation:
             dtype=like.dtype,
             black=tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True)),
             batch=batch,
+            watch=self.watch,
         )
 
     def _fitted(self, scores: Any, frame: Frame) -> Any:
@@ -117,12 +120,12 @@ class Segmentation:
         return Prediction(sample.id, pairs[0][1])
 
     def notes(self) -> list[str]:
-        """That a prediction took more than the one forward pass whose costs stand beside it."""
+        """What is to be said beside a score, such as that it took more than the one forward pass that costs are of."""
         scales, flip = len(self.protocol.scales), self.protocol.flip
         if scales == 1 and not flip:
-            return []
+            return self.watch.notes()
         how = [f"{scales} scales"] * (scales > 1) + ["the mirrored image"] * flip
-        return [f"predicted from {' and '.join(how)}; costs are of one forward pass"]
+        return [*self.watch.notes(), f"predicted from {' and '.join(how)}; costs are of one forward pass"]
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""

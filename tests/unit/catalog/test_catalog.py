@@ -158,7 +158,7 @@ def test_answers_are_fresh():
 def test_errors_name_the_row(tmp_path: Path, text: str, message: str):
     path = tmp_path / "rows.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=rf"^rows\.yaml: .*{message}"):
+    with pytest.raises(InputError, match=rf"^rows\.yaml:\d: .*{message}"):
         read([path])
 
 
@@ -167,7 +167,7 @@ def test_a_name_is_taken_once(tmp_path: Path):
     paths = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
     for path in paths:
         path.write_text(row)
-    with pytest.raises(InputError, match=r"two\.yaml: a: this name is taken"):
+    with pytest.raises(InputError, match=r"two\.yaml:1: a: this name is taken"):
         read(paths)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hrbench.core.modules import arguments, module_file, own_files
-from hrbench.core.plugins import is_reference, short_name, source_of, source_path
+from hrbench.core.plugins import model_ref, networks
 from hrbench.core.text import suggestion
+from hrbench.types import ModelRef
 
 
 def test_suggestion_names_the_nearest():
@@ -25,12 +27,13 @@ def test_suggestion_lists_all_where_none_is_near():
 
 @pytest.mark.parametrize("name", ["a:b", "a.b.c:d", "a:B.c"])
 def test_references(name: str):
-    assert is_reference(name)
+    ref = model_ref(name)
+    assert ref.kind == "reference" and ref.module == name.partition(":")[0] and ref.path is None
 
 
 @pytest.mark.parametrize("name", ["a", "a.b", ":a", "a:", "a b:c", "a:b:c", "C:/x", "1a:b", "a..b:c"])
 def test_not_references(name: str):
-    assert not is_reference(name)
+    assert model_ref(name) == ModelRef("entry_point", name) and not model_ref(name).module
 
 
 @pytest.fixture
@@ -141,9 +144,9 @@ def test_folders_without_init_are_packages_at_any_depth(tmp_path: Path):
 
 
 def test_a_source_goes_before_a_module_of_its_name():
-    assert not is_reference("timm:hrnet_w18") and not is_reference("onnx:net.onnx")
-    assert source_of("timm:hrnet_w18.ms_aug_in1k") == ("timm", "hrnet_w18.ms_aug_in1k")
-    assert source_of("timm") is None and source_of("timm:") is None and source_of("tim:hrnet_w18") is None
+    assert model_ref("timm:hrnet_w18.ms_aug_in1k") == ModelRef("source", "hrnet_w18.ms_aug_in1k", "timm")
+    assert model_ref("onnx:net.onnx") == ModelRef("source", "net.onnx", "onnx", "net.onnx")
+    assert [model_ref(use).kind for use in ("timm", "timm:", "tim:hrnet_w18")] == ["entry_point"] * 2 + ["reference"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_a_source_goes_before_a_module_of_its_name():
     [
         ("onnx:net.onnx", "net.onnx"),
         ("exported:nets/a:b.pt2", "nets/a:b.pt2"),
-        ("transformers:./folder", "folder"),
+        ("transformers:./folder", "./folder"),
         ("transformers:/models/vit", "/models/vit"),
         ("transformers:~/vit", "~/vit"),
         ("transformers:org/vit", None),
@@ -160,9 +163,24 @@ def test_a_source_goes_before_a_module_of_its_name():
     ],
 )
 def test_paths_of_sources(use: str, path: str | None):
-    assert source_path(use) == (None if path is None else Path(path))
+    ref = model_ref(use)
+    assert ref.path == path and str(ref) == use
+    assert msgspec.json.decode(msgspec.json.encode(ref), type=ModelRef) == ref
 
 
 def test_short_names_keep_what_tells_networks_apart():
-    assert short_name("timm:hrnet_w18.ms_aug_in1k") == "hrnet_w18.ms_aug_in1k"
-    assert short_name("exported:/a/b.v2.pt2") == "b.v2" and short_name("transformers:./vit.b") == "vit.b"
+    assert model_ref("timm:hrnet_w18.ms_aug_in1k").short_name == "hrnet_w18.ms_aug_in1k"
+    assert model_ref("exported:/a/b.v2.pt2").short_name == "b.v2"
+    assert model_ref("transformers:./vit.b").short_name == "vit.b"
+    assert model_ref("ourpkg.nets:pose").short_name == "pose" and model_ref("pose_hrnet").short_name == "pose_hrnet"
+
+
+def test_the_text_of_a_name_comes_back_whatever_it_is():
+    for use in ("", "pose_hrnet", "a.b:c.d", "timm:x:y", "onnx:../a b/ö.onnx", "a:b:c", "C:/x", "transformers:~/vit"):
+        assert str(model_ref(use)) == use and model_ref(use) is model_ref(use)
+
+
+def test_networks_among_arguments_are_named_however_deep():
+    inner = {"use": "timm:resnet18", "args": {"stem": {"use": "ourpkg.nets:stem"}, "depth": 2}}
+    found = [str(ref) for ref in networks("mask_rcnn", {"backbone": inner, "classes": 3})]
+    assert found == ["mask_rcnn", "timm:resnet18", "ourpkg.nets:stem"]

@@ -25,7 +25,7 @@ def test_the_source_waits_for_the_slowest_reader():
 
     def slow(elements):
         next(elements)
-        gate.wait(10)
+        gate.wait(600)  # ends a hang
         list(elements)
 
     def look(elements):

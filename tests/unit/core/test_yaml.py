@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hrbench.core.yaml import MOST_VALUES, Node, Problems, read, value
+from hrbench.core.yaml import MOST_VALUES, Node, Problems, load, read, value
 from hrbench.errors import UsageError
 
 
@@ -105,3 +106,21 @@ def test_an_error_is_told_once_and_in_order():
     with pytest.raises(UsageError) as caught:
         problems.raise_any()
     assert str(caught.value).splitlines() == ["f.yaml:1: wrong", "f.yaml:3: wrong", "--set x: wrong"]
+
+
+def test_a_file_is_read_or_refused_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1\nb: [x]\n")
+    assert load(path).plain() == {"a": 1, "b": ["x"]} and load(path).at(["b"]).where == f"{path}:2"
+    path.write_text("a: 1\na: 2\nb: !odd 3\n")
+    with pytest.raises(UsageError) as caught:
+        load(path, "a.yaml")
+    assert str(caught.value).splitlines() == [
+        "a.yaml:2: duplicate key 'a', first written in line 1",
+        "a.yaml:3: tag !odd is not understood",
+    ]
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(UsageError, match=r"a\.yaml: not UTF-8 at byte 3"):
+        load(path)
+    with pytest.raises(UsageError, match=r"none\.yaml: cannot be read: No such file"):
+        load(tmp_path / "none.yaml")

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from hrbench.datasets.coco_instances import CocoInstances, _mask_fault, _Object
+from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.annotations import mask_fault
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 90, "name": "toothbrush"}]
 IMAGES = [
@@ -207,5 +208,5 @@ RUNS = st.fixed_dictionaries({"size": st.just([20, 30]), "counts": st.text("0159
 
 @given(mask=JSON | RUNS)
 def test_any_mask_is_looked_at_without_a_traceback(mask: Any) -> None:
-    found = _mask_fault(_Object(1, 1, segmentation=mask), (30, 20))
+    found = mask_fault(mask, (30, 20))
     assert isinstance(found, str) and "\n" not in found

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pycocotools.cocoeval import Params
 
-from hrbench.datasets.coco_keypoints import LIMBS, NAMES, OFFICIAL_BOXES, SIGMAS, CocoKeypoints
+from hrbench.datasets.coco_keypoints import LIMBS, NAMES, OFFICIAL_BOXES, CocoKeypoints
 from hrbench.errors import InputError, UsageError
-from hrbench.metrics.coco.oks import COCO_SIGMAS
+from hrbench.formats.coco.keypoints import COCO_SIGMAS
 
 GROUND_TRUTH = {"boxes": "ground_truth"}
 
@@ -124,9 +124,9 @@ def test_what_ones_own_joints_need(tmp_path, options, words):
         _ = CocoKeypoints(tmp_path, **options).scheme
 
 
-def test_the_constants_are_everywhere_those_of_pycocotools():
-    """To the last bit: suppression takes the data set's, the metric has its own, the oracle pycocotools'."""
-    assert SIGMAS == COCO_SIGMAS == tuple(Params("keypoints").kpt_oks_sigmas.tolist())
+def test_the_constants_are_those_of_pycocotools():
+    """To the last bit."""
+    assert tuple(Params("keypoints").kpt_oks_sigmas.tolist()) == COCO_SIGMAS
 
 
 @pytest.mark.parametrize("spell", [str, str.title, lambda name: name.replace(" ", "_"), lambda n: n.replace(" ", "-")])
@@ -134,7 +134,7 @@ def test_cocos_joints_are_known_however_they_are_spelt(tmp_path, spell):
     names = [spell(name) for name in NAMES]
     write(tmp_path, [person()], category={"id": 1, "name": "person", "keypoints": names})
     scheme = CocoKeypoints(tmp_path).scheme
-    assert scheme.names == tuple(names) and scheme.sigmas == SIGMAS and scheme.limbs == LIMBS
+    assert scheme.names == tuple(names) and scheme.sigmas == COCO_SIGMAS and scheme.limbs == LIMBS
 
 
 def test_seventeen_joints_of_another_kind_are_not_taken_for_cocos(tmp_path):

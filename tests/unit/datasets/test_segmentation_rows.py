@@ -17,7 +17,7 @@ from segmentation_layouts import LAYOUTS, Layout, draw, indices, save
 from hrbench import catalog
 from hrbench.core import plugins
 from hrbench.errors import MissingError
-from hrbench.formats.pictures import read_labels
+from hrbench.formats.labels import LABELS, read_labels
 from hrbench.types import Prediction
 
 ROWS = {name: row for name, row in catalog.datasets().items() if row.use == "label-folders"}
@@ -135,7 +135,7 @@ def test_damage_is_one_clear_line_naming_the_file(name: str, tmp_path: Path):
     content = second.path.read_bytes()
     second.path.write_bytes(content[: len(content) * 2 // 3])
     (fault,) = dataset.look(second)
-    assert fault.startswith(f"image {second.path} cannot be read (truncated")
+    assert fault.startswith(f"image {second.path} cannot be read whole (truncated")
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -190,7 +190,7 @@ def test_what_voc_s_server_takes(tmp_path: Path):
         assert archive.getnames()[0] == "results/VOC2012/Segmentation/comp6_test_cls/2007_000033.png"
         archive.extractall(tmp_path / "unpacked", filter="data")
     file = tmp_path / "unpacked" / "results/VOC2012/Segmentation/comp6_test_cls/2007_000033.png"
-    assert np.array_equal(read_labels(file), truth["2007_000033"])
+    assert np.array_equal(read_labels(file, LABELS), truth["2007_000033"])
     with Image.open(file) as picture:
         colours = picture.getpalette()
     assert colours is not None and tuple(colours[15 * 3 : 16 * 3]) == (192, 128, 128)  # VOC's person

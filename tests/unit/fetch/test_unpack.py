@@ -161,7 +161,7 @@ def test_what_is_no_archive(tmp_path: Path, goal: Path):
         unpack(archive, goal)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(kind=st.sampled_from([".zip", ".tar", ".tar.gz"]), data=st.data())
 def test_damage_anywhere_never_writes_outside_and_is_one_line(tmp_path_factory, kind: str, data: st.DataObject):
     base = tmp_path_factory.mktemp("fuzz")

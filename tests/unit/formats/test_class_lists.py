@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrbench.errors import HrbenchError, InputError, MissingError
@@ -67,6 +67,29 @@ def test_folders_that_are_none(tmp_path: Path, files: tuple[str, ...], message: 
 def test_images_with_indices(tmp_path: Path, text: str) -> None:
     lists = read(written(tmp_path / "val.txt", text))
     assert lists.ids == ("a", "sub/b c") and lists.labels == ((2,), (0,)) and lists.classes == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "label"),
+    [
+        ("a,b.jpg,dog", "a,b", "dog"),
+        ("a, b.jpg, dog", "a, b", "dog"),
+        ('"a, b.jpg",dog', "a, b", "dog"),
+        ('"say ""a"".jpg",dog', 'say "a"', "dog"),
+        ('a.jpg,"dog, small"', "a", "dog, small"),
+        ('"my photo.jpg" dog', "my photo", "dog"),
+        ("my photo.jpg   dog", "my photo", "dog"),
+        ("n01/my photo.jpg, dog", "n01/my photo", "dog"),
+    ],
+)
+def test_separators_within_names_and_labels(line: str, name: str, label: str, tmp_path: Path) -> None:
+    lists = read(written(tmp_path / "val.txt", line + "\n"))
+    assert lists.ids == (name,) and lists.classes == (label,)
+
+
+def test_a_line_longer_than_any_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"val\.txt, line 1: 'aaa.* is not an image and its class"):
+        read(written(tmp_path / "val.txt", "a" * 200_000 + ",1\n"))
 
 
 def test_images_with_names_of_classes(tmp_path: Path) -> None:
@@ -199,7 +222,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(data=st.data())
 def test_whatever_is_written_is_read_or_refused(tmp_path: Path, data) -> None:
     ending, content = data.draw(

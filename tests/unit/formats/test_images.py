@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hrbench.errors import InputError, MissingError
-from hrbench.formats.images import image_size, read_image
+from hrbench.formats.images import decoded_size, image_faults, read_image, stated_size, truncated
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -67,12 +67,35 @@ def test_no_image_is_missing(tmp_path):
 def test_a_size_is_read_without_the_pixels(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(encoded(suffix)[:2000])
-    assert image_size(path) == (60, 40)
+    assert stated_size(path) == (60, 40)
 
 
 def test_what_has_no_size_is_refused(tmp_path):
     with pytest.raises(MissingError, match=r"no image .*none\.png"):
-        image_size(tmp_path / "none.png")
+        stated_size(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(InputError, match=r"text\.png is not an image whose size can be read"):
-        image_size(tmp_path / "text.png")
+        stated_size(tmp_path / "text.png")
+
+
+def test_a_look_at_a_whole_image_is_one_line(tmp_path):
+    path = tmp_path / "a.png"
+    with pytest.raises(MissingError, match=r"no image .*a\.png"):
+        decoded_size(path)
+    path.write_bytes(b"plain text")
+    assert image_faults(path) == [f"image {path} cannot be read whole (it is no image; 10 bytes): fetch it again"]
+    path.write_bytes(b"")
+    assert image_faults(path) == [f"image {path} cannot be read whole (it is empty; 0 bytes): fetch it again"]
+    path.write_bytes(encoded(".png")[:4000])
+    assert image_faults(path) == [f"image {path} cannot be read whole (truncated; 4000 bytes): fetch it again"]
+    path.write_bytes(encoded(".png"))
+    assert image_faults(path) == image_faults(path, (60, 40)) == []
+    assert image_faults(path, (40, 60)) == [f"image {path} is 60x40 pixels, its annotation says 40x60"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_every_cut_of_a_file_is_truncated_and_what_follows_its_end_is_no_harm(suffix):
+    data = encoded(suffix)
+    assert not truncated(data) and not truncated(data + b"\0" * 200)
+    assert all(truncated(data[:keep]) for keep in range(8, len(data) - 1, 7))
+    assert truncated(b"") and not truncated(b"BM, another format")

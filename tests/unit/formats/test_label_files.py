@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
-from hrbench.formats.labels import read_labels, write_labels
+from hrbench.formats.labels import LABELS, label_faults, range_faults, ranges, read_labels, write_labels
 
 WHAT = "a label map"
 
@@ -31,7 +31,7 @@ def png(rows: list[bytes], width: int, bits: int, colour: int, extra: bytes = b"
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + palette + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     labels=st.sampled_from([np.uint8, np.uint16]).flatmap(
         lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
@@ -94,7 +94,7 @@ def whole() -> tuple[bytes, np.ndarray]:
     return stream.getvalue(), labels
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(end=st.integers(0, 10**6))
 def test_every_truncation_is_one_line(end: int, whole, tmp_path: Path, capfd) -> None:
     content = whole[0]
@@ -105,7 +105,7 @@ def test_every_truncation_is_one_line(end: int, whole, tmp_path: Path, capfd) ->
     assert capfd.readouterr() == ("", "")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(at=st.integers(0, 10**6), byte=st.integers(0, 255), repaired=st.booleans())
 def test_damage_is_refused_or_harmless(at: int, byte: int, repaired: bool, whole, tmp_path: Path, capfd) -> None:
     """One byte changed: refused, or not in the pixels. repaired: with a checksum that hides it from all but zlib."""
@@ -126,7 +126,7 @@ def test_damage_is_refused_or_harmless(at: int, byte: int, repaired: bool, whole
     assert capfd.readouterr() == ("", "")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(content=st.binary(max_size=200), signed=st.booleans())
 def test_any_bytes_are_refused(content: bytes, signed: bool, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes((b"\x89PNG\r\n\x1a\n" if signed else b"") + content)
@@ -141,5 +141,49 @@ def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_refuses(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+    (tmp_path / "no").touch()
+    with pytest.raises(UsageError, match=r"a\.png: cannot be written"):
         write_labels(tmp_path / "no/a.png", np.zeros((2, 2), np.uint8))
+
+
+# --- looking closer --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damage_of_labels_is_one_line_or_goes_unseen_and_never_raises(data: st.DataObject, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 20, (9, 11), dtype=np.uint8)
+    labels, image = tmp_path / "labels.png", tmp_path / "image.png"
+    write_labels(image, values)
+    content = bytearray(image.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content)))]
+    for _ in range(data.draw(st.integers(0, 3))):
+        if content:
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    labels.write_bytes(content)
+    faults = label_faults(image, labels, range(20))
+    assert all(str(labels) in fault and "\n" not in fault for fault in faults)
+    if not faults:
+        assert read_labels(labels, LABELS).shape == (9, 11)
+
+
+def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
+    image, labels = tmp_path / "image.png", tmp_path / "labels.png"
+    assert label_faults(image, labels, {0}) == [
+        f"no image {image}",
+        f"{labels}: there is no such file; it should be labels, a PNG with one number a pixel",
+    ]
+    write_labels(image, np.zeros((3, 4), np.uint8))
+    write_labels(labels, np.zeros((4, 3), np.uint8))
+    assert label_faults(image, labels, {0}) == [
+        f"labels {labels} are 3x4 pixels, their image {image} is 4x3",
+    ]
+
+
+def test_the_first_label_out_of_range_is_told_with_its_place_and_how_many(tmp_path: Path) -> None:
+    values = np.array([[0, 1], [7, 300]], np.uint16)
+    (fault,) = range_faults(tmp_path / "a.png", values, {0, 1, 255})
+    assert "hold 7 at (0, 1)" in fault and "(0, 1, 255)" not in fault and "0 to 1, 255" in fault and "2 of 4" in fault
+    assert range_faults(tmp_path / "a.png", values, {0, 1, 7, 300}) == []
+    assert ranges([]) == ""

@@ -98,7 +98,7 @@ def test_what_is_wrong_is_said(data: bytes, says: str) -> None:
         read_mat(data, tuple(VARIABLES))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_damage_is_a_value_error_at_most(data) -> None:
     sound = saved(VARIABLES, data.draw(st.booleans()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -293,7 +293,7 @@ def test_states_of_others_are_refused(folder, exact) -> None:
         metric.merge([state, nameless])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(data=st.data())
 def test_damaged_files_give_nothing_but_a_named_error(data, folder, exact) -> None:
     metric = MpiiPckh()

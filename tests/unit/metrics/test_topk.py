@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -39,7 +39,7 @@ def truth_of(folder: Path, content: Any) -> Path:
     return path
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(data=st.data())
 def test_shares_are_those_counted_by_hand(tmp_path: Path, data) -> None:
     valid = data.draw(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=8))
@@ -216,7 +216,7 @@ def test_sure_mistakes_are_the_worst(tmp_path: Path) -> None:
     assert qualities["right"] == 1.0 and qualities["second"] == 0.5
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(
     content=st.one_of(
         st.binary(max_size=80),

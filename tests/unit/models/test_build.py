@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.measured_costs import measured_costs
 from torch import nn
 
 import hrbench
 from hrbench.core import plugins
 from hrbench.core.plugins import sources
-from hrbench.errors import EntryError, InputError, UsageError
+from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models import build as networks
 from hrbench.models.weights import sources as sources_module
 from hrbench.models.weights.sources import Found
 from hrbench.runner.settings import Settings
-from hrbench.runner.suite import without_network
-from hrbench.types import Variant
+from hrbench.types import Entry, Variant
 
 TOLD: list[dict] = []
 
@@ -166,16 +166,45 @@ def test_weights_that_lie_with_a_network(tmp_path: Path):
     assert "not there" in str(sources_module.weights_of(timm, None, tmp_path, False))
 
 
-def test_offline_is_told_to_the_libraries_and_taken_back(monkeypatch: pytest.MonkeyPatch):
-    for before in (None, "0"):
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        if before is not None:
-            monkeypatch.setenv("HF_HUB_OFFLINE", before)
-        with without_network(Settings(offline=True)):
-            assert os.environ["HF_HUB_OFFLINE"] == "1"
-        assert os.environ.get("HF_HUB_OFFLINE") == before
-        with without_network(Settings()):
-            assert os.environ.get("HF_HUB_OFFLINE") == before
+@pytest.mark.parametrize("offline", [False, True])
+def test_offline_is_an_argument_and_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch, offline: bool):
+    asked = []
+
+    def folder_of(name: str, *, fetch: bool, weights: bool) -> str:
+        asked.append((name, fetch, weights))
+        return f"{name} is not here"
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    before = dict(os.environ)
+    monkeypatch.setattr("hrbench.models.adapters.transformers.folder_of", folder_of)
+    monkeypatch.setattr("hrbench.models.weights.sources.folder_of", folder_of)
+    for build in (networks.build, networks.build_loaded):
+        with pytest.raises(MissingError, match="someone/net is not here"):
+            build(variant("transformers:someone/net"), offline=offline)
+    with pytest.raises(MissingError, match="someone/backbone is not here"):
+        networks.build(
+            variant("theirs:x", args={"backbone": {"use": "transformers:someone/backbone"}}), offline=offline
+        )
+    entry = Entry("e", variant("transformers:someone/net"), None, {}, (), {"operations": False, "latency": None})
+    with pytest.raises(MissingError):
+        measured_costs(entry, Settings(device="cpu", offline=offline))
+    assert asked == [
+        ("someone/net", not offline, False), ("someone/net", not offline, True),
+        ("someone/backbone", not offline, False), ("someone/net", not offline, False),
+    ]  # fmt: skip
+    assert dict(os.environ) == before
+
+
+def test_a_user_who_forbids_the_network_is_obeyed(monkeypatch: pytest.MonkeyPatch):
+    fetched = []
+    monkeypatch.setattr(
+        "hrbench.models.adapters.transformers.folder_of", lambda name, *, fetch, weights: fetched.append(fetch) or "no"
+    )
+    for value in ("1", "on", "0", ""):
+        monkeypatch.setenv("HF_HUB_OFFLINE", value)
+        with pytest.raises(MissingError):
+            networks.build(variant("transformers:someone/net"))
+    assert fetched == [False, False, True, True]
 
 
 def test_the_name_of_a_source_is_not_a_module_s():

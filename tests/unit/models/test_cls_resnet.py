@@ -7,6 +7,8 @@ import torchvision
 from hrbench.errors import UsageError
 from hrbench.models.cls_resnet import cls_resnet
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(("depth", "millions"), [(50, 25.6), (101, 44.6), (152, 60.2)])
 def test_the_papers_parameter_counts(depth: int, millions: float) -> None:

@@ -7,6 +7,8 @@ import torchvision
 from hrbench.errors import UsageError
 from hrbench.models.deconvnet import deconvnet
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def net() -> torch.nn.Module:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from hrbench.errors import UsageError
 from hrbench.models.dilated_resnet import dilated_resnet
 
+pytestmark = pytest.mark.numeric
+
 
 def macs(net: nn.Module, shape: tuple[int, ...]) -> int:
     counted = 0

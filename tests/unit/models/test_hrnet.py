@@ -9,6 +9,8 @@ from torch import nn
 from hrbench.errors import UsageError
 from hrbench.models.hrnet import MultiResolutionModule, cls_hrnet, det_hrnetv2p, pose_hrnet, seg_hrnet, seg_hrnet_ocr
 
+pytestmark = pytest.mark.numeric
+
 NARROW: dict[str, Any] = {"stem": 16, "widths": (20, 24, 40, 64), "modules": (1, 1, 1), "blocks": 2}
 
 

@@ -10,6 +10,8 @@ from torch import nn
 from hrbench.errors import UsageError
 from hrbench.models.pose_resnet import pose_resnet
 
+pytestmark = pytest.mark.numeric
+
 
 def meta(**arguments: Any) -> nn.Module:
     with torch.device("meta"):

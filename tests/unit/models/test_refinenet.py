@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from hrbench.errors import UsageError
 from hrbench.models.refinenet import CASCADES, ChainedResidualPooling, ResidualConvUnits, refinenet
 
+pytestmark = pytest.mark.numeric
+
 
 def meta(**arguments: Any) -> Any:
     with torch.device("meta"):

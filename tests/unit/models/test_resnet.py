@@ -11,6 +11,8 @@ import torchvision
 from hrbench.errors import UsageError
 from hrbench.models.resnet import resnet, resnet_fpn
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
 def test_keys_and_shapes_are_torchvisions_without_the_classifier(depth: int) -> None:

@@ -7,6 +7,8 @@ import torchvision
 from hrbench.errors import UsageError
 from hrbench.models.segnet import segnet
 
+pytestmark = pytest.mark.numeric
+
 
 def test_layers_are_those_of_the_prototxt() -> None:
     with torch.device("meta"):

@@ -12,6 +12,8 @@ from hrbench import build
 from hrbench.errors import UsageError
 from hrbench.models.spinenet import GRAPHS, R0_SP53, SCALINGS, Graph, cls_spinenet, spinenet
 
+pytestmark = pytest.mark.numeric
+
 TINY = {"width": 0.125, "endpoints": 8}
 
 

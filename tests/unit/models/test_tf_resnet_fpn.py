@@ -11,6 +11,8 @@ from torch import nn
 from hrbench.errors import UsageError
 from hrbench.models.tf_resnet_fpn import tf_resnet_fpn
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(("depth", "parameters"), [(50, 27_379_264), (101, 46_371_392), (152, 62_015_040)])
 def test_levels_and_parameters(depth: int, parameters: int) -> None:

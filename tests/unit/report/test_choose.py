@@ -82,8 +82,10 @@ def test_costs_of_a_task_without_a_layout_say_their_units_and_conditions():
         return make(name, costs=costs, dataset=None, task="detection")
 
     counted = {"batch": 1, "proposals": 1000, "masks": 100}
-    views = [spend(view, 2e11, "operations", view=view, **counted) for view in ("macs", "hrnet-paper")]
-    none = [spend(view, None, "operations", reason="no rule", view=view, batch=1) for view in ("macs", "hrnet-paper")]
+    views = [spend(view, 2e11, "operations", convention=view, **counted) for view in ("macs", "hrnet-paper")]
+    none = [
+        spend(view, None, "operations", reason="no rule", convention=view, batch=1) for view in ("macs", "hrnet-paper")
+    ]
     (table,) = tables([detector("One", *views), detector("Two", *none)]).values()
     labels = [column.full_label for column in table.columns]
     assert labels == ["Model", "Input", "Params (M)", "Operations: GMACs", "Operations: HRNet papers"]
@@ -98,7 +100,7 @@ def linked(name, file, section, *costs, size=(224, 224), **fields):
 
 def test_published_costs_stand_in_the_column_of_their_own_convention():
     views = [spend("parameters", 77_469_864, "count")]
-    views += [spend(view, 16e9, "operations", view=view, batch=1) for view in ("macs", "flops", "hrnet-paper")]
+    views += [spend(view, 16e9, "operations", convention=view, batch=1) for view in ("macs", "flops", "hrnet-paper")]
     (table,) = tables(
         [
             linked("HRNet-W48-C", "classification", "imagenet", *views),
@@ -121,7 +123,10 @@ def test_published_costs_stand_in_the_column_of_their_own_convention():
 
 
 def test_published_operations_are_of_one_input_size():
-    views = (spend("parameters", 77_469_864, "count"), spend("hrnet-paper", 21e9, "operations", view="hrnet-paper"))
+    views = (
+        spend("parameters", 77_469_864, "count"),
+        spend("hrnet-paper", 21e9, "operations", convention="hrnet-paper"),
+    )
     (table,) = tables([linked("HRNet-W48-C", "classification", "imagenet", *views, size=(256, 256))]).values()
     assert [column.key for column in table.columns if column.part == "published"] == ["parameters.published"]
 

@@ -6,7 +6,8 @@ import csv
 import io
 from dataclasses import replace
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from report_factory import make, sample_table
 
@@ -47,7 +48,15 @@ def test_quantities_of_one_name_have_columns_of_their_own():
     }  # fmt: skip
 
 
-@settings(deadline=None)
+@pytest.mark.parametrize("name", ["=1+1", "+cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "\t=1", "two\nlines"])
+def test_no_heading_begins_a_formula(name):
+    score = Measurement(Quantity(name, name, "fraction", "higher"), 0.5, "m")
+    layout = TableLayout("t", "T", (ColumnLayout("score", name),))
+    tables = build_tables([replace(make("a"), scores=(score,))], Layout("l", (layout,)), {})
+    head, line = csv.reader(io.StringIO(render_csv(tables)))
+    assert head[-1][0] not in "=+-@\t\n" and line[-1] == "50"
+
+
 @given(st.text(), st.text())
 def test_any_text_comes_back_as_one_row(title, reason):
     result = make(title, status="failed", reason=reason, published=False)

@@ -168,7 +168,7 @@ def test_drawings_are_in_the_page_worst_first_and_a_lost_one_is_said(tmp_path):
     assert "typical case of HRNet-W32: good" in text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(alphabet=st.one_of(st.sampled_from("<>&\"'{}|%_\n</script>"), st.characters(codec="utf-8"))))
 def test_no_text_breaks_the_page(text):
     costs = (spend("macs", 7e9, uncounted={text: 1}), spend("latency", None, "seconds", reason=text, batch=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from report_factory import make, sample_table
 
@@ -75,7 +75,6 @@ def test_characters_outside_latin(text, latex):
     assert escape(text) == latex
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_every_line_of_the_body_has_its_columns(title, reason):
     columns = (ColumnLayout("text", "model"), ColumnLayout("text", "input"), ColumnLayout("score", "AP"))

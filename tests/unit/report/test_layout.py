@@ -86,9 +86,12 @@ def test_figures_of_mpii_require_what_its_protocol_reads():
         ("rows: {dataset", "rows: {datasets", "table.yaml:4: unknown key 'datasets'; did you mean dataset?"),
         ("{rows: [{", "{file: pose, rows: [{", "table.yaml:5: published figures have either"),
         ("tables:", "table:", "table.yaml:2: unknown key 'table'; did you mean tables?"),
-        ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: found duplicate key"),
+        ("title: Ours", "title: Ours\ntitle: again", "table.yaml:2: duplicate key 'title', first written in line 1"),
         ("title: Ours", "title: [", "table.yaml:"),
         ("{rows: [{", "{requires_images: many, rows: [{", "table.yaml:5: requires_images: a whole number from 1 on"),
+        ("title: Ours", f"title: {'9' * 6000}", "table.yaml:1: '9999999999999999999999999999999999999999': Exceeds"),
+        ("title: Ours", f"title: 0x{'f' * 6000}", "table.yaml:1: '0xffffffffffffffffffffffffffffffffffffff': a number"),
+        ("title: Ours", f"title: {'[' * 3000}", "table.yaml:1: nested too deeply"),
         ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
     ],
 )
@@ -116,6 +119,19 @@ def test_published_figures_that_are_not_there(tmp_path, published, complaint):
     text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", published)
     with pytest.raises(UsageError, match=complaint):
         read_published(read_layout(write(tmp_path, text)))
+
+
+def test_a_value_of_published_figures_that_cannot_be_read(tmp_path):
+    (tmp_path / "own.yaml").write_text(f"val:\n- {{model: Ours, AP: {'9' * 6000}}}\n")
+    text = GOOD.replace("{rows: [{model: Ours, input: 256x192, AP: 70.0}]}", "{file: own.yaml, section: val}")
+    with pytest.raises(UsageError, match=r"own\.yaml:2: '9+': Exceeds the limit"):
+        read_published(read_layout(write(tmp_path, text)))
+
+
+def test_days_are_names_like_any_other(tmp_path):
+    """Also those that no month has."""
+    layout = read_layout(write(tmp_path, GOOD.replace("title: Ours", "title: 2001-13-45", 1)))
+    assert layout.title == "2001-13-45"
 
 
 def test_published_figures_in_a_file_beside_the_layout(tmp_path):

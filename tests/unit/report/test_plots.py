@@ -46,7 +46,7 @@ def test_the_same_points_give_the_same_bytes_and_names_keep_identifiers_apart():
     assert used <= first
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @example("$x$ a$b \\frac _\x1f\n網")
 @given(st.text())
 def test_any_name_can_be_drawn(text):

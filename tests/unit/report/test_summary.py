@@ -8,6 +8,7 @@ from report_factory import make, of, spend
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.summary import missing, summarise
 from hrbench.report.table import build_tables
+from hrbench.types import Reason
 
 ROWS = ({"model": "HRNet-W32", "AP": 74.4}, {"model": "HRNet-W48", "AP": 75.1})
 PARTS = ("measured", "interval", "published", "difference")
@@ -83,7 +84,7 @@ def test_nothing_measured():
 
 
 def for_costs(title):
-    reason = "no data set was asked for, so only costs are measured"
+    reason = "no data set was asked for"
     return make(title, status="costs_only", reason=reason)
 
 
@@ -96,6 +97,20 @@ def test_entries_that_asked_for_costs_alone_lack_nothing():
     assert [(item.reason, item.entries) for item in missing(results)] == [("no", ("d",))]
     assert words([for_costs("a")]) == "1 entry: 1 measured for costs only."
     assert missing([for_costs("a")]) == []
+
+
+def test_what_a_server_judges_is_said_to_wait_for_it():
+    assert words([make("a", status="submitted")]).startswith(
+        "1 entry: 1 predicted for a server that has the ground truth."
+    )
+
+
+def test_costs_that_failed_are_missing_of_their_entry():
+    failed = Reason("costs were not measured: MemoryError: no room")
+    results = [make("a", of("AP", 0.7), costs_reason=failed), make("b", of("AP", 0.6))]
+    assert [(item.reason, item.entries) for item in missing(results)] == [(str(failed), ("a",))]
+    both = make("c", status="failed", reason=str(failed), costs_reason=failed)
+    assert [(item.reason, item.entries) for item in missing([both])] == [(f"failed: {failed}", ("c",))]
 
 
 def test_limited_runs_and_miniatures_are_called_so():

@@ -10,7 +10,7 @@ from report_factory import PROTOCOL, make, of, spend
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout
 from hrbench.report.table import build_tables
 from hrbench.report.words import protocol_text
-from hrbench.types import DatasetRecord, DatasetRow, Provenance
+from hrbench.types import DatasetRecord, DatasetRow, Provenance, Reason
 
 ROW = {"model": "HRNet-W32", "input": "256x192", "AP": 74.4, "split": "val2017", "source": "a README"}
 AP = ColumnLayout("score", "AP", published="AP", parts=("measured", "interval", "published", "difference"))
@@ -192,6 +192,25 @@ def test_a_failed_entry_is_a_row_with_its_error():
     assert table.rows[0].cells[2].reason == "failed: worker 3 was killed"
 
 
+def test_costs_that_failed_are_one_footnote_of_their_row_and_of_its_empty_cells():
+    failed = Reason("costs were not measured: MemoryError: no room")
+    column = ColumnLayout("cost", "macs")
+    without, other = make("a", of("AP", 0.7), costs_reason=failed), make("b", costs=(spend("macs", 1e9),))
+    table = build([without, other], AP, column)
+    row = table.rows[0]
+    assert table.footnotes == (str(failed),) and row.notes == (0,) and row.tags == ()
+    assert (row.cells[-1].text, row.cells[-1].reason, row.cells[-1].notes) == ("–", str(failed), ())
+    assert build([without], AP).footnotes == (str(failed),)  # without a column of costs too
+
+
+def test_the_interval_of_a_latency_stands_where_a_layout_asks_for_it():
+    timed = spend("latency", 0.1, "seconds", batch=1, interval=(0.09, 0.12))
+    column = ColumnLayout("cost", "latency", parts=("measured", "interval"))
+    table = build([make("a", costs=(timed,))], column)
+    assert [cell.text for cell in table.rows[0].cells[-2:]] == ["100", "[90.0, 120]"]
+    assert ("95 % interval", "[90.0, 120]") in table.rows[0].cells[-2].detail
+
+
 def test_a_cost_that_could_not_be_measured_says_why():
     slow = spend("latency", None, "seconds", batch=8, reason="the first pass took 13 s, over the budget of 10 s")
     fast = spend("latency", 0.1, "seconds", batch=1)
@@ -307,7 +326,7 @@ def test_headings_of_groups_say_more_than_the_rows():
 
 
 def test_rows_that_asked_for_costs_only_do_not_read_like_a_fault():
-    reason = "no data set was asked for, so only costs are measured"
+    reason = "no data set was asked for"
     result = make("own", status="costs_only", reason=reason, published=False)
     (row,) = build([result]).rows
     assert row.status == "costs only" and row.use == "pose_hrnet"

@@ -13,6 +13,8 @@ from hrbench.errors import EntryError
 from hrbench.runner.pipeline import predict
 from hrbench.types import Item, Prediction, Sample
 
+pytestmark = pytest.mark.numeric
+
 
 class Recording:
     """A task whose sample id decides how many items it has and of what size; it notes the batches it is given."""
@@ -68,7 +70,7 @@ def test_images_without_items_come_out_empty_and_in_place():
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(counts=st.lists(st.integers(0, 5), max_size=30), batch=st.integers(1, 9))
 def test_every_image_once_whatever_the_batch(counts, batch):
     seen = []
@@ -123,7 +125,7 @@ def test_an_odd_shape_does_not_hold_back_ever_more_images():
     assert out == list(range(1000)) and waiting < 200
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.lists(st.integers(1, 4), max_size=4), max_size=40),
     batch=st.one_of(st.integers(1, 7), st.just("auto")),

@@ -11,7 +11,7 @@ import pytest
 
 from hrbench.errors import InputError, UsageError
 from hrbench.runner import precomputed
-from hrbench.types import DatasetRow, Entry, Sample, Variant
+from hrbench.types import DatasetRow, Entry, Reason, Sample, Variant
 
 
 class Data:
@@ -60,9 +60,11 @@ def entry(tmp_path: Path) -> Entry:
 def test_images_are_not_needed_and_the_rest_is_told(entry: Entry, tmp_path: Path):
     assert precomputed.lacking(entry, Data(tmp_path, images=False)) == []
     gone = replace(entry, predictions=str(tmp_path / "gone.txt"))
-    assert precomputed.lacking(gone, Data(tmp_path)) == [f"the predictions {tmp_path / 'gone.txt'} are not there"]
+    assert precomputed.lacking(gone, Data(tmp_path)) == [
+        Reason(f"the predictions {tmp_path / 'gone.txt'} are not there")
+    ]
     (tmp_path / "truth.json").unlink()
-    assert precomputed.lacking(entry, Data(tmp_path)) == ["no truth"]
+    assert precomputed.lacking(entry, Data(tmp_path)) == [Reason("no truth")]
 
 
 def test_the_data_go_by_the_digest_of_a_run_of_the_same_protocol(entry: Entry, tmp_path: Path):

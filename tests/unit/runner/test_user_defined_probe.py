@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.measured_costs import measured_costs
 
 import hrbench
 from hrbench.core import plugins
 from hrbench.cost import quantities
 from hrbench.errors import EntryError, UsageError
 from hrbench.report.write import write_reports
-from hrbench.runner.costs import cost_keys, measure_costs
+from hrbench.runner.costs import cost_keys
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
 
@@ -100,7 +101,7 @@ def test_its_number_is_stored_and_in_every_format_of_the_report(folder: Path, _i
 
 def test_one_beside_the_suite_needs_no_entry_point(folder: Path):
     suite = suite_of(folder, '{"size_probe:Size": {bytes_each: [1, 2]}, operations: false, latency: false}')
-    costs = measure_costs(suite.entries[0], SETTINGS, lambda event: None)
+    costs = measured_costs(suite.entries[0], SETTINGS)
     sizes = [cost.value for cost in costs if cost.quantity.name == "weights-size"]
     assert len(sizes) == 2 and sizes[1] == 2 * sizes[0]
 
@@ -140,7 +141,7 @@ def test_a_probe_that_lacks_something_or_measures_something_else_is_an_error(fol
         sys.modules.pop("size_probe", None)
         (folder / "size_probe.py").write_text(text, encoding="utf-8")
         with pytest.raises(EntryError, match=said):
-            measure_costs(entry, SETTINGS, lambda event: None)
+            measured_costs(entry, SETTINGS)
 
 
 def test_settings_of_one_beside_the_suite_are_held_to_its_options(folder: Path):
@@ -152,7 +153,7 @@ def test_settings_of_one_beside_the_suite_are_held_to_its_options(folder: Path):
 def test_without_a_network_each_of_its_cells_says_so(folder: Path):
     (entry,) = suite_of(folder, '{"size_probe:Size": {bytes_each: [1, 2]}, latency: false}').entries
     entry = replace(entry, variant=replace(entry.variant, use=""))
-    costs = measure_costs(entry, SETTINGS, lambda event: None)
+    costs = measured_costs(entry, SETTINGS)
     sizes = [cost for cost in costs if cost.quantity.name == "weights-size"]
     assert [cost.value for cost in sizes] == [None, None] and all(cost.reason for cost in costs)
 
@@ -171,7 +172,7 @@ def test_the_example_of_contributing_works_as_it_stands(folder: Path):
     (folder / "weights_size.py").write_text(example, encoding="utf-8")
     (entry,) = suite_of(folder, '{"weights_size:WeightsSize": {dtype: [float32, float16]}, latency: false}').entries
     try:
-        costs = measure_costs(entry, SETTINGS, lambda event: None)
+        costs = measured_costs(entry, SETTINGS)
     finally:
         sys.modules.pop("weights_size", None)
     single, half = (cost.value for cost in costs if cost.quantity.name == "weights-size")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.core.files import write_atomic
+from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.store.results import FORMAT, from_json, to_json
 from hrbench.store.run_folder import RunFolder
@@ -92,7 +93,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise RuntimeError("power is out")
 
     with pytest.raises(RuntimeError):
-        write_atomic(path, fail)
+        write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -199,6 +200,135 @@ def test_only_one_run_at_a_time_and_leftovers_are_swept(tmp_path):
             pass
     with folder.locked():
         pass
+
+
+@pytest.mark.parametrize("target", ["../victim", "nowhere", "entries"])
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_left_alone(tmp_path, target):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "run" / "entries").mkdir(parents=True)
+    (tmp_path / "run" / ".lock").symlink_to(target)
+    with (
+        pytest.raises(UsageError, match=r"\.lock is a link, which hrbench never makes"),
+        RunFolder(tmp_path / "run").locked(),
+    ):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious" and not (tmp_path / "run" / "nowhere").exists()
+
+
+def test_a_lock_empties_no_file_that_has_its_name(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / ".lock").hardlink_to(tmp_path / "victim")
+    with RunFolder(tmp_path).locked():
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+    (tmp_path / ".lock").unlink()
+    os.mkfifo(tmp_path / ".lock")  # waits for nobody at its other end
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_parts_of_files_that_a_killed_run_left_are_swept(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.commit(folder.begin("one"), result_of())
+    (tmp_path / "victim").write_text("precious")
+    left = [
+        tmp_path / ".run.json.4711",
+        tmp_path / ".environment.json.0123456789ab.part",
+        tmp_path / "entries" / "one" / ".result.json.4711",
+        tmp_path / "entries" / "one" / ".states.npz.0123456789ab.part",
+        tmp_path / "entries" / ".one.4711",
+    ]
+    for path in left[:-1]:
+        path.write_text("half")
+    left[-1].symlink_to("../victim")
+    (tmp_path / "entries" / "one" / ".predictions.json.12").symlink_to("../../victim")
+    kept = [tmp_path / ".report.html.0123456789ab.part", tmp_path / ".gitignore", tmp_path / ".notes.12"]
+    for path in kept:
+        path.write_text("of others")
+    with folder.locked():
+        assert not any(path.exists() or path.is_symlink() for path in left)
+        assert sorted(path.name for path in (tmp_path / "entries" / "one").iterdir()) == ["result.json"]
+    assert all(path.exists() for path in kept) and (tmp_path / "victim").read_text() == "precious"
+    assert [result.name for result in folder.results()] == ["one"]
+
+
+ELSEWHERE = ["../../outside", "/tmp/outside", "..", "other", "a/b", "new\nline", "nul\0", ""]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_stored_name_is_never_a_path(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    for entry in ("one", "other"):
+        folder.commit(folder.begin(entry), result_of(0.5 if entry == "one" else 0.75, name=entry))
+    stored = result_of(0.25, name=name, entry=replace(ENTRY, name=name))
+    (tmp_path / "run" / "entries" / "one" / "result.json").write_bytes(to_json(stored))
+    before = sorted(path for path in tmp_path.rglob("*") if "entries/one" not in str(path))
+    other = (tmp_path / "run" / "entries" / "other" / "result.json").read_bytes()
+    (result,) = [each for each in folder.results() if each.scores[0].value == 0.25]
+    again = folder.read("one")
+    assert again is not None and again.name == again.entry.name == result.name == "one"
+    folder.update(replace(result, notes=("costs",)))
+    folder.commit(folder.begin(result.name), result)
+    after = sorted(path for path in tmp_path.rglob("*") if "/one" not in str(path) and path.name != "superseded")
+    assert after == before
+    assert (tmp_path / "run" / "entries" / "other" / "result.json").read_bytes() == other
+
+
+@pytest.mark.parametrize("name", [*(name for name in ELSEWHERE if name != "other"), ".hidden", "a/"])
+def test_an_entry_of_such_a_name_is_not_stored(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    for use in (folder.read, folder.begin, folder.supersede, lambda name: folder.update(result_of(name=name))):
+        with pytest.raises(UsageError, match="cannot be the name of an entry"):
+            use(name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_entry_that_is_a_link_is_set_aside_and_nothing_is_written_through_it(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "result.json").write_bytes(to_json(result_of()))
+    folder = RunFolder(tmp_path / "run")
+    (tmp_path / "run" / "entries").mkdir(parents=True)
+    folder.entry("one").symlink_to("../../outside")
+    with pytest.raises(InputError, match="is a link"):
+        folder.read("one")
+    folder.commit(folder.begin("one"), result_of(0.75))
+    assert (tmp_path / "outside" / "result.json").read_bytes() == to_json(result_of())
+    assert not folder.entry("one").is_symlink() and folder.restore("one", "a" * 64) is None
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\xc3", b"[" * 100_000, b"", b'{"a": "\xe9"}', b"\0", b'"\\ud800"'])
+def test_a_damaged_file_of_any_kind_is_one_line(tmp_path, damage):
+    folder = RunFolder(tmp_path)
+    folder.commit(folder.begin("one"), result_of())
+    whole = to_json(result_of())
+    at = whole.index(b'"one"') + 1
+    for content in (damage, whole[:at] + damage + whole[at:], whole + damage + b"}"):
+        (tmp_path / "entries" / "one" / "result.json").write_bytes(content)
+        try:
+            folder.read("one")
+        except InputError as error:
+            assert "one/result.json is not a result of hrbench" in str(error) and len(str(error).splitlines()) == 1
+        else:
+            assert content != damage
+    for name in ("run.json", "environment.json"):
+        (tmp_path / name).write_bytes(damage)
+    with pytest.raises(InputError, match=r"run\.json is damaged"):
+        folder.read_run()
+    with pytest.raises(InputError, match=r"environment\.json is damaged"):
+        folder.read_environment()
+    assert not folder.has_environment()
+    (tmp_path / "states.npz").write_bytes(damage)
+    with pytest.raises(InputError, match="is not a state"):
+        read_state(tmp_path / "states.npz")
+
+
+def test_a_damaged_run_json_is_written_anew_and_told(tmp_path):
+    folder = RunFolder(tmp_path)
+    suite = Suite("s", "S", (ENTRY,), text="text", names=("one", "two"))
+    assert folder.write_run(suite) == ""
+    (tmp_path / "run.json").write_bytes(b"\xff")
+    assert "run.json is damaged" in folder.write_run(suite)
+    assert folder.read_run().entries == ["one", "two"]
 
 
 def test_an_unwritable_folder_is_named(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -61,8 +61,6 @@ SUITES = st.fixed_dictionaries(
     },
 )
 
-fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
-
 
 def holds(path: Path, content: bytes, **options: Any) -> None:
     path.write_bytes(content)
@@ -76,7 +74,6 @@ def holds(path: Path, content: bytes, **options: Any) -> None:
         assert len({entry.name for entry in suite.entries}) == len(suite.entries)
 
 
-@fuzz
 @given(st.text())
 @example("suite: s\nentries: [{model: {base: net_a, args: {self: 1}}, self: 2, values: 3}]")
 @example("%YAML 1.1\n---\nsuite: s")
@@ -91,7 +88,6 @@ def test_any_text(tmp_path: Path, text: str):
     holds(tmp_path / "s.yaml", text.encode("utf-8", "surrogatepass"))
 
 
-@fuzz
 @given(st.binary())
 def test_any_bytes(tmp_path: Path, content: bytes):
     holds(tmp_path / "s.yaml", content)
@@ -104,13 +100,11 @@ def written(path: Path, content: Any) -> bytes:
     return path.read_bytes()
 
 
-@fuzz
 @given(SUITES)
 def test_any_mapping_that_looks_like_a_suite(tmp_path: Path, content: Any):
     holds(tmp_path / "s.yaml", written(tmp_path / "s.yaml", content))
 
 
-@fuzz
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=3).map(".".join), max_size=2), st.text(max_size=12))
 def test_any_override(tmp_path: Path, keys: list[str], value: str):
     text = b"suite: s\nentries: [{model: net_a, dataset: val}, {model: net_a, cost: {latency: false}}]"

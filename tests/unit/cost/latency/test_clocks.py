@@ -1,13 +1,13 @@
-"""Clocks: a real one on the CPU, and the CUDA protocol against something that writes down what it is asked."""
+"""Clocks: the CPU's over a counter set by hand, and the CUDA protocol over something that notes what it is asked."""
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 
 import pytest
 import torch
 
+from hrbench.cost.latency import clocks
 from hrbench.cost.latency.clocks import CpuClock, CudaClock, clock_for
 from hrbench.errors import UsageError
 
@@ -73,21 +73,41 @@ def test_events_enclose_the_work_on_its_stream_after_the_device_is_idle():
     ]
 
 
-def test_both_clocks_tell_wall_time_in_seconds():
+class Wall:
+    """Stands in for the module `time`: seconds pass only if the test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def perf_counter(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    wall = Wall()
+    monkeypatch.setattr(clocks, "time", wall)
+    return wall
+
+
+def test_both_clocks_tell_wall_time_in_seconds(wall):
     for clock in (CpuClock(), CudaClock("cuda", Gpu())):
         start = clock.now()
-        time.sleep(0.02)
-        assert 0.02 <= clock.now() - start < 1
+        wall.sleep(0.25)
+        assert clock.now() - start == 0.25
 
 
-def test_time_outside_the_events_is_not_the_gpus():
+def test_time_outside_the_events_is_not_the_gpus(wall):
     gpu = Gpu()
     gpu.milliseconds = 7.0
-    assert CudaClock("cuda", gpu).measure(lambda: time.sleep(0.001)) == 0
+    assert CudaClock("cuda", gpu).measure(lambda: wall.sleep(1)) == 0
 
 
-def test_the_cpu_clock_times_the_work():
-    assert 0.02 <= CpuClock().measure(lambda: time.sleep(0.02)) < 1
+def test_the_cpu_clock_times_the_work(wall):
+    assert CpuClock().measure(lambda: wall.sleep(0.25)) == 0.25
 
 
 def test_each_device_has_its_clock(monkeypatch):

@@ -148,6 +148,23 @@ def test_conditions_say_how_it_was_measured():
     assert (cost.quantity.name, cost.quantity.unit, cost.quantity.better) == ("latency", "seconds", "lower")
 
 
+def test_threads_and_flags_are_those_in_force_while_it_was_timed():
+    class Setting(nn.Module):
+        def forward(self, x):
+            torch.set_num_threads(before + 1)
+            torch.backends.cudnn.benchmark = not benchmark
+            return x
+
+    before, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    try:
+        conditions = measure_latency(Setting(), SHAPE, clock=Fake(0.1)).conditions
+    finally:
+        torch.set_num_threads(before)
+        torch.backends.cudnn.benchmark = benchmark
+    assert conditions.threads == conditions.flags["threads"] == before + 1
+    assert conditions.flags["cudnn_benchmark"] is not benchmark
+
+
 class Witness(nn.Module):
     """Notes under what circumstances it is called."""
 

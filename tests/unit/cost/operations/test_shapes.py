@@ -35,7 +35,7 @@ sizes = st.integers(1, 9)
 small = st.integers(1, 3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     size=st.tuples(sizes, sizes),
     channels=st.tuples(small, small),
@@ -63,7 +63,7 @@ def test_convolutions(size, channels, groups, kernel, stride, padding, dilation,
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(sizes, sizes),
     kernel=st.one_of(small, st.tuples(small, small)),
@@ -77,7 +77,7 @@ def test_pooling(size, kernel, stride, padding, dilation, ceil):
     agrees(lambda: F.max_pool2d(image, kernel, stride, padding, dilation, ceil_mode=ceil))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(sizes, sizes),
     kernel=st.one_of(small, st.tuples(small, small)),

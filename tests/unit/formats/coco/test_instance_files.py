@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
@@ -259,7 +259,7 @@ anything = st.recursive(
 KEYS = ["id", "image_id", "category_id", "area", "bbox", "iscrowd", "segmentation", "score", "size", "counts", "width"]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 @given(data=st.data(), masks=st.booleans())
 def test_no_content_does_anything_but_a_named_error(data, masks: bool, written) -> None:
     """Sound files with something else somewhere: read as they are, or refused by a message of one line."""
@@ -286,7 +286,7 @@ def test_no_content_does_anything_but_a_named_error(data, masks: bool, written) 
         assert np.isfinite(found.detections.area).all() and np.isfinite(found.detections.score).all()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(cut=st.floats(0, 1), flip=st.integers(0, 255), masks=st.booleans())
 def test_truncated_and_damaged_files(cut: float, flip: int, masks: bool, written) -> None:
     truth, results = files()

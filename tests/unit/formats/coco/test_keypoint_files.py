@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_coco import case
 
@@ -237,7 +237,7 @@ anything = st.recursive(
 KEYS = ["id", "image_id", "category_id", "area", "bbox", "iscrowd", "num_keypoints", "keypoints", "score", "caption"]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_content_does_anything_but_a_named_error(data, small, written) -> None:
     """Sound files with something else somewhere: read as they are, or refused by a message of one line."""
@@ -262,7 +262,7 @@ def test_no_content_does_anything_but_a_named_error(data, small, written) -> Non
         assert np.isfinite(found.keypoints).all() and np.isfinite(found.detections.score).all()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(content=anything | st.binary(max_size=30) | st.lists(anything, max_size=3))
 def test_anything_at_all_gives_nothing_but_a_named_error(content, small, written) -> None:
     paths = written(*small)
@@ -277,7 +277,7 @@ def test_anything_at_all_gives_nothing_but_a_named_error(content, small, written
             read_results(paths[1], 3, target)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(cut=st.floats(0, 1), flip=st.integers(0, 255))
 def test_truncated_and_damaged_files(cut: float, flip: int, small, written) -> None:
     paths = written(*small)

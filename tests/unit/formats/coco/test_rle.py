@@ -32,7 +32,7 @@ def plain_code(counts: list[int], height: int, width: int) -> dict[str, Any]:
     return encode({"size": [height, width], "counts": counts}, height, width)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.floats(0, 1)), max_size=6)
 )
@@ -74,7 +74,7 @@ def test_what_is_no_code(text: bytes, says: str) -> None:
             checked(b"".join(codes), [len(code) for code in codes], np.full(len(codes), 16))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=12), min_size=1, max_size=4), st.integers(0, 2000))
 def test_whatever_is_let_through_is_what_the_codec_reads(codes: list[bytes], pixels: int) -> None:
     try:

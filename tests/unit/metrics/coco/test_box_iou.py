@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
@@ -17,11 +17,13 @@ boxes = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(found=boxes, truth=boxes, data=st.data())
-def test_iou_is_that_of_the_codec(found, truth, data) -> None:
+@settings(max_examples=300)
+@given(found=boxes, truth=boxes, crowds=st.lists(st.booleans(), min_size=7, max_size=7))
+@example(found=[(0.0, 0.0, 5e-324, 0.5)], truth=[(0.0, 0.0, 10.0, 10.0)], crowds=[False] * 7)  # areas of 0: NaN
+@example(found=[(0.0, 0.0, 1e-200, 1e-200)], truth=[(0.0, 0.0, 10.0, 10.0)], crowds=[True] * 7)
+def test_iou_is_that_of_the_codec(found, truth, crowds) -> None:
     d, g = np.array(found, float), np.array(truth + found[:1], float)
-    crowd = np.array(data.draw(st.lists(st.booleans(), min_size=len(g), max_size=len(g))))
+    crowd = np.array(crowds[: len(g)])
     expected = np.asarray(codec.iou(d, g, crowd.astype(int).tolist()))
     i, j = np.divmod(np.arange(len(d) * len(g)), len(g))
     ours = similarity_of(g, crowd, d)(i, j)

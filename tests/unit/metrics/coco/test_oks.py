@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.metrics.coco.oks import CHUNK, COCO_SIGMAS, oks
+from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.metrics.coco.oks import CHUNK, oks
 
 SIGMAS = np.array([0.1, 0.05])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_streets import save
 
@@ -123,7 +123,7 @@ def test_sets_against_counts_by_pixel(options: dict[str, Any], tmp_path: Path) -
     assert {name: None if math.isnan(value) else value for name, value in checked.items()} == found
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(counts=st.lists(st.tuples(*[st.integers(0, 50)] * 3), min_size=1, max_size=9))
 def test_numbers_of_any_counts(counts: list[tuple[int, int, int]]) -> None:
     """Shares of whole numbers lie in [0, 1], and training code's mean is the other's unless a class is missing."""

@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 
 from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypoints
 from hrbench.datasets.mpii import Mpii
-from hrbench.errors import InputError
+from hrbench.errors import UsageError
 from hrbench.miniature.draw import people as figures
 from hrbench.miniature.draw import pose
 from hrbench.miniature.draw.pose import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
@@ -86,7 +86,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError("No space left on device")
 
     monkeypatch.setattr(pose, "save_png", full)
-    with pytest.raises(InputError, match=r"coco: the miniature cannot be drawn there: No space left"):
+    with pytest.raises(UsageError, match=r"coco: the miniature cannot be drawn there: No space left"):
         draw_coco(tmp_path / "coco")
     assert list(tmp_path.iterdir()) == []
 

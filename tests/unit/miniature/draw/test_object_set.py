@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from hrbench.errors import InputError
+from hrbench.errors import InputError, UsageError
 from hrbench.miniature.draw import object_set, write
 from hrbench.miniature.draw.object_set import IMAGES, draw, filled, polygons
 
@@ -97,7 +97,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError("No space left on device")
 
     monkeypatch.setattr(object_set, "save_png", full)
-    with pytest.raises(InputError, match=r"set: the miniature cannot be drawn there: No space left"):
+    with pytest.raises(UsageError, match=r"set: the miniature cannot be drawn there: No space left"):
         draw(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
@@ -112,7 +112,7 @@ def test_a_png_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 24), st.integers(1, 24), st.floats(0.05, 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_polygons_give_back_any_mask_without_holes(seed: int, height: int, width: int, full: float) -> None:
     noise = np.random.default_rng(seed).random((height, width)) < full
     mask = filled(noise)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hrbench.datasets.cityscapes import Cityscapes
-from hrbench.errors import InputError
+from hrbench.errors import UsageError
 from hrbench.miniature.draw import street_set
 from hrbench.miniature.draw.street_set import draw
 from hrbench.miniature.draw.streets import TEST_SEED, TOWNS, scenes
@@ -65,6 +65,6 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, few: int, monkeypatch: 
         raise OSError("No space left on device")
 
     monkeypatch.setattr(street_set, "save_png", full)
-    with pytest.raises(InputError, match=r"streets: the miniature cannot be drawn there: No space left"):
+    with pytest.raises(UsageError, match=r"streets: the miniature cannot be drawn there: No space left"):
         draw(tmp_path / "streets")
     assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,8 @@ from hrbench.miniature.train.detection_losses import mask_rcnn_loss, mask_target
 from hrbench.miniature.train.detection_targets import IGNORED, Truth, assign, encode
 from hrbench.models.build import build
 
+pytestmark = pytest.mark.numeric
+
 SIDE = 160
 
 

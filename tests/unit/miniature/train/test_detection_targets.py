@@ -11,6 +11,8 @@ from torchvision.ops import box_iou
 from hrbench.miniature.train.detection_targets import BACKGROUND, IGNORED, Truth, assign, encode, sample
 from hrbench.models.detectors.boxes import decode
 
+pytestmark = pytest.mark.numeric
+
 
 def truth(boxes: Tensor, crowds: Tensor | None = None) -> Truth:
     none = torch.zeros(0, 4)

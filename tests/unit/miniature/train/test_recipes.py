@@ -18,6 +18,8 @@ from hrbench.miniature.train.loop import WEIGHTS, Progress, build, schedule, shu
 from hrbench.miniature.train.recipes import RECIPES, recipe
 from hrbench.models.weights import load
 
+pytestmark = pytest.mark.numeric
+
 NAMES = sorted(RECIPES)
 
 
@@ -48,14 +50,17 @@ def test_batches_fit_the_network(name: str) -> None:
 
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "pose_resnet_miniature_coco"
-    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=24, warmup=4, images=4)
+    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=48, warmup=4, images=4)
     people = plan.lesson.examples(variant, plan)
     told: list[Progress] = []
-    losses = train(build(variant, plan), variant, plan, people, told.append, every=6)
-    again = train(build(variant, plan), variant, plan, people)
-    assert len(losses) == 24 and losses == again
-    assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
-    assert [news.done for news in told] == [6, 12, 18, 24]
+    losses = train(build(variant, plan), variant, plan, people, told.append, every=12)
+    assert len(losses) == 48
+    # 0.70 on plain code and on AVX2; 0.81 with another seed.
+    assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
+    short = replace(plan, iterations=6)
+    first, again = (train(build(variant, short), variant, short, people) for _ in range(2))
+    assert first == again and len(first) == 6
+    assert [news.done for news in told] == [12, 24, 36, 48]
     assert told[0].left > 0 and told[-1].left == 0 and told[0].rate > 0
 
 

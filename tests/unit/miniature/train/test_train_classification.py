@@ -14,6 +14,8 @@ from hrbench.miniature.train.loop import build, train
 from hrbench.miniature.train.recipes import recipe
 from hrbench.tasks.classification.task import CentreCrop, centre_crop
 
+pytestmark = pytest.mark.numeric
+
 NAMES = ["cls_hrnet_miniature_imagenet", "cls_resnet_miniature_imagenet"]
 
 
@@ -56,8 +58,11 @@ def test_augmented_pictures_differ_and_keep_their_size() -> None:
 
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "cls_resnet_miniature_imagenet"
-    variant, plan = variants()[name], replace(recipe(name), batch=10, iterations=30, images=10, warmup=3)
+    variant, plan = variants()[name], replace(recipe(name), batch=10, iterations=50, images=10, warmup=3)
     examples = plan.lesson.examples(variant, plan)
     losses = train(build(variant, plan), variant, plan, examples)
-    assert np.mean(losses[-5:]) < np.mean(losses[:5])
-    assert losses == train(build(variant, plan), variant, plan, examples)
+    # 0.61 on plain code and on AVX2; 0.50 with another seed.
+    assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
+    short = replace(plan, iterations=6)
+    first, again = (train(build(variant, short), variant, short, examples) for _ in range(2))
+    assert first == again and len(first) == 6

@@ -18,10 +18,12 @@ from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.miniature.draw.object_scenes import scenes
 from hrbench.miniature.draw.object_set import draw
 from hrbench.miniature.train.detection import DetectionLesson, Example, example, mirror_boxes, truth
-from hrbench.miniature.train.loop import WEIGHTS, build, train
+from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, train
 from hrbench.miniature.train.recipes import recipe
 from hrbench.models.weights import load
 from hrbench.tasks.detection.task import Detection
+
+pytestmark = pytest.mark.numeric
 
 MASK_RCNN, RETINANET = "mask_rcnn_hrnetv2p_miniature_coco", "retinanet_spinenet_miniature_coco"
 
@@ -61,14 +63,24 @@ def test_light_changes_colours_alone(learned: list[Example]) -> None:
     np.testing.assert_array_equal(other.owners, learned[0].owners)
 
 
-@pytest.mark.parametrize("name", [MASK_RCNN, RETINANET])
-def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
-    variant, plan = variants()[name], replace(recipe(name), batch=4, iterations=12, warmup=2, images=4)
-    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same four scenes again and again
+@pytest.mark.parametrize(
+    ("name", "plan"),
+    [
+        (MASK_RCNN, replace(recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
+        (RETINANET, replace(recipe(RETINANET), batch=4, iterations=32, warmup=8, images=2)),
+    ],
+)
+def test_a_little_training_reduces_the_loss_and_repeats(name: str, plan: Recipe) -> None:
+    variant = variants()[name]
+    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same scenes again and again
     learned = plan.lesson.examples(variant, plan)
     losses = train(build(variant, plan), variant, plan, learned)
-    assert len(losses) == 12 and losses == train(build(variant, plan), variant, plan, learned)
+    assert len(losses) == plan.iterations
+    # 0.53 (AVX2) and 0.54 (plain code) of Mask R-CNN, 0.60 with another seed; 0.09 of RetinaNet, 0.21 with another.
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    short = replace(plan, iterations=4)
+    first, again = (train(build(variant, short), variant, short, learned) for _ in range(2))
+    assert first == again and len(first) == 4
 
 
 def test_another_kind_of_network_is_refused() -> None:

@@ -20,6 +20,8 @@ from hrbench.miniature.train.pose import (
     mirror_joints,
 )
 
+pytestmark = pytest.mark.numeric
+
 NONE = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=0, light=0)
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")
 

@@ -20,6 +20,8 @@ from hrbench.miniature.train.recipes import RECIPES
 from hrbench.miniature.train.segmentation import IGNORED, StreetsLesson, pixel_loss, train_ids
 from hrbench.models.weights import load
 
+pytestmark = pytest.mark.numeric
+
 HRNET, REFINENET = "seg_hrnet_miniature_cityscapes", "seg_refinenet_miniature_cityscapes"
 STILL = StreetsLesson(scales=(1.0, 1.0), light=0.0)
 
@@ -127,6 +129,7 @@ def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
     examples = plan.lesson.examples(variant, plan)
     losses = loop.train(build(variant, plan), variant, plan, examples)
     assert losses == loop.train(build(variant, plan), variant, plan, examples)
+    # 0.54 to 0.60 with two seeds, on plain code and on AVX2.
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
 
 

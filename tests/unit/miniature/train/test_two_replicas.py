@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from hrbench.miniature.train.pose import heatmap_loss
 from hrbench.miniature.train.two_replicas import Halves, split
 
+pytestmark = pytest.mark.numeric
+
 
 def loss_of(net: nn.Module, half: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     inputs, targets, shown = half

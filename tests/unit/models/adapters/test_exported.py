@@ -19,6 +19,8 @@ from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported import build
 
+pytestmark = pytest.mark.numeric
+
 SIZE = (32, 24)
 
 

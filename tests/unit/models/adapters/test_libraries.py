@@ -20,6 +20,8 @@ from hrbench.models.adapters.transformers import _boxes, _semantic
 from hrbench.models.build import build
 from hrbench.models.weights.load import load, save
 
+pytestmark = pytest.mark.numeric
+
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 # use, task, input, arguments -> shapes of what it returns for a batch of two

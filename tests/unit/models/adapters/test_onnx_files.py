@@ -14,6 +14,8 @@ from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.onnx import build
 
+pytestmark = pytest.mark.numeric
+
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 SIZE = (32, 24)

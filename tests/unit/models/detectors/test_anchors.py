@@ -9,6 +9,8 @@ import torch
 
 from hrbench.models.detectors.anchors import cell_anchors, grid_anchors, grid_points
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

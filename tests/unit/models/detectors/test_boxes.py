@@ -14,6 +14,8 @@ from torch import Tensor
 from hrbench.errors import UsageError
 from hrbench.models.detectors.boxes import RATIO, clip, decode, decode_distances, detections, extent, positive, suppress
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 LARGE = (10_000, 10_000)
 UNIT = (1.0, 1.0, 1.0, 1.0)

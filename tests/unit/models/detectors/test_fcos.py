@@ -12,6 +12,8 @@ from hrbench.errors import UsageError
 from hrbench.models.detectors import fcos as module
 from hrbench.models.detectors.fcos import fcos
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

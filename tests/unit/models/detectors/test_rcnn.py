@@ -13,6 +13,8 @@ from hrbench.models.detectors import rcnn
 from hrbench.models.detectors.rcnn import RoIHead, cascade_mask_rcnn, faster_rcnn, mask_rcnn
 from hrbench.models.detectors.roi import region_features
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

@@ -16,6 +16,8 @@ from hrbench.cost.operations.count import count_operations
 from hrbench.errors import UsageError
 from hrbench.models.detectors.retinanet import RetinaNet, retinanet
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 CLASSES, SIZE = 4, 3.0
 

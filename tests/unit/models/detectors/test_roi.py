@@ -12,6 +12,8 @@ from torch import Tensor
 
 from hrbench.models.detectors.roi import level_of, region_features
 
+pytestmark = pytest.mark.numeric
+
 BOTH: Any = ("mmdet3", "mmdet1")
 
 

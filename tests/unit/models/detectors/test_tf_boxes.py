@@ -12,6 +12,8 @@ import torch
 from hrbench.errors import UsageError
 from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select, squares
 
+pytestmark = pytest.mark.numeric
+
 STRIDES = (8, 16, 32, 64, 128)
 ALL = (1.0, 1.0, 1.0, 1.0)
 

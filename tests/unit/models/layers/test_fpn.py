@@ -11,6 +11,8 @@ from torch import nn
 from hrbench.errors import UsageError
 from hrbench.models.layers.fpn import FPN
 
+pytestmark = pytest.mark.numeric
+
 
 def inputs(size: int = 64) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)

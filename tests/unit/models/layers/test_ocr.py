@@ -13,6 +13,8 @@ from hrbench.models.hrnet import seg_hrnet_ocr
 from hrbench.models.layers.ocr import SpatialGather
 from hrbench.models.layers.pyramid import together
 
+pytestmark = pytest.mark.numeric
+
 NARROW: dict[str, Any] = {"stem": 4, "planes": 2, "widths": (2, 3, 4, 5), "modules": (1, 1, 1), "blocks": 1}
 
 

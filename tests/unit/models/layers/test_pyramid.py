@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from hrbench.errors import UsageError
 from hrbench.models.layers.pyramid import HRFPN, enlarge, together
 
+pytestmark = pytest.mark.numeric
+
 WIDTHS = (1, 2, 3, 4)
 
 

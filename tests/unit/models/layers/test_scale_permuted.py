@@ -11,6 +11,8 @@ from torch import Tensor
 
 from hrbench.models.layers.scale_permuted import Padding, Resample, convolution, convolve, max_pool, same_padding
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(("kernel", "stride"), list(itertools.product((1, 3, 5, 7), (1, 2, 3, 4))))
 def test_same_padding_is_just_enough(kernel: int, stride: int) -> None:

@@ -273,7 +273,7 @@ def test_fcos_of_mmdetection_2_under_both_names_of_its_outputs() -> None:
 # --- a file that was tampered with -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_key_missing_added_or_reshaped_is_refused_and_nothing_is_loaded(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -9,6 +9,8 @@ from hrbench.models.spinenet import SCALINGS, spinenet
 from hrbench.models.weights.keys.keras import turned
 from hrbench.models.weights.keys.spinenet_keras import keras_variables
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize("variant", SCALINGS)
 def test_every_key_has_one_variable(variant: str) -> None:

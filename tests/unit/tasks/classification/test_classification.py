@@ -22,6 +22,8 @@ from hrbench.metrics.topk import TopK
 from hrbench.tasks.classification.task import CentreCrop, Classification, centre_crop, cut
 from hrbench.types import ClassScheme, Item, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 NAMES = tuple("abcdefgh")
 FRACTIONS = [(7, 8), (19, 20), (1, 1)]
 CROPS = [*Classification.protocols, CentreCrop(antialias=False), CentreCrop(crop_fraction=1.0)]
@@ -37,7 +39,7 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(16, 90),
     width=st.integers(16, 90),
@@ -120,7 +122,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_rgb(path, (64, 65))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     at=st.integers(0, 400),

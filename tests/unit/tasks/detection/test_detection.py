@@ -19,6 +19,8 @@ from hrbench.models.detectors.fcos import fcos
 from hrbench.tasks.detection.task import Detection
 from hrbench.types import ClassScheme, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 SCHEME = ClassScheme(("person", "car", "kite"), (1, 3, 38))
 SIZE = (60, 40)
 

@@ -12,6 +12,8 @@ from pycocotools import mask as coco_mask
 from hrbench.tasks.detection import mask_pasting
 from hrbench.tasks.detection.mask_pasting import Paste, pasted, scaled
 
+pytestmark = pytest.mark.numeric
+
 WAYS = get_args(Paste)
 
 

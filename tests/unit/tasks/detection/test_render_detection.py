@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from hrbench.errors import InputError
-from hrbench.formats import json_stream
+from hrbench.formats.coco import rows as module
 from hrbench.tasks.detection.render import LONG_SIDE, MOST, SHORT_SIDE, draw_objects, read_objects
 from hrbench.types import ClassScheme, Sample
 
@@ -44,7 +44,7 @@ def row(image: int, score: float, category: int = 1, **more: Any) -> dict[str, A
 
 @pytest.mark.parametrize("block", [30, 1 << 19])
 def test_boxes_and_the_masks_beside_them(block: int, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(json_stream, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK", block)
     box, mask = [1.0, 2.0, 3.0, 4.0], runs((8, 9), (1, 2, 3, 4))
     path = write(
         tmp_path,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hrbench.errors import InputError
-from hrbench.formats import json_stream
+from hrbench.formats.coco import rows as module
 from hrbench.tasks.pose.render import LEFT, LONG_SIDE, MIDDLE, RIGHT, SHORT_SIDE, draw_people, read_rows
 from hrbench.types import KeypointScheme, Person, Sample
 
@@ -36,7 +36,7 @@ def test_rows_of_the_chosen_images_in_the_files_order(block, indent, tmp_path, m
         row["note"] = ['}, {"image_id": 5', {"a": {}, "b": [{}, {}]}, "]", "},"][n % 4]
     path = tmp_path / "predictions.json"
     path.write_text(json.dumps(rows, indent=indent))
-    monkeypatch.setattr(json_stream, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK", block)
     found = read_rows(path, [sample("a"), sample(5), sample(77)])
     assert found == {
         "a": [{"keypoints": [2.5, -1e-7, 1]}],
@@ -61,7 +61,7 @@ def test_a_file_in_which_nobody_was_found(text, tmp_path):
 def test_a_file_that_is_none_is_named(text, block, tmp_path, monkeypatch):
     path = tmp_path / "predictions.json"
     path.write_text(text)
-    monkeypatch.setattr(json_stream, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK", block)
     with pytest.raises(InputError, match=r"predictions\.json: holds no list of predicted people"):
         read_rows(path, [sample(5)])
 
@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     finally:
         tracemalloc.stop()
     assert found == {2: [{"keypoints": [123.456789] * 51}]}
-    assert peak < 10 * json_stream.BLOCK < path.stat().st_size / 3
+    assert peak < 10 * module.BLOCK < path.stat().st_size / 3
 
 
 def test_an_array_holds_people_by_their_index(tmp_path):

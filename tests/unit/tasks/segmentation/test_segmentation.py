@@ -22,6 +22,8 @@ from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, PLAIN, REFINE
 from hrbench.tasks.segmentation.task import Segmentation
 from hrbench.types import ClassScheme, Sample, Variant
 
+pytestmark = pytest.mark.numeric
+
 VARIANT = Variant("net", "net", "segmentation", (64, 64))
 WINDOWS = {"base": 60, "crop": (40, 48), "windows": "cut", "stride": 0.6667, "scales": (0.5, 1.0, 1.5), "flip": True}
 

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hrbench.tasks.segmentation import geometry
@@ -27,7 +27,6 @@ PROTOCOLS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(SIZES, st.floats(0.25, 2.5), PROTOCOLS)
 def test_windows_cover_every_pixel_and_each_has_the_same_size(size, scale, protocol):
     plan = geometry.plan(size, scale, protocol)
@@ -42,7 +41,6 @@ def test_windows_cover_every_pixel_and_each_has_the_same_size(size, scale, proto
         assert plan.window[0] % protocol.multiple == 0 or plan.window[0] == protocol.crop[0]
 
 
-@settings(deadline=None)
 @given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.floats(0.5, 2), PROTOCOLS)
 def test_inputs_put_together_are_the_scaled_image(size, scale, protocol):
     image = np.random.default_rng(0).standard_normal((*size, 3), dtype=np.float32)
@@ -61,7 +59,6 @@ def test_inputs_put_together_are_the_scaled_image(size, scale, protocol):
     assert np.all(canvas[: plan.whole[0], width : plan.whole[1]] == fill)
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(1, 3000))
 def test_the_side_that_is_meant_gets_its_length(size, length):
     long, short = geometry.long_side_to(size, length), geometry.short_side_to(size, length)
@@ -94,7 +91,6 @@ def test_windows_of_pascal_context():
     assert geometry.plan((333, 500), 1.0, protocol).whole == (480, 520)
 
 
-@settings(deadline=None)
 @given(st.integers(3, 2000))
 def test_two_thirds_are_rounded_down_as_officially(crop):
     official = int(crop * 2.0 / 3.0)

@@ -1,0 +1,32 @@
+"""The only place that changes `sys.path`, and takes it back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+
+@contextmanager
+def importable(*folders: str | Path, place: Literal["last", "first", "only"] = "last") -> Iterator[None]:
+    """Lets modules be imported from the folders as long as the block lasts.
+
+    folders: those that are on `sys.path` already stay where they are, and stay there afterwards.
+    place: whether they are looked through after all others, before them, or alone (a whole `sys.path`).
+    """
+    before = list(sys.path)
+    new = [folder for folder in map(str, folders) if place == "only" or folder not in before]
+    if place == "only":
+        sys.path[:] = new
+    else:
+        sys.path[:] = [*before, *new] if place == "last" else [*new, *before]
+    try:
+        yield
+    finally:
+        if place == "only":
+            sys.path[:] = before
+        for folder in new if place != "only" else ():
+            with suppress(ValueError):  # imported code may have removed it
+                sys.path.remove(folder)

@@ -1,0 +1,179 @@
+"""COCO's annotation files as data sets see them: which images, categories and objects are listed, and what is odd.
+
+Each reader decodes what it gives and skips the rest. It refuses a file that has another form; whether its content holds
+together is for the metrics to check, which read it whole (`keypoints`, `instances`).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from pycocotools import mask as codec
+
+from hrbench.errors import InputError, MissingError
+from hrbench.formats.coco.columns import Four, Whole
+
+HOME = "get it from cocodataset.org (images, annotations)"
+
+Content = TypeVar("Content")
+
+
+class ListedImage(msgspec.Struct):
+    """An image as COCO's files list it: its size in pixels."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class ListedCategory(msgspec.Struct):
+    """A class. keypoints: names of its joints; skeleton: pairs of them, counted from 1."""
+
+    id: int
+    name: str = ""
+    keypoints: list[str] = []
+    skeleton: list[tuple[int, int]] = []
+
+
+class ListedPerson(msgspec.Struct):
+    """An annotated person. bbox: x, y, width, height in px; keypoints: x, y, visibility of each joint."""
+
+    image_id: int
+    category_id: int
+    bbox: Four
+    id: int = 0
+    area: float = 0.0
+    iscrowd: int = 0
+    keypoints: list[float] = []
+
+
+class ListedObject(msgspec.Struct):
+    """An annotated object as it stands in the file. segmentation: polygons, or an RLE of either kind."""
+
+    image_id: int
+    category_id: int
+    bbox: list[float] = []
+    id: int = 0
+    iscrowd: int = 0
+    segmentation: Any = None
+
+
+class DetectedBox(msgspec.Struct, gc=False):
+    """A row of a detector's results. bbox: x, y, width, height in px."""
+
+    image_id: Whole
+    category_id: Whole
+    bbox: Four
+    score: float
+
+
+class KeypointListing(msgspec.Struct):
+    """A keypoint file."""
+
+    images: list[ListedImage]
+    annotations: list[ListedPerson] = []
+    categories: list[ListedCategory] = []
+
+
+class NamedCategory(msgspec.Struct):
+    """A class that must have a name."""
+
+    id: int
+    name: str
+
+
+class InstanceListing(msgspec.Struct):
+    """An instance file without its annotations, of which there may be a million."""
+
+    images: list[ListedImage]
+    categories: list[NamedCategory] = []
+
+
+class _Objects(msgspec.Struct):
+    annotations: list[ListedObject] = []
+
+
+def read_keypoints(path: Path) -> KeypointListing:
+    """Images, people and categories. Raises MissingError, InputError naming the place of what does not fit."""
+    return _listing(path, KeypointListing)
+
+
+def read_instances(path: Path) -> InstanceListing:
+    """Images and categories. Raises MissingError, InputError naming the place of what does not fit."""
+    return _listing(path, InstanceListing)
+
+
+def read_annotated_objects(path: Path) -> dict[int, list[ListedObject]]:
+    """Image id -> its annotated objects; images without objects are left out. Raises MissingError, InputError."""
+    found: dict[int, list[ListedObject]] = {}
+    for each in _decoded(path, _Objects).annotations:
+        found.setdefault(each.image_id, []).append(each)
+    return found
+
+
+def read_boxes(path: Path) -> list[DetectedBox]:
+    """A detector's boxes, in the order of the file. Raises MissingError, InputError."""
+    return _decoded(path, list[DetectedBox])
+
+
+Listing = TypeVar("Listing", KeypointListing, InstanceListing)
+
+
+def _listing(path: Path, kind: type[Listing]) -> Listing:
+    content = _decoded(path, kind)
+    if not content.images:
+        raise InputError(f"{path} lists no images")
+    return content
+
+
+def _decoded(path: Path, kind: type[Content]) -> Content:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        raise MissingError(f"no file {path}; {HOME}") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path} is not what a COCO file holds: {error}") from None
+
+
+# --- looking closer, for `hrbench datasets NAME --check` -------------------------------------------------------------
+
+
+def box_fault(box: Sequence[float]) -> str:
+    """What is wrong with x, y, width, height, "" for nothing. Boxes may stand out of an image, as a few of COCO do."""
+    if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:], default=0) < 0:
+        return f"has the box {list(box)}; x, y, width and height are expected"
+    return ""
+
+
+def mask_fault(mask: Any, size: tuple[int, int]) -> str:
+    """What is wrong with a segmentation on an image of this (width, height), "" for nothing."""
+    if mask is None:
+        return ""
+    width, height = size
+    try:
+        if isinstance(mask, list):
+            if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
+                return "has a polygon that is no list of three corners or more"
+            reach = 2 * max(size)  # the codec takes a step for each pixel of an edge
+            if any(abs(value) > reach for polygon in mask for value in polygon):
+                return f"has a polygon with a corner beyond {reach} pixels on an image of {width}x{height}"
+            codec.merge(codec.frPyObjects(mask, height, width))
+            return ""
+        if list(mask["size"]) != [height, width]:
+            return f"has a mask of {mask['size'][1]}x{mask['size'][0]} pixels on an image of {width}x{height}"
+        if isinstance(mask["counts"], list):
+            if sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
+                return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
+                codec.decode(mask)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
+    return ""

@@ -1,0 +1,112 @@
+"""States as rows by image (or person): checked, ordered and merged in one way for every metric.
+
+A state's arrays hold a row for each key (an image's id, a person's number). Below a row may hang a block of further
+rows, as many as a declared array says: the detections of an image, the pairs of labels that occur in it. A metric
+declares this as a `StateForm`; merging then puts all rows together by rising key, so that any split of the images in
+any order gives the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hrbench.errors import InputError, UsageError
+from hrbench.types import State
+
+
+@dataclass(frozen=True)
+class StateForm:
+    """What the states of a metric look like.
+
+    key: the array (N,) whose values tell rows apart, each once.
+    rows: names of the other arrays with a row for each key, (N, ...).
+    blocks: name of an array that counts the rows below each key -> names of the arrays with these rows. A counting
+    array is (N,) numbers of rows, or with `offsets` (N + 1,) where each block begins and the last ends.
+    unlike: array -> what it means, in words, if two states hold values of different kinds in it.
+    """
+
+    metric: str
+    version: int
+    key: str
+    rows: tuple[str, ...]
+    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    offsets: bool = False
+    unlike: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of all arrays."""
+        below = (name for count, names in self.blocks.items() for name in (count, *names))
+        return (self.key, *self.rows, *below)
+
+
+def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
+    """The arrays by rising key. Raises InputError if the state is of another metric or version, or lacks an array."""
+    if (state.metric, state.version) != (form.metric, form.version):
+        raise InputError(
+            f"a state of {state.metric} version {state.version} was given to {form.metric} version {form.version}; "
+            "measure again"
+        )
+    lacking = [name for name in form.arrays if name not in state.arrays]
+    if lacking:
+        raise InputError(f"a state of {form.metric} lacks {', '.join(lacking)}; measure again")
+    order = np.argsort(state.arrays[form.key], kind="stable")
+    arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows)}
+    for count, names in form.blocks.items():
+        many, starts = _extents(state.arrays[count], form.offsets)
+        many, starts = many[order], starts[order]
+        ends = np.cumsum(many)
+        at = np.repeat(starts - (ends - many), many) + np.arange(many.sum())
+        arrays[count] = _offsets(many) if form.offsets else many
+        arrays |= {name: state.arrays[name][at] for name in names}
+    return arrays
+
+
+def merge(states: Sequence[State], form: StateForm) -> State:
+    """All rows together, by rising key: the same bits for any split in any order.
+
+    Raises UsageError for no states; InputError if a key occurs twice, or parameters or kinds of values differ.
+    """
+    if not states:
+        raise UsageError(f"nothing to merge: give at least one state of {form.metric}")
+    parts = [arrays_of(state, form) for state in states]
+    _check_alike(states, parts, form)
+    keys = np.sort(np.concatenate([part[form.key] for part in parts]))
+    twice = keys[1:][keys[1:] == keys[:-1]]
+    if len(twice):
+        raise InputError(f"{form.key} {twice[0]} is in more than one of the merged states; merge each {form.key} once")
+    together = {name: np.concatenate([part[name] for part in parts]) for name in form.arrays if name not in form.blocks}
+    for count in form.blocks:
+        many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])
+        together[count] = _offsets(many) if form.offsets else many
+    params = states[0].params
+    whole = arrays_of(State(form.metric, form.version, params, together), form)
+    return State(form.metric, form.version, params, {name: whole[name] for name in states[0].arrays if name in whole})
+
+
+def _check_alike(states: Sequence[State], parts: Sequence[Mapping[str, np.ndarray]], form: StateForm) -> None:
+    params = states[0].params
+    for state, part in zip(states[1:], parts[1:], strict=True):
+        for key in sorted({*params, *state.params}):
+            one, other = (json.dumps(p.get(key), sort_keys=True) for p in (params, state.params))
+            if one != other:
+                raise InputError(
+                    f"states of {form.metric} differ in {key}: {one[:60]} and {other[:60]}; measure all alike"
+                )
+        for name in form.arrays:
+            if part[name].dtype.kind != parts[0][name].dtype.kind:
+                what = form.unlike.get(name, f"the kind of {name}")
+                raise InputError(f"states of {form.metric} differ in {what}; measure all alike")
+
+
+def _extents(count: np.ndarray, offsets: bool) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows are below each key, and the first of them, both (N,) int64."""
+    return (np.diff(count), count[:-1]) if offsets else (count, np.cumsum(count) - count)
+
+
+def _offsets(many: np.ndarray) -> np.ndarray:
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(many)))

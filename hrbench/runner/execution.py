@@ -1,0 +1,85 @@
+"""Calls the functions of `jobs` through an executor: each in a process of its own, or all in this one for debuggers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hrbench.contracts import Executor, Job, Outcome
+from hrbench.errors import EntryError
+from hrbench.runner.costs import may_use_gpu
+from hrbench.runner.evaluate import Listen
+from hrbench.runner.executors.in_process import InProcessExecutor
+from hrbench.runner.executors.local import LocalExecutor
+from hrbench.runner.executors.needed import modules_for
+from hrbench.runner.settings import Settings
+from hrbench.types import Entry, Event
+
+LOG = "log.txt"
+"""Name of the file in an entry's folder that keeps what its code prints."""
+
+MODULES = ("hrbench.runner.jobs",)
+
+
+class JobFailed(EntryError):
+    """A job failed: it raised, or its process ended. The message is one line.
+
+    trace: the traceback, "" if the error was one of hrbench's own.
+    """
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+@dataclass(slots=True)
+class Processes:
+    """An executor with what all jobs of a run share.
+
+    folders: appended to `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite.
+    """
+
+    executor: Executor
+    settings: Settings
+    folders: Sequence[str] = ()
+
+    @classmethod
+    def open(cls, settings: Settings, folders: Sequence[str] = ()) -> Processes:
+        return cls(InProcessExecutor() if settings.in_process else LocalExecutor(), settings, folders)
+
+    def call(
+        self, function: str, request: Mapping[str, Any], listen: Listen, entry: Entry, log: Path, quiet: bool = False
+    ) -> tuple[dict[str, Any], Outcome]:
+        """Calls a function of `jobs`. Raises JobFailed if it fails, however its process ended.
+
+        listen: is told the events of the job.
+        log: keeps what the job prints.
+        quiet: whether it measures times.
+        Returns what the function returned, and the outcome with what it changed of its process.
+        """
+        device = "cpu"
+        if may_use_gpu(self.settings):
+            device = "cuda" if self.settings.device == "auto" else self.settings.device
+        path = [*sys.path, *(folder for folder in self.folders if folder not in sys.path)]
+        job = Job(
+            f"hrbench.runner.jobs:{function}",
+            dict(request),
+            log=str(log),
+            timeout=entry.timeout,
+            device=device,
+            quiet=quiet,
+            modules=(*MODULES, *modules_for(entry)),
+            path=tuple(path),
+        )
+        outcome = self.executor.submit(job, lambda told: listen(msgspec.convert(told, Event)))
+        if outcome.failure:
+            raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback)
+        return outcome.value, outcome
+
+    def close(self) -> None:
+        self.executor.close()

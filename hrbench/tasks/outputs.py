@@ -1,0 +1,84 @@
+"""What a network's output of numbers may not be, and what is to be said beside a score of some that it may be.
+
+torch is used through the tensors that are handed in; nothing imports it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hrbench.errors import EntryError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def real(output: Tensor, wanted: str) -> Tensor:
+    """The output, if it holds real numbers. Raises EntryError for booleans and complex numbers.
+
+    wanted: what the task expects, in words, for the error.
+    """
+    kind = str(output.dtype).removeprefix("torch.")
+    if output.is_complex() or kind == "bool":
+        raise EntryError(f"the network returned values of type {kind}; {wanted}, of real numbers")
+    return output
+
+
+@dataclass(slots=True)
+class Watch:
+    """Notes outputs that cannot tell anything apart; each counts once, however often a network is tried on it.
+
+    unit: what one output is of, in the plural ("images").
+    same: what it means that all numbers of an output are equal, and what follows; {} stands for how many are so.
+    """
+
+    unit: str
+    same: str
+    seen: set[Any] = field(default_factory=set)
+    tied: set[Any] = field(default_factory=set)
+    whole: str = ""
+    first: np.ndarray | None = None
+    varied: bool = False
+
+    def kind(self, output: Tensor) -> None:
+        """Notes the type of an output of whole numbers."""
+        if not output.is_floating_point():
+            self.whole = str(output.dtype).removeprefix("torch.")
+
+    def vector(self, key: Any, numbers: np.ndarray) -> None:
+        """Notes an output (C,), which is to tell its numbers apart and to differ from the others."""
+        self._see(key, len(numbers) > 1 and bool((numbers == numbers[0]).all()))
+        if self.first is None:
+            self.first = numbers.copy()
+        self.varied = self.varied or not np.array_equal(numbers, self.first)
+
+    def classes(self, key: Any, scores: Tensor) -> None:
+        """Notes scores (C, H, W) whose C maps may all be alike; more than two are looked at only if those are."""
+        alike = len(scores) > 1 and bool((scores[0] == scores[1]).all())
+        self._see(key, alike and bool((scores == scores[0]).all()))
+
+    def maps(self, key: Any, maps: np.ndarray) -> None:
+        """Notes maps (K, h, w), each of which may have one value everywhere."""
+        flat = maps.reshape(len(maps), -1)
+        alike = flat.size > len(flat) and bool((flat[0] == flat[0, 0]).all())
+        self._see(key, alike and bool((flat == flat[:, :1]).all()))
+
+    def _see(self, key: Any, tied: bool) -> None:
+        self.seen.add(key)
+        if tied:
+            self.tied.add(key)
+
+    def notes(self) -> list[str]:
+        """What is to be said beside a score, once all images are finished."""
+        said = []
+        if self.whole:
+            said.append(f"the network returned whole numbers ({self.whole}), of which many may be equal")
+        if self.tied:
+            counted = f"{len(self.tied)} of {len(self.seen)} {self.unit}"
+            said.append(f"{self.same.format(counted)}: are the weights the right ones?")
+        elif self.first is not None and len(self.seen) > 1 and not self.varied:
+            said.append(f"the network returned the same numbers for all {len(self.seen)} {self.unit}")
+        return said

@@ -1,0 +1,104 @@
+"""Whatever a network does to its process, it does to no other entry, and what became of it is told in a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import misbehaving
+import psutil
+import pytest
+
+import hrbench
+from hrbench.cli.command_line import main
+from hrbench.store.states import read_state
+
+WELL = ("first", "middle", "last")
+
+
+@pytest.fixture
+def bench(bench, monkeypatch):
+    (bench.folder / "misbehaving_nets.py").write_text(misbehaving.NETWORKS)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # one of the networks sets another number
+    return bench
+
+
+def whole(run: Path, name: str) -> dict:
+    """All of an entry that must not depend on its neighbours: scores, intervals, counts, predictions and states."""
+    result = next(one for one in hrbench.load(run) if one.name == name)
+    folder = run / "entries" / name
+    state = read_state(folder / "states.npz")
+    return {
+        "scores": [(score.quantity.name, score.value, score.interval) for score in result.scores],
+        "counts": [(cost.quantity.name, cost.value) for cost in result.costs if cost.quantity.unit != "seconds"],
+        "notes": result.notes,
+        "status": result.status,
+        "predictions": (folder / "predictions.json").read_bytes(),
+        "drawings": [path.read_bytes() for path in sorted((folder / "drawings").iterdir())],
+        "states": {key: value.tobytes() for key, value in state.arrays.items()},
+    }
+
+
+def told(run: Path) -> dict[str, tuple[str, ...]]:
+    """What is said of each entry: its status, its reasons, its notes."""
+    return {one.name: (one.status, *map(str, one.reasons), *one.notes) for one in hrbench.load(run)}
+
+
+def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
+    quiet = bench.suite(misbehaving.suite(WELL, faults=()), "quiet.yaml")
+    assert main(bench.arguments(quiet, out="quiet")) == 0
+    suite = bench.suite(misbehaving.suite(WELL))
+    here, path, environment = Path.cwd(), list(os.sys.path), dict(os.environ)
+    assert main(bench.arguments(suite)) == 3
+    printed = capfd.readouterr().out
+
+    run = bench.folder / "run"
+    for name in WELL:
+        assert whole(run, name) == whole(bench.folder / "quiet", name)
+    said = told(run)
+    assert set(said) == {*WELL, *misbehaving.FAULTS}
+    for name, fault in misbehaving.FAULTS.items():
+        status, *lines = said[name]
+        assert fault.fails in (None, status == "failed"), (name, said[name])
+        about = [line for line in lines if fault.words in line]
+        assert len(about) == 1 and "\n" not in about[0] and about[0] in printed, (name, said[name])
+    assert (Path.cwd(), os.sys.path, dict(os.environ)) == (here, path, environment)
+    assert [
+        child for child in psutil.Process().children(recursive=True) if "executors" in " ".join(child.cmdline())
+    ] == []
+
+    assert main(bench.arguments(suite)) == 3
+    assert told(run) == said
+    for name in WELL:
+        assert whole(run, name) == whole(bench.folder / "quiet", name)
+
+
+def test_what_a_network_prints_is_in_its_log_alone(bench, capfd):
+    suite = bench.suite(misbehaving.suite(WELL, faults=("segfault", "much_output")))
+    assert main(bench.arguments(suite)) == 3
+    captured = capfd.readouterr()
+    assert "zzzz" not in captured.out + captured.err and "Segmentation fault" not in captured.err
+    entries = bench.folder / "run" / "entries"
+    assert "in segfault" in (entries / "segfault" / "log.txt").read_text()  # where it crashed
+    log = entries / "much_output" / "log.txt"
+    assert "bytes left out here]" in log.read_text() and log.stat().st_size < 3_000_000
+    assert not any((entries / name / "log.txt").exists() for name in WELL)
+
+
+def test_latency_is_keyed_with_the_threads_in_force(bench):
+    suite = bench.suite(misbehaving.suite(WELL, faults=("one_thread",)))
+    assert main(bench.arguments(suite)) == 0
+    found = {
+        one.name: [cost.conditions.threads for cost in one.costs if cost.quantity.unit == "seconds"]
+        for one in hrbench.load(bench.folder / "run")
+    }
+    assert found == {"first": [2], "one_thread": [1], "middle": [2], "last": [2]}
+    keys = {
+        path.parent.name: json.loads(path.read_text())["result"]["cost_key"]
+        for path in (bench.folder / "run" / "entries").glob("*/result.json")
+    }
+    assert len(set(keys.values())) == 4
+    assert main(bench.arguments(suite)) == 0  # what is stored counts, and is not measured again
+    again = hrbench.load(bench.folder / "run")
+    assert {one.name: one.cost_key for one in again} == keys

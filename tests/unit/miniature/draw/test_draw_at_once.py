@@ -1,0 +1,57 @@
+"""Two processes that find a miniature missing at once both go on, and there is one whole set afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hrbench.core.digests import digest, sha256
+
+SMALL = {
+    "hrbench.miniature.draw.shapes:draw_imagenet": "TEST_IMAGES",
+    "hrbench.miniature.draw.street_set:draw": "IMAGES",
+    "hrbench.miniature.draw.object_set:draw": "IMAGES",
+    "hrbench.miniature.draw.pose:draw_coco": "COCO_IMAGES",
+    "hrbench.miniature.draw.pose:draw_mpii": "MPII_IMAGES",
+}
+"""What draws a set, and the name of its number of images."""
+
+DRAW = """
+import importlib, sys
+from pathlib import Path
+module, _, function = sys.argv[1].partition(":")
+module = importlib.import_module(module)
+setattr(module, sys.argv[2], 8)
+print("ready", flush=True)
+sys.stdin.readline()
+getattr(module, function)(Path(sys.argv[3]))
+"""
+
+
+def contents(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest([(path.relative_to(folder).as_posix(), sha256(path)) for path in files])
+
+
+@pytest.mark.parametrize("draw", SMALL)
+def test_two_that_draw_one_set_at_once(draw: str, tmp_path: Path) -> None:
+    def start(folder: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", DRAW, draw, SMALL[draw], str(tmp_path / folder)]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    children = [start("set"), start("set"), start("alone")]
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    for child in children:  # all have imported what they need and begin together
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    errors = [child.communicate(timeout=300)[1] for child in children]
+    assert [child.returncode for child in children] == [0, 0, 0], errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "set"]
+    assert contents(tmp_path / "set") == contents(tmp_path / "alone")

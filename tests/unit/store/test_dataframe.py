@@ -1,0 +1,37 @@
+"""Results as a table of numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from report_factory import make, of, spend
+
+from hrbench.store.dataframe import COLUMNS, frame
+from hrbench.types import Reason
+
+FIRST = (
+    "entry", "model", "dataset", "status", "metric", "quantity", "unit", "value", "low", "high", "n", "batch", "dtype",
+    "limited", "reason", "use",
+)  # fmt: skip
+
+
+def test_scores_and_costs_are_rows_of_one_table():
+    score = of("AP", 0.75, (0.7, 0.8), n=16)
+    none = of("APL", None, reason=Reason("no annotated person of large area"))
+    timed = spend("latency", 0.1, "seconds", batch=2, dtype="float32", interval=(0.09, 0.12))
+    table = frame([make("a", score, none, costs=(timed, spend("macs", None, reason="no rule")))])
+    assert tuple(table.columns) == COLUMNS == FIRST
+    assert list(table["metric"]) == ["coco-keypoints", "coco-keypoints", "cost", "cost"]
+    assert list(table["quantity"]) == ["AP", "APL", "latency", "macs"]
+    assert (table["low"][0], table["high"][0], table["n"][0]) == (0.7, 0.8, 16)
+    assert (table["low"][2], table["high"][2], table["batch"][2], table["dtype"][2]) == (0.09, 0.12, 2, "float32")
+    assert math.isnan(table["value"][1]) and table["n"][1] == 0 and pd.isna(table["n"][2])
+    assert list(table["reason"]) == ["", "no annotated person of large area", "", "no rule"]
+    assert pd.isna(table["batch"][0]) and pd.isna(table["dtype"][0])
+
+
+def test_an_entry_without_a_score_has_a_row_with_its_reasons():
+    missing = (Reason("no images", "get them"), Reason("no weights"))
+    table = frame([make("a", status="empty", reasons=missing)])
+    assert list(table["reason"]) == ["no images; get them; no weights"] and list(table["status"]) == ["empty"]
