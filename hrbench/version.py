@@ -1,3 +1,3 @@
 """The version of hrbench, in one place: the build, `--version` and every stored result read it here."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from hrbench.cli import text
 from hrbench.cli.shared import Say, _settings, _suite
@@ -14,16 +15,17 @@ def check(arguments: Namespace, say: Say) -> int:
     from hrbench.report.words import grouped
     from hrbench.runner.check import FAILS, LACKING, Checker
     from hrbench.runner.suite import importable
+    from hrbench.store.run_folder import RunFolder
 
-    checker = Checker(settings)
+    checker = Checker(settings, RunFolder(arguments.out or Path("runs") / suite.name))
     with importable(suite):
         rows = [checker.look(entry) for entry in suite.entries]
     groups = grouped(row.why for row in rows)
     reasons = list(dict.fromkeys(group for row in rows for group in groups[row.why]))
-    table = [["entry", "images", "forward passes", ""]]
+    table = [["entry", "images", "forward passes", "costs", "accuracy"]]
     for row in rows:
         marks = ", ".join(f"[{reasons.index(group) + 1}]" for group in groups[row.why])
-        table.append([row.entry, row.images, row.passes, f"{row.outcome} {marks}".strip()])
+        table.append([row.entry, row.images, row.passes, row.costs, f"{row.outcome} {marks}".strip()])
     say(text.columns(table, right=(1, 2)))
     if reasons:
         say("".join(f"\n[{number}] {reason}" for number, reason in enumerate(reasons, 1)))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli.output import READER_LEFT, Lasting, complain, flush, open_standard_streams, say
-from hrbench.errors import HrbenchError
+from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
 EPILOG = """examples:
@@ -299,6 +299,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("\nhrbench: interrupted; the same command goes on where this one stopped")
         return 130
+    except Interrupted as signal:
+        complain(f"hrbench: {signal}; the same command goes on where this one stopped")
+        return signal.exit_code
 
 
 def _command(argv: Sequence[str] | None) -> int:

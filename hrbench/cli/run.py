@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from hrbench.store.run_folder import RunFolder
 
 
-# --- run, check, report ----------------------------------------------------------------------------------------------
-
-
 def run(arguments: Namespace, say: Say) -> int:
     from hrbench.runner.suite import run as run_suite
     from hrbench.store.run_folder import RunFolder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -14,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hrbench.core import units
+from hrbench.core.text import last_lines
 from hrbench.report import environments, figures
 from hrbench.report.cells import Cell, Facts
 from hrbench.report.csv import render_csv
@@ -26,10 +28,12 @@ from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
+from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
 from hrbench.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
+LOG_BYTES = 1 << 16  # of the end of a log that are looked at
 _PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
 
 
@@ -185,8 +189,8 @@ def _operators(conditions: Conditions) -> str:
     return ", ".join([*parts, *filter(None, [conditions.not_counted])])
 
 
-def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str]:
-    """Name of an entry, all that is known of how it was made as a tree, and the traceback of one that failed.
+def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str, str]:
+    """Name of an entry, how it was made as a tree, the traceback of one that failed, and the end of its output.
 
     What the page says elsewhere, its environment and the protocol, is not repeated.
     """
@@ -194,7 +198,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
     more = {
         key: value
         for key, value in asdict(result.provenance).items()
-        if key != "traceback"
+        if key not in ("traceback", "prediction_notes")
         and not (key == "environment" and environments.stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
         and not (key == "not_comparable" and value in result.notes)
@@ -214,7 +218,19 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
         **more,
     }
-    return result.name, _tree(facts), result.provenance.traceback
+    return result.name, _tree(facts), result.provenance.traceback, _output(result)
+
+
+def _output(result: Result) -> str:
+    """The last lines of what the entry's code printed, "" if it printed nothing or its log is not there any more."""
+    if result.log != LOG or not result.folder:  # a stored name is not used as a path
+        return ""
+    try:
+        with (Path(result.folder) / LOG).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES))
+            return last_lines(log.read())
+    except OSError:
+        return ""
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

@@ -20,9 +20,6 @@ from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Event
 
-LOG = "log.txt"
-"""Name of the file in an entry's folder that keeps what its code prints."""
-
 MODULES = ("hrbench.runner.jobs",)
 
 

@@ -19,12 +19,12 @@ from hrbench.runner import jobs
 from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key, only_counts
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
-from hrbench.runner.execution import LOG, JobFailed, Processes
+from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
-from hrbench.store.integrity import digests_of
+from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite, WeightsRecord

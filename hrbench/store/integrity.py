@@ -9,7 +9,10 @@ from pathlib import Path
 from hrbench.core.digests import sha256
 from hrbench.errors import HrbenchError
 
-UNCHECKED = ("result.json", "log.txt")
+LOG = "log.txt"
+"""What an entry's code printed."""
+
+UNCHECKED = ("result.json", LOG)
 """Files without a digest: the one that holds the digests, and the log, to which later phases write."""
 
 
@@ -47,6 +50,8 @@ def damaged(folder: Path, expected: Mapping[str, str]) -> list[str]:
     for name, digest in expected.items():
         path = folder / name
         try:
+            if path.is_symlink() or ".." in path.parts or not path.is_relative_to(folder):
+                raise OSError  # nothing that hrbench stored; what it leads to is not read
             found = folder_digest(path) if path.is_dir() else sha256(path)
         except (OSError, HrbenchError):
             found = ""

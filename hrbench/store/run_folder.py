@@ -27,7 +27,7 @@ import msgspec
 
 from hrbench.core.files import write_whole
 from hrbench.errors import InputError, UsageError
-from hrbench.store.integrity import damaged, digests_of
+from hrbench.store.integrity import LOG, damaged, digests_of
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Result, Suite
 
@@ -35,6 +35,10 @@ _PART = re.compile(r"\.(.+)\.(?:\d+|[0-9a-f]{12}\.(?:part|old))")
 """A file that is being written beside its place, whose name is within: `.result.json.4711`."""
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
 """Files of a run folder that are written under its lock."""
+
+
+def _log(folder: Path) -> str:
+    return LOG if (folder / LOG).is_file() else ""
 
 
 class Run(msgspec.Struct):
@@ -155,7 +159,7 @@ class RunFolder:
 
         What was there is kept among the superseded.
         """
-        result = replace(result, files=digests_of(folder))
+        result = replace(result, files=digests_of(folder), log=_log(folder))
         write_whole(folder / "result.json", lambda stream: stream.write(to_json(result)))
         self.supersede(result.name)
         place = self.entry(result.name)
@@ -165,6 +169,7 @@ class RunFolder:
     def update(self, result: Result) -> Result:
         """Replaces an entry's result.json alone (costs measured after the accuracy)."""
         place = self.entry(result.name)
+        result = replace(result, log=_log(place))
         write_whole(place / "result.json", lambda stream: stream.write(to_json(result)))
         return replace(result, folder=str(place))
 

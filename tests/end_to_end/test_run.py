@@ -76,10 +76,8 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
 def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
     first, pictures = stored(bench.folder / "run"), files(bench.folder / "run")
-    monkeypatch.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
-    monkeypatch.setattr(
-        "hrbench.runner.suite.measure_costs", lambda *_: pytest.fail("no cost should be measured again")
-    )
+    monkeypatch.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr("hrbench.runner.jobs.measure_cell", lambda *_: pytest.fail("no cost should be measured again"))
     assert main(bench.arguments(tiny_suite)) == 0
     assert stored(bench.folder / "run") == first
     assert files(bench.folder / "run") == pictures
@@ -170,7 +168,7 @@ def test_costs_that_fail_are_told_and_are_no_success(bench, tiny_suite, monkeypa
         raise MemoryError("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.suite.measure_costs", fail)
+        patched.setattr("hrbench.runner.jobs.measure_cell", fail)
         assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
     assert "one: FAILED: costs were not measured: MemoryError: no room" in capsys.readouterr().out
     (one,) = hrbench.load(bench.folder / "run")
@@ -253,10 +251,10 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
             model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [96, 72]}
         """
     )
-    read_lines(bench.arguments(suite, out="whole"))
+    read_lines(bench.arguments(suite, out="whole", apart=True))
     for most in (2, 4, 6):  # while the first entry predicts, then further on each time
-        read_lines(bench.arguments(suite), most)
-    read_lines(bench.arguments(suite))
+        read_lines(bench.arguments(suite, apart=True), most)
+    read_lines(bench.arguments(suite, apart=True))
     assert stored(bench.folder / "run") == stored(bench.folder / "whole")
     assert files(bench.folder / "run") == files(bench.folder / "whole")
     assert same_states(bench.folder / "run", bench.folder / "whole")
@@ -266,7 +264,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
 def test_verifying_what_is_stored_runs_no_network(bench, tiny_suite, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
     assert not any("bit for bit" in note for note in hrbench.load(bench.folder / "run")[0].notes)
-    monkeypatch.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+    monkeypatch.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
     for _ in range(2):
         assert main(bench.arguments(tiny_suite, "--verify")) == 0
     one, _ = hrbench.load(bench.folder / "run")
@@ -326,7 +324,12 @@ def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkey
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
     (one,) = hrbench.load(bench.folder / "run")
     assert one.reason.startswith("LookupError: no such number; the predictions are kept in ")
-    assert len(json.loads((bench.folder / "run" / "superseded" / "one.1" / "predictions.json").read_text())) == 16
+    assert len(json.loads((bench.folder / "run" / "entries" / "one" / "predictions.json").read_text())) == 16
+    monkeypatch.undo()
+    monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("they are scored, not made again"))
+    assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
+    (one,) = hrbench.load(bench.folder / "run")
+    assert one.status == "done" and len(one.scores) == 10
 
 
 def test_a_picture_that_cannot_be_drawn_costs_no_result(bench, tiny_suite, monkeypatch):

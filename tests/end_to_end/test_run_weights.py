@@ -191,7 +191,7 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     assert (one.provenance.weights.source, one.provenance.weights.use) == ("own", "tiny_nets:loaded")
     assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+        patched.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
         assert ran(own, suite).score_key == one.score_key
     path = own.folder / "tiny.safetensors"
     save({key: -value for key, value in read_state(path).items()}, path)

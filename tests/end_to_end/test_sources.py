@@ -152,7 +152,7 @@ def test_a_broken_one_says_why_and_disturbs_nobody(ran):
 def test_the_same_command_resumes_and_a_changed_file_is_judged_again(ran, monkeypatch):
     folder, results = ran
     with monkeypatch.context() as patched:
-        patched.setattr("hrbench.runner.suite.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
+        patched.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
         for name in ("onnx", "exported", "given"):
             assert run(folder, "--only", name) == 0
     given = folder / "files" / "given.json"

@@ -73,9 +73,11 @@ class Bench:
         path.write_text(dedent(text))
         return path
 
-    def arguments(self, suite: Path, *more: str, out: str = "run") -> list[str]:
+    def arguments(self, suite: Path, *more: str, out: str = "run", apart: bool = False) -> list[str]:
+        """Of `hrbench run`. apart: entries in processes of their own, as users have them; here they cost seconds."""
         places = ["--data", str(self.data), "--weights", str(self.folder / "weights"), "--device", "cpu"]
-        return ["run", str(suite), *places, "--out", str(self.folder / out), "--plain", *more]
+        where = [] if apart else ["--in-process"]
+        return ["run", str(suite), *places, "--out", str(self.folder / out), "--plain", *where, *more]
 
 
 def draw_coco(folder: Path, images: int, people: int = 2) -> None:

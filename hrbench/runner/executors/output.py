@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
+
+from hrbench.core.text import last_lines
 
 HEAD_BYTES = 256 << 10
 TAIL_BYTES = 256 << 10
-
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class KeptOutput:
@@ -54,15 +52,10 @@ class KeptOutput:
         """Bytes that are in neither the beginning nor the end."""
         return max(0, self.total - len(self._head) - TAIL_BYTES)
 
-    def last_lines(self, count: int = 20, width: int = 500) -> str:
+    def last_lines(self) -> str:
         """The end of the output as text, without colours and other commands to a terminal."""
         # of the beginning what is still among the last bytes, which most outputs fit into
-        data = bytes((self._head + self._tail)[-TAIL_BYTES:])
-        text = _ESCAPES.sub("", data.decode("utf-8", errors="replace")).replace("\r\n", "\n")
-        lines = [_CONTROLS.sub("", line.rpartition("\r")[2]).rstrip() for line in text.split("\n")]
-        while lines and not lines[-1]:
-            lines.pop()
-        return "\n".join(line if len(line) <= width else f"{line[:width]}..." for line in lines[-count:])
+        return last_lines(bytes((self._head + self._tail)[-TAIL_BYTES:]))
 
     def _write(self, data: bytes) -> None:
         if not data or self._refused:
