@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +60,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def _installed(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    """The probe under an entry point, as a package that is installed has it."""
-    known = plugins._points("hrbench.costs")
-    point = EntryPoint("size", "size_probe:Size", "hrbench.costs")
-    points = plugins._points
-    monkeypatch.setattr(
-        plugins, "_points", lambda group: {**known, "size": point} if group == "hrbench.costs" else points(group)
-    )
-    quantities.known_quantities.cache_clear()
+def _installed(folder: Path):
+    """The probe under an entry point, as an installed package has it, which other processes find too."""
+    about = folder / "size_probe-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: size-probe\nVersion: 1.0\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text("[hrbench.costs]\nsize = size_probe:Size\n", encoding="utf-8")
+    for known in (plugins._points, quantities.known_quantities):
+        known.cache_clear()
     yield
-    quantities.known_quantities.cache_clear()
+    for known in (plugins._points, quantities.known_quantities):
+        known.cache_clear()
 
 
 def suite_of(folder: Path, cost: str) -> Any:
