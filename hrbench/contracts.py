@@ -1,26 +1,48 @@
-"""What a data set, a task and a metric must offer: Protocols, which nothing inherits from.
+"""What plug-ins offer: Protocols, from which nothing inherits.
 
-One file and one entry-point line make a new one (CONTRIBUTING.md); tests/laws hold the built-in ones to these.
+One file and one entry-point line make a new plug-in (CONTRIBUTING.md); tests/laws hold the built-in ones to these.
+
+- What hrbench cannot do without is a contract: `DataSet`, `Task`, `Metric`, `CostProbe`, `Runtime`, `Network`.
+- What a plug-in may offer besides is a capability, a small Protocol for one idea: `Submits`, `Inspectable`, `Renders`
+  and others. A plug-in has a capability if it has all of its members; hrbench asks by `isinstance`.
+
+`REQUIRED` and `OPTIONAL` list both by entry-point group. `hrbench check` and `hrbench run` name what a plug-in lacks of
+its contract, half of a capability, and a member whose name is nearly that of one it lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from hrbench.types import Item, Measurement, Prediction, Quantity, Sample, State
+from hrbench.types import (
+    ClassScheme,
+    Conditions,
+    Item,
+    KeypointScheme,
+    Measurement,
+    Prediction,
+    Quantity,
+    Sample,
+    State,
+    Variant,
+)
+
+if TYPE_CHECKING:  # annotations only: a contract imports no framework
+    import torch
+
+SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
+
+# --- data sets -------------------------------------------------------------------------------------------------------
 
 
+@runtime_checkable
 class DataSet(Protocol):
     """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    What may be there beside the members below: `scheme` (a KeypointScheme or ClassScheme); `server`, one sentence on
-    who judges predictions where no ground truth is public ("" elsewhere), and with it
-    `submit(predictions, folder) -> Path`, which writes the archive that this server takes from
-    {metric name: prediction file}; `facts() -> {what: count}` and `look(sample) -> [fault]`, which decodes a sample
-    with its annotation, for `hrbench datasets NAME --check`.
+    What it may offer besides: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `HasPersonBoxes`.
     """
 
     task: str
@@ -46,20 +68,86 @@ class DataSet(Protocol):
         """All samples in the official order, with what the protocol asks for."""
         ...
 
-    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+    def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
         """Warnings that belong beside the score (a box file that is not the official one)."""
         ...
 
 
-class Task(Protocol):
-    """Sample -> items -> raw outputs -> prediction. Constructed as `use(variant, dataset, protocol)`; picklable.
+@runtime_checkable
+class HasScheme(Protocol[SchemeT_co]):
+    """A data set with classes or joints: what a network's outputs are, in their order."""
 
-    The class names its protocol, a frozen dataclass, in the attribute `Protocol`; where there are several of them, in
-    `protocols`, a tuple of instances that differ in name, and `usual(use) -> name` may say which one a network of that
-    `use` is evaluated by. `notes() -> [sentence]` tells, once all images are finished, what is to be said beside a
-    score. A task that can draw also offers `rows(predictions: Path, samples) -> {sample id: rows}`, of
-    the first metric's prediction file, and `draw(sample, rows, path)`.
+    @property
+    def scheme(self) -> SchemeT_co:
+        """A KeypointScheme for pose; a ClassScheme for segmentation, detection and classification."""
+        ...
+
+
+@runtime_checkable
+class HasFolder(Protocol):
+    """A data set that lies in one folder. One that hrbench generates needs it: it is generated there."""
+
+    folder: Path
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A data set whose ground truth may not be public: a server judges the predictions."""
+
+    @property
+    def server(self) -> str:
+        """One sentence: who judges, and where; "" if the ground truth is public. Reads nothing."""
+        ...
+
+    def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
+        """Writes the archive that the server takes.
+
+        predictions: name of a metric -> its prediction file.
+        folder: where the archive is written.
+        Returns the archive's path.
+        """
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A data set that `hrbench datasets NAME --check` can look through."""
+
+    def facts(self) -> Mapping[str, int]:
+        """What there is -> how many: {"images": 5000}."""
+        ...
+
+    def look(self, sample: Sample) -> Sequence[str]:
+        """Decodes one sample with its annotation; a sentence for each fault. Called from several threads."""
+        ...
+
+
+@runtime_checkable
+class HasPersonBoxes(HasScheme[KeypointScheme], Protocol):
+    """A pose data set that reads detected people from a box file whose published quality is known."""
+
+    def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
+        """Box AP on people, in [0, 1], that the boxes in use should reach; None if nothing is published of them."""
+        ...
+
+    def box_file(self, boxes: str) -> Path | None:
+        """The file of detected boxes that the protocol's `boxes` stands for; None for ground truth."""
+        ...
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Task(Protocol):
+    """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
+
+    Constructed as `use(variant, dataset, protocol)`; picklable. What it may offer besides: `OffersProtocols`,
+    `ChoosesProtocol`, `HasNotes`, `Renders`.
     """
+
+    Protocol: ClassVar[type]
+    """A frozen dataclass: the settings of the protocol, with `name` and `version` among them."""
 
     def work(self, sample: Sample) -> int:
         """How many forward passes of one item the sample takes."""
@@ -69,7 +157,7 @@ class Task(Protocol):
         """The network's inputs for one image, possibly none. NumPy only: runs in a worker."""
         ...
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[Any]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[Any]:
         """One raw output for each item of a batch of equal shapes; owns flip, scales and windows."""
         ...
 
@@ -78,6 +166,50 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class OffersProtocols(Protocol):
+    """A task with several named protocols. Asked of the class."""
+
+    protocols: tuple[Any, ...]
+    """Instances of the task's `Protocol` that differ in name."""
+
+
+@runtime_checkable
+class ChoosesProtocol(Protocol):
+    """A task that knows by which of its protocols a network is usually evaluated. Asked of the class."""
+
+    @staticmethod
+    def usual(use: str) -> str:
+        """Name of the protocol for a network of this `use`."""
+        ...
+
+
+@runtime_checkable
+class HasNotes(Protocol):
+    """A task that has something to say beside a score once all images are finished."""
+
+    def notes(self) -> Sequence[str]:
+        """Sentences."""
+        ...
+
+
+@runtime_checkable
+class Renders(Protocol):
+    """A task that can render pictures of its predictions."""
+
+    def rows(self, predictions: Path, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
+        """Sample id -> what the first metric's prediction file holds for it, for `draw`."""
+        ...
+
+    def draw(self, sample: Sample, rows: Any, path: Path) -> None:
+        """Writes a picture of one sample to `path`, whose suffix says the format."""
+        ...
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+@runtime_checkable
 class Metric(Protocol):
     """Predictions and a target -> state -> scores.
 
@@ -110,6 +242,160 @@ class Metric(Protocol):
     def verify(
         self, target: Path, predictions: Path, images: Sequence[int | str] | None = None
     ) -> dict[str, float]: ...
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+class Network(Protocol):
+    """What a task calls: a torch module, or any callable that takes and returns what the task expects.
+
+    What it may offer besides: `HasParameters`, which every torch module does; `FixedPrecision`, `FixedBatch`,
+    `DescribesCount`, `CountedByPart`, `TakesScales`; and of a backbone `HasLevels`.
+    """
+
+    def __call__(self, *inputs: Any, **told: Any) -> Any: ...
+
+
+@runtime_checkable
+class HasParameters(Protocol):
+    """A network whose parameters say on which device and in which dtype it computes."""
+
+    def parameters(self) -> Iterator[torch.Tensor]: ...
+
+
+@runtime_checkable
+class FixedPrecision(Protocol):
+    """A network that computes in one dtype, whatever is asked for: that of its file."""
+
+    precision: torch.dtype
+
+
+@runtime_checkable
+class FixedBatch(Protocol):
+    """A network that takes so many images at once: those of its file."""
+
+    fixed_batch: int | None
+    """None for any number."""
+
+
+@runtime_checkable
+class DescribesCount(Protocol):
+    """A network whose number of parameters needs a word: what it is the count of."""
+
+    counted: str
+
+
+@runtime_checkable
+class CountedByPart(Protocol):
+    """A detector: how many boxes it looks at depends on values, so its operations are counted part by part."""
+
+    def count_parts(self, images: Any, proposals: int, masks: int) -> Mapping[str, Any]:
+        """Runs backbone, neck and dense heads on the images, and the other heads on a fixed number of boxes.
+
+        images: (N, 3, H, W), on the meta device.
+        proposals: boxes per image that the box head is run on.
+        masks: boxes per image that the mask head is run on.
+        Returns the conditions under which the count holds.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesScales(Protocol):
+    """A detector whose detections depend on the size of the original image."""
+
+    takes_scales: bool
+    """If true it is called as net(images, scales=[...]), for each image the side of the input over the original's."""
+
+
+@runtime_checkable
+class HasLevels(Protocol):
+    """A backbone: what a head needs to know of its feature maps, finest first."""
+
+    channels: Sequence[int]
+    strides: Sequence[int]
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """What turns a network into something to call: eager PyTorch, a compiler, another library.
+
+    name: as results name it. version: raised by hand when a number measured with it can change.
+    """
+
+    name: str
+    version: int
+
+    def prepare(self, net: Any, input: torch.Tensor) -> Callable[..., Any]:
+        """The network ready to be called, in eval mode.
+
+        net: a torch module, which may be moved or changed.
+        input: an example (N, 3, H, W) of what it will be called with, on that device and in that dtype.
+        """
+        ...
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+
+class CostSubject(Protocol):
+    """The network that a cost is measured of, as a probe is handed it. Every network has random weights."""
+
+    variant: Variant
+    device: str
+    """As torch calls it: "cpu", "cuda", "cuda:1"."""
+    runtime: Runtime
+
+    def on_meta(self) -> Any:
+        """The torch module without values, on the meta device; made once. A probe leaves it as it is."""
+        ...
+
+    def on_device(self) -> Any:
+        """The torch module on `device`, in float32 unless it has a precision of its own; made once."""
+        ...
+
+    def build(self) -> Any:
+        """A torch module of the probe's own, on the CPU."""
+        ...
+
+    def progress(self, unit: str, done: int, total: int) -> None:
+        """Tells how far a cell is: "seconds", 3, 10."""
+        ...
+
+
+@runtime_checkable
+class CostProbe(Protocol):
+    """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
+
+    name: key under `cost:` of a suite, the same as that of its entry point.
+    version: raised by hand when one of its numbers can change; such a number is then measured again.
+    quantities: all that it may measure. Their labels, headings and conventions are what every table says.
+    depends: what besides the network, the options and the version decides a number, and so enters its key: any of
+    "device", "driver", "torch", "threads".
+    Options: a frozen dataclass with defaults: what a suite may set under its name. A field that is a tuple takes a
+    single value, too.
+    """
+
+    name: str
+    version: int
+    quantities: tuple[Quantity, ...]
+    depends: tuple[str, ...]
+    Options: type
+
+    def cells(self, options: Any) -> Sequence[Conditions]:
+        """The conditions that it measures under, one after the other; `(Conditions(),)` if there is nothing to vary.
+
+        A network that is not there has one row for each quantity and cell, which says why it has no value.
+        """
+        ...
+
+    def measure(self, subject: CostSubject, cell: Conditions, options: Any) -> list[Measurement]:
+        """The numbers of one cell. One that does not exist has no value and a reason. Raises EntryError if all fail."""
+        ...
+
+
+# --- executors -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +470,35 @@ class Executor(Protocol):
     def close(self) -> None:
         """Ends what is running and gives back what is held."""
         ...
+
+
+# --- which of these belong to which plug-ins -------------------------------------------------------------------------
+
+REQUIRED: Mapping[str, type] = {
+    "hrbench.datasets": DataSet,
+    "hrbench.tasks": Task,
+    "hrbench.metrics": Metric,
+    "hrbench.costs": CostProbe,
+    "hrbench.runtimes": Runtime,
+}
+"""Entry-point group -> the contract of what is constructed by it."""
+
+OPTIONAL: Mapping[str, tuple[type, ...]] = {
+    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, HasPersonBoxes),
+    "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
+    "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
+}
+"""Entry-point group -> the capabilities that hrbench asks for. (`HasLevels` is asked for of backbones alone.)"""
+
+
+def members(contract: type) -> tuple[str, ...]:
+    """Names of all members of a Protocol of this module, those of its bases included, sorted.
+
+    >>> members(Submits), members(HasFolder)
+    (('server', 'submit'), ('folder',))
+    """
+    found: set[str] = set()
+    for kind in contract.__mro__:
+        if kind.__module__ == contract.__module__:
+            found |= {*vars(kind), *vars(kind).get("__annotations__", {})}
+    return tuple(sorted(name for name in found if not name.startswith("_")))

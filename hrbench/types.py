@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
 Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
 Better = Literal["higher", "lower", "neither"]
 
+TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
+"""What networks are made for. Costs are measured of all of them; of a backbone there is nothing else to measure."""
+
 
 # --- quantities and what was measured ----------------------------------------------------------------------------
 
@@ -30,8 +33,12 @@ class Quantity:
     """What a number means, carried with the number so that tables and gates need to import no metric.
 
     name: stable identifier within its metric or cost, e.g. "AP50", "pckh@0.5/mean", "macs", "latency".
-    label: the heading in a table, e.g. "AP50", "GMACs". `unit` decides how `units.py` writes it.
+    label: what it is called, e.g. "AP50", "Latency". `unit` decides how `units.py` writes it.
     description: one sentence for a hover text, conventions included.
+    heading: of its column in a table that nobody laid out, with the shown unit: "Latency (ms)"; the label if "".
+    group: heading over such columns that belong together ("Operations"); "" for none.
+    convention: by which of several ways it is counted, in a few words; "" if there is only one.
+    divisor: how much of the unit one shown unit is, if it is not what `units.py` has for the unit.
     """
 
     name: str
@@ -39,6 +46,10 @@ class Quantity:
     unit: Unit
     better: Better
     description: str = ""
+    heading: str = ""
+    group: str = ""
+    convention: str = ""
+    divisor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +292,8 @@ class Entry:
     dataset: None if only costs are asked for.
     protocol: every field of the task's protocol dataclass, with "name" and "version".
     metrics: names of what predictions are judged by.
-    cost: {"operations": bool, "latency": {"batch": [..], "dtype": [..], "budget": seconds or None} or None}.
+    cost: name of a cost probe -> its settings, True if it has none, False or None if it is not measured; parameters
+        and operations are measured if they are not named.
     weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a user-defined callable returns
         the network with them), or None (first source found).
     batch: images or crops per forward pass while evaluating, or "auto" to find out.
@@ -339,6 +351,7 @@ class Known:
     exists: (entry-point group, name) -> whether it can be resolved.
     arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
     that cannot be told; told from the source, without importing it.
+    costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     """
 
     variants: Mapping[str, Variant]
@@ -348,6 +361,7 @@ class Known:
     exists: Callable[[str, str], bool]
     arguments: Callable[[str, str, Sequence[str]], tuple[str, ...] | None] = lambda group, name, folders: None
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
+    costs: Mapping[str, type] = field(default_factory=dict)
 
 
 # --- what flows through an evaluation --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hrbench.cli.text import chosen, columns, facts
 from hrbench.core import plugins
 from hrbench.core.nested_args import is_network, written
 from hrbench.core.units import amount, exact, interval, show, size, with_unit
+from hrbench.cost.quantities import described
 from hrbench.errors import HrbenchError, UsageError
 from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
 from hrbench.suite.registry import protocol_for
@@ -260,7 +261,9 @@ def costs(values: Sequence[Measurement]) -> str:
         view, unit = under.convention, cost.quantity.unit
         shown = "-"
         if cost.value is not None:  # the heading of an operation view names its unit already
-            shown = show(cost.value, unit, view=view) if view else with_unit(cost.value, unit)
+            shown = (
+                show(cost.value, unit, own=described(cost.quantity).divisor) if view else with_unit(cost.value, unit)
+            )
             shown = exact(cost.value, unit) if unit == "count" else shown
         keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
         about = [f"{key} {value}" for key in keys if (value := getattr(under, key)) not in (None, "")]

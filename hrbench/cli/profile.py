@@ -29,11 +29,13 @@ def profile(arguments: Namespace, say: Say) -> int:
 
 
 def _profile(arguments: Namespace, say: Say) -> int:
+    from hrbench.cost.latency.probe import latency
     from hrbench.cost.latency.summary import percentile_costs
     from hrbench.cost.operations.count import on_meta, operation_costs
+    from hrbench.cost.operations.probe import count, uncounted
+    from hrbench.cost.parameters import parameter_costs
     from hrbench.models.build import build, with_arguments
-    from hrbench.runner.costs import count, latency, parameters, uncounted
-    from hrbench.runner.device import device_of
+    from hrbench.runner.device import device_of, runtime
     from hrbench.runner.settings import Settings
 
     given = _assigned(arguments.args, "--args", "encoder=resnet50")
@@ -41,11 +43,11 @@ def _profile(arguments: Namespace, say: Say) -> int:
     height, width = variant.input
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
-    values = parameters(net)
+    values = parameter_costs(net)
     args = f", {written(given)}" if given else ""
     say(f"{variant.name}, input {height}x{width}{args}\n")
     try:
-        ledger, counted_on = count(net, variant)
+        ledger, counted_on = count(net, variant, lambda: build(variant))
     except EntryError as error:
         values += uncounted(Reason(str(error)))
     else:
@@ -56,7 +58,8 @@ def _profile(arguments: Namespace, say: Say) -> int:
     if arguments.latency:
         device = device_of(Settings(device=arguments.device))
         net = build(variant).to(device)
-        values += percentile_costs(latency(net, variant, arguments.batch, arguments.dtype, device))
+        one = latency(net, variant, arguments.batch, arguments.dtype, device, runtime=runtime())
+        values += percentile_costs(one)
     say(listing.costs(values))
     return 0
 
@@ -98,6 +101,6 @@ def _ledger(heading: str, rows: Sequence[tuple[str, Row]]) -> str:
     """Calls and operations by module, with its parameters, or by operator."""
     table = [[heading, "parameters", "GMACs", "calls"]]
     for name, row in rows:
-        macs = listing.show(row.counts.get("macs", 0), "operations", view="macs")
+        macs = listing.show(row.counts.get("macs", 0), "operations")
         table.append([name, "" if row.parameters is None else f"{row.parameters:,}", macs, f"{row.calls:,}"])
     return text_module.columns(table, right=(1, 2, 3))

@@ -193,4 +193,4 @@ def _full(group: str) -> str:
 
 def _noun(group: str) -> str:
     last = group.rpartition(".")[2]
-    return {"models": "model", "datasets": "data set", "tasks": "task", "metrics": "metric"}.get(last, last)
+    return "data set" if last == "datasets" else last.removesuffix("s")

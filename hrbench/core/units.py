@@ -38,50 +38,48 @@ _DIVISORS: dict[str, float] = {
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
 # Below this a fixed number of decimals would leave nothing of a small network; in shown units.
 _SMALL: dict[str, float] = {"count": 0.1, "operations": 0.01}
-# The HRNet papers call 2**30 multiply-adds one GFLOP (README of leoxiaobin/deep-high-resolution-net.pytorch).
-_VIEW_DIVISORS: dict[str, float] = {"hrnet-paper": 2.0**30}
 
 
-def divisor(unit: Unit, view: str = "") -> float:
-    """How much of the base unit one shown unit is; `view` is the operations' convention.
+def divisor(unit: Unit, own: float | None = None) -> float:
+    """How much of the base unit one shown unit is.
 
-    >>> divisor("operations"), divisor("operations", "hrnet-paper")
+    own: the quantity's own (`Quantity.divisor`), None if it has none. Here and below.
+
+    >>> divisor("operations"), divisor("operations", 2.0**30)
     (1000000000.0, 1073741824.0)
     """
-    if unit == "operations" and view in _VIEW_DIVISORS:
-        return _VIEW_DIVISORS[view]
-    return _DIVISORS[unit]
+    return _DIVISORS[unit] if own is None else own
 
 
-def shown(value: float, unit: Unit, view: str = "") -> float:
+def shown(value: float, unit: Unit, own: float | None = None) -> float:
     """The value in the unit it is shown in.
 
     >>> shown(0.744, "fraction"), shown(0.25, "seconds")
     (74.4, 250.0)
     """
-    return float(f"{value / divisor(unit, view):.12g}")
+    return float(f"{value / divisor(unit, own):.12g}")
 
 
-def show(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+def show(value: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
     """The value as a table writes it, without its unit; "–" where it is not a finite number.
 
     Parameters below 0.1 M and operations below 0.01 G have three significant digits, whatever `decimals` says.
 
-    >>> show(7_645_274_112, "operations", view="hrnet-paper"), show(0.88532, "fraction", 3), show(float("nan"), "count")
+    >>> show(7_645_274_112, "operations", own=2.0**30), show(0.88532, "fraction", 3), show(float("nan"), "count")
     ('7.120', '88.532', '–')
     >>> show(1_874, "count", 2), show(31_616, "count"), show(1_740_000, "operations"), show(0, "count")
     ('0.00187', '0.0316', '0.00174', '0.0')
     """
-    if 0 < abs(shown(value, unit, view)) < _SMALL.get(unit, 0.0):
-        return _typographic(significant(shown(value, unit, view)))
-    return _fixed(value, unit, decimals, view)
+    if 0 < abs(shown(value, unit, own)) < _SMALL.get(unit, 0.0):
+        return _typographic(significant(shown(value, unit, own)))
+    return _fixed(value, unit, decimals, own)
 
 
-def _fixed(value: float, unit: Unit, decimals: int | None, view: str) -> str:
+def _fixed(value: float, unit: Unit, decimals: int | None, own: float | None) -> str:
     """The value with the decimals asked for, or those of its unit."""
     if not math.isfinite(value):
         return "–"
-    number = shown(value, unit, view)
+    number = shown(value, unit, own)
     if decimals is None:
         decimals = _DECIMALS.get(unit)
     return _typographic(significant(number) if decimals is None else f"{number:.{decimals}f}")
@@ -99,13 +97,13 @@ def significant(number: float, digits: int = 3) -> str:
     return f"{number:.{decimals}f}"
 
 
-def with_unit(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
     """The value and its unit, for sentences and hover texts.
 
     >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
     ('74.4 points', '31.2 ms', '3.00 MiB')
     """
-    return f"{show(value, unit, decimals, view)} {NAMES[unit]}"
+    return f"{show(value, unit, decimals, own)} {NAMES[unit]}"
 
 
 def exact(value: float, unit: Unit) -> str:
@@ -123,16 +121,16 @@ def exact(value: float, unit: Unit) -> str:
     return _typographic(f"{significant(shown(value, unit), 5)} {NAMES[unit]}")
 
 
-def interval(low: float, high: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+def interval(low: float, high: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
     """An interval in square brackets.
 
     >>> interval(0.7361, 0.7522, "fraction")
     '[73.6, 75.2]'
     """
-    return f"[{show(low, unit, decimals, view)}, {show(high, unit, decimals, view)}]"
+    return f"[{show(low, unit, decimals, own)}, {show(high, unit, decimals, own)}]"
 
 
-def signed(value: float, unit: Unit, decimals: int | None = None, view: str = "") -> str:
+def signed(value: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
     """A difference with its sign; one that rounds to nothing has none.
 
     >>> signed(0.003, "seconds"), signed(-1_500_000, "count"), signed(-0.0, "fraction")
@@ -140,7 +138,7 @@ def signed(value: float, unit: Unit, decimals: int | None = None, view: str = ""
     """
     if not math.isfinite(value):
         return "–"
-    text = _fixed(abs(value), unit, decimals, view)
+    text = _fixed(abs(value), unit, decimals, own)
     if not text.strip("0."):
         return text
     return ("+" if value > 0 else MINUS) + text

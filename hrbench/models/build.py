@@ -146,7 +146,9 @@ def _built(model: Variant, args: Mapping[str, Any], weights: bool, offline: bool
     _check_form(model.name, args)
     size = model.input if any(model.input) else None
     net = _made(model.name, model.use, args, _About(model.task, size, weights, offline))
-    if not hasattr(net, "state_dict"):
+    from torch import nn
+
+    if not isinstance(net, nn.Module):
         raise EntryError(f"{model.name}: {model.use} returned a {type(net).__name__}; it should return a torch module")
     return net.eval()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.core import units
+from hrbench.cost.quantities import described, known_quantities
 from hrbench.judge.comparability import comparison_key, same_value
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
@@ -16,15 +17,8 @@ from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Res
 Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-CONVENTIONS = {
-    "macs": "multiply-adds of convolutions and linear layers / 10⁹",
-    "flops": "2 × multiply-adds / 10⁹",
-    "fvcore": "multiply-adds / 10⁹ with batch norm and upsampling, as fvcore counts",
-    "hrnet-paper": "multiply-adds / 2³⁰, transposed convolutions by their output, as the HRNet papers count",
-}
 _INNER = ("uncounted", "divisor", "device_type", "flags", "input")  # of no use in a hover text
 _SPANS = ("first_pass", "budget", "p99")
-_COST_UNITS: dict[str, Unit] = {"parameters": "count", "latency": "seconds", "memory": "bytes", "energy": "joules"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,18 @@ def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
     """The unit of a column, also where no result has its quantity yet."""
     if quantity is not None:
         return quantity.unit
-    return column.unit or ("fraction" if column.source == "score" else _COST_UNITS.get(column.name, "operations"))
+    if column.unit or column.source == "score":
+        return column.unit or "fraction"
+    known = known_quantities().get(column.name)
+    return "operations" if known is None else known.unit
+
+
+def divisor_of(column: ColumnLayout, quantity: Quantity | None) -> float | None:
+    """How much of its unit one shown unit is, if the quantity has a divisor of its own, also before it is measured."""
+    if column.source == "score":
+        return None
+    one = known_quantities().get(column.name) if quantity is None else described(quantity)
+    return None if one is None else one.divisor
 
 
 def better_of(column: ColumnLayout, quantity: Quantity | None) -> Better:
@@ -135,8 +140,9 @@ def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
         yield "95 % interval", units.interval(*one.interval, quantity.unit, decimals)
     if one.n:
         yield "n", f"{one.n:,}"
-    if quantity.name in CONVENTIONS and not one.metric:
-        yield "convention", CONVENTIONS[quantity.name]
+    convention = "" if one.metric else described(quantity).convention
+    if convention:
+        yield "convention", convention
     elif quantity.description:
         yield "", quantity.description
     if one.samples:

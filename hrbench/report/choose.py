@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
+from hrbench.core.plugins import resolve
+from hrbench.core.units import NAMES
+from hrbench.cost.quantities import described
 from hrbench.report.cells import pick
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
-from hrbench.types import Result
+from hrbench.types import Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
 _COSTS = ("parameters", "macs", "latency")
-
-# What columns of costs are headed in derived tables: a label with its unit, and the group it stands in.
-_HEADS = {
-    "parameters": ("Params (M)", ""),
-    "buffers": ("Buffers (M)", ""),
-    "macs": ("GMACs", "Operations"),
-    "flops": ("GFLOPs", "Operations"),
-    "fvcore": ("fvcore", "Operations"),
-    "hrnet-paper": ("HRNet papers", "Operations"),
-    "latency": ("Latency (ms)", ""),
-}
+_STANDARD = ("parameters", "operations", "latency")
+"""The probes of which that holds. What any other one measures was asked for, so it has its column."""
 
 
 def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
@@ -123,23 +118,30 @@ def _covered(result: Result, layout: Layout) -> bool:
 
 def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:
     """A column per cost and, for those measured at several, per batch and dtype; `names` None: all of them."""
-    wanted = _COSTS if names is not None else None
-    kinds: dict[str, dict[tuple[tuple[str, object], ...], str]] = {}
-    for cost in (cost for result in results for cost in result.costs):
+    every = [cost for result in results for cost in result.costs]
+    standard = {one.name for name in _STANDARD for one in _quantities(name)}
+    kinds: dict[str, dict[tuple[tuple[str, object], ...], None]] = {}
+    told: dict[str, Quantity] = {}
+    for cost in every:
         name = cost.quantity.name
-        if wanted is None or name in wanted:
+        if names is None or name in _COSTS or name not in standard:
             under = cost.conditions.stated()
-            where = tuple((key, under[key]) for key in ("batch", "dtype") if key in under)
-            kinds.setdefault(name, {})[where] = cost.quantity.label or name
+            kinds.setdefault(name, {})[tuple((key, under[key]) for key in ("batch", "dtype") if key in under)] = None
+            told.setdefault(name, described(cost.quantity))
     columns = []
-    alone = sum(_HEADS.get(name, ("", ""))[1] == "Operations" for name in kinds) == 1  # is no group
+    groups = Counter(told[name].group for name in kinds)
     for name, places in kinds.items():
-        head, group = _HEADS.get(name, ("", ""))
+        head = told[name].heading or f"{told[name].label or name} ({NAMES[told[name].unit]})"
+        group = told[name].group if groups[told[name].group] > 1 else ""  # one alone is no group
         if len(places) == 1:
-            columns.append(ColumnLayout("cost", name, label=head, group="" if alone else group))
+            columns.append(ColumnLayout("cost", name, label=head, group=group))
             continue
-        for where, quantity in places.items():
-            label = head or quantity
+        for where in places:
             text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
-            columns.append(ColumnLayout("cost", name, label=text, group=label, where=dict(where)))
+            columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where)))
     return columns
+
+
+def _quantities(probe: str) -> Sequence[Quantity]:
+    """What a probe that ships with hrbench measures."""
+    return resolve("hrbench.costs", probe).quantities

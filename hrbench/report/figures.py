@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
+from hrbench.cost.quantities import described
 from hrbench.report.cells import cost_conditions, pick
 from hrbench.report.grid import Row, Table
 from hrbench.report.plots import Point, accuracy_against_cost
@@ -100,9 +101,10 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if spent is None or not spent.value or not (values or published):
             continue
         size = units.size(result.entry.variant.input)
-        x = units.shown(spent.value, spent.quantity.unit, cost)
+        own = described(spent.quantity).divisor
+        x = units.shown(spent.value, spent.quantity.unit, own)
         label = f"{row.cells[0].text} {size}".rstrip()
-        facts = [label, units.with_unit(spent.value, spent.quantity.unit, view=cost)]
+        facts = [label, units.with_unit(spent.value, spent.quantity.unit, own=own)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
         if interval:

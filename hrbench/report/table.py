@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hrbench.core import units
-from hrbench.report.cells import Cell, Found, better_of, find, unit_of
+from hrbench.report.cells import Cell, Found, better_of, divisor_of, find, unit_of
 from hrbench.report.comparable import data_notes, unlikeness
 from hrbench.report.grid import Column, Row, Table
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
@@ -193,7 +193,7 @@ class _Builder:
         noted: set[tuple[Reason, ...]],
     ) -> Cell:
         layout, quantity = self.columns[index], self.quantities[index]
-        unit, view = unit_of(layout, quantity), layout.name
+        unit, own = unit_of(layout, quantity), divisor_of(layout, quantity)
         if part == "published":
             return self._published_cell(layout, quantity, row)
         if part == "difference":
@@ -206,12 +206,12 @@ class _Builder:
         if part == "interval":
             if fact.interval is None:
                 return Cell(reason="no interval was computed")
-            text = units.interval(*fact.interval, unit, layout.decimals, view)
-            values = tuple(units.shown(end, unit, view) for end in fact.interval)
+            text = units.interval(*fact.interval, unit, layout.decimals, own)
+            values = tuple(units.shown(end, unit, own) for end in fact.interval)
             return Cell(text, "interval", values, detail=fact.detail, conditions=fact.conditions)
-        text = units.show(fact.value, unit, layout.decimals, view)
+        text = units.show(fact.value, unit, layout.decimals, own)
         bold = fact.comparable is not None and best.get(fact.comparable) == text
-        number = (units.shown(fact.value, unit, view),)
+        number = (units.shown(fact.value, unit, own),)
         peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
         notes = (self._note(fact.doubt),) if fact.doubt else ()
         return Cell(text, "measured", number, bold, fact.detail, fact.conditions, notes=notes, peers=peers)
@@ -220,8 +220,8 @@ class _Builder:
         figure = figure_of(row, layout.published)
         if row is None or figure is None:
             return Cell(reason="no published figure")
-        unit, view = unit_of(layout, quantity), layout.name
-        text = units.show(figure * units.divisor(unit, view), unit, published_decimals(layout, unit, figure), view)
+        unit, own = unit_of(layout, quantity), divisor_of(layout, quantity)
+        text = units.show(figure * units.divisor(unit, own), unit, published_decimals(layout, unit, figure), own)
         detail = [("published", f"{figure:g} {units.NAMES[unit]}"), ("source", str(row.get("source", "not given")))]
         detail += [(key, str(row[key])) for key in ("split", "boxes") if key in row]
         assert self.layout.published is not None
@@ -247,17 +247,17 @@ class _Builder:
         if unlike:
             notes = tuple(note for reason in unlike for note in self._first_note((Reason(reason),), noted))
             return Cell("≠", "empty", reason="; ".join(unlike), notes=notes)
-        view = layout.name
-        base = figure * units.divisor(unit, view)
+        own = divisor_of(layout, fact.quantity)
+        base = figure * units.divisor(unit, own)
         value = fact.value - base
-        text = units.signed(value, unit, published_decimals(layout, unit, figure), view)
+        text = units.signed(value, unit, published_decimals(layout, unit, figure), own)
         ends = fact.interval
         notable = ends is not None and not ends[0] <= base <= ends[1]
-        detail = [("measured − published", units.signed(value, unit, 2 if unit == "fraction" else None, view))]
+        detail = [("measured − published", units.signed(value, unit, 2 if unit == "fraction" else None, own))]
         if ends is not None:
             words = "outside" if notable else "inside"
             detail.append(("", f"the published figure lies {words} the measured 95 % interval"))
-        return Cell(text, "difference", (units.shown(value, unit, view),), detail=tuple(detail), notable=notable)
+        return Cell(text, "difference", (units.shown(value, unit, own),), detail=tuple(detail), notable=notable)
 
     def _best(self, found: Sequence[Found | None], index: int) -> dict[Any, str]:
         """Comparability key -> how its best value is written; only where there are several to choose from."""
@@ -266,6 +266,7 @@ class _Builder:
         better = better_of(layout, quantity)
         if layout.source == "text" or not bold or better == "neither":
             return {}
+        own = divisor_of(layout, quantity)
         values: dict[Any, list[float]] = {}
         for fact in found:
             if fact is not None and fact.value is not None and fact.comparable is not None:
@@ -273,10 +274,10 @@ class _Builder:
         best = {}
         for key, group in values.items():
             unit = unit_of(layout, quantity)
-            texts = {units.show(value, unit, layout.decimals, layout.name) for value in group}
+            texts = {units.show(value, unit, layout.decimals, own) for value in group}
             if len(texts) > 1:
                 top = max(group) if better == "higher" else min(group)
-                best[key] = units.show(top, unit, layout.decimals, layout.name)
+                best[key] = units.show(top, unit, layout.decimals, own)
         return best
 
     # --- around the rows

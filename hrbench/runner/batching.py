@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import psutil
 
-from hrbench.contracts import Task
+from hrbench.contracts import Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item
 
@@ -42,7 +42,7 @@ class Batcher:
     """
 
     def __init__(
-        self, task: Task, net: Any, batch: int | Literal["auto"], note: Callable[[str], object] = lambda text: None
+        self, task: Task, net: Network, batch: int | Literal["auto"], note: Callable[[str], object] = lambda text: None
     ) -> None:
         self.task, self.net, self.note = task, net, note
         self.growing = batch == "auto"

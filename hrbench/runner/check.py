@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hrbench import catalog
+from hrbench.contracts import DataSet
 from hrbench.core.limit import limited
 from hrbench.core.plugins import networks, resolve
 from hrbench.errors import HrbenchError, in_words
@@ -19,6 +19,7 @@ from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
 from hrbench.runner.costs import cost_cells, cost_key
+from hrbench.runner.data_access import absent_folder
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
@@ -71,7 +72,12 @@ class Checker:
             found = self._looked(plan)
         except HrbenchError as error:
             found = Checked(entry.name, outcome=FAILS, why=(Reason(str(error)),))
-        return replace(found, costs=self._costs(entry, stored), why=(*found.why, *damage))
+        try:
+            costs = self._costs(entry, stored)
+        except HrbenchError as error:
+            wrong = () if found.outcome == FAILS else (Reason(f"costs: {error}"),)
+            return replace(found, costs=FAILS, outcome=FAILS, why=(*found.why, *damage, *wrong))
+        return replace(found, costs=costs, why=(*found.why, *damage))
 
     def _stored(self, entry: Entry) -> tuple[Result | None, tuple[Reason, ...]]:
         try:
@@ -124,8 +130,8 @@ class Checker:
         return self.built[key]
 
 
-def _to_draw(entry: Entry, dataset: Any) -> bool:
-    return bool(entry.dataset and entry.dataset.draw and dataset is not None and not dataset.folder.is_dir())
+def _to_draw(entry: Entry, dataset: DataSet | None) -> bool:
+    return entry.dataset is not None and dataset is not None and absent_folder(entry.dataset, dataset) is not None
 
 
 def _doubtful(variant: Variant) -> bool:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from hrbench.contracts import DataSet, Inspectable
 from hrbench.core.plugins import resolve
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
+from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.data_access import generate_absent, server_of
 from hrbench.runner.prepare import gaps_of, metric_of
 from hrbench.types import DatasetRow, Sample
 
@@ -51,29 +54,29 @@ def check(
     many images have been decoded, and of how many. A miniature that is not there yet is drawn.
     """
     try:
-        dataset = resolve("hrbench.datasets", row.use)(data, **row.args)
-        if row.draw and not dataset.folder.is_dir():
-            resolve("hrbench.datasets", row.draw)(dataset.folder)
+        dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
+        odd = held_to_contract("hrbench.datasets", row.use, dataset)
+        generate_absent(row, dataset)
         gaps = gaps_of(row, dataset, protocol)
         yield from (Finding("missing", str(gap)) for gap in gaps)
         if gaps:
             return
-        if hasattr(dataset, "facts"):
+        if isinstance(dataset, Inspectable):
             yield Finding("files", ", ".join(f"{count:,} {what}" for what, count in dataset.facts().items()))
         samples = list(dataset.samples(protocol))
         chosen = samples if every else spread(samples, SAMPLE)
-        if hasattr(dataset, "look"):
+        if isinstance(dataset, Inspectable):
             yield from _look(dataset, chosen, len(samples), progress)
-        if not getattr(dataset, "server", ""):
+        if not server_of(dataset):
             yield from _targets(row, dataset)
-        yield from (Finding("note", note) for note in dataset.notes(protocol))
+        yield from (Finding("note", note) for note in (*odd, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
     except HrbenchError as error:
         yield Finding("fault", str(error))
 
 
 def _look(
-    dataset: Any, chosen: Sequence[Sample], total: int, progress: Callable[[int, int], object]
+    dataset: Inspectable, chosen: Sequence[Sample], total: int, progress: Callable[[int, int], object]
 ) -> Iterator[Finding]:
     wrong = 0
     with ThreadPoolExecutor(THREADS) as pool:
@@ -85,7 +88,7 @@ def _look(
     yield Finding("looked", f"{what}: {f'faults in {wrong:,} of them' if wrong else 'no fault'}")
 
 
-def _targets(row: DatasetRow, dataset: Any) -> Iterator[Finding]:
+def _targets(row: DatasetRow, dataset: DataSet) -> Iterator[Finding]:
     """Faults of the ground truth as the data set's metrics read it."""
     for name in row.metrics:
         try:

@@ -1,49 +1,111 @@
-"""What an entry's network costs: parameters, operations, latency. Accuracy is measured apart (`evaluate.py`)."""
+"""What an entry's network costs, by the cost probes that it asks for. Accuracy is measured apart (`evaluate.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from hrbench.contracts import CostProbe, Runtime
 from hrbench.core import environment
+from hrbench.core.digests import digest
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, model_ref, resolve
+from hrbench.core.plugins import libraries, resolve
 from hrbench.cost.latency.summary import COST_VERSION
-from hrbench.errors import EntryError
+from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
-from hrbench.runner.device import device_of
+from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.migrate_keys import format_1_cost_key
-from hrbench.types import Conditions, Entry, Event, Measurement, Quantity, Reason, Variant
+from hrbench.types import Conditions, Entry, Event, Measurement, Variant
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from hrbench.cost.operations.ledger import Ledger
+ALWAYS = ("parameters", "operations")
+"""Probes that measure unless an entry says that they shall not: counts of one network, made in one process."""
+
+FORMAT_1: Mapping[str, int] = MappingProxyType({"parameters": 1, "operations": 2, "latency": 2})
+"""Probe -> the version of it that measures what hrbench 0.1.0 measured."""
+
+
+# --- what is asked for, and its keys ---------------------------------------------------------------------------------
+
+
+def asked(entry: Entry) -> dict[str, Mapping[str, Any]]:
+    """Name of each probe that an entry asks for -> its settings, those left out not among them."""
+    every = {**dict.fromkeys(ALWAYS, True), **entry.cost}
+    return {
+        name: value if isinstance(value, Mapping) else {} for name, value in every.items() if value not in (False, None)
+    }
+
+
+def probe_of(name: str) -> CostProbe:
+    """A probe by its entry point or "package.module:Class". Raises UsageError, or EntryError if it is not one."""
+    probe = resolve("hrbench.costs", name)()
+    held_to_contract("hrbench.costs", name, probe)
+    wrong = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
+    if wrong:
+        raise EntryError(f"{name}: depends names {', '.join(wrong)}; it may name device, driver, torch and threads")
+    return probe
+
+
+def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any]) -> Any:
+    """A probe's options with these settings, lists as tuples. Raises UsageError for a setting that it does not have."""
+    known = [one.name for one in fields(probe.Options)] if is_dataclass(probe.Options) else []
+    strange = [key for key in settings if key not in known]
+    if strange:
+        takes = ", ".join(known) or "no settings"
+        raise UsageError(f"cost {name} does not take {', '.join(strange)}; it takes {takes}")
+    return probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
+
+
+def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, str]:
+    """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used.
+
+    in_force: CPU threads that the network set for itself, None if it left them as they were.
+    """
+    machine = _machine(settings, in_force)
+    found = {}
+    for name, given in asked(entry).items():
+        probe = probe_of(name)
+        options = options_of(name, probe, given)
+        found[name] = keys.probe_key(
+            entry,
+            probe=name,
+            version=probe.version,
+            options={one.name: getattr(options, one.name) for one in fields(options)},
+            measured_with={word: machine[word] for word in probe.depends},
+            libraries=libraries(entry.variant.use),
+        )
+    return found
 
 
 def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> str:
-    """Key of an entry's costs on this machine; needs no torch unless a GPU might be used.
-
-    in_force: CPU threads that its network set for itself, None if it left them as they were.
-    """
-    return keys.cost_key(entry, **_measured_with(entry, settings, in_force))
+    """One key of all that `cost_keys` has."""
+    return digest(cost_keys(entry, settings, in_force))
 
 
 def format_1_key(entry: Entry, settings: Settings) -> str:
-    """The key that hrbench 0.1.0 gave an entry's costs on this machine."""
-    return format_1_cost_key(entry, **_measured_with(entry, settings))
+    """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same."""
+    wanted, latency = asked(entry), entry.cost.get("latency")
+    if "parameters" not in wanted or any(probe_of(name).version != FORMAT_1.get(name) for name in wanted):
+        return ""
+    if latency and not isinstance(latency, Mapping):
+        return ""
+    measured_with = {**_machine(settings), "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
+    return format_1_cost_key(entry, **measured_with)
 
 
-def _measured_with(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, Any]:
-    """What of the machine and the libraries is in a cost key."""
+def _machine(settings: Settings, in_force: int | None = None) -> dict[str, Any]:
+    """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU."""
     expected = environment.threads()
     name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
     if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
@@ -52,14 +114,7 @@ def _measured_with(entry: Entry, settings: Settings, in_force: int | None = None
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
         name, threads = torch.cuda.get_device_name(device), None
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
-    return {
-        "device": name,
-        "driver": driver,
-        "torch": version("torch"),
-        "threads": threads,
-        "version": COST_VERSION,
-        "libraries": libraries(entry.variant.use),
-    }
+    return {"device": name, "driver": driver, "torch": version("torch"), "threads": threads}
 
 
 def may_use_gpu(settings: Settings) -> bool:
@@ -67,170 +122,113 @@ def may_use_gpu(settings: Settings) -> bool:
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
-COUNTS: Mapping[str, Any] = MappingProxyType({"cell": "counts"})
-"""The cell of parameters and operations, which are counted together on one network without values."""
+# --- measuring -------------------------------------------------------------------------------------------------------
 
 
 def cost_cells(entry: Entry) -> list[dict[str, Any]]:
-    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`."""
-    return [dict(COUNTS), *({"cell": "latency", "batch": batch, "dtype": dtype} for batch, dtype in _cells(entry))]
+    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`.
+
+    Every cell of a probe is one, except that the probes of `ALWAYS` share the first.
+    """
+    names = asked(entry)
+    counting = [name for name in ALWAYS if name in names]
+    found: list[dict[str, Any]] = [{"probes": counting, "number": 0, "name": counting[-1]}] if counting else []
+    for name in (name for name in names if name not in ALWAYS):
+        cells = _cells(name, names[name])[2]
+        found += [{"probes": [name], "number": i, "name": _phase(name, cell)} for i, cell in enumerate(cells)]
+    return found
 
 
 def cell_name(cell: Mapping[str, Any]) -> str:
     """A cell in words, for progress and messages."""
-    return "operations" if cell["cell"] == "counts" else _phase(cell["batch"], cell["dtype"])
+    return cell["name"]
+
+
+def only_counts(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell only counts, which fails for no other reason than that the network cannot be built."""
+    return cell["probes"][0] in ALWAYS
 
 
 def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
-    """One cell of an entry's costs: parameters and operations, or latency at one batch and dtype.
+    """One cell of an entry's costs.
 
-    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if
-    predictions were given and no network. Raises HrbenchError if the network cannot even be built.
+    cell: one of `cost_cells`.
+    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if there
+    are only precomputed predictions and no network. Raises HrbenchError if the network cannot even be built.
     """
-    if not entry.variant.use:
-        return _without_network(entry, cell)
-    if cell["cell"] == "counts":
-        return _counts(entry, settings)
-    device = device_of(settings)
-    return (
-        _latency(
-            entry,
-            build(entry.variant, offline=settings.offline).to(device),
-            cell["batch"],
-            cell["dtype"],
-            device,
-            listen,
-        ),
+    device = "cpu" if only_counts(cell) or not entry.variant.use else device_of(settings)
+    subject = Subject(entry.variant, entry.name, device, runtime(), listen, settings.offline, cell_name(cell))
+    values: list[Measurement] = []
+    for name in cell["probes"]:
+        probe, options, conditions = _cells(name, asked(entry)[name])
+        under = conditions[cell["number"]]
+        if not entry.variant.use:
+            values += [Measurement(one, None, conditions=under, reason=NO_NETWORK) for one in probe.quantities]
+        else:
+            values += _checked(name, probe, probe.measure(subject, under, options))
+    return tuple(values)
+
+
+def _cells(name: str, given: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+    """A probe, its options and the conditions of its cells."""
+    probe = probe_of(name)
+    options = options_of(name, probe, given)
+    return probe, options, list(probe.cells(options))
+
+
+def _checked(name: str, probe: CostProbe, values: list[Measurement]) -> list[Measurement]:
+    """What a probe measured, each number of a quantity that it names. Raises EntryError for any other."""
+    known = {one.name for one in probe.quantities}
+    for one in values:
+        if one.quantity.name not in known:
+            raise EntryError(f"cost {name} measured {one.quantity.name}, which is not among its quantities")
+    return values
+
+
+def _phase(name: str, cell: Conditions) -> str:
+    """What is being measured, in words: "latency, batch 1, float32"."""
+    return ", ".join(
+        [name, *(str(value) if key == "dtype" else f"{key} {value}" for key, value in cell.stated().items())]
     )
 
 
-def _counts(entry: Entry, settings: Settings) -> tuple[Measurement, ...]:
-    from hrbench.cost.operations.count import on_meta
+@dataclass(slots=True)
+class Subject:
+    """The network of an entry, built when a probe asks for it (contracts.CostSubject).
 
-    resolve("hrbench.models", entry.variant.use)  # imported before, since tensors made on import would be on meta too
-    net = on_meta(lambda: build(entry.variant, offline=settings.offline))
-    return (
-        *parameters(net),
-        *(_operations(net, entry.variant, settings.offline) if entry.cost.get("operations", True) else ()),
-    )
-
-
-def _cells(entry: Entry) -> list[tuple[int, str]]:
-    """Every batch and dtype that latency is asked for at."""
-    latency = entry.cost.get("latency") or {}
-    return [(batch, dtype) for dtype in latency.get("dtype", ()) for batch in latency.get("batch", ())]
-
-
-def _phase(batch: int, dtype: str) -> str:
-    return f"latency, batch {batch}, {dtype}"
-
-
-def _latency(entry: Entry, net: nn.Module, batch: int, dtype: str, device: str, listen: Listen) -> Measurement:
-    def tell(done: float, budget: float) -> None:
-        listen(Event("progress", entry.name, _phase(batch, dtype), "seconds", int(done), int(budget)))
-
-    return latency(net, entry.variant, batch, dtype, device, budget=entry.cost["latency"].get("budget"), progress=tell)
-
-
-def latency(
-    net: nn.Module,
-    variant: Variant,
-    batch: int,
-    dtype: str,
-    device: str,
-    budget: float | None = None,
-    progress: Callable[[float, float], None] | None = None,
-) -> Measurement:
-    """Latency of a network at its variant's input, or why its file cannot be timed at this batch or dtype."""
-    from hrbench.cost.latency.measure import measure_latency
-    from hrbench.cost.latency.summary import LATENCY
-
-    fixed = str(getattr(net, "precision", dtype)).removeprefix("torch.")  # of a network that is a file
-    at_once = getattr(net, "fixed_batch", None) or 1
-    unlike = None
-    if fixed != dtype:
-        unlike = Reason(f"the network's file computes in {fixed}", "ask for latency in that")
-    elif batch % at_once:
-        unlike = Reason(f"the network's file takes {at_once} images at once", "ask for latency at such a batch")
-    if unlike is not None:
-        conditions = Conditions(batch=batch, input=variant.input, dtype=dtype)
-        return Measurement(LATENCY, None, conditions=conditions, reason=unlike)
-    shape = (batch, 3, *variant.input)
-    return measure_latency(
-        net, shape, device=device, dtype=dtype, budget=budget, progress=progress, as_input=as_input(variant)
-    )
-
-
-def parameters(net: nn.Module) -> list[Measurement]:
-    """The parameters and buffers of a network, with what it says that they are the count of."""
-    from hrbench.cost.operations.count import parameter_costs
-
-    said = getattr(net, "counted", "")
-    return [
-        replace(cost, conditions=Conditions(counted=said)) if said and cost.quantity.name == "parameters" else cost
-        for cost in parameter_costs(net)
-    ]
-
-
-def _without_network(entry: Entry, cell: Mapping[str, Any]) -> tuple[Measurement, ...]:
-    """A cell of an entry that has predictions and no network: each number says so."""
-    import torch
-
-    from hrbench.cost.latency.summary import LATENCY
-    from hrbench.cost.operations.count import parameter_costs
-
-    if cell["cell"] != "counts":
-        conditions = Conditions(batch=cell["batch"], dtype=cell["dtype"])
-        return (Measurement(LATENCY, None, conditions=conditions, reason=NO_NETWORK),)
-    values = [replace(cost, value=None, reason=NO_NETWORK) for cost in parameter_costs(torch.nn.Module())]
-    return (*values, *(uncounted(NO_NETWORK) if entry.cost.get("operations", True) else ()))
-
-
-def as_input(variant: Variant) -> Callable[[Any], Any] | None:
-    """What makes a network's input of an (N, C, H, W) tensor: a list of images for a detector, None as it is."""
-    return list if variant.task == "detection" else None
-
-
-def _operations(net: nn.Module, variant: Variant, offline: bool) -> Sequence[Measurement]:
-    """Every view of the operations, or why there are none."""
-    from hrbench.cost.operations.count import operation_costs
-
-    try:
-        ledger, counted_on = count(net, variant, offline)
-    except EntryError as error:
-        return uncounted(Reason(str(error)))
-    return operation_costs(ledger, counted_on)
-
-
-def count(net: nn.Module, variant: Variant, offline: bool = False) -> tuple[Ledger, str]:
-    """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
-
-    Counted on the CPU where another source's network needs values for its pass. Raises EntryError where they cannot be
-    counted.
+    name: of the entry, for the events.
+    offline: whether a source must find the network on this disk.
+    phase: what is being measured.
     """
-    from hrbench.cost.operations.count import count_operations
-    from hrbench.cost.operations.recorder import ValuesNeeded
 
-    shape = (1, 3, *variant.input)
-    try:
-        return count_operations(net, shape), ""
-    except ValuesNeeded:
-        if not model_ref(variant.use).source:
-            raise
-    counted_on = "the CPU with a random input, since the network looks at values on its way"
-    return count_operations(build(variant, offline=offline), shape, device="cpu"), counted_on
+    variant: Variant
+    name: str
+    device: str
+    runtime: Runtime
+    listen: Listen
+    offline: bool = False
+    phase: str = ""
+    _made: dict[str, nn.Module] = field(default_factory=dict)
 
+    def on_meta(self) -> nn.Module:
+        """The network without values, made once."""
+        from hrbench.cost.operations.count import on_meta
 
-def uncounted(reason: Reason) -> list[Measurement]:
-    """The operation views of a network whose operations cannot be counted, each with the reason."""
-    from hrbench.cost.operations.conventions import VIEWS
+        resolve("hrbench.models", self.variant.use)  # imported before, else tensors made on import were on meta too
+        if "meta" not in self._made:
+            self._made["meta"] = on_meta(self.build)
+        return self._made["meta"]
 
-    return [
-        Measurement(
-            Quantity(name, view.label, "operations", "lower", view.description),
-            None,
-            conditions=Conditions(convention=name, batch=1),
-            reason=reason,
-        )
-        for name, view in VIEWS.items()
-    ]
+    def on_device(self) -> nn.Module:
+        """The network on the device, made once."""
+        if "device" not in self._made:
+            self._made["device"] = self.build().to(self.device)
+        return self._made["device"]
+
+    def build(self) -> nn.Module:
+        """A new network with random weights, on the CPU."""
+        return build(self.variant, offline=self.offline)
+
+    def progress(self, unit: str, done: int, total: int) -> None:
+        """Tells how far the cell is."""
+        self.listen(Event("progress", self.name, self.phase, unit, done, total))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hrbench.contracts import Runtime
+from hrbench.core.plugins import resolve
 from hrbench.errors import UsageError
 from hrbench.runner.settings import Settings
 
@@ -26,6 +28,11 @@ def device_of(settings: Settings) -> str:
     if int(settings.device.partition(":")[2] or 0) >= count:
         raise UsageError(f"device {settings.device} was asked for; torch sees {count} CUDA devices")
     return settings.device
+
+
+def runtime() -> Runtime:
+    """What networks are run by, while they predict and while they are timed: eager PyTorch."""
+    return resolve("hrbench.runtimes", "eager")()
 
 
 def _device_name(parameter: Any) -> str:

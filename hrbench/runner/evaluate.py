@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import Metric
+from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
 from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
@@ -22,7 +22,7 @@ from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
-from hrbench.runner.device import _device_name, device_of
+from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import drawn
 from hrbench.runner.held import main_first, state_file
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
@@ -145,7 +145,7 @@ def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen
         note=notes.append,
     )
     _write(parts.metrics, predictions, place)
-    notes += parts.task.notes() if hasattr(parts.task, "notes") else []
+    notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
     return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 
@@ -158,16 +158,19 @@ def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) ->
     return _Predicted(everything, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
 
 
-def _network(parts: Assembled, settings: Settings) -> tuple[nn.Module, list[str]]:
-    """The same, in the entry's dtype on its device."""
+def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
+    """The entry's network as the runtime prepares it, in the entry's dtype on its device, and notes."""
     import torch
 
     entry = parts.entry
+    net: nn.Module
     net, notes = load_network(parts) if parts.network is None else (parts.network, [])
-    dtype = getattr(net, "precision", getattr(torch, entry.dtype))
-    if dtype != getattr(torch, entry.dtype):
+    asked: torch.dtype = getattr(torch, entry.dtype)
+    dtype = net.precision if isinstance(net, FixedPrecision) else asked
+    if dtype != asked:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
-    return net.to(device_of(settings), dtype).eval(), notes
+    example = torch.empty(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
+    return runtime().prepare(net, example), notes
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path) -> None:
@@ -228,13 +231,16 @@ def _submitted(parts: Assembled, place: Path) -> _Judged:
 
 def _box_warning(parts: Assembled) -> str:
     """Says where boxes stand in the published file's place and are not as good as it is known to be, else ""."""
-    expected = getattr(parts.dataset, "published_box_ap", lambda protocol: None)(parts.entry.protocol)
-    if expected is None or parts.entry.limit is not None:
+    dataset: DataSet = parts.dataset
+    if not isinstance(dataset, HasPersonBoxes) or parts.entry.limit is not None:
+        return ""
+    expected = dataset.published_box_ap(parts.entry.protocol)
+    path = None if expected is None else dataset.box_file(parts.entry.protocol["boxes"])
+    if expected is None or path is None:
         return ""
     from hrbench.metrics.coco.person_boxes import person_box_ap
 
-    path = parts.dataset.box_file(parts.entry.protocol["boxes"])
-    found = person_box_ap(parts.dataset.target, path, parts.dataset.scheme.category)
+    found = person_box_ap(dataset.target, path, dataset.scheme.category)
     if round(found, 3) == expected:
         return ""
     return (

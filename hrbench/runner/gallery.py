@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from hrbench.contracts import Metric
+from hrbench.contracts import Metric, Renders, Task
 from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
 
@@ -14,7 +14,7 @@ Kind = Literal["worst", "typical"]
 
 
 def drawn(
-    task: Any, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path
+    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path
 ) -> tuple[list[Drawing], list[str]]:
     """Pictures below `place`, the entry's folder, or a note why there are none: no evaluation fails for a picture.
 
@@ -28,10 +28,10 @@ def drawn(
 
 
 def _draw(
-    task: Any, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path, each: int = 3
+    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path, each: int = 3
 ) -> list[Drawing]:
     """Pictures of the worst cases and of some in the middle, where the task can draw."""
-    if not hasattr(task, "draw"):
+    if not isinstance(task, Renders):
         return []
     by_id = {sample.id: sample for sample in samples}
     qualities = {} if state is None else metric.qualities(state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hrbench.contracts import Task
+from hrbench.contracts import Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.batching import Batcher
 from hrbench.runner.workers import Prepared, prepared
@@ -34,7 +34,7 @@ class _Image:
 
 def predict(
     task: Task,
-    net: Any,
+    net: Network,
     samples: Sequence[Sample],
     *,
     batch: int | Literal["auto"] = 16,
@@ -69,9 +69,8 @@ def predict(
         finally:
             for future in finishing:
                 future.cancel()
-            close = getattr(source, "close", None)
-            if close:
-                close()
+            if isinstance(source, Generator):  # its workers end with it
+                source.close()
 
 
 Pending = list[tuple[_Image, int]]

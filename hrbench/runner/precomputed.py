@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import Metric
+from hrbench.contracts import DataSet, Metric
 from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
 from hrbench.errors import HrbenchError
+from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
 
 NO_NETWORK = Reason("no network: predictions were given")
@@ -23,12 +24,12 @@ NO_NETWORK = Reason("no network: predictions were given")
 ANY: Mapping[str, Any] = {}
 
 
-def lacking(entry: Entry, dataset: Any) -> list[Reason]:
+def lacking(entry: Entry, dataset: DataSet) -> list[Reason]:
     """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
     gaps = []
     if not Path(entry.predictions).exists():
         gaps.append(Reason(f"the predictions {entry.predictions} are not there"))
-    if server := getattr(dataset, "server", ""):
+    if server := server_of(dataset):
         gaps.append(Reason(server))
     elif not dataset.target.exists():
         gaps += map(Reason, dataset.missing(ANY))
@@ -50,7 +51,7 @@ def content_digest(path: Path) -> str:
     return whole.hexdigest()
 
 
-def dataset_digest(entry: Entry, dataset: Any) -> str:
+def dataset_digest(entry: Entry, dataset: DataSet) -> str:
     """Digest of the data as a run of the same protocol has it, where all of them are here; else of the ground truth."""
     for protocol in (entry.protocol, ANY):
         try:
@@ -61,7 +62,7 @@ def dataset_digest(entry: Entry, dataset: Any) -> str:
     return content_digest(dataset.target)
 
 
-def samples(entry: Entry, dataset: Any) -> list[Sample]:
+def samples(entry: Entry, dataset: DataSet) -> list[Sample]:
     """The images in the data set's order. Where they cannot be told none, unless the entry is limited to some."""
     try:
         return list(dataset.samples(ANY))

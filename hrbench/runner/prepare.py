@@ -11,12 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import Metric
-from hrbench.core.plugins import resolve
+from hrbench.contracts import DataSet, HasFolder, Metric
+from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import UsageError
 from hrbench.models.build import loaded
 from hrbench.models.weights.sources import OWN, Found, weights_digest, weights_of
 from hrbench.runner import precomputed
+from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.data_access import absent_folder, generate_absent, server_of
 from hrbench.runner.score import untaken
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
@@ -107,12 +109,11 @@ def assemble(
         return parts
     row = entry.dataset
     parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
-    if row.draw and not parts.dataset.folder.is_dir():
-        if not draw:
-            parts.reasons = (Reason(f"{row.name} is not there yet: it is drawn on first use"),)
-            return parts
-        resolve("hrbench.datasets", row.draw)(parts.dataset.folder)
-
+    parts.notes += held_to_contract("hrbench.datasets", row.use, parts.dataset)
+    if not draw and absent_folder(row, parts.dataset) is not None:
+        parts.reasons = (Reason(f"{row.name} is not there yet: it is drawn on first use"),)
+        return parts
+    generate_absent(row, parts.dataset)
     if entry.predictions:
         return _with_predictions(parts)
     gaps = gaps_of(row, parts.dataset, entry.protocol)
@@ -126,16 +127,17 @@ def assemble(
     _identify(parts, found, build_own, digests)
     parts.dataset_digest = digests.get("dataset") or parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
+    parts.notes += held_to_contract("hrbench.tasks", row.task, parts.task)
     parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
-    parts.server = getattr(parts.dataset, "server", "")
+    parts.server = server_of(parts.dataset)
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
 
 
-def gaps_of(row: DatasetRow, dataset: Any, protocol: Mapping[str, Any]) -> list[Reason]:
+def gaps_of(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:
     """What of a data set is not there; of one that is drawn also how to have it drawn again."""
     gaps = [Reason(gap) for gap in dataset.missing(protocol)]
-    if gaps and row.draw:
+    if gaps and row.draw and isinstance(dataset, HasFolder):
         again = f"delete {dataset.folder}, and it is drawn whole on next use"
         gaps.append(Reason(f"{row.name} is drawn, not downloaded", again))
     return gaps
@@ -180,7 +182,10 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
 
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
-    return loaded(parts.entry.variant, parts.weights, parts.offline)
+    use = parts.entry.variant.use
+    net, notes = loaded(parts.entry.variant, parts.weights, parts.offline)
+    own = model_ref(use).kind == "reference"  # what others wrote is not ours to name
+    return net, [*notes, *(held_to_contract("hrbench.models", use, net) if own else [])]
 
 
 def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
@@ -222,13 +227,15 @@ def _with_predictions(parts: Assembled) -> Assembled:
     return parts
 
 
-def metric_of(name: str, dataset: Any) -> Metric:
+def metric_of(name: str, dataset: DataSet) -> Metric:
     """A metric made for a data set. Raises UsageError where it is not one for such data."""
     options = dataset.metric_options()
     make = resolve("hrbench.metrics", name)
     strange, _ = untaken(make, options)
     try:
-        return make(**options)
+        metric = make(**options)
     except TypeError as error:
         why = f"that is, {', '.join(strange)}" if strange else str(error)
         raise UsageError(f"metric {name} does not take what this data set gives it: {why}") from None
+    held_to_contract("hrbench.metrics", name, metric)
+    return metric

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import Metric
+from hrbench.contracts import DataSet, Metric
 from hrbench.core.plugins import resolve
 from hrbench.errors import EntryError, MissingError, UsageError
+from hrbench.runner.data_access import generate_absent, server_of
 from hrbench.types import DatasetRow, Measurement, State
 
 
@@ -77,11 +78,10 @@ def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
     A miniature that is not there is drawn.
     Raises MissingError naming what is not there, or who judges where the ground truth is not public.
     """
-    dataset = resolve("hrbench.datasets", row.use)(data, **row.args)
-    if server := getattr(dataset, "server", ""):
+    dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
+    if server := server_of(dataset):
         raise MissingError(f"{row.name} cannot be judged here: {server}")
-    if row.draw and not dataset.folder.is_dir():
-        resolve("hrbench.datasets", row.draw)(dataset.folder)
+    generate_absent(row, dataset)
     if not dataset.target.exists():
         raise MissingError("; ".join(dataset.missing({**row.fixed})))
     return dataset.target, dict(dataset.metric_options())

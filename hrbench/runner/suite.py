@@ -16,7 +16,7 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
 from hrbench.errors import InputError, in_words
 from hrbench.runner import jobs
-from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key
+from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key, only_counts
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.execution import JobFailed, Processes
@@ -254,7 +254,7 @@ class _Run:
                 told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
-                if number == 0:  # a network that cannot be built or counted will not be timed either
+                if only_counts(cell):  # a network that cannot be built will not be timed either
                     break
                 continue
             costs += jobs.costs_of(told)

@@ -9,9 +9,9 @@ what is named here:
   from a file: its digest alone.
 - Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
   new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
-- Costs: the network's fields and its user-defined code, what is to be measured, and what it is measured with: device,
-  driver, torch, threads, numeric flags, and the version of the code that counts and times. Left out are the weights,
-  since costs are those of the network with random weights.
+- Costs: each probe has a key of its own, of the network's fields and its user-defined code, the probe with its version
+  and options, and what the probe says that its numbers depend on, of device, driver, torch and threads. Left out are
+  the weights, since costs are those of the network with random weights.
 
 Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
 A network of a source counts by what the source is asked for: a name, or the digest of a file ("onnx:net.onnx", with the
@@ -211,44 +211,35 @@ def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, A
     return {"code": found} if found else {}
 
 
-def cost_key(
+def probe_key(
     entry: Entry,
     *,
-    device: str,
-    driver: str = "",
-    torch: str = "",
-    threads: int | Sequence[int] | None = None,
-    flags: Mapping[str, Any] | None = None,
-    version: int = 0,
+    probe: str,
+    version: int,
+    options: Mapping[str, Any],
+    measured_with: Mapping[str, Any],
     libraries: Mapping[str, str] | None = None,
-    batch: int | Sequence[int] | None = None,
-    dtype: str | Sequence[str] | None = None,
     folders: Sequence[str | Path] = (),
 ) -> str:
-    """Key of cost measurements, 64 hexadecimal digits; entries that share it share one measurement.
+    """Key of what one cost probe measures of an entry, 64 hexadecimal digits; entries that share it share the numbers.
 
-    device: the device's name as it calls itself. driver, torch: versions; "" where there is none. threads: that a
-    forward pass on the CPU uses; None where they do not matter. flags: settings of torch's arithmetic, such as whether
-    TF32 is allowed; plain values. version: of the code that counts and times. libraries: versions of those behind the
-    network's source. batch, dtype: of one cell; left out, all
-    that the entry asks for. folders: where code of one's own is looked for before `sys.path`.
+    One probe's key knows nothing of the others, so that another cost can be added and leave those measured valid.
+
+    probe, version: of the probe.
+    options: all of its settings.
+    measured_with: what the probe says that its numbers depend on, such as {"device": "...", "torch": "2.9"}.
+    libraries: versions of those behind the network's source.
+    folders: where user-defined code is looked for before `sys.path`.
     """
-    latency = entry.cost.get("latency") or {}
     return digest(
         {
             "variant": variant_fields(entry.variant),
-            "operations": bool(entry.cost.get("operations", True)),
-            "batch": _plain(latency.get("batch", []) if batch is None else batch),
-            "dtype": _plain(latency.get("dtype", []) if dtype is None else dtype),
-            "budget": latency.get("budget"),
-            "device": device,
-            "driver": driver,
-            "torch": torch,
-            "threads": _plain(threads),
-            "flags": _plain(flags or {}),
+            "probe": probe,
             "version": version,
+            "options": _plain(options),
+            "measured_with": _plain(measured_with),
             **({"libraries": dict(libraries)} if libraries else {}),
-            **_own_code([entry.variant.use, *_uses(entry.variant.args)], folders),
+            **_own_code([entry.variant.use, *_uses(entry.variant.args), probe], folders),
         }
     )
 

@@ -18,12 +18,12 @@ import numpy as np
 from hrbench.core.digests import digest
 from hrbench.errors import InputError
 from hrbench.store import migrate
-from hrbench.types import Conditions, Measurement, Provenance, Reason, Result, WeightsRecord
+from hrbench.types import Conditions, Measurement, Provenance, Quantity, Reason, Result, WeightsRecord
 
 FORMAT = 2
 """Version of result.json, raised whenever an older hrbench could misread a newer file."""
 
-_SPARSE = (Conditions, Measurement, Provenance, Reason, WeightsRecord)
+_SPARSE = (Conditions, Measurement, Provenance, Quantity, Reason, WeightsRecord)
 """Classes whose defaults mean that something is not there; of all others every field is written."""
 
 

@@ -6,13 +6,11 @@ reading of a suite finds all its errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hrbench.core.plugins import FILE_SOURCES, model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
+from hrbench.suite.costs import cost
 from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, laid_over
 from hrbench.suite.models import named_as, variant, without_network
 from hrbench.suite.protocols import protocol
@@ -65,7 +63,7 @@ def _dataset_in_place(node: Node, base: DatasetRow | None, context: Context) -> 
     return DatasetRow(**{"name": dataset_name(called, args), **given}, args=args)
 
 
-# --- metrics, weights, cost ------------------------------------------------------------------------------------------
+# --- metrics, weights -----------------------------------------------------------------------------------------------
 
 
 def metrics(
@@ -115,25 +113,6 @@ def weights(node: Node | None, made: Variant | None, context: Context) -> str | 
     return None
 
 
-def cost(plain: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The costs asked for, lists made of single values; the shape has been checked."""
-    plain = plain or {}
-    latency = plain.get("latency", True)
-    made = None
-    if latency is not False:
-        given = latency if isinstance(latency, Mapping) else {}
-        made = {
-            "batch": _distinct(given.get("batch", 1)),
-            "dtype": _distinct(given.get("dtype", "float32")),
-            "budget": None if given.get("budget") is None else float(given["budget"]),
-        }
-    return {"operations": plain.get("operations", True), "latency": made}
-
-
-def _distinct(value: Any) -> list[Any]:
-    return list(dict.fromkeys(value if isinstance(value, list) else [value]))
-
-
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +134,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, made, row)
     judged = metrics(node.get("metrics"), data or node, row, made, context)
     source = weights(node.get("weights"), made, context) if given is None else None
+    costs = cost(node.get("cost"), context)
     if made is None or settings is None or (wanted and row is None):
         return None
     if given is not None and node.get("protocol") is None:
@@ -165,7 +145,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         dataset=row,
         protocol=settings,
         metrics=judged,
-        cost=cost(plain.get("cost")),
+        cost=costs,
         weights=source,
         limit=limit,
         predictions="" if given is None else context.path(given),

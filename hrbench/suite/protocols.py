@@ -19,11 +19,9 @@ from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context, explained
-from hrbench.types import DatasetRow, Variant
+from hrbench.types import TASKS, DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
-TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
-"""Tasks whose networks can be costed, whether or not there is a protocol to evaluate them by."""
 
 
 def protocol(

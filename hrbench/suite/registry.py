@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hrbench import catalog
+from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
 from hrbench.errors import EntryError
 from hrbench.suite.protocols import laid_over
@@ -23,6 +24,7 @@ def known() -> Known:
         exists=plugins.exists,
         arguments=plugins.arguments,
         named=named_protocols,
+        costs=CostOptions(),
     )
 
 
@@ -33,8 +35,9 @@ def named_protocols(task: str, use: str) -> dict[str, Any]:
     """
     kind = Protocols()[task]
     offered = plugins.resolve("hrbench.tasks", task)
-    protocols = {each.name: each for each in getattr(offered, "protocols", (kind(),))}
-    usual = offered.usual(use) if hasattr(offered, "usual") else next(iter(protocols))
+    every = offered.protocols if isinstance(offered, OffersProtocols) else (kind(),)
+    protocols = {each.name: each for each in every}
+    usual = offered.usual(use) if isinstance(offered, ChoosesProtocol) else next(iter(protocols))
     return {usual: protocols[usual], **protocols}
 
 
@@ -67,3 +70,27 @@ class Protocols(Mapping[str, type]):
 
     def __len__(self) -> int:
         return len(plugins.names("hrbench.tasks"))
+
+
+class CostOptions(Mapping[str, type]):
+    """Name of a cost probe -> the frozen dataclass of its settings, its attribute `Options`.
+
+    Raises KeyError for an unknown probe, EntryError if it does not import or names no such dataclass.
+    """
+
+    def __getitem__(self, name: str) -> type:
+        if name not in plugins.names("hrbench.costs"):
+            raise KeyError(name)
+        options = getattr(plugins.resolve("hrbench.costs", name), "Options", None)
+        if not isinstance(options, type) or not is_dataclass(options):
+            raise EntryError(f"cost {name!r} names no settings: its attribute `Options` must be a frozen dataclass")
+        return options
+
+    def __contains__(self, name: object) -> bool:
+        return name in plugins.names("hrbench.costs")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(plugins.names("hrbench.costs"))
+
+    def __len__(self) -> int:
+        return len(plugins.names("hrbench.costs"))

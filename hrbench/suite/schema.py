@@ -10,17 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
+from hrbench.suite.costs import cost_schema
 from hrbench.types import Known
 
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
 
 # Tags of unions stand in parentheses, so that they are told from keys in the places that pydantic reports.
-LIST, ONE, FIELDS, NAME, BOOL = "(list)", "(one)", "(fields)", "(name)", "(bool)"
-
-
-def _list_or_one(value: Any) -> str:
-    return LIST if isinstance(value, list) else ONE
+ONE, FIELDS, NAME = "(one)", "(fields)", "(name)"
 
 
 def _fields_or_name(value: Any) -> str:
@@ -29,10 +26,6 @@ def _fields_or_name(value: Any) -> str:
 
 def _one_or_name(value: Any) -> str:
     return NAME if isinstance(value, str) else ONE
-
-
-def _fields_or_bool(value: Any) -> str:
-    return FIELDS if isinstance(value, dict) else BOOL
 
 
 def _names(kind: str) -> Any:
@@ -111,31 +104,6 @@ Dataset = Annotated[
 ]
 
 
-class Latency(Strict):
-    """Where latency is measured; each batch and dtype makes a cell."""
-
-    batch: Annotated[
-        Annotated[Positive, Tag(ONE)] | Annotated[list[Positive], Field(min_length=1), Tag(LIST)],
-        Discriminator(_list_or_one),
-    ] = Field([1], description="Images per forward pass, one number or several.")
-    dtype: Annotated[
-        Annotated[Dtype, Tag(ONE)] | Annotated[list[Dtype], Field(min_length=1), Tag(LIST)],
-        Discriminator(_list_or_one),
-    ] = Field(["float32"], description="Precision of the forward pass, one or several.")
-    budget: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Seconds a cell may take; left out, 10 on a CPU and 30 on a GPU."
-    )
-
-
-class Cost(Strict):
-    """What is measured of the network beside its accuracy."""
-
-    operations: bool = Field(True, description="Whether operations are counted; parameters always are.")
-    latency: Annotated[Annotated[Latency, Tag(FIELDS)] | Annotated[bool, Tag(BOOL)], Discriminator(_fields_or_bool)] = (
-        Field(True, description="Where latency is measured; false for not at all, true for batch 1 in float32.")
-    )
-
-
 class Common(Strict):
     """What `defaults` and entries share. Entries are laid over defaults, mapping by mapping."""
 
@@ -153,7 +121,12 @@ class Common(Strict):
     metrics: Annotated[list[Annotated[str, _names("metrics")]], Field(min_length=1)] | None = Field(
         None, description="What predictions are judged by; the data set's own metrics if left out."
     )
-    cost: Cost | None = Field(None, description="What is measured beside accuracy; all, at batch 1, if left out.")
+    cost: dict[str, Any] | None = Field(
+        None,
+        description="What is measured beside accuracy: name of a cost -> its settings, true or false. All that ships "
+        "with hrbench, latency at batch 1, if left out.",
+        json_schema_extra={"known": "costs"},
+    )
     weights: Annotated[str, _names("weights")] | None = Field(
         None,
         description='A file relative to the suite file, a source of the catalog ("official"), "none" (costs only), or '
@@ -248,6 +221,7 @@ def schema(known: Known) -> dict[str, Any]:
     protocols = {task: {named.name for named in known.named(task, "").values()} for task in sorted(known.protocols)}
     shapes = [_protocol_schema(known.protocols[task], sorted(names)) for task, names in protocols.items()]
     named["protocols"] = {"anyOf": [{"enum": sorted(set().union(*protocols.values()))}, *shapes]}
+    named["costs"] = cost_schema(known.costs)
     return _filled(content, named)
 
 
@@ -274,7 +248,7 @@ def _filled(part: Any, named: dict[str, Any]) -> Any:
         part = {key: item for key, item in part.items() if key != "anyOf"}
         part = {**left[0], **part} if len(left) == 1 else {**part, "anyOf": left}
     kind = part.pop("known", None)
-    if kind == "protocols":
+    if kind in ("protocols", "costs"):
         return {key: item for key, item in part.items() if key in ("title", "description")} | named[kind]
     return part if kind is None else {**part, **named[kind]}
 
@@ -287,8 +261,6 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
     inner = [part for part in path if isinstance(part, str) and not part.startswith("(")]
     last = inner[-1] if inner else ""
     kinds: dict[str, type[BaseModel]] = {
-        "cost": Cost,
-        "latency": Latency,
         "model": ModelFields,
         "models": ModelFields,
         "defaults": Defaults,

@@ -1,21 +1,39 @@
-"""From images to the input of a network: on its device, normalised channel by channel."""
+"""From images to the input of a network: on its device, in its dtype, normalised channel by channel.
+
+torch is imported only inside functions: preparing and finishing do without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hrbench.contracts import HasParameters, Network
+from hrbench.types import Item
 
 if TYPE_CHECKING:
     import torch
 
 
-def tensor_like(net: Any) -> torch.Tensor:
+def tensor_like(net: Network) -> torch.Tensor:
     """A tensor with the dtype and on the device of a network's first parameter; float32 on the CPU if it has none."""
     import torch
 
-    return next((p for p in net.parameters()), torch.empty(0)) if hasattr(net, "parameters") else torch.empty(0)
+    parameters = net.parameters() if isinstance(net, HasParameters) else iter(())
+    return next(iter(parameters), torch.empty(0))
+
+
+def normalised_batch(net: Network, items: Sequence[Item], mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """(N, 3, h, w) on the network's device and in its dtype; see `normalised`.
+
+    net: gives device and dtype.
+    items: their images are uint8 (h, w, 3), all of one size.
+    mean, std: of values in [0, 1].
+    """
+    like = tensor_like(net)
+    return normalised([item.image for item in items], mean, std, like.device).to(like.dtype)
 
 
 def normalised(

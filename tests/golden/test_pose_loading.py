@@ -13,6 +13,7 @@ from test_pose_protocol import formula_image, same_samples
 
 from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypoints
 from hrbench.datasets.mpii import Mpii
+from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.pose import geometry
 from hrbench.tasks.pose.task import Pose
 from hrbench.types import Variant
@@ -97,7 +98,7 @@ def test_network_inputs(golden, tmp_path):
         variant = Variant(name="net", use="none", task="pose", input=(height, width), colour=colour)
         task = Pose(variant, data, {"boxes": "ground_truth"})
         items = [item for sample in samples for item in task.prepare(sample)]
-        inputs = task._normalised(net, items).numpy()
+        inputs = normalised_batch(net, items, task.mean, task.std).numpy()
         for case in cases:
             item = items[case["item"]]
             assert item.content.centre.tolist() == case["center"]

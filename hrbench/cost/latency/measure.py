@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.cost.latency.clocks import Clock, clock_for, device_name
 from hrbench.cost.latency.summary import LATENCY
@@ -42,6 +43,7 @@ def measure_latency(
     net: nn.Module,
     input_shape: tuple[int, int, int, int],
     *,
+    runtime: Runtime,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | str = "float32",
     budget: float | None = None,
@@ -51,9 +53,13 @@ def measure_latency(
 ) -> Measurement:
     """Latency of a network in eval and inference mode on a seeded standard-normal input.
 
-    net: any device and dtype; a copy is made where they differ from those asked for, and its training flags are put
-    back. input_shape: (N, C, H, W). dtype: "float32", "bfloat16", ... budget: seconds of wall time (default 10 on a
-    CPU, 30 on CUDA). clock: for tests. progress: called as `progress(seconds done, budget)` after every pass.
+    net: any device and dtype; a copy is made if they differ from those asked for, and its training flags are put back.
+    input_shape: (N, C, H, W).
+    runtime: turns the network into what is timed.
+    dtype: "float32", "bfloat16", ...
+    budget: seconds of wall time (default 10 on a CPU, 30 on CUDA).
+    clock: for tests.
+    progress: called as `progress(seconds done, budget)` after every pass.
     as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
 
     Returns the median in seconds for the whole batch with its 95 % interval (None below 6 samples), all samples in the
@@ -70,7 +76,7 @@ def measure_latency(
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
     try:
-        with _ready(net, input_shape, device, dtype, as_input) as work:
+        with _ready(net, input_shape, device, dtype, runtime, as_input) as work:
             passes = _time(work, clock, budget, progress)
     except HrbenchError:
         raise
@@ -148,18 +154,19 @@ def _ready(
     input_shape: tuple[int, int, int, int],
     device: torch.device,
     dtype: torch.dtype,
+    runtime: Runtime,
     as_input: Callable[[Tensor], Any] | None,
 ) -> Iterator[Callable[[], object]]:
     """One forward pass as a function, in eval and inference mode; what was changed is put back."""
     if not _fits(net, device, dtype):
-        net = copy.deepcopy(net).to(device=device, dtype=dtype)
+        net = copy.deepcopy(net)
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
     training = [module for module in net.modules() if module.training]
-    net.eval()
     try:
+        call = runtime.prepare(net, image)
         with torch.inference_mode():
             given = image if as_input is None else as_input(image)
-            yield lambda: net(given)
+            yield lambda: call(given)
     finally:
         for module in training:
             module.training = True

@@ -11,7 +11,14 @@ from statistics import median
 from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
 from hrbench.types import Measurement, Quantity, Reason
 
-LATENCY = Quantity("latency", "Latency", "seconds", "lower", "Median time of one forward pass of the whole batch.")
+LATENCY = Quantity(
+    "latency",
+    "Latency",
+    "seconds",
+    "lower",
+    "Median time of one forward pass of the whole batch.",
+    heading="Latency (ms)",
+)
 P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentile of the time of one forward pass.")
 
 
@@ -39,3 +46,4 @@ def _too_few(n: int) -> Reason:
 
 
 COST_VERSION = 2
+"""Version of all costs together, in the keys of results in format 1; since then each probe has a version of its own."""

@@ -24,27 +24,47 @@ from math import floor, prod
 from typing import Any
 
 from hrbench.cost.operations.calls import Call, Shape, aten
+from hrbench.types import Quantity
 
 Formula = Callable[[Call], int | float]
+GIGA = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """One convention.
 
-    name: as in `Conditions.convention`. label: heading of a column whose values are count / divisor. formulas:
-    operator -> operations of one call. free: operators the convention counts as nothing. opens: composite operators
-    into which it looks; None looks into all. factor: multiplies every formula.
+    name: as in `Conditions.convention`. label: heading of a column whose values are count / divisor. heading: the same,
+    where columns of several conventions stand under one heading. convention: in a few words. formulas: operator ->
+    operations of one call. free: operators the convention counts as nothing. opens: composite operators into which it
+    looks; None looks into all. factor: multiplies every formula.
     """
 
     name: str
     label: str
+    heading: str
     divisor: float
+    convention: str
     description: str
     formulas: Mapping[str, Formula]
     free: frozenset[str] = frozenset()
     opens: frozenset[str] | None = None
     factor: int = 1
+
+    @property
+    def quantity(self) -> Quantity:
+        """What a count by this convention means, for a table."""
+        return Quantity(
+            self.name,
+            self.label,
+            "operations",
+            "lower",
+            self.description,
+            heading=self.heading,
+            group="Operations",
+            convention=self.convention,
+            divisor=None if self.divisor == GIGA else self.divisor,
+        )
 
 
 @dataclass(slots=True)
@@ -249,7 +269,9 @@ VIEWS: dict[str, View] = {
         View(
             "macs",
             "GMACs",
-            1e9,
+            "GMACs",
+            GIGA,
+            "multiply-adds of convolutions and linear layers / 10⁹",
             "Multiply-adds of convolutions, linear layers and matrix products, in 10^9; transposed convolutions by "
             "their input size.",
             MACS,
@@ -257,7 +279,9 @@ VIEWS: dict[str, View] = {
         View(
             "flops",
             "GFLOPs",
-            1e9,
+            "GFLOPs",
+            GIGA,
+            "2 × multiply-adds / 10⁹",
             "Two operations for every multiply-add, in 10^9, as torch's FlopCounterMode prints it.",
             MACS,
             factor=2,
@@ -265,7 +289,9 @@ VIEWS: dict[str, View] = {
         View(
             "fvcore",
             "G (fvcore)",
-            1e9,
+            "fvcore",
+            GIGA,
+            "multiply-adds / 10⁹ with batch norm and upsampling, as fvcore counts",
             "As fvcore 0.1.5 counts, in 10^9: multiply-adds, and normalisation, upsampling and adaptive average "
             "pooling; additions left out.",
             FVCORE,
@@ -275,7 +301,9 @@ VIEWS: dict[str, View] = {
         View(
             "hrnet-paper",
             "GFLOPs (HRNet papers: MACs / 2^30, transposed convolutions by output)",
-            2.0**30,
+            "HRNet papers",
+            2.0**30,  # what they call one GFLOP (README of leoxiaobin/deep-high-resolution-net.pytorch)
+            "multiply-adds / 2³⁰, transposed convolutions by their output, as the HRNet papers count",
             "Multiply-adds of convolutions and linear layers over 2^30, transposed convolutions by their output size: "
             "what the HRNet and SimpleBaseline papers call GFLOPs.",
             PAPER,

@@ -24,11 +24,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.contracts import CountedByPart
 from hrbench.cost.operations.conventions import VIEWS
 from hrbench.cost.operations.ledger import Ledger, enter
 from hrbench.cost.operations.recorder import Recorder, Undrawn
 from hrbench.errors import EntryError, HrbenchError, UsageError
-from hrbench.types import Conditions, Measurement, Quantity
+from hrbench.types import Conditions, Measurement
 
 PROPOSALS = 1000  # what region proposal networks keep at test time (mmdet, torchvision and TF alike)
 MASKS = 100  # the most detections per image that the COCO protocol counts
@@ -69,9 +70,8 @@ def count_operations(
         stack.enter_context(recorder)
         conditions: Mapping[str, Any] = {}
         try:
-            count_parts = getattr(net, "count_parts", None) if as_input is None else None
-            if count_parts is not None:
-                conditions = count_parts(image, proposals=proposals, masks=masks)
+            if as_input is None and isinstance(net, CountedByPart):
+                conditions = net.count_parts(image, proposals=proposals, masks=masks)
             else:
                 net(given)
         except HrbenchError:  # what knows why it cannot be counted says it best itself
@@ -103,8 +103,7 @@ def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
             counted_on=counted_on,
             **_of_parts(ledger.conditions),
         )
-        quantity = Quantity(name, view.label, "operations", "lower", view.description)
-        costs.append(Measurement(quantity, ledger.total(name), conditions=conditions))
+        costs.append(Measurement(view.quantity, ledger.total(name), conditions=conditions))
     return costs
 
 
@@ -116,25 +115,13 @@ def _of_parts(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**made, "more": more} if more else made
 
 
-def parameter_costs(net: nn.Module) -> list[Measurement]:
-    """Parameters and buffers of a network, on any device: elements, those shared counted once."""
-    parameters = Quantity("parameters", "Parameters", "count", "lower", "Learnt weights; shared ones counted once.")
-    buffers = Quantity(
-        "buffers", "Buffers", "count", "neither", "Stored numbers that are not learnt, such as batch norm's statistics."
-    )
-    return [
-        Measurement(parameters, sum(value.numel() for value in net.parameters())),
-        Measurement(buffers, sum(value.numel() for value in net.buffers())),
-    ]
-
-
 # --- the network ---------------------------------------------------------------------------------------------------
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """What `build` makes, on the meta device: shapes and no storage, so a large network takes no memory and no time.
 
-    `parameter_costs` and `count_operations` ask for no more.
+    `parameters.parameter_costs` and `count_operations` ask for no more.
     """
     return _built(build, "meta")
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported_archive import check_archive
 from hrbench.models.adapters.shared import checked, fits, fixed_size, pieces
+from hrbench.types import TASKS
 
-TASKS = ("pose", "segmentation", "classification", "detection", "backbone")
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from hrbench.errors import EntryError, MissingError
 from hrbench.models.adapters.onnx_graph import Graph, read_graph, replay
 from hrbench.models.adapters.shared import checked, fits, fixed_size, library, pieces
+from hrbench.types import TASKS
 
-TASKS = ("pose", "segmentation", "classification", "detection", "backbone")
 DETECTIONS = ("boxes", "scores", "labels")
 
 

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrbench.contracts import HasLevels
 from hrbench.errors import UsageError
 
 DIVISOR = 32
@@ -70,7 +71,8 @@ def backbone_and_neck(network: nn.Module) -> tuple[nn.Module, nn.Module]:
 
 def levels_of(network: nn.Module, who: str, least: int) -> tuple[int, tuple[int, ...]]:
     """Channels, the same at all levels, and strides of a backbone; UsageError where heads cannot be put on it."""
-    channels, strides = (list[int](getattr(network, name, ())) for name in ("channels", "strides"))
+    channels = list(network.channels) if isinstance(network, HasLevels) else []
+    strides = list(network.strides) if isinstance(network, HasLevels) else []
     if len(channels) != len(strides) or len(strides) < least or len(set(channels)) != 1:
         raise UsageError(
             f"{who}: the backbone {type(network).__name__} has channels {tuple(channels)} and strides "

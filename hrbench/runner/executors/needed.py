@@ -20,6 +20,7 @@ def modules_for(entry: Entry) -> tuple[str, ...]:
     for ref in networks(entry.variant.use, entry.variant.args):
         found.append(built_in_module("sources", ref.source) if ref.source else built_in_module("models", ref.target))
         found += ["torchvision"] if ref.source in _USES_TORCHVISION else []
+    found += [built_in_module("costs", name) for name in entry.cost]
     if entry.dataset is not None:
         found += [built_in_module("datasets", entry.dataset.use), built_in_module("tasks", entry.dataset.task)]
         found += [built_in_module("metrics", name) for name in entry.metrics]

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import draw_classes, read_rows
-from hrbench.tasks.inputs import normalised, tensor_like
+from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import Watch, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 BEST = 5
 
@@ -69,7 +70,7 @@ class Classification:
         CentreCrop("timm", interpolation="bicubic"),
     )
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
@@ -100,12 +101,12 @@ class Classification:
             pixels = pixels[..., ::-1]
         return [Item(sample=sample.id, image=np.ascontiguousarray(pixels))]
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Logits (C,) float32 for each item."""
         import torch
 
         with torch.inference_mode():
-            output = net(self._normalised(net, items))
+            output = net(normalised_batch(net, items, self.mean, self.std))
         n, classes = len(items), len(self.scheme.names)
         wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
@@ -113,11 +114,6 @@ class Classification:
             raise EntryError(f"the network returned {what} for {n} images; {wanted}")
         self.watch.kind(real(output, wanted))
         return list(output.float().cpu().numpy())
-
-    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
-        like = tensor_like(net)
-        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
@@ -91,7 +92,7 @@ class Detection:
             return "torchvision-fixed" if ref.target.startswith(SQUASHED) else "torchvision"
         return "mmdet" if use in MMDET else "spinenet" if use in SPINENET else "plain"
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
@@ -122,7 +123,7 @@ class Detection:
             image = image[..., ::-1]
         return [Item(sample=sample.id, image=np.ascontiguousarray(image), content=place)]
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[Found]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[Found]:
         """What the network found in each item, in pixels of its input.
 
         A network with `takes_scales` is told by what factor each image was resized (mmdetection 1 suppresses boxes in
@@ -135,7 +136,7 @@ class Detection:
         import torch
 
         found: dict[int, Found] = {}
-        takes_scales = bool(getattr(net, "takes_scales", False))
+        takes_scales = isinstance(net, TakesScales) and net.takes_scales
         with torch.inference_mode():
             inputs = [self._input(net, item) for item in items]
             for height, width in dict.fromkeys((each.shape[1], each.shape[2]) for each in inputs):
@@ -145,7 +146,7 @@ class Detection:
                 found |= dict(zip(places, found_in(output, [(height, width)] * len(places)), strict=True))
         return [found[i] for i in range(len(items))]
 
-    def _input(self, net: Any, item: Item) -> torch.Tensor:
+    def _input(self, net: Network, item: Item) -> torch.Tensor:
         """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
         import torch.nn.functional as F
 

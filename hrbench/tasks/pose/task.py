@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
-from hrbench.tasks.inputs import normalised, tensor_like
+from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import draw_people, read_rows
@@ -65,7 +66,7 @@ class Pose:
 
     Protocol = TopDown
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[KeypointScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
@@ -98,24 +99,19 @@ class Pose:
         assert person.centre is not None and person.scale is not None
         return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's where the protocol says so."""
         import torch
 
         with torch.inference_mode():
-            batch = self._normalised(net, items)
+            batch = normalised_batch(net, items, self.mean, self.std)
             direct = self._heatmaps(net, batch)
             if self.protocol.flip:
                 mirrored = self._heatmaps(net, batch.flip(3))
                 direct = geometry.average_flip(direct, mirrored, self.scheme.flip_pairs, self.protocol.shift_heatmap)
         return list(direct)
 
-    def _normalised(self, net: Any, items: Sequence[Item]) -> torch.Tensor:
-        """(N, 3, h, w) on the network's device and in its dtype; see `tasks.inputs.normalised`."""
-        like = tensor_like(net)
-        return normalised([item.image for item in items], self.mean, self.std, like.device).to(like.dtype)
-
-    def _heatmaps(self, net: Any, batch: torch.Tensor) -> np.ndarray:
+    def _heatmaps(self, net: Network, batch: torch.Tensor) -> np.ndarray:
         import torch
 
         output = net(batch)

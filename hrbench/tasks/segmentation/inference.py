@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from hrbench.contracts import Network
 from hrbench.errors import EntryError
 from hrbench.tasks.outputs import Watch, real
 from hrbench.tasks.segmentation import geometry
@@ -36,7 +37,7 @@ class Segmenter:
     normalised black pixel. batch: the most inputs in one call. watch: is shown the type of the logits, if given.
     """
 
-    net: Any
+    net: Network
     protocol: Inference
     classes: int
     order: tuple[int, ...]

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.inputs import tensor_like
@@ -44,7 +45,7 @@ class Segmentation:
     protocols = NAMED
     usual = staticmethod(usual)
 
-    def __init__(self, variant: Variant, dataset: Any, protocol: Mapping[str, Any]) -> None:
+    def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
         self.protocol = checked(Inference(**settings))
         self.colour = variant.colour
@@ -71,7 +72,7 @@ class Segmentation:
         frame = Frame(size, whole if self.protocol.keep_padding else inner)
         return [Item(sample.id, geometry.sized(image, self.protocol, self.mean), frame)]
 
-    def forward(self, net: Any, items: Sequence[Item]) -> list[np.ndarray]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """The class map of each item's image, (H, W) uint8 or uint16 at the image's own size.
 
         The network is called with at most as many inputs as there are items.
@@ -90,7 +91,7 @@ class Segmentation:
                 maps.append(class_map(self._fitted(scores, item.content), item.sample))
             return maps
 
-    def _segmenter(self, net: Any, batch: int) -> Segmenter:
+    def _segmenter(self, net: Network, batch: int) -> Segmenter:
         like = tensor_like(net)
         order = list(range(len(self.scheme.names)))
         for left, right in self.scheme.flip_pairs:

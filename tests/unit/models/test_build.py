@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.measured_costs import measured_costs
 from torch import nn
 
 import hrbench
@@ -18,7 +19,6 @@ from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models import build as networks
 from hrbench.models.weights import sources as sources_module
 from hrbench.models.weights.sources import Found
-from hrbench.runner.costs import measure_costs
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Variant
 
@@ -187,7 +187,7 @@ def test_offline_is_an_argument_and_leaves_the_process_as_it_was(monkeypatch: py
         )
     entry = Entry("e", variant("transformers:someone/net"), None, {}, (), {"operations": False, "latency": None})
     with pytest.raises(MissingError):
-        measure_costs(entry, Settings(device="cpu", offline=offline), lambda event: None)
+        measured_costs(entry, Settings(device="cpu", offline=offline))
     assert asked == [
         ("someone/net", not offline, False), ("someone/net", not offline, True),
         ("someone/backbone", not offline, False), ("someone/net", not offline, False),

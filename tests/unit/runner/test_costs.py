@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.measured_costs import measured_costs
 from torch import Tensor, nn
 
 from hrbench.core.plugins import sources
-from hrbench.runner.costs import cost_key, measure_costs
+from hrbench.runner.costs import cost_key
 from hrbench.runner.settings import Settings
 from hrbench.types import Conditions, Entry, Measurement, Reason, Variant
 
@@ -48,7 +49,7 @@ def _theirs(monkeypatch: pytest.MonkeyPatch):
 
 def costs(entry: Entry) -> dict[str, list[Measurement]]:
     found: dict[str, list[Measurement]] = {}
-    for cost in measure_costs(entry, Settings(device="cpu"), lambda event: None):
+    for cost in measured_costs(entry, Settings(device="cpu")):
         found.setdefault(cost.quantity.name, []).append(cost)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrbench.core.digests import canonical, digest
+from hrbench.core.limit import RULE
 from hrbench.errors import InputError
-from hrbench.store.keys import accuracy_key, code_digest, content_key, cost_key, given_key, source_digest
+from hrbench.statistics.bootstrap import VERSION
+from hrbench.store.keys import (
+    code_digest,
+    content_key,
+    precomputed_key,
+    prediction_key,
+    probe_key,
+    score_key,
+    source_digest,
+)
 from hrbench.types import DatasetRow, Entry, Variant
 
 VARIANT = Variant("v", "net", "pose", (64, 48), args={"width": 32}, weights={"official": "v.pth"}, title="V")
@@ -30,12 +40,18 @@ ENTRY = Entry(
 )
 
 
-def accuracy(entry: Entry = ENTRY, weights: str | None = "w", data: str | None = "d", ap: int = 1) -> str:
-    return accuracy_key(entry, weights, data, {"ap": ap})
+def predictions(entry: Entry = ENTRY, weights: str | None = "w", data: str | None = "d") -> str:
+    return prediction_key(entry, weights, data)
 
 
-def costs(entry: Entry = ENTRY, **where: Any) -> str:
-    return cost_key(entry, **{"device": "cpu", "torch": "2.9", **where})
+def scores(entry: Entry = ENTRY, **changed: Any) -> str:
+    made = {"predictions": {"p.json": "p"}, "truth": "t", "versions": {"ap": 1}, "options": {"category": 1}, **changed}
+    return score_key(entry, made["predictions"], made["truth"], made["versions"], made["options"])
+
+
+def costs(entry: Entry = ENTRY, **changed: Any) -> str:
+    made = {"probe": "latency", "version": 1, "options": {"batch": (1,)}, "measured_with": {"device": "cpu"}}
+    return probe_key(entry, **{**made, **changed})
 
 
 def test_key_is_sha256_of_canonical_json():
@@ -61,63 +77,107 @@ def test_not_a_number_has_no_key():
         canonical(float("nan"))
 
 
-ACCURACY_CHANGES: Mapping[str, str] = {
-    "weights digest": accuracy(weights="x"),
-    "no weights": accuracy(weights=None),
-    "data digest": accuracy(data="x"),
-    "metric version": accuracy(ap=2),
-    "protocol": accuracy(replace(ENTRY, protocol={**ENTRY.protocol, "flip": False})),
-    "limit": accuracy(replace(ENTRY, limit=10)),
-    "seed": accuracy(replace(ENTRY, seed=1)),
-    "dtype": accuracy(replace(ENTRY, dtype="float16")),
-    "split": accuracy(replace(ENTRY, dataset=replace(DATASET, args={"split": "train"}))),
-    "use": accuracy(replace(ENTRY, variant=replace(VARIANT, use="other"))),
-    "args": accuracy(replace(ENTRY, variant=replace(VARIANT, args={"width": 48}))),
-    "input": accuracy(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
-    "colour": accuracy(replace(ENTRY, variant=replace(VARIANT, colour="bgr"))),
-    "mean": accuracy(replace(ENTRY, variant=replace(VARIANT, mean=(0.0, 0.0, 0.0)))),
+PREDICTION_CHANGES: Mapping[str, str] = {
+    "weights digest": predictions(weights="x"),
+    "no weights": predictions(weights=None),
+    "data digest": predictions(data="x"),
+    "protocol": predictions(replace(ENTRY, protocol={**ENTRY.protocol, "flip": False})),
+    "limit": predictions(replace(ENTRY, limit=10)),
+    "another limit": predictions(replace(ENTRY, limit=11)),
+    "seed": predictions(replace(ENTRY, seed=1)),
+    "dtype": predictions(replace(ENTRY, dtype="float16")),
+    "split": predictions(replace(ENTRY, dataset=replace(DATASET, args={"split": "train"}))),
+    "data set": predictions(replace(ENTRY, dataset=replace(DATASET, use="crowd"))),
+    "use": predictions(replace(ENTRY, variant=replace(VARIANT, use="other"))),
+    "args": predictions(replace(ENTRY, variant=replace(VARIANT, args={"width": 48}))),
+    "input": predictions(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
+    "colour": predictions(replace(ENTRY, variant=replace(VARIANT, colour="bgr"))),
+    "mean": predictions(replace(ENTRY, variant=replace(VARIANT, mean=(0.0, 0.0, 0.0)))),
+    "std": predictions(replace(ENTRY, variant=replace(VARIANT, std=(1.0, 1.0, 1.0)))),
+}
+
+SCORE_CHANGES: Mapping[str, str] = {
+    "predictions": scores(predictions={"p.json": "q"}),
+    "another file of predictions": scores(predictions={"p.json": "p", "q.json": "q"}),
+    "ground truth": scores(truth="u"),
+    "metric version": scores(versions={"ap": 2}),
+    "another metric": scores(versions={"ap": 1, "pck": 1}),
+    "metric options": scores(options={"category": 2}),
+    "limit": scores(replace(ENTRY, limit=10)),
+    "seed": scores(replace(ENTRY, seed=1)),
+    "resamples": scores(replace(ENTRY, resamples=100)),
 }
 
 
-def test_every_change_that_counts_gives_a_key_of_its_own():
-    keys = [accuracy(), *ACCURACY_CHANGES.values()]
+@pytest.mark.parametrize(("key", "changes"), [(predictions, PREDICTION_CHANGES), (scores, SCORE_CHANGES)])
+def test_every_change_that_counts_gives_a_key_of_its_own(key: Callable[[], str], changes: Mapping[str, str]):
+    keys = [key(), *changes.values()]
     assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize(
     "same",
     [
-        replace(ENTRY, name="other", where="x:1", weights="/moved/v.pth", batch=1),
+        replace(ENTRY, name="other", where="x:1", weights="/moved/v.pth"),
+        replace(ENTRY, batch=1),
+        replace(ENTRY, timeout=3.0),
         replace(ENTRY, variant=replace(VARIANT, name="w", title="W", published={"file": "pose"}, weights={})),
         replace(ENTRY, dataset=replace(DATASET, name="x", title="X", home="there")),
         replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "images": "/moved/images"})),
         replace(ENTRY, cost={"operations": False, "latency": None}),
     ],
 )
-def test_titles_names_and_paths_do_not_count(same: Entry):
-    assert accuracy(same) == accuracy()
+def test_titles_names_paths_batch_and_timeout_count_in_no_key(same: Entry):
+    assert (predictions(same), scores(same)) == (predictions(), scores())
 
 
-def test_cost_key():
+def test_how_predictions_are_scored_changes_the_score_key_alone(monkeypatch: pytest.MonkeyPatch):
+    for other in (replace(ENTRY, metrics=("pck",)), replace(ENTRY, resamples=0)):
+        assert predictions(other) == predictions()
+    before = predictions(), scores()
+    monkeypatch.setattr("hrbench.store.keys.BOOTSTRAP_VERSION", "another")
+    assert predictions() == before[0] and scores() != before[1]
+
+
+def test_what_made_the_predictions_is_in_the_score_key_by_their_digest_alone():
+    for other in (
+        replace(ENTRY, dtype="float16"),
+        replace(ENTRY, protocol={**ENTRY.protocol, "flip": False}),
+        replace(ENTRY, variant=replace(VARIANT, args={"width": 48})),
+    ):
+        assert scores(other) == scores() and predictions(other) != predictions()
+
+
+def test_options_count_without_paths():
+    assert scores(options={"category": 1, "annotations": "/a"}) == scores(options={"category": 1, "annotations": "/b"})
+
+
+def test_the_rule_of_a_limit_is_in_the_keys(monkeypatch: pytest.MonkeyPatch):
+    few = replace(ENTRY, limit=10)
+    before = predictions(), scores(), predictions(few), scores(few)
+    monkeypatch.setattr("hrbench.store.keys.RULE", "another")
+    assert (predictions(), scores()) == before[:2]
+    assert predictions(few) != before[2] and scores(few) != before[3]
+
+
+def test_a_probe_s_key_holds_its_settings_and_nothing_of_other_costs():
     assert costs() == costs(replace(ENTRY, name="other", dataset=None, protocol={}, weights="none"))
+    assert costs() == costs(replace(ENTRY, cost={"memory": True}, timeout=3.0, batch=1))
+    assert costs() == costs(options={"batch": [1]}, libraries={})
     changed = [
         costs(),
-        costs(device="gpu"),
-        costs(driver="1"),
-        costs(torch="2.8"),
-        costs(threads=1),
-        costs(threads=2),
-        costs(flags={"tf32": True}),
-        costs(flags={"tf32": False}),
-        costs(version=1),
-        costs(batch=8),
-        costs(dtype="float16"),
+        costs(probe="operations"),
+        costs(version=2),
+        costs(options={"batch": (2,)}),
+        costs(measured_with={"device": "gpu"}),
+        costs(measured_with={"device": "cpu", "threads": 1}),
+        costs(measured_with={"device": "cpu", "threads": [2, 1]}),
+        costs(measured_with={}),
+        costs(libraries={"timm": "1.0"}),
+        costs(libraries={"timm": "1.1"}),
         costs(replace(ENTRY, variant=replace(VARIANT, input=(48, 64)))),
-        costs(replace(ENTRY, cost={"operations": True, "latency": None})),
-        costs(replace(ENTRY, cost={**ENTRY.cost, "operations": False})),
     ]
     assert len(set(changed)) == len(changed)
-    assert costs(batch=[1], dtype=["float32"]) == costs()
 
 
 def test_content_key_tells_what_would_be_measured_twice():
@@ -181,34 +241,47 @@ def test_editing_code_of_ones_own_changes_the_keys_it_is_in(tmp_path: Path, monk
     write(tmp_path / "mynets_k.py", "a = 1")
     write(tmp_path / "mydata_k.py", "a = 1")
     write(tmp_path / "myscore_k.py", "a = 1")
+    write(tmp_path / "mycost_k.py", "a = 1")
     ours = replace(
         ENTRY,
         variant=replace(VARIANT, use="mynets_k:net"),
         dataset=replace(DATASET, use="mydata_k:Data"),
         metrics=("myscore_k:Score",),
     )
-    keys = [(accuracy(ours), costs(ours), content_key(ours))]
-    for name in ("mynets_k", "mydata_k", "myscore_k"):
+
+    def now() -> tuple[str, ...]:
+        return predictions(ours), scores(ours), costs(ours), costs(ours, probe="mycost_k:Cost"), content_key(ours)
+
+    keys = [now()]
+    for name in ("mynets_k", "mydata_k", "myscore_k", "mycost_k"):
         write(tmp_path / f"{name}.py", "a = 2")
-        keys.append((accuracy(ours), costs(ours), content_key(ours)))
-    accuracies, prices, contents = (list(column) for column in zip(*keys, strict=True))
-    assert len(set(accuracies)) == 4
-    assert prices[0] != prices[1] == prices[2] == prices[3]
+        keys.append(now())
+    predicted, scored, timed, probed, contents = (list(column) for column in zip(*keys, strict=True))
+    assert len(set(predicted[:3])) == 3 and len(set(predicted[2:])) == 1  # network and data
+    assert scored[0] == scored[1] and len(set(scored[1:4])) == 3 and scored[3] == scored[4]  # data and metric
+    assert timed[0] != timed[1] and len(set(timed[1:])) == 1  # network
+    assert probed[0] != probed[1] == probed[2] == probed[3] != probed[4]  # network and probe
     assert len(set(contents)) == 1
-    assert accuracy_key(ours, "w", "d", {"ap": 1}, folders=[tmp_path / "nowhere"]) == accuracies[-1]
+    assert prediction_key(ours, "w", "d", folders=[tmp_path / "nowhere"]) == predicted[-1]
 
 
-def test_keys_without_code_of_ones_own_know_nothing_of_it():
-    """The key of an accuracy stored by an earlier version, of the fields written out here."""
-    assert accuracy() == digest(
+def test_keys_without_user_defined_code_know_nothing_of_it():
+    """The keys of the fields written out here, by which stored results are known again."""
+    assert predictions(replace(ENTRY, limit=3)) == digest(
         {
             "variant": {
                 "use": "net", "args": {"width": 32}, "task": "pose", "input": [64, 48], "colour": VARIANT.colour,
                 "mean": list(VARIANT.mean), "std": list(VARIANT.std),
             },
             "weights": "w", "dataset": {"use": "coco", "task": "pose"}, "dataset_args": {"split": "val"},
-            "dataset_digest": "d", "protocol": {"name": "p", "version": 1, "flip": True}, "metrics": {"ap": 1},
-            "limit": None, "seed": 0, "dtype": "float32",
+            "dataset_digest": "d", "protocol": {"name": "p", "version": 1, "flip": True},
+            "limit": [3, RULE], "seed": 0, "dtype": "float32",
+        }
+    )  # fmt: skip
+    assert scores() == digest(
+        {
+            "predictions": {"p.json": "p"}, "truth": "t", "metrics": {"ap": 1}, "options": {"category": 1},
+            "limit": None, "seed": 0, "resamples": 1000, "bootstrap": VERSION,
         }
     )  # fmt: skip
 
@@ -224,14 +297,16 @@ def test_a_network_s_file_counts_by_its_content_not_its_path(tmp_path: Path):
     one, moved = tmp_path / "one.onnx", tmp_path / "moved.onnx"
     one.write_bytes(b"\x12\x07network")  # a message whose producer is called so
     moved.write_bytes(b"\x12\x07network")
-    assert accuracy(from_file(one)) == accuracy(from_file(moved)) and costs(from_file(one)) == costs(from_file(moved))
+    assert predictions(from_file(one)) == predictions(from_file(moved)) and costs(from_file(one)) == costs(
+        from_file(moved)
+    )
     assert content_key(from_file(one)) != content_key(from_file(moved))
-    before = accuracy(from_file(one)), costs(from_file(one))
+    before = predictions(from_file(one)), costs(from_file(one))
     one.write_bytes(b"\x12\x0fanother network")
-    assert accuracy(from_file(one)) != before[0] and costs(from_file(one)) != before[1]
+    assert predictions(from_file(one)) != before[0] and costs(from_file(one)) != before[1]
     within = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{moved}", "args": {}}}))
     again = replace(ENTRY, variant=replace(VARIANT, args={"backbone": {"use": f"onnx:{one}", "args": {}}}))
-    assert accuracy(within) != accuracy(again)
+    assert predictions(within) != predictions(again)
     assert source_digest(tmp_path / "nothing.onnx") is None
 
 
@@ -253,10 +328,10 @@ def test_an_onnx_file_that_is_damaged_or_reaches_outside_its_folder_has_no_key(t
     path = tmp_path / "net.onnx"
     path.write_bytes(naming("w.bin")[:-3])
     with pytest.raises(InputError, match=r"net\.onnx: not a whole ONNX file"):
-        accuracy(from_file(path))
+        predictions(from_file(path))
     path.write_bytes(naming("../w.bin"))
     with pytest.raises(InputError, match=r"lie at '\.\./w\.bin'; they must lie in the folder"):
-        accuracy(from_file(path))
+        predictions(from_file(path))
 
 
 def test_a_folder_counts_by_its_configuration(tmp_path: Path):
@@ -268,27 +343,14 @@ def test_a_folder_counts_by_its_configuration(tmp_path: Path):
     assert source_digest(tmp_path) != before
 
 
-def test_the_library_behind_a_source_is_in_cost_keys():
-    assert costs(libraries={"timm": "1.0"}) != costs(libraries={"timm": "1.1"})
-    assert costs(libraries={}) == costs()
-
-
-def test_given_predictions_count_by_their_content_and_without_a_network():
+def test_precomputed_predictions_count_by_their_content_and_without_a_network():
     entry = replace(ENTRY, predictions="/a/p.json")
-    key = given_key(entry, "p", "t", {"ap": 1})
+    assert precomputed_key("p") == precomputed_key("p")
+    assert len({precomputed_key("p"), precomputed_key("q"), predictions(entry)}) == 3
     other = replace(VARIANT, use="", input=(0, 0))
     for same in (
         replace(entry, predictions="/b/q.json", name="x"),
         replace(entry, variant=other, weights="none", dtype="float16", protocol={}),
     ):
-        assert given_key(same, "p", "t", {"ap": 1}) == key
-    changed = [
-        given_key(entry, "q", "t", {"ap": 1}),
-        given_key(entry, "p", "u", {"ap": 1}),
-        given_key(entry, "p", "t", {"ap": 2}),
-        given_key(replace(entry, limit=3), "p", "t", {"ap": 1}),
-        given_key(replace(entry, seed=3), "p", "t", {"ap": 1}),
-        accuracy(entry),
-    ]
-    assert len({key, *changed}) == 7
+        assert scores(same) == scores(entry)
     assert content_key(entry) != content_key(replace(entry, predictions="/b/q.json"))

@@ -13,6 +13,7 @@ import pytest
 
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.load import find_suite, load_suite, suite_names
+from hrbench.suite.registry import CostOptions
 from hrbench.types import DatasetRow, Known, Suite, Variant
 
 
@@ -56,6 +57,7 @@ KNOWN = Known(
     metrics=("ap", "pck", "iou"),
     exists=lambda group, name: name in ("net", "seg", "people", "streets", "json:loads"),
     arguments=lambda group, name, folders: ARGUMENTS.get(name),
+    costs=CostOptions(),
 )
 
 Load = Callable[..., Suite]
@@ -438,7 +440,7 @@ def test_task_that_does_not_import_is_told(tmp_path: Path):
         def get(self, key: str, default: Any = None) -> Any:
             raise EntryError(f"task {key!r} cannot be imported: ImportError: no cv2")
 
-    known = Known(KNOWN.variants, KNOWN.datasets, Failing(), KNOWN.metrics, KNOWN.exists)
+    known = Known(KNOWN.variants, KNOWN.datasets, Failing(), KNOWN.metrics, KNOWN.exists, costs=KNOWN.costs)
     (tmp_path / "s.yaml").write_text("suite: s\nentries: [{model: net_a}]")
     with pytest.raises(UsageError, match=r"s\.yaml:2: task 'pose' cannot be imported: ImportError: no cv2$"):
         load_suite(tmp_path / "s.yaml", known)

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
+from hrbench.suite.registry import CostOptions
 from hrbench.types import DatasetRow, Known, Suite, Variant
 
 
@@ -30,6 +31,7 @@ KNOWN = Known(
     metrics=("ap",),
     exists=lambda group, name: name in ("net", "people"),
     arguments=lambda group, name, folders: ("root", "split") if name == "people" else None,
+    costs=CostOptions(),
 )
 
 KEYS = """

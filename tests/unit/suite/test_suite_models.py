@@ -10,6 +10,7 @@ import pytest
 from hrbench.core.plugins import sources
 from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
+from hrbench.suite.registry import CostOptions
 from hrbench.types import Known, Variant
 
 BACKBONE = {"use": "spine", "args": {"variant": "49", "norm": "batch"}}
@@ -35,6 +36,7 @@ KNOWN = Known(
     metrics=(),
     exists=lambda group, name: name in ARGUMENTS or name.partition(":")[0] in sources(),
     arguments=lambda group, name, folders: ARGUMENTS.get(name),
+    costs=CostOptions(),
 )
 
 

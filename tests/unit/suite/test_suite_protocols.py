@@ -14,7 +14,7 @@ from hrbench import catalog
 from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
 from hrbench.suite.protocols import laid_over
-from hrbench.suite.registry import known, named_protocols, protocol_for
+from hrbench.suite.registry import CostOptions, known, named_protocols, protocol_for
 from hrbench.types import DatasetRow, Entry, Known, Variant
 
 
@@ -50,6 +50,7 @@ KNOWN = Known(
     metrics=("iou", "box", "mask"),
     exists=lambda group, name: name in ("net", "streets", "things"),
     named=lambda task, use: NAMED,
+    costs=CostOptions(),
 )
 
 Load = Callable[[str], list[Entry]]

@@ -11,6 +11,7 @@ import pytest
 from hrbench.core.plugins import sources
 from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
+from hrbench.suite.registry import CostOptions
 from hrbench.types import DatasetRow, Entry, Known, Suite, Variant
 
 
@@ -34,6 +35,7 @@ KNOWN = Known(
     metrics=("ap",),
     exists=lambda group, name: name in ("net", "people") or name.partition(":")[0] in sources(),
     arguments=lambda group, name, folders: () if name.startswith("onnx:") else None,
+    costs=CostOptions(),
 )
 
 

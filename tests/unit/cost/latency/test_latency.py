@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, repeat
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from hrbench.cost.latency import measure
 from hrbench.cost.latency import measure as latency
-from hrbench.cost.latency.measure import measure_latency
 from hrbench.cost.latency.summary import percentile_costs
 from hrbench.errors import EntryError, UsageError
+from hrbench.models.runtimes.eager import Eager
 
+measure_latency = partial(measure.measure_latency, runtime=Eager())
 SHAPE = (2, 3, 4, 4)
 
 

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrbench.cost.operations.count import count_operations, operation_costs, parameter_costs
+from hrbench.cost.operations.count import count_operations, operation_costs
+from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, UsageError
 from hrbench.types import Conditions
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hrbench.cost.operations.count import count_operations, on_meta, parameter_costs
+from hrbench.cost.operations.count import count_operations, on_meta
+from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported import build
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from hrbench.core.plugins import LIBRARIES, arguments, exists, libraries, names, resolve
-from hrbench.cost.operations.count import count_operations, on_meta, parameter_costs
+from hrbench.cost.operations.count import count_operations, on_meta
+from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.shared import checked, described, returning
 from hrbench.models.adapters.transformers import _boxes, _semantic

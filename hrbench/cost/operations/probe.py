@@ -1,0 +1,71 @@
+"""The operations of a network by every convention, as a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hrbench.contracts import CostSubject
+from hrbench.core.plugins import model_ref
+from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.parameters import NoOptions
+from hrbench.errors import EntryError
+from hrbench.types import Conditions, Measurement, Reason, Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hrbench.cost.operations.ledger import Ledger
+
+
+class Operations:
+    """Counts operations on the meta device, for one image (contracts.CostProbe)."""
+
+    name = "operations"
+    version = 2
+    quantities = tuple(view.quantity for view in VIEWS.values())
+    depends = ("torch",)  # whose operators the counts are of
+    Options = NoOptions
+
+    def cells(self, options: NoOptions) -> Sequence[Conditions]:
+        """One: counts are of one image."""
+        return (Conditions(batch=1),)
+
+    def measure(self, subject: CostSubject, cell: Conditions, options: NoOptions) -> list[Measurement]:
+        """Every convention's count, or why there is none."""
+        from hrbench.cost.operations.count import operation_costs
+
+        try:
+            ledger, counted_on = count(subject.on_meta(), subject.variant, subject.build)
+        except EntryError as error:
+            return uncounted(Reason(str(error)))
+        return operation_costs(ledger, counted_on)
+
+
+def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> tuple[Ledger, str]:
+    """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
+
+    net: on the meta device.
+    build: makes the network once more, for another source's network that needs values for its pass: it is counted on
+    the CPU.
+    Raises EntryError if they cannot be counted.
+    """
+    from hrbench.cost.operations.count import count_operations
+    from hrbench.cost.operations.recorder import ValuesNeeded
+
+    shape = (1, 3, *variant.input)
+    try:
+        return count_operations(net, shape), ""
+    except ValuesNeeded:
+        if not model_ref(variant.use).source:
+            raise
+    counted_on = "the CPU with a random input, since the network looks at values on its way"
+    return count_operations(build(), shape, device="cpu"), counted_on
+
+
+def uncounted(reason: Reason) -> list[Measurement]:
+    """The operations of a network that cannot be counted: no value by any convention, each with the reason."""
+    return [
+        Measurement(view.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
+        for name, view in VIEWS.items()
+    ]

@@ -1,0 +1,34 @@
+"""What is asked of a data set before anything is read: is it to be generated, and who judges its predictions?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hrbench.contracts import DataSet, HasFolder, Submits
+from hrbench.core.plugins import resolve
+from hrbench.errors import EntryError
+from hrbench.types import DatasetRow
+
+
+def absent_folder(row: DatasetRow, dataset: DataSet) -> Path | None:
+    """The folder in which a data set is still to be generated; None if it is there, or is not a generated one.
+
+    Raises EntryError if the row says how to generate it and the data set does not say where it lies.
+    """
+    if not row.draw:
+        return None
+    if not isinstance(dataset, HasFolder):
+        raise EntryError(f"{row.use} lacks folder, in which {row.name} is generated: see contracts.HasFolder")
+    return None if dataset.folder.is_dir() else dataset.folder
+
+
+def generate_absent(row: DatasetRow, dataset: DataSet) -> None:
+    """Generates a data set that is not there yet; does nothing for any other."""
+    folder = absent_folder(row, dataset)
+    if folder is not None:
+        resolve("hrbench.datasets", row.draw)(folder)
+
+
+def server_of(dataset: DataSet) -> str:
+    """Who judges predictions, in a sentence; "" if the ground truth is public."""
+    return dataset.server if isinstance(dataset, Submits) else ""

@@ -1,0 +1,179 @@
+"""A cost probe that a user adds: a file beside the suite, or a file and an entry point, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.measured_costs import measured_costs
+
+import hrbench
+from hrbench.core import plugins
+from hrbench.cost import quantities
+from hrbench.errors import EntryError, UsageError
+from hrbench.report.write import write_reports
+from hrbench.runner.costs import cost_keys
+from hrbench.runner.settings import Settings
+from hrbench.store.run_folder import RunFolder
+
+PROBE = '''
+from dataclasses import dataclass
+
+from hrbench.types import Measurement, Quantity, Conditions
+
+SIZE = Quantity("weights-size", "Weights", "bytes", "lower", "Bytes of all parameters.", convention="4 bytes each")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOptions:
+    """How large a parameter is."""
+
+    bytes_each: tuple[int, ...] = (4,)
+
+
+class Size:
+    name = "size"
+    version = 1
+    quantities = (SIZE,)
+    depends = ()
+    Options = SizeOptions
+
+    def cells(self, options):
+        return [Conditions(more={"bytes each": each}) for each in options.bytes_each]
+
+    def measure(self, subject, cell, options):
+        count = sum(value.numel() for value in subject.on_meta().parameters())
+        return [Measurement(SIZE, count * cell.more["bytes each"], conditions=cell)]
+'''
+SETTINGS = Settings(device="cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "size_probe.py").write_text(PROBE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("size_probe", None)
+
+
+@pytest.fixture
+def _installed(folder: Path):
+    """The probe under an entry point, as an installed package has it, which other processes find too."""
+    about = folder / "size_probe-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: size-probe\nVersion: 1.0\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text("[hrbench.costs]\nsize = size_probe:Size\n", encoding="utf-8")
+    for known in (plugins._points, quantities.known_quantities):
+        known.cache_clear()
+    yield
+    for known in (plugins._points, quantities.known_quantities):
+        known.cache_clear()
+
+
+def suite_of(folder: Path, cost: str) -> Any:
+    (folder / "suite.yaml").write_text(
+        f"suite: sizes\nentries: [{{model: pose_resnet_miniature_coco, cost: {cost}}}]\n", encoding="utf-8"
+    )
+    return hrbench.load_suite(folder / "suite.yaml")
+
+
+def test_its_number_is_stored_and_in_every_format_of_the_report(folder: Path, _installed: None):
+    suite = suite_of(folder, "{size: {bytes_each: 2}, latency: false}")
+    assert suite.entries[0].cost["size"] == {"bytes_each": [2]}
+    list(hrbench.run(suite, folder / "run", device="cpu"))
+    (result,) = hrbench.load(folder / "run")
+    found = {cost.quantity.name: cost for cost in result.costs}
+    assert found["weights-size"].value == 2 * found["parameters"].value > 0
+    assert found["weights-size"].quantity.convention == "4 bytes each"
+    write_reports([result], folder / "report")
+    shown = f"{found['weights-size'].value / 2**20:.3g}"
+    texts = {path.suffix: path.read_text(encoding="utf-8") for path in (folder / "report").rglob("*") if path.is_file()}
+    for suffix in (".md", ".csv", ".html", ".tex"):
+        assert "MiB" in texts[suffix] and shown[:4] in texts[suffix], suffix
+    assert "4 bytes each" in texts[".html"]
+    frame = hrbench.frame([result])
+    assert frame[frame["quantity"] == "weights-size"]["value"].item() == found["weights-size"].value
+
+
+def test_one_beside_the_suite_needs_no_entry_point(folder: Path):
+    suite = suite_of(folder, '{"size_probe:Size": {bytes_each: [1, 2]}, operations: false, latency: false}')
+    costs = measured_costs(suite.entries[0], SETTINGS)
+    sizes = [cost.value for cost in costs if cost.quantity.name == "weights-size"]
+    assert len(sizes) == 2 and sizes[1] == 2 * sizes[0]
+
+
+def test_adding_it_changes_no_other_key_and_its_settings_change_its_own(folder: Path, _installed: None):
+    (plain,) = suite_of(folder, "{}").entries
+    (more,) = suite_of(folder, "{size: true}").entries
+    (other,) = suite_of(folder, "{size: {bytes_each: 2}}").entries
+    before, after, changed = (cost_keys(entry, SETTINGS) for entry in (plain, more, other))
+    assert {name: after[name] for name in before} == before and set(after) - set(before) == {"size"}
+    assert changed == {**after, "size": changed["size"]} and changed["size"] != after["size"]
+
+
+def test_what_is_wrong_with_its_settings_is_told_with_its_line(folder: Path, _installed: None):
+    for cost, said in (
+        ("{size: {bytes: 2}}", "unknown key 'bytes'; did you mean bytes_each?"),
+        ("{size: {bytes_each: many}}", "cost.size.bytes_each must be a valid integer"),
+        ("{siz: true}", "unknown key 'siz'; did you mean size?"),
+        ("{size: 3}", "cost.size must be true, false or a mapping of its settings, not 3"),
+        ('{"no_such:Probe": true}', "no module 'no_such' beside the suite or installed"),
+    ):
+        with pytest.raises(UsageError) as told:
+            suite_of(folder, cost)
+        assert said in str(told.value) and "suite.yaml:2" in str(told.value)
+
+
+def test_a_probe_that_lacks_something_or_measures_something_else_is_an_error(folder: Path):
+    (entry,) = suite_of(folder, '{"size_probe:Size": true, latency: false}').entries
+    for text, said in (
+        (PROBE.replace("def cells", "def cell"), r"size_probe:Size lacks cells \(is cell meant\?\)"),
+        (PROBE.replace("depends = ()", 'depends = ("weather",)'), "depends names weather"),
+        (
+            PROBE.replace("[Measurement(SIZE,", '[Measurement(Quantity("x", "X", "bytes", "lower"),'),
+            "measured x, which",
+        ),
+    ):
+        sys.modules.pop("size_probe", None)
+        (folder / "size_probe.py").write_text(text, encoding="utf-8")
+        with pytest.raises(EntryError, match=said):
+            measured_costs(entry, SETTINGS)
+
+
+def test_settings_of_one_beside_the_suite_are_held_to_its_options(folder: Path):
+    (entry,) = suite_of(folder, '{"size_probe:Size": {bytes: 1}}').entries
+    with pytest.raises(UsageError, match="cost size_probe:Size does not take bytes; it takes bytes_each"):
+        cost_keys(entry, SETTINGS)
+
+
+def test_without_a_network_each_of_its_cells_says_so(folder: Path):
+    (entry,) = suite_of(folder, '{"size_probe:Size": {bytes_each: [1, 2]}, latency: false}').entries
+    entry = replace(entry, variant=replace(entry.variant, use=""))
+    costs = measured_costs(entry, SETTINGS)
+    sizes = [cost for cost in costs if cost.quantity.name == "weights-size"]
+    assert [cost.value for cost in sizes] == [None, None] and all(cost.reason for cost in costs)
+
+
+def test_stored_results_hold_it_with_its_conditions(folder: Path, _installed: None):
+    suite = suite_of(folder, "{size: {bytes_each: 2}, latency: false, operations: false}")
+    list(hrbench.run(suite, folder / "run", device="cpu"))
+    (result,) = RunFolder(folder / "run").results()
+    (one,) = [cost for cost in result.costs if cost.quantity.name == "weights-size"]
+    assert one.conditions.more == {"bytes each": 2}
+
+
+def test_the_example_of_contributing_works_as_it_stands(folder: Path):
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n# hrbench/cost/weights_size.py\n")[2].partition("```")[0]
+    (folder / "weights_size.py").write_text(example, encoding="utf-8")
+    (entry,) = suite_of(folder, '{"weights_size:WeightsSize": {dtype: [float32, float16]}, latency: false}').entries
+    try:
+        costs = measured_costs(entry, SETTINGS)
+    finally:
+        sys.modules.pop("weights_size", None)
+    single, half = (cost.value for cost in costs if cost.quantity.name == "weights-size")
+    (count,) = (cost.value for cost in costs if cost.quantity.name == "parameters")
+    assert single == 4 * count and half == 2 * count
