@@ -65,8 +65,8 @@ def bench(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setattr(kind, "missing", lambda *_: [])
     machine = raw(NAMES[0])["provenance"]["environment"]
     measured_with = {"device": machine["processor"], "driver": "", "torch": machine["packages"]["torch"],
-                     "threads": machine["torch"]["threads"], "version": 2, "libraries": {}}  # fmt: skip
-    monkeypatch.setattr(costs, "_measured_with", lambda entry, settings: measured_with)
+                     "threads": machine["torch"]["threads"]}  # fmt: skip
+    monkeypatch.setattr(costs, "_machine", lambda settings, in_force=None: measured_with)
 
     def refuse(*args: object, **more: object) -> None:
         raise AssertionError("a network was made")

@@ -48,10 +48,10 @@ def told(run: Path) -> dict[str, tuple[str, ...]]:
 
 def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
     quiet = bench.suite(misbehaving.suite(WELL, faults=()), "quiet.yaml")
-    assert main(bench.arguments(quiet, out="quiet")) == 0
+    assert main(bench.arguments(quiet, out="quiet", apart=True)) == 0
     suite = bench.suite(misbehaving.suite(WELL))
     here, path, environment = Path.cwd(), list(sys.path), dict(os.environ)
-    assert main(bench.arguments(suite)) == 3
+    assert main(bench.arguments(suite, apart=True)) == 3
     captured = capfd.readouterr()
     printed = captured.out
 
@@ -78,7 +78,7 @@ def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
     assert "bytes left out here]" in log.read_text() and log.stat().st_size < 3_000_000
     assert not any((entries / name / "log.txt").exists() for name in WELL)
 
-    assert main(bench.arguments(suite)) == 3
+    assert main(bench.arguments(suite, apart=True)) == 3
     assert told(run) == said
     for name in WELL:
         assert whole(run, name) == whole(bench.folder / "quiet", name)
@@ -86,7 +86,7 @@ def test_twelve_networks_that_misbehave_touch_no_other(bench, capfd):
 
 def test_latency_is_keyed_with_the_threads_in_force(bench):
     suite = bench.suite(misbehaving.suite(WELL, faults=("one_thread",)))
-    assert main(bench.arguments(suite)) == 0
+    assert main(bench.arguments(suite, apart=True)) == 0
     found = {
         one.name: [cost.conditions.threads for cost in one.costs if cost.quantity.unit == "seconds"]
         for one in hrbench.load(bench.folder / "run")
@@ -97,6 +97,6 @@ def test_latency_is_keyed_with_the_threads_in_force(bench):
         for path in (bench.folder / "run" / "entries").glob("*/result.json")
     }
     assert len(set(keys.values())) == 4
-    assert main(bench.arguments(suite)) == 0  # what is stored counts, and is not measured again
+    assert main(bench.arguments(suite, apart=True)) == 0  # what is stored counts, and is not measured again
     again = hrbench.load(bench.folder / "run")
     assert {one.name: one.cost_key for one in again} == keys
