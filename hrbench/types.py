@@ -566,7 +566,9 @@ class Result:
     asked for); "empty" (no accuracy: `reasons` say what is missing; costs may be there); "failed" (`reasons` are the
     error).
     costs_reason: why costs could not be measured, None if they were, or were not tried.
-    prediction_key, score_key, cost_key: what was predicted, scored and measured, as SHA-256; None if it was not.
+    prediction_key, score_key: what was predicted and scored, as SHA-256; None if it was not.
+    cost_key: what was measured, of a result of format 1; None in others.
+    cost_keys: name of each cost probe whose numbers are all here -> what it measured, as SHA-256.
     seconds: wall time by phase.
     limited: the --limit in force; such a result is comparable with nothing.
     folder: where the entry's files lie; not stored.
@@ -586,6 +588,7 @@ class Result:
     prediction_key: str | None = None
     score_key: str | None = None
     cost_key: str | None = None
+    cost_keys: Mapping[str, str] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     seconds: Mapping[str, float] = field(default_factory=dict)
     limited: int | None = None

@@ -215,6 +215,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         "prediction key": result.prediction_key or "",
         "score key": result.score_key or "",
         "cost key": result.cost_key or "",
+        **{f"cost key, {name}": key for name, key in result.cost_keys.items()},
         "time spent": ", ".join(f"{phase} {units.duration(spent)}" for phase, spent in result.seconds.items()),
         **more,
     }

@@ -18,7 +18,7 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
-from hrbench.runner.costs import cost_cells, cost_key
+from hrbench.runner.costs import asked, cost_cells, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
@@ -112,10 +112,9 @@ class Checker:
         """What a run does for the costs of an entry."""
         if self.settings.rescore or not entry.variant.use:
             return "-"
-        key = cost_key(entry, self.settings)
-        if stored is not None and stored.cost_key == key and stored.costs:
-            return "reuse"
-        return f"measure {len(cost_cells(entry))}"
+        valid = valid_costs(entry, self.settings, stored)
+        lacking = [name for name in asked(entry) if name not in valid]
+        return f"measure {len(cost_cells(entry, lacking))}" if lacking else "reuse"
 
     def _weights(self, entry: Entry) -> object:
         return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostProbe, Runtime
 from hrbench.core import environment
-from hrbench.core.digests import digest
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
 from hrbench.cost.latency.summary import COST_VERSION
@@ -24,7 +23,7 @@ from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.migrate_keys import format_1_cost_key
-from hrbench.types import Conditions, Entry, Event, Measurement, Variant
+from hrbench.types import Conditions, Entry, Event, Measurement, Result, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,15 +87,37 @@ def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> 
     return found
 
 
-def cost_key(entry: Entry, settings: Settings, in_force: int | None = None) -> str:
-    """One key of all that `cost_keys` has."""
-    return digest(cost_keys(entry, settings, in_force))
+def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict[str, str]:
+    """Name of each probe that the entry asks for and whose stored numbers still count -> their key of today."""
+    if stored is None or not stored.costs:
+        return {}
+    expected, in_force = cost_keys(entry, settings), cost_keys(entry, settings, threads_of(stored.costs))
+    if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
+        return {name: key for name, key in expected.items() if name in FORMAT_1}
+    keys_of = stored.cost_keys
+    return {name: keys_of[name] for name in expected if keys_of.get(name) in (expected[name], in_force[name])}
+
+
+def measured_by(probe: str, costs: Iterable[Measurement]) -> tuple[Measurement, ...]:
+    """Those of an entry's costs that a probe measured."""
+    own = {one.name for one in probe_of(probe).quantities}
+    return tuple(cost for cost in costs if cost.quantity.name in own)
+
+
+def threads_of(costs: Iterable[Measurement]) -> int | None:
+    """CPU threads that latency was measured with; None if there is none."""
+    return next((cost.conditions.threads for cost in costs if cost.conditions.threads is not None), None)
 
 
 def format_1_key(entry: Entry, settings: Settings) -> str:
-    """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same."""
+    """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same.
+
+    Probes that it did not have have no part in it.
+    """
     wanted, latency = asked(entry), entry.cost.get("latency")
-    if "parameters" not in wanted or any(probe_of(name).version != FORMAT_1.get(name) for name in wanted):
+    if "parameters" not in wanted or any(
+        probe_of(name).version != FORMAT_1[name] for name in wanted if name in FORMAT_1
+    ):
         return ""
     if latency and not isinstance(latency, Mapping):
         return ""
@@ -125,12 +146,14 @@ def may_use_gpu(settings: Settings) -> bool:
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def cost_cells(entry: Entry) -> list[dict[str, Any]]:
+def cost_cells(entry: Entry, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`.
 
+    only: names of the probes that are wanted; None for all that the entry asks for.
     Every cell of a probe is one, except that the probes of `ALWAYS` share the first.
     """
-    names = asked(entry)
+    wanted = None if only is None else set(only)
+    names = {name: given for name, given in asked(entry).items() if wanted is None or name in wanted}
     counting = [name for name in ALWAYS if name in names]
     found: list[dict[str, Any]] = [{"probes": counting, "number": 0, "name": counting[-1]}] if counting else []
     for name in (name for name in names if name not in ALWAYS):

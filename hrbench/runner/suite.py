@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,9 @@ import msgspec
 
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
-from hrbench.errors import InputError, in_words
+from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
-from hrbench.runner.costs import cell_name, cost_cells, cost_key, format_1_key, only_counts
+from hrbench.runner.costs import cell_name, cost_cells, cost_keys, measured_by, only_counts, threads_of, valid_costs
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import Listen
 from hrbench.runner.execution import JobFailed, Processes
@@ -198,55 +198,76 @@ class _Run:
     # --- costs
 
     def with_costs(self, results: list[Result]) -> Iterator[Result]:
-        """Each result with its costs: stored, shared with an entry of the same key, or measured now."""
-        known = {result.cost_key: result.costs for result in results if result.cost_key and result.costs}
+        """Each result with its costs: of each probe stored, shared with an entry of the same key, or measured now."""
+        known: dict[str, tuple[Measurement, ...]] = {}
+        for result in results:
+            for name, key in result.cost_keys.items():
+                with suppress(HrbenchError):  # a probe that is there no more shares nothing
+                    known[key] = measured_by(name, result.costs)
         for result in results:
             yield result if self.settings.rescore else self._with_costs(result, known)
 
     def _with_costs(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
-        entry, before = result.entry, result.status
+        before = result.status
         try:
-            key = cost_key(entry, self.settings)
-            if result.costs and result.cost_key in (key, cost_key(entry, self.settings, _threads(result.costs))):
-                key, costs, problem = result.cost_key, result.costs, None
-            elif result.costs and result.cost_key == format_1_key(entry, self.settings):
-                costs, problem = result.costs, None
-            elif key in known:
-                costs, problem = known[key], None
-            else:
-                costs, problem, notes = self._measured(result)
-                result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
-                key = cost_key(entry, self.settings, _threads(costs))
-            if problem is None and key is not None:
-                known[key] = costs
-            result = replace(result, costs=costs, cost_key=None if problem else key, costs_reason=problem)
+            result = self._probed(result, known)
         except Exception as error:  # as above: the other entries go on
             problem = Reason(f"costs were not measured: {in_words(error)}")
-            result = replace(result, costs=(), cost_key=None, costs_reason=problem)
+            result = replace(result, costs=(), cost_key=None, cost_keys={}, costs_reason=problem)
         if result.costs_reason is not None and result.status in ("empty", "costs_only") and not result.costs:
             # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reasons=(result.costs_reason,))
         result = self.folder.update(self._noted_threads(result))
         if result.costs_reason is None:
-            self.listen(Event("result", entry.name, "costs"))
+            self.listen(Event("result", result.name, "costs"))
         elif before != "failed":  # of an entry that failed before it was told already
-            self.listen(Event("failed", entry.name, "costs", str(result.costs_reason)))
+            self.listen(Event("failed", result.name, "costs", str(result.costs_reason)))
         return result
+
+    def _probed(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
+        """The result with the numbers of all probes that its entry asks for; only what is not known is measured.
+
+        known: key of a probe's numbers -> the numbers; what is found here is added.
+        """
+        entry, problem = result.entry, None
+        expected = cost_keys(entry, self.settings)
+        kept = valid_costs(entry, self.settings, result)
+        found = {name: measured_by(name, result.costs) for name in kept}
+        for name, key in expected.items():
+            if name not in kept and key in known:
+                found[name], kept[name] = known[key], key
+        lacking = [name for name in expected if name not in kept]
+        if lacking:
+            costs, whole, problem, notes = self._measured(entry, lacking)
+            result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
+            found |= {name: measured_by(name, costs) for name in lacking}
+            in_force = cost_keys(entry, self.settings, threads_of(costs))
+            kept |= {name: in_force[name] for name in whole}
+        known |= {key: found[name] for name, key in kept.items()}
+        every = tuple(cost for name in expected for cost in found[name])
+        return replace(result, costs=every, cost_key=None, cost_keys=kept, costs_reason=problem)
 
     def _noted_threads(self, result: Result) -> Result:
         """The result with a note if its network was timed with other threads than it was given."""
-        found, expected = _threads(result.costs), environment.threads()
+        found, expected = threads_of(result.costs), environment.threads()
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:
             return result
         self.listen(Event("note", result.name, text=said))
         return replace(result, notes=(*result.notes, said))
 
-    def _measured(self, result: Result) -> tuple[tuple[Measurement, ...], Reason | None, list[str]]:
-        """The costs, cell by cell, why one of them could not be measured, and notes on their processes."""
-        entry, cells = result.entry, cost_cells(result.entry)
+    def _measured(
+        self, entry: Entry, names: Sequence[str]
+    ) -> tuple[tuple[Measurement, ...], list[str], Reason | None, list[str]]:
+        """What these probes measure, cell by cell.
+
+        Returns the costs, the probes of which no cell failed, why a cell could not be measured, and notes on the
+        processes.
+        """
+        cells = cost_cells(entry, names)
         costs: list[Measurement] = []
         notes: list[str] = []
+        failed: set[str] = set()
         problem = None
         for number, cell in enumerate(cells):
             self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
@@ -254,13 +275,15 @@ class _Run:
                 told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
+                failed |= {*cell["probes"]}
                 if only_counts(cell):  # a network that cannot be built will not be timed either
+                    failed |= {*names}
                     break
                 continue
             costs += jobs.costs_of(told)
             notes += witness.notes(outcome)
             self.made_in = told["environment"]
-        return tuple(costs), problem, notes
+        return tuple(costs), [name for name in names if name not in failed], problem, notes
 
     # --- processes
 
@@ -285,12 +308,13 @@ def _with_costs_of(result: Result, stored: Result | None) -> Result:
     """A new result with the costs that are stored; whether they still count is told by their key."""
     if stored is None:
         return result
-    return replace(result, costs=stored.costs, cost_key=stored.cost_key, costs_reason=stored.costs_reason)
-
-
-def _threads(costs: Sequence[Measurement]) -> int | None:
-    """CPU threads that latency was measured with; None if there is none."""
-    return next((cost.conditions.threads for cost in costs if cost.conditions.threads is not None), None)
+    return replace(
+        result,
+        costs=stored.costs,
+        cost_key=stored.cost_key,
+        cost_keys=stored.cost_keys,
+        costs_reason=stored.costs_reason,
+    )
 
 
 def _trace(error: Exception | None) -> str:

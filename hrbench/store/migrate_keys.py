@@ -45,13 +45,6 @@ def moved_accuracy(
     return replace(stored, prediction_key=prediction_key, score_key=score_key if same else None)
 
 
-def moved_costs(stored: Result, old_key: str, cost_key: str) -> Result | None:
-    """A result whose costs are stored under format 1's key of the entry at hand, under the key of today, else None."""
-    if not stored.costs or stored.cost_key != old_key:
-        return None
-    return replace(stored, cost_key=cost_key)
-
-
 def format_1_accuracy_key(
     entry: Entry,
     weights_digest: str | None,

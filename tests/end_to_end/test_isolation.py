@@ -93,10 +93,10 @@ def test_latency_is_keyed_with_the_threads_in_force(bench):
     }
     assert found == {"first": [2], "one_thread": [1], "middle": [2], "last": [2]}
     keys = {
-        path.parent.name: json.loads(path.read_text())["result"]["cost_key"]
+        path.parent.name: json.loads(path.read_text())["result"]["cost_keys"]["latency"]
         for path in (bench.folder / "run" / "entries").glob("*/result.json")
     }
     assert len(set(keys.values())) == 4
     assert main(bench.arguments(suite, apart=True)) == 0  # what is stored counts, and is not measured again
     again = hrbench.load(bench.folder / "run")
-    assert {one.name: one.cost_key for one in again} == keys
+    assert {one.name: one.cost_keys["latency"] for one in again} == keys

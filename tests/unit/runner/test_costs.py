@@ -10,7 +10,7 @@ from helpers.measured_costs import measured_costs
 from torch import Tensor, nn
 
 from hrbench.core.plugins import sources
-from hrbench.runner.costs import cost_key
+from hrbench.runner.costs import cost_keys
 from hrbench.runner.settings import Settings
 from hrbench.types import Conditions, Entry, Measurement, Reason, Variant
 
@@ -94,6 +94,6 @@ def test_without_a_network_every_cost_says_so():
 
 def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):
     entry = replace(ENTRY, variant=replace(VARIANT, use="timm:resnet10t"))
-    before = cost_key(entry, Settings(device="cpu"))
+    before = cost_keys(entry, Settings(device="cpu"))
     monkeypatch.setattr("hrbench.runner.costs.libraries", lambda use: {"timm": "0.0"})
-    assert cost_key(entry, Settings(device="cpu")) != before
+    assert cost_keys(entry, Settings(device="cpu")) != before

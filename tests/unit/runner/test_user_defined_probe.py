@@ -15,9 +15,12 @@ from hrbench.core import plugins
 from hrbench.cost import quantities
 from hrbench.errors import EntryError, UsageError
 from hrbench.report.write import write_reports
+from hrbench.runner.check import Checker
 from hrbench.runner.costs import cost_keys
 from hrbench.runner.settings import Settings
+from hrbench.runner.suite import run
 from hrbench.store.run_folder import RunFolder
+from hrbench.types import Event, Result
 
 PROBE = '''
 from dataclasses import dataclass
@@ -177,3 +180,43 @@ def test_the_example_of_contributing_works_as_it_stands(folder: Path):
     single, half = (cost.value for cost in costs if cost.quantity.name == "weights-size")
     (count,) = (cost.value for cost in costs if cost.quantity.name == "parameters")
     assert single == 4 * count and half == 2 * count
+
+
+def run_of(folder: Path, cost: str) -> tuple[Result, list[str]]:
+    """The result of a run that resumes, and the cells that were measured for it."""
+    events: list[Event] = []
+    suite = suite_of(folder, cost)
+    (result,) = run(suite, RunFolder(folder / "run"), SETTINGS, events.append)
+    return result, [event.phase for event in events if event.kind == "cost"]
+
+
+def test_a_probe_that_is_added_is_measured_alone_and_one_left_out_changes_nothing(folder: Path, _installed: None):
+    first, cells = run_of(folder, "{latency: false}")
+    assert cells == ["operations"] and set(first.cost_keys) == {"parameters", "operations"}
+    more, cells = run_of(folder, "{latency: false, size: true}")
+    assert [cell.partition(",")[0] for cell in cells] == ["size"]
+    assert more.costs[:-1] == first.costs and more.costs[-1].quantity.name == "weights-size"
+    assert more.cost_keys == {**first.cost_keys, "size": more.cost_keys["size"]}
+    again, cells = run_of(folder, "{latency: false, size: true}")
+    assert not cells and again.costs == more.costs
+    less, cells = run_of(folder, "{latency: false}")
+    assert not cells and less.costs == first.costs and less.cost_keys == first.cost_keys
+
+
+def test_a_probe_that_fails_leaves_the_others_and_is_tried_again(folder: Path, _installed: None):
+    (folder / "size_probe.py").write_text(PROBE.replace("count = ", "count = 1 / 0 + "), encoding="utf-8")
+    failed, _ = run_of(folder, "{latency: false, size: true}")
+    assert "ZeroDivisionError" in str(failed.costs_reason) and set(failed.cost_keys) == {"parameters", "operations"}
+    assert failed.status == "costs_only" and {cost.quantity.name for cost in failed.costs} >= {"parameters", "macs"}
+    sys.modules.pop("size_probe", None)
+    (folder / "size_probe.py").write_text(PROBE, encoding="utf-8")
+    mended, cells = run_of(folder, "{latency: false, size: true}")
+    assert len(cells) == 1 and cells[0].startswith("size") and mended.costs_reason is None
+    assert mended.costs[:-1] == failed.costs and mended.costs[-1].value
+
+
+def test_check_says_how_many_cells_are_to_be_measured(folder: Path, _installed: None):
+    run_of(folder, "{latency: false}")
+    for cost, said in (("{latency: false}", "reuse"), ("{latency: false, size: {bytes_each: [1, 2]}}", "measure 2")):
+        (entry,) = suite_of(folder, cost).entries
+        assert Checker(SETTINGS, RunFolder(folder / "run")).look(entry).costs == said

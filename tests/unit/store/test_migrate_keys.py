@@ -12,7 +12,6 @@ from hrbench.store.migrate_keys import (
     format_1_cost_key,
     format_1_given_key,
     moved_accuracy,
-    moved_costs,
 )
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import DatasetRow, Entry, Result, Variant
@@ -125,10 +124,3 @@ def test_an_entry_without_accuracy_has_none_to_move() -> None:
     result = stored("pose_hrnet_miniature_coco")
     for without in (replace(result, status="empty"), replace(result, score_key=None)):
         assert moved_accuracy(without, lambda own: str(result.score_key), versions_of(result), "p", "s") is None
-
-
-def test_costs_move_by_their_own_key() -> None:
-    result = stored("pose_hrnet_miniature_coco")
-    assert moved_costs(result, str(result.cost_key), "c") == replace(result, cost_key="c")
-    assert moved_costs(result, "another", "c") is None
-    assert moved_costs(replace(result, costs=()), str(result.cost_key), "c") is None
