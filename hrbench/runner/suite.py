@@ -180,7 +180,9 @@ class _Run:
         result = replace(result, limited=entry.limit)
         parts = plan.parts
         if place is not None and parts is not None and parts.score_key(digests_of(place)) is not None:
-            kept = Reason(f"{reason.what}; the predictions are kept in {self.folder.entry(entry.name)}", reason.remedy)
+            kept_in = str(self.folder.entry(entry.name))
+            said = reason.what.replace(str(place), kept_in)  # what is said of a file leads to where it will be
+            kept = Reason(f"{said}; the predictions are kept in {kept_in}", reason.remedy)
             result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
             return self.folder.commit(place, _with_costs_of(result, stored))
         return self._without_accuracy(result, stored)

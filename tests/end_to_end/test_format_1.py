@@ -17,6 +17,7 @@ import torch
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.core import environment
 from hrbench.core.plugins import resolve
 from hrbench.errors import InputError
 from hrbench.miniature.draw import object_set, pose, shapes, street_set
@@ -67,6 +68,7 @@ def bench(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     measured_with = {"device": machine["processor"], "driver": "", "torch": machine["packages"]["torch"],
                      "threads": machine["torch"]["threads"]}  # fmt: skip
     monkeypatch.setattr(costs, "_machine", lambda settings, in_force=None: measured_with)
+    monkeypatch.setattr(environment, "threads", lambda: measured_with["threads"])
 
     def refuse(*args: object, **more: object) -> None:
         raise AssertionError("a network was made")

@@ -30,7 +30,7 @@ entries:
 
 @pytest.fixture(scope="module")
 def run(realdata, fill, tmp_path_factory) -> Path:
-    """Both entries run; the second is limited to the images that come first, to keep the test short."""
+    """Both entries run; the second is limited to a few images, to keep the test short."""
     folder = tmp_path_factory.mktemp("real")
     save(fill.fill(hrbench.build("pose_hrnet_w32_coco_256x192")).float(), folder / "fill0.safetensors")
     (folder / "suite.yaml").write_text(SUITE)
@@ -47,7 +47,7 @@ def test_people_and_joints_are_the_official_ones(run, realdata, entry, boxes):
     expected = json.loads(path.read_text())
     images = {row["image_id"] for row in rows}
     expected = [row for row in expected if row["image_id"] in images]
-    assert len(rows) == len(expected) > 20
+    assert len(rows) == len(expected) > 10
 
     near = []
     for row in rows:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hrbench.report.write import write_reports
-from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Result, Variant
+from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Reason, Result, Variant
 
 pytestmark = pytest.mark.browser
 
@@ -93,10 +93,10 @@ def _result(folder: Path, title: str, parameters: int, gmacs: float, ap: float |
         title,
         entry,
         "empty" if ap is None else "done",
-        "" if ap is not None else "COCO val2017 is not here: get it from https://cocodataset.org",
+        () if ap is not None else (Reason("COCO val2017 is not here", "get it from https://cocodataset.org"),),
         tuple(scores),
         tuple(costs),
-        (Drawing("drawings/worst-1.jpg", 1, "worst", "image 1"),) if scores else (),
+        drawings=(Drawing("drawings/worst-1.jpg", 1, "worst", "image 1"),) if scores else (),
         folder=str(place),
     )
 

@@ -131,7 +131,7 @@ def test_published_rows_of_hrnet_are_those_of_its_networks() -> None:
 
 FRESH = """
 import resource, sys
-from hrbench.cost.operations import count_operations
+from hrbench.cost.operations.count import count_operations
 from hrbench.models.hrnet import seg_hrnet_ocr, seg_hrnet
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for make in (seg_hrnet, seg_hrnet_ocr):

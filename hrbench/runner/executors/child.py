@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TextIO
 
 from hrbench.core.environment import threads_in_force
+from hrbench.core.import_path import importable
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.endings import CHANNEL_CLOSED, foreseen, raised, trace
 from hrbench.runner.executors.messages import packed, receive, send
@@ -123,7 +124,7 @@ def _raised_number(descriptor: int) -> int:
 
 
 def _settle(message: Mapping[str, Any], output: int) -> None:
-    """Makes the process one of the job's: streams, folder, environment, search path, signals."""
+    """Makes the process one of the job's: streams, folder, environment, signals."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(output, 1)
@@ -134,7 +135,6 @@ def _settle(message: Mapping[str, Any], output: int) -> None:
     sys.stdout = sys.__stdout__ = _printing(1)
     sys.stderr = sys.__stderr__ = _printing(2)
     _environment(message["environment"])
-    sys.path[:] = message["path"]
     if message["folder"]:
         os.chdir(message["folder"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -162,7 +162,8 @@ def _run(message: Mapping[str, Any], output: int, channel: _Channel) -> dict[str
     try:
         _settle(message, output)
         before = witness.state()
-        answer["value"] = value_of(message["target"], message["arguments"], channel.emit)
+        with importable(*message["path"], place="only"):
+            answer["value"] = value_of(message["target"], message["arguments"], channel.emit)
         packed(answer)  # what JSON cannot hold is the job's error
     except BaseException as error:  # SystemExit, GeneratorExit and KeyboardInterrupt of its code end the job alone
         answer = failure(error)

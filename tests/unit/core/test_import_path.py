@@ -58,4 +58,5 @@ def test_nothing_else_changes_the_path_or_the_environment_of_the_hub():
         r"sys\.path(\[.*\] =|\.(append|insert|remove|extend|pop|clear)\()|environ\[.HF_|setdefault\(.HF_"
     )
     found = [path.relative_to(root).as_posix() for path in root.rglob("*.py") if changes.search(path.read_text())]
-    assert found == ["core/import_path.py"]
+    # a new Python is told the path of this one before it can import anything of ours
+    assert sorted(found) == ["core/import_path.py", "runner/executors/processes.py"]

@@ -316,7 +316,7 @@ def test_compiled_code_of_the_hub_is_not_run(tmp_path: Path):
 
 
 def test_a_repository_that_is_not_here_and_a_folder_that_is_none(tmp_path: Path):
-    with pytest.raises(MissingError, match="is not in the hub's cache: get it by `hf download nobody/nothing`"):
+    with pytest.raises(MissingError, match="is not in the hub's cache; get it by `hf download nobody/nothing`"):
         make("transformers:nobody/nothing", "detection")
     with pytest.raises((MissingError, UsageError), match=r"there is no folder with a config\.json"):
         make(f"transformers:{tmp_path}", "detection")

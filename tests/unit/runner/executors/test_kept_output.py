@@ -68,11 +68,11 @@ def test_last_lines_are_plain_text():
     data = (
         b"old\n\x1b[31mred\x1b[0m \x1b]0;title\x07line\n 10 %\r100 %\r\nbad \xff\x00\x07\nlong " + b"x" * 900 + b"\n\n"
     )
-    lines = kept(None, data).last_lines(4).split("\n")
+    lines = kept(None, b"older\n" * 20 + data).last_lines().split("\n")[-4:]
     assert lines[:3] == ["red line", "100 %", "bad \ufffd"]
     assert lines[3] == f"long {'x' * 495}..." and len(lines) == 4
 
 
 def test_last_lines_reach_over_the_end_of_the_beginning():
     output = kept(None, b"a" * (HEAD_BYTES - 3) + b"\nbc", b"d\nlast\n")
-    assert output.last_lines(2) == "bcd\nlast"
+    assert output.last_lines().endswith("...\nbcd\nlast")
