@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,12 @@ def published_names() -> list[str]:
     return sorted(path.stem for path in shared("reports/published").glob("*.yaml"))
 
 
+@lru_cache(maxsize=16)
+def _document(path: Path, changed: int) -> Any:
+    """A file's content. changed: when it was, so that a newer one is read again; several tables read one file."""
+    return yaml.load(path).plain()
+
+
 def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
     path = folder / source.file
     if not path.is_file():
@@ -121,7 +128,7 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
     if not path.is_file():
         known = ", ".join(published_names())
         raise UsageError(f"no published figures {source.file}: neither {folder / source.file} nor one of {known}")
-    document = yaml.load(path).plain()
+    document = _document(path, path.stat().st_mtime_ns)
     rows = document.get(source.section) if isinstance(document, Mapping) else document
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         sections = ", ".join(str(key) for key in document) if isinstance(document, Mapping) else "none"

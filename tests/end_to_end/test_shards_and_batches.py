@@ -46,9 +46,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, the suite, and its run in `run`."""
     folder = tmp_path_factory.mktemp("tasks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(street_set, "IMAGES", 21)
-        patch.setattr(object_set, "IMAGES", 21)
-        patch.setattr(shapes, "TEST_IMAGES", 40)
+        patch.setattr(street_set, "IMAGES", 9)
+        patch.setattr(object_set, "IMAGES", 9)
+        patch.setattr(shapes, "TEST_IMAGES", 20)
         street_set.draw(folder / "data" / "streets")
         object_set.draw(folder / "data" / "objects")
         shapes.draw_imagenet(folder / "data" / "shapes")

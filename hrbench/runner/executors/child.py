@@ -157,13 +157,17 @@ def _environment(wanted: Mapping[str, str]) -> None:
 
 def _run(message: Mapping[str, Any], output: int, channel: _Channel) -> dict[str, Any]:
     """What the job came to: its value or its error, and what it changed of its process."""
+    with importable(*message["path"], place="only"):
+        return _answer(message, output, channel)
+
+
+def _answer(message: Mapping[str, Any], output: int, channel: _Channel) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     before: witness.ProcessState | None = None
     try:
         _settle(message, output)
         before = witness.state()
-        with importable(*message["path"], place="only"):
-            answer["value"] = value_of(message["target"], message["arguments"], channel.emit)
+        answer["value"] = value_of(message["target"], message["arguments"], channel.emit)
         packed(answer)  # what JSON cannot hold is the job's error
     except BaseException as error:  # SystemExit, GeneratorExit and KeyboardInterrupt of its code end the job alone
         answer = failure(error)

@@ -51,7 +51,7 @@ class Size:
         count = sum(value.numel() for value in subject.on_meta().parameters())
         return [Measurement(SIZE, count * cell.more["bytes each"], conditions=cell)]
 '''
-SETTINGS = Settings(device="cpu")
+SETTINGS = Settings(device="cpu", in_process=True)
 
 
 @pytest.fixture
@@ -161,8 +161,7 @@ def test_without_a_network_each_of_its_cells_says_so(folder: Path):
 
 
 def test_stored_results_hold_it_with_its_conditions(folder: Path, _installed: None):
-    suite = suite_of(folder, "{size: {bytes_each: 2}, latency: false, operations: false}")
-    list(hrbench.run(suite, folder / "run", device="cpu"))
+    run_of(folder, "{size: {bytes_each: 2}, latency: false, operations: false}")
     (result,) = RunFolder(folder / "run").results()
     (one,) = [cost for cost in result.costs if cost.quantity.name == "weights-size"]
     assert one.conditions.more == {"bytes each": 2}

@@ -15,7 +15,9 @@ from processes_alive import left_of
 HELPERS = Path(__file__).parents[3] / "helpers"
 
 SCRIPT = f"""
-import sys, os
+import sys, os, signal
+for number in (signal.SIGINT, signal.SIGHUP):  # a shell ignores them in what it runs in the background
+    signal.signal(number, signal.SIG_DFL if number == signal.SIGHUP else signal.default_int_handler)
 sys.path.insert(0, {str(HELPERS)!r})
 from hrbench.contracts import Job
 from hrbench.runner.executors.interrupts import interruptible
