@@ -66,7 +66,8 @@ def live(message: Mapping[str, Any], channel: int, output: int) -> NoReturn:
     status = CHANNEL_CLOSED
     try:
         ours = _Channel(_raised_number(channel))
-        ours.finish(_run(message, output, ours))
+        with importable(*message["path"], place="only"):
+            ours.finish(_run(message, output, ours))
         status = 0
     except BaseException as error:  # of ours: the job's own errors are part of what it answers
         with contextlib.suppress(BaseException):
@@ -157,11 +158,6 @@ def _environment(wanted: Mapping[str, str]) -> None:
 
 def _run(message: Mapping[str, Any], output: int, channel: _Channel) -> dict[str, Any]:
     """What the job came to: its value or its error, and what it changed of its process."""
-    with importable(*message["path"], place="only"):
-        return _answer(message, output, channel)
-
-
-def _answer(message: Mapping[str, Any], output: int, channel: _Channel) -> dict[str, Any]:
     answer: dict[str, Any] = {}
     before: witness.ProcessState | None = None
     try:
