@@ -41,7 +41,7 @@ def test_from_png_in_four_fifths_of_the_official_script(benchmark, files) -> Non
     ours, theirs = least_cpu(9, lambda: from_files(folder), lambda: oracle.official_results(guesses, truths))
     benchmark(from_files, folder)
     benchmark.extra_info.update(cpu_per_scene=ours / SCENES, official_cpu=theirs / SCENES, ratio=theirs / ours)
-    # Measured 0.54 of its CPU time; most of ours is decoding of PNG, which both sides do. A second decoding would fail.
+    # Measured 0.53 and 0.54 on a busy machine: room for noise, and six tenths more would fail.
     assert ours <= 0.8 * theirs
 
 
@@ -126,6 +126,6 @@ def test_a_thousand_draws_of_all_numbers_within_twice_a_plain_bootstrap_of_one(b
     ours, plain = least_cpu(5, lambda: Cityscapes().summarise(state, 1000), lambda: plain_bootstrap(tables, 1000))
     scores = benchmark.pedantic(Cityscapes().summarise, (state, 1000), rounds=1)
     benchmark.extra_info.update(ratio=ours / plain, cpu_seconds=ours)
-    # Measured 0.87 to 0.97 on a busy machine. Twice leaves room for noise, and none for a sum at each number.
+    # Measured 0.71 to 0.97 on a busy machine: room for noise, and three times as slow would fail.
     assert ours <= 2 * plain
     assert all(score.interval is not None for score in scores if score.value is not None)
