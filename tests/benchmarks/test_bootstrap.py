@@ -7,11 +7,11 @@ Of keypoint AP: 6,000 people, 100,000 detections. Of box AP: 36,000 objects of 8
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from by_turns import least_cpu
 
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes
@@ -22,8 +22,6 @@ from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
 from hrbench.statistics.bootstrap import draws
 from hrbench.types import State
-
-MILLISECOND = 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +36,38 @@ def matches(state: State) -> Matches:
     return matches_of(state, "coco-keypoints", 1)
 
 
-def seconds_per_draw(
-    matches: Matches, numbers: Sequence[Number], resamples: int = 100, settings: Settings = KEYPOINTS
-) -> float:
-    """CPU seconds of one draw with its numbers: the least of several rounds, drawing included."""
+def drawing(
+    matches: Matches, numbers: Sequence[Number], resamples: int, settings: Settings = KEYPOINTS
+) -> Callable[[], None]:
+    """Draws so often, each time with these numbers; what is prepared once for all draws is prepared here."""
     accumulator = Accumulator(matches, settings, numbers)
-    rounds = []
-    for seed in range(7):
-        start = time.process_time()
-        for weights in draws(len(matches.images), resamples, seed):
+
+    def draw() -> None:
+        for weights in draws(len(matches.images), resamples, 0):
             accumulator.at(weights)
-        rounds.append((time.process_time() - start) / resamples)
-    return min(rounds)
+
+    return draw
 
 
-def seconds_per_sum(detections: int, rounds: int = 20) -> float:
-    """The least CPU seconds of NumPy's running sums of so many numbers at ten thresholds."""
+def summing(detections: int, times: int) -> Callable[[], None]:
+    """So many times NumPy's running sums of so many numbers at ten thresholds."""
     numbers = np.random.default_rng(0).random((10, detections))
-    spent = []
-    for _ in range(rounds):
-        start = time.process_time()
-        np.cumsum(numbers, axis=1)
-        spent.append(time.process_time() - start)
-    return min(spent)
+
+    def add() -> None:
+        for _ in range(times):
+            np.cumsum(numbers, axis=1)
+
+    return add
 
 
 def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, matches: Matches) -> None:
     assert NUMBERS[0].name == "AP"
-    ap, others = seconds_per_draw(matches, NUMBERS[:1]), seconds_per_draw(matches, NUMBERS[1:])
+    ap, others, peer = least_cpu(
+        7, drawing(matches, NUMBERS[:1], 50), drawing(matches, NUMBERS[1:], 50), summing(len(matches.score), 50)
+    )
     accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(draws(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
-    peer = seconds_per_sum(len(matches.score))
-    benchmark.extra_info.update(ap_seconds=ap, other_nine_seconds=others, sum_seconds=peer)
+    benchmark.extra_info.update(ap_share=ap / peer, other_nine_share=others / peer, sum_seconds=peer / 50)
     assert ap <= 0.5 * peer
     assert others <= peer
 
@@ -77,29 +75,35 @@ def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, match
 def test_a_thousand_draws_with_all_numbers(benchmark, state: State, matches: Matches) -> None:
     """What a user waits for, all ten intervals, takes little more than its draws."""
     metric = CocoKeypoints()
-    start = time.process_time()
+    spent, peer = least_cpu(2, lambda: metric.summarise(state, 1000), drawing(matches, NUMBERS, 1000))
     scores = benchmark.pedantic(metric.summarise, (state, 1000), rounds=1)
-    spent = time.process_time() - start
-    draw = seconds_per_draw(matches, NUMBERS)
-    benchmark.extra_info.update(cpu_seconds=spent, draw_seconds=draw)
-    assert spent <= 1.5 * 1000 * draw
+    benchmark.extra_info.update(ratio=spent / peer, cpu_seconds=spent)
+    assert spent <= 1.5 * peer
     for score in scores:
         assert score.interval is not None and score.interval[0] < score.value < score.interval[1]
         assert np.isfinite(score.interval).all()
 
 
-def test_all_twelve_box_numbers_of_eighty_classes_in_ten_milliseconds(benchmark, box_scale_files) -> None:
+def test_all_twelve_box_numbers_of_eighty_classes_in_one_sum(benchmark, box_scale_files) -> None:
     metric = CocoBoxes()
     target = metric.read_target(box_scale_files[0])
     state = metric.measure(metric.read_predictions(box_scale_files[1], target), target)
     matches = matches_of(state, metric.name, metric.version)
     assert len(matches.categories) == 80
-    every = seconds_per_draw(matches, TWELVE, 20, INSTANCES)
+    every, ap, ap_of_areas, peer = least_cpu(
+        7,
+        drawing(matches, TWELVE, 10, INSTANCES),
+        drawing(matches, TWELVE[:1], 10, INSTANCES),
+        drawing(matches, (TWELVE[0], *TWELVE[3:6]), 10, INSTANCES),
+        summing(len(matches.score), 10),
+    )
     benchmark.extra_info.update(
-        all_twelve_seconds=every,
-        ap_seconds=seconds_per_draw(matches, TWELVE[:1], 20, INSTANCES),
-        ap_of_all_area_ranges_seconds=seconds_per_draw(matches, (TWELVE[0], *TWELVE[3:6]), 20, INSTANCES),
+        all_twelve_share=every / peer,
+        ap_share=ap / peer,
+        ap_of_all_area_ranges_share=ap_of_areas / peer,
+        sum_seconds=peer / 10,
     )
     accumulator, weights = Accumulator(matches, INSTANCES, TWELVE), next(draws(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
-    assert every <= 10 * MILLISECOND
+    # Measured 0.55 on a busy machine: room for noise, and twice as slow would fail.
+    assert every <= peer

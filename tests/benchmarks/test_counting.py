@@ -23,7 +23,7 @@ ALONE = """
 import json, resource, time
 from pathlib import Path
 import torch
-from hrbench.cost.operations import count_operations
+from hrbench.cost.operations.count import count_operations
 from hrbench.models.hrnet import pose_hrnet
 
 def peak():

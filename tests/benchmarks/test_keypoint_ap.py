@@ -26,7 +26,7 @@ def peak():
 OURS = """
 import json, sys, time
 from pathlib import Path
-from hrbench.metrics.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypoints
 truth, results = map(Path, sys.argv[1:])
 start, wall = time.process_time(), time.perf_counter()
 metric = CocoKeypoints()
