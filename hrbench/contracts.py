@@ -213,9 +213,10 @@ class Renders(Protocol):
 class Metric(Protocol):
     """Predictions and a target -> state -> scores.
 
-    prediction_file: name in an entry's folder; one without an ending is a folder of files. oracle: what `verify` runs,
-    in words. main: the quantity that stands for the metric where there is room for one.
-    `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
+    prediction_file: name in an entry's folder; one without an ending is a folder of files.
+    oracle: what `verify` runs, in words.
+    main: the quantity that stands for the metric where there is room for one. `merge([merge(a), merge(b)]) == merge(a +
+        b)` bit for bit, for any split, in any order.
     """
 
     name: str

@@ -223,15 +223,20 @@ class Variant:
     """One network with its arguments and the input it is evaluated at: a catalog row, or written in a suite.
 
     use: entry point of `hrbench.models` or "package.module:callable"; called with `args` it returns a torch module.
-    input: (height, width) in pixels. colour: channel order the network reads. mean, std: by channel position, of
-    values in [0, 1]. weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
-    parameters: the known count, checked by a test. published: where the literature's row is, e.g.
-    {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"}.
-    title: how a table calls it ("HRNet-W32"). protocol: settings of its task's protocol that come with the network
-    ({"name": "hrnet-ocr"}), laid under those of a suite. metrics: those of the data set's that it can be judged by, ()
-    for all (a detector without masks has no mask AP). miniature: labelled as such wherever it appears. absent: why no
-    network can be built from this row (its papers leave out what one would have to know), in one sentence; "" for all
-    others.
+    input: (height, width) in pixels.
+    colour: channel order the network reads.
+    mean, std: by channel position, of values in [0, 1].
+    weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
+    parameters: the known count, checked by a test.
+    published: where the literature's row is, e.g. {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32",
+        "input": "256x192"}.
+    title: how a table calls it ("HRNet-W32").
+    protocol: settings of its task's protocol that come with the network ({"name": "hrnet-ocr"}), laid under those of a
+        suite.
+    metrics: those of the data set's that it can be judged by, () for all (a detector without masks has no mask AP).
+    miniature: labelled as such wherever it appears.
+    absent: why no network can be built from this row (its papers leave out what one would have to know), in one
+        sentence; "" for all others.
 
     A value of `args` that is a mapping with `use` is a network too (the backbone of a detector): it is built first,
     and what it is called with is its own `args`.
@@ -259,14 +264,17 @@ class Variant:
 class DatasetRow:
     """One data set: a catalog row, or written in a suite.
 
-    use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root`
-    is the folder given by --data. metrics: names of `hrbench.metrics`. draw: "module:function" that draws a
-    miniature below `root` when it is not there. home: where a person gets the real data, in words. fixed: settings of
-    the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes). protocols: name of a
-    protocol -> its settings as published for this data set (sizes, scales), laid under those of network and suite.
+    use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root` is
+        the folder given by --data.
+    metrics: names of `hrbench.metrics`.
+    draw: "module:function" that draws a miniature below `root` when it is not there.
+    home: where a person gets the real data, in words.
+    fixed: settings of the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes).
+    protocols: name of a protocol -> its settings as published for this data set (sizes, scales), laid under those of
+        network and suite.
     downloads: files that are free to fetch, each a mapping of address, into (a path below the data set's folder: of a
-    plain file, or of the folder that an archive's members go to), unpack (of an archive the folder in it whose members
-    are wanted, "." for all) and, where known, digest ("sha256:..." or "md5:...") and bytes.
+        plain file, or of the folder that an archive's members go to), unpack (of an archive the folder in it whose
+        members are wanted, "." for all) and, where known, digest ("sha256:..." or "md5:...") and bytes.
     """
 
     name: str
@@ -328,8 +336,9 @@ class Entry:
 class Suite:
     """A parsed suite file.
 
-    table: the layout's name or path, or "" for the default of the task. names: of all its entries, also those that
-    --only leaves out. options: of the command line, as given there ("--limit 3").
+    table: the layout's name or path, or "" for the default of the task.
+    names: of all its entries, also those that --only leaves out.
+    options: of the command line, as given there ("--limit 3").
     """
 
     name: str
@@ -346,11 +355,11 @@ class Suite:
 class Known:
     """What an installation knows, handed to `load_suite` so that it imports no other leaf.
 
-    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set. named: (task, `use` of
-    the network) -> the task's protocols by name, the one for such a network first.
+    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
+    named: (task, `use` of the network) -> the task's protocols by name, the one for such a network first.
     exists: (entry-point group, name) -> whether it can be resolved.
     arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
-    that cannot be told; told from the source, without importing it.
+        that cannot be told; told from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     """
 
@@ -371,9 +380,11 @@ class Known:
 class Sample:
     """One image with what the protocol needs of its annotation.
 
-    id: the data set's own image id. size: (width, height) as annotated, or None. group: a city, or "".
+    id: the data set's own image id.
+    size: (width, height) as annotated, or None.
+    group: a city, or "".
     content: what the task's `prepare` takes; pose: a tuple of `Person`; classification: None, or the box (x, y, width,
-    height) in pixels to look at alone; segmentation and detection: None.
+        height) in pixels to look at alone; segmentation and detection: None.
     """
 
     id: int | str
@@ -388,8 +399,10 @@ class Person:
     """Where to estimate a pose: a box, or a centre and a scale as MPII annotates them.
 
     index: position in the official order of the data set (rows of MPII, of the box file, of COCO's annotations).
-    score: the box's confidence, 1 for ground truth. box: x, y, width, height in image pixels. centre: x, y in image
-    pixels, 1-based as annotated; scale: the person's height / 200.
+    score: the box's confidence, 1 for ground truth.
+    box: x, y, width, height in image pixels.
+    centre: x, y in image pixels, 1-based as annotated.
+    scale: the person's height / 200.
     """
 
     index: int
@@ -403,9 +416,12 @@ class Person:
 class KeypointScheme:
     """The joints of a pose data set.
 
-    names: K joint names in output order. flip_pairs: (left, right) indices exchanged by a mirror. sigmas: K OKS
-    constants, empty where the metric needs none. limbs: pairs of joints that a drawing connects. category: COCO id of
-    the person class. annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.
+    names: K joint names in output order.
+    flip_pairs: (left, right) indices exchanged by a mirror.
+    sigmas: K OKS constants, empty where the metric needs none.
+    limbs: pairs of joints that a drawing connects.
+    category: COCO id of the person class.
+    annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.
     """
 
     names: tuple[str, ...]
@@ -420,8 +436,10 @@ class KeypointScheme:
 class ClassScheme:
     """The classes of a segmentation, detection or classification data set, in the order of a network's outputs.
 
-    names: C names. ids: what stands for each in the set's own files (label ids of Cityscapes, category ids of COCO,
-    synsets by position of ImageNet: then 0..C-1). palette: C colours (red, green, blue), 0 to 255; () for none.
+    names: C names.
+    ids: what stands for each in the set's own files (label ids of Cityscapes, category ids of COCO, synsets by position
+        of ImageNet: then 0..C-1).
+    palette: C colours (red, green, blue), 0 to 255; () for none.
     flip_pairs: (left, right) indices exchanged by a mirror (LIP).
     """
 
@@ -612,7 +630,9 @@ class Event:
     """Something worth telling while a suite runs; the command line turns events into bars or lines.
 
     kind: "entry" (an entry starts), "progress" (done of total, in `unit`), "cost", "note", "result" (text is a
-    summary), "failed". entry: its name. phase: "predict", "score", "latency", "draw", ...
+        summary), "failed".
+    entry: its name.
+    phase: "predict", "score", "latency", "draw", ...
     """
 
     kind: Literal["entry", "progress", "cost", "note", "result", "failed"]

@@ -68,7 +68,7 @@ def gpus() -> list[dict[str, Any]]:
         ask(pynvml.nvmlShutdown)
 
 
-def calm_threads() -> None:
+def limit_spin_waiting() -> None:
     """Lets waiting OpenMP threads spin for some microseconds only; to be called before torch is loaded.
 
     By default they spin for milliseconds, and on a machine with other work each spinning thread keeps the one it waits

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 REMEDY = "make room, or name a folder that can be written"
 """What an error of writing advises, if its caller knows nothing better."""
 
-BUFFER = 1 << 16
+BUFFER_BYTES = 1 << 16
 """Bytes that are gathered before the system is asked to write: predictions come in many small pieces."""
 
-FARTHEST = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
+MAX_COORDINATE = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
 
 
 @contextlib.contextmanager
@@ -47,14 +47,15 @@ def reading(path: Path, what: str) -> Iterator[BinaryIO]:
 
 # --- written whole or not at all -------------------------------------------------------------------------------------
 #
-# What is written lies beside its place under a name of its own, `.NAME.PID.TOKEN.part`, and is renamed at the end. A
-# process that dies, an error, a full disk or a second writer never leave half a file under the real name. While it
-# is written it is locked, and the lock ends with its process: a part without a lock was left behind (`leavings`).
+# A file is first written next to its target under a temporary name, `.NAME.PID.TOKEN.part`, and is renamed at the end.
+# So a process that dies, an error, a full disk or a second writer never leaves half a file under the real name. The
+# temporary file is locked while it is written, and the lock ends with its process: a temporary file without a lock was
+# left behind by a process that ended (`unfinished_files`).
 #
-# Nothing is synced to the disk (fsync) before it is renamed. Renaming guards against the end of a process. For a power
-# cut each file and each folder above it would have to be synced: 4 ms a file were measured on a fast disk, and there
-# are thousands of label maps to an entry. After a power cut a file of the last half minute may be empty; every
-# reader refuses such a file, and its entry alone is run again.
+# Nothing is synced to the disk (fsync) before it is renamed. Renaming protects against the end of a process. To protect
+# against a power cut, each file and each folder above it would have to be synced: 4 ms per file were measured on a fast
+# disk, and an entry may have thousands of label maps. After a power cut, a file of the last half minute may be empty.
+# Every reader refuses such a file, and only its entry is run again.
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], remedy: str = REMEDY) -> None:
@@ -65,19 +66,21 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], remedy: str = R
     Raises UsageError naming `path` if it cannot be written; a link at `path` is replaced, never followed.
     """
     path = Path(path)
-    with _named(path, remedy):
+    with _errors_naming(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         part, lock = _begin(path, _new_file)
     try:
-        raw = _Raw(os.dup(lock), path, remedy)  # of its own: closing tells late errors, and the lock must outlive it
+        raw = _RawFile(
+            os.dup(lock), path, remedy
+        )  # of its own: closing tells late errors, and the lock must outlive it
         try:
-            stream = io.BufferedWriter(raw, BUFFER)
+            stream = io.BufferedWriter(raw, BUFFER_BYTES)
             write(stream)
             stream.flush()
         finally:
-            with _named(path, remedy):
+            with _errors_naming(path, remedy):
                 raw.close()
-        with _named(path, remedy):
+        with _errors_naming(path, remedy):
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -94,14 +97,14 @@ def whole_folder(path: Path, *, replace: bool = True, remedy: str = REMEDY) -> I
     Raises UsageError naming `path` if it cannot be made or renamed; errors of the block pass through as they are.
     """
     path = Path(path)
-    with _named(path, remedy):
+    with _errors_naming(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leavings(path.parent, path.name)
+        remove_unfinished_files(path.parent, path.name)
         part, lock = _begin(path, _new_folder)
     old = part.with_suffix(".old")
     try:
         yield part
-        with _named(path, remedy):
+        with _errors_naming(path, remedy):
             _put(part, path, old if replace else None)
     finally:
         for left in (part, old):
@@ -127,7 +130,7 @@ def _put(part: Path, path: Path, old: Path | None) -> None:
             path.rename(old)
 
 
-def own_file(path: Path, flags: int) -> int:
+def open_private_file(path: Path, flags: int) -> int:
     """Descriptor of a file that hrbench keeps for itself, such as a lock; it is made where there is none.
 
     flags: os.O_WRONLY and the like. Raises UsageError for a link, which would lead to the file of another.
@@ -142,10 +145,10 @@ def own_file(path: Path, flags: int) -> int:
 
 # --- what killed processes leave -------------------------------------------------------------------------------------
 
-_LEAVING = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,10})(?P<end>\.[0-9a-f]{8}\.(part|old))?", re.DOTALL)
+_UNFINISHED_NAME = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,10})(?P<end>\.[0-9a-f]{8}\.(part|old))?", re.DOTALL)
 
 
-def leavings(folder: Path, name: str = "") -> list[Path]:
+def unfinished_files(folder: Path, name: str = "") -> list[Path]:
     """Unfinished files and folders in `folder` whose process has ended, sorted. name: only those of this target."""
     found = []
     for path in _unfinished(Path(folder), name):
@@ -154,8 +157,8 @@ def leavings(folder: Path, name: str = "") -> list[Path]:
     return found
 
 
-def remove_leavings(folder: Path, name: str = "") -> list[Path]:
-    """Remove what `leavings` finds, and tell what that was. What cannot be removed stays, without an error."""
+def remove_unfinished_files(folder: Path, name: str = "") -> list[Path]:
+    """Remove what `unfinished_files` finds, and tell what that was. What cannot be removed stays, without an error."""
     removed = []
     for path in _unfinished(Path(folder), name):
         with _left_behind(path) as left:
@@ -170,7 +173,7 @@ def _unfinished(folder: Path, name: str) -> list[Path]:
         entries = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:
         return []
-    matches = ((entry, _LEAVING.fullmatch(entry)) for entry in entries if entry.startswith("."))
+    matches = ((entry, _UNFINISHED_NAME.fullmatch(entry)) for entry in entries if entry.startswith("."))
     return [folder / entry for entry, match in matches if match and _short(name) in ("", match["name"])]
 
 
@@ -185,7 +188,7 @@ def _left_behind(path: Path) -> Iterator[bool]:
 
     Names without a token (`.result.json.4711`, of version 0.1.0) were never locked: there the process's id decides.
     """
-    match = _LEAVING.fullmatch(path.name)
+    match = _UNFINISHED_NAME.fullmatch(path.name)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # gone by now, or a link, which we never make
@@ -256,7 +259,7 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-class _Raw(io.FileIO):
+class _RawFile(io.FileIO):
     """The file beneath the stream: an error of the disk names the target, and is none of the caller's errors."""
 
     def __init__(self, descriptor: int, target: Path, remedy: str) -> None:
@@ -264,12 +267,12 @@ class _Raw(io.FileIO):
         self.target, self.remedy = target, remedy
 
     def write(self, data: ReadableBuffer, /) -> int:
-        with _named(self.target, self.remedy):
+        with _errors_naming(self.target, self.remedy):
             return super().write(data)
 
 
 @contextlib.contextmanager
-def _named(path: Path, remedy: str) -> Iterator[None]:
+def _errors_naming(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

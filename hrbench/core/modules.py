@@ -51,7 +51,7 @@ def _find(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> Modu
     return None
 
 
-def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
+def source_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
     """The files whose code the module "package.module" stands for, by path below where they are imported from.
 
     An installed module is its own file. One that is not, such as what lies beside a suite, is every .py file of its
@@ -71,11 +71,11 @@ def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path
         file = Path(text).absolute()
         if is_installed(file):
             if name == module:
-                found[_below(name, file)] = file
+                found[_relative_path(name, file)] = file
             continue
-        if _below(name, file) in found:
+        if _relative_path(name, file) in found:
             continue
-        for relative, one in _whole(name, file).items():
+        for relative, one in _package_files(name, file).items():
             if relative not in found:
                 found[relative] = one
                 more = [new for new in _imports(one) if new not in seen]
@@ -96,18 +96,18 @@ def is_installed(file: Path) -> bool:
     return file.is_relative_to(sysconfig.get_path("stdlib"))
 
 
-def _below(module: str, file: Path) -> str:
+def _relative_path(module: str, file: Path) -> str:
     """The path of a module's file below the folder it is imported from: "package/module.py"."""
     return "/".join(file.parts[-len(module.split(".")) - (file.stem == "__init__") :])
 
 
-def _whole(module: str, file: Path) -> dict[str, Path]:
+def _package_files(module: str, file: Path) -> dict[str, Path]:
     """All .py files of the top-level package that a module's file lies in; that file alone where there is no package.
 
     A file of another kind (a compiled module) counts besides.
     """
     above = module.count(".") - 1 + (file.stem == "__init__")
-    found = {_below(module, file): file}
+    found = {_relative_path(module, file): file}
     if above < 0:
         return found
     top = file.parents[above]

@@ -21,26 +21,26 @@ def is_network(value: Any) -> bool:
     return isinstance(value, Mapping) and "use" in value
 
 
-def below(given: Any, base: Any) -> Mapping[str, Any] | None:
+def base_of(given: Any, base: Any) -> Mapping[str, Any] | None:
     """The base's network that an argument is laid over, None where it stands for itself."""
     if not is_network(base) or not isinstance(given, Mapping):
         return None
     return base if given.get("use", base["use"]) == base["use"] else None
 
 
-def laid_over(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def merge_defaults(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The base's arguments with those given in their place; of networks among them, argument by argument.
 
-    >>> laid_over({"a": 1, "net": {"use": "n", "args": {"x": 1, "y": 2}}}, {"net": {"args": {"y": 3}}})
+    >>> merge_defaults({"a": 1, "net": {"use": "n", "args": {"x": 1, "y": 2}}}, {"net": {"args": {"y": 3}}})
     {'a': 1, 'net': {'use': 'n', 'args': {'x': 1, 'y': 3}}}
-    >>> laid_over({"net": {"use": "n", "args": {"x": 1}}}, {"net": {"use": "m"}})
+    >>> merge_defaults({"net": {"use": "n", "args": {"x": 1}}}, {"net": {"use": "m"}})
     {'net': {'use': 'm'}}
     """
     merged = dict(base)
     for key, value in given.items():
-        under = below(value, base.get(key))
+        under = base_of(value, base.get(key))
         if under is not None:
-            value = {"use": under["use"], "args": laid_over(under.get("args") or {}, value.get("args") or {})}
+            value = {"use": under["use"], "args": merge_defaults(under.get("args") or {}, value.get("args") or {})}
         merged[key] = value
     return merged
 
@@ -59,14 +59,14 @@ def faults(
         inner = (base or {}).get(key)
         if not isinstance(value, Mapping) or not (is_network(value) or is_network(inner)):
             continue
-        under = below(value, inner)
+        under = base_of(value, inner)
         here = (*at, key)
         use, args = value.get("use", under["use"] if under else None), value.get("args", {})
         stray = [name for name in value if name not in KEYS]
         if stray:
             lists = ", ".join(repr(name) for name in stray)
             moved = {**(args if isinstance(args, Mapping) else {}), **{name: value[name] for name in stray}}
-            form = written({key: {"use": use, "args": moved}})
+            form = as_yaml({key: {"use": use, "args": moved}})
             yield (
                 (*here, stray[0]),
                 f"{key} is a network, of which only `use` and `args` are given, not {lists}: write {form}",
@@ -79,17 +79,17 @@ def faults(
             yield from faults(args, under.get("args") if under else None, (*here, "args"))
 
 
-def written(value: Any, top: bool = True) -> str:
+def as_yaml(value: Any, top: bool = True) -> str:
     """Arguments as a suite would have them, in one line of YAML.
 
-    >>> written({"variant": "96", "sizes": [1, 2], "net": {"use": "n", "args": {"x": True}}})
+    >>> as_yaml({"variant": "96", "sizes": [1, 2], "net": {"use": "n", "args": {"x": True}}})
     'variant: "96", sizes: [1, 2], net: {use: n, args: {x: true}}'
     """
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{key}: {written(item, False)}" for key, item in value.items())
+        inside = ", ".join(f"{key}: {as_yaml(item, False)}" for key, item in value.items())
         return inside if top else f"{{{inside}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(written(item, False) for item in value)}]"
+        return f"[{', '.join(as_yaml(item, False) for item in value)}]"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return _word(value) if isinstance(value, str) else str(value)

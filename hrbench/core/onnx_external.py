@@ -18,7 +18,7 @@ TENSOR = "tensor"
 _EXTERNAL = 1  # TensorProto.DataLocation
 _VARINT, _BYTES = 0, 2
 _FIXED = {1: 8, 5: 4}  # wire type -> bytes
-_DEEPEST = 100  # messages within messages; the protocol buffer libraries stop there too
+_MAX_DEPTH = 100  # messages within messages; the protocol buffer libraries stop there too
 
 # Kind of message -> field number -> kind of the messages in it.
 _FIELDS: Mapping[str, Mapping[int, str]] = {
@@ -42,7 +42,7 @@ def external_files(path: Path) -> list[Path]:
     with reading(path, "an ONNX file") as stream:
         end = os.fstat(stream.fileno()).st_size
         try:
-            names = set(_locations(stream, end, "model", _DEEPEST))
+            names = set(_locations(stream, end, "model", _MAX_DEPTH))
         except _MalformedError as error:
             raise InputError(f"{path}: not a whole ONNX file: {error} at byte {stream.tell():,}") from None
     for name in sorted(names):
@@ -61,7 +61,7 @@ class _MalformedError(Exception):
 def _locations(stream: BinaryIO, end: int, kind: str, depth: int) -> Iterator[str]:
     """Locations of external data in the message of that kind from the stream's position to `end`, in bytes."""
     if not depth:
-        raise _MalformedError(f"messages are nested more than {_DEEPEST} deep")
+        raise _MalformedError(f"messages are nested more than {_MAX_DEPTH} deep")
     inner = _FIELDS[kind]
     while (field := _field(stream, end)) is not None:
         below = inner.get(field.number) if field.wire == _BYTES else None

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-AHEAD = 8
+QUEUE_LENGTH = 8
 """Elements that may wait for a reader; the source waits for the slowest."""
 
 
@@ -25,7 +25,7 @@ def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], objec
 
     Raises what the source raises, else what the first of the readers raised; no reader is left running.
     """
-    running = [_Reader(read) for read in readers]
+    running = [_StreamReader(read) for read in readers]
     try:
         for element in source:
             for reader in running:
@@ -46,10 +46,10 @@ class _ReaderStopped(Exception):
     """A reader has failed before the source has ended."""
 
 
-class _Reader(Generic[T]):
+class _StreamReader(Generic[T]):
     def __init__(self, read: Callable[[Iterator[T]], object]) -> None:
         self.read = read
-        self.waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=AHEAD)
+        self.waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=QUEUE_LENGTH)
         self.error: BaseException | None = None
         self.ended = False
         self.thread = threading.Thread(target=self._run, name="write", daemon=True)
@@ -95,7 +95,7 @@ class _Reader(Generic[T]):
         self.thread.join()
 
 
-def beside(source: Iterator[T], ahead: int) -> Iterator[T]:
+def read_ahead(source: Iterator[T], ahead: int) -> Iterator[T]:
     """The elements of `source`, taken in a thread of their own, at most `ahead` of them in advance."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=ahead)
     stop = threading.Event()

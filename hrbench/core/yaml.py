@@ -17,7 +17,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hrbench.errors import UsageError
 
-MOST_VALUES = 200_000  # aliases of aliases can make gigabytes out of ten lines
+MAX_VALUES = 200_000  # aliases of aliases can make gigabytes out of ten lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Node:
     """One value with where it was written.
 
     value: None, a bool, int, float or str, a list of nodes, or a dictionary of name -> node.
-    source: the file, or the command-line option. line: counted from 1, that of the key for a value in a mapping;
-    0 where there are no lines.
+    source: the file, or the command-line option.
+    line: counted from 1, that of the key for a value in a mapping; 0 where there are no lines.
     """
 
     value: Any
@@ -101,7 +101,7 @@ def load(path: Path, source: str = "") -> Node:
 
 def read(text: str, source: str, problems: Problems) -> Node:
     """The whole document; duplicate keys, foreign tags and the like are added to `problems`."""
-    reader = _Reader(source, problems)
+    reader = _TreeBuilder(source, problems)
     top = Node(None, source, 1)
     try:
         root = YAML(typ="safe", pure=True).compose(text)
@@ -114,8 +114,8 @@ def read(text: str, source: str, problems: Problems) -> Node:
         problems.add(top, f"not YAML: {error}")
     except RecursionError:
         problems.add(top, "nested too deeply")
-    except _TooMany:
-        problems.add(top, f"more than {MOST_VALUES:,} values once its aliases are written out")
+    except _TooManyValues:
+        problems.add(top, f"more than {MAX_VALUES:,} values once its aliases are written out")
     return top
 
 
@@ -137,7 +137,7 @@ def value(text: str, source: str, problems: Problems) -> Node:
     return node
 
 
-def assignment(text: str, option: str, such_as: str, problems: Problems) -> tuple[list[str], Node] | None:
+def parse_assignment(text: str, option: str, such_as: str, problems: Problems) -> tuple[list[str], Node] | None:
     """KEY=VALUE of a command-line option as the parts of its dotted key and its value; None where it is neither.
 
     such_as: an example, for the error.
@@ -153,11 +153,11 @@ def assignment(text: str, option: str, such_as: str, problems: Problems) -> tupl
     return (keys, node) if len(problems.found) == before else None
 
 
-def assigned(texts: Iterable[str], option: str, such_as: str, problems: Problems) -> dict[str, Any]:
+def parse_assignments(texts: Iterable[str], option: str, such_as: str, problems: Problems) -> dict[str, Any]:
     """Several KEY=VALUE of one option as a mapping; dotted keys are mappings within it, the last of a key counts."""
     made: dict[str, Any] = {}
     for text in texts:
-        found = assignment(text, option, such_as, problems)
+        found = parse_assignment(text, option, such_as, problems)
         if found is None:
             continue
         (*above, last), node = found
@@ -170,12 +170,12 @@ def assigned(texts: Iterable[str], option: str, such_as: str, problems: Problems
     return made
 
 
-class _TooMany(Exception):
+class _TooManyValues(Exception):
     """The document is larger than any suite."""
 
 
 @dataclass(slots=True)
-class _Reader:
+class _TreeBuilder:
     source: str
     problems: Problems
     count: int = 0
@@ -183,8 +183,8 @@ class _Reader:
     def node(self, raw: Any, above: tuple[int, ...], key_line: int = 0) -> Node:
         """A tree from ruamel's node graph; `above` holds the ids of the collections around it."""
         self.count += 1
-        if self.count > MOST_VALUES:
-            raise _TooMany
+        if self.count > MAX_VALUES:
+            raise _TooManyValues
         line: int = key_line or raw.start_mark.line + 1
         here = Node(None, self.source, line)
         if id(raw) in above:

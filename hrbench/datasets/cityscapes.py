@@ -24,7 +24,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import label_faults, read_labels
-from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
 HOME = "get it from www.cityscapes-dataset.com/downloads (needs an account)"
@@ -52,11 +52,13 @@ SCHEME = ClassScheme(
 """The 19 classes in the order of train ids, which is that of networks' outputs."""
 
 
-class Cityscapes:
-    """Scenes of a split; construction reads nothing. root: the folder of --data, `folder` lies in it.
+class CityscapesDataset:
+    """Scenes of a split; construction reads nothing.
 
+    root: the folder of --data, `folder` lies in it.
     cities: those that belong to the split, with the number of their images; one that is not there whole is missing.
-    None: whatever cities are there. interval: what the bootstrap draws, "image" or "group" (cities).
+        None: whatever cities are there.
+    interval: what the bootstrap draws, "image" or "group" (cities).
     """
 
     task = "segmentation"
@@ -184,7 +186,7 @@ class Cityscapes:
         predictions: of the metric, a folder with a PNG for each scene. Raises MissingError for a scene without one.
         """
         place = next(iter(predictions.values()))
-        coded = holds(place, "ids") == "ids"
+        coded = stored_kind(place, "ids") == "ids"
         found = {path.name.removesuffix(".png"): path for path in sorted(place.rglob("*.png"))}
 
         def members() -> Iterator[tuple[str, bytes]]:
@@ -192,7 +194,7 @@ class Cityscapes:
                 scene = name.partition("/")[2]
                 if scene not in found:
                     raise MissingError(f"no prediction of {name} in {place}: the server takes all {len(self.names)}")
-                yield f"{scene}_pred_labelIds.png", recoded(found[scene], self.scheme.ids, coded=coded)
+                yield f"{scene}_pred_labelIds.png", recode(found[scene], self.scheme.ids, coded=coded)
 
         return write_archive(folder / f"cityscapes_{self.split}.zip", members())
 

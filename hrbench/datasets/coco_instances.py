@@ -35,9 +35,10 @@ from hrbench.types import ClassScheme, Sample
 class CocoInstances:
     """Objects of a COCO-format file; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
-    official ones (relative ones lie below the folder). classes: names or category ids of those that are looked for,
-    in the order of the network's outputs; None: all of the file, by rising id.
+    root: the folder of --data; `folder` lies in it.
+    annotations, images: paths of one's own, which replace the official ones (relative ones lie below the folder).
+    classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
+        file, by rising id.
     """
 
     task = "detection"
@@ -100,7 +101,7 @@ class CocoInstances:
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):
-            twice = layout.clashing([each.id for each in listed])
+            twice = layout.duplicates([each.id for each in listed])
             if twice:
                 raise InputError(f"{self.target}: {what} lists the id {twice[0]} more than once")
         return content
@@ -110,7 +111,7 @@ class CocoInstances:
         """Names and category ids of the classes, in the order of a network's outputs."""
         every = sorted(self._content.categories, key=lambda category: category.id)
         chosen = every if self._classes is None else [self._class(each, every) for each in self._classes]
-        twice = layout.clashing([category.id for category in chosen])
+        twice = layout.duplicates([category.id for category in chosen])
         if not chosen or twice:
             what = f"category {twice[0]} is asked for more than once" if twice else "no class is asked for"
             raise UsageError(f"dataset.classes: {what}")

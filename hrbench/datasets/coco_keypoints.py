@@ -54,12 +54,14 @@ LIMBS = (
 )  # fmt: skip
 
 
-class CocoKeypoints:
+class CocoKeypointsDataset:
     """People of a COCO-format keypoint file; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
-    official ones (relative ones lie below the folder). sigmas: OKS constants (K,). flip_pairs: pairs of joints
-    exchanged by a mirror, as indices or names. Both are needed where the joints that the file names are not COCO's 17.
+    root: the folder of --data; `folder` lies in it.
+    annotations, images: paths of one's own, which replace the official ones (relative ones lie below the folder).
+    sigmas: OKS constants (K,).
+    flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed where the joints that the
+        file names are not COCO's 17.
     """
 
     task = "pose"

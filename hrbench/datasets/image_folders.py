@@ -31,10 +31,13 @@ OWN = "check the paths of the data set in the suite"
 class ImageFolders:
     """A split of images with one class each, or several valid ones; construction reads nothing.
 
-    root: the folder of --data, `folder` in it. labels: a list below `folder`; "" to find out: folders by class where
-    there are any, else one of the lists above. classes: "imagenet" (its 1,000 synsets), names in the order of the
-    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: a folder of
-    one's own in place of `split`. count: how many images there should be. home: where the data are from, in words.
+    root: the folder of --data, `folder` in it.
+    labels: a list below `folder`; "" to find out: folders by class where there are any, else one of the lists above.
+    classes: "imagenet" (its 1,000 synsets), names in the order of the network's outputs, or only how many there are;
+        left out, the folders' names in sorted order.
+    images: a folder of one's own in place of `split`.
+    count: how many images there should be.
+    home: where the data are from, in words.
     """
 
     task = "classification"

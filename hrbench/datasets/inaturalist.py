@@ -30,10 +30,12 @@ HOME = (
 
 
 class INaturalist:
-    """A split of iNaturalist; construction reads nothing. root: the folder of --data.
+    """A split of iNaturalist; construction reads nothing.
 
-    annotations: the JSON file, below `folder` or its train_val2017. boxes: whether only the image's box, enlarged by
-    the protocol's box_scale, is looked at; the annotations must have boxes then.
+    root: the folder of --data.
+    annotations: the JSON file, below `folder` or its train_val2017.
+    boxes: whether only the image's box, enlarged by the protocol's box_scale, is looked at; the annotations must have
+        boxes then.
     """
 
     task = "classification"

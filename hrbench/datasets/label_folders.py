@@ -20,7 +20,7 @@ from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import label_faults
-from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
@@ -32,14 +32,20 @@ OWN = "check the paths of the data set in the suite"
 class LabelFolders:
     """Images with their label maps; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it, the paths below in that. list: a file with one name a line, or with
-    an image and a label file a line, below `images` and `labels`. image_suffix: ending of image files, "" for whichever
-    of the usual ones is there; label_suffix: of label files. names: C class names in the order of outputs.
-    ids: label of each class in the files, 0 to C - 1 if left out. mapping: further labels -> index of the class they
-    count as. ignore: labels that are not judged. palette: C colours (red, green, blue). flip_pairs: pairs of class
-    indices or names exchanged by a mirror. home: where the data are from, in words. labels: "" where no ground
-    truth is public; then `server` is who judges predictions and `submission` the archive it takes, a path with {name}
-    after the archive's own: "lip.zip:{name}.png". count: how many samples there should be, 0 for any.
+    root: the folder of --data; `folder` lies in it, the paths below in that.
+    list: a file with one name a line, or with an image and a label file a line, below `images` and `labels`.
+    image_suffix: ending of image files, "" for whichever of the usual ones is there.
+    label_suffix: of label files.
+    names: C class names in the order of outputs.
+    ids: label of each class in the files, 0 to C - 1 if left out.
+    mapping: further labels -> index of the class they count as.
+    ignore: labels that are not judged.
+    palette: C colours (red, green, blue).
+    flip_pairs: pairs of class indices or names exchanged by a mirror.
+    home: where the data are from, in words.
+    labels: "" where no ground truth is public; then `server` is who judges predictions and `submission` the archive it
+        takes, a path with {name} after the archive's own: "lip.zip:{name}.png".
+    count: how many samples there should be, 0 for any.
     """
 
     task = "segmentation"
@@ -206,14 +212,14 @@ class LabelFolders:
         """
         place = next(iter(predictions.values()))
         archive, _, inner = self.submission.partition(":")
-        coded = holds(place, "indices") == "ids"
+        coded = stored_kind(place, "indices") == "ids"
 
         def members() -> Iterator[tuple[str, bytes]]:
             for name in self.pairs:
                 path = place / f"{name}.png"
                 if not path.is_file():
                     raise MissingError(f"no prediction of {name} ({path}): the server takes all {len(self.pairs)}")
-                yield inner.format(name=name), recoded(path, self.scheme.ids, self.scheme.palette, coded)
+                yield inner.format(name=name), recode(path, self.scheme.ids, self.scheme.palette, coded)
 
         return write_archive(folder / archive, members())
 

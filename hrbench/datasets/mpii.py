@@ -41,7 +41,7 @@ SCHEME = KeypointScheme(
 """MPII's 16 joints. Every annotated person is estimated once; nothing is rescored or suppressed."""
 
 
-class _Row(msgspec.Struct):
+class _MpiiPerson(msgspec.Struct):
     image: str
     center: tuple[float, float]
     scale: float
@@ -74,9 +74,9 @@ class Mpii:
         return self.folder / "images"
 
     @cached_property
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[_MpiiPerson]:
         try:
-            rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_Row])
+            rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_MpiiPerson])
         except FileNotFoundError:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
         except msgspec.MsgspecError as error:

@@ -34,10 +34,13 @@ ILSVRC_NAME = "ILSVRC2012_val_{:08d}"
 
 @dataclass(frozen=True, slots=True)
 class ClassLists:
-    """Images with their valid classes. ids: N names, or numbers. labels: for each image its class indices from 0.
+    """Images with their valid classes.
 
-    classes: names in the order of a network's outputs, () where the file does not tell. unmapped: labels are ids of the
-    devkit, from 1, which meta.mat turns into synsets. files: the image's path as the list gives it, where it gives one.
+    ids: N names, or numbers.
+    labels: for each image its class indices from 0.
+    classes: names in the order of a network's outputs, () where the file does not tell.
+    unmapped: labels are ids of the devkit, from 1, which meta.mat turns into synsets.
+    files: the image's path as the list gives it, where it gives one.
     boxes: (x, y, width, height) in pixels, and sizes: (width, height), by id.
     """
 

@@ -35,10 +35,13 @@ _FIRST = ("image", "id", "name", "file", "filename", "imageid")
 
 
 @dataclass(frozen=True)
-class Target:
-    """The truth of N images, by rising id. ids: (N,) int64 or str. labels: the valid classes of each.
+class ClassTruth:
+    """The truth of N images, by rising id.
 
-    classes: their names, () where unknown. row: what an image may be called -> its row.
+    ids: (N,) int64 or str.
+    labels: the valid classes of each.
+    classes: their names, () where unknown.
+    row: what an image may be called -> its row.
     """
 
     path: Path
@@ -57,8 +60,13 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """A file of P predictions. row: (P,) of the target. labels: (P, k) int64, best first. confidence: (P,) of it."""
+class ClassPredictions:
+    """A file of P predictions.
+
+    row: (P,) of the target.
+    labels: (P, k) int64, best first.
+    confidence: (P,) of it.
+    """
 
     path: Path
     row: np.ndarray
@@ -69,7 +77,7 @@ class Predictions:
 # --- the truth -------------------------------------------------------------------------------------------------------
 
 
-def read_truth(path: Path, names: Sequence[str] = ()) -> Target:
+def read_truth(path: Path, names: Sequence[str] = ()) -> ClassTruth:
     """A folder of class folders, or a list; see `class_lists`. Raises InputError naming what is wrong, MissingError."""
     path = Path(path)
     lists = read(path, names)
@@ -83,7 +91,7 @@ def read_truth(path: Path, names: Sequence[str] = ()) -> Target:
     ids = ids[order]
     rows = {str(key): row for row, key in enumerate(ids.tolist())}
     rows |= _short_names([lists.files.get(key, str(key)) for key in ids.tolist()], rows)
-    return Target(path, ids, tuple(lists.labels[place] for place in order.tolist()), lists.classes, rows)
+    return ClassTruth(path, ids, tuple(lists.labels[place] for place in order.tolist()), lists.classes, rows)
 
 
 def _short_names(files: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
@@ -134,7 +142,7 @@ def _synsets(meta: Path) -> dict[int, str]:
 # --- predictions -----------------------------------------------------------------------------------------------------
 
 
-def read_predictions(path: Path, target: Target) -> Predictions:
+def read_predictions(path: Path, target: ClassTruth) -> ClassPredictions:
     """A CSV file as the top of this module says. Raises InputError naming the line at fault, MissingError."""
     path = Path(path)
     with reading(path, "predictions in CSV: image,label_1,...,label_5,score_1,...,score_5") as stream:
@@ -163,7 +171,7 @@ def read_predictions(path: Path, target: Target) -> Predictions:
             raise InputError(f"{where}: {len(labels[-1])} labels, but {len(labels[0])} in the lines before")
         confidence.append(_score(where, fields[columns.score]) if columns.score is not None else 0.0)
     wide = len(labels[0]) if labels else len(columns.labels)
-    return Predictions(
+    return ClassPredictions(
         path,
         np.fromiter(rows, np.int64, len(rows)),
         np.array(labels, np.int64).reshape(len(rows), wide),

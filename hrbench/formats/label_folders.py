@@ -1,10 +1,13 @@
 """A folder of predicted label maps: which file belongs to which image, and what its numbers stand for.
 
-The numbers are either label ids, as the ground truth's files have them, or indices of classes, as networks put them
-out (train ids, of Cityscapes). Both are small numbers, so a folder says which: in a file `labels.txt` with the word
-"ids" or "indices", which `written` leaves, or by its numbers. The first file with one that only ids or only indices can
-have tells; another file that contradicts it cannot be measured. Where no file has such a number, one that is a class's
-index and, as a label, nothing that networks predict tells indices. Where there is none either, that is an error.
+The numbers are either label ids, as in the files of the ground truth, or class indices, as networks output them (for
+Cityscapes: train ids). Both are small numbers, so `detect_kind` finds out which they are:
+
+1. A file `labels.txt` in the folder holds the word "ids" or "indices". `write_label_maps` writes it.
+2. Without it, the first file with a number that only ids, or only indices, can have decides. Another file that
+   contradicts it cannot be measured.
+3. If no file has such a number, a number that is a class index, but not a label that networks predict, means indices.
+4. Otherwise it is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from hrbench.types import Prediction
 
 Kind = Literal["ids", "indices"]
 KINDS: tuple[Kind, ...] = ("ids", "indices")
-MARK = "labels.txt"
+KIND_FILE = "labels.txt"
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -106,7 +109,9 @@ def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str
     return found
 
 
-def no_strangers(files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]) -> None:
+def refuse_unknown_files(
+    files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]
+) -> None:
     """Raises InputError naming the first file that is a prediction of no image below `truth`, judged or not.
 
     found: files of images that are judged. known: whether another file is of an image that is not.
@@ -118,7 +123,7 @@ def no_strangers(files: Iterable[Path], found: Mapping[str, Path], truth: Path, 
             raise InputError(f"{file}: is no prediction of an image of {truth}{some}; take it out or mend its name")
 
 
-def told(
+def detect_kind(
     path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
 ) -> Kind:
     """What the numbers of a folder's files stand for; see the head of this file.
@@ -128,7 +133,7 @@ def told(
     """
     if asked:
         return "ids" if asked == words["ids"] else "indices"
-    mark = path / MARK
+    mark = path / KIND_FILE
     if mark.is_file():
         with reading(mark, "one word, ids or indices") as stream:
             word = stream.read(64).decode(errors="replace").strip()
@@ -161,7 +166,9 @@ def _values(file: Path) -> frozenset[int]:
     return frozenset(np.flatnonzero(np.bincount(values)).tolist())
 
 
-def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind) -> None:
+def write_label_maps(
+    predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind
+) -> None:
     """One PNG for each prediction, `path`/{sample}.png, and what they hold in labels.txt; whole or not at all.
 
     Values are class indices (H, W), 0 to `classes` - 1; table: (classes,) what each is written as, None for itself.
@@ -188,7 +195,7 @@ def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | N
                 )
             values = labels if table is None else table[labels]
             write_labels(file, values.astype(np.uint8 if int(values.max()) < 256 else np.uint16))
-        write_whole(place / MARK, lambda stream: stream.write(f"{kind}\n".encode()))
+        write_whole(place / KIND_FILE, lambda stream: stream.write(f"{kind}\n".encode()))
 
 
 def in_order(work: Callable[[Job], Answer], jobs: Iterable[Job], threads: int | None = None) -> Iterator[Answer]:

@@ -18,8 +18,8 @@ _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _TEXT = {1: "latin-1", 2: "utf-8", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED, _CELL, _STRUCTURE, _CHAR, _COMPLEX = 14, 15, 1, 2, 4, 0x08
-MOST = 1 << 30  # bytes that one variable may unfold to
-DEEPEST = 4  # cells and structures within one another
+MAX_BYTES = 1 << 30  # bytes that one variable may unfold to
+MAX_DEPTH = 4  # cells and structures within one another
 
 
 def read_mat(data: bytes, names: tuple[str, ...]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def read_mat(data: bytes, names: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, body in _elements(memoryview(data)[128:], order):
         if kind == _COMPRESSED:
-            kind, body = _unfolded(bytes(body), order)
+            kind, body = _decompressed(bytes(body), order)
         if kind != _MATRIX:
             raise ValueError(f"a variable is expected, but there is an element of type {kind}")
         name, value = _variable(body, order, names)
@@ -64,9 +64,9 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
         at += step
 
 
-def _unfolded(packed: bytes, order: str) -> tuple[int, memoryview]:
+def _decompressed(packed: bytes, order: str) -> tuple[int, memoryview]:
     try:
-        unfolded = zlib.decompressobj().decompress(packed, MOST)
+        unfolded = zlib.decompressobj().decompress(packed, MAX_BYTES)
     except zlib.error as error:
         raise ValueError(f"a compressed variable is damaged ({error})") from None
     for kind, body in _elements(memoryview(unfolded), order):
@@ -89,14 +89,14 @@ def _variable(body: memoryview, order: str, names: tuple[str, ...] | None, depth
     if names is not None and name not in names:
         return name, None
     many = math.prod(shape)
-    if len(shape) < 2 or min(shape) < 0 or many > MOST:
+    if len(shape) < 2 or min(shape) < 0 or many > MAX_BYTES:
         raise ValueError(f"{name or 'a cell'} has the impossible shape {shape}")
-    if sort == _CELL and depth < DEEPEST:
+    if sort == _CELL and depth < MAX_DEPTH:
         inner = [_variable(part, order, None, depth + 1)[1] for kind, part in parts if kind == _MATRIX]
         if len(inner) != many:
             raise ValueError(f"{name} should hold {many} cells, not {len(inner)}")
         return name, inner
-    if sort == _STRUCTURE and depth < DEEPEST:
+    if sort == _STRUCTURE and depth < MAX_DEPTH:
         return name, _structures(name, parts, order, many, depth)
     if (sort not in _CLASSES and sort != _CHAR) or marks & _COMPLEX:
         raise ValueError(f"{name or 'a cell'} is neither numbers, text, cells nor structures (class {sort})")

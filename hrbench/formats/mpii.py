@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.core.files import FARTHEST, reading, write_whole
+from hrbench.core.files import MAX_COORDINATE, reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
@@ -31,11 +31,14 @@ JOINTS = 16
 
 
 @dataclass(frozen=True)
-class Target:
+class MpiiTruth:
     """Ground truth of N people.
 
-    joints: 16 names in the file's order. position: (N, 16, 2) float64, px, top-left pixel at (1, 1).
-    visible: (N, 16) bool. head: (N,) float64, diagonal of the head box in px. image: (N,) names, or None.
+    joints: 16 names in the file's order.
+    position: (N, 16, 2) float64, px, top-left pixel at (1, 1).
+    visible: (N, 16) bool.
+    head: (N,) float64, diagonal of the head box in px.
+    image: (N,) names, or None.
     """
 
     path: Path
@@ -46,7 +49,7 @@ class Target:
     image: np.ndarray | None
 
 
-def read_truth(path: Path) -> Target:
+def read_truth(path: Path) -> MpiiTruth:
     """`path` is gt_valid.mat, or a folder that holds it or annot/gt_valid.mat. Raises InputError, MissingError."""
     path = _found(Path(path))
     names = ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src")
@@ -67,18 +70,21 @@ def read_truth(path: Path) -> Target:
     visible = missing.T == 0
     with np.errstate(over="ignore", invalid="ignore"):  # the check that follows is the answer to these
         head = np.linalg.norm(heads[1] - heads[0], axis=0)
-    wrong = np.flatnonzero(~((head > 0) & (head <= FARTHEST)))
+    wrong = np.flatnonzero(~((head > 0) & (head <= MAX_COORDINATE)))
     if len(wrong):
         raise InputError(
             f"{path}: person {wrong[0]}: the head box has diagonal {head[wrong[0]]} px; it must be positive"
         )
     position = position.transpose(2, 0, 1)
-    odd = np.argwhere(~(np.abs(position) <= FARTHEST).all(axis=2) & visible)
+    odd = np.argwhere(~(np.abs(position) <= MAX_COORDINATE).all(axis=2) & visible)
     if len(odd):
         raise InputError(
-            f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite, or beyond {FARTHEST:.0e} px"
+            f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite, or beyond "
+            f"{MAX_COORDINATE:.0e} px"
         )
-    return Target(path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people))
+    return MpiiTruth(
+        path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people)
+    )
 
 
 def _found(path: Path) -> Path:
@@ -164,10 +170,11 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
     precision = np.float32 if preds.dtype.itemsize < 8 else np.float64
     with np.errstate(invalid="ignore"):  # what signals in a damaged file is NaN all the same
         points = preds[..., :2].astype(precision)
-        far = np.argwhere((np.abs(points) > FARTHEST).any(axis=2))
+        far = np.argwhere((np.abs(points) > MAX_COORDINATE).any(axis=2))
         if len(far):
             raise InputError(
-                f"{path}: person {far[0][0]}, joint {far[0][1]}: a coordinate is infinite or beyond {FARTHEST:.0e} px"
+                f"{path}: person {far[0][0]}, joint {far[0][1]}: a coordinate is infinite or beyond "
+                f"{MAX_COORDINATE:.0e} px"
             )
         # plus one in the file's own precision, as the official code adds it: float32 rounds here
         points = points + precision(offset)

@@ -17,25 +17,27 @@ from hrbench.core.files import write_whole
 from hrbench.errors import InputError
 from hrbench.formats.labels import read_labels
 
-MARK = "labels.txt"
+KIND_FILE = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
 
-EARLIEST = (1980, 1, 1, 0, 0, 0)
+EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
 """The first date a zip archive can hold; told of every member, so that an archive depends on its content alone."""
 
 
-def holds(place: Path, usual: str) -> str:
+def stored_kind(place: Path, usual: str) -> str:
     """What the numbers of predicted label maps are, "ids" or "indices"; `usual` where the folder does not say."""
     try:
-        word = (place / MARK).read_text(encoding="utf-8", errors="replace").strip()
+        word = (place / KIND_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return usual
     if word not in ("ids", "indices", "trainIds"):
-        raise InputError(f"{place / MARK}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)")
+        raise InputError(
+            f"{place / KIND_FILE}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)"
+        )
     return "ids" if word == "ids" else "indices"
 
 
-def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
+def recode(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
     """A PNG of class indices as one of labels; of labels, where `coded`, with its values as they are.
 
     labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
@@ -67,7 +69,7 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
     def zipped(stream: BinaryIO) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name, content in members:
-                archive.writestr(zipfile.ZipInfo(name, EARLIEST), content)
+                archive.writestr(zipfile.ZipInfo(name, EARLIEST_DATE), content)
 
     def tarred(stream: BinaryIO) -> None:
         # gzip would note the time and the name of the file in its head

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.formats.mpii import Target, read_predictions, read_truth, write_predictions
+from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
 from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
@@ -69,11 +69,11 @@ class MpiiPckh:
     main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> MpiiTruth:
         """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `formats.mpii`."""
         return read_truth(Path(path))
 
-    def read_predictions(self, path: Path, target: Target) -> np.ndarray:
+    def read_predictions(self, path: Path, target: MpiiTruth) -> np.ndarray:
         """(N, 16, 2) px, top-left pixel at (1, 1), from .npy (top-left at 0) or the official .mat (at 1)."""
         return read_predictions(Path(path), len(target.head))
 
@@ -81,7 +81,7 @@ class MpiiPckh:
         """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `formats.mpii.write_predictions`."""
         write_predictions(predictions, Path(path))
 
-    def measure(self, predictions: np.ndarray, target: Target, images: Sequence[int | str] | None = None) -> State:
+    def measure(self, predictions: np.ndarray, target: MpiiTruth, images: Sequence[int | str] | None = None) -> State:
         """Distances of all joints. images: names of images, or rows of people; None: everybody.
 
         Raises InputError where one of these people has NaN for a prediction, or an image is not of the set.
@@ -211,7 +211,7 @@ def _by_image(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return table
 
 
-def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+def _rows(images: Sequence[int | str], target: MpiiTruth) -> np.ndarray:
     """Rows of the people of `images` (names), or the rows themselves, rising. Raises InputError for unknown ones."""
     chosen: set[int] = set()
     by_name: dict[str, list[int]] = {}

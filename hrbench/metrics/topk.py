@@ -18,7 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.formats.class_predictions import Predictions, Target, read_predictions, read_truth, write_predictions
+from hrbench.formats.class_predictions import (
+    ClassPredictions,
+    ClassTruth,
+    read_predictions,
+    read_truth,
+    write_predictions,
+)
 from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
@@ -52,11 +58,11 @@ class TopK:
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names = tuple(names)
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> ClassTruth:
         """The classes of images; see above. Raises InputError naming the first fault, MissingError."""
         return read_truth(Path(path), self.names)
 
-    def read_predictions(self, path: Path, target: Target) -> Predictions:
+    def read_predictions(self, path: Path, target: ClassTruth) -> ClassPredictions:
         """Class indices (P, k), best first. Raises InputError naming the line at fault, MissingError."""
         return read_predictions(Path(path), target)
 
@@ -64,7 +70,9 @@ class TopK:
         """Values (class indices, scores), best first, streamed to CSV; see `class_files.write_predictions`."""
         write_predictions(predictions, Path(path))
 
-    def measure(self, predictions: Predictions, target: Target, images: Sequence[int | str] | None = None) -> State:
+    def measure(
+        self, predictions: ClassPredictions, target: ClassTruth, images: Sequence[int | str] | None = None
+    ) -> State:
         """Places of valid classes. images: ids of those that count; None: all.
 
         Raises InputError where one of these has no prediction, or is not of the set.
@@ -174,7 +182,7 @@ class TopK:
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
 
 
-def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+def _rows(images: Sequence[int | str], target: ClassTruth) -> np.ndarray:
     """Rows of the images, rising. Raises InputError for one that the target does not have."""
     chosen: set[int] = set()
     for image in images:

@@ -20,7 +20,7 @@ VERSION = 1
 """Raised by hand when a change can move an interval: it is in the key of every score."""
 
 
-def draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+def resample_counts(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """`resamples` vectors (I,) int64 of counts that sum to I; the same for the same seed."""
     generator = np.random.default_rng(seed)
     for _ in range(resamples):
@@ -45,7 +45,7 @@ def intervals(
     units = images if groups is None else int(groups.max(initial=-1)) + 1
     if units < 2 or resamples < 1:
         return [None] * len(statistic(np.ones(images, np.int64)))
-    drawn = draws(units, resamples, seed)
+    drawn = resample_counts(units, resamples, seed)
     values = np.array([statistic(weights if groups is None else weights[groups]) for weights in drawn])
     tails = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
     result: list[tuple[float, float] | None] = []

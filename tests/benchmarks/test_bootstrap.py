@@ -16,11 +16,11 @@ import pytest
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes
 from hrbench.metrics.coco.instances import NUMBERS as TWELVE
-from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
-from hrbench.statistics.bootstrap import draws
+from hrbench.statistics.bootstrap import resample_counts
 from hrbench.types import State
 
 MILLISECOND = 1e-3
@@ -28,7 +28,7 @@ MILLISECOND = 1e-3
 
 @pytest.fixture(scope="module")
 def state(coco_scale_files) -> State:
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     target = metric.read_target(coco_scale_files[0])
     return metric.measure(metric.read_predictions(coco_scale_files[1], target), target)
 
@@ -39,14 +39,14 @@ def matches(state: State) -> Matches:
 
 
 def seconds_per_draw(
-    matches: Matches, numbers: Sequence[Number], resamples: int = 100, settings: Settings = KEYPOINTS
+    matches: Matches, numbers: Sequence[Number], resamples: int = 100, settings: MatchSettings = KEYPOINTS
 ) -> float:
     """CPU seconds of one draw with its numbers: the least of several rounds, drawing included."""
     accumulator = Accumulator(matches, settings, numbers)
     rounds = []
     for seed in range(7):
         start = time.process_time()
-        for weights in draws(len(matches.images), resamples, seed):
+        for weights in resample_counts(len(matches.images), resamples, seed):
             accumulator.at(weights)
         rounds.append((time.process_time() - start) / resamples)
     return min(rounds)
@@ -66,7 +66,7 @@ def seconds_per_sum(detections: int, rounds: int = 20) -> float:
 def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, matches: Matches) -> None:
     assert NUMBERS[0].name == "AP"
     ap, others = seconds_per_draw(matches, NUMBERS[:1]), seconds_per_draw(matches, NUMBERS[1:])
-    accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(draws(len(matches.images), 1, 0))
+    accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(resample_counts(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
     peer = seconds_per_sum(len(matches.score))
     benchmark.extra_info.update(ap_seconds=ap, other_nine_seconds=others, sum_seconds=peer)
@@ -76,7 +76,7 @@ def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, match
 
 def test_a_thousand_draws_with_all_numbers(benchmark, state: State, matches: Matches) -> None:
     """What a user waits for, all ten intervals, takes little more than its draws."""
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     start = time.process_time()
     scores = benchmark.pedantic(metric.summarise, (state, 1000), rounds=1)
     spent = time.process_time() - start
@@ -100,6 +100,6 @@ def test_all_twelve_box_numbers_of_eighty_classes_in_ten_milliseconds(benchmark,
         ap_seconds=seconds_per_draw(matches, TWELVE[:1], 20, INSTANCES),
         ap_of_all_area_ranges_seconds=seconds_per_draw(matches, (TWELVE[0], *TWELVE[3:6]), 20, INSTANCES),
     )
-    accumulator, weights = Accumulator(matches, INSTANCES, TWELVE), next(draws(len(matches.images), 1, 0))
+    accumulator, weights = Accumulator(matches, INSTANCES, TWELVE), next(resample_counts(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
     assert every <= 10 * MILLISECOND

@@ -14,10 +14,10 @@ from PIL import Image
 
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels import cityscapes_reference as oracle
-from hrbench.metrics.labels.cityscapes import Cityscapes
+from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.cityscapes_counts import FORM, KINDS, count
 from hrbench.metrics.labels.states import state_of
-from hrbench.statistics.bootstrap import draws
+from hrbench.statistics.bootstrap import resample_counts
 
 SCENES = 6
 
@@ -41,7 +41,7 @@ def fastest(rounds: int, *works: Callable[[], object]) -> list[tuple[float, floa
 
 
 def from_files(folder: Path, resamples: int = 0) -> dict[str, float | None]:
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(folder / "gtFine/val")
     state = metric.measure(metric.read_predictions(folder / "results", target), target)
     return {score.quantity.name: score.value for score in metric.summarise(state, resamples)}
@@ -99,7 +99,7 @@ def test_from_arrays_ten_times_as_fast_as_the_official_script(benchmark, files, 
 def test_memory_stays_flat(benchmark, files) -> None:
     """Twice the scenes take no more memory than the few that are open at once."""
     folder, *_ = files
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(folder / "gtFine/val")
     predictions = metric.read_predictions(folder / "results", target)
     names = list(target.labels)
@@ -120,13 +120,13 @@ def test_a_thousand_draws_of_val(benchmark, files) -> None:
     with Image.open(truths[0]) as one, Image.open(guesses[0]) as other:
         small = [np.asarray(picture)[::8, ::8] for picture in (one, other)]
     rows = []
-    for roll, _ in enumerate(draws(1, 500, 0)):
+    for roll, _ in enumerate(resample_counts(1, 500, 0)):
         truth = np.roll(small[0], roll, 1)
         rows.append(count(truth, np.where(truth < 24, truth, truth * np.uint16(1000) + 1), np.roll(small[1], roll, 1)))
     names = [f"town/{number:03d}" for number in range(500)]
     state = state_of(FORM, {"labels": "ids"}, names, ["town"] * 500, rows, KINDS)
     started = time.process_time()
-    scores = benchmark.pedantic(Cityscapes().summarise, (state, 1000), rounds=1)
+    scores = benchmark.pedantic(CityscapesIoU().summarise, (state, 1000), rounds=1)
     spent = time.process_time() - started
     benchmark.extra_info.update(cpu_seconds=spent)
     assert spent <= 3

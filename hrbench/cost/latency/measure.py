@@ -29,8 +29,8 @@ from hrbench.types import Conditions, Measurement, Reason
 
 CPU_BUDGET = 10.0
 CUDA_BUDGET = 30.0
-FEWEST_SAMPLES = 3
-MOST_SAMPLES = 2000  # three times what p99 needs; more would only lengthen the stored result
+MIN_SAMPLES = 3
+MAX_SAMPLES = 2000  # three times what p99 needs; more would only lengthen the stored result
 WARM_UP_SHARE = 0.25
 WINDOW_PASSES = 3
 WINDOW_SHARE = 0.02
@@ -81,7 +81,7 @@ def measure_latency(
     except HrbenchError:
         raise
     except Exception as error:
-        reason = _excuse(error, device, dtype)
+        reason = _reason_without_value(error, device, dtype)
         if reason is None:
             raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
@@ -129,7 +129,7 @@ def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Pro
         return _Passes(first, 1, False, [], why)
     warm, settled = _warm_up(first, once, spent, budget)
     samples: list[float] = []
-    while len(samples) < FEWEST_SAMPLES or (spent() < budget and len(samples) < MOST_SAMPLES):
+    while len(samples) < MIN_SAMPLES or (spent() < budget and len(samples) < MAX_SAMPLES):
         samples.append(once())
     return _Passes(first, warm, settled, samples)
 
@@ -212,7 +212,7 @@ def _conditions(
     )
 
 
-def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
+def _reason_without_value(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
     """Why a cell may be empty without the entry having failed; None where the network is at fault."""
     text = str(error).lower()
     memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")

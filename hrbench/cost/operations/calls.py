@@ -27,10 +27,12 @@ class Shape(tuple[int, ...]):
 class Call:
     """One call.
 
-    operator: namespace and name without the overload, e.g. "aten::conv2d". arguments: by their name in the operator's
-    schema, defaults filled in; a tensor is its `Shape`, a list of tensors a tuple of them. outputs: shapes of the
-    tensors returned. parts: the calls a composite operator made. idle: it computes nothing, because it is a view, a
-    copy or a fill, or a composite of such calls.
+    operator: namespace and name without the overload, e.g. "aten::conv2d".
+    arguments: by their name in the operator's schema, defaults filled in; a tensor is its `Shape`, a list of tensors a
+        tuple of them.
+    outputs: shapes of the tensors returned.
+    parts: the calls a composite operator made.
+    idle: it computes nothing, because it is a view, a copy or a fill, or a composite of such calls.
     """
 
     operator: str

@@ -1,7 +1,7 @@
 """The conventions by which operations are counted, each a table from operators to formulas.
 
-One network has as many "GFLOPs" as there are conventions. A `View` names one: which operators it counts, how, which
-it takes to be free, and by what its number is divided when a table writes it in giga.
+One network has as many "GFLOPs" as there are conventions. A `CountingConvention` says which operators are counted and
+how, which are taken to be free, and by what the number is divided when a table writes it in giga.
 
 macs         multiply-adds of convolutions, linear layers and matrix products: the arithmetic that is really done.
              A transposed convolution touches every weight once per *input* position.
@@ -31,13 +31,17 @@ GIGA = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CountingConvention:
     """One convention.
 
-    name: as in `Conditions.convention`. label: heading of a column whose values are count / divisor. heading: the same,
-    where columns of several conventions stand under one heading. convention: in a few words. formulas: operator ->
-    operations of one call. free: operators the convention counts as nothing. opens: composite operators into which it
-    looks; None looks into all. factor: multiplies every formula.
+    name: as in `Conditions.convention`.
+    label: heading of a column whose values are count / divisor.
+    heading: the same, where columns of several conventions stand under one heading.
+    convention: in a few words.
+    formulas: operator -> operations of one call.
+    free: operators the convention counts as nothing.
+    opens: composite operators into which it looks; None looks into all.
+    factor: multiplies every formula.
     """
 
     name: str
@@ -69,14 +73,14 @@ class View:
 
 @dataclass(slots=True)
 class Tally:
-    """What a view makes of some calls: operations counted, and operators without a rule as (calls, elements)."""
+    """What a convention makes of some calls: operations counted, and operators without a rule as (calls, elements)."""
 
     operations: int | float = 0
     counted: bool = False
     uncounted: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def miss(self, operator: str, calls: int, elements: int) -> None:
-        """Note arithmetic that the view has no rule for."""
+        """Note arithmetic that the convention has no rule for."""
         had = self.uncounted.get(operator, (0, 0))
         self.uncounted[operator] = (had[0] + calls, had[1] + elements)
 
@@ -88,22 +92,22 @@ class Tally:
             self.miss(operator, calls, elements)
 
 
-def tally(view: View, call: Call) -> Tally:
+def tally(convention: CountingConvention, call: Call) -> Tally:
     """Count one call, from the outside in: the first rule met counts for all that is inside.
 
-    Where a view looks into all composites, one in which it counts nothing is listed under its own name
+    Where a convention looks into all composites, one in which it counts nothing is listed under its own name
     ("aten::batch_norm"), not those of its parts.
     """
     result = Tally()
-    formula = view.formulas.get(call.operator)
+    formula = convention.formulas.get(call.operator)
     if formula is not None:
-        result.operations, result.counted = view.factor * formula(call), True
-    elif call.idle or call.operator in view.free:
+        result.operations, result.counted = convention.factor * formula(call), True
+    elif call.idle or call.operator in convention.free:
         pass
-    elif call.parts and (view.opens is None or call.operator in view.opens):
+    elif call.parts and (convention.opens is None or call.operator in convention.opens):
         for part in call.parts:
-            result.add(tally(view, part))
-        if view.opens is None and result.uncounted and not result.counted:
+            result.add(tally(convention, part))
+        if convention.opens is None and result.uncounted and not result.counted:
             result.uncounted = {call.operator: (1, call.elements)}
     else:
         result.miss(call.operator, 1, call.elements)
@@ -263,10 +267,10 @@ FVCORE_OPENS = aten(
     """
 )
 
-VIEWS: dict[str, View] = {
-    view.name: view
-    for view in (
-        View(
+CONVENTIONS: dict[str, CountingConvention] = {
+    convention.name: convention
+    for convention in (
+        CountingConvention(
             "macs",
             "GMACs",
             "GMACs",
@@ -276,7 +280,7 @@ VIEWS: dict[str, View] = {
             "their input size.",
             MACS,
         ),
-        View(
+        CountingConvention(
             "flops",
             "GFLOPs",
             "GFLOPs",
@@ -286,7 +290,7 @@ VIEWS: dict[str, View] = {
             MACS,
             factor=2,
         ),
-        View(
+        CountingConvention(
             "fvcore",
             "G (fvcore)",
             "fvcore",
@@ -298,7 +302,7 @@ VIEWS: dict[str, View] = {
             FVCORE_FREE,
             FVCORE_OPENS,
         ),
-        View(
+        CountingConvention(
             "hrnet-paper",
             "GFLOPs (HRNet papers: MACs / 2^30, transposed convolutions by output)",
             "HRNet papers",

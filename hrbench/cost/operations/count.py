@@ -2,7 +2,7 @@
 
 Meta tensors have shapes and no storage, so neither weights nor activations are held. In inference mode torch's
 dispatcher shows a composite operator before it is taken apart (`aten::linear`, then `aten::addmm` inside it), which is
-what lets one pass serve conventions that look at different levels; see `views.py`.
+what lets one pass serve conventions that look at different levels; see `conventions.py`.
 
     ledger = count_operations(lambda: pose_hrnet(width=32), (1, 3, 256, 192))
     ledger.total("macs")                      # 7645003776
@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.contracts import CountedByPart
-from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.operations.ledger import Ledger, enter
-from hrbench.cost.operations.recorder import Recorder, Undrawn
+from hrbench.cost.operations.recorder import Recorder, SkipInitialisation
 from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.types import Conditions, Measurement
 
@@ -47,9 +47,11 @@ def count_operations(
     """Count one forward pass in eval mode, or the parts of a detector.
 
     build: makes the network (called under `torch.device("meta")`, so no weight is allocated or drawn), or a network,
-    which is left as it was. input_shape: (N, C, H, W). as_input: turns the (N, C, H, W) tensor into what the network
-    takes, e.g. `list` for a detector. device: "meta"; a network whose operations depend on values (non-maximum
-    suppression) needs a real one such as "cpu", and is then computed there, input drawn from a standard normal.
+        which is left as it was.
+    input_shape: (N, C, H, W).
+    as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
+    device: "meta"; a network whose operations depend on values (non-maximum suppression) needs a real one such as
+        "cpu", and is then computed there, input drawn from a standard normal.
     proposals, masks: per image, of a network that is counted by part; it is not where `as_input` is given.
 
     Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, where the
@@ -82,28 +84,28 @@ def count_operations(
 
 
 def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
-    """One Measurement per view: value in plain operations; conditions hold the view, divisor, input, batch, uncounted.
+    """One Measurement per convention: value in plain operations; conditions hold convention, divisor, input, batch.
 
-    `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps
-    each operator the view has no rule for to its number of calls. Of a network counted by part they also hold how many
-    `proposals` and `masks` were counted, and what was `not_counted`.
+    `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps each
+    operator for which the convention has no rule to its number of calls. For a network counted by part, the conditions
+    also hold how many `proposals` and `masks` were counted, and what was `not_counted`.
 
-    counted_on: where the operations were counted, if not without values, in words.
+    counted_on: on which device operations were counted if values were needed, in words; "" for the meta device.
     """
     batch, _, height, width = ledger.input
     costs = []
-    for name in ledger.views:
-        view = VIEWS[name]
+    for name in ledger.conventions:
+        convention = CONVENTIONS[name]
         conditions = Conditions(
             convention=name,
-            divisor=view.divisor,
+            divisor=convention.divisor,
             input=(height, width),
             batch=batch,
             uncounted={item.operator: item.calls for item in ledger.uncounted[name]},
             counted_on=counted_on,
             **_of_parts(ledger.conditions),
         )
-        costs.append(Measurement(view.quantity, ledger.total(name), conditions=conditions))
+        costs.append(Measurement(convention.quantity, ledger.total(name), conditions=conditions))
     return costs
 
 
@@ -135,7 +137,7 @@ def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
     imported should have been imported before.
     """
     try:
-        with torch.device(device), Undrawn(), warnings.catch_warnings():
+        with torch.device(device), SkipInitialisation(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="for .*: copying from a non-meta parameter")
             net = build()
     except (RuntimeError, NotImplementedError, EntryError) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hrbench.contracts import CostSubject
 from hrbench.core.plugins import model_ref
-from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.parameters import NoOptions
 from hrbench.errors import EntryError
 from hrbench.types import Conditions, Measurement, Reason, Variant
@@ -23,7 +23,7 @@ class Operations:
 
     name = "operations"
     version = 2
-    quantities = tuple(view.quantity for view in VIEWS.values())
+    quantities = tuple(convention.quantity for convention in CONVENTIONS.values())
     depends = ("torch",)  # whose operators the counts are of
     Options = NoOptions
 
@@ -66,6 +66,6 @@ def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> t
 def uncounted(reason: Reason) -> list[Measurement]:
     """The operations of a network that cannot be counted: no value by any convention, each with the reason."""
     return [
-        Measurement(view.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
-        for name, view in VIEWS.items()
+        Measurement(convention.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
+        for name, convention in CONVENTIONS.items()
     ]

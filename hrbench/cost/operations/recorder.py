@@ -19,7 +19,7 @@ from hrbench.cost.operations.shapes import known_output
 from hrbench.errors import EntryError
 
 # What initialisers do to a weight in place; none of it changes a shape.
-_DRAWING = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
+_INITIALISERS = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
@@ -36,11 +36,11 @@ class _Mode(TorchDispatchMode):
         return False
 
 
-class Undrawn(_Mode):
+class SkipInitialisation(_Mode):
     """Leaves meta weights as they are where a builder would draw them: they have no values, and it takes time."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        if func._schema.name in _DRAWING and args[0].is_meta:
+        if func._schema.name in _INITIALISERS and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))
 

@@ -1,9 +1,8 @@
 """From the JSON rows of COCO files to columns: what keypoint, box and mask files have in common.
 
-The way is quick where all is well: typed decoding, then checks on whole columns. Where anything is wrong,
-`WrongError` or an error of msgspec is raised without details, and the caller has the file explained by the slow ways
-of `faults`. Results are decoded in blocks of rows, so that neither their text nor their
-objects are ever in memory as a whole.
+Correct files are read fast: typed decoding, then checks on whole columns. If anything is wrong, `FileFaultError` or an
+error of msgspec is raised without details, and the caller lets the slow functions of `faults` explain the file. Results
+are decoded in blocks of rows, so that neither their text nor their objects are ever in memory as a whole.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from hrbench.core.files import FARTHEST
+from hrbench.core.files import MAX_COORDINATE
 
-BLOCK = 1 << 17  # bytes of text decoded at a time: its objects stay within a cache
+BLOCK_BYTES = 1 << 17  # bytes of text decoded at a time: its objects stay within a cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Four = tuple[float, float, float, float]
 
@@ -29,22 +28,22 @@ class Named(msgspec.Struct, gc=False):
     id: Whole
 
 
-class WrongError(ValueError):
+class FileFaultError(ValueError):
     """Something is wrong with a file; the slow way will say what."""
 
 
-REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)  # what reading a file with a fault raises
+READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)  # what reading a file with a fault raises
 
 
 def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any]]:
-    """The rows of a JSON list in order, some at a time, decoded as `row`. size: bytes of a block; 0: BLOCK.
+    """The rows of a JSON list in order, some at a time, decoded as `row`. size: bytes of a block; 0: BLOCK_BYTES.
 
     A block ends behind some "}," of the text. If that was not the end of a row, then brackets or quotes do not
     balance and the block does not decode: the next block is then read and tried with it.
     """
     decode = msgspec.json.Decoder(list[row]).decode
     text, first = b"", True
-    while data := stream.read(size or BLOCK):
+    while data := stream.read(size or BLOCK_BYTES):
         text += data
         cut = text.rfind(b"}") + 1
         head, tail = text[:cut], text[cut:].lstrip()
@@ -64,7 +63,7 @@ def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any
     if rows:
         yield rows
     elif not first:
-        raise WrongError("a comma before the closing bracket")
+        raise FileFaultError("a comma before the closing bracket")
 
 
 def joined(column: list[np.ndarray]) -> np.ndarray:
@@ -76,7 +75,7 @@ def joined(column: list[np.ndarray]) -> np.ndarray:
 
 def need(held: bool) -> None:
     if not held:
-        raise WrongError("inconsistent content")
+        raise FileFaultError("inconsistent content")
 
 
 def whole(values: list[Any]) -> np.ndarray:
@@ -90,7 +89,7 @@ def numbers(rows: Sequence[Sequence[float]], width: int) -> np.ndarray:
     try:
         return np.frombuffer(b"".join([pack(*row) for row in rows])).reshape(len(rows), width)
     except struct.error:
-        raise WrongError("a list of the wrong length") from None
+        raise FileFaultError("a list of the wrong length") from None
 
 
 def known(ids: np.ndarray, among: np.ndarray) -> bool:
@@ -100,17 +99,19 @@ def known(ids: np.ndarray, among: np.ndarray) -> bool:
     return bool(np.all(among[np.minimum(np.searchsorted(among, ids), len(among) - 1)] == ids))
 
 
-def near(values: np.ndarray) -> bool:
-    """Whether all are finite and no farther than FARTHEST; a comparison with NaN fails."""
-    return not values.size or bool(values.min() >= -FARTHEST and values.max() <= FARTHEST)
+def within_limits(values: np.ndarray) -> bool:
+    """Whether all are finite and no larger than MAX_COORDINATE; a comparison with NaN fails."""
+    return not values.size or bool(values.min() >= -MAX_COORDINATE and values.max() <= MAX_COORDINATE)
 
 
 @dataclass(frozen=True)
 class Truths:
     """Annotated objects as columns (G), in the order of the file.
 
-    image, category: int64 ids. area: float64, px^2. crowd: bool. ignore: bool, True where the object never counts
-    whatever its area (crowds among them).
+    image, category: int64 ids.
+    area: float64, px^2.
+    crowd: bool.
+    ignore: bool, True where the object never counts whatever its area (crowds among them).
     """
 
     image: np.ndarray
@@ -122,7 +123,11 @@ class Truths:
 
 @dataclass(frozen=True)
 class Detections:
-    """Detections as columns (N), in the order of the file. image, category: int64 ids; score, area: float64, finite."""
+    """Detections as columns (N), in the order of the file.
+
+    image, category: int64 ids.
+    score, area: float64, finite.
+    """
 
     image: np.ndarray
     category: np.ndarray
@@ -130,7 +135,7 @@ class Detections:
     area: np.ndarray
 
 
-def rising(ids: np.ndarray) -> np.ndarray:
+def sorted_unique(ids: np.ndarray) -> np.ndarray:
     """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
     ordered = np.sort(ids)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]

@@ -26,7 +26,7 @@ from hrbench.formats.coco.json_faults import (
     parsed,
     shown,
 )
-from hrbench.formats.coco.rle import FARTHEST_POINT, LARGEST, CodeError, checked
+from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeError, checked
 
 # --- keypoints -------------------------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
             fault(f"{key!r} is missing; masks need it")
         if not is_integer(row[key]) or row[key] < 1:
             fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels, one or more")
-    if row["height"] * row["width"] >= LARGEST:
+    if row["height"] * row["width"] >= MAX_PIXELS:
         fault(f"height x width is {row['height']} x {row['width']}; masks of so many pixels cannot be read")
     return row["height"], row["width"]
 
@@ -161,7 +161,7 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
             if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
                 found = f"{len(points)} values" if isinstance(points, list) else kind(points)
                 fault(f"segmentation[{number}] holds {found}; a polygon is x, y, x, y, ... of at least 3 points")
-            check_finite(fault, f"segmentation[{number}]", points, FARTHEST_POINT)
+            check_finite(fault, f"segmentation[{number}]", points, MAX_POLYGON_COORDINATE)
         return
     if not isinstance(mask, dict):
         fault(f"segmentation is {kind(mask)}; give a list of polygons, or an RLE (an object with size and counts)")

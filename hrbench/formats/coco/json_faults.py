@@ -12,7 +12,7 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hrbench.core.files import FARTHEST
+from hrbench.core.files import MAX_COORDINATE
 from hrbench.errors import InputError
 
 Fault = Callable[[str], NoReturn]
@@ -119,7 +119,7 @@ def check_box(fault: Fault, box: Any) -> None:
     check_finite(fault, "bbox", box)
 
 
-def check_finite(fault: Fault, key: str, values: list[Any], most: float = FARTHEST) -> None:
+def check_finite(fault: Fault, key: str, values: list[Any], most: float = MAX_COORDINATE) -> None:
     for place, value in enumerate(values):
         if not is_number(value) or abs(value) > most:
             fault(f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {most:.0e}")

@@ -79,10 +79,10 @@ def _write_zip(path: Path, member: str, content: Path) -> Path:
     return path
 
 
-def clashing(names: Sequence[Any]) -> list[Any]:
+def duplicates(names: Sequence[Any]) -> list[Any]:
     """What is listed more than once, each once, in order.
 
-    >>> clashing([3, 1, 3, 3, 2])
+    >>> duplicates([3, 1, 3, 3, 2])
     [3]
     """
     seen: set[Any] = set()

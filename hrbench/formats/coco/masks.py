@@ -10,9 +10,9 @@ import numpy as np
 from pycocotools import mask as codec
 
 from hrbench.formats.coco.columns import need
-from hrbench.formats.coco.rle import FARTHEST_POINT, Masks, checked
+from hrbench.formats.coco.rle import MAX_POLYGON_COORDINATE, Masks, checked
 
-BATCH = 4096  # masks checked at a time
+BATCH_MASKS = 4096  # masks checked at a time
 
 
 class Counts(msgspec.Struct, gc=False):
@@ -38,10 +38,11 @@ class MaskColumns:
     def add(
         self, codes: list[bytes], found: np.ndarray, size: np.ndarray, kept: np.ndarray | None = None
     ) -> np.ndarray:
-        """Areas (P,) float64 in px^2 of some compressed codes. Raises CodeError, WrongError.
+        """Areas (P,) float64 in px^2 of some compressed codes. Raises CodeError, FileFaultError.
 
-        found: (P, 2) heights and widths as the codes have them; size: those of their images. kept: (P,) bool, False
-        for those whose code will not be needed.
+        found: (P, 2) heights and widths as the codes have them.
+        size: those of their images.
+        kept: (P,) bool, False for those whose code will not be needed.
         """
         need(np.array_equal(found, size))
         lengths = np.array([len(code) for code in codes], np.int64)
@@ -65,11 +66,11 @@ class MaskColumns:
 def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray) -> Masks:
     """Annotated masks, polygons and codes of either kind; as pycocotools' `annToRLE`. size: (G, 2) of their images.
 
-    Raises WrongError, CodeError.
+    Raises FileFaultError, CodeError.
     """
     columns = MaskColumns()
-    for start in range(0, len(segmentations), BATCH):
-        some, their = segmentations[start : start + BATCH], size[start : start + BATCH]
+    for start in range(0, len(segmentations), BATCH_MASKS):
+        some, their = segmentations[start : start + BATCH_MASKS], size[start : start + BATCH_MASKS]
         _check_polygons([points for mask in some if isinstance(mask, list) for points in mask])
         sizes = their.tolist()
         found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(some, sizes, strict=True)]
@@ -81,7 +82,7 @@ def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray)
 def _check_polygons(polygons: list[list[float]]) -> None:
     need(all(len(points) >= 6 and len(points) % 2 == 0 for points in polygons))
     values = np.fromiter(chain.from_iterable(polygons), np.float64)
-    need(not len(values) or bool(values.min() >= -FARTHEST_POINT and values.max() <= FARTHEST_POINT))
+    need(not len(values) or bool(values.min() >= -MAX_POLYGON_COORDINATE and values.max() <= MAX_POLYGON_COORDINATE))
 
 
 def _code(mask: list[list[float]] | Counts, size: list[int]) -> bytes:

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 1 << 29  # pixels of an image: the codec reads numbers of no more than 30 bits and a sign right
-LONGEST = 6  # characters of one number
-FARTHEST_POINT = 1e5  # px; the codec walks along the sides of polygons pixel by pixel, and would never come back
+MAX_PIXELS = 1 << 29  # pixels of an image: the codec reads numbers of no more than 30 bits and a sign right
+MAX_CHARACTERS = 6  # characters of one number
+MAX_POLYGON_COORDINATE = (
+    1e5  # px; the codec walks along the sides of polygons pixel by pixel, and would never come back
+)
 
 
 class CodeError(ValueError):
@@ -29,8 +31,11 @@ class CodeError(ValueError):
 class Masks:
     """N compressed masks as columns.
 
-    size: (N, 2) int64, height and width. text: all codes behind one another; starts: (N + 1,) int64 into it.
-    area: (N,) float64, px^2. plain: (N,) bool, False where a run within the code is empty, which no encoder writes.
+    size: (N, 2) int64, height and width.
+    text: all codes behind one another.
+    starts: (N + 1,) int64 into it.
+    area: (N,) float64, px^2.
+    plain: (N,) bool, False where a run within the code is empty, which no encoder writes.
     """
 
     size: np.ndarray
@@ -91,11 +96,11 @@ def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarr
         raise CodeError("counts ends within a number; was it cut off?")
     ends = np.flatnonzero(final)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
-    if (ends - starts).max() >= LONGEST:
+    if (ends - starts).max() >= MAX_CHARACTERS:
         raise CodeError("counts holds a number larger than any image")
     values = (bits[ends] & 31).astype(np.int64)
     values -= (values & 16) << 1  # the sign
-    for back in range(1, LONGEST):
+    for back in range(1, MAX_CHARACTERS):
         some = np.flatnonzero(ends - back >= starts)
         if not len(some):
             break

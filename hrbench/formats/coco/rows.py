@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from hrbench.errors import InputError
-from hrbench.formats.coco.columns import REFUSED, blocks
+from hrbench.formats.coco.columns import READ_ERRORS, blocks
 
-BLOCK = 1 << 19
+BLOCK_BYTES = 1 << 19
 """Bytes of a prediction file that are held at a time."""
 
 
@@ -45,7 +45,7 @@ def people_of(path: Path, ids: Collection[int | str]) -> dict[int | str, list[di
     try:
         for row in _chosen(path, PersonRow, rows):
             rows[row.image_id].append({"keypoints": numbers(row.keypoints)})
-    except REFUSED as error:
+    except READ_ERRORS as error:
         raise InputError(f"{path}: holds no list of predicted people: {error}; predict again") from None
     return rows
 
@@ -59,14 +59,14 @@ def objects_of(path: Path, ids: Collection[int | str]) -> dict[int | str, list[d
     try:
         for row in _chosen(path, ObjectRow, rows):
             rows[row.image_id].append(_plain(row))
-    except REFUSED as error:
+    except READ_ERRORS as error:
         raise InputError(f"{path}: holds no list of detections: {error}; predict again") from None
     return rows
 
 
 def _chosen(path: Path, kind: type[Row], ids: Collection[int | str]) -> Iterator[Row]:
     with path.open("rb") as stream:
-        for rows in blocks(stream, kind, BLOCK):
+        for rows in blocks(stream, kind, BLOCK_BYTES):
             yield from (row for row in rows if row.image_id in ids)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hrbench.metrics.coco.matching import Similarity
 
-CHUNK = 1 << 14  # pairs at a time: the working set stays within a core's cache
+CHUNK_PAIRS = 1 << 14  # pairs at a time: the working set stays within a core's cache
 
 
 def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similarity:
@@ -23,8 +23,8 @@ def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similari
 
     def similarity(detection: np.ndarray, truth: np.ndarray) -> np.ndarray:
         result = np.zeros(len(detection))
-        for start in range(0, len(detection), CHUNK):
-            i, j = detection[start : start + CHUNK], truth[start : start + CHUNK]
+        for start in range(0, len(detection), CHUNK_PAIRS):
+            i, j = detection[start : start + CHUNK_PAIRS], truth[start : start + CHUNK_PAIRS]
             width = np.minimum(d.right[i], g.right[j]) - np.maximum(d.left[i], g.left[j])
             height = np.minimum(d.bottom[i], g.bottom[j]) - np.maximum(d.top[i], g.top[j])
             some = np.flatnonzero((width > 0) & (height > 0))

@@ -19,27 +19,26 @@ from typing import Literal
 
 import numpy as np
 
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 
-MANY = 20  # categories from which on it is quicker to go from recall to recall
-FEW = 10  # hits to a place up to which it is quicker to look at each
-
-PIECE = 1000000
+LOOP_MIN_CATEGORIES = 20  # categories from which on it is quicker to go from recall to recall
+HITS_PER_RECALL = 10  # hits to a place up to which it is quicker to look at each
 
 
 @dataclass(frozen=True)
 class Number:
     """One figure of the summary: mean precision or recall over `threshold` (None: all), in an area range.
 
-    area, most: positions in the settings' `areas` and `most`. threshold: position in `thresholds`. category: position
-    among the categories of the matches; None: the mean over all.
+    area, limit: positions in the settings' `areas` and `most`.
+    threshold: position in `thresholds`.
+    category: position among the categories of the matches; None: the mean over all.
     """
 
     name: str
     kind: Literal["precision", "recall"]
     threshold: int | None
     area: int
-    most: int = 0
+    limit: int = 0
     category: int | None = None
 
 
@@ -53,8 +52,10 @@ class Recall:
     def __init__(
         self, image: np.ndarray, category: np.ndarray, hits: np.ndarray, positives: np.ndarray, thresholds: int
     ) -> None:
-        """image, category: (N,) indices, by category and in it by falling score; hits: (N,) uint16, bit t at threshold
-        t; positives: (I, C)."""
+        """image, category: (N,) indices, by category and in it by falling score.
+        hits: (N,) uint16, bit t at threshold t.
+        positives: (I, C).
+        """
         self.shape = thresholds, positives.shape[1]
         self.bounds = np.searchsorted(category, np.arange(self.shape[1] + 1))
         some = np.flatnonzero(hits)
@@ -84,7 +85,7 @@ class Curves:
         hits: np.ndarray,
         counted: np.ndarray,
         positives: np.ndarray,
-        settings: Settings,
+        settings: MatchSettings,
     ) -> None:
         """As in `Recall`; counted: (N,) uint16, bit t set where the detection counts, for or against, at threshold t.
         R recalls."""
@@ -135,7 +136,7 @@ class Curves:
             found += np.repeat(np.tile(offsets, thresholds), lengths)
         best = np.zeros((thresholds, len(self.recalls) + 1, categories))
         places = reached.take(found, mode="clip")
-        if len(places) < FEW * best.size:
+        if len(places) < HITS_PER_RECALL * best.size:
             for table, start, end in zip(best, self.bounds[:-1], self.bounds[1:], strict=True):
                 np.maximum.at(table.ravel(), places[start:end], precision[start:end])
         else:  # equal places stand together
@@ -163,7 +164,7 @@ class Curves:
 
 def _envelope(best: np.ndarray) -> np.ndarray:
     """(T, R, C): the maximum from each recall on."""
-    if best.shape[2] < MANY:
+    if best.shape[2] < LOOP_MIN_CATEGORIES:
         return np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
     for at in range(best.shape[1] - 2, -1, -1):
         np.maximum(best[:, at], best[:, at + 1], out=best[:, at])
@@ -189,23 +190,23 @@ Tables = tuple[np.ndarray | None, np.ndarray, np.ndarray]
 class Accumulator:
     """The figures of a summary as a function of image weights."""
 
-    def __init__(self, matches: Matches, settings: Settings, numbers: Sequence[Number]) -> None:
+    def __init__(self, matches: Matches, settings: MatchSettings, numbers: Sequence[Number]) -> None:
         self.numbers, self.images = tuple(numbers), len(matches.images)
         self.curves: dict[tuple[int, int], Curves | Recall] = {}
         image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
         order = np.lexsort((-matches.score, matches.category))
         rank = _rank(image * len(matches.categories) + matches.category)
         every = np.uint16((1 << len(settings.thresholds)) - 1)
-        precise = {(number.area, number.most) for number in numbers if number.kind == "precision"}
-        for area, most in sorted({(number.area, number.most) for number in numbers}):
-            rows = order[rank[order] < settings.most[most]]
+        precise = {(number.area, number.limit) for number in numbers if number.kind == "precision"}
+        for area, limit in sorted({(number.area, number.limit) for number in numbers}):
+            rows = order[rank[order] < settings.max_detections[limit]]
             hits, positives = matches.hits[rows, area], matches.positives[:, :, area]
-            if (area, most) in precise:
+            if (area, limit) in precise:
                 counted = ~matches.ignored[rows, area] & every
                 curves = Curves(image[rows], matches.category[rows], hits, counted, positives, settings)
             else:
                 curves = Recall(image[rows], matches.category[rows], hits, positives, len(settings.thresholds))
-            self.curves[area, most] = curves
+            self.curves[area, limit] = curves
 
     def at(self, weights: np.ndarray | None = None) -> np.ndarray:
         """(len(numbers),) float64; -1 where nothing counts, as pycocotools has it.
@@ -216,7 +217,7 @@ class Accumulator:
         tables: dict[tuple[int, int], Tables] = {}
         for key, curves in self.curves.items():
             tables[key] = curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
-        return np.array([_mean(tables[number.area, number.most], number) for number in self.numbers])
+        return np.array([_mean(tables[number.area, number.limit], number) for number in self.numbers])
 
 
 def _mean(tables: Tables, number: Number) -> float:

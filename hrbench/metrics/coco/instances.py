@@ -14,23 +14,23 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.instances import Results, Target, read_results, read_truth
+from hrbench.formats.coco.instances import InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
-from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
 from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
-INSTANCES = Settings(
+INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
     recalls=RECALLS,
     areas=(("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10)),
-    most=(1, 10, 100),
+    max_detections=(1, 10, 100),
 )
 _RANGES = (
     "of any area",
@@ -56,16 +56,20 @@ Shape = Literal["box", "mask"]
 
 
 @dataclass(frozen=True)
-class Classes:
-    """Which classes count. ids: category ids, rising, None for all of the annotation file. names: one for each id, ()
-    for those of the file. each: also tell the average precision of every single one."""
+class CategorySelection:
+    """Which classes count.
+
+    ids: category ids, rising, None for all of the annotation file.
+    names: one for each id, () for those of the file.
+    each: also tell the average precision of every single one.
+    """
 
     ids: tuple[int, ...] | None
     names: tuple[str, ...]
     each: bool
 
     @classmethod
-    def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> Classes:
+    def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> CategorySelection:
         """From arguments of a metric. Raises UsageError where they do not fit together."""
         if categories is None:
             if names is not None:
@@ -79,7 +83,7 @@ class Classes:
         ids = tuple(int(categories[place]) for place in order)
         return cls(ids, () if names is None else tuple(names[place] for place in order), per_class)
 
-    def known(self, target: Target) -> Target:
+    def known(self, target: InstanceTruth) -> InstanceTruth:
         """The target, where it has all these categories. Raises InputError for one that it has not."""
         listed = target.categories.tolist()
         for category in self.ids or ():
@@ -88,7 +92,7 @@ class Classes:
                 raise InputError(f"{target.path}: category {category}, asked for, is not among its categories ({some})")
         return target
 
-    def labels(self, target: Target) -> tuple[list[int], list[str]]:
+    def labels(self, target: InstanceTruth) -> tuple[list[int], list[str]]:
         """Category ids, rising, and what to call each: its name, or its id where that is none or another's too."""
         listed = target.categories.tolist()
         ids = listed if self.ids is None else list(self.ids)
@@ -101,7 +105,7 @@ def _labels(ids: Sequence[int], names: Sequence[str]) -> list[str]:
     return [name if name and often[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
 
 
-def quantities_of(shape: Shape, classes: Classes) -> tuple[Quantity, ...]:
+def quantities_of(shape: Shape, classes: CategorySelection) -> tuple[Quantity, ...]:
     """The twelve, and those of single classes as far as these are known without the annotation file."""
     single = _labels(classes.ids, classes.names or [""] * len(classes.ids)) if classes.each and classes.ids else []
     return tuple(_quantity(number, shape) for number in numbers(single))
@@ -121,7 +125,7 @@ def _quantity(number: Number, shape: Shape) -> Quantity:
     shapes = "boxes" if shape == "box" else "masks"
     text = (
         f"{what} of {shapes} {at}, {over}, objects {_RANGES[number.area]} as annotated, "
-        f"at most {INSTANCES.most[number.most]} detections an image and class; COCO protocol; n is objects."
+        f"at most {INSTANCES.max_detections[number.limit]} detections an image and class; COCO protocol; n is objects."
     )
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
@@ -145,14 +149,14 @@ class CocoObjects:
     def __init__(
         self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
     ) -> None:
-        self.classes = Classes.of(categories, names, per_class)
+        self.classes = CategorySelection.of(categories, names, per_class)
         self.quantities = quantities_of(self.kind, self.classes)
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         return self.classes.known(read_truth(Path(path), masks=self.kind == "mask"))
 
-    def read_predictions(self, path: Path, target: Target) -> Results:
+    def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
         return read_results(Path(path), target)
 
@@ -161,7 +165,9 @@ class CocoObjects:
         write = write_masks if self.kind == "mask" else write_boxes
         write(predictions, Path(path))
 
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+    def measure(
+        self, predictions: InstanceResults, target: InstanceTruth, images: Sequence[int | str] | None = None
+    ) -> State:
         """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
         truths, detections = target.truths, predictions.detections
         if isinstance(target.shape, Masks):
@@ -178,7 +184,7 @@ class CocoObjects:
             "names": labels,
             "thresholds": list(INSTANCES.thresholds),
             "areas": [list(area) for area in INSTANCES.areas],
-            "most": INSTANCES.most[-1],
+            "most": INSTANCES.max_detections[-1],
             "detection_area": predictions.area_from,
         }
         return state_of(matches, self.name, self.version, params)
@@ -202,8 +208,8 @@ class CocoObjects:
         return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its objects were found, in [0, 1]; see `states.image_qualities`."""
-        return image_qualities(self._matches(state), INSTANCES)
+        """Image id -> how well its objects were found, in [0, 1]; see `states.image_scores`."""
+        return image_scores(self._matches(state), INSTANCES)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The same numbers by pycocotools itself, -1 if it finds none to average."""
@@ -228,7 +234,7 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
-    quantities = quantities_of("box", Classes(None, (), False))
+    quantities = quantities_of("box", CategorySelection(None, (), False))
 
 
 class CocoMasks(CocoObjects):
@@ -237,4 +243,4 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
-    quantities = quantities_of("mask", Classes(None, (), False))
+    quantities = quantities_of("mask", CategorySelection(None, (), False))

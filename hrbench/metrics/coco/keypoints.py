@@ -2,7 +2,7 @@
 
 Synopsis:
 
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     target = metric.read_target(Path("person_keypoints_val2017.json"))
     state = metric.measure(metric.read_predictions(Path("results.json"), target), target)
     scores = metric.summarise(metric.merge([state]))
@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import COCO_SIGMAS, Results, Target, read_results, read_truth
+from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
 from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
@@ -59,7 +59,7 @@ def _people(number: Number) -> str:
     return f"person {_RANGES[number.area]}"
 
 
-class CocoKeypoints:
+class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
     sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
@@ -79,7 +79,7 @@ class CocoKeypoints:
         if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
             raise UsageError(f"sigmas {list(self.sigmas)}: give one positive number per joint, or none for COCO's 17")
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         target = read_truth(Path(path), len(self.sigmas))
         if self.category is not None and self.category not in target.categories.tolist():
@@ -87,7 +87,7 @@ class CocoKeypoints:
             raise InputError(f"{path}: category {self.category}, asked for, is not among its categories ({known})")
         return target
 
-    def read_predictions(self, path: Path, target: Target) -> Results:
+    def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
         return read_results(Path(path), len(self.sigmas), target)
 
@@ -95,7 +95,9 @@ class CocoKeypoints:
         """Write rows as one JSON list, whole or not at all. Raises InputError (NaN, missing key), UsageError (disk)."""
         write_results(predictions, Path(path), len(self.sigmas))
 
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
+    def measure(
+        self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
+    ) -> State:
         """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
@@ -114,7 +116,7 @@ class CocoKeypoints:
             "categories": categories.tolist(),
             "thresholds": list(KEYPOINTS.thresholds),
             "areas": [list(area) for area in KEYPOINTS.areas],
-            "most": KEYPOINTS.most[-1],
+            "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
         }
         return state_of(matches, self.name, self.version, params)
@@ -137,8 +139,8 @@ class CocoKeypoints:
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its people were found, in [0, 1]; see `states.image_qualities`."""
-        return image_qualities(matches_of(state, self.name, self.version), KEYPOINTS)
+        """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""
+        return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by pycocotools itself, -1 where it finds none to average."""

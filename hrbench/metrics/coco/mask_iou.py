@@ -13,8 +13,8 @@ from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.matching import Similarity
 
-CHUNK = 1 << 14  # pairs or masks at a time
-GROUPS = 512  # images and categories at a time
+CHUNK_PAIRS = 1 << 14  # pairs or masks at a time
+CHUNK_GROUPS = 512  # images and categories at a time
 
 
 def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
@@ -34,8 +34,8 @@ def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Simil
         cuts = np.append(np.flatnonzero(np.diff(here, prepend=-1)), len(some))  # of the groups, among the pairs
         turn = np.diff(i, prepend=-1) != 0
         rows, row = i[turn], np.cumsum(turn) - 1
-        for first in range(0, len(cuts) - 1, GROUPS):
-            mine = cuts[first : first + GROUPS + 1]
+        for first in range(0, len(cuts) - 1, CHUNK_GROUPS):
+            mine = cuts[first : first + CHUNK_GROUPS + 1]
             begin, end = row[mine[:-1]], row[mine[1:] - 1] + 1  # of each group's detections, among `rows`
             left, right = starts[here[mine[:-1]]], starts[here[mine[:-1]] + 1]  # of its truths, among `order`
             d = found.codes(rows[begin[0] : end[-1]])
@@ -68,15 +68,15 @@ def _may_reach(truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.
     """(P,) bool, False where no overlap of these areas within these boxes comes to `lowest`."""
     result = np.empty(len(i), bool)
     truth_box, found_box = _boxes(truth, j), _boxes(found, i)
-    for start in range(0, len(i), CHUNK):
-        a, b = j[start : start + CHUNK], i[start : start + CHUNK]
+    for start in range(0, len(i), CHUNK_PAIRS):
+        a, b = j[start : start + CHUNK_PAIRS], i[start : start + CHUNK_PAIRS]
         g, d = truth_box[a], found_box[b]
         width, height = (np.minimum(g[:, 2:], d[:, 2:]) - np.maximum(g[:, :2], d[:, :2])).clip(0).T
         area, own = truth.area[a], found.area[b]
         shared = np.minimum(width * height, np.minimum(area, own))
         most = shared / np.maximum(np.where(truths.crowd[a], own, own + area - shared), 1)
         # the codec does strange things to codes with empty runs, and shall do them here too
-        result[start : start + CHUNK] = (most >= lowest * (1 - 1e-9)) | ~(truth.plain[a] & found.plain[b])
+        result[start : start + CHUNK_PAIRS] = (most >= lowest * (1 - 1e-9)) | ~(truth.plain[a] & found.plain[b])
     return result
 
 
@@ -86,8 +86,8 @@ def _boxes(masks: Masks, rows: np.ndarray) -> np.ndarray:
     wanted[rows] = True
     some = np.flatnonzero(wanted)
     box = np.zeros((len(masks), 4))
-    for start in range(0, len(some), CHUNK):
-        part = some[start : start + CHUNK]
+    for start in range(0, len(some), CHUNK_PAIRS):
+        part = some[start : start + CHUNK_PAIRS]
         box[part] = codec.toBbox(masks.codes(part))
     box[:, 2:] += box[:, :2]
     return box

@@ -8,7 +8,7 @@ Synopsis:
 The rules are those of pycocotools 2.0.11 (`COCOeval.evaluateImg`, read and compared bit for bit in the tests):
 
 * Within an image and a category, detections are taken by falling score, equal scores in the order of the file, and
-  only the first `settings.most[-1]` of them.
+  only the first `settings.max_detections[-1]` of them.
 * At a threshold t a detection takes the free object of greatest similarity >= min(t, 1 - 1e-10); of equal ones the
   later in the file. Objects that count come first; only where none of them will do may it take an ignored one.
   A crowd is never used up.
@@ -28,25 +28,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.formats.coco.columns import Detections, Truths, rising
+from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(detections (P,), truths (P,)) -> similarity (P,) in [0, 1], float64; both are row numbers of the columns below."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class MatchSettings:
     """What is evaluated.
 
-    thresholds: rising similarities (T). recalls: rising recalls (R) at which precision is read.
-    areas: (name, least, greatest) in px^2, both ends included. most: rising numbers of detections per image and
-    category. len(areas) x len(thresholds) is at most 64, len(thresholds) at most 16.
+    thresholds: rising similarities (T).
+    recalls: rising recalls (R) at which precision is read.
+    areas: (name, minimum, maximum) in px^2, both ends included. most: rising numbers of detections per image and
+        category. len(areas) x len(thresholds) is at most 64, len(thresholds) at most 16.
     """
 
     thresholds: tuple[float, ...]
     recalls: tuple[float, ...]
     areas: tuple[tuple[str, float, float], ...]
-    most: tuple[int, ...]
+    max_detections: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if len(self.thresholds) > 16 or len(self.thresholds) * len(self.areas) > 64:
@@ -61,10 +62,14 @@ RECALLS = tuple(np.linspace(0.0, 1.0, 101).tolist())
 class Matches:
     """What matching leaves: all that scores and intervals need. I images, N kept detections, C categories, A ranges.
 
-    images: (I,) int64, rising. categories: (C,) int64, rising. offsets: (I + 1,) int64, the detections of image i are
-    offsets[i]:offsets[i + 1], by category and falling score. score: (N,) float64. category: (N,) uint16, an index.
+    images: (I,) int64, rising.
+    categories: (C,) int64, rising.
+    offsets: (I + 1,) int64, the detections of image i are offsets[i]:offsets[i + 1], by category and falling score.
+    score: (N,) float64.
+    category: (N,) uint16, an index.
     hits: (N, A) uint16, bit t set where the detection found an object that counts at threshold t.
-    ignored: (N, A) uint16, bit t set where it neither helps nor harms. positives: (I, C, A) int32, objects that count.
+    ignored: (N, A) uint16, bit t set where it neither helps nor harms.
+    positives: (I, C, A) int32, objects that count.
     """
 
     images: np.ndarray
@@ -81,12 +86,12 @@ def match(
     truths: Truths,
     detections: Detections,
     similarity: Similarity,
-    settings: Settings,
+    settings: MatchSettings,
     images: np.ndarray,
     categories: np.ndarray,
 ) -> Matches:
     """Match all detections of `images` and `categories` (ids, in any order); rows of others are left out."""
-    images, categories = rising(images), rising(categories)
+    images, categories = sorted_unique(images), sorted_unique(categories)
     groups = len(images) * len(categories)
     # a group is one category in one image; numbered so that images rise first, as the official order has them
     truth_group = _groups(truths.image, truths.category, images, categories)
@@ -94,7 +99,7 @@ def match(
 
     kept = np.flatnonzero(group >= 0)
     kept = kept[np.lexsort((-detections.score[kept], group[kept]))]
-    kept = kept[_rank(group[kept], groups) < settings.most[-1]]
+    kept = kept[_rank(group[kept], groups) < settings.max_detections[-1]]
     group = group[kept]
 
     ignored = _ignored(truths, settings)
@@ -104,8 +109,8 @@ def match(
     shifts = np.arange(len(settings.areas), dtype=np.uint64) * np.uint64(t)
     hits, spared = ((bits[:, None] >> shifts).astype(np.uint16) & full for bits in found)
     area = detections.area[kept]
-    for a, (_, least, greatest) in enumerate(settings.areas):
-        outside = (area < least) | (area > greatest)
+    for a, (_, minimum, maximum) in enumerate(settings.areas):
+        outside = (area < minimum) | (area > maximum)
         spared[outside, a] |= full & ~hits[outside, a]
 
     inside = truth_group >= 0
@@ -137,12 +142,12 @@ def _rank(group: np.ndarray, groups: int) -> np.ndarray:
     return np.arange(len(group)) - starts[group]
 
 
-def _ignored(truths: Truths, settings: Settings) -> np.ndarray:
+def _ignored(truths: Truths, settings: MatchSettings) -> np.ndarray:
     """(G,) uint64: bit a x T + t set where the object does not count in area range a."""
     bits = np.zeros(len(truths.area), np.uint64)
     t = len(settings.thresholds)
-    for a, (_, least, greatest) in enumerate(settings.areas):
-        outside = truths.ignore | (truths.area < least) | (truths.area > greatest)
+    for a, (_, minimum, maximum) in enumerate(settings.areas):
+        outside = truths.ignore | (truths.area < minimum) | (truths.area > maximum)
         bits[outside] |= np.uint64(((1 << t) - 1) << (a * t))
     return bits
 
@@ -154,7 +159,7 @@ def _assign(
     crowd: np.ndarray,
     ignored: np.ndarray,
     similarity: Similarity,
-    settings: Settings,
+    settings: MatchSettings,
     groups: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(hits, spared), each (N,) uint64 over `kept`: where an object that counts, or an ignored one, was found."""

@@ -9,7 +9,7 @@ import numpy as np
 from hrbench.core.files import reading
 from hrbench.errors import InputError
 from hrbench.formats.coco.annotations import DetectedBox
-from hrbench.formats.coco.columns import REFUSED, Detections, blocks, near, need, numbers, whole
+from hrbench.formats.coco.columns import READ_ERRORS, Detections, blocks, need, numbers, whole, within_limits
 from hrbench.formats.coco.instances import read_truth
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator
@@ -34,8 +34,8 @@ def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
                 mine = [row for row in rows if row.category_id == category and row.image_id in listed]
                 images.append(whole([row.image_id for row in mine]))
                 parts.append(numbers([(row.score, *row.bbox) for row in mine], 5))
-                need(near(parts[-1]))
-        except REFUSED as error:
+                need(within_limits(parts[-1]))
+        except READ_ERRORS as error:
             raise InputError(f"{unfit}: {error}") from None
     table = np.concatenate(parts)
     if not len(table):

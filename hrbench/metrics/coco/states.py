@@ -10,7 +10,7 @@ import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.states import StateForm, arrays_of
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Quantity, Reason, State
@@ -66,7 +66,7 @@ def chosen(images: Sequence[int | str] | None, known: np.ndarray, path: Path) ->
 def scored(
     metric: str,
     matches: Matches,
-    settings: Settings,
+    settings: MatchSettings,
     numbers: Sequence[Number],
     quantities: Sequence[Quantity],
     absent: Callable[[Number], str],
@@ -97,7 +97,7 @@ def scored(
     return scores
 
 
-def image_qualities(matches: Matches, settings: Settings) -> dict[int | str, float]:
+def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, float]:
     """Image id -> how well its objects were found, in [0, 1]; images without objects that count are absent.
 
     Each object counts for the share of thresholds at which a detection finds it, each find times the precision among

@@ -2,7 +2,7 @@
 
 Synopsis:
 
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(Path("gtFine/val"))
     state = metric.measure(metric.read_predictions(Path("results"), target), target)
     scores = metric.summarise(metric.merge([state]))
@@ -28,15 +28,15 @@ from hrbench.formats.label_folders import (
     LabelFolder,
     Values,
     by_prefix,
+    detect_kind,
     in_order,
-    no_strangers,
     png_files,
-    told,
-    written,
+    refuse_unknown_files,
+    write_label_maps,
 )
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels import cityscapes_reference as oracle
-from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
+from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
 from hrbench.metrics.labels.states import group_numbers, matrices, scores_of, state_of
@@ -57,14 +57,14 @@ class Scenes:
     labels: dict[str, Path]
 
 
-class Cityscapes:
+class CityscapesIoU:
     """The official evaluation of Cityscapes' pixel-level labels, equal to cityscapesScripts 2.3.0 to the last bit.
 
-    ids: the label id of each class of a network's output; the 19 evaluated ones unless said otherwise. labels: what
-    predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out. interval: what the bootstrap
-    draws again: every "image", or "group" for whole cities. files: label files of the ground truth, relative to it;
-    None for all. names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides
-    by itself.
+    ids: the label id of each class of a network's output; the 19 evaluated ones unless said otherwise.
+    labels: what predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out.
+    interval: what the bootstrap draws again: every "image", or "group" for whole cities.
+    files: label files of the ground truth, relative to it; None for all.
+    names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides by itself.
     """
 
     name = FORM.metric
@@ -115,7 +115,7 @@ class Cityscapes:
         """
         files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
         found = by_prefix(files, {name: name.rpartition("/")[2] for name in target.labels})
-        no_strangers(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
+        refuse_unknown_files(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
         indices = frozenset((*range(len(self.ids)), VOID))
         values: dict[Kind, Values] = {
             # of what is not evaluated, only "unlabeled" is predicted in earnest
@@ -123,11 +123,11 @@ class Cityscapes:
             "indices": Values(indices, indices),
         }
         asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(Path(path), found, told(Path(path), found.values(), values, asked, WORDS))
+        return LabelFolder(Path(path), found, detect_kind(Path(path), found.values(), values, asked, WORDS))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """A folder of label-id PNGs named by the samples, from class indices (H, W); see `label_folders.written`."""
-        written(predictions, Path(path), np.array(self.ids, np.uint8), len(self.ids), "ids")
+        """Writes a folder of label-id PNGs, named as the samples, from class indices (H, W); see `write_label_maps`."""
+        write_label_maps(predictions, Path(path), np.array(self.ids, np.uint8), len(self.ids), "ids")
 
     def measure(self, predictions: LabelFolder, target: Scenes, images: Sequence[int | str] | None = None) -> State:
         """Counts of all images, or of those named. A few are read at a time.
@@ -232,7 +232,7 @@ def _counted(labels: Path, prediction: Path, table: np.ndarray | None) -> dict[s
             raise InputError(f"{path}: is {one.shape[1]}x{one.shape[0]} pixels, its {beside} {labels} {width}x{height}")
     try:
         return count(maps[0], maps[1], maps[2], table)
-    except Strange as error:
+    except UnknownLabelError as error:
         kind = "instance" if error.which == "instances" else "label"
         known = f"label ids run from 0 to {COUNT - 1}"
         if error.which == "prediction" and table is not None:

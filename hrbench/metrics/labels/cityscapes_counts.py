@@ -30,24 +30,26 @@ OUTSIDE = np.iinfo(np.uint16).max
 def count(
     truth: np.ndarray, instances: np.ndarray, predicted: np.ndarray, table: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Rows of both blocks for one image. truth, instances, predicted: (H, W) label ids, instance ids and predictions.
+    """Rows of both blocks for one image.
 
+    truth, instances, predicted: (H, W) label ids, instance ids and predictions.
     table: what each predicted number stands for, OUTSIDE for nothing; None where predictions are label ids.
-    Raises Strange for a number that stands for no label.
+
+    Raises UnknownLabelError for a number that stands for no label.
     """
     (own, thing, found), lengths = runs((truth, instances, predicted))
     if len(own) and int(own.max()) >= COUNT:
-        raise Strange("truth", int(own.max()))
+        raise UnknownLabelError("truth", int(own.max()))
     if table is not None:
         found = _looked_up(table, found)
     elif len(found) and int(found.max()) >= COUNT:
-        raise Strange("prediction", int(found.max()))
+        raise UnknownLabelError("prediction", int(found.max()))
     rows = cells_of(histogram(own, found, lengths, (COUNT, COUNT)))
     at = np.flatnonzero(thing > _PER_LABEL)
     return rows | _things(thing.take(at), found.take(at), lengths.take(at))
 
 
-class Strange(InputError):
+class UnknownLabelError(InputError):
     """A number that stands for no label. which: the map it is in, "truth", "instances" or "prediction"."""
 
     def __init__(self, which: str, number: int) -> None:
@@ -60,7 +62,7 @@ def _looked_up(table: np.ndarray, found: np.ndarray) -> np.ndarray:
     labels = table[np.minimum(found, len(table) - 1)]
     odd = beyond if len(beyond) else found[labels == OUTSIDE]
     if len(odd):
-        raise Strange("prediction", int(odd.max()))
+        raise UnknownLabelError("prediction", int(odd.max()))
     return labels
 
 
@@ -68,7 +70,7 @@ def _things(thing: np.ndarray, found: np.ndarray, lengths: np.ndarray) -> dict[s
     """The block of instances from the runs (R,) that belong to one."""
     label = thing // _PER_LABEL
     if len(label) and (int(label.max()) >= COUNT or not _KNOWN[label].all()):
-        raise Strange("instances", int(thing[(label >= COUNT) | ~_KNOWN[np.minimum(label, COUNT - 1)]][0]))
+        raise UnknownLabelError("instances", int(thing[(label >= COUNT) | ~_KNOWN[np.minimum(label, COUNT - 1)]][0]))
     hit, near = label == found, CATEGORY_OF[label] == CATEGORY_OF[found]
     counts = [np.bincount(thing, weights) for weights in (lengths, lengths * hit, lengths * near)]
     ids = np.flatnonzero(counts[0])

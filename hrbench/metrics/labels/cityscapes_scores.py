@@ -115,8 +115,12 @@ _ENDS = np.cumsum([len(CLASSES)] * 3 + [len(CATEGORIES)] * 3)
 
 @dataclass(frozen=True)
 class Sums:
-    """Per image, what the numbers are made of. pixels: (I, P) float64, whole numbers. weighted: (I, W) float64, TP then
-    FN of the 8 classes and of the 2 categories. total: (W,) float64, `weighted` summed in the official order."""
+    """Per image, what the numbers are made of.
+
+    pixels: (I, P) float64, whole numbers.
+    weighted: (I, W) float64, TP then FN of the 8 classes and of the 2 categories.
+    total: (W,) float64, `weighted` summed in the official order.
+    """
 
     pixels: np.ndarray
     weighted: np.ndarray

@@ -12,12 +12,17 @@ from hrbench.errors import UsageError
 from hrbench.formats.label_folders import Kind
 
 NOTHING, IGNORED = 65535, 65534  # in a table: a number that is refused, and one that is not judged
-_MOST, _NUMBERS = 65000, 65536
+_MAX_CLASSES, _PIXEL_VALUES = 65000, 65536
 
 
 @dataclass(frozen=True)
-class Classes:
-    """C classes. ids: the label of each in files. mapping: further labels -> class index. ignore: not judged."""
+class LabelClasses:
+    """C classes.
+
+    ids: the label of each in files.
+    mapping: further labels -> class index.
+    ignore: not judged.
+    """
 
     names: tuple[str, ...]
     ids: tuple[int, ...]
@@ -38,8 +43,8 @@ class Classes:
     def _table(self, kind: Kind, ignored: int) -> np.ndarray:
         if not self.names:
             raise UsageError("miou needs to know the classes: give classes=21, or their names or ids")
-        table = np.full(_NUMBERS, NOTHING, np.uint16)
-        table[[label for label in self.ignore if 0 <= label < _NUMBERS]] = ignored
+        table = np.full(_PIXEL_VALUES, NOTHING, np.uint16)
+        table[[label for label in self.ignore if 0 <= label < _PIXEL_VALUES]] = ignored
         labels = self.ids if kind == "ids" else range(len(self))
         table[list(labels)] = np.arange(len(self))
         if kind == "ids":
@@ -54,7 +59,7 @@ def classes_of(
     count: int | None,
     mapping: Mapping[Any, int] | None,
     ignore: Sequence[int],
-) -> Classes:
+) -> LabelClasses:
     """The classes that names, ids or a count tell of; none where all are None.
 
     A label that is ignored by default stays a class where the count says so. Raises UsageError where they contradict
@@ -66,8 +71,8 @@ def classes_of(
         said = ", ".join(f"{what}: {number}" for what, number in counts.items())
         raise UsageError(f"the classes of miou are counted differently ({said})")
     number = next(iter(counts.values()), 0)
-    if number > _MOST or (counts and number < 1):
-        raise UsageError(f"miou of {number} classes: give 1 to {_MOST}")
+    if number > _MAX_CLASSES or (counts and number < 1):
+        raise UsageError(f"miou of {number} classes: give 1 to {_MAX_CLASSES}")
     own_names = tuple(map(str, range(number) if names is None else names))
     if len(set(own_names)) < len(own_names):
         raise UsageError(
@@ -77,7 +82,7 @@ def classes_of(
     own_mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
     own_ignore = tuple(sorted({int(label) for label in ignore if ids is not None or int(label) not in own_ids}))
     _check(own_ids, own_mapping, own_ignore)
-    return Classes(own_names, own_ids, own_mapping, own_ignore)
+    return LabelClasses(own_names, own_ids, own_mapping, own_ignore)
 
 
 def _check(ids: Sequence[int], mapping: Mapping[int, int], ignore: Sequence[int]) -> None:
@@ -89,6 +94,6 @@ def _check(ids: Sequence[int], mapping: Mapping[int, int], ignore: Sequence[int]
     wrong = [index for index in mapping.values() if not 0 <= index < len(ids)]
     if wrong:
         raise UsageError(f"mapping leads to class {wrong[0]}; there are {len(ids)} classes")
-    far = [label for label in (*ids, *mapping) if not 0 <= label < _NUMBERS]
+    far = [label for label in (*ids, *mapping) if not 0 <= label < _PIXEL_VALUES]
     if far:
-        raise UsageError(f"label {far[0]} cannot be in a PNG; labels run from 0 to {_NUMBERS - 1}")
+        raise UsageError(f"label {far[0]} cannot be in a PNG; labels run from 0 to {_PIXEL_VALUES - 1}")

@@ -32,11 +32,11 @@ from hrbench.formats.label_folders import (
     LabelFolder,
     Values,
     by_path,
+    detect_kind,
     in_order,
-    no_strangers,
     png_files,
-    told,
-    written,
+    refuse_unknown_files,
+    write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
@@ -90,11 +90,13 @@ class Maps:
 class MeanIoU:
     """mIoU, IoU of every class and accuracies of any set of label maps.
 
-    names: of the C classes in the order of a network's outputs; or classes: how many there are. ids: the label of each
-    class in the ground truth's files, 0 to C - 1 unless said otherwise. mapping: further labels -> the index of the
-    class they count as. ignore: labels that are not judged. files: label files relative to the ground truth's folder,
-    None for all PNGs in and below it. labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth
-    does, or "auto" to find out. interval: what the bootstrap draws again: every "image", or each "group" (folder).
+    names: of the C classes in the order of a network's outputs; or classes: how many there are.
+    ids: the label of each class in the ground truth's files, 0 to C - 1 unless said otherwise.
+    mapping: further labels -> the index of the class they count as.
+    ignore: labels that are not judged.
+    files: label files relative to the ground truth's folder, None for all PNGs in and below it.
+    labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth does, or "auto" to find out.
+    interval: what the bootstrap draws again: every "image", or each "group" (folder).
     label_suffix: what the names of label files have behind the image's (Cityscapes: _gtFine_labelIds.png).
     """
 
@@ -154,18 +156,18 @@ class MeanIoU:
         path = Path(path)
         files = png_files(path, "predicted label maps as PNGs")
         found = by_path(path, files, target.labels)
-        no_strangers(files, found, target.path, lambda file: file.stem in self._names_below(target.path))
+        refuse_unknown_files(files, found, target.path, lambda file: file.stem in self._names_below(target.path))
         values: dict[Kind, Values] = {}
         for kind in KINDS:
             classes = self.classes.guesses(kind)
             every, likely = classes != NOTHING, classes < len(self.classes)  # no network predicts an ignored label
             values[kind] = Values(*(frozenset(np.flatnonzero(some).tolist()) for some in (every, likely)))
         asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(path, found, told(path, found.values(), values, asked, WORDS))
+        return LabelFolder(path, found, detect_kind(path, found.values(), values, asked, WORDS))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """A folder of class-index PNGs named by the samples; see `label_folders.written`."""
-        written(predictions, Path(path), None, len(self.classes), "indices")
+        """Writes a folder of class-index PNGs, named as the samples; see `write_label_maps`."""
+        write_label_maps(predictions, Path(path), None, len(self.classes), "indices")
 
     def _names_below(self, folder: Path) -> frozenset[str]:
         """What images may be called of which there are labels, judged or not; looked for when it is first asked."""
