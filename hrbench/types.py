@@ -274,7 +274,7 @@ class DatasetRow:
         network and suite.
     downloads: files that are free to fetch, each a mapping of address, into (a path below the data set's folder: of a
         plain file, or of the folder that an archive's members go to), unpack (of an archive the folder in it whose
-        members are wanted, "." for all) and, where known, digest ("sha256:..." or "md5:...") and bytes.
+        members are wanted, "." for all) and, if known, digest ("sha256:..." or "md5:...") and bytes.
     """
 
     name: str
@@ -358,7 +358,7 @@ class Known:
     protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
     named: (task, `use` of the network) -> the task's protocols by name, the one for such a network first.
     exists: (entry-point group, name) -> whether it can be resolved.
-    arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
+    arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None if
         that cannot be told; told from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     """
@@ -418,7 +418,7 @@ class KeypointScheme:
 
     names: K joint names in output order.
     flip_pairs: (left, right) indices exchanged by a mirror.
-    sigmas: K OKS constants, empty where the metric needs none.
+    sigmas: K OKS constants, empty if the metric needs none.
     limbs: pairs of joints that a drawing connects.
     category: COCO id of the person class.
     annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.

@@ -73,7 +73,7 @@ class CocoInstances:
 
     @property
     def server(self) -> str:
-        """Who judges results where no ground truth is public, "" elsewhere."""
+        """Who judges results if no ground truth is public, "" elsewhere."""
         return layout.server(self.split, self._annotations is not None)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
@@ -128,7 +128,7 @@ class CocoInstances:
         )
 
     def metric_options(self) -> dict[str, Any]:
-        """The categories that are counted, where only some are looked for: objects of others are not missed then."""
+        """The categories that are counted, if only some are looked for: objects of others are not missed then."""
         ids = sorted(self.scheme.ids)
         return {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
 

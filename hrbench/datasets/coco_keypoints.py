@@ -60,7 +60,7 @@ class CocoKeypointsDataset:
     root: the folder of --data; `folder` lies in it.
     annotations, images: paths of one's own, which replace the official ones (relative ones lie below the folder).
     sigmas: OKS constants (K,).
-    flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed where the joints that the
+    flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed if the joints that the
         file names are not COCO's 17.
     """
 
@@ -97,7 +97,7 @@ class CocoKeypointsDataset:
 
     @property
     def server(self) -> str:
-        """Who judges results where no ground truth is public, "" elsewhere."""
+        """Who judges results if no ground truth is public, "" elsewhere."""
         return layout.server(self.split, self._annotations is not None)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
@@ -220,7 +220,7 @@ class CocoKeypointsDataset:
         ]
 
     def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
-        """The box AP that the boxes in use should reach, None where nothing is published about them."""
+        """The box AP that the boxes in use should reach, None if nothing is published about them."""
         own = self._annotations is not None or self.folder.name != "coco"
         return None if own or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
 

@@ -32,7 +32,7 @@ class ImageFolders:
     """A split of images with one class each, or several valid ones; construction reads nothing.
 
     root: the folder of --data, `folder` in it.
-    labels: a list below `folder`; "" to find out: folders by class where there are any, else one of the lists above.
+    labels: a list below `folder`; "" to find out: folders by class if there are any, else one of the lists above.
     classes: "imagenet" (its 1,000 synsets), names in the order of the network's outputs, or only how many there are;
         left out, the folders' names in sorted order.
     images: a folder of one's own in place of `split`.
@@ -94,7 +94,7 @@ class ImageFolders:
 
     @cached_property
     def scheme(self) -> ClassScheme:
-        """The classes by their titles; by their numbers where nothing says more."""
+        """The classes by their titles; by their numbers if nothing says more."""
         names = tuple(title for _, title in self._named) or self.lists.classes
         if not names:
             most = max((max(labels, default=-1) for labels in self.lists.labels), default=-1)
@@ -123,7 +123,7 @@ class ImageFolders:
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each folder, list, class or kind of image that is not there.
 
-        Raises InputError where there is a class folder too many, or the list is none.
+        Raises InputError if there is a class folder too many, or the list is none.
         """
         gaps = []
         if not self.images.is_dir():

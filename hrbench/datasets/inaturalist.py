@@ -86,7 +86,7 @@ class INaturalist:
         return digest_of([self.target], file_sizes(self.folder, self.lists.files.values()))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
-        """One sample for each image by rising number; group: its species; content: its box, where asked for."""
+        """One sample for each image by rising number; group: its species; content: its box, if asked for."""
         lists, names = self.lists, self.scheme.names
         return [
             Sample(

@@ -43,7 +43,7 @@ class LabelFolders:
     palette: C colours (red, green, blue).
     flip_pairs: pairs of class indices or names exchanged by a mirror.
     home: where the data are from, in words.
-    labels: "" where no ground truth is public; then `server` is who judges predictions and `submission` the archive it
+    labels: "" if no ground truth is public; then `server` is who judges predictions and `submission` the archive it
         takes, a path with {name} after the archive's own: "lip.zip:{name}.png".
     count: how many samples there should be, 0 for any.
     """
@@ -86,7 +86,7 @@ class LabelFolders:
     def pairs(self) -> dict[str, tuple[str, str]]:
         """Sample id (label file without its last ending) -> image and label file, both relative, in official order.
 
-        Raises MissingError where the list is not there, InputError for one that cannot be read.
+        Raises MissingError if the list is not there, InputError for one that cannot be read.
         """
         listed = self._listed() if self.list is not None else ((name, "", "") for name in sorted(self._images))
         found: dict[str, tuple[str, str]] = {}

@@ -38,9 +38,9 @@ class ClassLists:
 
     ids: N names, or numbers.
     labels: for each image its class indices from 0.
-    classes: names in the order of a network's outputs, () where the file does not tell.
+    classes: names in the order of a network's outputs, () if the file does not tell.
     unmapped: labels are ids of the devkit, from 1, which meta.mat turns into synsets.
-    files: the image's path as the list gives it, where it gives one.
+    files: the image's path as the list gives it, if it gives one.
     boxes: (x, y, width, height) in pixels, and sizes: (width, height), by id.
     """
 
@@ -55,9 +55,9 @@ class ClassLists:
 
 
 def read(path: Path, names: Sequence[str] = ()) -> ClassLists:
-    """The lists behind a folder or file; see the top of this file. names: of the classes, in order, where known.
+    """The lists behind a folder or file; see the top of this file. names: of the classes, in order, if known.
 
-    Raises MissingError where there is nothing, InputError naming the first fault.
+    Raises MissingError if there is nothing, InputError naming the first fault.
     """
     path = Path(path)
     if path.is_dir():

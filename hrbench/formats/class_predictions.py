@@ -6,7 +6,7 @@ Predictions: a line for each image behind a heading, best class first; further c
     n01440764/ILSVRC2012_val_00000293,0,389,391,394,395,0.91,0.04,0.02,0.01,0.005
 
 Fewer labels will do ("image,label": then there is no Top-5), and scores may be left out. A label is a class's index
-from 0 in the order of the network's outputs, or its name where the truth has names. An image is called as the data set
+from 0 in the order of the network's outputs, or its name if the truth has names. An image is called as the data set
 calls it, with or without its ending; its file's name alone does where no two images share it. iNaturalist's images have
 numbers, and Kaggle's form for them ("id,predicted", five numbers in one column) is read too.
 """
@@ -40,7 +40,7 @@ class ClassTruth:
 
     ids: (N,) int64 or str.
     labels: the valid classes of each.
-    classes: their names, () where unknown.
+    classes: their names, () if unknown.
     row: what an image may be called -> its row.
     """
 
@@ -255,8 +255,8 @@ def _short(text: str) -> str:
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     """Values (class indices, scores), best first, as CSV in the form above, streamed; a score is written in full.
 
-    The heading has as many labels as the first prediction. Raises InputError where another has more or fewer, or a
-    score is not finite, and UsageError where the folder cannot be written.
+    The heading has as many labels as the first prediction. Raises InputError if another has more or fewer, or a
+    score is not finite, and UsageError if the folder cannot be written.
     """
 
     def fill(stream: BinaryIO) -> None:

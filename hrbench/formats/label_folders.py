@@ -55,7 +55,7 @@ class Values:
 
 
 def png_files(path: Path, what: str) -> list[Path]:
-    """All PNGs in and below a folder, sorted. Raises MissingError where it is not there, InputError for a file."""
+    """All PNGs in and below a folder, sorted. Raises MissingError if it is not there, InputError for a file."""
     path = Path(path)
     if not path.exists():
         raise MissingError(f"{path}: there is no such folder; it should hold {what}")
@@ -68,7 +68,7 @@ def png_files(path: Path, what: str) -> list[Path]:
 def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, Path]:
     """Image id -> the one file whose name begins with its prefix; ids without a file are left out.
 
-    Raises InputError where two files do.
+    Raises InputError if two files do.
     """
     named = sorted((file.name, file) for file in files)
     names = [name for name, _ in named]
@@ -85,7 +85,7 @@ def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, P
 def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str, Path]:
     """Image id -> the file below `folder` of that path, or, where no file has it, of that name alone.
 
-    Raises InputError where two images or two files share a name that is needed to tell them.
+    Raises InputError if two images or two files share a name that is needed to tell them.
     """
     paths = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
     ids = list(ids)
@@ -129,7 +129,7 @@ def detect_kind(
     """What the numbers of a folder's files stand for; see the head of this file.
 
     asked: "ids" or "indices" as a person says it, "" to find out. words: how the two are called, in messages and by
-    that person. Raises InputError where nothing tells.
+    that person. Raises InputError if nothing tells.
     """
     if asked:
         return "ids" if asked == words["ids"] else "indices"
@@ -173,7 +173,7 @@ def write_label_maps(
 
     Values are class indices (H, W), 0 to `classes` - 1; table: (classes,) what each is written as, None for itself.
     Raises InputError naming the image for another value, for one that comes twice or whose name leaves the folder;
-    UsageError where the disk refuses.
+    UsageError if the disk refuses.
     """
     seen: set[str] = set()
     with whole_folder(path) as place:

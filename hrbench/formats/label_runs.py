@@ -1,6 +1,6 @@
 """Joint histograms of label maps by their runs.
 
-Labels stay the same over many neighbouring pixels, so maps laid out row after row are cut where any of them changes;
+Labels stay the same over many neighbouring pixels, so maps laid out row after row are cut if any of them changes;
 what is counted afterwards is some ten thousand runs with their lengths, not millions of pixels. Counts are exact: a
 float64 adds whole numbers up to 2^53 without rounding.
 """

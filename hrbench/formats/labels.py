@@ -33,7 +33,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
 def read_labels(path: Path, what: str) -> np.ndarray:
     """(H, W) uint8, or uint16 of a 16-bit file: grey values as they are stored, or indices of a palette.
 
-    what: in words what the file is, for the errors. Raises MissingError where there is none, InputError naming it where
+    what: in words what the file is, for the errors. Raises MissingError if there is none, InputError naming it if
     it is no PNG, is truncated or damaged, or holds colours.
     """
     with reading(path, what) as stream:
@@ -75,7 +75,7 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
-    """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError where the disk refuses."""
+    """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError if the disk refuses."""
     stream = io.BytesIO()
     Image.fromarray(labels).save(stream, "PNG", compress_level=3)
     write_whole(path, lambda file: file.write(stream.getvalue()))

@@ -75,7 +75,7 @@ def _decompressed(packed: bytes, order: str) -> tuple[int, memoryview]:
 
 
 def _variable(body: memoryview, order: str, names: tuple[str, ...] | None, depth: int = 0) -> tuple[str, Any]:
-    """(name, value) of a matrix element; the value is None where `names` (None: all) does not hold the name."""
+    """(name, value) of a matrix element; the value is None if `names` (None: all) does not hold the name."""
     if not body and depth:  # MATLAB writes an empty cell or field so
         return "", np.zeros((0, 0))
     parts = _elements(body, order)

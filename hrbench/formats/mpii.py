@@ -124,7 +124,7 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
 
 
 def _images(path: Path, people: int) -> np.ndarray | None:
-    """(N,) image names from the split's list in the same folder; None where it is not there or of another length."""
+    """(N,) image names from the split's list in the same folder; None if it is not there or of another length."""
     split = path.stem[3:] if path.stem.startswith("gt_") else "valid"
     beside = path.with_name(f"{split}.json")
     if not beside.exists():
@@ -187,7 +187,7 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
 
     A prediction's value is a list of dicts with `index` (row in the official order) and `keypoints`, flat
     [x, y, confidence] x 16 in px with the top-left pixel at (0, 0).
-    Raises InputError for a person who comes twice, a wrong length or NaN; UsageError where it cannot be written.
+    Raises InputError for a person who comes twice, a wrong length or NaN; UsageError if it cannot be written.
     """
     rows: dict[int, np.ndarray] = {}
     for prediction in predictions:

@@ -25,7 +25,7 @@ EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def stored_kind(place: Path, usual: str) -> str:
-    """What the numbers of predicted label maps are, "ids" or "indices"; `usual` where the folder does not say."""
+    """What the numbers of predicted label maps are, "ids" or "indices"; `usual` if the folder does not say."""
     try:
         word = (place / KIND_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

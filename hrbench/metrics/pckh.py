@@ -84,7 +84,7 @@ class MpiiPckh:
     def measure(self, predictions: np.ndarray, target: MpiiTruth, images: Sequence[int | str] | None = None) -> State:
         """Distances of all joints. images: names of images, or rows of people; None: everybody.
 
-        Raises InputError where one of these people has NaN for a prediction, or an image is not of the set.
+        Raises InputError if one of these people has NaN for a prediction, or an image is not of the set.
         """
         rows = np.arange(len(target.head)) if images is None else _rows(images, target)
         bad = np.argwhere(np.isnan(predictions[rows]).any(axis=2))
@@ -108,7 +108,7 @@ class MpiiPckh:
         return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising person. Raises InputError where a person occurs twice or joints differ."""
+        """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""
         return merge(states, self._form)
 
     @property
@@ -158,7 +158,7 @@ class MpiiPckh:
         return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by counting person after person and joint after joint, in plain Python; NaN where none."""
+        """The ten numbers by counting person after person and joint after joint, in plain Python; NaN if none."""
         truth = self.read_target(target)
         points = self.read_predictions(predictions, truth)
         rows = np.arange(len(truth.head)) if images is None else _rows(images, truth)
@@ -177,9 +177,9 @@ class MpiiPckh:
 
 
 def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:
-    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN where a joint of a part is never visible.
+    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN if a joint of a part is never visible.
 
-    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. Where the official Mean is NaN because some
+    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. If the official Mean is NaN because some
     joint is never visible, that joint has no weight here.
     """
     visible = counts[3]

@@ -5,8 +5,8 @@ several valid labels to an image, any of them will do, and images without a vali
 (Beyer et al., Are we done with ImageNet?, arXiv 2006.07159). iNaturalist 2017 is judged in the same way.
 
 State, rows by image (N): `image` (N,) its id; `rank` (N,) int64, the place from 0 of the best valid class among those
-predicted, -1 where none is; `valid` (N,) int64, how many classes are valid; `confidence` (N,) float64, the score of the
-first class, 0 where none was given.
+predicted, -1 if none is; `valid` (N,) int64, how many classes are valid; `confidence` (N,) float64, the score of the
+first class, 0 if none was given.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TopK:
     LOC_val_solution.csv, the devkit's with its meta.mat, ImageNet-ReaL's real.json) or iNaturalist's JSON:
     `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5 and perhaps
     score_1,...,score_5, or image,label: `class_files` does. names: of the classes in the order of the network's
-    outputs, as folders or lists have them, where they are known.
+    outputs, as folders or lists have them, if they are known.
     """
 
     name = "topk"
@@ -75,7 +75,7 @@ class TopK:
     ) -> State:
         """Places of valid classes. images: ids of those that count; None: all.
 
-        Raises InputError where one of these has no prediction, or is not of the set.
+        Raises InputError if one of these has no prediction, or is not of the set.
         """
         asked = np.arange(len(target.ids)) if images is None else _rows(images, target)
         place = np.full(len(target.ids), -1, np.int64)
@@ -102,7 +102,7 @@ class TopK:
         return State(self.name, self.version, {"labels": labels.shape[1], "enough": enough}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising id. Raises InputError where an image occurs twice or forms differ."""
+        """All rows together, by rising id. Raises InputError if an image occurs twice or forms differ."""
         return merge(states, self._form)
 
     @property
@@ -150,7 +150,7 @@ class TopK:
         return dict(zip(arrays["image"][counted].tolist(), quality[counted].tolist(), strict=True))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """Both numbers by going through the CSV in plain Python, image after image; NaN where there is none."""
+        """Both numbers by going through the CSV in plain Python, image after image; NaN if there is none."""
         truth = self.read_target(target)
         chosen = None if images is None else set(_rows(images, truth).tolist())
         right, counted, given = dict.fromkeys(PLACES, 0), 0, 0

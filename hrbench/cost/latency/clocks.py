@@ -76,7 +76,7 @@ def clock_for(device: torch.device) -> Clock:
 
 
 def device_name(device: torch.device | str) -> str:
-    """A GPU's product name, or the CPU's model name; the machine's architecture where the system gives no model."""
+    """A GPU's product name, or the CPU's model name; the machine's architecture if the system gives no model."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -66,7 +66,7 @@ def measure_latency(
     order measured, and among its conditions `p99` from 662 samples on; or a Measurement
     without a value and with its reason: float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow
     for the budget. Raises UsageError for a device that is not there or a dtype or budget that makes no sense;
-    EntryError where the network fails.
+    EntryError if the network fails.
     """
     device, dtype = torch.device(device), _dtype(dtype)
     budget = _budget(budget, device)
@@ -213,7 +213,7 @@ def _conditions(
 
 
 def _reason_without_value(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
-    """Why a cell may be empty without the entry having failed; None where the network is at fault."""
+    """Why a cell may be empty without the entry having failed; None if the network is at fault."""
     text = str(error).lower()
     memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(phrase in text for phrase in memory):

@@ -42,7 +42,7 @@ class Call:
     idle: bool = False
 
     def shape(self, argument: str) -> Shape:
-        """Shape of a tensor argument; KeyError or TypeError where the operator has no such tensor."""
+        """Shape of a tensor argument; KeyError or TypeError if the operator has no such tensor."""
         value = self.arguments[argument]
         if not isinstance(value, Shape):
             raise TypeError(f"argument {argument} of {self.operator} is no tensor")

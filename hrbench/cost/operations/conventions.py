@@ -95,7 +95,7 @@ class Tally:
 def tally(convention: CountingConvention, call: Call) -> Tally:
     """Count one call, from the outside in: the first rule met counts for all that is inside.
 
-    Where a convention looks into all composites, one in which it counts nothing is listed under its own name
+    If a convention looks into all composites, one in which it counts nothing is listed under its own name
     ("aten::batch_norm"), not those of its parts.
     """
     result = Tally()

@@ -54,7 +54,7 @@ def count_operations(
         "cpu", and is then computed there, input drawn from a standard normal.
     proposals, masks: per image, of a network that is counted by part; it is not where `as_input` is given.
 
-    Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, where the
+    Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, if the
     pass fails: a partial count is never returned.
     """
     if len(input_shape) != 4 or not all(isinstance(n, int) and n > 0 for n in input_shape):

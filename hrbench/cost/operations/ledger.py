@@ -23,7 +23,7 @@ class LedgerRow:
     calls: how often.
     elements: numbers in the first outputs, all calls together.
     counts: convention -> operations; a convention that counts nothing here has no key.
-    parameters: of the module with all below it, None where the row stands for an operator.
+    parameters: of the module with all below it, None if the row stands for an operator.
     """
 
     module: str

@@ -19,7 +19,7 @@ Rule = Callable[[Arguments, Tensor], Tensor | None]
 
 
 def known_output(operator: str, arguments: Arguments, args: tuple[Any, ...]) -> Tensor | None:
-    """The output of one call, a meta tensor, or None where it is not known here.
+    """The output of one call, a meta tensor, or None if it is not known here.
 
     arguments: by name with tensors as `Shape`s. args: as given; the first is the tensor that is computed on, or a list
     that begins with it.

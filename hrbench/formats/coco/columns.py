@@ -111,7 +111,7 @@ class Truths:
     image, category: int64 ids.
     area: float64, px^2.
     crowd: bool.
-    ignore: bool, True where the object never counts whatever its area (crowds among them).
+    ignore: bool, True if the object never counts whatever its area (crowds among them).
     """
 
     image: np.ndarray

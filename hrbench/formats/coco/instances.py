@@ -1,6 +1,6 @@
 """COCO boxes and masks: annotations and results, from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the
+Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the
 file again, slowly, and names the first offender. Masks stay compressed, as pycocotools' codec has them.
 """
 
@@ -48,7 +48,7 @@ class InstanceTruth:
     names: of the categories, or "".
     truths: columns (G).
     shape: (G, 4) float64, boxes x, y, w, h in px, or the masks.
-    size: (I, 2) int64, height and width of the images, zeros where boxes were read.
+    size: (I, 2) int64, height and width of the images, zeros if boxes were read.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class InstanceResults:
 
     detections: columns (N).
     shape: (N, 4) float64, boxes in px, or the masks.
-    area_from: "box" or "mask"; that of masks is "box" where the rows have a `bbox`, which pycocotools then takes.
+    area_from: "box" or "mask"; that of masks is "box" if the rows have a `bbox`, which pycocotools then takes.
     """
 
     path: Path

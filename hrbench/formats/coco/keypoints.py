@@ -1,6 +1,6 @@
 """COCO keypoint annotations and results: from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the file
+Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the file
 again, slowly, and names the first offender.
 """
 

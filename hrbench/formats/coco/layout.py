@@ -44,7 +44,7 @@ def image_folder(folder: Path, split: str) -> Path:
 
 
 def server(split: str, own: bool) -> str:
-    """Who judges results of a split, "" where its ground truth is published or the annotations are one's own."""
+    """Who judges results of a split, "" if its ground truth is published or the annotations are one's own."""
     return SERVER.format(split=split) if split in UNPUBLISHED and not own else ""
 
 

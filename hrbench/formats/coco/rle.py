@@ -35,7 +35,7 @@ class Masks:
     text: all codes behind one another.
     starts: (N + 1,) int64 into it.
     area: (N,) float64, px^2.
-    plain: (N,) bool, False where a run within the code is empty, which no encoder writes.
+    plain: (N,) bool, False if a run within the code is empty, which no encoder writes.
     """
 
     size: np.ndarray
@@ -60,7 +60,7 @@ class Masks:
 def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(area (N,) float64 in px^2, plain (N,) bool) of N codes that lie behind one another in `text`.
 
-    lengths: characters of each. pixels: (N,) int64, height x width. Raises CodeError where one is no code of as many.
+    lengths: characters of each. pixels: (N,) int64, height x width. Raises CodeError if one is no code of as many.
     """
     many = np.asarray(lengths, np.int64)
     if not len(many):

@@ -3,7 +3,7 @@
 A prediction's value is a list of rows: image_id, category_id, score, and keypoints (3 x joints numbers), bbox (x, y,
 width, height) or segmentation (a compressed RLE: size and counts). NumPy numbers and arrays are written as numbers and
 lists. All writers stream one JSON list to a file beside `path` that then takes its place. They raise InputError for a
-row that no reader would take, UsageError where the folder cannot be written.
+row that no reader would take, UsageError if the folder cannot be written.
 """
 
 from __future__ import annotations

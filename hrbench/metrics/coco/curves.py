@@ -5,7 +5,7 @@ With whole weights they are those of a data set in which every image occurs that
 The copies of a detection then stand together in the order of scores, before those that tie with it.
 
 Why only the detections that hit are looked at: recall rises at hits alone, and between two hits precision never
-rises, so that both the place where a recall is reached and the maximum of precision from there on lie at hits.
+rises, so that both the place if a recall is reached and the maximum of precision from there on lie at hits.
 
 How it is fast: all categories and thresholds lie behind one another in a few flat arrays, so that a weighting takes
 some twenty array operations however many classes there are; how many recalls a number of finds reaches is looked up.
@@ -68,7 +68,7 @@ class Recall:
         self.objects_at = np.concatenate((np.zeros(1, np.int64), np.cumsum(positives.sum(axis=0))))
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 where there is no object."""
+        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 if there is no object."""
         objects = np.diff(self.objects.under(weights)[self.objects_at])
         running = self.running.under(weights)
         found = (running[self.starts + self.lengths] - running[self.starts]).reshape(self.shape)
@@ -87,7 +87,7 @@ class Curves:
         positives: np.ndarray,
         settings: MatchSettings,
     ) -> None:
-        """As in `Recall`; counted: (N,) uint16, bit t set where the detection counts, for or against, at threshold t.
+        """As in `Recall`; counted: (N,) uint16, bit t set if the detection counts, for or against, at threshold t.
         R recalls."""
         self.finds = Recall(image, category, hits, positives, len(settings.thresholds))
         self.recalls = np.asarray(settings.recalls)
@@ -120,7 +120,7 @@ class Curves:
         self.first = np.diff(self.table, prepend=-1) != 0  # hit of a threshold
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 where there is no object."""
+        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 if there is no object."""
         recall, objects = self.finds.at(weights)
         (thresholds, categories), lengths, running = self.finds.shape, self.finds.lengths, self.finds.running.sums
         found = running[1:] - np.repeat(running[self.finds.starts], lengths)
@@ -209,7 +209,7 @@ class Accumulator:
             self.curves[area, limit] = curves
 
     def at(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """(len(numbers),) float64; -1 where nothing counts, as pycocotools has it.
+        """(len(numbers),) float64; -1 if nothing counts, as pycocotools has it.
 
         weights: (I,) whole numbers of times each image occurs; None: once each.
         """

@@ -70,7 +70,7 @@ class CategorySelection:
 
     @classmethod
     def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> CategorySelection:
-        """From arguments of a metric. Raises UsageError where they do not fit together."""
+        """From arguments of a metric. Raises UsageError if they do not fit together."""
         if categories is None:
             if names is not None:
                 raise UsageError("names of classes need the category ids they belong to: give categories as well")
@@ -93,7 +93,7 @@ class CategorySelection:
         return target
 
     def labels(self, target: InstanceTruth) -> tuple[list[int], list[str]]:
-        """Category ids, rising, and what to call each: its name, or its id where that is none or another's too."""
+        """Category ids, rising, and what to call each: its name, or its id if that is none or another's too."""
         listed = target.categories.tolist()
         ids = listed if self.ids is None else list(self.ids)
         named = dict(zip(listed, target.names, strict=True))

@@ -122,7 +122,7 @@ class CocoKeypointAP:
         return state_of(matches, self.name, self.version, params)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
         return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
@@ -135,7 +135,7 @@ class CocoKeypointAP:
         return scored(self.name, matches, KEYPOINTS, NUMBERS, told, _people, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
+        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
@@ -143,6 +143,6 @@ class CocoKeypointAP:
         return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by pycocotools itself, -1 where it finds none to average."""
+        """The ten numbers by pycocotools itself, -1 if it finds none to average."""
         numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

@@ -65,7 +65,7 @@ def _groups(image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _may_reach(truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.ndarray, lowest: float) -> np.ndarray:
-    """(P,) bool, False where no overlap of these areas within these boxes comes to `lowest`."""
+    """(P,) bool, False if no overlap of these areas within these boxes comes to `lowest`."""
     result = np.empty(len(i), bool)
     truth_box, found_box = _boxes(truth, j), _boxes(found, i)
     for start in range(0, len(i), CHUNK_PAIRS):

@@ -67,8 +67,8 @@ class Matches:
     offsets: (I + 1,) int64, the detections of image i are offsets[i]:offsets[i + 1], by category and falling score.
     score: (N,) float64.
     category: (N,) uint16, an index.
-    hits: (N, A) uint16, bit t set where the detection found an object that counts at threshold t.
-    ignored: (N, A) uint16, bit t set where it neither helps nor harms.
+    hits: (N, A) uint16, bit t set if the detection found an object that counts at threshold t.
+    ignored: (N, A) uint16, bit t set if it neither helps nor harms.
     positives: (I, C, A) int32, objects that count.
     """
 
@@ -143,7 +143,7 @@ def _rank(group: np.ndarray, groups: int) -> np.ndarray:
 
 
 def _ignored(truths: Truths, settings: MatchSettings) -> np.ndarray:
-    """(G,) uint64: bit a x T + t set where the object does not count in area range a."""
+    """(G,) uint64: bit a x T + t set if the object does not count in area range a."""
     bits = np.zeros(len(truths.area), np.uint64)
     t = len(settings.thresholds)
     for a, (_, minimum, maximum) in enumerate(settings.areas):
@@ -162,7 +162,7 @@ def _assign(
     settings: MatchSettings,
     groups: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(hits, spared), each (N,) uint64 over `kept`: where an object that counts, or an ignored one, was found."""
+    """(hits, spared), each (N,) uint64 over `kept`: if an object that counts, or an ignored one, was found."""
     position, truth = _pairs(group, truth_group, groups)
     alike = similarity(kept[position], truth)
     lowest = np.minimum(np.asarray(settings.thresholds), 1 - 1e-10)

@@ -18,10 +18,10 @@ from hrbench.metrics.coco.matching import match
 
 
 def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
-    """Box AP@[.5:.95] of one class, a fraction in [0, 1] equal to pycocotools', or -1 where nothing is annotated.
+    """Box AP@[.5:.95] of one class, a fraction in [0, 1] equal to pycocotools', or -1 if nothing is annotated.
 
     annotations: a COCO file whose annotations carry `bbox`, `area` and `iscrowd`; boxes: a COCO results list, of which
-    other classes and images that `annotations` does not list are left out. Raises InputError where none is left, or a
+    other classes and images that `annotations` does not list are left out. Raises InputError if none is left, or a
     file cannot be read; MissingError.
     """
     target, unfit = read_truth(annotations, masks=False), f"boxes {boxes} cannot be scored against {annotations}"

@@ -110,7 +110,7 @@ class CityscapesIoU:
     def read_predictions(self, path: Path, target: Scenes) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where two files are of one image or one is of none, or nothing tells what the
+        Raises MissingError, InputError if two files are of one image or one is of none, or nothing tells what the
         numbers are.
         """
         files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
@@ -146,7 +146,7 @@ class CityscapesIoU:
         return state_of(FORM, {"labels": WORDS[predictions.kind]}, names, groups, rows, KINDS)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
@@ -170,7 +170,7 @@ class CityscapesIoU:
         return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """All numbers by the official script, NaN where it has none. Raises UsageError where it is not installed."""
+        """All numbers by the official script, NaN if it has none. Raises UsageError if it is not installed."""
         scenes = self.read_target(target)
         folder = self.read_predictions(predictions, scenes)
         names = self._chosen(images, scenes)
@@ -189,7 +189,7 @@ class CityscapesIoU:
         return sorted({str(image) for image in images})
 
     def _table(self, kind: Kind) -> np.ndarray | None:
-        """(256,) label id of each predicted number, OUTSIDE for none; None where predictions are label ids."""
+        """(256,) label id of each predicted number, OUTSIDE for none; None if predictions are label ids."""
         if kind == "ids":
             return None
         table = np.full(VOID + 1, OUTSIDE, np.uint16)
@@ -209,7 +209,7 @@ def _label_file(folder: Path, prediction: Path) -> Path:
 
 
 def _complete(names: Sequence[str], predictions: LabelFolder, target: Scenes) -> None:
-    """Raises InputError where an image has no prediction, naming its city where none of that city's has."""
+    """Raises InputError if an image has no prediction, naming its city if none of that city's has."""
     for name in names:
         if name in predictions.files:
             continue

@@ -33,7 +33,7 @@ def count(
     """Rows of both blocks for one image.
 
     truth, instances, predicted: (H, W) label ids, instance ids and predictions.
-    table: what each predicted number stands for, OUTSIDE for nothing; None where predictions are label ids.
+    table: what each predicted number stands for, OUTSIDE for nothing; None if predictions are label ids.
 
     Raises UnknownLabelError for a number that stands for no label.
     """

@@ -22,7 +22,7 @@ INSTALL = "pip install cityscapesscripts==2.3.0"
 
 
 def official() -> ModuleType:
-    """The official script as a module. Raises UsageError where it is not installed."""
+    """The official script as a module. Raises UsageError if it is not installed."""
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as script  # type: ignore[import-not-found]
     except ImportError as error:
@@ -35,7 +35,7 @@ def official() -> ModuleType:
 def official_results(predictions: Sequence[Path], truths: Sequence[Path]) -> dict[str, Any]:
     """What the script's `evaluateImgLists` returns for label-id PNGs and *_gtFine_labelIds.png files, in their order.
 
-    Raises UsageError where the script is not installed, EntryError where it gives up.
+    Raises UsageError if the script is not installed, EntryError if it gives up.
     """
     script = official()
     args = copy.copy(script.args)

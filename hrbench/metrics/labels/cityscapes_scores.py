@@ -127,12 +127,12 @@ class Sums:
     total: np.ndarray
 
     def at(self, weights: np.ndarray) -> np.ndarray:
-        """(Q,) the numbers where each image counts as often as `weights` (I,) says."""
+        """(Q,) the numbers if each image counts as often as `weights` (I,) says."""
         # pixels are whole numbers, exact in any order; the others are added row by row, in the same order every time
         return numbers(weights @ self.pixels, (weights[:, None] * self.weighted).sum(axis=0))
 
     def all(self) -> np.ndarray:
-        """(Q,) the numbers over all images, NaN where one does not exist."""
+        """(Q,) the numbers over all images, NaN if one does not exist."""
         return numbers(self.pixels.sum(axis=0), self.total)
 
     def images(self) -> np.ndarray:
@@ -162,7 +162,7 @@ def sums(arrays: Mapping[str, np.ndarray]) -> Sums:
 
 
 def numbers(pixels: np.ndarray, weighted: np.ndarray) -> np.ndarray:
-    """(..., Q) float64 in the order of QUANTITIES, NaN where one does not exist. pixels (..., P), weighted (..., W)."""
+    """(..., Q) float64 in the order of QUANTITIES, NaN if one does not exist. pixels (..., P), weighted (..., W)."""
     hit, row, false, near, rows, stray, thing_stray = np.split(pixels, _ENDS, axis=-1)
     eight, two = len(INSTANCE_CLASSES), len(INSTANCE_CATEGORIES)
     tp, fn, near_tp, near_fn = np.split(weighted, (eight, 2 * eight, 2 * eight + two), axis=-1)
@@ -189,7 +189,7 @@ def _iou(right: np.ndarray, false: np.ndarray, missed: np.ndarray) -> np.ndarray
 
 
 def mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that exist, added one after the other; NaN where none does."""
+    """(...) mean of those of (..., C) that exist, added one after the other; NaN if none does."""
     exist = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.cumsum(np.where(exist, values, 0.0), axis=-1)[..., -1] / exist.sum(axis=-1)

@@ -60,9 +60,9 @@ def classes_of(
     mapping: Mapping[Any, int] | None,
     ignore: Sequence[int],
 ) -> LabelClasses:
-    """The classes that names, ids or a count tell of; none where all are None.
+    """The classes that names, ids or a count tell of; none if all are None.
 
-    A label that is ignored by default stays a class where the count says so. Raises UsageError where they contradict
+    A label that is ignored by default stays a class if the count says so. Raises UsageError if they contradict
     one another, a label has two meanings or cannot be in a PNG, or leads to a class that there is not.
     """
     counts = {what: len(one) for what, one in (("names", names), ("ids", ids)) if one is not None}

@@ -151,7 +151,7 @@ class MeanIoU:
     def read_predictions(self, path: Path, target: Maps) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where names are ambiguous or of no image, or nothing tells what the numbers are.
+        Raises MissingError, InputError if names are ambiguous or of no image, or nothing tells what the numbers are.
         """
         path = Path(path)
         files = png_files(path, "predicted label maps as PNGs")
@@ -199,7 +199,7 @@ class MeanIoU:
         return state_of(FORM, params, names, groups, rows, DTYPES)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
@@ -228,7 +228,7 @@ class MeanIoU:
         return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """All numbers by counting the pixels of one class after another in each image; NaN where there is none."""
+        """All numbers by counting the pixels of one class after another in each image; NaN if there is none."""
         maps = self.read_target(target)
         folder = self.read_predictions(predictions, maps)
         counts = np.zeros((3, len(self.classes)))
@@ -244,7 +244,7 @@ class MeanIoU:
         return {quantity.name: value for quantity, value in zip(self.quantities, values, strict=True)}
 
     def _chosen(self, images: Sequence[int | str] | None, predictions: LabelFolder, target: Maps) -> list[str]:
-        """Names of the images to judge, rising. Raises InputError where one is unknown or has no prediction."""
+        """Names of the images to judge, rising. Raises InputError if one is unknown or has no prediction."""
         for image in images or ():
             if image not in target.labels:
                 raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(target.labels)}")
@@ -299,7 +299,7 @@ class MeanIoU:
 
 
 def numbers(counts: np.ndarray) -> np.ndarray:
-    """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN where one does not exist.
+    """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN if one does not exist.
 
     counts: (..., 3, C): pixels right, annotated, predicted of each class.
     """
@@ -320,6 +320,6 @@ def numbers(counts: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that are not NaN; NaN where there is none."""
+    """(...) mean of those of (..., C) that are not NaN; NaN if there is none."""
     exist = ~np.isnan(values)
     return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)

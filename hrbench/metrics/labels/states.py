@@ -73,7 +73,7 @@ def scores_of(
     alone: Sequence[int],
     images: int,
 ) -> list[Measurement]:
-    """Scores of these values, NaN where nothing occurs. alone: how many of the images have each quantity by itself."""
+    """Scores of these values, NaN if nothing occurs. alone: how many of the images have each quantity by itself."""
     scores = []
     for quantity, value, end, n in zip(quantities, values, ends, alone, strict=True):
         if np.isnan(value):
