@@ -39,7 +39,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Predicted label maps. files: image id -> its PNG, of those that are there. kind: what their numbers stand for."""
+    """Predicted label maps. files: image id -> its PNG, if there is one. kind: what their numbers stand for."""
 
     path: Path
     files: Mapping[str, Path]
@@ -48,19 +48,19 @@ class LabelFolder:
 
 @dataclass(frozen=True)
 class Values:
-    """The numbers that files of one kind may hold, and those of them that a network's predictions are likely to."""
+    """The numbers that files of one kind may contain, and those that predictions of a network are likely to contain."""
 
     every: frozenset[int]
     likely: frozenset[int]
 
 
-def png_files(path: Path, what: str) -> list[Path]:
-    """All PNGs in and below a folder, sorted. Raises MissingError if it is not there, InputError for a file."""
+def png_files(path: Path, content: str) -> list[Path]:
+    """All PNGs in and below a folder, sorted. content: in words, for errors. Raises MissingError, InputError."""
     path = Path(path)
     if not path.exists():
-        raise MissingError(f"{path}: there is no such folder; it should hold {what}")
+        raise MissingError(f"{path}: there is no such folder; it should hold {content}")
     if not path.is_dir():
-        raise InputError(f"{path}: is a file; it should be a folder of {what}")
+        raise InputError(f"{path}: is a file; it should be a folder of {content}")
     found = (Path(place) / name for place, _, names in os.walk(path) for name in names if name.endswith(".png"))
     return sorted(found)
 
@@ -68,7 +68,7 @@ def png_files(path: Path, what: str) -> list[Path]:
 def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, Path]:
     """Image id -> the one file whose name begins with its prefix; ids without a file are left out.
 
-    Raises InputError if two files do.
+    Raises InputError if there are two such files.
     """
     named = sorted((file.name, file) for file in files)
     names = [name for name, _ in named]
@@ -83,9 +83,9 @@ def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, P
 
 
 def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str, Path]:
-    """Image id -> the file below `folder` of that path, or, where no file has it, of that name alone.
+    """Image id -> the file below `folder` with that path or, if there is none, with that name in any folder.
 
-    Raises InputError if two images or two files share a name that is needed to tell them.
+    Raises InputError if two images or two files share a name, so that files cannot be assigned.
     """
     paths = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
     ids = list(ids)
@@ -112,9 +112,10 @@ def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str
 def refuse_unknown_files(
     files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]
 ) -> None:
-    """Raises InputError naming the first file that is a prediction of no image below `truth`, judged or not.
+    """Raises InputError for the first file that belongs to no image below `truth`, evaluated or not.
 
-    found: files of images that are judged. known: whether another file is of an image that is not.
+    found: files of the images to evaluate.
+    known: whether any other file belongs to an image that is not evaluated.
     """
     taken = set(found.values())
     for file in files:
@@ -126,10 +127,15 @@ def refuse_unknown_files(
 def detect_kind(
     path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
 ) -> Kind:
-    """What the numbers of a folder's files stand for; see the head of this file.
+    """What the numbers of a folder's files stand for, by the rules at the top of this module.
 
-    asked: "ids" or "indices" as a person says it, "" to find out. words: how the two are called, in messages and by
-    that person. Raises InputError if nothing tells.
+    path: the folder.
+    files: the label maps in it.
+    values: the numbers that each kind may contain.
+    asked: the word of the kind that the user asked for; "" to find out.
+    words: the user's word for each kind.
+
+    Raises InputError if it cannot be found out.
     """
     if asked:
         return "ids" if asked == words["ids"] else "indices"
@@ -169,11 +175,16 @@ def _values(file: Path) -> frozenset[int]:
 def write_label_maps(
     predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind
 ) -> None:
-    """One PNG for each prediction, `path`/{sample}.png, and what they hold in labels.txt; whole or not at all.
+    """Writes one PNG for each prediction, `path`/{sample}.png, and their kind in labels.txt; all or nothing.
 
-    Values are class indices (H, W), 0 to `classes` - 1; table: (classes,) what each is written as, None for itself.
-    Raises InputError naming the image for another value, for one that comes twice or whose name leaves the folder;
-    UsageError if the disk refuses.
+    predictions: values are class indices (H, W), 0 to `classes` - 1.
+    path: the new folder.
+    table: (classes,) the number to write for each class index, None to write the index.
+    classes: how many there are.
+    kind: what the written numbers are.
+
+    Raises InputError naming the image for another value, for an image predicted twice, or for a name that leads out of
+    the folder; UsageError if the disk refuses.
     """
     seen: set[str] = set()
     with whole_folder(path) as place:
@@ -199,9 +210,9 @@ def write_label_maps(
 
 
 def in_order(work: Callable[[Job], Answer], jobs: Iterable[Job], threads: int | None = None) -> Iterator[Answer]:
-    """`work(job)` of each job, in their order, a few at a time; the first error ends it. Memory stays flat.
+    """`work(job)` for each job, in order, a few at a time; the first error ends it. Memory use does not grow.
 
-    threads: None for as many as there are processors for this process, up to 8: decoding a PNG leaves Python free.
+    threads: None for the number of processors of this process, up to 8. Decoding a PNG releases Python's lock.
     """
     threads = min(8, _processors()) if threads is None else threads
     with ThreadPoolExecutor(threads) as pool:

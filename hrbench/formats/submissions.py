@@ -1,4 +1,4 @@
-"""Archives of label maps as evaluation servers take them: the same bytes for the same members."""
+"""Archives of label maps for evaluation servers; the same members give the same bytes."""
 
 from __future__ import annotations
 
@@ -21,27 +21,31 @@ KIND_FILE = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
 
 EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
-"""The first date a zip archive can hold; told of every member, so that an archive depends on its content alone."""
+"""The first date a zip archive can hold, used for every member, so that an archive depends only on its content."""
 
 
-def stored_kind(place: Path, usual: str) -> str:
-    """What the numbers of predicted label maps are, "ids" or "indices"; `usual` if the folder does not say."""
+def stored_kind(folder: Path, default: str) -> str:
+    """What the numbers of predicted label maps are, "ids" or "indices"; `default` if the folder does not say."""
     try:
-        word = (place / KIND_FILE).read_text(encoding="utf-8", errors="replace").strip()
+        word = (folder / KIND_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        return usual
+        return default
     if word not in ("ids", "indices", "trainIds"):
         raise InputError(
-            f"{place / KIND_FILE}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)"
+            f"{folder / KIND_FILE}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)"
         )
     return "ids" if word == "ids" else "indices"
 
 
 def recode(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
-    """A PNG of class indices as one of labels; of labels, where `coded`, with its values as they are.
+    """A PNG of labels, made from a PNG of class indices.
 
-    labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
-    that is no class.
+    path: the PNG to read.
+    labels: label of each class.
+    colours: colour of each class, for a palette; () for grey values.
+    coded: whether the PNG holds labels already; its values are then kept.
+
+    Raises InputError for an index that is no class.
     """
     values = read_labels(path, "a predicted label map")
     if not coded:
@@ -61,9 +65,9 @@ def recode(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] =
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """Writes members (name, content) to a .zip or .tgz, whole or not at all. Returns the path.
+    """Writes members (name, content) to a .zip or .tgz, completely or not at all. Returns the path.
 
-    Nothing is compressed in a zip, since the members are PNGs, which are compressed already.
+    A zip is not compressed: its members are PNGs, which are compressed already.
     """
 
     def zipped(stream: BinaryIO) -> None:
@@ -72,7 +76,7 @@ def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
                 archive.writestr(zipfile.ZipInfo(name, EARLIEST_DATE), content)
 
     def tarred(stream: BinaryIO) -> None:
-        # gzip would note the time and the name of the file in its head
+        # by default gzip stores the time and the name of the file in its header
         with (
             gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w") as archive,

@@ -2,8 +2,8 @@
 
 A joint is right when its distance to the annotation is at most threshold x 0.6 x the diagonal of the head box. Pelvis
 and thorax are left out. "Head" is joint 9 alone; pairs are the mean of left and right; Mean weights the 14 joints by
-how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11: it is
-called so here, and the exact 0.10 stands beside it. Source: `evaluate` in lib/dataset/mpii.py of
+how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11:
+here it is named Mean@0.11, and the exact Mean@0.10 is another number. Source: `evaluate` in lib/dataset/mpii.py of
 https://github.com/leoxiaobin/deep-high-resolution-net.pytorch, percentages equal to the last bit.
 
 State, rows by person (N): `person` (N,) int64, row in the official order; `image` (N,) its image's name, or its row
@@ -70,7 +70,7 @@ class MpiiPckh:
     quantities: tuple[Quantity, ...] = _quantities()
 
     def read_target(self, path: Path) -> MpiiTruth:
-        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `formats.mpii`."""
+        """gt_valid.mat, or a folder with it; valid.json next to it gives each person's image. See `formats.mpii`."""
         return read_truth(Path(path))
 
     def read_predictions(self, path: Path, target: MpiiTruth) -> np.ndarray:
@@ -82,7 +82,7 @@ class MpiiPckh:
         write_predictions(predictions, Path(path))
 
     def measure(self, predictions: np.ndarray, target: MpiiTruth, images: Sequence[int | str] | None = None) -> State:
-        """Distances of all joints. images: names of images, or rows of people; None: everybody.
+        """Distances of all joints. images: names of images, or rows of people; None for all.
 
         Raises InputError if one of these people has NaN for a prediction, or an image is not of the set.
         """
@@ -96,7 +96,7 @@ class MpiiPckh:
                 "predict everybody, or limit the evaluation to those predicted"
             )
         visible = target.visible[rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # joints that are not visible may be annotated as anything
+        with np.errstate(over="ignore", invalid="ignore"):  # joints that are not visible may have any annotation
             error = predictions[rows] - target.position[rows]
             distance = np.linalg.norm(error, axis=2) / (target.head[rows] * HEAD_SHARE)[:, None]
         arrays = {
@@ -122,7 +122,7 @@ class MpiiPckh:
         )
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The ten numbers with their 95 % intervals over images, people of one image drawn together."""
+        """The ten numbers with their 95 % intervals over images, people of one image resampled together."""
         arrays, joints = arrays_of(state, self._form), tuple(state.params["joints"])
         table = _by_image(arrays)
         values = percentages(table.sum(axis=0), joints) / 100
@@ -158,7 +158,7 @@ class MpiiPckh:
         return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by counting person after person and joint after joint, in plain Python; NaN if none."""
+        """The ten numbers by counting person by person and joint by joint, in plain Python; NaN if there is none."""
         truth = self.read_target(target)
         points = self.read_predictions(predictions, truth)
         rows = np.arange(len(truth.head)) if images is None else _rows(images, truth)

@@ -1,7 +1,7 @@
-"""Top-1 and Top-5: the share of images one of whose valid classes is the best, or among the best five, predicted.
+"""Top-1 and Top-5 accuracy; an image may have several valid labels.
 
-The ILSVRC's accuracies (Russakovsky et al., IJCV 2015, section 4.1: its "top-5 error" is one minus the second). With
-several valid labels to an image, any of them will do, and images without a valid label are left out: ImageNet-ReaL
+The ILSVRC's accuracies (Russakovsky et al., IJCV 2015, section 4.1: its "top-5 error" is one minus the second). If
+an image has several valid labels, any of them is right, and images without a valid label are left out: ImageNet-ReaL
 (Beyer et al., Are we done with ImageNet?, arXiv 2006.07159). iNaturalist 2017 is judged in the same way.
 
 State, rows by image (N): `image` (N,) its id; `rank` (N,) int64, the place from 0 of the best valid class among those

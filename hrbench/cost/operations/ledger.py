@@ -1,6 +1,6 @@
 """The ledger of a network's operations: by module, by operator, under every convention at once.
 
-Plain data: no tensors, no torch. `operations.py` fills it.
+Plain data: no tensors, no torch. `count.py` fills it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class LedgerRow:
     """Calls of one operator by one module, or a sum of such rows.
 
     module: dotted path in the network, "" for the network itself or for all of it.
-    operator: as the module called it ("aten::conv2d", not the kernel below), "" in a sum over operators.
+    operator: as the module called it ("aten::conv2d", not the kernel), "" in a sum over operators.
     calls: how often.
-    elements: numbers in the first outputs, all calls together.
-    counts: convention -> operations; a convention that counts nothing here has no key.
-    parameters: of the module with all below it, None if the row stands for an operator.
+    elements: numbers in the first outputs, over all calls.
+    counts: convention -> operations; without those that count nothing here.
+    parameters: of the module with all its submodules, None if the row is for an operator.
     """
 
     module: str
@@ -49,10 +49,10 @@ class Ledger:
 
     input: (N, C, H, W).
     rows: by module and operator in the order of their first call, without what computes nothing.
-    uncounted: convention -> what it left out, most calls first; its keys are the conventions counted by.
-    parameters: module path -> parameters of its own.
-    conditions: what else decides the numbers, empty for a plain forward pass; a detector counted by part says for how
-        many boxes, and what was not counted.
+    uncounted: convention -> what it left out, most calls first; its keys are all conventions that were used.
+    parameters: module path -> parameters, without submodules.
+    conditions: what else affects the numbers, empty for a plain forward pass; for a detector counted by part, the
+        numbers of boxes and what was not counted.
     """
 
     input: tuple[int, int, int, int]
@@ -63,7 +63,7 @@ class Ledger:
 
     @property
     def conventions(self) -> tuple[str, ...]:
-        """Names of the conventions counted by."""
+        """Names of the counting conventions."""
         return tuple(self.uncounted)
 
     def total(self, convention: str) -> int | float:
@@ -83,8 +83,8 @@ class Ledger:
     def by_module(self, depth: int = 1) -> tuple[LedgerRow, ...]:
         """One row per module at most `depth` names deep, in the order of first calls; depth 0 is the whole network.
 
-        What a module computes itself, above the depth, stands under its own path; so the rows add up to the total.
-        Modules that hold parameters but are never called come last, with no calls.
+        What a module above that depth computes itself is under its own path, so the rows add up to the total. Modules
+        with parameters that are never called come last, without calls.
         """
         if depth < 0:
             raise UsageError(f"a depth of modules is 0 or more, not {depth}")
@@ -105,7 +105,7 @@ def enter(
     conditions: Mapping[str, Any] | None = None,
     conventions: Mapping[str, CountingConvention] = CONVENTIONS,
 ) -> Ledger:
-    """Make the ledger of (module path, call) pairs in the order they were made."""
+    """The ledger of (module path, call) pairs, in the order of the calls."""
     groups: dict[tuple[str, str], list[LedgerRow]] = {}
     totals = {name: Tally() for name in conventions}
     for module, call in calls:

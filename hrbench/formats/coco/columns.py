@@ -17,7 +17,7 @@ import numpy as np
 
 from hrbench.core.files import MAX_COORDINATE
 
-BLOCK_BYTES = 1 << 17  # bytes of text decoded at a time: its objects stay within a cache
+BLOCK_BYTES = 1 << 17  # text decoded at a time: its objects stay in the cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Four = tuple[float, float, float, float]
 
@@ -29,17 +29,17 @@ class Named(msgspec.Struct, gc=False):
 
 
 class FileFaultError(ValueError):
-    """Something is wrong with a file; the slow way will say what."""
+    """Something is wrong with a file; `faults` says what."""
 
 
-READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)  # what reading a file with a fault raises
+READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)  # raised when a file with a fault is read
 
 
 def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any]]:
     """The rows of a JSON list in order, some at a time, decoded as `row`. size: bytes of a block; 0: BLOCK_BYTES.
 
-    A block ends behind some "}," of the text. If that was not the end of a row, then brackets or quotes do not
-    balance and the block does not decode: the next block is then read and tried with it.
+    A block ends after some "}," of the text. If that is not the end of a row, brackets or quotes are not balanced and
+    the block cannot be decoded: then the next block is appended and decoding is tried again.
     """
     decode = msgspec.json.Decoder(list[row]).decode
     text, first = b"", True
@@ -67,7 +67,7 @@ def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any
 
 
 def joined(column: list[np.ndarray]) -> np.ndarray:
-    """The parts of a column, which is emptied: the columns of a large file need not be there twice."""
+    """The parts of a column as one array. The list is emptied, so that large columns are not in memory twice."""
     whole_column = np.concatenate(column)
     column.clear()
     return whole_column
@@ -84,7 +84,7 @@ def whole(values: list[Any]) -> np.ndarray:
 
 
 def numbers(rows: Sequence[Sequence[float]], width: int) -> np.ndarray:
-    """(rows, width) float64. Packing is the quickest way out of lists and refuses a wrong length by itself."""
+    """(rows, width) float64. Packing is the fastest way to convert lists, and refuses a wrong length."""
     pack = struct.Struct(f"{width}d").pack
     try:
         return np.frombuffer(b"".join([pack(*row) for row in rows])).reshape(len(rows), width)
@@ -93,14 +93,14 @@ def numbers(rows: Sequence[Sequence[float]], width: int) -> np.ndarray:
 
 
 def known(ids: np.ndarray, among: np.ndarray) -> bool:
-    """Whether all ids are in `among`, which rises."""
+    """Whether all ids are in `among`, which is sorted."""
     if not len(ids) or not len(among):
         return not len(ids)
     return bool(np.all(among[np.minimum(np.searchsorted(among, ids), len(among) - 1)] == ids))
 
 
 def within_limits(values: np.ndarray) -> bool:
-    """Whether all are finite and no larger than MAX_COORDINATE; a comparison with NaN fails."""
+    """Whether all are finite and at most MAX_COORDINATE; a comparison with NaN is false."""
     return not values.size or bool(values.min() >= -MAX_COORDINATE and values.max() <= MAX_COORDINATE)
 
 
@@ -111,7 +111,7 @@ class Truths:
     image, category: int64 ids.
     area: float64, px^2.
     crowd: bool.
-    ignore: bool, True if the object never counts whatever its area (crowds among them).
+    ignore: bool, True if the object never counts, whatever its area (crowds included).
     """
 
     image: np.ndarray
@@ -136,6 +136,6 @@ class Detections:
 
 
 def sorted_unique(ids: np.ndarray) -> np.ndarray:
-    """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
+    """The distinct ids in rising order. (`np.unique` would import all of numpy.ma at its first call.)"""
     ordered = np.sort(ids)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]

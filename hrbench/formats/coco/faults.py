@@ -1,6 +1,6 @@
-"""What is wrong with a COCO file of keypoints, boxes or masks: the first offender, by position and ids, and what to do.
+"""What is wrong with a COCO file of keypoints, boxes or masks: the first fault, its position and ids, and what to do.
 
-Slow and only for files already known to be at fault.
+Slow, and used only for files that are known to have a fault.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeErr
 
 
 def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
-    """Raise InputError for the first fault of an annotation file; returns if none is found."""
+    """Raises InputError for the first fault of an annotation file; returns if none is found."""
     content, images, categories = annotation_file(path, data)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
@@ -40,7 +40,7 @@ def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
 
 
 def explain_keypoint_results(path: Path, data: bytes, joints: int, images: set[int], categories: set[int]) -> None:
-    """Raise InputError for the first fault of a results file; returns if none is found."""
+    """Raises InputError for the first fault of a results file; returns if none is found."""
     content = parsed(path, data)
     if not isinstance(content, list):
         raise InputError(
@@ -85,7 +85,7 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
 
 
 def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
-    """Raise InputError for the first fault of an annotation file; returns if none is found."""
+    """Raises InputError for the first fault of an annotation file; returns if none is found."""
     content, images, categories = annotation_file(path, data)
     size: dict[int, tuple[int, int]] = {}
     if masks:
@@ -105,9 +105,9 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
 def explain_instance_results(
     path: Path, data: bytes, images: Set[int], categories: Set[int], size: Mapping[int, tuple[int, int]] | None
 ) -> None:
-    """Raise InputError for the first fault of a results file; returns if none is found.
+    """Raises InputError for the first fault of a results file; returns if none is found.
 
-    size: (height, width) of every image where masks are read, None if boxes are.
+    size: (height, width) of every image to read masks, None to read boxes.
     """
     content = parsed(path, data)
     key = "bbox" if size is None else "segmentation"

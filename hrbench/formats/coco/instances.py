@@ -1,7 +1,7 @@
 """COCO boxes and masks: annotations and results, from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the
-file again, slowly, and names the first offender. Masks stay compressed, as pycocotools' codec has them.
+Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the file again, slowly,
+and names the first fault. Masks stay compressed, as pycocotools' codec has them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from hrbench.formats.coco.faults import explain_instance_results, explain_instan
 from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
-MASK_BLOCK_BYTES = 1 << 19  # bytes of text decoded at a time
+MASK_BLOCK_BYTES = 1 << 19  # text decoded at a time
 _NONE = np.zeros(0)
 
 
@@ -66,7 +66,7 @@ class InstanceResults:
 
     detections: columns (N).
     shape: (N, 4) float64, boxes in px, or the masks.
-    area_from: "box" or "mask"; that of masks is "box" if the rows have a `bbox`, which pycocotools then takes.
+    area_from: "box" or "mask"; for masks "box" if the rows have a `bbox`, as pycocotools then uses it.
     """
 
     path: Path
@@ -121,7 +121,7 @@ class _BoxRow(msgspec.Struct, gc=False):
     category_id: Whole
     bbox: Four
     score: float
-    # nothing is of this type: such a row is refused, and `faults` says why
+    # no value has this type: a row with this key is refused, and `faults` says why
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
@@ -135,9 +135,9 @@ class _MaskRow(msgspec.Struct, gc=False):
 
 
 def read_truth(path: Path, masks: bool) -> InstanceTruth:
-    """Read annotated objects, by their masks or by their boxes. Raises InputError naming the first fault, MissingError.
+    """Reads annotated objects with their masks or their boxes. Raises InputError naming the first fault, MissingError.
 
-    As in pycocotools a crowd is ignored; a key `ignore` is not heeded. The area is the annotated one.
+    As in pycocotools, crowds are ignored and a key `ignore` has no effect. The area is the annotated one.
     """
     path = Path(path)
     with reading(path, "COCO instance annotations (JSON)") as stream:
@@ -185,7 +185,7 @@ def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tup
 
 
 def read_results(path: Path, target: InstanceTruth) -> InstanceResults:
-    """Read a results file for `target`, its boxes or its masks; an empty list is one in which nothing was found.
+    """Reads a results file for `target`, its boxes or its masks; an empty list means that nothing was found.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -217,7 +217,7 @@ def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTru
 def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth) -> InstanceResults:
     columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [_NONE])
     masks, boxed = MaskColumns(), None
-    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # where there is something to be found
+    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # image and category pairs with annotations
     wanted[_places(target, target.truths.image, target.truths.category)] = True
     for rows in parts:
         image, category, score = _detected(rows, target)
@@ -246,5 +246,5 @@ def _detected(rows: Sequence[_BoxRow | _MaskRow], target: InstanceTruth) -> tupl
 
 
 def _places(target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids to positions among the target's images and categories."""
+    """Positions of ids among the target's images and categories."""
     return np.searchsorted(target.images, image), np.searchsorted(target.categories, category)

@@ -1,7 +1,7 @@
 """COCO keypoint annotations and results: from JSON files to columns, checked.
 
 Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the file
-again, slowly, and names the first offender.
+again, slowly, and names the first fault.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hrbench.formats.coco.columns import (
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 
-BLOCK_BYTES = 1 << 19  # bytes of text decoded at a time: rows of keypoints are long
+BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 # The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
@@ -69,8 +69,8 @@ class KeypointResults:
 
     detections: columns (N).
     keypoints: (N, K, 2) float64, px.
-    area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools takes where the first row
-        has one).
+    area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools uses if the first row has
+        one).
     """
 
     path: Path
@@ -106,16 +106,16 @@ class _KeypointRow(msgspec.Struct, gc=False):
     keypoints: list[float]
     score: float
     bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
-    # nothing is of this type: such a row is refused, and `faults` says why
+    # no value has this type: a row with this key is refused, and `faults` says why
     segmentation: msgspec.UnsetType = msgspec.UNSET
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
 def read_truth(path: Path, joints: int) -> KeypointTruth:
-    """Read annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
+    """Reads annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
 
-    As in pycocotools a person is ignored for `iscrowd` or for `num_keypoints` 0, whatever the keypoints say; a key
-    `ignore` is not heeded.
+    As in pycocotools, a person is ignored for `iscrowd` or `num_keypoints` 0, whatever the keypoints are; a key
+    `ignore` has no effect.
     """
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
@@ -147,7 +147,7 @@ def _truth(path: Path, truth: _Truth, joints: int) -> KeypointTruth:
 
 
 def read_results(path: Path, joints: int, target: KeypointTruth) -> KeypointResults:
-    """Read a results file for `target`; an empty list is a file in which nothing was found.
+    """Reads a results file for `target`; an empty list means that nothing was found.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -186,7 +186,7 @@ def _columns(rows: list[_KeypointRow], joints: int, boxed: bool, target: Keypoin
         need(within_limits(box))
         area = box[:, 2] * box[:, 3]
     else:
-        by_joint = keypoints.transpose(1, 2, 0).copy()  # a maximum over the first axis runs along memory
+        by_joint = keypoints.transpose(1, 2, 0).copy()  # a maximum over the first axis is contiguous in memory
         width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
         area = width * height
     return image, category, score, area, keypoints

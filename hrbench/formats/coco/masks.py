@@ -1,4 +1,4 @@
-"""Masks of annotations and results, as JSON has them, to columns of compressed codes."""
+"""Masks of annotations and results, from JSON to columns of compressed codes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class MaskColumns:
         return area
 
     def joined(self) -> Masks:
-        """All masks; this is emptied."""
+        """All masks; the collection is emptied."""
         if not self.parts:
             return Masks(np.zeros((0, 2), np.int64), b"", np.zeros(1, np.int64), np.zeros(0), np.zeros(0, bool))
         size, text, lengths, area, plain = zip(*self.parts, strict=True)
@@ -64,7 +64,7 @@ class MaskColumns:
 
 
 def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray) -> Masks:
-    """Annotated masks, polygons and codes of either kind; as pycocotools' `annToRLE`. size: (G, 2) of their images.
+    """Annotated masks, from polygons and both kinds of codes, as pycocotools' `annToRLE`. size: (G, 2) of their images.
 
     Raises FileFaultError, CodeError.
     """
@@ -87,7 +87,7 @@ def _check_polygons(polygons: list[list[float]]) -> None:
 
 def _code(mask: list[list[float]] | Counts, size: list[int]) -> bytes:
     height, width = size
-    encode: Any = codec.frPyObjects  # its stubs know a part of what it takes
+    encode: Any = codec.frPyObjects  # its type stubs do not cover all that it takes
     if isinstance(mask, list):
         need(len(mask) > 0)
         return codec.merge(encode(mask, height, width))["counts"]  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Rows of COCO results for some images out of thousands, for pictures: a block of text at a time, loosely checked."""
+"""Rows of COCO results for a few of thousands of images, to render them: read block by block, few checks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from hrbench.errors import InputError
 from hrbench.formats.coco.columns import READ_ERRORS, blocks
 
 BLOCK_BYTES = 1 << 19
-"""Bytes of a prediction file that are held at a time."""
+"""Of a prediction file, in memory at a time."""
 
 
 class PersonRow(msgspec.Struct):
-    """A predicted person; the keypoints of images that are not asked for stay undecoded."""
+    """A predicted person; keypoints of images that are not wanted stay undecoded."""
 
     image_id: int | str
     keypoints: msgspec.Raw
 
 
 class ObjectRow(msgspec.Struct):
-    """A detection; the masks of images that are not asked for stay undecoded."""
+    """A detection; masks of images that are not wanted stay undecoded."""
 
     image_id: int | str
     category_id: int
@@ -71,8 +71,8 @@ def _chosen(path: Path, kind: type[Row], ids: Collection[int | str]) -> Iterator
 
 
 def _plain(row: ObjectRow) -> dict[str, Any]:
-    made: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
+    plain: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
     if row.bbox is not None:
-        made["bbox"] = row.bbox
+        plain["bbox"] = row.bbox
     segmentation = msgspec.json.decode(row.segmentation)
-    return made if segmentation is None else {**made, "segmentation": segmentation}
+    return plain if segmentation is None else {**plain, "segmentation": segmentation}

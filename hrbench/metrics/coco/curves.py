@@ -1,14 +1,14 @@
 """COCO accumulation: from matches to average precision and recall, for any weighting of the images.
 
 With every weight 1 the numbers are those of pycocotools 2.0.11 (`COCOeval.accumulate`, `summarize`) to the last bit.
-With whole weights they are those of a data set in which every image occurs that many times: what the bootstrap needs.
-The copies of a detection then stand together in the order of scores, before those that tie with it.
+With integer weights they are those of a data set in which every image occurs that many times, as the bootstrap needs.
+In the order of scores, the copies of a detection are adjacent, before other detections of the same score.
 
-Why only the detections that hit are looked at: recall rises at hits alone, and between two hits precision never
-rises, so that both the place if a recall is reached and the maximum of precision from there on lie at hits.
+Why only hits (detections that find an object) are considered: recall rises only at hits, and between two hits precision
+never rises. So a recall is reached at a hit, and the maximum of precision from there on is at a hit.
 
-How it is fast: all categories and thresholds lie behind one another in a few flat arrays, so that a weighting takes
-some twenty array operations however many classes there are; how many recalls a number of finds reaches is looked up.
+Why it is fast: all categories and thresholds are concatenated in a few flat arrays, so that a weighting takes about
+twenty array operations for any number of classes. How many recalls a number of hits reaches is looked up in a table.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import numpy as np
 
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 
-LOOP_MIN_CATEGORIES = 20  # categories from which on it is quicker to go from recall to recall
-HITS_PER_RECALL = 10  # hits to a place up to which it is quicker to look at each
+LOOP_MIN_CATEGORIES = 20  # from so many categories on, a loop over recalls is faster
+HITS_PER_RECALL = 10  # up to so many hits per recall, `np.maximum.at` is faster
 
 
 @dataclass(frozen=True)
 class Number:
-    """One figure of the summary: mean precision or recall over `threshold` (None: all), in an area range.
+    """One figure of the summary: mean precision or recall over `threshold` (None: all) in an area range.
 
-    area, limit: positions in the settings' `areas` and `most`.
+    area, limit: positions in the settings' `areas` and `max_detections`.
     threshold: position in `thresholds`.
     category: position among the categories of the matches; None: the mean over all.
     """
@@ -45,8 +45,8 @@ class Number:
 class Recall:
     """Recall of all categories in one area range, prepared for many weightings.
 
-    T thresholds, I images, C categories, N detections. A segment is one category at one threshold: segments stand by
-    threshold and in it by category, the hits of each by falling score.
+    T thresholds, I images, C categories, N detections. A segment is one category at one threshold. Segments
+    are sorted by threshold, then category; the hits of each by falling score.
     """
 
     def __init__(
@@ -87,15 +87,14 @@ class Curves:
         positives: np.ndarray,
         settings: MatchSettings,
     ) -> None:
-        """As in `Recall`; counted: (N,) uint16, bit t set if the detection counts, for or against, at threshold t.
-        R recalls."""
+        """As in `Recall`; R recalls. counted: (N,) uint16, bit t set unless the detection is ignored at threshold t."""
         self.finds = Recall(image, category, hits, positives, len(settings.thresholds))
         self.recalls = np.asarray(settings.recalls)
         bounds, every = self.finds.bounds, np.uint16((1 << len(settings.thresholds)) - 1)
-        # what comes after the last hit of a category cannot change a number
+        # detections after the last hit of a category cannot change a number
         hit = np.flatnonzero(hits)
         last = np.full(positives.shape[1], -1)
-        last[category[hit]] = hit  # of several the last one stays
+        last[category[hit]] = hit  # for repeated categories the last assignment stays
         counted = np.where(np.arange(len(hits)) <= last[category], counted, np.uint16(0))
         always = counted == every
         upto = np.concatenate((np.zeros(1, np.intp), np.cumsum(always)))  # counted at all thresholds, before each row
@@ -103,14 +102,14 @@ class Curves:
 
         base_at, base_from, extra_at, extra_from, extras, extra = [], [], [], [], [], 0
         for t, mine in enumerate(self.finds.places):
-            # the few that count at this threshold and not at another are summed on their own
-            own = partly[((counted[partly] >> t) & 1).astype(bool)]
+            # the few that count at this threshold but not at all of them are summed separately
+            mixed = partly[((counted[partly] >> t) & 1).astype(bool)]
             base_at.append(upto[mine + 1])
             base_from.append(upto[bounds[:-1]])
-            extra_at.append(extra + np.searchsorted(own, mine, side="right"))
-            extra_from.append(extra + np.searchsorted(own, bounds[:-1]))
-            extras.append(image[own])
-            extra += len(own)
+            extra_at.append(extra + np.searchsorted(mixed, mine, side="right"))
+            extra_from.append(extra + np.searchsorted(mixed, bounds[:-1]))
+            extras.append(image[mixed])
+            extra += len(mixed)
         self.base, self.extra = _Running(image[always]), _Running(np.concatenate(extras))
         self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
         self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
@@ -139,7 +138,7 @@ class Curves:
         if len(places) < HITS_PER_RECALL * best.size:
             for table, start, end in zip(best, self.bounds[:-1], self.bounds[1:], strict=True):
                 np.maximum.at(table.ravel(), places[start:end], precision[start:end])
-        else:  # equal places stand together
+        else:  # equal places are adjacent
             turns = np.concatenate((self.first[:1], places[1:] != places[:-1]))
             turns |= self.first
             starts = np.flatnonzero(turns)
@@ -147,7 +146,7 @@ class Curves:
         return _envelope(best)[:, 1:], recall, objects
 
     def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A table and where in it each category starts (C,): at n finds, how many recalls they reach x C + category."""
+        """A table, and where each category starts in it (C,). Entry n: recalls that n hits reach x C + category."""
         recalls, categories, room = len(self.recalls), len(objects), objects + 2
         total = np.maximum(objects, 1)[:, None]
         # fewest hits n with n / total >= recall in floating point, which is what the official search compares
@@ -221,7 +220,7 @@ class Accumulator:
 
 
 def _mean(tables: Tables, number: Number) -> float:
-    """Over all categories with objects, added up in the official order."""
+    """The mean over all categories with objects, summed in the official order."""
     precision, recall, objects = tables
     table = precision if number.kind == "precision" else recall
     assert table is not None

@@ -1,4 +1,4 @@
-"""What box and mask AP have in common: the twelve numbers, those of single classes, and how they are told.
+"""What box and mask AP have in common: the twelve numbers, and those of single classes.
 
 Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeval` with iouType bbox and segm).
 """
@@ -57,7 +57,7 @@ Shape = Literal["box", "mask"]
 
 @dataclass(frozen=True)
 class CategorySelection:
-    """Which classes count.
+    """Which classes are evaluated.
 
     ids: category ids, rising, None for all of the annotation file.
     names: one for each id, () for those of the file.
@@ -84,7 +84,7 @@ class CategorySelection:
         return cls(ids, () if names is None else tuple(names[place] for place in order), per_class)
 
     def known(self, target: InstanceTruth) -> InstanceTruth:
-        """The target, where it has all these categories. Raises InputError for one that it has not."""
+        """Returns the target. Raises InputError for a category that it does not have."""
         listed = target.categories.tolist()
         for category in self.ids or ():
             if category not in listed:
@@ -93,7 +93,7 @@ class CategorySelection:
         return target
 
     def labels(self, target: InstanceTruth) -> tuple[list[int], list[str]]:
-        """Category ids, rising, and what to call each: its name, or its id if that is none or another's too."""
+        """Category ids, rising, and a label for each: its name, or its id if it has no name or shares it."""
         listed = target.categories.tolist()
         ids = listed if self.ids is None else list(self.ids)
         named = dict(zip(listed, target.names, strict=True))
@@ -101,12 +101,12 @@ class CategorySelection:
 
 
 def _labels(ids: Sequence[int], names: Sequence[str]) -> list[str]:
-    often = Counter(names)
-    return [name if name and often[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
+    count = Counter(names)
+    return [name if name and count[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
 
 
 def quantities_of(shape: Shape, classes: CategorySelection) -> tuple[Quantity, ...]:
-    """The twelve, and those of single classes as far as these are known without the annotation file."""
+    """The twelve, and those of single classes if these are known without the annotation file."""
     single = _labels(classes.ids, classes.names or [""] * len(classes.ids)) if classes.each and classes.ids else []
     return tuple(_quantity(number, shape) for number in numbers(single))
 
@@ -131,11 +131,11 @@ def _quantity(number: Number, shape: Shape) -> Quantity:
 
 
 class CocoObjects:
-    """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; `kind` says by which of their shapes.
+    """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; by the shape `kind`.
 
-    categories: ids of those to evaluate; None: the mean over all that the annotation file lists.
-    names: what to call them, in the order of `categories`; None: as the file does.
-    per_class: tell the AP of every single one too, as "AP/<name>", or "AP/<id>" if no other name tells it apart.
+    categories: ids of the categories to evaluate; None for all that the annotation file lists.
+    names: their names, in the order of `categories`; None for those of the file.
+    per_class: whether to report the AP of every class, too, as "AP/<name>", or "AP/<id>" if its name is not unique.
     """
 
     name: str
@@ -161,14 +161,14 @@ class CocoObjects:
         return read_results(Path(path), target)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows as one JSON list, whole or not at all, with this kind of shape alone; see `formats.coco.write`."""
+        """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
         write = write_masks if self.kind == "mask" else write_boxes
         write(predictions, Path(path))
 
     def measure(
         self, predictions: InstanceResults, target: InstanceTruth, images: Sequence[int | str] | None = None
     ) -> State:
-        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+        """Matches detections with objects. images: ids to evaluate; None for all of the annotation file."""
         truths, detections = target.truths, predictions.detections
         if isinstance(target.shape, Masks):
             assert isinstance(predictions.shape, Masks)
@@ -199,12 +199,12 @@ class CocoObjects:
         if self.kind == "mask" and state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
         asked = numbers(state.params["names"] if self.classes.each else ())
-        told = [_quantity(number, self.kind) for number in asked]
-        told = [replace(quantity, description=quantity.description + note) for quantity in told]
-        return scored(self.name, self._matches(state), INSTANCES, asked, told, _absent, resamples, seed)
+        quantities = [_quantity(number, self.kind) for number in asked]
+        quantities = [replace(quantity, description=quantity.description + note) for quantity in quantities]
+        return scored(self.name, self._matches(state), INSTANCES, asked, quantities, _absent, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 for one that does not exist."""
+        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
@@ -212,7 +212,7 @@ class CocoObjects:
         return image_scores(self._matches(state), INSTANCES)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The same numbers by pycocotools itself, -1 if it finds none to average."""
+        """The same numbers by pycocotools itself, -1 if there is nothing to average."""
         truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
         ids, labels = self.classes.labels(truth)
         stats, single = instance_numbers(truth.path, Path(predictions), form, images, ids)

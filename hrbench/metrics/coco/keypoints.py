@@ -9,7 +9,7 @@ Synopsis:
 
 State, rows by image id (I images, N detections kept, C categories, A = 3 area ranges): `image` (I,) int64, `offsets`
 (I + 1,) int64 into the detections, `score` (N,) float64, `category` (N,) uint16 (an index into params["categories"]),
-`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `coco.Matches`.
+`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `matching.Matches`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
     sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
-    category: the id of the one category to evaluate; None: the mean over all that the annotation file lists.
+    category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     """
 
     name = "coco-keypoints"
@@ -92,13 +92,13 @@ class CocoKeypointAP:
         return read_results(Path(path), len(self.sigmas), target)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows as one JSON list, whole or not at all. Raises InputError (NaN, missing key), UsageError (disk)."""
+        """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
         write_results(predictions, Path(path), len(self.sigmas))
 
     def measure(
         self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
     ) -> State:
-        """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
+        """Matches detections with people. images: ids to evaluate; None for all of the annotation file."""
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
@@ -130,9 +130,9 @@ class CocoKeypointAP:
         note = ""
         if state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-        told = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
+        quantities = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
         matches = matches_of(state, self.name, self.version)
-        return scored(self.name, matches, KEYPOINTS, NUMBERS, told, _people, resamples, seed)
+        return scored(self.name, matches, KEYPOINTS, NUMBERS, quantities, _people, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
         """(10,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
@@ -143,6 +143,6 @@ class CocoKeypointAP:
         return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by pycocotools itself, -1 if it finds none to average."""
+        """The ten numbers by pycocotools itself, -1 if there is nothing to average."""
         numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

@@ -1,7 +1,7 @@
 """Object keypoint similarity of COCO, for many pairs at once.
 
 For a person with visible joints: the mean over them of exp(-d^2 / (2 s^2 (2 sigma)^2)), s^2 the annotated segment area.
-For one without: d is how far a joint lies outside the person's box grown to three times its size, over all joints.
+For a person without: d is how far a joint lies outside the person's box grown to three times its size, over all joints.
 Source: https://cocodataset.org/#keypoints-eval and pycocotools 2.0.11 `COCOeval.computeOks`, whose order of operations
 is kept so that results agree to the last bit.
 """
@@ -19,7 +19,7 @@ KEYPOINTS = MatchSettings(
     max_detections=(20,),
 )
 
-CHUNK_PAIRS = 2048  # pairs at a time: the working set stays within a core's cache
+CHUNK_PAIRS = 2048  # the working set stays in a core's cache
 
 
 def oks(

@@ -1,4 +1,4 @@
-"""How good a detector's person boxes are: whether a box file is the one behind the published tables."""
+"""Box AP of a detector's person boxes, to check whether a box file is the one of the published tables."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from hrbench.metrics.coco.matching import match
 def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
     """Box AP@[.5:.95] of one class, a fraction in [0, 1] equal to pycocotools', or -1 if nothing is annotated.
 
-    annotations: a COCO file whose annotations carry `bbox`, `area` and `iscrowd`; boxes: a COCO results list, of which
-    other classes and images that `annotations` does not list are left out. Raises InputError if none is left, or a
-    file cannot be read; MissingError.
+    annotations: a COCO file whose annotations have `bbox`, `area` and `iscrowd`.
+    boxes: a COCO results list; other classes, and images that `annotations` does not list, are left out.
+    category: id of the class.
+
+    Raises InputError if no box is left, or a file cannot be read; MissingError.
     """
     target, unfit = read_truth(annotations, masks=False), f"boxes {boxes} cannot be scored against {annotations}"
     listed, parts, every = set(target.images.tolist()), [np.zeros((0, 5))], 0

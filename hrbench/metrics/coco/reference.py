@@ -1,4 +1,4 @@
-"""pycocotools itself, silent: the oracle of tests and of --verify."""
+"""pycocotools itself, without output: the reference implementation for tests and --verify."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def keypoint_numbers(
 ) -> list[float]:
     """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
 
-    images, category: the ids to evaluate, None for all. An empty results file is evaluated as such (`loadRes` would
-    fail on it).
+    images, category: the ids to evaluate, None for all. An empty results file is allowed (`loadRes` would fail on it).
     """
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = _evaluation(target, predictions, "keypoints", images, None if category is None else [category])

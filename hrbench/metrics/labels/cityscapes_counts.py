@@ -1,8 +1,9 @@
-"""What is counted of one Cityscapes image: pairs of labels, and how much of each instance was found.
+"""What is counted in one Cityscapes image: pairs of labels, and how much of each instance was found.
 
-Beside the pairs (`labels.states`), the block of instances: `things` (I,) int64, rows of an image; `instance` (M,)
-uint16, its id, rising; `size` (M,) int64, its pixels; `hits` (M,) int64, those predicted with its own label;
-`category_hits` (M,) int64, those predicted with any label of its category. Only evaluated labels' instances are kept.
+In addition to the pairs (`labels.states`) there is a block of instances: `things` (I,) int64, rows of each image;
+`instance` (M,) uint16, its id, rising; `size` (M,) int64, its pixels; `hits` (M,) int64, pixels predicted with its
+label; `category_hits` (M,) int64, pixels predicted with any label of its category. Only instances of evaluated labels
+are kept.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KINDS: dict[str, type] = {
     **{"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64},
     **{"instance": np.uint16, "size": np.int64, "hits": np.int64, "category_hits": np.int64},
 }
-_PER_LABEL = 1000  # an instance's id is 1000 x its label + a number; below stand regions that are not told apart
+_PER_LABEL = 1000  # an instance's id is 1000 x its label + a number; smaller ids are regions without instances
 _KEPT = np.array([bool(label.size) and label.evaluated for label in LABELS])
 _KNOWN = np.array([bool(label.size) or not label.evaluated for label in LABELS])
 OUTSIDE = np.iinfo(np.uint16).max
@@ -67,7 +68,7 @@ def _looked_up(table: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def _things(thing: np.ndarray, found: np.ndarray, lengths: np.ndarray) -> dict[str, np.ndarray]:
-    """The block of instances from the runs (R,) that belong to one."""
+    """The block of instances, from the runs (R,) that belong to instances."""
     label = thing // _PER_LABEL
     if len(label) and (int(label.max()) >= COUNT or not _KNOWN[label].all()):
         raise UnknownLabelError("instances", int(thing[(label >= COUNT) | ~_KNOWN[np.minimum(label, COUNT - 1)]][0]))

@@ -1,13 +1,13 @@
 """The numbers of Cityscapes' official evaluation from counts, equal to the last bit.
 
-Source: `evaluation/evalPixelLevelSemanticLabeling.py` of cityscapesScripts 2.3.0. What makes its numbers:
+Source: `evaluation/evalPixelLevelSemanticLabeling.py` of cityscapesScripts 2.3.0. How its numbers are defined:
 
 - Pixels whose true label is not evaluated count nowhere. On all others a prediction of a label that is not evaluated
   is a miss, and no false positive of any class.
 - IoU = TP / (TP + FP + FN). In a category's IoU confusions within the category are right.
 - iIoU weighs the TP and FN of each instance by the mean size of its class over its own size, and does not weigh FP. In
   a category's iIoU any label of the category is right, caravans and trailers too.
-- What occurs neither in truth nor in prediction has no number and stays out of means.
+- A class that occurs neither in ground truth nor in predictions has no number and is left out of means.
 
 The script adds weights up image after image and instance after instance; `Sums.weighted` repeats that order.
 """
@@ -115,7 +115,7 @@ _ENDS = np.cumsum([len(CLASSES)] * 3 + [len(CATEGORIES)] * 3)
 
 @dataclass(frozen=True)
 class Sums:
-    """Per image, what the numbers are made of.
+    """Per image, the sums behind the numbers.
 
     pixels: (I, P) float64, whole numbers.
     weighted: (I, W) float64, TP then FN of the 8 classes and of the 2 categories.
@@ -127,7 +127,7 @@ class Sums:
     total: np.ndarray
 
     def at(self, weights: np.ndarray) -> np.ndarray:
-        """(Q,) the numbers if each image counts as often as `weights` (I,) says."""
+        """(Q,) the numbers if image i counts `weights`[i] times."""
         # pixels are whole numbers, exact in any order; the others are added row by row, in the same order every time
         return numbers(weights @ self.pixels, (weights[:, None] * self.weighted).sum(axis=0))
 
@@ -136,7 +136,7 @@ class Sums:
         return numbers(self.pixels.sum(axis=0), self.total)
 
     def images(self) -> np.ndarray:
-        """(I, Q) the numbers of every image alone."""
+        """(I, Q) the numbers of each single image."""
         return numbers(self.pixels, self.weighted)
 
 

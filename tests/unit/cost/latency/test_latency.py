@@ -31,7 +31,7 @@ class Fake:
     def now(self) -> float:
         return self.time
 
-    def measure(self, work: Callable[[], object]) -> float:
+    def time(self, work: Callable[[], object]) -> float:
         if self.calls == 0:
             work()  # once, to see that it runs: a thousand passes would only take real time
         self.calls += 1
