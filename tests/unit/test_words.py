@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -141,3 +143,48 @@ def test_what_can_be_documented():
     assert parameters(function) == set("abcde")  # type: ignore[arg-type]
     assert parameters(thing) == {"f", "h"}  # type: ignore[arg-type]
     assert [name for name, _ in public([function, thing])] == ["f", "C", "C.__init__"]
+
+
+# --- plain English ---------------------------------------------------------------------------------------------------
+
+BANNED = {
+    r"\b(?:one|anybody|nobody)'s own\b": "user-defined",
+    r"\bstrangers?\b": "third-party, or unknown",
+    r"\bkin\b": "the noun",
+    r"\blest\b": "so that ... not",
+    r"\bthat which\b": "what, or the noun",
+    r"\bbut for\b": "except",
+    r"\bwithout a word\b": "silently",
+    r"\b[A-Z]\w*Error\s+where\b": "if",
+    r"\b(?:None|NaN)\s+where\b": "if",
+}
+"""Phrase, as a pattern -> what to say instead."""
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each comment and each string in three double quotes, which docstrings are."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and token.string.startswith('"""')):
+            yield token.start[0], token.string
+
+
+def phrases(text: str) -> Iterator[tuple[int, str, str]]:
+    """(line, phrase, what to say instead) of each banned phrase in a module's docstrings and comments."""
+    for first, sentence in prose(text):
+        for pattern, instead in BANNED.items():
+            for match in re.finditer(pattern, sentence):
+                yield first + sentence.count("\n", 0, match.start()), " ".join(match[0].split()), instead
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_docstrings_and_comments_are_plain(path: Path):
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {phrase!r}; say: {instead}"
+        for line, phrase, instead in phrases(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_banned_phrases_are_seen():
+    text = '"""Raises\nInputError where\nit is empty."""\nx = "a stranger"  # of one\'s own\ny = None\n'
+    assert [(line, phrase) for line, phrase, _ in phrases(text)] == [(2, "InputError where"), (4, "one's own")]

@@ -59,7 +59,7 @@ def aten(names: str) -> frozenset[str]:
     return frozenset("aten::" + name for name in names.split())
 
 
-# Operators that move or create numbers without computing. Views need no entry: their schema says so.
+# Operators that move or create numbers without computing. Views need no entry: they follow from the schema.
 IDLE = aten(
     """
     _assert_async _assert_tensor_metadata _local_scalar_dense _reshape_copy _to_copy _unsafe_index _unsafe_view
