@@ -35,7 +35,7 @@ def build(
     input: tuple[int, int] | None = None,
     **overrides: Any,
 ) -> nn.Module:
-    """A network of the catalog, of another source or of one's own, in eval mode, with the official keys.
+    """A network of the catalog, of another source, or user-defined, in eval mode, with the official keys.
 
         net = hrbench.build("cls_hrnet_w18")                                    # random weights
         net = hrbench.build("cls_hrnet_w18", weights="runs/hrnet_w18.pth")      # a checkpoint
@@ -45,12 +45,16 @@ def build(
         net = hrbench.build("timm:hrnet_w18", num_classes=10)                   # as `use:` of a suite names it
         net = hrbench.build("onnx:net.onnx", task="pose", input=(256, 192))     # a file brings its own weights
 
-    model: a name of the catalog; "SOURCE:NAME" with a source as timm, torchvision, transformers, smp, onnx, exported;
-    or "package.module:callable". task, input (height, width): what a source is told of the network.
-    weights: None; the path of a file in any format and key names that a suite's `weights:` takes (official, OpenMMLab,
-    timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row, whose file is looked for in
-    `folder` (HRBENCH_WEIGHTS, or weights/, if left out). Every key of file and network must find its partner.
-    overrides: replace arguments of the catalog's row, or are the arguments where there is no row.
+    model: a name of the catalog; "SOURCE:NAME" with the source timm, torchvision, transformers, smp, onnx or exported;
+        or "package.module:callable".
+    weights: None for random weights; the path of a file in any format and key names that a suite's `weights:` takes
+        (official, OpenMMLab, timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row. Every
+        key of the file must match one of the network, and the other way round.
+    folder: where the file of a source is looked for; by default HRBENCH_WEIGHTS, or weights/.
+    task: of the network, for a source that needs it.
+    input: (height, width) in pixels, for a source that needs it.
+    overrides: replace arguments of the catalog's row; without a row, all arguments.
+
     Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
     for one that does not fit (with the keys listed), is damaged, or asks to run code.
     """
@@ -62,7 +66,7 @@ def build(
 def load_suite(
     path: str | Path, *, overrides: Iterable[str] = (), only: str | None = None, limit: int | None = None
 ) -> Suite:
-    """A suite file, or a shipped suite by name, parsed and resolved. Raises types.UsageError listing every error."""
+    """A suite file, or a shipped suite by name, parsed and resolved. Raises UsageError that lists every error."""
     from hrbench.suite import load as suite
     from hrbench.suite import registry
 
@@ -70,10 +74,10 @@ def load_suite(
 
 
 def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iterator[Result]:
-    """Runs a suite and yields every entry's result when its costs are known; the same call again resumes.
+    """Runs a suite and yields each entry's result when it is complete; the same call again resumes.
 
-    folder: where results are stored, by default runs/<suite>. settings: fields of evaluate.Settings (data, weights,
-    device, workers, verify, offline).
+    folder: where results are stored, by default runs/<suite>.
+    settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline).
     """
     from hrbench.runner import suite as runner
     from hrbench.runner.settings import Settings
@@ -111,9 +115,15 @@ def score(
     seed: int = 0,
     **options: Any,
 ) -> list[Measurement]:
-    """Scores of predictions made anywhere, with 95 % intervals by so many resamples (0: without).
+    """Scores of predictions computed anywhere, with 95 % intervals.
 
-    verify: compare with the metric's oracle as well. options: what the metric takes, such as sigmas or per_class.
+    metric: its name, e.g. "coco-keypoints".
+    ground_truth: file or folder that the metric reads.
+    predictions: file or folder of predictions.
+    verify: whether to compare with the metric's reference implementation, too.
+    resamples: of the bootstrap; 0 for no intervals.
+    seed: of the bootstrap.
+    options: arguments of the metric, such as sigmas or per_class.
     """
     from hrbench.runner.score import score as judge
 

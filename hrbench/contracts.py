@@ -2,12 +2,12 @@
 
 One file and one entry-point line make a new plug-in (CONTRIBUTING.md); tests/laws hold the built-in ones to these.
 
-- What hrbench cannot do without is a contract: `DataSet`, `Task`, `Metric`, `CostProbe`, `Runtime`, `Network`.
-- What a plug-in may offer besides is a capability, a small Protocol for one idea: `Submits`, `Inspectable`, `Renders`
-  and others. A plug-in has a capability if it has all of its members; hrbench asks by `isinstance`.
+- What hrbench requires is a contract: `DataSet`, `Task`, `Metric`, `CostProbe`, `Runtime`, `Network`.
+- What a plug-in may offer in addition is a capability, a small Protocol for one purpose: `Submits`, `Inspectable`,
+  `Renders` and others. A plug-in has a capability if it has all of its members; hrbench checks with `isinstance`.
 
-`REQUIRED` and `OPTIONAL` list both by entry-point group. `hrbench check` and `hrbench run` name what a plug-in lacks of
-its contract, half of a capability, and a member whose name is nearly that of one it lacks.
+`REQUIRED` and `OPTIONAL` list both by entry-point group. `hrbench check` and `hrbench run` report a missing member of
+the contract, an incomplete capability, and a member that looks like a misspelt one.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 
 @runtime_checkable
 class DataSet(Protocol):
-    """What lies on disk, as samples. Constructed as `use(root, **args)`; construction reads nothing.
+    """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    What it may offer besides: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `HasPersonBoxes`.
+    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `HasPersonBoxes`.
     """
 
     task: str
@@ -57,7 +57,7 @@ class DataSet(Protocol):
         ...
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
-        """Sentences, one per missing piece: what, where it was looked for, how to get it. Empty: all is there."""
+        """One sentence for each missing part: what, where it was looked for, how to get it. Empty if all is there."""
         ...
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
@@ -65,11 +65,11 @@ class DataSet(Protocol):
         ...
 
     def samples(self, protocol: Mapping[str, Any]) -> Iterable[Sample]:
-        """All samples in the official order, with what the protocol asks for."""
+        """All samples in the official order, with what the protocol needs."""
         ...
 
     def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
-        """Warnings that belong beside the score (a box file that is not the official one)."""
+        """Warnings to show with the score (a box file that is not the official one)."""
         ...
 
 
@@ -85,18 +85,18 @@ class HasScheme(Protocol[SchemeT_co]):
 
 @runtime_checkable
 class HasFolder(Protocol):
-    """A data set that lies in one folder. One that hrbench generates needs it: it is generated there."""
+    """A data set in one folder. Generated data sets need it: they are generated there."""
 
     folder: Path
 
 
 @runtime_checkable
 class Submits(Protocol):
-    """A data set whose ground truth may not be public: a server judges the predictions."""
+    """A data set whose ground truth may not be public: a server evaluates the predictions."""
 
     @property
     def server(self) -> str:
-        """One sentence: who judges, and where; "" if the ground truth is public. Reads nothing."""
+        """One sentence: which server evaluates; "" if the ground truth is public. Reads nothing."""
         ...
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
@@ -111,14 +111,14 @@ class Submits(Protocol):
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """A data set that `hrbench datasets NAME --check` can look through."""
+    """A data set that `hrbench datasets NAME --check` can check sample by sample."""
 
     def facts(self) -> Mapping[str, int]:
-        """What there is -> how many: {"images": 5000}."""
+        """Counts by name: {"images": 5000}."""
         ...
 
     def look(self, sample: Sample) -> Sequence[str]:
-        """Decodes one sample with its annotation; a sentence for each fault. Called from several threads."""
+        """Decodes one sample with its annotation; returns a sentence for each fault. Called from several threads."""
         ...
 
 
@@ -127,11 +127,11 @@ class HasPersonBoxes(HasScheme[KeypointScheme], Protocol):
     """A pose data set that reads detected people from a box file whose published quality is known."""
 
     def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
-        """Box AP on people, in [0, 1], that the boxes in use should reach; None if nothing is published of them."""
+        """Box AP on people, in [0, 1], that the boxes in use should reach; None if none is published."""
         ...
 
     def box_file(self, boxes: str) -> Path | None:
-        """The file of detected boxes that the protocol's `boxes` stands for; None for ground truth."""
+        """The file of detected boxes that the protocol's `boxes` names; None for ground truth."""
         ...
 
 
@@ -142,7 +142,7 @@ class HasPersonBoxes(HasScheme[KeypointScheme], Protocol):
 class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
-    Constructed as `use(variant, dataset, protocol)`; picklable. What it may offer besides: `OffersProtocols`,
+    Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
     `ChoosesProtocol`, `HasNotes`, `Renders`.
     """
 
@@ -150,25 +150,25 @@ class Task(Protocol):
     """A frozen dataclass: the settings of the protocol, with `name` and `version` among them."""
 
     def work(self, sample: Sample) -> int:
-        """How many forward passes of one item the sample takes."""
+        """How many forward passes of one item the sample needs."""
         ...
 
     def prepare(self, sample: Sample) -> list[Item]:
-        """The network's inputs for one image, possibly none. NumPy only: runs in a worker."""
+        """Preprocesses one image to the network's inputs, possibly none. NumPy only: runs in a worker."""
         ...
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[Any]:
-        """One raw output for each item of a batch of equal shapes; owns flip, scales and windows."""
+        """Runs the network: one raw output for each item of a batch of equal shapes. Does flip, scales and windows."""
         ...
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction:
-        """All items of one image to its prediction, in the original image's frame; suppression is here."""
+        """Postprocesses all items of one image to its prediction, in the original image's frame, with suppression."""
         ...
 
 
 @runtime_checkable
 class OffersProtocols(Protocol):
-    """A task with several named protocols. Asked of the class."""
+    """A task with several named protocols. Checked on the class."""
 
     protocols: tuple[Any, ...]
     """Instances of the task's `Protocol` that differ in name."""
@@ -176,7 +176,7 @@ class OffersProtocols(Protocol):
 
 @runtime_checkable
 class ChoosesProtocol(Protocol):
-    """A task that knows by which of its protocols a network is usually evaluated. Asked of the class."""
+    """A task that knows which of its protocols is usual for a network. Checked on the class."""
 
     @staticmethod
     def usual(use: str) -> str:
@@ -186,23 +186,23 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has something to say beside a score once all images are finished."""
+    """A task that has notes on the score after all images."""
 
     def notes(self) -> Sequence[str]:
-        """Sentences."""
+        """One sentence for each note."""
         ...
 
 
 @runtime_checkable
 class Renders(Protocol):
-    """A task that can render pictures of its predictions."""
+    """A task that can render its predictions as images."""
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
         """Sample id -> what the first metric's prediction file holds for it, for `draw`."""
         ...
 
     def draw(self, sample: Sample, rows: Any, path: Path) -> None:
-        """Writes a picture of one sample to `path`, whose suffix says the format."""
+        """Renders one sample with its predictions to `path`, whose suffix says the image format."""
         ...
 
 
@@ -213,9 +213,12 @@ class Renders(Protocol):
 class Metric(Protocol):
     """Predictions and a target -> state -> scores.
 
-    prediction_file: name in an entry's folder; one without an ending is a folder of files. oracle: what `verify` runs,
-    in words. main: the quantity that stands for the metric where there is room for one.
-    `merge([merge(a), merge(b)]) == merge(a + b)` bit for bit, for any split, in any order.
+    prediction_file: name in an entry's folder; one without an ending is a folder of files.
+    oracle: the reference implementation that `verify` runs, in words.
+    main: name of the quantity to show if there is room for only one.
+
+    `merge([merge(a), merge(b)]) == merge(a +
+        b)` bit for bit, for any split, in any order.
     """
 
     name: str
@@ -250,30 +253,30 @@ class Metric(Protocol):
 class Network(Protocol):
     """What a task calls: a torch module, or any callable that takes and returns what the task expects.
 
-    What it may offer besides: `HasParameters`, which every torch module does; `FixedPrecision`, `FixedBatch`,
+    Optional capabilities: `HasParameters`, which every torch module has; `FixedPrecision`, `FixedBatch`,
     `DescribesCount`, `CountedByPart`, `TakesScales`; and of a backbone `HasLevels`.
     """
 
-    def __call__(self, *inputs: Any, **told: Any) -> Any: ...
+    def __call__(self, *inputs: Any, **options: Any) -> Any: ...
 
 
 @runtime_checkable
 class HasParameters(Protocol):
-    """A network whose parameters say on which device and in which dtype it computes."""
+    """A network whose parameters tell its device and dtype."""
 
     def parameters(self) -> Iterator[torch.Tensor]: ...
 
 
 @runtime_checkable
 class FixedPrecision(Protocol):
-    """A network that computes in one dtype, whatever is asked for: that of its file."""
+    """A network that computes only in the dtype of its file."""
 
     precision: torch.dtype
 
 
 @runtime_checkable
 class FixedBatch(Protocol):
-    """A network that takes so many images at once: those of its file."""
+    """A network that takes only a fixed number of images at once: that of its file."""
 
     fixed_batch: int | None
     """None for any number."""
@@ -281,14 +284,15 @@ class FixedBatch(Protocol):
 
 @runtime_checkable
 class DescribesCount(Protocol):
-    """A network whose number of parameters needs a word: what it is the count of."""
+    """A network whose parameter count does not cover all its parameters, or is otherwise special."""
 
     counted: str
+    """What was counted, in words."""
 
 
 @runtime_checkable
 class CountedByPart(Protocol):
-    """A detector: how many boxes it looks at depends on values, so its operations are counted part by part."""
+    """A detector: how many boxes it processes depends on values, so its operations are counted part by part."""
 
     def count_parts(self, images: Any, proposals: int, masks: int) -> Mapping[str, Any]:
         """Runs backbone, neck and dense heads on the images, and the other heads on a fixed number of boxes.
@@ -306,12 +310,12 @@ class TakesScales(Protocol):
     """A detector whose detections depend on the size of the original image."""
 
     takes_scales: bool
-    """If true it is called as net(images, scales=[...]), for each image the side of the input over the original's."""
+    """If true it is called as net(images, scales=[...]): for each image, side of the input / side of the original."""
 
 
 @runtime_checkable
 class HasLevels(Protocol):
-    """A backbone: what a head needs to know of its feature maps, finest first."""
+    """A backbone: what a head needs to know about its feature maps, finest first."""
 
     channels: Sequence[int]
     strides: Sequence[int]
@@ -319,9 +323,10 @@ class HasLevels(Protocol):
 
 @runtime_checkable
 class Runtime(Protocol):
-    """What turns a network into something to call: eager PyTorch, a compiler, another library.
+    """Turns a network into a callable: eager PyTorch, a compiler, another library.
 
-    name: as results name it. version: raised by hand when a number measured with it can change.
+    name: its name in results.
+    version: raised by hand when a number measured with it can change.
     """
 
     name: str
@@ -340,27 +345,27 @@ class Runtime(Protocol):
 
 
 class CostSubject(Protocol):
-    """The network that a cost is measured of, as a probe is handed it. Every network has random weights."""
+    """The network whose cost a probe measures. It has random weights."""
 
     variant: Variant
     device: str
-    """As torch calls it: "cpu", "cuda", "cuda:1"."""
+    """As torch names it: "cpu", "cuda", "cuda:1"."""
     runtime: Runtime
 
     def on_meta(self) -> Any:
-        """The torch module without values, on the meta device; made once. A probe leaves it as it is."""
+        """The torch module without values, on the meta device; built once. A probe must not change it."""
         ...
 
     def on_device(self) -> Any:
-        """The torch module on `device`, in float32 unless it has a precision of its own; made once."""
+        """The torch module on `device`, in float32 unless the network has a fixed precision; built once."""
         ...
 
     def build(self) -> Any:
-        """A torch module of the probe's own, on the CPU."""
+        """A new torch module on the CPU, which the probe may change."""
         ...
 
     def progress(self, unit: str, done: int, total: int) -> None:
-        """Tells how far a cell is: "seconds", 3, 10."""
+        """Reports the progress of a cell: "seconds", 3, 10."""
         ...
 
 
@@ -370,11 +375,11 @@ class CostProbe(Protocol):
 
     name: key under `cost:` of a suite, the same as that of its entry point.
     version: raised by hand when one of its numbers can change; such a number is then measured again.
-    quantities: all that it may measure. Their labels, headings and conventions are what every table says.
-    depends: what besides the network, the options and the version decides a number, and so enters its key: any of
-    "device", "driver", "torch", "threads".
-    Options: a frozen dataclass with defaults: what a suite may set under its name. A field that is a tuple takes a
-    single value, too.
+    quantities: all that it may measure. Tables use their labels, headings and conventions.
+    depends: what, in addition to network, options and version, affects its numbers and is part of their key: any of
+        "device", "driver", "torch", "threads".
+    Options: a frozen dataclass with defaults: what a suite may set under the probe's name. A field that is a tuple also
+        takes a single value.
     """
 
     name: str
@@ -384,14 +389,14 @@ class CostProbe(Protocol):
     Options: type
 
     def cells(self, options: Any) -> Sequence[Conditions]:
-        """The conditions that it measures under, one after the other; `(Conditions(),)` if there is nothing to vary.
+        """The conditions to measure under, in order; `(Conditions(),)` if there is only one.
 
-        A network that is not there has one row for each quantity and cell, which says why it has no value.
+        If the network is missing, there is a row for each quantity and cell, with the reason why it has no value.
         """
         ...
 
     def measure(self, subject: CostSubject, cell: Conditions, options: Any) -> list[Measurement]:
-        """The numbers of one cell. One that does not exist has no value and a reason. Raises EntryError if all fail."""
+        """The numbers of one cell. A missing number has no value and a reason. Raises EntryError if all fail."""
         ...
 
 
@@ -400,20 +405,20 @@ class CostProbe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One call that an `Executor` makes elsewhere: a recipe of names and plain values, which JSON can hold.
+    """One call for an `Executor`, described by names and plain values that JSON can hold.
 
-    target: "package.module:function", called as `function(emit, **arguments)`; it returns what JSON can hold, and
-        `emit(event)` sends a dictionary of such values to whoever waits.
+    target: "package.module:function", called as `function(emit, **arguments)`. It returns what JSON can hold, and
+        `emit(event)` sends a dictionary of such values to the caller.
     arguments: of the function.
-    log: path of the file to which is appended what the call prints, its beginning and its end if it is much; "" for
-        none.
+    log: path of the file to which the output of the call is appended (a long output without its middle); "" for none.
     timeout: seconds after which it is ended; None for never.
     device: "cpu", "cuda" or "cuda:N".
-    quiet: whether it measures times, so that nothing else may be computed meanwhile.
+    quiet: whether it measures times, so that nothing else may run at the same time.
     modules: dotted names of modules that compute nothing on import, imported once for all jobs that name them.
-    path: `sys.path` there; None for the submitter's.
-    folder: the working folder there; "" for the submitter's.
-    environment: all variables there; None for the submitter's. What libraries read on import has been read before.
+    path: `sys.path` of the job; None for the caller's.
+    folder: working folder of the job; "" for the caller's.
+    environment: all environment variables of the job; None for the caller's. Libraries that are imported already do not
+        see a change.
     """
 
     target: str
@@ -430,19 +435,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a `Job` came to.
+    """The outcome of a `Job`.
 
     value: what its function returned, as JSON gives it back; None if it failed.
     failure: why there is no value, in a line: an exception, a signal, an exit, its timeout; "" if there is one.
-    error: the class name of the exception that it raised, "" if none came out.
-    foreseen: whether that was an error of hrbench, whose message says all there is to know.
+    error: the class name of the exception that it raised, "" for none.
+    foreseen: whether that was an error of hrbench, whose message is sufficient.
     traceback: of the exception.
-    changes: what it changed of its process, each in a few words.
+    changes: what it changed in its process, each in a few words.
     output: the last lines of what it printed.
     output_bytes: how much it printed in all.
-    left_out: how much of that is not in its log either.
-    threads: CPU threads that were in force at its end; None if it did not get there.
-    fresh: whether it ran in a fresh interpreter rather than in a fork.
+    left_out: how many bytes of that are not in its log either.
+    threads: CPU threads in use at its end; None if it did not reach it.
+    fresh: whether it ran in a new interpreter and not in a fork.
     seconds: from its start to its end.
     """
 
@@ -461,14 +466,19 @@ class Outcome:
 
 
 class Executor(Protocol):
-    """Runs jobs, each apart from all others: here, in processes of their own, or elsewhere."""
+    """Runs jobs, each isolated from the others: in this process, in separate processes, or elsewhere."""
 
-    def submit(self, job: Job, listen: Callable[[Mapping[str, Any]], object] = ...) -> Outcome:
-        """Runs a job to its end and tells `listen` its events; what its code does is in the outcome, never raised."""
+    def submit(self, job: Job, on_event: Callable[[Mapping[str, Any]], object] = ..., /) -> Outcome:
+        """Runs a job to its end.
+
+        on_event: called with each event of the job.
+
+        Returns the outcome; an error of the job's code is part of it and is not raised.
+        """
         ...
 
     def close(self) -> None:
-        """Ends what is running and gives back what is held."""
+        """Ends running jobs and releases all resources."""
         ...
 
 
@@ -488,7 +498,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
-"""Entry-point group -> the capabilities that hrbench asks for. (`HasLevels` is asked for of backbones alone.)"""
+"""Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""
 
 
 def members(contract: type) -> tuple[str, ...]:
@@ -498,7 +508,7 @@ def members(contract: type) -> tuple[str, ...]:
     (('server', 'submit'), ('folder',))
     """
     found: set[str] = set()
-    for kind in contract.__mro__:
-        if kind.__module__ == contract.__module__:
-            found |= {*vars(kind), *vars(kind).get("__annotations__", {})}
+    for base in contract.__mro__:
+        if base.__module__ == contract.__module__:
+            found |= {*vars(base), *vars(base).get("__annotations__", {})}
     return tuple(sorted(name for name in found if not name.startswith("_")))

@@ -1,4 +1,4 @@
-"""What hrbench raises for a person to act on, and any error in words."""
+"""Errors that a person must act on, and the text of any error."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import signal
 
 
 def in_words(error: Exception) -> str:
-    """What went wrong, in a line or two: our own words, or those of other code with the kind of error."""
+    """The message of an error in a line or two; for errors of other code with the class of the error."""
     if isinstance(error, HrbenchError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     try:
         first = (str(error).strip().splitlines() or [""])[0]
-    except Exception as second:  # other code's exceptions may have messages that cannot be read
+    except Exception as second:  # an exception of other code may have a message that cannot be read
         first = f"its message cannot be read ({type(second).__name__})"
     return f"{type(error).__name__}: {first}"
 
@@ -35,11 +35,11 @@ class UsageError(HrbenchError):
 
 
 class InputError(HrbenchError):
-    """A file whose content is wrong: it names the file and the first offender in it."""
+    """A file whose content is wrong: the message names the file and the first fault in it."""
 
 
 class MissingError(HrbenchError):
-    """Data or weights that are not on this disk: it names the path and where to get it."""
+    """Data or weights that are not on this disk: the message names the path and where to get them."""
 
 
 class EntryError(HrbenchError):
@@ -49,7 +49,7 @@ class EntryError(HrbenchError):
 
 
 class Interrupted(BaseException):
-    """A signal asked this run to end, as Ctrl-C does by KeyboardInterrupt; no error, so nothing takes it for one."""
+    """A signal asked this run to end, like Ctrl-C. Not an `Exception`, so that nothing handles it as an error."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -57,5 +57,5 @@ class Interrupted(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a process that a signal ended: 143 for SIGTERM, 129 for SIGHUP."""
+        """The exit code that shells expect after a signal: 143 for SIGTERM, 129 for SIGHUP."""
         return 128 + self.number

@@ -3,7 +3,7 @@
 Standard library only, so that importing a noun never imports a framework. Everything here is plain data that
 turns into JSON and back without loss (`store/results.py` does it for results).
 
-Frames and units, wherever nothing else is said: pixel coordinates are (x, y) in the original image with the centre
+Frames and units, unless stated otherwise: pixel coordinates are (x, y) in the original image with the centre
 of the top-left pixel at (0, 0); sizes of images are (width, height) in pixels; inputs of networks are (height, width)
 as the literature writes them ("256x192"); accuracies are fractions in [0, 1]; times are seconds.
 """
@@ -22,7 +22,7 @@ Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
-"""What networks are made for. Costs are measured of all of them; of a backbone there is nothing else to measure."""
+"""What networks are made for. Costs are measured for all of them; for a backbone there is nothing else to measure."""
 
 
 # --- quantities and what was measured ----------------------------------------------------------------------------
@@ -35,10 +35,10 @@ class Quantity:
     name: stable identifier within its metric or cost, e.g. "AP50", "pckh@0.5/mean", "macs", "latency".
     label: what it is called, e.g. "AP50", "Latency". `unit` decides how `units.py` writes it.
     description: one sentence for a hover text, conventions included.
-    heading: of its column in a table that nobody laid out, with the shown unit: "Latency (ms)"; the label if "".
-    group: heading over such columns that belong together ("Operations"); "" for none.
+    heading: of its column in a table without a layout, with the shown unit: "Latency (ms)"; the label if "".
+    group: common heading over several such columns ("Operations"); "" for none.
     convention: by which of several ways it is counted, in a few words; "" if there is only one.
-    divisor: how much of the unit one shown unit is, if it is not what `units.py` has for the unit.
+    divisor: how much of the unit one shown unit is; None for the value of `units.py`.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Takes the place of something that was looked for and not found."""
+    """Returned instead of something that was looked for and not found."""
 
     reason: Reason
 
@@ -93,21 +93,21 @@ class Conditions:
     proposals, masks: boxes per image that a detector's heads are counted for.
     uncounted: operator -> calls that the convention has no rule for.
     not_counted: parts of a detector that the count leaves out, in words.
-    counted_on: where operations were counted, if not without values, in words.
-    counted: what the number of parameters is the count of, in words; "" for all parameters of the network.
-    percentile: of the samples, that the value is.
-    p99: 99th percentile of the samples in seconds; None if they are too few.
+    counted_on: the device on which operations were counted if values were needed, in words; "" for the meta device.
+    counted: which parameters were counted, in words; "" for all parameters of the network.
+    percentile: which percentile of the samples the value is.
+    p99: 99th percentile of the samples in seconds; None if there are too few.
     budget: seconds of wall time that one latency may take.
-    threads: of a forward pass on the CPU.
-    torch: its version.
-    channels_last: whether the input's memory is in that order.
+    threads: CPU threads of a forward pass.
+    torch: version of torch.
+    channels_last: whether the input's memory is in channels-last order.
     flags: torch's numeric flags.
-    timed: what the time is of, in words.
+    timed: what was timed, in words.
     first_pass: seconds of the first forward pass.
     warm_up_passes: passes before the samples.
     warm_up_settled: whether passes were stable before the samples were taken; None if no pass was timed.
     passes: samples taken.
-    more: what a user-defined network says of its count beside these.
+    more: further conditions that a user-defined network states for its count.
     """
 
     batch: int | None = None
@@ -143,8 +143,8 @@ class Conditions:
         >>> Conditions(batch=1, dtype="float32", warm_up_settled=False).stated()
         {'batch': 1, 'dtype': 'float32', 'warm_up_settled': False}
         """
-        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "more"}
-        return {name: value for name, value in {**own, **self.more}.items() if value not in (None, "", {})}
+        known = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "more"}
+        return {name: value for name, value in {**known, **self.more}.items() if value not in (None, "", {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +152,11 @@ class Measurement:
     """One number of one entry: a score or a cost.
 
     value: in the quantity's unit (accuracies are fractions in [0, 1], operations plain counts, latencies seconds);
-    None if it does not exist, and then `reason` says why.
-    metric: the name of the metric that a score is of; "" for a cost.
-    interval: the 95 % interval (low, high) in the quantity's unit, or None: of a score by a bootstrap over images, of
-    a latency that of the median.
-    n: how many ground-truth objects a score rests on (people, joints, images: the quantity's description says).
+        None if it does not exist, and then `reason` says why.
+    metric: the name of the metric that computed a score; "" for a cost.
+    interval: the 95 % interval (low, high) in the quantity's unit, or None. Of a score: by a bootstrap over images; of
+        a latency: that of the median.
+    n: number of ground-truth objects behind a score (people, joints, images: the quantity's description says which).
     samples: raw measurements in the order taken (seconds per pass), kept so that any statistic can be derived.
     conditions: what a cost was measured under.
     """
@@ -176,12 +176,12 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """What makes a network: the text of `use`, taken apart once (`core.plugins.model_ref`); `str` gives the text back.
+    """What builds a network: the text of `use`, parsed once (`core.plugins.model_ref`); `str` gives the text back.
 
     kind: "entry_point" (a name of `hrbench.models`, known or not), "source" (another library, or a file), or
-    "reference" (a user-defined callable).
+        "reference" (a user-defined callable).
     target: the entry point's name; what the source is asked for; "package.module:callable".
-    source: the name of the source, "" of the other kinds.
+    source: the name of the source, "" for the other kinds.
     path: the file or folder that a source is asked for, as written; None if it is asked for a name.
     """
 
@@ -195,7 +195,7 @@ class ModelRef:
 
     @property
     def short_name(self) -> str:
-        """What a network is called by its `use` alone: the last part of a name, a file's name without its ending.
+        """The network's name if only its `use` is known: the last part of a name, a file's name without its suffix.
 
         >>> ModelRef("reference", "ourpkg.nets:pose").short_name, ModelRef("source", "org/vitpose", "hf").short_name
         ('pose', 'vitpose')
@@ -209,12 +209,12 @@ class ModelRef:
 
     @property
     def module(self) -> str:
-        """The module that a reference names; "" of the other kinds."""
+        """The module that a reference names; "" for the other kinds."""
         return self.target.partition(":")[0] if self.kind == "reference" else ""
 
     @property
     def family(self) -> str:
-        """What a network is listed with: its source, its module, or the entry point that makes it."""
+        """The group in which a network is listed: its source, its module, or its entry point."""
         return self.source or self.module or self.target
 
 
@@ -223,18 +223,23 @@ class Variant:
     """One network with its arguments and the input it is evaluated at: a catalog row, or written in a suite.
 
     use: entry point of `hrbench.models` or "package.module:callable"; called with `args` it returns a torch module.
-    input: (height, width) in pixels. colour: channel order the network reads. mean, std: by channel position, of
-    values in [0, 1]. weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
-    parameters: the known count, checked by a test. published: where the literature's row is, e.g.
-    {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32", "input": "256x192"}.
-    title: how a table calls it ("HRNet-W32"). protocol: settings of its task's protocol that come with the network
-    ({"name": "hrnet-ocr"}), laid under those of a suite. metrics: those of the data set's that it can be judged by, ()
-    for all (a detector without masks has no mask AP). miniature: labelled as such wherever it appears. absent: why no
-    network can be built from this row (its papers leave out what one would have to know), in one sentence; "" for all
-    others.
+    input: (height, width) in pixels.
+    colour: channel order the network reads.
+    mean, std: by channel position, of values in [0, 1].
+    weights: source -> file name or address ("official", "openmmlab", "shipped", ...).
+    parameters: the known count, checked by a test.
+    published: the row of the literature, e.g. {"file": "pose", "section": "coco_keypoints", "model": "HRNet-W32",
+        "input": "256x192"}.
+    title: how a table calls it ("HRNet-W32").
+    protocol: settings of its task's protocol that belong to the network ({"name": "hrnet-ocr"}); a suite overrides
+        them.
+    metrics: those metrics of the data set that can evaluate it, () for all (a detector without masks has no mask AP).
+    miniature: whether it is a miniature; it is then labelled as one wherever it appears.
+    absent: why no network can be built from this row (its papers omit necessary details), in one sentence; "" if it
+        can.
 
     A value of `args` that is a mapping with `use` is a network too (the backbone of a detector): it is built first,
-    and what it is called with is its own `args`.
+    with the `args` of that mapping.
     """
 
     name: str
@@ -259,14 +264,17 @@ class Variant:
 class DatasetRow:
     """One data set: a catalog row, or written in a suite.
 
-    use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root`
-    is the folder given by --data. metrics: names of `hrbench.metrics`. draw: "module:function" that draws a
-    miniature below `root` when it is not there. home: where a person gets the real data, in words. fixed: settings of
-    the protocol that the data set decides, whatever a suite says (MPII has no detector's boxes). protocols: name of a
-    protocol -> its settings as published for this data set (sizes, scales), laid under those of network and suite.
-    downloads: files that are free to fetch, each a mapping of address, into (a path below the data set's folder: of a
-    plain file, or of the folder that an archive's members go to), unpack (of an archive the folder in it whose members
-    are wanted, "." for all) and, where known, digest ("sha256:..." or "md5:...") and bytes.
+    use: entry point of `hrbench.datasets` or "package.module:callable", called as `use(root, **args)`, where `root` is
+        the folder given by --data.
+    metrics: names of `hrbench.metrics`.
+    draw: "module:function" that generates a miniature data set below `root` if it is not there.
+    home: where a person gets the real data, in words.
+    fixed: settings of the protocol that the data set decides; a suite cannot change them (MPII has no detected boxes).
+    protocols: name of a protocol -> its settings as published for this data set (sizes, scales); network and suite
+        override them.
+    downloads: files that can be downloaded freely, each a mapping with `address`, `into` (path below the data set's
+        folder: of the file, or of the folder for an archive's members), `unpack` (for an archive: the folder in it
+        that is needed, "." for all) and, if known, `digest` ("sha256:..." or "md5:...") and `bytes`.
     """
 
     name: str
@@ -285,25 +293,25 @@ class DatasetRow:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of a suite, every default filled in: plain values only, so it can be hashed, logged and shipped.
+    """One row of a suite with all defaults filled in: plain values, so it can be hashed, logged and sent elsewhere.
 
-    name: of the entry and its folder.
+    name: of the entry, also of its folder.
     variant: the network.
     dataset: None if only costs are asked for.
     protocol: every field of the task's protocol dataclass, with "name" and "version".
-    metrics: names of what predictions are judged by.
+    metrics: names of the metrics that evaluate the predictions.
     cost: name of a cost probe -> its settings, True if it has none, False or None if it is not measured; parameters
         and operations are measured if they are not named.
-    weights: a path (absolute), a source of the variant's, "none" (costs only), "own" (a user-defined callable returns
-        the network with them), or None (first source found).
-    batch: images or crops per forward pass while evaluating, or "auto" to find out.
-    limit: evaluate only so many images, spread over the data set (`core.limit`).
+    weights: an absolute path, a source of the variant, "none" (costs only), "own" (a user-defined callable returns the
+        network with them), or None (the first source found).
+    batch: images or crops per forward pass while evaluating, or "auto" to determine it.
+    limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
     dtype: precision while evaluating.
     resamples: of the bootstrap behind the intervals, 0 for no intervals.
     timeout: seconds after which the accuracy, or one cell of the costs, is ended as failed; None for never.
-    predictions: absolute path of a file (a folder, if the format is one) of predictions that is judged instead of
-        running a network; "" if there is a network to run.
+    predictions: absolute path of a file (a folder, if the format is one) of precomputed predictions, which are
+        evaluated instead of running a network; "" to run the network.
     where: "file:line" in the suite, for messages.
     """
 
@@ -328,8 +336,9 @@ class Entry:
 class Suite:
     """A parsed suite file.
 
-    table: the layout's name or path, or "" for the default of the task. names: of all its entries, also those that
-    --only leaves out. options: of the command line, as given there ("--limit 3").
+    table: the layout's name or path, or "" for the default of the task.
+    names: names of all its entries, also of those that --only leaves out.
+    options: options of the command line, as written there ("--limit 3").
     """
 
     name: str
@@ -344,13 +353,13 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an installation knows, handed to `load_suite` so that it imports no other leaf.
+    """What is installed, passed to `load_suite` so that it needs no other room.
 
-    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set. named: (task, `use` of
-    the network) -> the task's protocols by name, the one for such a network first.
+    protocols: task name -> frozen dataclass type whose fields (with defaults) a suite may set.
+    named: (task, `use` of the network) -> the task's protocols by name, the usual one for this network first.
     exists: (entry-point group, name) -> whether it can be resolved.
-    arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None where
-    that cannot be told; told from the source, without importing it.
+    arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None if
+        they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     """
 
@@ -371,9 +380,11 @@ class Known:
 class Sample:
     """One image with what the protocol needs of its annotation.
 
-    id: the data set's own image id. size: (width, height) as annotated, or None. group: a city, or "".
-    content: what the task's `prepare` takes; pose: a tuple of `Person`; classification: None, or the box (x, y, width,
-    height) in pixels to look at alone; segmentation and detection: None.
+    id: the image id of the data set.
+    size: (width, height) in pixels as annotated, or None.
+    group: the images that may be resampled together, such as a city; "" for none.
+    content: what the task's `prepare` needs. Pose: a tuple of `Person`; classification: None, or the only box (x, y,
+        width, height) in pixels to classify; segmentation and detection: None.
     """
 
     id: int | str
@@ -385,11 +396,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Where to estimate a pose: a box, or a centre and a scale as MPII annotates them.
+    """A person whose pose is estimated: a box, or a centre and a scale as MPII annotates them.
 
-    index: position in the official order of the data set (rows of MPII, of the box file, of COCO's annotations).
-    score: the box's confidence, 1 for ground truth. box: x, y, width, height in image pixels. centre: x, y in image
-    pixels, 1-based as annotated; scale: the person's height / 200.
+    index: position in the official order of the data set (row in MPII, in the box file, or in COCO's annotations).
+    score: the box's confidence, 1 for ground truth.
+    box: x, y, width, height in image pixels.
+    centre: x, y in image pixels, 1-based as annotated.
+    scale: the person's height / 200.
     """
 
     index: int
@@ -403,9 +416,12 @@ class Person:
 class KeypointScheme:
     """The joints of a pose data set.
 
-    names: K joint names in output order. flip_pairs: (left, right) indices exchanged by a mirror. sigmas: K OKS
-    constants, empty where the metric needs none. limbs: pairs of joints that a drawing connects. category: COCO id of
-    the person class. annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.
+    names: K joint names in output order.
+    flip_pairs: (left, right) indices exchanged by a mirror.
+    sigmas: K OKS constants, empty if the metric needs none.
+    limbs: pairs of joints that are connected in rendered images.
+    category: COCO id of the person class.
+    annotated: every annotated person gets exactly one prediction, neither rescored nor suppressed.
     """
 
     names: tuple[str, ...]
@@ -420,8 +436,10 @@ class KeypointScheme:
 class ClassScheme:
     """The classes of a segmentation, detection or classification data set, in the order of a network's outputs.
 
-    names: C names. ids: what stands for each in the set's own files (label ids of Cityscapes, category ids of COCO,
-    synsets by position of ImageNet: then 0..C-1). palette: C colours (red, green, blue), 0 to 255; () for none.
+    names: C names.
+    ids: the number of each class in the files of the data set (label ids of Cityscapes, category ids of COCO, positions
+        of the synsets of ImageNet: then 0..C-1).
+    palette: C colours (red, green, blue), 0 to 255; () for none.
     flip_pairs: (left, right) indices exchanged by a mirror (LIP).
     """
 
@@ -433,7 +451,7 @@ class ClassScheme:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One network input: `image` uint8 (H, W, 3) in the variant's colour order, and what `finish` needs to undo it."""
+    """One network input: `image` uint8 (H, W, 3) in the variant's colour order, and what `finish` needs to map back."""
 
     sample: int | str
     image: np.ndarray
@@ -442,10 +460,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was predicted for one image, in its own frame.
+    """What was predicted for one image, in the frame of the original image.
 
-    Pose and detection: a list of COCO results rows (dicts); segmentation: class indices (H, W) uint8, or uint16 of more
-    than 255 classes; classification: (class indices (k,), scores (k,)), best first.
+    Pose and detection: a list of COCO results rows (dicts). Segmentation: class indices (H, W) uint8, or uint16 for
+    more than 255 classes. Classification: (class indices (k,), scores (k,)), best first.
     """
 
     sample: int | str
@@ -456,7 +474,7 @@ class Prediction:
 class State:
     """The sufficient statistics of a metric: named NumPy arrays (rows keyed by sample id) and JSON parameters.
 
-    Stored as states.npz, read without pickle. `params` holds what rows must share to be merged.
+    Stored as states.npz, read without pickle. Rows can be merged only if their `params` are equal.
     """
 
     metric: str
@@ -470,7 +488,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One picture of a prediction: a file in the entry's folder, with what to say about it."""
+    """A rendered prediction: an image file in the entry's folder, with its caption."""
 
     file: str
     sample: int | str
@@ -490,10 +508,10 @@ class FileRecord:
 class WeightsRecord:
     """Which weights a network had.
 
-    source: one of the variant's sources, "file", "own" or the library that brought them.
-    sha256: of the file, or of the tensors of a network that brings its own; None if they are not known.
-    file, use: the name of the file, or what made a network that brings its own.
-    fits: key of the network and weights that were found to fit each other, of an entry without accuracy.
+    source: one of the variant's sources, "file", "own", or the library that provided them.
+    sha256: of the file, or of the tensors of a network that has its own weights; None if not known.
+    file, use: the name of the file, or the `use` of a network that has its own weights.
+    fits: key of the network and the weights that were verified to fit, for an entry without accuracy.
     """
 
     source: str
@@ -522,21 +540,21 @@ class MetricRecord:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """How a result was made. A field that does not apply keeps its default.
+    """How a result was computed. A field that does not apply keeps its default.
 
     metrics: name of a metric -> what computed it.
-    protocol: every setting, as in force.
+    protocol: all settings that were used.
     environment: versions, machine, numeric flags.
-    libraries: library behind the network's source -> version.
-    device: that the network ran on, as torch calls it ("cpu", "cuda:0").
-    predictions: the file of precomputed predictions that was judged.
-    submission: the archive made for a server that has the ground truth.
-    not_comparable: why the scores must not be set against published ones, in words; "" if they may.
-    traceback: of an entry that failed by an unforeseen error.
-    prediction_notes: those of the result's notes that are about how the predictions were made.
+    libraries: library that the network's source uses -> version.
+    device: on which the network ran, as torch names it ("cpu", "cuda:0").
+    predictions: the file of precomputed predictions that was evaluated.
+    submission: the archive written for a server that has the ground truth.
+    not_comparable: why the scores must not be compared with published ones, in words; "" if they may.
+    traceback: of an entry that failed with an unexpected error.
+    prediction_notes: those notes of the result that concern how the predictions were computed.
     limit_rule: how the images of a --limit were chosen (`core.limit.RULE`); "" without a limit, and for the first N
         images, as hrbench 0.1.0 took them.
-    in_process: whether the entry ran in hrbench's own process, where an entry before it may have left its mark.
+    in_process: whether the entry ran in hrbench's own process, so that an earlier entry may have affected it.
     """
 
     weights: WeightsRecord | None = None
@@ -562,15 +580,15 @@ Status = Literal["done", "empty", "failed", "costs_only", "submitted"]
 class Result:
     """Everything known about one entry after a run; one JSON file.
 
-    status: "done"; "submitted" (predictions are there, a server has the ground truth); "costs_only" (no accuracy was
-    asked for); "empty" (no accuracy: `reasons` say what is missing; costs may be there); "failed" (`reasons` are the
-    error).
-    costs_reason: why costs could not be measured, None if they were, or were not tried.
-    prediction_key, score_key: what was predicted and scored, as SHA-256; None if it was not.
-    cost_key: what was measured, of a result of format 1; None in others.
-    cost_keys: name of each cost probe whose numbers are all here -> what it measured, as SHA-256.
+    status: "done"; "submitted" (predictions exist, a server has the ground truth); "costs_only" (no accuracy was
+        requested); "empty" (no accuracy: `reasons` say what is missing; costs may exist); "failed" (`reasons` are the
+        error).
+    costs_reason: why costs could not be measured; None if they were, or if that was not tried.
+    prediction_key, score_key: SHA-256 of all that decides the predictions and the scores; None without them.
+    cost_key: the same for all costs, in a result of format 1; None in others.
+    cost_keys: name of each cost probe with complete numbers -> SHA-256 of all that decides them.
     seconds: wall time by phase.
-    limited: the --limit in force; such a result is comparable with nothing.
+    limited: the --limit that was used; such a result cannot be compared with any other.
     folder: where the entry's files lie; not stored.
     log: name of the file with the entry's output, in its folder; "" if there is none.
     files: file in the entry's folder, as a relative path -> SHA-256.
@@ -598,7 +616,7 @@ class Result:
 
     @property
     def predicted(self) -> bool:
-        """Whether the entry's folder holds predictions that count: judged here, or to be judged by a server."""
+        """Whether the entry's folder holds valid predictions: evaluated here, or to be evaluated by a server."""
         return self.status in ("done", "submitted")
 
     @property
@@ -609,10 +627,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something worth telling while a suite runs; the command line turns events into bars or lines.
+    """Something to report while a suite runs; the command line shows events as progress bars or lines.
 
     kind: "entry" (an entry starts), "progress" (done of total, in `unit`), "cost", "note", "result" (text is a
-    summary), "failed". entry: its name. phase: "predict", "score", "latency", "draw", ...
+        summary), "failed".
+    entry: its name.
+    phase: "predict", "score", "latency", "draw", ...
     """
 
     kind: Literal["entry", "progress", "cost", "note", "result", "failed"]

@@ -1,11 +1,11 @@
-"""What hrbench knows by name: model variants and data sets, as data in the YAML files beside this one.
+"""Model variants and data sets that hrbench knows by name, as data in the YAML files of this folder.
 
     variants()["pose_hrnet_w32_coco_256x192"].parameters   # 28536113
     datasets()["mpii-val"].metrics                          # ("mpii-pckh",)
 
 A file holds `models:` and `datasets:`, each a mapping of name -> fields of `types.Variant` or `types.DatasetRow`.
-`defaults:` within either is laid under each of its rows. Files are read in alphabetical order, once a process;
-miniatures come last.
+`defaults:` in either of them gives the default fields of its rows. Files are read in alphabetical order, once per
+process; miniatures come last.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ SECTIONS = ("models", "datasets")
 def _load(path: Path) -> dict[str, Node]:
     try:
         content = load(path, path.name)
-    except UsageError as error:  # of a file that is no user's
+    except UsageError as error:  # a shipped file: not an error of the user
         raise InputError(str(error)) from None
     if not isinstance(content.value, dict):
         raise InputError(f"{content.where}: a catalog file is a mapping with {' and '.join(SECTIONS)}")
@@ -110,5 +110,5 @@ def _row(kind: type[Row], name: str, fields_of: dict[str, Node], row: Node) -> R
 
 @cache
 def _adapter(kind: type[Row]) -> TypeAdapter[Row]:
-    """What checks the fields of a row; making one takes as long as a hundred rows."""
+    """Validates the fields of a row. Creating one takes as long as a hundred rows."""
     return TypeAdapter(kind)

@@ -9,7 +9,7 @@ from typing import Any
 from hrbench import catalog
 from hrbench.cli.text import chosen, columns, facts
 from hrbench.core import plugins
-from hrbench.core.nested_args import is_network, written
+from hrbench.core.nested_args import as_yaml, is_network
 from hrbench.core.units import amount, exact, interval, show, size, with_unit
 from hrbench.cost.quantities import described
 from hrbench.errors import HrbenchError, UsageError
@@ -165,7 +165,7 @@ def _args(args: Mapping[str, Any]) -> str:
     inner = {key: value for key, value in args.items() if is_network(value)}
     plain = {key: value for key, value in args.items() if key not in inner}
     lines = [plain] if plain else []
-    return "\n".join(written(line) for line in [*lines, *({key: value} for key, value in inner.items())])
+    return "\n".join(as_yaml(line) for line in [*lines, *({key: value} for key, value in inner.items())])
 
 
 def datasets(pattern: str, data: Path) -> str:

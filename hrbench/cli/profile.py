@@ -12,14 +12,14 @@ from hrbench.cli import listing
 from hrbench.cli import text as text_module
 from hrbench.cli.shared import Say
 from hrbench.core.import_path import importable
-from hrbench.core.nested_args import written
+from hrbench.core.nested_args import as_yaml
 from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Reason, Variant
 
 if TYPE_CHECKING:
-    from hrbench.cost.operations.ledger import Row
+    from hrbench.cost.operations.ledger import LedgerRow
 
 
 def profile(arguments: Namespace, say: Say) -> int:
@@ -44,7 +44,7 @@ def _profile(arguments: Namespace, say: Say) -> int:
     resolve("hrbench.models", variant.use)  # imported before, since tensors made on import would be on meta too
     net = on_meta(lambda: build(variant))
     values = parameter_costs(net)
-    args = f", {written(given)}" if given else ""
+    args = f", {as_yaml(given)}" if given else ""
     say(f"{variant.name}, input {height}x{width}{args}\n")
     try:
         ledger, counted_on = count(net, variant, lambda: build(variant))
@@ -66,10 +66,10 @@ def _profile(arguments: Namespace, say: Say) -> int:
 
 def _assigned(texts: Sequence[str], option: str, example: str) -> dict[str, Any]:
     """What `--args KEY=VALUE ...` or another such option says. Raises UsageError for what is none."""
-    from hrbench.core.yaml import Problems, assigned
+    from hrbench.core.yaml import Problems, parse_assignments
 
     problems = Problems()
-    given = assigned(texts, option, example, problems)
+    given = parse_assignments(texts, option, example, problems)
     problems.raise_any()
     return given
 
@@ -97,7 +97,7 @@ def _input(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _ledger(heading: str, rows: Sequence[tuple[str, Row]]) -> str:
+def _ledger(heading: str, rows: Sequence[tuple[str, LedgerRow]]) -> str:
     """Calls and operations by module, with its parameters, or by operator."""
     table = [[heading, "parameters", "GMACs", "calls"]]
     for name, row in rows:

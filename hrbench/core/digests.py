@@ -11,21 +11,22 @@ from hrbench.errors import InputError, MissingError
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits; read in pieces. Raises MissingError, InputError."""
+    """SHA-256 of a file's bytes, 64 hexadecimal digits; read in blocks. Raises MissingError, InputError."""
     return _digest(path, "sha256")
 
 
 def md5(path: Path) -> str:
-    """MD5 of a file's bytes, 32 hexadecimal digits: what publishers of older data sets tell. It guards against
-    mishap, not against intent. Raises MissingError, InputError.
+    """MD5 of a file's bytes, 32 hexadecimal digits, as publishers of older data sets give it.
+
+    It protects against damaged files, not against an attack. Raises MissingError, InputError.
     """
     return _digest(path, "md5")
 
 
-def _digest(path: Path, kind: str) -> str:
+def _digest(path: Path, algorithm: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+            return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
     except FileNotFoundError:
         raise MissingError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -33,7 +34,7 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; tuples are lists, so a value read back from JSON hashes alike.
+    """JSON with sorted keys and no spaces; tuples become lists, so a value read back from JSON has the same digest.
 
     >>> canonical({"b": (1, 2), "a": None})
     '{"a":null,"b":[1,2]}'

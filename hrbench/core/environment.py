@@ -1,4 +1,4 @@
-"""What machine, versions and numeric flags a result was made with."""
+"""Machine, versions and numeric flags that a result was computed with."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hrbench.version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """Plain values: hrbench and Python, packages and what of them hrbench does not work with ("unmet", if anything),
-    processor and memory, GPUs with driver, numeric flags of torch.
+    """Plain values: hrbench and Python, packages, processor and memory, GPUs with driver, numeric flags of torch.
 
-    Imports no framework: flags are read only from a torch that is loaded already.
+    The key "unmet" is there if a loaded package is of a version that hrbench does not support. Imports no framework:
+    flags are read only if torch is loaded already.
     """
     return {
         "hrbench": __version__,
@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Name, memory in bytes and driver of every NVIDIA GPU; empty where there is none."""
+    """Name, memory in bytes and driver of every NVIDIA GPU; empty if there is none."""
     import pynvml
 
     def ask(question: Callable[[], Any]) -> Any:
@@ -68,24 +68,24 @@ def gpus() -> list[dict[str, Any]]:
         ask(pynvml.nvmlShutdown)
 
 
-def calm_threads() -> None:
-    """Lets waiting OpenMP threads spin for some microseconds only; to be called before torch is loaded.
+def limit_spin_waiting() -> None:
+    """Limits the spin-waiting of OpenMP threads (sets GOMP_SPINCOUNT). Call it before torch is loaded.
 
-    By default they spin for milliseconds, and on a machine with other work each spinning thread keeps the one it waits
-    for from running: passes of a small network then took twenty times as long. On a quiet machine nothing changes. A
-    setting of one's own stays, and it is noted among the flags.
+    By default, waiting threads spin for milliseconds. On a busy machine a spinning thread then blocks the thread that
+    it waits for: forward passes of a small network took twenty times as long. On a quiet machine nothing changes. If
+    the user has set the variable, its value is kept; it is stored among the flags.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def threads() -> int:
-    """CPU threads that a framework started here would use: what the environment says, or the cores one may run on."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdigit() and int(said) else len(os.sched_getaffinity(0))
+    """CPU threads that a framework would use here: OMP_NUM_THREADS, or the number of cores the process may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) else len(os.sched_getaffinity(0))
 
 
 def threads_in_force() -> int:
-    """CPU threads that this process computes with now: torch's own count, which a network may have set, once loaded."""
+    """CPU threads in use now: the count of torch if it is loaded (a network may have set it), else `threads()`."""
     count = getattr(sys.modules.get("torch"), "get_num_threads", None)
     return threads() if count is None else count()
 
@@ -94,7 +94,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def processor(cpuinfo: Path = CPUINFO) -> str:
-    """The processor's model name, or the machine's architecture where the system gives no model.
+    """The processor's model name, or the machine's architecture if the system gives no model.
 
     >>> processor(Path("no such file")) != ""
     True
@@ -108,7 +108,7 @@ def processor(cpuinfo: Path = CPUINFO) -> str:
 
 
 def torch_flags() -> dict[str, Any]:
-    """Settings of torch that decide its speed or how its numbers round; empty where torch is not loaded."""
+    """Settings of torch that affect its speed or its rounding; empty if torch is not loaded."""
     torch = sys.modules.get("torch")
     if torch is None:
         return {}

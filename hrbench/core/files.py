@@ -1,4 +1,4 @@
-"""Reading whole files with a clear error, and writing them whole or not at all."""
+"""Reads files with clear errors, and writes them completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,64 +20,68 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 REMEDY = "make room, or name a folder that can be written"
-"""What an error of writing advises, if its caller knows nothing better."""
+"""What a writing error advises by default."""
 
-BUFFER = 1 << 16
-"""Bytes that are gathered before the system is asked to write: predictions come in many small pieces."""
+BUFFER_BYTES = 1 << 16
+"""Bytes collected before the operating system is asked to write: predictions come in many small parts."""
 
-FARTHEST = 1e9  # px; coordinates beyond it are refused: no picture reaches there, and squares begin to overflow
+MAX_COORDINATE = 1e9  # px; larger coordinates are refused: no image is that large, and their squares begin to overflow
 
 
 @contextlib.contextmanager
-def reading(path: Path, what: str) -> Iterator[BinaryIO]:
-    """Open `path` for reading. `what` says in words what it should be, for the errors.
+def reading(path: Path, content: str) -> Iterator[BinaryIO]:
+    """Opens `path` for reading.
 
-    Raises MissingError where there is nothing, InputError where it cannot be read.
+    content: what the file should be, in words, for error messages.
+
+    Raises MissingError if there is no such file, InputError if it cannot be read.
     """
     path = Path(path)
     try:
         stream = path.open("rb")
     except FileNotFoundError:
-        raise MissingError(f"{path}: there is no such file; it should be {what}") from None
+        raise MissingError(f"{path}: there is no such file; it should be {content}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); it should be {what}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); it should be {content}") from None
     with stream:
         yield stream
 
 
 # --- written whole or not at all -------------------------------------------------------------------------------------
 #
-# What is written lies beside its place under a name of its own, `.NAME.PID.TOKEN.part`, and is renamed at the end. A
-# process that dies, an error, a full disk or a second writer never leave half a file under the real name. While it
-# is written it is locked, and the lock ends with its process: a part without a lock was left behind (`leavings`).
+# A file is first written next to its target under a temporary name, `.NAME.PID.TOKEN.part`, and is renamed at the end.
+# So a process that dies, an error, a full disk or a second writer never leaves half a file under the real name. The
+# temporary file is locked while it is written, and the lock ends with its process: a temporary file without a lock was
+# left behind by a process that ended (`unfinished_files`).
 #
-# Nothing is synced to the disk (fsync) before it is renamed. Renaming guards against the end of a process. For a power
-# cut each file and each folder above it would have to be synced: 4 ms a file were measured on a fast disk, and there
-# are thousands of label maps to an entry. After a power cut a file of the last half minute may be empty; every
-# reader refuses such a file, and its entry alone is run again.
+# Nothing is synced to the disk (fsync) before it is renamed. Renaming protects against the end of a process. To protect
+# against a power cut, each file and each folder above it would have to be synced: 4 ms per file were measured on a fast
+# disk, and an entry may have thousands of label maps. After a power cut, a file of the last half minute may be empty.
+# Every reader refuses such a file, and only its entry is run again.
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object], remedy: str = REMEDY) -> None:
-    """Let `write` fill a stream, and give `path` that content when it returns; folders above are made.
+    """Writes a file through `write`, completely or not at all; parent folders are created.
 
-    write: is given a seekable stream of bytes. Its errors pass through as they are, and `path` stays as it was.
+    write: called with a seekable stream of bytes. If it raises, the error passes through and `path` stays as it was.
     remedy: what the error advises if the disk refuses.
-    Raises UsageError naming `path` if it cannot be written; a link at `path` is replaced, never followed.
+
+    Raises UsageError naming `path` if it cannot be written. A link at `path` is replaced, never followed.
     """
     path = Path(path)
-    with _named(path, remedy):
+    with _errors_naming(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         part, lock = _begin(path, _new_file)
     try:
-        raw = _Raw(os.dup(lock), path, remedy)  # of its own: closing tells late errors, and the lock must outlive it
+        raw = _RawFile(os.dup(lock), path, remedy)  # a copy: closing it reports late errors, while the lock stays open
         try:
-            stream = io.BufferedWriter(raw, BUFFER)
+            stream = io.BufferedWriter(raw, BUFFER_BYTES)
             write(stream)
             stream.flush()
         finally:
-            with _named(path, remedy):
+            with _errors_naming(path, remedy):
                 raw.close()
-        with _named(path, remedy):
+        with _errors_naming(path, remedy):
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -86,22 +90,23 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], remedy: str = R
 
 @contextlib.contextmanager
 def whole_folder(path: Path, *, replace: bool = True, remedy: str = REMEDY) -> Iterator[Path]:
-    """A new folder to fill, which becomes `path` when the block ends without an error and vanishes otherwise.
+    """A new folder to fill. It becomes `path` if the block ends without an error, and is removed otherwise.
 
-    replace: what lies at `path` by then is exchanged for the new folder. Otherwise a folder with anything in it stays
-    and the new one vanishes: for content that is the same whoever makes it, so that two processes may make it at once.
+    replace: whether the new folder replaces what is at `path` then. If not, a folder that is not empty stays, and the
+        new one is removed. Use that for content that is always the same, so that two processes may write it at once.
     remedy: what the error advises if the disk refuses.
-    Raises UsageError naming `path` if it cannot be made or renamed; errors of the block pass through as they are.
+
+    Raises UsageError naming `path` if it cannot be created or renamed; errors of the block pass through.
     """
     path = Path(path)
-    with _named(path, remedy):
+    with _errors_naming(path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leavings(path.parent, path.name)
+        remove_unfinished_files(path.parent, path.name)
         part, lock = _begin(path, _new_folder)
     old = part.with_suffix(".old")
     try:
         yield part
-        with _named(path, remedy):
+        with _errors_naming(path, remedy):
             _put(part, path, old if replace else None)
     finally:
         for left in (part, old):
@@ -110,7 +115,7 @@ def whole_folder(path: Path, *, replace: bool = True, remedy: str = REMEDY) -> I
 
 
 def _put(part: Path, path: Path, old: Path | None) -> None:
-    """Rename a folder to `path`. What is there moves to `old`, or stays where `old` is None."""
+    """Renames a folder to `path`. What is there moves to `old`, or stays if `old` is None."""
     while True:
         try:
             part.rename(path)
@@ -123,14 +128,16 @@ def _put(part: Path, path: Path, old: Path | None) -> None:
             if old is None:
                 raise
         _remove(old)
-        with contextlib.suppress(FileNotFoundError):  # another process has moved it by now
+        with contextlib.suppress(FileNotFoundError):  # another process has moved it already
             path.rename(old)
 
 
-def own_file(path: Path, flags: int) -> int:
-    """Descriptor of a file that hrbench keeps for itself, such as a lock; it is made where there is none.
+def open_private_file(path: Path, flags: int) -> int:
+    """Descriptor of a file that only hrbench uses, such as a lock file; it is created if it does not exist.
 
-    flags: os.O_WRONLY and the like. Raises UsageError for a link, which would lead to the file of another.
+    flags: os.O_WRONLY and the like.
+
+    Raises UsageError for a link, which would lead to somebody else's file.
     """
     try:
         return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -142,11 +149,11 @@ def own_file(path: Path, flags: int) -> int:
 
 # --- what killed processes leave -------------------------------------------------------------------------------------
 
-_LEAVING = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,10})(?P<end>\.[0-9a-f]{8}\.(part|old))?", re.DOTALL)
+_UNFINISHED_NAME = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d{1,10})(?P<end>\.[0-9a-f]{8}\.(part|old))?", re.DOTALL)
 
 
-def leavings(folder: Path, name: str = "") -> list[Path]:
-    """Unfinished files and folders in `folder` whose process has ended, sorted. name: only those of this target."""
+def unfinished_files(folder: Path, name: str = "") -> list[Path]:
+    """Unfinished files and folders in `folder` whose process has ended, sorted. name: only those for this target."""
     found = []
     for path in _unfinished(Path(folder), name):
         with _left_behind(path) as left:
@@ -154,8 +161,8 @@ def leavings(folder: Path, name: str = "") -> list[Path]:
     return found
 
 
-def remove_leavings(folder: Path, name: str = "") -> list[Path]:
-    """Remove what `leavings` finds, and tell what that was. What cannot be removed stays, without an error."""
+def remove_unfinished_files(folder: Path, name: str = "") -> list[Path]:
+    """Removes what `unfinished_files` finds and returns it. What cannot be removed stays, without an error."""
     removed = []
     for path in _unfinished(Path(folder), name):
         with _left_behind(path) as left:
@@ -170,25 +177,25 @@ def _unfinished(folder: Path, name: str) -> list[Path]:
         entries = sorted(os.listdir(folder))  # noqa: PTH208
     except OSError:
         return []
-    matches = ((entry, _LEAVING.fullmatch(entry)) for entry in entries if entry.startswith("."))
+    matches = ((entry, _UNFINISHED_NAME.fullmatch(entry)) for entry in entries if entry.startswith("."))
     return [folder / entry for entry, match in matches if match and _short(name) in ("", match["name"])]
 
 
 def _short(name: str) -> str:
-    """A file's name, cut where a part's would get longer than the 255 bytes that a name may have."""
+    """A file's name, shortened so that the temporary name has at most 255 bytes, the limit of file systems."""
     return os.fsdecode(os.fsencode(name)[:220])
 
 
 @contextlib.contextmanager
 def _left_behind(path: Path) -> Iterator[bool]:
-    """Whether the process that wrote an unfinished file has ended. Until the block ends no other takes it for its own.
+    """Whether the process that wrote an unfinished file has ended. The file stays locked until the block ends.
 
-    Names without a token (`.result.json.4711`, of version 0.1.0) were never locked: there the process's id decides.
+    Names without a token (`.result.json.4711`, of version 0.1.0) were never locked: for them the process id decides.
     """
-    match = _LEAVING.fullmatch(path.name)
+    match = _UNFINISHED_NAME.fullmatch(path.name)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:  # gone by now, or a link, which we never make
+    except OSError:  # removed already, or a link, which we never create
         yield False
         return
     try:
@@ -209,7 +216,7 @@ def _alive(pid: int) -> bool:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Whether the lock of an open file or folder could be taken; None for a file system that has no locks."""
+    """Whether the lock of an open file or folder could be taken; None if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -223,10 +230,10 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def _begin(path: Path, make: Callable[[Path], int | None]) -> tuple[Path, int]:
-    """A new part beside `path` and the descriptor that locks it."""
+    """A new temporary file or folder next to `path`, and the descriptor that locks it."""
     while True:
         part = path.with_name(f".{_short(path.name)}.{os.getpid()}.{secrets.token_hex(4)}.part")
-        # between the making and the locking another process may take it for a leaving and remove it
+        # before it is locked, another process may take it for one left behind and remove it
         if (descriptor := make(part)) is None:
             continue
         if _lock(descriptor) is not False:
@@ -256,20 +263,20 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-class _Raw(io.FileIO):
-    """The file beneath the stream: an error of the disk names the target, and is none of the caller's errors."""
+class _RawFile(io.FileIO):
+    """The file below the stream. Its disk errors become UsageErrors that name the target."""
 
     def __init__(self, descriptor: int, target: Path, remedy: str) -> None:
         super().__init__(descriptor, "wb")
         self.target, self.remedy = target, remedy
 
     def write(self, data: ReadableBuffer, /) -> int:
-        with _named(self.target, self.remedy):
+        with _errors_naming(self.target, self.remedy):
             return super().write(data)
 
 
 @contextlib.contextmanager
-def _named(path: Path, remedy: str) -> Iterator[None]:
+def _errors_naming(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -277,7 +284,7 @@ def _named(path: Path, remedy: str) -> Iterator[None]:
 
 
 def link(source: Path, target: Path) -> None:
-    """`target` is the file or folder `source` once more: by hard links if the disk has them, else as a copy.
+    """Makes `target` a second name of the file or folder `source`: by hard links if possible, else as a copy.
 
     Raises FileNotFoundError if there is no `source`.
     """

@@ -1,4 +1,4 @@
-"""The only place that changes `sys.path`, and takes it back."""
+"""The only place that changes `sys.path`, and restores it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Literal
 
 @contextmanager
 def importable(*folders: str | Path, place: Literal["last", "first", "only"] = "last") -> Iterator[None]:
-    """Lets modules be imported from the folders as long as the block lasts.
+    """Modules can be imported from the folders inside the block.
 
-    folders: those that are on `sys.path` already stay where they are, and stay there afterwards.
-    place: whether they are looked through after all others, before them, or alone (a whole `sys.path`).
+    folders: those that are on `sys.path` already keep their position, also afterwards.
+    place: whether they are searched after all others, before them, or alone (a whole `sys.path`).
     """
     before = list(sys.path)
     new = [folder for folder in map(str, folders) if place == "only" or folder not in before]

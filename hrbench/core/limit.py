@@ -1,6 +1,6 @@
 """Which images `--limit N` takes: N of them, spread evenly over the official order of the data set.
 
-The first N would be one class of a set of class folders, or one city of Cityscapes.
+The first N images would all be of one class in a data set of class folders, or of one city in Cityscapes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 RULE = "spread"
-"""The rule below, by name: in the keys of limited measurements, and recorded beside them. Earlier versions took the
-first N images, which no record names."""
+"""Name of the rule below, part of the keys of limited measurements and stored with them. Earlier versions took the
+first N images and stored no rule."""
 
 
 def limited(samples: Sequence[T], limit: int | None) -> list[T]:

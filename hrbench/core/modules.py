@@ -1,4 +1,4 @@
-"""What lies behind a dotted name, told without importing it: files, arguments."""
+"""What a dotted name refers to, found without importing it: files, arguments."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 
 
 def module_file(module: str, folders: Sequence[str | Path] = ()) -> str | None:
-    """Where the module "package.module" would be imported from, or None where there is none; imports nothing.
+    """The file that the module "package.module" would be imported from; imports nothing.
 
-    folders: looked through before `sys.path`. `importlib.util.find_spec` would import the parent packages, and with
-    them whatever they import. The answer is the file, or "built-in" where there is no file.
+    folders: searched before `sys.path`.
+
+    Returns "built-in" if the module has no file, None if there is no such module. (`importlib.util.find_spec` would
+    import the parent packages, and with them all that they import.)
     """
     parts = module.split(".")
     path: Sequence[str] | None = None
@@ -44,20 +46,23 @@ def _find(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> Modu
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
-        except Exception:  # a stranger's finder must not stop the reading of a suite
+        except Exception:  # a finder of a third party must not stop the reading of a suite
             continue
         if spec is not None:
             return spec
     return None
 
 
-def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
-    """The files whose code the module "package.module" stands for, by path below where they are imported from.
+def source_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path]:
+    """The source files of the module "package.module", by path relative to the folder they are imported from.
 
-    An installed module is its own file. One that is not, such as what lies beside a suite, is every .py file of its
-    top-level package, and the same of each module not installed that one of these files imports, within functions too;
-    what is imported by a computed name cannot be seen. Empty for modules of hrbench, and where there is no file.
-    Imports nothing. folders: looked through before `sys.path`.
+    An installed module is one file. A module that is not installed, for example next to a suite, stands for all .py
+    files of its top-level package, and of each module, not installed either, that one of these files imports, also
+    inside functions. An import by a computed name cannot be seen. Imports nothing.
+
+    folders: searched before `sys.path`.
+
+    Returns an empty mapping for modules of hrbench, and if there is no file.
     """
     found: dict[str, Path] = {}
     queue, seen = [module], {module}
@@ -71,11 +76,11 @@ def own_files(module: str, folders: Sequence[str | Path] = ()) -> dict[str, Path
         file = Path(text).absolute()
         if is_installed(file):
             if name == module:
-                found[_below(name, file)] = file
+                found[_relative_path(name, file)] = file
             continue
-        if _below(name, file) in found:
+        if _relative_path(name, file) in found:
             continue
-        for relative, one in _whole(name, file).items():
+        for relative, one in _package_files(name, file).items():
             if relative not in found:
                 found[relative] = one
                 more = [new for new in _imports(one) if new not in seen]
@@ -96,22 +101,22 @@ def is_installed(file: Path) -> bool:
     return file.is_relative_to(sysconfig.get_path("stdlib"))
 
 
-def _below(module: str, file: Path) -> str:
+def _relative_path(module: str, file: Path) -> str:
     """The path of a module's file below the folder it is imported from: "package/module.py"."""
     return "/".join(file.parts[-len(module.split(".")) - (file.stem == "__init__") :])
 
 
-def _whole(module: str, file: Path) -> dict[str, Path]:
-    """All .py files of the top-level package that a module's file lies in; that file alone where there is no package.
+def _package_files(module: str, file: Path) -> dict[str, Path]:
+    """All .py files of the top-level package that contains a module's file; only that file if there is no package.
 
-    A file of another kind (a compiled module) counts besides.
+    The module's own file counts even if it is of another type (a compiled module).
     """
     above = module.count(".") - 1 + (file.stem == "__init__")
-    found = {_below(module, file): file}
+    found = {_relative_path(module, file): file}
     if above < 0:
         return found
     top = file.parents[above]
-    if top.name != module.partition(".")[0]:  # put there by a finder of its own: how it lies tells nothing
+    if top.name != module.partition(".")[0]:  # put there by a custom finder: its location says nothing
         return found
     for one in top.rglob("*.py"):
         below = one.relative_to(top.parent)
@@ -121,13 +126,13 @@ def _whole(module: str, file: Path) -> dict[str, Path]:
 
 
 def _imports(file: Path) -> Iterator[str]:
-    """Names that the absolute imports of a Python file may be modules by; none where it cannot be read as Python."""
+    """Names in the absolute imports of a Python file that may be modules; none if it cannot be read as Python."""
     if file.suffix != ".py":
         return
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it gives a better error
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -142,8 +147,8 @@ def _imports(file: Path) -> Iterator[str]:
 def arguments(reference: str, folders: Sequence[str | Path] = ()) -> tuple[str, ...] | None:
     """Names of the arguments that "package.module:callable" takes, read from its source; imports nothing.
 
-    None where that cannot be told: no Python source, **keywords, a callable made in another way than by `def`,
-    `class` with an `__init__` of its own, or a plain dataclass.
+    Returns None if they cannot be found: no Python source, **keywords, or anything but a `def`, a `class` that defines
+    `__init__`, or a plain dataclass.
 
     >>> arguments("hrbench.core.text:suggestion")
     ('name', 'names')
@@ -154,19 +159,19 @@ def arguments(reference: str, folders: Sequence[str | Path] = ()) -> tuple[str, 
         return None
     try:
         tree = ast.parse(Path(file).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it will say so better
+    except (OSError, SyntaxError, ValueError, RecursionError):  # importing it gives a better error
         return None
-    made = [node for node in tree.body if getattr(node, "name", None) == attribute]
-    if len(made) != 1:
+    definitions = [node for node in tree.body if getattr(node, "name", None) == attribute]
+    if len(definitions) != 1:
         return None
-    if isinstance(made[0], ast.FunctionDef):
-        return None if made[0].decorator_list else _parameters(made[0], skip=0)
-    if not isinstance(made[0], ast.ClassDef):
+    if isinstance(definitions[0], ast.FunctionDef):
+        return None if definitions[0].decorator_list else _parameters(definitions[0], skip=0)
+    if not isinstance(definitions[0], ast.ClassDef):
         return None
-    for node in made[0].body:
+    for node in definitions[0].body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             return _parameters(node, skip=1)
-    return _dataclass_fields(made[0])
+    return _dataclass_fields(definitions[0])
 
 
 def _parameters(function: ast.FunctionDef, skip: int) -> tuple[str, ...] | None:
@@ -176,11 +181,13 @@ def _parameters(function: ast.FunctionDef, skip: int) -> tuple[str, ...] | None:
     return tuple(argument.arg for argument in [*function.args.args[skip:], *function.args.kwonlyargs])
 
 
-def _dataclass_fields(made: ast.ClassDef) -> tuple[str, ...] | None:
+def _dataclass_fields(node: ast.ClassDef) -> tuple[str, ...] | None:
     """Fields of a dataclass that inherits from nothing."""
-    decorators = [ast.unparse(decorator) for decorator in made.decorator_list]
-    if made.bases or not any(name.partition("(")[0].endswith("dataclass") for name in decorators):
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    if node.bases or not any(name.partition("(")[0].endswith("dataclass") for name in decorators):
         return None
     return tuple(
-        node.target.id for node in made.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        field.target.id
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     )

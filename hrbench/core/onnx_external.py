@@ -1,7 +1,7 @@
 """The files of external data that an ONNX file names, read from its protocol buffer message without the onnx package.
 
-Only what may hold a tensor is entered: graphs, the bodies of nodes (If, Loop, Scan), functions, sparse tensors. Field
-numbers are those of onnx.proto; everything else, the raw data of gigabytes included, is passed over by its length.
+Only fields that may hold a tensor are read: graphs, the bodies of nodes (If, Loop, Scan), functions, sparse tensors.
+Field numbers are those of onnx.proto. Everything else is skipped by its length, even gigabytes of raw data.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ TENSOR = "tensor"
 _EXTERNAL = 1  # TensorProto.DataLocation
 _VARINT, _BYTES = 0, 2
 _FIXED = {1: 8, 5: 4}  # wire type -> bytes
-_DEEPEST = 100  # messages within messages; the protocol buffer libraries stop there too
+_MAX_DEPTH = 100  # nested messages; the protocol buffer libraries have the same limit
 
-# Kind of message -> field number -> kind of the messages in it.
+# Type of message -> field number -> type of the messages in it.
 _FIELDS: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -35,14 +35,14 @@ _FIELDS: Mapping[str, Mapping[int, str]] = {
 def external_files(path: Path) -> list[Path]:
     """The files that hold tensors of the ONNX file at `path`, sorted, whether or not they are there.
 
-    Raises MissingError where there is no such file; InputError where it is no whole ONNX file, and where a tensor lies
-    outside the file's folder, which onnxruntime refuses as well.
+    Raises MissingError if there is no such file; InputError if it is not a complete ONNX file, or if a tensor is
+    stored outside the file's folder, which onnxruntime refuses as well.
     """
     path = Path(path)
     with reading(path, "an ONNX file") as stream:
         end = os.fstat(stream.fileno()).st_size
         try:
-            names = set(_locations(stream, end, "model", _DEEPEST))
+            names = set(_locations(stream, end, "model", _MAX_DEPTH))
         except _MalformedError as error:
             raise InputError(f"{path}: not a whole ONNX file: {error} at byte {stream.tell():,}") from None
     for name in sorted(names):
@@ -58,22 +58,22 @@ class _MalformedError(Exception):
     """What is wrong with a message, in words."""
 
 
-def _locations(stream: BinaryIO, end: int, kind: str, depth: int) -> Iterator[str]:
-    """Locations of external data in the message of that kind from the stream's position to `end`, in bytes."""
+def _locations(stream: BinaryIO, end: int, message: str, depth: int) -> Iterator[str]:
+    """Locations of external data in a message of type `message`, from the stream's position to `end` (bytes)."""
     if not depth:
-        raise _MalformedError(f"messages are nested more than {_DEEPEST} deep")
-    inner = _FIELDS[kind]
+        raise _MalformedError(f"messages are nested more than {_MAX_DEPTH} deep")
+    inner = _FIELDS[message]
     while (field := _field(stream, end)) is not None:
-        below = inner.get(field.number) if field.wire == _BYTES else None
-        if below == TENSOR:
+        content = inner.get(field.number) if field.wire == _BYTES else None
+        if content == TENSOR:
             yield from _location(stream, field.end)
-        elif below is not None:
-            yield from _locations(stream, field.end, below, depth - 1)
+        elif content is not None:
+            yield from _locations(stream, field.end, content, depth - 1)
         stream.seek(field.end)
 
 
 def _location(stream: BinaryIO, end: int) -> Iterator[str]:
-    """Where the tensor from the stream's position to `end` lies; nothing where it lies in the ONNX file itself."""
+    """The file that holds the tensor from the stream's position to `end`; nothing if that is the ONNX file itself."""
     external, location = False, None
     while (field := _field(stream, end)) is not None:
         if field.number == 14 and field.wire == _VARINT:
@@ -81,7 +81,7 @@ def _location(stream: BinaryIO, end: int) -> Iterator[str]:
         elif field.number == 13 and field.wire == _BYTES:
             key, value = _entry(stream, field.end)
             if key == b"location":
-                location = value  # of entries of one key the last holds, as in onnx and onnxruntime
+                location = value  # of several entries with one key the last counts, as in onnx and onnxruntime
         stream.seek(field.end)
     if external and location is not None:
         yield os.fsdecode(location)
@@ -98,7 +98,7 @@ def _entry(stream: BinaryIO, end: int) -> tuple[bytes, bytes]:
 
 
 class _Field(NamedTuple):
-    """number, wire type, the value of a varint (0 of other types), and the byte behind the field."""
+    """number, wire type, the value of a varint (0 of other types), and the position after the field."""
 
     number: int
     wire: int

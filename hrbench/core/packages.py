@@ -1,7 +1,7 @@
-"""Which libraries ran: what a module says of itself, not only what was installed under its usual name.
+"""Versions of the libraries that were really used, not only of the packages installed under their usual names.
 
-Several packages bring a module `cv2`, and each overwrites the files of the one before: the version that is installed as
-opencv-python-headless need not be the one that crops.
+Several packages contain a module `cv2`, and each overwrites the files of the one installed before. So the module in use
+may have another version than the installed opencv-python-headless.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ PIXELS = {
     "cv2": "opencv-python-headless", "PIL": "pillow", "numpy": "numpy", "scipy": "scipy", "torch": "torch",
     "torchvision": "torchvision", "pycocotools": "pycocotools",
 }  # fmt: skip
-"""Modules that touch pixels -> the packages that bring them as hrbench asks for them."""
+"""Modules that compute pixels -> the packages that contain them, as hrbench requires them."""
 
 
 def packages() -> dict[str, str]:
     """Name of a package -> its version; imports nothing.
 
-    A module that is loaded and does not fit its package stands there as it is: "5.0.0 (opencv-python 5.0.0.93), where
-    4.14.0.94 is installed".
+    If a loaded module is not of the installed package, both are named: "5.0.0 (opencv-python 5.0.0.93), where 4.14.0.94
+    is installed".
     """
-    found = {name: told for name in PACKAGES if (told := _installed(name))}
+    found = {name: version_ for name in PACKAGES if (version_ := _installed(name))}
     for module, name in PIXELS.items():
         stray = _stray(module, name)
         if stray is not None:
@@ -49,7 +49,7 @@ def packages() -> dict[str, str]:
 
 
 def unmet() -> list[str]:
-    """Where a loaded module is of a version that hrbench does not work with, one sentence each; empty if all hold."""
+    """A sentence for each loaded module of a version that hrbench does not support."""
     return [sentence for module, name in PIXELS.items() if (sentence := _unmet(module, name))]
 
 
@@ -65,7 +65,7 @@ def _unmet(module: str, name: str) -> str:
     try:
         if not ran or SpecifierSet(wanted).contains(Version(ran), prereleases=True):
             return ""
-    except InvalidVersion:  # of a build of one's own: nothing is known of it
+    except InvalidVersion:  # a local build: nothing is known about it
         pass
     return (
         f"{module} {stray or ran} was used, and hrbench needs {name}{wanted}: numbers may differ; "
@@ -74,7 +74,7 @@ def _unmet(module: str, name: str) -> str:
 
 
 def _stray(module: str, name: str) -> str | None:
-    """What a loaded module is, in words, where it is not of the version of its package; None where it fits."""
+    """A loaded module in words if its version is not that of the installed package; None if it is."""
     loaded = sys.modules.get(module)
     own, installed = "" if loaded is None else _own_version(loaded), _installed(name)
     if loaded is None or not own or (installed and _alike(own, installed)):
@@ -87,7 +87,7 @@ def _stray(module: str, name: str) -> str | None:
 
 
 def _ran(module: ModuleType) -> str:
-    """The version of a module: that of its package where they fit, which may say more, else its own."""
+    """The version of a module: that of its package if the two agree (it may be longer), else the module's own."""
     own, owner = _own_version(module), _owner(module)
     return owner.version if owner is not None and _alike(own, owner.version) else own
 
@@ -97,7 +97,7 @@ def _own_version(module: ModuleType) -> str:
 
 
 def _alike(own: str, installed: str) -> bool:
-    """Whether a module's version is that of its package, which may have more parts (a build), or a local label.
+    """Whether a module's version agrees with its package's, which may have more parts (a build) or a local label.
 
     >>> _alike("4.14.0", "4.14.0.94"), _alike("2.8.0+cu128", "2.8.0"), _alike("5.0.0", "4.14.0.94")
     (True, True, False)
@@ -107,7 +107,7 @@ def _alike(own: str, installed: str) -> bool:
 
 
 def _owner(module: ModuleType) -> Distribution | None:
-    """The installed package that the module's file is of: of several the one of its version; None if there is none."""
+    """The installed package that contains the module's file, of several the one with its version, or None."""
     owners = list(_owners(module))
     return next((each for each in owners if _alike(_own_version(module), each.version)), (*owners, None)[0])
 
@@ -137,7 +137,7 @@ def _pins() -> dict[str, str]:
 
     try:
         asked = [Requirement(text) for text in requires("hrbench") or ()]
-    except PackageNotFoundError:  # run from its sources, installed nowhere
+    except PackageNotFoundError:  # run from its sources, not installed
         return {}
     held = [each for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})]
     return {canonicalize_name(each.name): str(each.specifier) for each in held}

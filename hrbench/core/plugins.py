@@ -1,4 +1,4 @@
-"""Names a person types: the nearest known one, and what lies behind a reference, without importing it."""
+"""Names of plug-ins and references "package.module:attribute": whether they exist, and what they refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hrbench.types import ModelRef
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-# Sources whose networks are files; of other sources a name that begins like a path is one.
+# Sources whose networks are files; for other sources, a name that begins like a path is one.
 FILE_SOURCES = ("onnx", "exported")
 
 
@@ -28,16 +28,16 @@ FILE_SOURCES = ("onnx", "exported")
 def sources() -> dict[str, str]:
     """Source of networks -> its callable as "module:attribute": the entry points of hrbench.sources. Imports nothing.
 
-    A source goes before a module of the same name.
+    A source has priority over a module of the same name.
     """
     return {point.name: point.value for point in entry_points(group="hrbench.sources")}
 
 
 def model_ref(use: str) -> ModelRef:
-    """What the text of `use` names; each text is taken apart once.
+    """Parses the text of `use`, each text once.
 
-    use: a name, "SOURCE:NAME", or "package.module:attribute". A text of no such form counts as the name of an entry
-    point, which there is none of. Metrics and data sets are named in the same way, except that they have no sources.
+    use: a name, "SOURCE:NAME", or "package.module:attribute". Any other text counts as the name of an entry point,
+        which will not be found. Metrics and data sets are named in the same way, but have no sources.
 
     >>> model_ref("timm:hrnet_w18").source, model_ref("ourpkg.nets:pose").kind, model_ref("pose_hrnet").kind
     ('timm', 'reference', 'entry_point')
@@ -49,7 +49,7 @@ def model_ref(use: str) -> ModelRef:
 
 @cache
 def _parsed(use: str, of_source: bool) -> ModelRef:
-    """of_source: whether the text before the first colon is the name of a source, which goes before a module."""
+    """of_source: whether the text before the first colon is the name of a source, which has priority over a module."""
     source, colon, target = use.partition(":")
     if colon and target and of_source:
         is_path = source in FILE_SOURCES or target.startswith(("./", "../", "/", "~"))
@@ -58,7 +58,7 @@ def _parsed(use: str, of_source: bool) -> ModelRef:
 
 
 def networks(use: str, args: Mapping[str, Any]) -> Iterator[ModelRef]:
-    """What makes a network, and what makes those among its arguments, however deep.
+    """What builds a network, and what builds the networks among its arguments, at any depth.
 
     >>> [str(ref) for ref in networks("mask_rcnn", {"backbone": {"use": "timm:hrnet_w18"}, "classes": 80})]
     ['mask_rcnn', 'timm:hrnet_w18']
@@ -69,7 +69,7 @@ def networks(use: str, args: Mapping[str, Any]) -> Iterator[ModelRef]:
             yield from networks(str(value["use"]), value.get("args") or {})
 
 
-# Source -> the modules it needs and the distributions that may bring them; the extra is called like the source.
+# Source -> the modules it needs and the packages that may contain them; the extra has the name of the source.
 LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
     "timm": {"timm": ("timm",)},
     "torchvision": {"torchvision": ("torchvision",)},
@@ -78,7 +78,7 @@ LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
     "onnx": {"onnx": ("onnx",), "onnxruntime": ("onnxruntime", "onnxruntime-gpu")},
 }
 OFFERED = ("task", "input", "weights", "offline")
-"""What a source is told of the network beside its arguments."""
+"""Facts about the network that a source may take in addition to its arguments."""
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -89,8 +89,8 @@ def names(group: str) -> tuple[str, ...]:
 def exists(group: str, name: str) -> bool:
     """Whether `name` is an entry point of the group, "module:attribute" with a module on `sys.path`, or of a source.
 
-    Nothing is imported, so a module that fails to import, or lacks the attribute, is found out by `resolve`; and
-    whether a source has what it is asked for, by calling it.
+    Nothing is imported: only `resolve` finds out whether a module can be imported and has the attribute, and only a
+    call of a source whether it has such a network.
     """
     ref = model_ref(name)
     if _full(group) == "hrbench.models" and ref.source:
@@ -101,7 +101,7 @@ def exists(group: str, name: str) -> bool:
 
 
 def built_in_module(group: str, name: str) -> str:
-    """The module of hrbench behind an entry point, told without importing it; "" for all that comes from elsewhere.
+    """The module of hrbench that an entry point refers to; "" for third-party ones. Imports nothing.
 
     >>> built_in_module("models", "pose_hrnet"), built_in_module("models", "ourpkg.nets:pose")
     ('hrbench.models.hrnet', '')
@@ -112,7 +112,7 @@ def built_in_module(group: str, name: str) -> str:
 
 
 def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, ...] | None:
-    """Names of the arguments a callable takes, told from its source, or None; see `hrbench.core.modules.arguments`."""
+    """Names of the arguments a callable takes, read from its source, or None; see `hrbench.core.modules.arguments`."""
     ref = model_ref(name)
     if _full(group) == "hrbench.models" and ref.source:
         taken = modules.arguments(sources()[ref.source], folders)
@@ -123,17 +123,17 @@ def arguments(group: str, name: str, folders: Sequence[str] = ()) -> tuple[str, 
 
 
 def resolve(group: str, name: str) -> Any:
-    """The object behind an entry point or "package.module:attribute"; of a source, its callable bound to the name.
+    """The object that an entry point or "package.module:attribute" refers to; for a source, its callable with the name.
 
-    Raises UsageError where there is no such name, EntryError (one line, with the cause) where it does not import, and
-    MissingError where a source's library is not installed.
+    Raises UsageError if there is no such name, EntryError (one line, with the cause) if it does not import, and
+    MissingError if a source's library is not installed.
     """
     group = _full(group)
     ref = model_ref(name)
     if group == "hrbench.models" and ref.source:
         _require(name, ref.source)
-        made_by = sources()[ref.source]
-        return partial(_loaded(made_by, f"source {ref.source!r} ({made_by})"), ref.target)
+        builder = sources()[ref.source]
+        return partial(_loaded(builder, f"source {ref.source!r} ({builder})"), ref.target)
     if ref.kind == "reference":
         reference = name
     elif name in _points(group):
@@ -144,9 +144,9 @@ def resolve(group: str, name: str) -> Any:
 
 
 def libraries(use: str) -> dict[str, str]:
-    """Versions of the libraries behind a source, by the name of their module; empty for what is of no source."""
+    """Versions of the libraries that a source uses, by the name of their module; empty if `use` names no source."""
     known = LIBRARIES.get(model_ref(use).source, {})
-    return {module: told for module, names in known.items() if (told := _version(names))}
+    return {module: found for module, names in known.items() if (found := _version(names))}
 
 
 def _version(distributions: Sequence[str]) -> str:
@@ -159,7 +159,7 @@ def _version(distributions: Sequence[str]) -> str:
 
 
 def _require(name: str, source: str) -> None:
-    """Raises MissingError where a library of a source is not installed; imports nothing."""
+    """Raises MissingError if a library of a source is not installed; imports nothing."""
     for module in LIBRARIES.get(source, {}):
         if module_file(module) is None or sys.modules.get(module, module) is None:
             what = f"{name} needs {module}, which is not installed"
@@ -168,11 +168,11 @@ def _require(name: str, source: str) -> None:
 
 
 def _loaded(reference: str, where: str) -> Any:
-    """What "package.module:attribute" names; `where` begins the errors."""
+    """The object "package.module:attribute"; messages of errors begin with `where`."""
     module, _, attribute = reference.partition(":")
     try:
         found = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever a stranger's module raises while it is imported, as scripts do
+    except (Exception, SystemExit) as error:  # a third-party module may raise anything on import, as scripts do
         cause = " ".join(str(error).split())
         raise EntryError(f"{where} cannot be imported: {type(error).__name__}: {cause}") from error
     try:

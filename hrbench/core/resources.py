@@ -7,10 +7,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 
-def shared(kind: str) -> Path:
-    """Folder of shipped files: `kind` is "suites", "reports/published" or "reports/tables".
+def shared(folder: str) -> Path:
+    """A folder of shipped files: `folder` is "suites", "reports/published" or "reports/tables".
 
-    A wheel carries them under hrbench/share; a checkout has them beside the package.
+    A wheel has them under hrbench/share, a checkout next to the package.
     """
-    installed = PACKAGE / "share" / kind
-    return installed if installed.is_dir() else PACKAGE.parent / kind
+    installed = PACKAGE / "share" / folder
+    return installed if installed.is_dir() else PACKAGE.parent / folder

@@ -1,4 +1,4 @@
-"""One stream for several readers, none of which holds all of it: each reads in a thread of its own, beside the source.
+"""One stream for several readers, each in its own thread, without holding the whole stream in memory.
 
 fan_out(predictions, [boxes.write, masks.write])
 """
@@ -12,12 +12,12 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-AHEAD = 8
-"""Elements that may wait for a reader; the source waits for the slowest."""
+QUEUE_LENGTH = 8
+"""Elements that may wait for a reader; the source waits for the slowest reader."""
 
 
 class SourceFailed(Exception):
-    """What a reader sees where the source failed: it can leave nothing half written. Never leaves `fan_out`."""
+    """Raised in a reader when the source has failed, so that it can clean up. Never leaves `fan_out`."""
 
 
 def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], object]]) -> None:
@@ -25,7 +25,7 @@ def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], objec
 
     Raises what the source raises, else what the first of the readers raised; no reader is left running.
     """
-    running = [_Reader(read) for read in readers]
+    running = [_StreamReader(read) for read in readers]
     try:
         for element in source:
             for reader in running:
@@ -46,10 +46,10 @@ class _ReaderStopped(Exception):
     """A reader has failed before the source has ended."""
 
 
-class _Reader(Generic[T]):
+class _StreamReader(Generic[T]):
     def __init__(self, read: Callable[[Iterator[T]], object]) -> None:
         self.read = read
-        self.waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=AHEAD)
+        self.queue: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=QUEUE_LENGTH)
         self.error: BaseException | None = None
         self.ended = False
         self.thread = threading.Thread(target=self._run, name="write", daemon=True)
@@ -65,7 +65,7 @@ class _Reader(Generic[T]):
 
     def _elements(self) -> Iterator[T]:
         while True:
-            kind, element = self.waiting.get()
+            kind, element = self.queue.get()
             if kind == "failed":
                 raise SourceFailed
             if kind == "end":
@@ -73,37 +73,37 @@ class _Reader(Generic[T]):
             yield element
 
     def put(self, message: tuple[str, Any]) -> None:
-        """Hands over a message; one for a reader that has ended is dropped, where it did not end by an error."""
+        """Sends a message. It is dropped if the reader has ended without an error."""
         self.ended = message[0] == "end"
         while self.thread.is_alive():
             try:
-                return self.waiting.put(message, timeout=0.1)
+                return self.queue.put(message, timeout=0.1)
             except queue.Full:
                 continue
         if self.error is not None:
             raise _ReaderStopped
 
     def stop(self) -> None:
-        """Waits for the reader; one that has not been told of the end is told that there will be none."""
+        """Waits for the reader to end. If the stream has not ended, the reader gets `SourceFailed`."""
         if not self.ended:
             while self.thread.is_alive():
                 try:
-                    self.waiting.put(("failed", None), timeout=0.1)
+                    self.queue.put(("failed", None), timeout=0.1)
                     break
                 except queue.Full:
                     continue
         self.thread.join()
 
 
-def beside(source: Iterator[T], ahead: int) -> Iterator[T]:
-    """The elements of `source`, taken in a thread of their own, at most `ahead` of them in advance."""
-    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=ahead)
+def read_ahead(source: Iterator[T], ahead: int) -> Iterator[T]:
+    """The elements of `source`, read by a separate thread, at most `ahead` of them in advance."""
+    buffer: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=ahead)
     stop = threading.Event()
 
     def put(message: tuple[str, Any]) -> bool:
         while not stop.is_set():
             try:
-                waiting.put(message, timeout=0.1)
+                buffer.put(message, timeout=0.1)
                 return True
             except queue.Full:
                 continue
@@ -126,7 +126,7 @@ def beside(source: Iterator[T], ahead: int) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            kind, value = waiting.get()
+            kind, value = buffer.get()
             if kind == "error":
                 raise value
             if kind == "end":

@@ -1,4 +1,4 @@
-"""What to say after an unknown name."""
+"""Texts for messages: a hint for an unknown name, the last lines of an output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """What to say after "unknown name": the nearest known name, or all of them where they are few.
+    """A hint for an unknown name: the most similar known name, or the known names.
 
     >>> suggestion("pose_hrnt", ["pose_hrnet", "pose_resnet"])
     'did you mean pose_hrnet?'
@@ -17,7 +17,7 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     """
     known = list(dict.fromkeys(names))
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if not near:  # a difference of case alone is further than difflib thinks
+    if not near:  # difflib may not find a name that differs only in case
         near = [candidate for candidate in known if candidate.lower() == name.lower()]
     if near:
         return f"did you mean {near[0]}?"
@@ -33,7 +33,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def last_lines(output: bytes, count: int = 20, width: int = 500) -> str:
-    """The end of what a program printed, without colours and other commands to a terminal.
+    """The last lines that a program printed, without colours and other terminal codes.
 
     >>> last_lines(b"10 %\\r90 %\\r\\x1b[32mdone\\x1b[0m\\n\\n")
     'done'

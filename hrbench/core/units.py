@@ -36,14 +36,14 @@ _DIVISORS: dict[str, float] = {
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
-# Below this a fixed number of decimals would leave nothing of a small network; in shown units.
+# Smaller values would be shown as 0 with a fixed number of decimals; in shown units.
 _SMALL: dict[str, float] = {"count": 0.1, "operations": 0.01}
 
 
 def divisor(unit: Unit, own: float | None = None) -> float:
     """How much of the base unit one shown unit is.
 
-    own: the quantity's own (`Quantity.divisor`), None if it has none. Here and below.
+    own: the quantity's divisor (`Quantity.divisor`), None for that of the unit; the same in all functions here.
 
     >>> divisor("operations"), divisor("operations", 2.0**30)
     (1000000000.0, 1073741824.0)
@@ -61,7 +61,7 @@ def shown(value: float, unit: Unit, own: float | None = None) -> float:
 
 
 def show(value: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
-    """The value as a table writes it, without its unit; "–" where it is not a finite number.
+    """The value as a table writes it, without its unit; "–" if it is not a finite number.
 
     Parameters below 0.1 M and operations below 0.01 G have three significant digits, whatever `decimals` says.
 
@@ -131,7 +131,7 @@ def interval(low: float, high: float, unit: Unit, decimals: int | None = None, o
 
 
 def signed(value: float, unit: Unit, decimals: int | None = None, own: float | None = None) -> str:
-    """A difference with its sign; one that rounds to nothing has none.
+    """A difference with its sign; one that rounds to zero has no sign.
 
     >>> signed(0.003, "seconds"), signed(-1_500_000, "count"), signed(-0.0, "fraction")
     ('+3.00', '−1.5', '0.0')
@@ -181,7 +181,7 @@ def amount(count: int, noun: str, plural: str = "") -> str:
 
 
 def date(text: str, clock: bool = False) -> str:
-    """The day of an ISO time as a reader wants it, on request with the time of day; any other text as it is.
+    """The day of an ISO time, for a reader, on request with the time of day; any other text unchanged.
 
     >>> date("2025-03-09T14:05:33+00:00"), date("2025-03-09T14:05:33+00:00", clock=True), date("unknown")
     ('9 March 2025', '9 March 2025, 14:05 UTC', 'unknown')
@@ -198,7 +198,7 @@ def date(text: str, clock: bool = False) -> str:
 
 
 def size(shape: tuple[int, int]) -> str:
-    """An input size as the literature writes it, height first; nothing where there is no network, whose size is 0.
+    """An input size as the literature writes it, height first; "" for the size (0, 0), of an entry without a network.
 
     >>> size((256, 192)), size((0, 0))
     ('256×192', '')

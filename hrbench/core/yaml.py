@@ -1,6 +1,7 @@
-"""YAML of version 1.2 as a tree that remembers lines, and the errors found in it, all at once.
+"""YAML 1.2 as a tree with line numbers, and all errors in it at once.
 
-Not ruamel's own objects: those stop at the first duplicate key, and forget lines once two mappings are merged.
+ruamel's own objects are not used: they stop at the first duplicate key, and lose line numbers when two mappings are
+merged.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from hrbench.errors import UsageError
 
-MOST_VALUES = 200_000  # aliases of aliases can make gigabytes out of ten lines
+MAX_VALUES = 200_000  # aliases of aliases can turn ten lines into gigabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value with where it was written.
+    """One value with its position in a file.
 
     value: None, a bool, int, float or str, a list of nodes, or a dictionary of name -> node.
-    source: the file, or the command-line option. line: counted from 1, that of the key for a value in a mapping;
-    0 where there are no lines.
+    source: the file, or the command-line option.
+    line: counted from 1, that of the key for a value in a mapping; 0 if there are no lines.
     """
 
     value: Any
@@ -41,7 +42,7 @@ class Node:
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def at(self, path: Iterable[Any]) -> Node:
-        """The node below this one along keys and indices, as far as they lead; pydantic's tags are passed over."""
+        """The node below this one along keys and indices, as far as they lead; tags of pydantic are skipped."""
         node = self
         for part in path:
             inside: Any = node.value
@@ -60,14 +61,14 @@ class Node:
         return self.value
 
     def having(self, values: Mapping[str, Node | None]) -> Node:
-        """This mapping with some values exchanged; None takes a key out."""
+        """This mapping with some values replaced; None removes a key."""
         merged = {**self.value, **values}
         return Node({key: node for key, node in merged.items() if node is not None}, self.source, self.line)
 
 
 @dataclass(slots=True)
 class Problems:
-    """Errors as they are found; each is kept once, since defaults are looked at again with every entry."""
+    """Collects errors, each once, since defaults are checked again for every entry."""
 
     found: dict[tuple[str, int, str], None] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ class Problems:
 
 
 def load(path: Path, source: str = "") -> Node:
-    """The document in a file of UTF-8. source: what its errors call it, the path if nothing is said.
+    """The document in a UTF-8 file. source: its name in error messages, by default the path.
 
     Raises UsageError with a line for each error, "file:line: what is wrong".
     """
@@ -100,8 +101,8 @@ def load(path: Path, source: str = "") -> Node:
 
 
 def read(text: str, source: str, problems: Problems) -> Node:
-    """The whole document; duplicate keys, foreign tags and the like are added to `problems`."""
-    reader = _Reader(source, problems)
+    """The whole document; duplicate keys, unknown tags and other errors are added to `problems`."""
+    reader = _TreeBuilder(source, problems)
     top = Node(None, source, 1)
     try:
         root = YAML(typ="safe", pure=True).compose(text)
@@ -114,13 +115,13 @@ def read(text: str, source: str, problems: Problems) -> Node:
         problems.add(top, f"not YAML: {error}")
     except RecursionError:
         problems.add(top, "nested too deeply")
-    except _TooMany:
-        problems.add(top, f"more than {MOST_VALUES:,} values once its aliases are written out")
+    except _TooManyValues:
+        problems.add(top, f"more than {MAX_VALUES:,} values once its aliases are written out")
     return top
 
 
 def value(text: str, source: str, problems: Problems) -> Node:
-    """One value from the command line, `1` or `[1, 8]` or `float32`; every part of it says `source`, without lines."""
+    """One value from the command line: `1`, `[1, 8]` or `float32`. All its nodes have `source` and no line."""
 
     def unlined(node: Node) -> Node:
         inside = node.value
@@ -137,45 +138,45 @@ def value(text: str, source: str, problems: Problems) -> Node:
     return node
 
 
-def assignment(text: str, option: str, such_as: str, problems: Problems) -> tuple[list[str], Node] | None:
-    """KEY=VALUE of a command-line option as the parts of its dotted key and its value; None where it is neither.
+def parse_assignment(text: str, option: str, example: str, problems: Problems) -> tuple[list[str], Node] | None:
+    """Splits KEY=VALUE of a command-line option into the parts of its dotted key and its value; None for other text.
 
-    such_as: an example, for the error.
+    example: for the error message.
     """
     source = f"{option} {' '.join(text.split())}"
-    key, equals, given = text.partition("=")
+    key, equals, value_text = text.partition("=")
     keys = key.strip().split(".")
     if not equals or not all(keys):
-        problems.add(Node(None, source), f"must be KEY=VALUE, such as {such_as}")
+        problems.add(Node(None, source), f"must be KEY=VALUE, such as {example}")
         return None
     before = len(problems.found)
-    node = value(given, source, problems)
+    node = value(value_text, source, problems)
     return (keys, node) if len(problems.found) == before else None
 
 
-def assigned(texts: Iterable[str], option: str, such_as: str, problems: Problems) -> dict[str, Any]:
-    """Several KEY=VALUE of one option as a mapping; dotted keys are mappings within it, the last of a key counts."""
-    made: dict[str, Any] = {}
+def parse_assignments(texts: Iterable[str], option: str, example: str, problems: Problems) -> dict[str, Any]:
+    """Several KEY=VALUE of one option as a mapping; dotted keys are nested, and the last value of a key counts."""
+    values: dict[str, Any] = {}
     for text in texts:
-        found = assignment(text, option, such_as, problems)
+        found = parse_assignment(text, option, example, problems)
         if found is None:
             continue
         (*above, last), node = found
-        place = made
+        mapping = values
         for part in above:
-            inner = place.get(part)
-            place[part] = inner if isinstance(inner, dict) else {}
-            place = place[part]
-        place[last] = node.plain()
-    return made
+            inner = mapping.get(part)
+            mapping[part] = inner if isinstance(inner, dict) else {}
+            mapping = mapping[part]
+        mapping[last] = node.plain()
+    return values
 
 
-class _TooMany(Exception):
+class _TooManyValues(Exception):
     """The document is larger than any suite."""
 
 
 @dataclass(slots=True)
-class _Reader:
+class _TreeBuilder:
     source: str
     problems: Problems
     count: int = 0
@@ -183,8 +184,8 @@ class _Reader:
     def node(self, raw: Any, above: tuple[int, ...], key_line: int = 0) -> Node:
         """A tree from ruamel's node graph; `above` holds the ids of the collections around it."""
         self.count += 1
-        if self.count > MOST_VALUES:
-            raise _TooMany
+        if self.count > MAX_VALUES:
+            raise _TooManyValues
         line: int = key_line or raw.start_mark.line + 1
         here = Node(None, self.source, line)
         if id(raw) in above:
@@ -235,7 +236,7 @@ class _Reader:
 
 
 def _is_text(word: str) -> bool:
-    """Without null characters, which no path may hold, and lone surrogates, which no file can."""
+    """Whether it has no null characters, which no path may have, and no lone surrogates, which no file can hold."""
     return not any(letter == "\0" or 0xD800 <= ord(letter) < 0xE000 for letter in word)
 
 
@@ -265,5 +266,5 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "bool": _boolean,
     "int": _integer,
     "float": _real,
-    "timestamp": str,  # a suite has no dates: 2017-11-20 is a name like any other
+    "timestamp": str,  # a suite has no dates: 2017-11-20 is an ordinary name
 }

@@ -45,18 +45,18 @@ class Parameters:
     Options = NoOptions
 
     def cells(self, options: NoOptions) -> Sequence[Conditions]:
-        """One: no condition changes a count."""
+        """One cell: no condition changes a count."""
         return (Conditions(),)
 
     def measure(self, subject: CostSubject, cell: Conditions, options: NoOptions) -> list[Measurement]:
-        """Both counts, with what the network says that they are the count of."""
+        """Both counts, with what the network says about what was counted."""
         return parameter_costs(subject.on_meta())
 
 
 def parameter_costs(net: nn.Module) -> list[Measurement]:
-    """Parameters and buffers of a network, on any device: elements, those shared counted once."""
-    said = Conditions(counted=net.counted) if isinstance(net, DescribesCount) else Conditions()
+    """Parameters and buffers of a network, on any device: elements, shared ones counted once."""
+    conditions = Conditions(counted=net.counted) if isinstance(net, DescribesCount) else Conditions()
     return [
-        Measurement(PARAMETERS, sum(value.numel() for value in net.parameters()), conditions=said),
+        Measurement(PARAMETERS, sum(value.numel() for value in net.parameters()), conditions=conditions),
         Measurement(BUFFERS, sum(value.numel() for value in net.buffers())),
     ]

@@ -1,4 +1,4 @@
-"""The quantities of all cost probes that are installed, by name: what a table says of a cost that no result has yet."""
+"""The quantities of all installed cost probes, by name: for costs of which there is no result yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hrbench.types import Quantity
 
 @cache
 def known_quantities() -> Mapping[str, Quantity]:
-    """Name of a quantity -> the quantity. A probe that does not import has none here; using it says why."""
+    """Name of a quantity -> the quantity. A probe that cannot be imported is left out; using it raises the error."""
     found: dict[str, Quantity] = {}
     for name in plugins.names("hrbench.costs"):
         try:
@@ -26,10 +26,10 @@ def known_quantities() -> Mapping[str, Quantity]:
 def described(quantity: Quantity) -> Quantity:
     """A cost's quantity with its heading, group, convention and divisor.
 
-    Results of earlier versions were stored without these: they are then as the probe of today has them.
+    Results of earlier versions were stored without these; then those of the installed probe are used.
     """
-    today = known_quantities().get(quantity.name)
-    if today is None or quantity.heading or quantity.convention:
+    installed = known_quantities().get(quantity.name)
+    if installed is None or quantity.heading or quantity.convention:
         return quantity
-    kept = {name: getattr(today, name) for name in ("heading", "group", "convention", "divisor")}
+    kept = {name: getattr(installed, name) for name in ("heading", "group", "convention", "divisor")}
     return replace(quantity, **kept)

@@ -1,13 +1,13 @@
-"""Cityscapes in its official layout, or anybody's own scenes in the same.
+"""Cityscapes in its official layout, or user-defined scenes in the same layout.
 
     <data>/cityscapes/leftImg8bit/{split}/{city}/{city}_{sequence}_{frame}_leftImg8bit.png
     <data>/cityscapes/gtFine/{split}/{city}/{city}_{sequence}_{frame}_gtFine_labelIds.png
     <data>/cityscapes/gtFine/{split}/{city}/{city}_{sequence}_{frame}_gtFine_instanceIds.png
 
 Label ids run from 0 to 33; the 19 classes that are evaluated, and the colours, are those of cityscapesScripts
-(helpers/labels.py). An instance id below 1000 is the label id of a region that is not told apart into instances;
-any other is 1000 x label id + number. The ground truth of the split `test` is with the benchmark's server alone (the
-files that are published for it hold nothing).
+(helpers/labels.py). An instance id below 1000 is the label id of a region that is not divided into instances; any
+other is 1000 x label id + number. Only the benchmark's server has the ground truth of the split `test` (the published
+files for it are empty).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import label_faults, read_labels
-from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
 HOME = "get it from www.cityscapes-dataset.com/downloads (needs an account)"
@@ -52,11 +52,12 @@ SCHEME = ClassScheme(
 """The 19 classes in the order of train ids, which is that of networks' outputs."""
 
 
-class Cityscapes:
-    """Scenes of a split; construction reads nothing. root: the folder of --data, `folder` lies in it.
+class CityscapesDataset:
+    """Scenes of a split; construction reads nothing.
 
-    cities: those that belong to the split, with the number of their images; one that is not there whole is missing.
-    None: whatever cities are there. interval: what the bootstrap draws, "image" or "group" (cities).
+    root: the folder of --data, `folder` lies in it.
+    cities: the cities of the split with their numbers of images, which must all be there; None for all cities found.
+    interval: what the bootstrap resamples, "image" or "group" (cities).
     """
 
     task = "segmentation"
@@ -74,7 +75,7 @@ class Cityscapes:
         self.split, self.cities, self.interval = split, cities, interval
         self.server = SERVER if split == "test" else ""
 
-    # --- where things lie
+    # --- paths
 
     @property
     def target(self) -> Path:
@@ -96,7 +97,7 @@ class Cityscapes:
         ]
         if gaps:
             return gaps
-        gaps = [gap for city, count in (self.cities or {}).items() for gap in self._lacking(city, count)]
+        gaps = [gap for city, count in (self.cities or {}).items() for gap in self._missing_of_city(city, count)]
         for kind, folder in ({IMAGE: self.images} if self.server else {**kinds, INSTANCES: self.target}).items():
             absent = [name for name in self.names if name not in self._found[kind]]
             if absent:
@@ -108,7 +109,7 @@ class Cityscapes:
             gaps.append(f"images are missing: {self.images} holds no {{city}}/*{IMAGE}; {PACKAGES[IMAGE]}: {HOME}")
         return gaps
 
-    def _lacking(self, city: str, count: int) -> list[str]:
+    def _missing_of_city(self, city: str, count: int) -> list[str]:
         here = sum(name.startswith(f"{city}/") for name in self.names)
         if not here:
             where = self.images / city if self.server else f"{self.target / city} and {self.images / city}"
@@ -119,7 +120,7 @@ class Cityscapes:
 
     @cached_property
     def _found(self) -> dict[str, set[str]]:
-        """Kind of file -> "{city}/{city}_{sequence}_{frame}" of those that are there."""
+        """Suffix of a kind of file -> "{city}/{city}_{sequence}_{frame}" of all that exist."""
         folders = {IMAGE: self.images, LABELS: self.target, INSTANCES: self.target}
         if self.server:
             folders = {IMAGE: self.images}
@@ -130,13 +131,13 @@ class Cityscapes:
 
     @cached_property
     def names(self) -> list[str]:
-        """Ids of all samples in the official order, which is that of their names."""
+        """Ids of all samples in the official order, which is alphabetical."""
         return sorted(set().union(*self._found.values()))
 
-    # --- what they hold
+    # --- content
 
     def metric_options(self) -> dict[str, Any]:
-        """Classes with their label ids, and the label files in order; labels that are no class are ignored."""
+        """Classes with their label ids, and the label files in order; labels of no class are ignored."""
         return {
             "names": list(self.scheme.names),
             "ids": list(self.scheme.ids),
@@ -156,18 +157,18 @@ class Cityscapes:
         return [Sample(name, self.images / (name + IMAGE), group=name.partition("/")[0]) for name in self.names]
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
-        """Cities that the split does not have officially."""
+        """Names cities that do not belong to the official split."""
         here = {name.partition("/")[0] for name in self.names}
         more = ", ".join(sorted(here - set(self.cities))) if self.cities else ""
         return [f"cities that do not belong to Cityscapes {self.split} count as well: {more}"] if more else []
 
     def facts(self) -> dict[str, int]:
-        """How many files of each kind there are, and cities."""
+        """Numbers of files of each kind, and of cities."""
         counts = {WORDS[kind]: len(found) for kind, found in self._found.items()}
         return {**counts, "cities": len({name.partition("/")[0] for name in self.names})}
 
     def look(self, sample: Sample) -> list[str]:
-        """Faults of a scene: damaged files, other sizes, labels out of range, instances that contradict labels."""
+        """Faults of a scene: damaged files, wrong sizes, labels out of range, instances that contradict labels."""
         if self.server:
             return image_faults(sample.path)
         labels, instances = (self.target / f"{sample.id}{kind}" for kind in (LABELS, INSTANCES))
@@ -179,12 +180,14 @@ class Cityscapes:
         return faults or instance_faults(labels, read_labels(labels, MAP), instances, numbers)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
-        """The zip that the server takes: a PNG of label ids for each scene, named by city, sequence and frame.
+        """Writes the zip that the server takes: a PNG of label ids for each scene, named by city, sequence and frame.
 
-        predictions: of the metric, a folder with a PNG for each scene. Raises MissingError for a scene without one.
+        predictions: name of the metric -> its folder with a PNG for each scene.
+
+        Raises MissingError for a scene without a PNG.
         """
         place = next(iter(predictions.values()))
-        coded = holds(place, "ids") == "ids"
+        coded = stored_kind(place, "ids") == "ids"
         found = {path.name.removesuffix(".png"): path for path in sorted(place.rglob("*.png"))}
 
         def members() -> Iterator[tuple[str, bytes]]:
@@ -192,13 +195,13 @@ class Cityscapes:
                 scene = name.partition("/")[2]
                 if scene not in found:
                     raise MissingError(f"no prediction of {name} in {place}: the server takes all {len(self.names)}")
-                yield f"{scene}_pred_labelIds.png", recoded(found[scene], self.scheme.ids, coded=coded)
+                yield f"{scene}_pred_labelIds.png", recode(found[scene], self.scheme.ids, coded=coded)
 
         return write_archive(folder / f"cityscapes_{self.split}.zip", members())
 
 
 def instance_faults(path: Path, labels: np.ndarray, beside: Path, instances: np.ndarray) -> list[str]:
-    """At most one sentence on instance ids (H, W) that stand for other labels than those of `labels` (H, W)."""
+    """At most one sentence about instance ids (H, W) whose labels differ from `labels` (H, W)."""
     if labels.shape != instances.shape:
         (height, width), (rows, columns) = labels.shape, instances.shape
         return [f"instance ids {beside} are {columns}x{rows} pixels, the label ids {path} {width}x{height}"]

@@ -1,10 +1,10 @@
-"""COCO objects with boxes and masks in the official layout, or anybody's own annotations and classes in its format.
+"""COCO objects with boxes and masks in the official layout, or user-defined annotations and classes in its format.
 
     <data>/coco/annotations/instances_{split}.json      of test-dev2017 image_info_test-dev2017.json
     <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
 
 Classes are those that the file lists, by rising category id, which is the order of the outputs of networks trained on
-COCO's 80; `classes` chooses among them, or another order.
+COCO's 80 classes; `classes` selects some of them, or another order.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from hrbench.types import ClassScheme, Sample
 class CocoInstances:
     """Objects of a COCO-format file; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
-    official ones (relative ones lie below the folder). classes: names or category ids of those that are looked for,
-    in the order of the network's outputs; None: all of the file, by rising id.
+    root: the folder of --data; `folder` lies in it.
+    annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
+    classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
+        file, by rising id.
     """
 
     task = "detection"
@@ -56,23 +57,23 @@ class CocoInstances:
         self._annotations, self._images = annotations, images
         self._classes = None if classes is None else tuple(classes)
 
-    # --- where things lie
+    # --- paths
 
     @property
     def target(self) -> Path:
-        """The annotation file, which the metrics read as well; of a split without ground truth the list of images."""
+        """The annotation file, which the metrics read, too; for a split without ground truth, the list of images."""
         if self._annotations is not None:
             return self.folder / self._annotations
         return layout.annotation_file(self.folder, "instances", self.split)
 
     @property
     def images(self) -> Path:
-        """The image folder: one's own, or the first of the two official places that exists."""
+        """The image folder: user-defined, or the first of the two official ones that exists."""
         return layout.image_folder(self.folder, self.split) if self._images is None else self.folder / self._images
 
     @property
     def server(self) -> str:
-        """Who judges results where no ground truth is public, "" elsewhere."""
+        """Which server evaluates results if no ground truth is public, otherwise ""."""
         return layout.server(self.split, self._annotations is not None)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
@@ -81,8 +82,8 @@ class CocoInstances:
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for the annotations and one for the images that are not there."""
-        own = self._annotations is not None or self._images is not None
-        home = "check the path in the suite" if own else HOME
+        user_defined = self._annotations is not None or self._images is not None
+        home = "check the path in the suite" if user_defined else HOME
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -92,7 +93,7 @@ class CocoInstances:
             gaps += missing_images(self.images, [image.file_name for image in self._content.images], home)
         return gaps
 
-    # --- what they hold
+    # --- content
 
     @cached_property
     def _content(self) -> InstanceListing:
@@ -100,7 +101,7 @@ class CocoInstances:
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):
-            twice = layout.clashing([each.id for each in listed])
+            twice = layout.duplicates([each.id for each in listed])
             if twice:
                 raise InputError(f"{self.target}: {what} lists the id {twice[0]} more than once")
         return content
@@ -110,7 +111,7 @@ class CocoInstances:
         """Names and category ids of the classes, in the order of a network's outputs."""
         every = sorted(self._content.categories, key=lambda category: category.id)
         chosen = every if self._classes is None else [self._class(each, every) for each in self._classes]
-        twice = layout.clashing([category.id for category in chosen])
+        twice = layout.duplicates([category.id for category in chosen])
         if not chosen or twice:
             what = f"category {twice[0]} is asked for more than once" if twice else "no class is asked for"
             raise UsageError(f"dataset.classes: {what}")
@@ -127,7 +128,7 @@ class CocoInstances:
         )
 
     def metric_options(self) -> dict[str, Any]:
-        """The categories that are counted, where only some are looked for: objects of others are not missed then."""
+        """The evaluated categories, if only some are detected: objects of the others then do not count as missed."""
         ids = sorted(self.scheme.ids)
         return {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
 
@@ -142,11 +143,11 @@ class CocoInstances:
         ]
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
-        """Which part of the classes is looked for, where it is not all of them."""
+        """How many of the classes are detected, if not all."""
         found, all_of = len(self.scheme.ids), len(self._content.categories)
         return [] if found == all_of else [f"{found} of the {all_of} classes of {self.target.name} are looked for"]
 
-    # --- looking closer, for `hrbench datasets NAME --check`
+    # --- checks for `hrbench datasets NAME --check`
 
     @cached_property
     def _objects(self) -> dict[int, list[ListedObject]]:
@@ -166,7 +167,7 @@ class CocoInstances:
         }
 
     def look(self, sample: Sample) -> list[str]:
-        """What is wrong with an image and its objects: the file, classes that are not listed, boxes, masks."""
+        """Faults of an image and its objects: the file, classes that are not listed, boxes, masks."""
         assert sample.size is not None
         faults = image_faults(sample.path, sample.size)
         known = {category.id for category in self._content.categories}

@@ -1,4 +1,4 @@
-"""COCO person keypoints in the official layout, or anybody's own annotations in the same format.
+"""COCO person keypoints in the official layout, or user-defined annotations in the same format.
 
     <data>/coco/annotations/person_keypoints_{split}.json        of test-dev2017 image_info_test-dev2017.json
     <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
@@ -38,7 +38,7 @@ OFFICIAL_BOXES = {
 """Detector boxes behind the published tables, by split; their box AP on people is in the name (56.4, 60.9)."""
 
 OFFICIAL_BOX_AP = {"val2017": 0.564}
-"""What those boxes reach on people, as the papers state it; of test-dev only its server could tell."""
+"""Box AP on people of those boxes, as the papers state it; for test-dev only the server could compute it."""
 
 BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
 
@@ -54,12 +54,14 @@ LIMBS = (
 )  # fmt: skip
 
 
-class CocoKeypoints:
+class CocoKeypointsDataset:
     """People of a COCO-format keypoint file; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it. annotations, images: paths of one's own, which replace the
-    official ones (relative ones lie below the folder). sigmas: OKS constants (K,). flip_pairs: pairs of joints
-    exchanged by a mirror, as indices or names. Both are needed where the joints that the file names are not COCO's 17.
+    root: the folder of --data; `folder` lies in it.
+    annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
+    sigmas: OKS constants (K,).
+    flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed if the joints that the
+        file names are not COCO's 17.
     """
 
     task = "pose"
@@ -79,23 +81,23 @@ class CocoKeypoints:
         self._annotations, self._images = annotations, images
         self._sigmas, self._flip_pairs = sigmas, flip_pairs
 
-    # --- where things lie
+    # --- paths
 
     @property
     def target(self) -> Path:
-        """The annotation file, which the metric reads as well."""
+        """The annotation file, which the metric reads, too."""
         if self._annotations is not None:
             return self.folder / self._annotations
         return layout.annotation_file(self.folder, "person_keypoints", self.split)
 
     @property
     def images(self) -> Path:
-        """The image folder: one's own, or the first of the two official places that exists."""
+        """The image folder: user-defined, or the first of the two official ones that exists."""
         return layout.image_folder(self.folder, self.split) if self._images is None else self.folder / self._images
 
     @property
     def server(self) -> str:
-        """Who judges results where no ground truth is public, "" elsewhere."""
+        """Which server evaluates results if no ground truth is public, otherwise ""."""
         return layout.server(self.split, self._annotations is not None)
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
@@ -138,7 +140,7 @@ class CocoKeypoints:
             gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
         return gaps
 
-    # --- what they hold
+    # --- content
 
     @cached_property
     def _content(self) -> KeypointListing:
@@ -148,26 +150,28 @@ class CocoKeypoints:
     def category(self) -> ListedCategory:
         """The class whose joints are estimated: the first that names its joints, else the first.
 
-        Lists of images without ground truth name no joints: there it is the class that is called person.
+        Lists of images without ground truth name no joints: for them it is the class named "person".
         """
         named = [c for c in self._content.categories if c.keypoints or (self.server and c.name == "person")]
         return (named or self._content.categories or [ListedCategory(id=1, name="person")])[0]
 
     @cached_property
     def scheme(self) -> KeypointScheme:
-        """Joint names, mirror pairs and OKS constants: COCO's, or one's own."""
+        """Joint names, mirror pairs and OKS constants: COCO's, or user-defined."""
         names = tuple(self.category.keypoints) or NAMES
-        own = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
+        user_defined = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
         what = f"{self.target} has {len(names)} joints that are not COCO's 17 in COCO's order"
-        if own and self._sigmas is None:
+        if user_defined and self._sigmas is None:
             raise UsageError(f"{what}; OKS needs a sigma for each: set dataset.sigmas in the suite")
-        if own and self._flip_pairs is None:
+        if user_defined and self._flip_pairs is None:
             raise UsageError(f"{what}: set dataset.flip_pairs in the suite ([] for none)")
         sigmas = tuple(float(s) for s in self._sigmas) if self._sigmas is not None else COCO_SIGMAS
         if len(sigmas) != len(names):
             raise UsageError(f"{len(sigmas)} sigmas were given for the {len(names)} joints of {self.target}")
         limbs = tuple((a - 1, b - 1) for a, b in self.category.skeleton)
-        return KeypointScheme(names, self._pairs(names), sigmas, limbs or (() if own else LIMBS), self.category.id)
+        return KeypointScheme(
+            names, self._pairs(names), sigmas, limbs or (() if user_defined else LIMBS), self.category.id
+        )
 
     def _pairs(self, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
         if self._flip_pairs is None:
@@ -185,7 +189,7 @@ class CocoKeypoints:
         return tuple(pairs)
 
     def metric_options(self) -> dict[str, Any]:
-        """The joints' constants, and the one class that is estimated: others of the file are not counted as missed."""
+        """The joints' constants and the estimated class: other classes of the file do not count as missed."""
         return {"sigmas": list(self.scheme.sigmas), "category": self.category.id}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
@@ -203,7 +207,7 @@ class CocoKeypoints:
         return _detected_boxes(path, self.category, float(protocol.get("image_threshold", 0.0)))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
-        """One sample for each annotated image: those with boxes in the boxes' order, then those with nobody in them."""
+        """One sample for each annotated image: those with boxes in the order of the boxes, then those without boxes."""
         by_image = self.people(protocol)
         images = {image.id: image for image in self._content.images}
         order = [image for image in by_image if image in images] + [image for image in images if image not in by_image]
@@ -218,24 +222,24 @@ class CocoKeypoints:
         ]
 
     def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
-        """The box AP that the boxes in use should reach, None where nothing is published about them."""
-        own = self._annotations is not None or self.folder.name != "coco"
-        return None if own or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
+        """The box AP that the boxes in use should reach, None if nothing is published about them."""
+        user_defined = self._annotations is not None or self.folder.name != "coco"
+        return None if user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
         notes = []
         if protocol.get("boxes") not in ("detector", "ground_truth"):
             notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
-        strangers = [image for image in self.people(protocol) if image not in listed]
-        if strangers:
+        unlisted = [image for image in self.people(protocol) if image not in listed]
+        if unlisted:
             notes.append(
-                f"boxes of {len(strangers)} images that {self.target.name} does not list were left out, the first of "
-                f"image {strangers[0]}"
+                f"boxes of {len(unlisted)} images that {self.target.name} does not list were left out, the first of "
+                f"image {unlisted[0]}"
             )
         return notes
 
-    # --- looking closer, for `hrbench datasets NAME --check`
+    # --- checks for `hrbench datasets NAME --check`
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""
@@ -249,7 +253,7 @@ class CocoKeypoints:
         }
 
     def look(self, sample: Sample) -> list[str]:
-        """What is wrong with an image and its people: the file, numbers of joints."""
+        """Faults of an image and its people: the file, numbers of joints."""
         faults = image_faults(sample.path, sample.size)
         wanted = 3 * len(self.scheme.names)
         for each in self._content.annotations:

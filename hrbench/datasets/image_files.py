@@ -1,4 +1,4 @@
-"""Folders of images: which of a list are there, and how large their files are."""
+"""Folders of images: which of the listed images exist, and their file sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
 
 
 def missing_images(folder: Path, names: Sequence[str], home: str) -> list[str]:
-    """At most one sentence saying which of the named images are not below `folder`, and where to get them."""
+    """At most one sentence: which of the named images are not below `folder`, and where to get them."""
     absent = [name for name, size in file_sizes(folder, names).items() if size is None]
     if not absent:
         return []
@@ -38,7 +38,7 @@ def missing_images(folder: Path, names: Sequence[str], home: str) -> list[str]:
 def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:
     """SHA-256 (hex) over the bytes of `files` in order and over the sorted (name, bytes) list of `images`.
 
-    Paths do not enter, so the same data in another folder has the same digest.
+    Paths are not part of it, so the same data in another folder have the same digest.
     """
     whole = hashlib.sha256()
     for path in files:

@@ -1,13 +1,13 @@
 """Images in folders by class, or all in one folder with a list of their classes: ImageNet and sets like it.
 
-    <data>/{folder}/{split}/{class}/*.JPEG          one folder for each class; for ImageNet called by synsets
-    <data>/{folder}/{split}/*.JPEG                  the official flat validation images, and beside {split} one of
+    <data>/{folder}/{split}/{class}/*.JPEG          one folder for each class; for ImageNet named by synsets
+    <data>/{folder}/{split}/*.JPEG                  the official flat validation images, and next to {split} one of
     <data>/{folder}/{split}.txt                       lines "NAME.JPEG LABEL", labels from 0 (Caffe's val.txt)
     <data>/{folder}/LOC_val_solution.csv              Kaggle's
     <data>/{folder}/ILSVRC2012_devkit_t12/data/       the devkit: ILSVRC2012_validation_ground_truth.txt and meta.mat
 
 `labels` names another list (ImageNet-ReaL's real.json); its images may lie in one folder or in folders by class.
-`class_lists` says what lists are read and how.
+`class_lists` describes all lists that can be read.
 """
 
 from __future__ import annotations
@@ -31,10 +31,13 @@ OWN = "check the paths of the data set in the suite"
 class ImageFolders:
     """A split of images with one class each, or several valid ones; construction reads nothing.
 
-    root: the folder of --data, `folder` in it. labels: a list below `folder`; "" to find out: folders by class where
-    there are any, else one of the lists above. classes: "imagenet" (its 1,000 synsets), names in the order of the
-    network's outputs, or only how many there are; left out, the folders' names in sorted order. images: a folder of
-    one's own in place of `split`. count: how many images there should be. home: where the data are from, in words.
+    root: the folder of --data, `folder` in it.
+    labels: a list below `folder`; "" to find it: folders by class if there are any, else one of the lists above.
+    classes: "imagenet" (its 1,000 synsets), names in the order of the network's outputs, or only how many there are;
+        left out, the folders' names in sorted order.
+    images: a user-defined folder instead of `split`.
+    count: how many images there should be.
+    home: where to get the data, in words.
     """
 
     task = "classification"
@@ -57,7 +60,7 @@ class ImageFolders:
 
     @cached_property
     def target(self) -> Path:
-        """What says the classes: the folder of class folders, or the list."""
+        """The source of the classes: the folder of class folders, or the list."""
         if self.labels:
             return self.folder / self.labels
         if self.images.is_dir() and class_folders(self.images):
@@ -71,7 +74,7 @@ class ImageFolders:
 
     @cached_property
     def lists(self) -> ClassLists:
-        """Images and classes. Raises InputError for a folder too many, or a list that is none; MissingError."""
+        """Images and classes. Raises InputError for an unexpected folder or an invalid list; MissingError."""
         names = tuple(name for name, _ in self._named)
         if self.target.is_dir() and isinstance(self.classes, int):
             found = class_folders(self.target)
@@ -84,14 +87,14 @@ class ImageFolders:
 
     @cached_property
     def _named(self) -> list[tuple[str, str]]:
-        """(folder, title) of each class, as far as the arguments tell."""
+        """(folder, title) of each class, if the arguments give them."""
         if self.classes == "imagenet":
             return list(_imagenet())
         return [(name, name) for name in self.classes] if isinstance(self.classes, tuple) else []
 
     @cached_property
     def scheme(self) -> ClassScheme:
-        """The classes by their titles; by their numbers where nothing says more."""
+        """The classes by their titles, or by their numbers if there are no titles."""
         names = tuple(title for _, title in self._named) or self.lists.classes
         if not names:
             most = max((max(labels, default=-1) for labels in self.lists.labels), default=-1)
@@ -101,7 +104,7 @@ class ImageFolders:
 
     @cached_property
     def _files(self) -> dict[int | str, str]:
-        """Image id -> its file below `images`. Of a list's name without an ending, whichever file is there."""
+        """Image id -> its file below `images`. For a name without suffix, any image file of that name."""
         if self.target == self.images:
             return dict(self.lists.files)
         here: dict[str, str] = {}
@@ -113,14 +116,14 @@ class ImageFolders:
         return {key: here.get(str(key), self._called(key)) for key in self.lists.ids}
 
     def _called(self, key: int | str) -> str:
-        """The file of an image that is not there, as its list calls it, or as ImageNet would."""
+        """The expected file of a missing image: as in its list, or as in ImageNet."""
         file = self.lists.files.get(key, str(key))
         return file if Path(file).suffix.lower() in ENDINGS else f"{file}.JPEG"
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each folder, list, class or kind of image that is not there.
 
-        Raises InputError where there is a class folder too many, or the list is none.
+        Raises InputError if there is an unexpected class folder, or the list is invalid.
         """
         gaps = []
         if not self.images.is_dir():
@@ -146,18 +149,18 @@ class ImageFolders:
         return gaps
 
     def metric_options(self) -> dict[str, Any]:
-        """Names of the classes as folders and lists have them, where the arguments tell."""
+        """Names of the classes as in folders and lists, if the arguments give them."""
         return {"names": [name for name, _ in self._named]} if self._named else {}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
-        """Of the list of classes, and of the images' names and sizes; folders are part of the names."""
+        """SHA-256 of the list of classes and of the images' names and sizes; folders are part of the names."""
         lists = [path for path in (self.target, self.target.with_name("meta.mat")) if path.is_file()]
         return digest_of(lists, file_sizes(self.images, self._files.values()))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each image: by class and name, or in the order of the list; group: the class's title."""
         titles = self.scheme.names
-        known = not self.lists.unmapped  # the devkit's ids are the metric's affair
+        known = not self.lists.unmapped  # only the metric maps the ids of the devkit
         return [
             Sample(key, self.images / self._files[key], group=titles[labels[0]] if known and len(labels) == 1 else "")
             for key, labels in zip(self.lists.ids, self.lists.labels, strict=True)
@@ -169,7 +172,7 @@ class ImageFolders:
         return []
 
     def facts(self) -> dict[str, int]:
-        """How many images are there, how many of them have a valid class, and how many classes the set has."""
+        """Numbers of images, of images with a valid class, and of classes."""
         sizes = file_sizes(self.images, self._files.values())
         judged = sum(bool(labels) for labels in self.lists.labels)
         return {
@@ -191,7 +194,7 @@ def _imagenet() -> tuple[tuple[str, str], ...]:
 
 
 def _checked(classes: str | int | Sequence[str] | None) -> str | int | tuple[str, ...] | None:
-    """Raises UsageError for what does not say the classes."""
+    """The argument `classes`. Raises UsageError if it is invalid."""
     if classes is None or (isinstance(classes, int) and not isinstance(classes, bool) and classes > 0):
         return classes
     if isinstance(classes, str) and classes == "imagenet":
@@ -204,7 +207,7 @@ def _checked(classes: str | int | Sequence[str] | None) -> str | int | tuple[str
 
 
 def _odd(names: Sequence[str]) -> str:
-    """The name least like the others: of the rarest pattern of letters and digits.
+    """The name that is least similar to the others: with the rarest pattern of letters and digits.
 
     >>> _odd(["n01", "n02", "junk", "n03"])
     'junk'

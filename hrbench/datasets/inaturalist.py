@@ -1,4 +1,4 @@
-"""iNaturalist 2017: photographs of species with one class each, and its part with boxes.
+"""iNaturalist 2017: photographs of species with one class each, and its subset with boxes.
 
     <data>/inaturalist-2017/train_val_images/{supercategory}/{species}/*.jpg
     <data>/inaturalist-2017/train_val2017/val2017.json       images, 5,089 categories, annotations, as COCO has them
@@ -30,10 +30,12 @@ HOME = (
 
 
 class INaturalist:
-    """A split of iNaturalist; construction reads nothing. root: the folder of --data.
+    """A split of iNaturalist; construction reads nothing.
 
-    annotations: the JSON file, below `folder` or its train_val2017. boxes: whether only the image's box, enlarged by
-    the protocol's box_scale, is looked at; the annotations must have boxes then.
+    root: the folder of --data.
+    annotations: the JSON file, below `folder` or its train_val2017.
+    boxes: whether only the image's box, enlarged by the protocol's box_scale, is classified; then the annotations must
+        have boxes.
     """
 
     task = "classification"
@@ -84,7 +86,7 @@ class INaturalist:
         return digest_of([self.target], file_sizes(self.folder, self.lists.files.values()))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
-        """One sample for each image by rising number; group: its species; content: its box, where asked for."""
+        """One sample for each image by rising number; group: its species; content: its box, if `boxes`."""
         lists, names = self.lists, self.scheme.names
         return [
             Sample(
@@ -101,13 +103,13 @@ class INaturalist:
         return []
 
     def facts(self) -> dict[str, int]:
-        """How many images are there, how many annotations, and how many classes."""
+        """Numbers of images, annotations and classes."""
         sizes = file_sizes(self.folder, self.lists.files.values())
         there = sum(size is not None for size in sizes.values())
         return {"images": there, "annotations": len(self.lists.ids), "classes": len(self.scheme.names)}
 
     def look(self, sample: Sample) -> list[str]:
-        """Faults of an image, and a box that lies outside of it."""
+        """Faults of an image, and a box that lies outside it."""
         faults = image_faults(sample.path, sample.size)
         if self.boxes and sample.size is not None:
             (x, y, w, h), (width, height) = sample.content, sample.size

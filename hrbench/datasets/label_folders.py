@@ -1,10 +1,10 @@
-"""A folder of images and a folder of label PNGs: most segmentation sets, and anybody's own.
+"""A folder of images and a folder of label PNGs: most segmentation sets, and user-defined ones.
 
     <data>/{folder}/{images}/NAME.jpg
-    <data>/{folder}/{labels}/NAME.png      one number a pixel: grey values, or indices of a palette
+    <data>/{folder}/{labels}/NAME.png      one number per pixel: grey values, or indices of a palette
     <data>/{folder}/{list}                 which of them belong to the split; without it, all images
 
-What tells one set from another (class names, colours, which labels stand for them) is data: rows of
+What differs between data sets (class names, colours, labels of the classes) is data: rows of
 catalog/datasets_segmentation.yaml, or the fields of a suite's `dataset:`.
 """
 
@@ -20,11 +20,11 @@ from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import label_faults
-from hrbench.formats.submissions import holds, recoded, write_archive
+from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
-"""What image files end in, where nothing is said."""
+"""Suffixes of image files, if the data set states none."""
 
 OWN = "check the paths of the data set in the suite"
 
@@ -32,14 +32,21 @@ OWN = "check the paths of the data set in the suite"
 class LabelFolders:
     """Images with their label maps; construction reads nothing.
 
-    root: the folder of --data; `folder` lies in it, the paths below in that. list: a file with one name a line, or with
-    an image and a label file a line, below `images` and `labels`. image_suffix: ending of image files, "" for whichever
-    of the usual ones is there; label_suffix: of label files. names: C class names in the order of outputs.
-    ids: label of each class in the files, 0 to C - 1 if left out. mapping: further labels -> index of the class they
-    count as. ignore: labels that are not judged. palette: C colours (red, green, blue). flip_pairs: pairs of class
-    indices or names exchanged by a mirror. home: where the data are from, in words. labels: "" where no ground
-    truth is public; then `server` is who judges predictions and `submission` the archive it takes, a path with {name}
-    after the archive's own: "lip.zip:{name}.png". count: how many samples there should be, 0 for any.
+    root: the folder of --data; `folder` lies in it, and all other paths are relative to `folder`.
+    list: a file whose lines have one name, or an image and a label file below `images` and `labels`.
+    image_suffix: suffix of image files, "" for any of the usual ones.
+    label_suffix: of label files.
+    names: C class names in the order of outputs.
+    ids: label of each class in the files, 0 to C - 1 if left out.
+    mapping: further labels -> index of the class they count as.
+    ignore: labels that are not evaluated.
+    palette: C colours (red, green, blue).
+    flip_pairs: pairs of class indices or names exchanged by a mirror.
+    home: where to get the data, in words.
+    labels: folder of the label maps; "" if no ground truth is public.
+    server: which server evaluates predictions then, in words.
+    submission: the archive it takes and the path of each prediction in it: "lip.zip:{name}.png".
+    count: how many samples there should be, 0 for any.
     """
 
     task = "segmentation"
@@ -78,9 +85,9 @@ class LabelFolders:
 
     @cached_property
     def pairs(self) -> dict[str, tuple[str, str]]:
-        """Sample id (label file without its last ending) -> image and label file, both relative, in official order.
+        """Sample id (label file without its last suffix) -> image and label file, both relative, in official order.
 
-        Raises MissingError where the list is not there, InputError for one that cannot be read.
+        Raises MissingError if the list is not there, InputError for one that cannot be read.
         """
         listed = self._listed() if self.list is not None else ((name, "", "") for name in sorted(self._images))
         found: dict[str, tuple[str, str]] = {}
@@ -91,7 +98,7 @@ class LabelFolders:
         return found
 
     def _listed(self) -> Iterator[tuple[str, str, str]]:
-        """(name, image, label) of each line of the list; "" for what it leaves to the suffixes."""
+        """(name, image, label) of each line of the list; "" for a part that follows from the suffixes."""
         assert self.list is not None
         try:
             lines = self.list.read_text(encoding="utf-8").splitlines()
@@ -109,13 +116,13 @@ class LabelFolders:
                 yield self._plain(words[0]), "", ""
 
     def _plain(self, name: str) -> str:
-        """A name of the list without the ending of an image or label file."""
+        """A name of the list without the suffix of an image or label file."""
         endings = (self.image_suffix,) if self.image_suffix else ENDINGS
         return next((name.removesuffix(e) for e in (self.label_suffix, *endings) if name.endswith(e)), name)
 
     @cached_property
     def _images(self) -> dict[str, str]:
-        """Name without ending -> image file below the folder of images."""
+        """Name without suffix -> image file below the folder of images."""
         endings = (self.image_suffix,) if self.image_suffix else ENDINGS
         found = {}
         for place, folders, files in os.walk(self.images, followlinks=True):
@@ -128,7 +135,7 @@ class LabelFolders:
                     found.setdefault(path.removesuffix(ending), path)
         return found
 
-    # --- what is there
+    # --- missing files
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each folder, list or kind of file that is not there."""
@@ -157,7 +164,7 @@ class LabelFolders:
         return [f"{how_many} {len(files)} {what} are missing from {folder}, the first is {absent[0]}; {self.home}"]
 
     def metric_options(self) -> dict[str, Any]:
-        """Classes with the labels that stand for them, and the label files in order."""
+        """Classes with their labels, and the label files in order."""
         options: dict[str, Any] = {
             "names": [*self.scheme.names],
             "ids": [*self.scheme.ids],
@@ -181,7 +188,7 @@ class LabelFolders:
         return []
 
     def facts(self) -> dict[str, int]:
-        """How many images and label files of the split are there, and how many classes it has."""
+        """Numbers of images, label files and classes of the split."""
         pairs = self.pairs.values()
         here = {"images": file_sizes(self.images, [image for image, _ in pairs])}
         if self.labelled:
@@ -190,30 +197,31 @@ class LabelFolders:
         return {**counts, "classes": len(self.scheme.names)}
 
     def look(self, sample: Sample) -> Sequence[str]:
-        """Faults of an image and its labels: damaged files, two sizes, labels out of range."""
+        """Faults of an image and its labels: damaged files, different sizes, labels out of range."""
         if not self.labelled:
             return image_faults(sample.path)
         known = {*self.scheme.ids, *self.mapping, *self.ignore}
         return label_faults(sample.path, self.target / self.pairs[str(sample.id)][1], known)
 
-    # --- for a server
+    # --- submission to a server
 
     def submit(self, predictions: Mapping[str, Path], folder: Path) -> Path:
-        """The archive that the server takes: a PNG of labels, with the set's palette, for each image.
+        """Writes the archive that the server takes: a PNG of labels, with the set's palette, for each image.
 
-        predictions: of the metric, a folder of PNGs of class indices called as the samples. Raises MissingError for an
-        image without one, InputError for an index that is no class.
+        predictions: name of the metric -> its folder of PNGs of class indices, named as the samples.
+
+        Raises MissingError for an image without a PNG, InputError for an index that is no class.
         """
         place = next(iter(predictions.values()))
         archive, _, inner = self.submission.partition(":")
-        coded = holds(place, "indices") == "ids"
+        coded = stored_kind(place, "indices") == "ids"
 
         def members() -> Iterator[tuple[str, bytes]]:
             for name in self.pairs:
                 path = place / f"{name}.png"
                 if not path.is_file():
                     raise MissingError(f"no prediction of {name} ({path}): the server takes all {len(self.pairs)}")
-                yield inner.format(name=name), recoded(path, self.scheme.ids, self.scheme.palette, coded)
+                yield inner.format(name=name), recode(path, self.scheme.ids, self.scheme.palette, coded)
 
         return write_archive(folder / archive, members())
 
@@ -224,7 +232,7 @@ def _scheme(
     palette: Sequence[Sequence[int]] | None,
     flip_pairs: Sequence[Sequence[int | str]],
 ) -> ClassScheme:
-    """The classes, checked. Raises UsageError for lists of other lengths, and for pairs and colours that are none."""
+    """The classes, checked. Raises UsageError for lists of different lengths, and for invalid pairs and colours."""
     if isinstance(names, str) or not names or not all(isinstance(name, str) for name in names):
         raise UsageError("names must be a list of class names, in the order of the network's outputs")
     if len(set(names)) < len(names):
@@ -255,7 +263,7 @@ def _pair(pair: Sequence[int | str], names: Sequence[str]) -> tuple[int, int]:
 
 
 def _check_labels(scheme: ClassScheme, mapping: Mapping[int, int], ignore: Sequence[int]) -> None:
-    """Raises UsageError for labels that mean two things, or a class that there is not."""
+    """Raises UsageError for labels with two meanings, or a class that does not exist."""
     wrong = [index for index in mapping.values() if not 0 <= index < len(scheme.names)]
     if wrong:
         raise UsageError(f"mapping leads to class {wrong[0]}; there are {len(scheme.names)} classes")

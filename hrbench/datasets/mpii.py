@@ -1,10 +1,10 @@
 """MPII Human Pose as the HRNet and SimpleBaseline code lays it out; here its validation part.
 
     <data>/mpii/images/*.jpg
-    <data>/mpii/annot/valid.json       what is estimated: image, centre, scale, joints, visibility
-    <data>/mpii/annot/gt_valid.mat     what is scored: joints, missing joints, head boxes, in the same order
+    <data>/mpii/annot/valid.json       for predictions: image, centre, scale, joints, visibility
+    <data>/mpii/annot/gt_valid.mat     for scores: joints, missing joints, head boxes, in the same order
 
-Centres and joints are 1-based as annotated; tasks/pose_geometry.py turns them into pixels.
+Centres and joints are 1-based as annotated; tasks/pose/geometry.py converts them to pixels.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ SCHEME = KeypointScheme(
     ),
     annotated=True,
 )  # fmt: skip
-"""MPII's 16 joints. Every annotated person is estimated once; nothing is rescored or suppressed."""
+"""MPII's 16 joints. Every annotated person gets one prediction; nothing is rescored or suppressed."""
 
 
-class _Row(msgspec.Struct):
+class _MpiiPerson(msgspec.Struct):
     image: str
     center: tuple[float, float]
     scale: float
@@ -74,9 +74,9 @@ class Mpii:
         return self.folder / "images"
 
     @cached_property
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[_MpiiPerson]:
         try:
-            rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_Row])
+            rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_MpiiPerson])
         except FileNotFoundError:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
         except msgspec.MsgspecError as error:
@@ -111,12 +111,12 @@ class Mpii:
         return []
 
     def facts(self) -> dict[str, int]:
-        """How many images there are, of those that are listed, and how many people."""
+        """Numbers of listed images that exist, and of people."""
         sizes = file_sizes(self.images, {row.image for row in self._rows})
         return {"images": sum(size is not None for size in sizes.values()), "people": len(self._rows)}
 
     def look(self, sample: Sample) -> list[str]:
-        """Faults of an image and its people: a damaged file, a centre outside of it, a scale that is none."""
+        """Faults of an image and its people: a damaged file, a centre outside it, an invalid scale."""
         try:
             width, height = decoded_size(sample.path)
         except (InputError, MissingError) as error:

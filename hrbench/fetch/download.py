@@ -31,7 +31,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from hrbench.core.digests import md5 as md5_of
 from hrbench.core.digests import sha256 as sha256_of
-from hrbench.core.files import own_file, write_whole
+from hrbench.core.files import open_private_file, write_whole
 from hrbench.core.units import with_unit
 from hrbench.errors import EntryError, UsageError
 from hrbench.version import __version__
@@ -180,7 +180,7 @@ def _locked(target: Path) -> Iterator[_Part]:
     path = target.with_name(target.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with open(own_file(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as stream:  # noqa: PTH123
+        with open(open_private_file(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as stream:  # noqa: PTH123
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

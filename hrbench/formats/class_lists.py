@@ -1,19 +1,19 @@
-"""Which class each image of a classification set is of, from the layouts and files that such sets come in.
+"""The class of each image of a classification set, read from the layouts and files of such sets.
 
     a folder         one folder of images for each class; classes by the sorted names, or in the order of `names`
     name label       a text of lines such as "ILSVRC2012_val_00000001.JPEG 65" (Caffe's val.txt), split by a space or
                      comma; with a heading ("image,label"), or without; a label is an index from 0, or a class's name
     Kaggle's         LOC_val_solution.csv, heading "ImageId,PredictionString": the string begins with the synset
     the devkit's     ILSVRC2012_validation_ground_truth.txt: one ILSVRC2012_ID from 1 on a line for each image in order.
-                     These ids are not the networks' class order: meta.mat, which lies beside it in the devkit, says
-                     which synset has which id (`metrics/class_files.py` reads it)
+                     These ids are not the networks' class order: meta.mat, next to it in the devkit, says
+                     which synset has which id (`class_predictions` reads it)
     lists in JSON    one list of valid labels for each image, by name, or as ImageNet-ReaL's real.json in the order of
                      ILSVRC2012_val_00000001 and so on; an image without a valid label is left out of the score
-    iNaturalist's    images, categories and annotations in JSON as COCO has them; classes by rising category id. Where
-                     the annotations have boxes, classes are the categories of all supercategories that occur
+    iNaturalist's    images, categories and annotations in JSON as COCO has them; classes by rising category id. If the
+                     annotations have boxes, classes are the categories of all supercategories that occur
 
-Images are known by their path without its ending ("n01440764/ILSVRC2012_val_00000293"), those of iNaturalist by number.
-The standard library alone: data sets and metrics read the same lists by it.
+The id of an image is its path without suffix ("n01440764/ILSVRC2012_val_00000293"), for iNaturalist its number. Data
+sets and metrics read the same lists by this module.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ ILSVRC_NAME = "ILSVRC2012_val_{:08d}"
 
 @dataclass(frozen=True, slots=True)
 class ClassLists:
-    """Images with their valid classes. ids: N names, or numbers. labels: for each image its class indices from 0.
+    """Images with their valid classes.
 
-    classes: names in the order of a network's outputs, () where the file does not tell. unmapped: labels are ids of the
-    devkit, from 1, which meta.mat turns into synsets. files: the image's path as the list gives it, where it gives one.
+    ids: N names, or numbers.
+    labels: for each image its class indices from 0.
+    classes: names in the order of a network's outputs, () if the file does not have them.
+    unmapped: whether labels are ids of the devkit, from 1, which meta.mat maps to synsets.
+    files: the image's path as the list gives it, if it gives one.
     boxes: (x, y, width, height) in pixels, and sizes: (width, height), by id.
     """
 
@@ -52,9 +55,9 @@ class ClassLists:
 
 
 def read(path: Path, names: Sequence[str] = ()) -> ClassLists:
-    """The lists behind a folder or file; see the top of this file. names: of the classes, in order, where known.
+    """Reads a folder or file as listed at the top of this module. names: of the classes, in order, if known.
 
-    Raises MissingError where there is nothing, InputError naming the first fault.
+    Raises MissingError if there is nothing, InputError naming the first fault.
     """
     path = Path(path)
     if path.is_dir():
@@ -65,7 +68,7 @@ def read(path: Path, names: Sequence[str] = ()) -> ClassLists:
 
 
 def stem(name: str) -> str:
-    """An image's id from its path: "/" between parts, without the ending of an image file.
+    """An image's id from its path: with "/" between parts, without the suffix of an image file.
 
     >>> stem("./a/b.c.JPEG"), stem("n01440764_1.5")
     ('a/b.c', 'n01440764_1.5')
@@ -89,8 +92,8 @@ def class_folders(root: Path) -> list[str]:
 def of_folders(root: Path, names: Sequence[str] = ()) -> ClassLists:
     """One folder for each class, with images at any depth below it.
 
-    names: the folders that there should be, in the order of the classes; a folder too many raises InputError, one that
-    is not there is a class without images.
+    names: the expected folders, in the order of the classes. Another folder raises InputError; a missing folder is a
+        class without images.
     """
     found = class_folders(root)
     if not found:
@@ -147,7 +150,7 @@ def _of_text(path: Path, names: Sequence[str]) -> ClassLists:
     if all(_whole(line) for _, line in rows):
         return _of_devkit(path, [line for _, line in rows])
     if rows[0][1].replace(" ", "").lower() == "imageid,predictionstring":
-        rows = [(number, line.split(" ", 1)[0]) for number, line in rows[1:]]  # behind the synset stands a box
+        rows = [(number, line.split(" ", 1)[0]) for number, line in rows[1:]]  # after the synset there is a box
     elif _heading(rows[0][1]):
         rows = rows[1:]
     if not rows:
@@ -173,7 +176,7 @@ def _of_devkit(path: Path, lines: Sequence[str]) -> ClassLists:
 
 
 def _pair(path: Path, number: int, line: str) -> tuple[int, str, str]:
-    """Line number, image and label; the label is what stands behind the last comma or space outside of quotes."""
+    """Line number, image and label; the label comes after the last comma or space outside quotes."""
     name, label = _fields(line)
     if not name or not label:
         raise InputError(f"{path}, line {number}: {_short(line)} is not an image and its class; as in: a.jpg 65")
@@ -181,9 +184,9 @@ def _pair(path: Path, number: int, line: str) -> tuple[int, str, str]:
 
 
 def _fields(line: str) -> tuple[str, str]:
-    """What stands before the last comma (or space, without a comma) outside of quotes, and what stands behind it.
+    """The text before and after the last comma (or space, if there is no comma) outside quotes.
 
-    A name may hold separators itself, quoted or not. "" and "" for what is no such line.
+    A name may contain separators, quoted or not. Returns "" and "" for any other line.
     """
     separator = "," if "," in line else " "
     try:

@@ -1,14 +1,14 @@
-"""Classes of images on disk: the truth, as `class_lists` reads it, and predictions in a CSV file.
+"""Classes of images on disk: the ground truth, as `class_lists` reads it, and predictions in a CSV file.
 
-Predictions: a line for each image behind a heading, best class first; further columns are not read.
+Predictions: a heading, then a line for each image, best class first; further columns are not read.
 
     image,label_1,label_2,label_3,label_4,label_5,score_1,score_2,score_3,score_4,score_5
     n01440764/ILSVRC2012_val_00000293,0,389,391,394,395,0.91,0.04,0.02,0.01,0.005
 
-Fewer labels will do ("image,label": then there is no Top-5), and scores may be left out. A label is a class's index
-from 0 in the order of the network's outputs, or its name where the truth has names. An image is called as the data set
-calls it, with or without its ending; its file's name alone does where no two images share it. iNaturalist's images have
-numbers, and Kaggle's form for them ("id,predicted", five numbers in one column) is read too.
+There may be fewer labels ("image,label": then there is no Top-5), and scores may be omitted. A label is a class index
+from 0 in the order of the network's outputs, or a class name if the ground truth has names. An image has the name that
+the data set gives it, with or without suffix; its file name alone is enough if no two images share it. Images of
+iNaturalist have numbers, and Kaggle's format for them ("id,predicted", five numbers in one column) is read, too.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ _FIRST = ("image", "id", "name", "file", "filename", "imageid")
 
 
 @dataclass(frozen=True)
-class Target:
-    """The truth of N images, by rising id. ids: (N,) int64 or str. labels: the valid classes of each.
+class ClassTruth:
+    """The ground truth of N images, by rising id.
 
-    classes: their names, () where unknown. row: what an image may be called -> its row.
+    ids: (N,) int64 or str.
+    labels: the valid classes of each.
+    classes: their names, () if unknown.
+    row: any allowed name of an image -> its row.
     """
 
     path: Path
@@ -48,17 +51,22 @@ class Target:
     row: Mapping[str, int]
 
     def find(self, name: str) -> int | None:
-        """The row of an image by what a file calls it, or None.
+        """The row of an image by its name in a file, or None.
 
-        A list such as real.json has no folders: then the name of the file alone decides.
+        A list such as real.json has no folders: then only the file name is compared.
         """
         key = stem(name.strip())
         return self.row.get(key, self.row.get(key.rpartition("/")[2]))
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """A file of P predictions. row: (P,) of the target. labels: (P, k) int64, best first. confidence: (P,) of it."""
+class ClassPredictions:
+    """A file of P predictions.
+
+    row: (P,) of the target.
+    labels: (P, k) int64, best first.
+    confidence: (P,) of it.
+    """
 
     path: Path
     row: np.ndarray
@@ -66,11 +74,11 @@ class Predictions:
     confidence: np.ndarray
 
 
-# --- the truth -------------------------------------------------------------------------------------------------------
+# --- ground truth -----------------------------------------------------------------------------------------------------
 
 
-def read_truth(path: Path, names: Sequence[str] = ()) -> Target:
-    """A folder of class folders, or a list; see `class_lists`. Raises InputError naming what is wrong, MissingError."""
+def read_truth(path: Path, names: Sequence[str] = ()) -> ClassTruth:
+    """Reads a folder of class folders, or a list (see `class_lists`). Raises InputError, MissingError."""
     path = Path(path)
     lists = read(path, names)
     if lists.unmapped:
@@ -83,11 +91,11 @@ def read_truth(path: Path, names: Sequence[str] = ()) -> Target:
     ids = ids[order]
     rows = {str(key): row for row, key in enumerate(ids.tolist())}
     rows |= _short_names([lists.files.get(key, str(key)) for key in ids.tolist()], rows)
-    return Target(path, ids, tuple(lists.labels[place] for place in order.tolist()), lists.classes, rows)
+    return ClassTruth(path, ids, tuple(lists.labels[place] for place in order.tolist()), lists.classes, rows)
 
 
 def _short_names(files: Sequence[str], known: Mapping[str, int]) -> dict[str, int]:
-    """Paths without ending, and those names of files that no two images share."""
+    """Paths without suffix, and those file names that no two images share."""
     found: dict[str, int] = {}
     shared: set[str] = set()
     for row, file in enumerate(files):
@@ -98,7 +106,7 @@ def _short_names(files: Sequence[str], known: Mapping[str, int]) -> dict[str, in
 
 
 def _mapped(lists: ClassLists, names: Sequence[str]) -> ClassLists:
-    """Ids of the devkit as places of their synsets among the sorted synsets, by the meta.mat beside the list."""
+    """Ids of the devkit as positions of their synsets in sorted order, by the meta.mat next to the list."""
     meta = lists.path.with_name("meta.mat")
     if not meta.is_file():
         raise InputError(
@@ -117,7 +125,7 @@ def _mapped(lists: ClassLists, names: Sequence[str]) -> ClassLists:
 
 
 def _synsets(meta: Path) -> dict[int, str]:
-    """ILSVRC2012_ID -> synset of the classes that have no others below them."""
+    """ILSVRC2012_ID -> synset, of the classes without subclasses."""
     with reading(meta, "the ILSVRC devkit's meta.mat") as stream:
         data = stream.read()
     try:
@@ -134,8 +142,8 @@ def _synsets(meta: Path) -> dict[int, str]:
 # --- predictions -----------------------------------------------------------------------------------------------------
 
 
-def read_predictions(path: Path, target: Target) -> Predictions:
-    """A CSV file as the top of this module says. Raises InputError naming the line at fault, MissingError."""
+def read_predictions(path: Path, target: ClassTruth) -> ClassPredictions:
+    """A CSV file in the format at the top of this module. Raises InputError naming the line at fault, MissingError."""
     path = Path(path)
     with reading(path, "predictions in CSV: image,label_1,...,label_5,score_1,...,score_5") as stream:
         try:
@@ -150,8 +158,8 @@ def read_predictions(path: Path, target: Target) -> Predictions:
     confidence: list[float] = []
     for number, fields in source:
         where = f"{path}, line {number}"
-        if len(fields) < columns.least:
-            raise InputError(f"{where}: {len(fields)} fields, but the heading has {columns.least} or more")
+        if len(fields) < columns.min_fields:
+            raise InputError(f"{where}: {len(fields)} fields, but the heading has {columns.min_fields} or more")
         row = target.find(fields[0])
         if row is None:
             raise InputError(f"{where}: image {_short(fields[0])} is not one of the {len(target.ids)} in {target.path}")
@@ -163,7 +171,7 @@ def read_predictions(path: Path, target: Target) -> Predictions:
             raise InputError(f"{where}: {len(labels[-1])} labels, but {len(labels[0])} in the lines before")
         confidence.append(_score(where, fields[columns.score]) if columns.score is not None else 0.0)
     wide = len(labels[0]) if labels else len(columns.labels)
-    return Predictions(
+    return ClassPredictions(
         path,
         np.fromiter(rows, np.int64, len(rows)),
         np.array(labels, np.int64).reshape(len(rows), wide),
@@ -173,7 +181,7 @@ def read_predictions(path: Path, target: Target) -> Predictions:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where labels stand, and the score of the first; together: all labels in the one column, split by spaces."""
+    """Positions of the labels and of the first score. together: all labels are in one column, split by spaces."""
 
     labels: tuple[int, ...]
     score: int | None
@@ -187,7 +195,7 @@ class _Columns:
         there = sorted(int(name[6:]) for name in names if re.fullmatch(r"label_[1-9]\d{0,3}", name))
         numbered = [names.index(f"label_{k}") for k in there]
         absent = [k for k in range(1, max(there, default=0)) if k not in there]
-        if absent:  # without the best class the second best would be taken for it
+        if absent:  # without the best class, the second best would be taken as the best
             raise InputError(
                 f"{path}: its heading has label_{there[-1]} and no label_{absent[0]}: {_short(','.join(heading))}"
             )
@@ -201,8 +209,8 @@ class _Columns:
         return _Columns(tuple(labels), score)
 
     @property
-    def least(self) -> int:
-        """How many fields a line has at least."""
+    def min_fields(self) -> int:
+        """The minimum number of fields of a line."""
         return 1 + max(*self.labels, self.score or 0)
 
     def labels_in(self, fields: Sequence[str]) -> list[str]:
@@ -245,10 +253,10 @@ def _short(text: str) -> str:
 
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """Values (class indices, scores), best first, as CSV in the form above, streamed; a score is written in full.
+    """Writes values (class indices, scores), best first, as CSV in the format above, with scores in full precision.
 
-    The heading has as many labels as the first prediction. Raises InputError where another has more or fewer, or a
-    score is not finite, and UsageError where the folder cannot be written.
+    The heading has as many labels as the first prediction. Raises InputError if another has more or fewer, or a
+    score is not finite, and UsageError if the folder cannot be written.
     """
 
     def fill(stream: BinaryIO) -> None:

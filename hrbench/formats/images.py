@@ -1,7 +1,7 @@
-"""Image files: read as the official codes do, by OpenCV or by Pillow, measured, and refused if only half is there.
+"""Image files: read by OpenCV or Pillow as the official codes do, with their size; incomplete files are refused.
 
-OpenCV decodes a truncated file to a partly grey image without a word, and Pillow refuses it. So an image that OpenCV is
-to read is first looked at for its end.
+OpenCV decodes a truncated file to a partly grey image without an error; Pillow refuses it. So the end of a file is
+checked before OpenCV reads it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The image by Pillow, all of it decoded; the content decides, not the ending.
+    """The image by Pillow, fully decoded. The file format comes from the content, not from the suffix.
 
     Raises MissingError, or InputError naming the file, what is wrong with it and its size.
     """
@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
-    except Exception as error:  # a damaged file: Pillow's readers raise whatever they stumble over
+    except Exception as error:  # a damaged file: Pillow's readers may raise anything
         size = path.stat().st_size
         why = " ".join(str(error).split()) or type(error).__name__
         why = "truncated" if "truncated" in why.lower() else why
@@ -61,9 +61,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def stated_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels as the file's head says, its pixels undecoded; EXIF orientation is ignored.
+    """(width, height) in pixels from the file's header, without decoding; EXIF orientation is ignored.
 
-    Raises MissingError if there is no file, InputError if it is no image.
+    Raises MissingError if there is no file, InputError if it is not an image.
     """
     try:
         with Image.open(path) as image:
@@ -75,9 +75,9 @@ def stated_size(path: Path) -> tuple[int, int]:
 
 
 def decoded_size(path: Path) -> tuple[int, int]:
-    """(width, height) of an image, all of it decoded. Raises InputError for a damaged file, MissingError for none."""
+    """(width, height) of an image, fully decoded. Raises InputError for a damaged file, MissingError for none."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of metadata that Pillow cannot make out; pixels are what counts
+        warnings.simplefilter("ignore")  # about metadata that Pillow cannot parse; only pixels matter
         with opened(path) as image:
             return image.size
 
@@ -95,15 +95,15 @@ def image_faults(path: Path, size: tuple[int, int] | None = None) -> list[str]:
 
 
 def check_size(path: Path, found: tuple[int, int], stated: tuple[int, int] | None) -> None:
-    """Raises InputError if an image's (width, height) is another than its annotation states; None states nothing."""
+    """Raises InputError if an image's (width, height) differs from the annotated one; None is not checked."""
     if stated is not None and found != tuple(stated):
         raise InputError(f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}")
 
 
 def truncated(data: bytes) -> bool:
-    """Whether a JPEG or PNG ends before its end, or there is nothing; other formats are left to the decoder."""
+    """Whether a JPEG or PNG is incomplete, or the file empty; other formats are left to the decoder."""
     if data.startswith(_JPEG):
-        # entropy-coded data never holds a marker, so an end after the last scan's start is the image's own
+        # entropy-coded data never contain a marker, so an end marker after the last start of scan ends the image
         return data.rfind(_JPEG_END) <= data.rfind(_JPEG_SCAN)
     if data.startswith(png.SIGNATURE):
         try:

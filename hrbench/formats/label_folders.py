@@ -1,10 +1,13 @@
 """A folder of predicted label maps: which file belongs to which image, and what its numbers stand for.
 
-The numbers are either label ids, as the ground truth's files have them, or indices of classes, as networks put them
-out (train ids, of Cityscapes). Both are small numbers, so a folder says which: in a file `labels.txt` with the word
-"ids" or "indices", which `written` leaves, or by its numbers. The first file with one that only ids or only indices can
-have tells; another file that contradicts it cannot be measured. Where no file has such a number, one that is a class's
-index and, as a label, nothing that networks predict tells indices. Where there is none either, that is an error.
+The numbers are either label ids, as in the files of the ground truth, or class indices, as networks output them (for
+Cityscapes: train ids). Both are small numbers, so `detect_kind` finds out which they are:
+
+1. A file `labels.txt` in the folder holds the word "ids" or "indices". `write_label_maps` writes it.
+2. Without it, the first file with a number that only ids, or only indices, can have decides. Another file that
+   contradicts it cannot be measured.
+3. If no file has such a number, a number that is a class index, but not a label that networks predict, means indices.
+4. Otherwise it is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from hrbench.types import Prediction
 
 Kind = Literal["ids", "indices"]
 KINDS: tuple[Kind, ...] = ("ids", "indices")
-MARK = "labels.txt"
+KIND_FILE = "labels.txt"
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -36,7 +39,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Predicted label maps. files: image id -> its PNG, of those that are there. kind: what their numbers stand for."""
+    """Predicted label maps. files: image id -> its PNG, if there is one. kind: what their numbers stand for."""
 
     path: Path
     files: Mapping[str, Path]
@@ -45,19 +48,19 @@ class LabelFolder:
 
 @dataclass(frozen=True)
 class Values:
-    """The numbers that files of one kind may hold, and those of them that a network's predictions are likely to."""
+    """The numbers that files of one kind may contain, and those that predictions of a network are likely to contain."""
 
     every: frozenset[int]
     likely: frozenset[int]
 
 
-def png_files(path: Path, what: str) -> list[Path]:
-    """All PNGs in and below a folder, sorted. Raises MissingError where it is not there, InputError for a file."""
+def png_files(path: Path, content: str) -> list[Path]:
+    """All PNGs in and below a folder, sorted. content: in words, for errors. Raises MissingError, InputError."""
     path = Path(path)
     if not path.exists():
-        raise MissingError(f"{path}: there is no such folder; it should hold {what}")
+        raise MissingError(f"{path}: there is no such folder; it should hold {content}")
     if not path.is_dir():
-        raise InputError(f"{path}: is a file; it should be a folder of {what}")
+        raise InputError(f"{path}: is a file; it should be a folder of {content}")
     found = (Path(place) / name for place, _, names in os.walk(path) for name in names if name.endswith(".png"))
     return sorted(found)
 
@@ -65,7 +68,7 @@ def png_files(path: Path, what: str) -> list[Path]:
 def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, Path]:
     """Image id -> the one file whose name begins with its prefix; ids without a file are left out.
 
-    Raises InputError where two files do.
+    Raises InputError if there are two such files.
     """
     named = sorted((file.name, file) for file in files)
     names = [name for name, _ in named]
@@ -80,9 +83,9 @@ def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, P
 
 
 def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str, Path]:
-    """Image id -> the file below `folder` of that path, or, where no file has it, of that name alone.
+    """Image id -> the file below `folder` with that path or, if there is none, with that name in any folder.
 
-    Raises InputError where two images or two files share a name that is needed to tell them.
+    Raises InputError if two images or two files share a name, so that files cannot be assigned.
     """
     paths = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
     ids = list(ids)
@@ -106,10 +109,13 @@ def by_path(folder: Path, files: Sequence[Path], ids: Iterable[str]) -> dict[str
     return found
 
 
-def no_strangers(files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]) -> None:
-    """Raises InputError naming the first file that is a prediction of no image below `truth`, judged or not.
+def refuse_unknown_files(
+    files: Iterable[Path], found: Mapping[str, Path], truth: Path, known: Callable[[Path], bool]
+) -> None:
+    """Raises InputError for the first file that belongs to no image below `truth`, evaluated or not.
 
-    found: files of images that are judged. known: whether another file is of an image that is not.
+    found: files of the images to evaluate.
+    known: whether any other file belongs to an image that is not evaluated.
     """
     taken = set(found.values())
     for file in files:
@@ -118,17 +124,22 @@ def no_strangers(files: Iterable[Path], found: Mapping[str, Path], truth: Path, 
             raise InputError(f"{file}: is no prediction of an image of {truth}{some}; take it out or mend its name")
 
 
-def told(
+def detect_kind(
     path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
 ) -> Kind:
-    """What the numbers of a folder's files stand for; see the head of this file.
+    """What the numbers of a folder's files stand for, by the rules at the top of this module.
 
-    asked: "ids" or "indices" as a person says it, "" to find out. words: how the two are called, in messages and by
-    that person. Raises InputError where nothing tells.
+    path: the folder.
+    files: the label maps in it.
+    values: the numbers that each kind may contain.
+    asked: the word of the kind that the user asked for; "" to find out.
+    words: the user's word for each kind.
+
+    Raises InputError if it cannot be found out.
     """
     if asked:
         return "ids" if asked == words["ids"] else "indices"
-    mark = path / MARK
+    mark = path / KIND_FILE
     if mark.is_file():
         with reading(mark, "one word, ids or indices") as stream:
             word = stream.read(64).decode(errors="replace").strip()
@@ -161,12 +172,19 @@ def _values(file: Path) -> frozenset[int]:
     return frozenset(np.flatnonzero(np.bincount(values)).tolist())
 
 
-def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind) -> None:
-    """One PNG for each prediction, `path`/{sample}.png, and what they hold in labels.txt; whole or not at all.
+def write_label_maps(
+    predictions: Iterable[Prediction], path: Path, table: np.ndarray | None, classes: int, kind: Kind
+) -> None:
+    """Writes one PNG for each prediction, `path`/{sample}.png, and their kind in labels.txt; all or nothing.
 
-    Values are class indices (H, W), 0 to `classes` - 1; table: (classes,) what each is written as, None for itself.
-    Raises InputError naming the image for another value, for one that comes twice or whose name leaves the folder;
-    UsageError where the disk refuses.
+    predictions: values are class indices (H, W), 0 to `classes` - 1.
+    path: the new folder.
+    table: (classes,) the number to write for each class index, None to write the index.
+    classes: how many there are.
+    kind: what the written numbers are.
+
+    Raises InputError naming the image for another value, for an image predicted twice, or for a name that leads out of
+    the folder; UsageError if the disk refuses.
     """
     seen: set[str] = set()
     with whole_folder(path) as place:
@@ -188,13 +206,13 @@ def written(predictions: Iterable[Prediction], path: Path, table: np.ndarray | N
                 )
             values = labels if table is None else table[labels]
             write_labels(file, values.astype(np.uint8 if int(values.max()) < 256 else np.uint16))
-        write_whole(place / MARK, lambda stream: stream.write(f"{kind}\n".encode()))
+        write_whole(place / KIND_FILE, lambda stream: stream.write(f"{kind}\n".encode()))
 
 
 def in_order(work: Callable[[Job], Answer], jobs: Iterable[Job], threads: int | None = None) -> Iterator[Answer]:
-    """`work(job)` of each job, in their order, a few at a time; the first error ends it. Memory stays flat.
+    """`work(job)` for each job, in order, a few at a time; the first error ends it. Memory use does not grow.
 
-    threads: None for as many as there are processors for this process, up to 8: decoding a PNG leaves Python free.
+    threads: None for the number of processors of this process, up to 8. Decoding a PNG releases Python's lock.
     """
     threads = min(8, _processors()) if threads is None else threads
     with ThreadPoolExecutor(threads) as pool:

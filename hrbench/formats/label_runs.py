@@ -1,8 +1,8 @@
 """Joint histograms of label maps by their runs.
 
-Labels stay the same over many neighbouring pixels, so maps laid out row after row are cut where any of them changes;
-what is counted afterwards is some ten thousand runs with their lengths, not millions of pixels. Counts are exact: a
-float64 adds whole numbers up to 2^53 without rounding.
+Many neighbouring pixels have the same label, so the maps, flattened row by row, are split wherever one of them changes.
+Then some ten thousand runs with their lengths are counted, not millions of pixels. Counts are exact: a float64 adds
+whole numbers up to 2^53 without rounding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def runs(maps: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """The values of K maps of one shape at the start of each of R runs, K x (R,), and the lengths (R,) int64.
+    """The values of K maps of one shape at the start of each of R runs, K x (R,), and the run lengths (R,) int64.
 
     >>> runs([np.array([[7, 7, 8], [8, 8, 8]]), np.array([[1, 1, 1], [1, 2, 2]])])
     ([array([7, 8, 8]), array([1, 1, 2])], array([2, 2, 2]))
@@ -37,7 +37,7 @@ def runs(maps: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def histogram(rows: np.ndarray, columns: np.ndarray, lengths: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """`shape` int64: how many pixels have each pair of values. rows, columns: (R,) below shape, unsigned or not."""
+    """`shape` int64: how many pixels have each pair of values. rows, columns: (R,) integers smaller than shape."""
     cells = rows.astype(np.intp)
     cells *= shape[1]
     cells += columns

@@ -1,8 +1,8 @@
-"""One PNG of labels: a number a pixel, read exactly or refused with one line, and written whole.
+"""PNGs of labels, one number per pixel: read exactly or refused, and written completely or not at all.
 
-The PNG specification (ISO/IEC 15948) gives every chunk a checksum. Decoders do not all look at it, and some decode a
-file that ends early to a picture that is partly empty; so the chunks are checked here first, which takes microseconds
-for files that compress as well as labels do, and the decoder is handed only those that make up the pixels.
+Every chunk of a PNG has a checksum (ISO/IEC 15948). Not all decoders check it, and some decode a truncated file to an
+image that is partly empty. So the chunks are checked here first, which takes microseconds since labels compress well,
+and the decoder gets only the chunks of the pixels.
 """
 
 from __future__ import annotations
@@ -22,34 +22,35 @@ from hrbench.formats.images import decoded_size
 from hrbench.formats.png import SIGNATURE, chunks
 
 LABELS = "labels, a PNG with one number a pixel"
-"""What a file of labels is, in words."""
+"""A label file in words, for messages."""
 
 _GREY, _PALETTE = 0, 3
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_STRETCH = {2: 85, 4: 17}  # by which a decoder stretches grey values of so many bits to 0..255
+_STRETCH = {2: 85, 4: 17}  # bits -> the factor by which a decoder scales grey values to 0..255
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
-def read_labels(path: Path, what: str) -> np.ndarray:
+def read_labels(path: Path, content: str) -> np.ndarray:
     """(H, W) uint8, or uint16 of a 16-bit file: grey values as they are stored, or indices of a palette.
 
-    what: in words what the file is, for the errors. Raises MissingError where there is none, InputError naming it where
-    it is no PNG, is truncated or damaged, or holds colours.
+    content: what the file should be, in words, for errors.
+
+    Raises MissingError if there is no file; InputError if it is not a PNG, is truncated or damaged, or holds colours.
     """
-    with reading(path, what) as stream:
+    with reading(path, content) as stream:
         data = stream.read()
     try:
         pixels, bits, colour = _pixels(data)
     except ValueError as error:
-        raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {what}") from None
+        raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE):
-        raise InputError(f"{path}: holds colours; it should be {what}, one number a pixel")
+        raise InputError(f"{path}: holds colours; it should be {content}, one number a pixel")
     try:
         with Image.open(io.BytesIO(pixels), formats=("PNG",)) as picture:
             labels = np.asarray(picture)
     except _DAMAGE as error:
         why = "is truncated" if "truncated" in str(error) else f"cannot be decoded ({error})"
-        raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {what}") from None
+        raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {content}") from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)
@@ -57,7 +58,7 @@ def read_labels(path: Path, what: str) -> np.ndarray:
 
 
 def _pixels(data: bytes) -> tuple[bytes, int, int]:
-    """The file without what is no pixel, its bits a sample and its colour type; every chunk's checksum is right.
+    """The file with only the chunks of the pixels, its bits per sample and its colour type; checksums are verified.
 
     Raises ValueError saying what is wrong.
     """
@@ -75,7 +76,7 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:
-    """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError where the disk refuses."""
+    """Writes (H, W) uint8 or uint16 as a grey PNG, whole or not at all. Raises UsageError if the disk refuses."""
     stream = io.BytesIO()
     Image.fromarray(labels).save(stream, "PNG", compress_level=3)
     write_whole(path, lambda file: file.write(stream.getvalue()))
@@ -85,7 +86,7 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
 
 
 def label_faults(image: Path, labels: Path, known: Collection[int]) -> list[str]:
-    """What is wrong with an image and its labels: either damaged, of two sizes, or a label not in `known`."""
+    """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`."""
     faults, size = [], None
     try:
         size = decoded_size(image)

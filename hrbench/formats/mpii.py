@@ -1,9 +1,9 @@
 """MPII ground truth and predictions on disk.
 
 Ground truth: `gt_valid.mat` as the HRNet code reads it: `dataset_joints` (16 names), `jnt_missing` (16, N),
-`pos_gt_src` (16, 2, N) in px, the top-left pixel at (1, 1), `headboxes_src` (2, 2, N): corner, xy, person. Where
-`valid.json` beside it lists as many people, it says in which image each is; else every person stands alone. Another
-split's `gt_{split}.mat` has its `{split}.json`.
+`pos_gt_src` (16, 2, N) in px, the top-left pixel at (1, 1), `headboxes_src` (2, 2, N): corner, xy, person. If
+`valid.json` next to it lists as many people, it gives the image of each; otherwise every person counts as an image. For
+another split the files are `gt_{split}.mat` and `{split}.json`.
 
 Predictions: `.npy` (N, 16, 2 or 3), x, y and perhaps a confidence, the top-left pixel at (0, 0), NaN for people who
 were not predicted (a limited run); or the `pred.mat` of the HRNet and SimpleBaseline code, key `preds`, (N, 16, 2),
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.core.files import FARTHEST, reading, write_whole
+from hrbench.core.files import MAX_COORDINATE, reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
@@ -31,11 +31,14 @@ JOINTS = 16
 
 
 @dataclass(frozen=True)
-class Target:
+class MpiiTruth:
     """Ground truth of N people.
 
-    joints: 16 names in the file's order. position: (N, 16, 2) float64, px, top-left pixel at (1, 1).
-    visible: (N, 16) bool. head: (N,) float64, diagonal of the head box in px. image: (N,) names, or None.
+    joints: 16 names in the file's order.
+    position: (N, 16, 2) float64, px, top-left pixel at (1, 1).
+    visible: (N, 16) bool.
+    head: (N,) float64, diagonal of the head box in px.
+    image: (N,) names, or None.
     """
 
     path: Path
@@ -46,7 +49,7 @@ class Target:
     image: np.ndarray | None
 
 
-def read_truth(path: Path) -> Target:
+def read_truth(path: Path) -> MpiiTruth:
     """`path` is gt_valid.mat, or a folder that holds it or annot/gt_valid.mat. Raises InputError, MissingError."""
     path = _found(Path(path))
     names = ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src")
@@ -65,20 +68,23 @@ def read_truth(path: Path) -> Target:
     if len(odd):
         raise InputError(f"{path}: person {odd[0][0]}, joint {odd[0][1]}: jnt_missing is neither 0 nor 1")
     visible = missing.T == 0
-    with np.errstate(over="ignore", invalid="ignore"):  # the check that follows is the answer to these
+    with np.errstate(over="ignore", invalid="ignore"):  # the check below handles these
         head = np.linalg.norm(heads[1] - heads[0], axis=0)
-    wrong = np.flatnonzero(~((head > 0) & (head <= FARTHEST)))
+    wrong = np.flatnonzero(~((head > 0) & (head <= MAX_COORDINATE)))
     if len(wrong):
         raise InputError(
             f"{path}: person {wrong[0]}: the head box has diagonal {head[wrong[0]]} px; it must be positive"
         )
     position = position.transpose(2, 0, 1)
-    odd = np.argwhere(~(np.abs(position) <= FARTHEST).all(axis=2) & visible)
+    odd = np.argwhere(~(np.abs(position) <= MAX_COORDINATE).all(axis=2) & visible)
     if len(odd):
         raise InputError(
-            f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite, or beyond {FARTHEST:.0e} px"
+            f"{path}: person {odd[0][0]}, joint {odd[0][1]}: pos_gt_src is not finite, or beyond "
+            f"{MAX_COORDINATE:.0e} px"
         )
-    return Target(path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people))
+    return MpiiTruth(
+        path, _joint_names(path, content["dataset_joints"]), position, visible, head, _images(path, people)
+    )
 
 
 def _found(path: Path) -> Path:
@@ -118,7 +124,7 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
 
 
 def _images(path: Path, people: int) -> np.ndarray | None:
-    """(N,) image names from the split's list in the same folder; None where it is not there or of another length."""
+    """(N,) image names from the split's list in the same folder; None if there is none, or of another length."""
     split = path.stem[3:] if path.stem.startswith("gt_") else "valid"
     beside = path.with_name(f"{split}.json")
     if not beside.exists():
@@ -131,7 +137,7 @@ def _images(path: Path, people: int) -> np.ndarray | None:
     if not isinstance(rows, list):
         raise InputError(f"{beside}: holds no list; it should list the {people} people of {path.name}")
     if len(rows) != people:
-        return None  # a list of other people: it cannot say whose image is which
+        return None  # a list of other people: it cannot give the images of these
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or not isinstance(row.get("image"), str):
             raise InputError(f"{beside}: person {index}: 'image' is missing or not a file name")
@@ -141,8 +147,8 @@ def _images(path: Path, people: int) -> np.ndarray | None:
 def read_predictions(path: Path, people: int) -> np.ndarray:
     """(N, 16, 2), float32 or float64 as in the file, px with the top-left pixel at (1, 1).
 
-    A file may end early, as that of a limited run does: people behind its end get NaN, and `measure` knows whether
-    they matter. Raises InputError for another shape or an infinite value, MissingError.
+    A file may hold fewer people, as after a limited run: the others get NaN, and the metric's `measure` checks whether
+    they are needed. Raises InputError for another shape or an infinite value, MissingError.
     """
     path = Path(path)
     if path.suffix == ".mat":
@@ -155,32 +161,33 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
             try:
                 preds, offset = np.load(stream, allow_pickle=False), 1
             except Exception as error:  # a damaged header leads NumPy's parser to errors of many kinds
-                said = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {said}") from None
+                cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {cause}") from None
     if not isinstance(preds, np.ndarray) or preds.ndim != 3 or preds.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array of numbers (people, 16, 2 or 3)")
     if preds.shape[0] > people or preds.shape[1] != JOINTS or preds.shape[2] not in (2, 3):
         raise InputError(f"{path}: shape {preds.shape}; the ground truth asks for ({people}, {JOINTS}, 2 or 3)")
     precision = np.float32 if preds.dtype.itemsize < 8 else np.float64
-    with np.errstate(invalid="ignore"):  # what signals in a damaged file is NaN all the same
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a damaged file is just NaN
         points = preds[..., :2].astype(precision)
-        far = np.argwhere((np.abs(points) > FARTHEST).any(axis=2))
+        far = np.argwhere((np.abs(points) > MAX_COORDINATE).any(axis=2))
         if len(far):
             raise InputError(
-                f"{path}: person {far[0][0]}, joint {far[0][1]}: a coordinate is infinite or beyond {FARTHEST:.0e} px"
+                f"{path}: person {far[0][0]}, joint {far[0][1]}: a coordinate is infinite or beyond "
+                f"{MAX_COORDINATE:.0e} px"
             )
-        # plus one in the file's own precision, as the official code adds it: float32 rounds here
+        # one is added in the precision of the file, as in the official code: float32 rounds here
         points = points + precision(offset)
     rest = np.full((people - len(points), JOINTS, 2), np.nan, precision)
     return np.concatenate((points, rest))
 
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """(N, 16, 3) float32 as .npy, whole or not at all, up to the greatest index; NaN for those not predicted.
+    """Writes (N, 16, 3) float32 as .npy, all or nothing, up to the largest index; NaN for people not predicted.
 
     A prediction's value is a list of dicts with `index` (row in the official order) and `keypoints`, flat
     [x, y, confidence] x 16 in px with the top-left pixel at (0, 0).
-    Raises InputError for a person who comes twice, a wrong length or NaN; UsageError where it cannot be written.
+    Raises InputError for a person predicted twice, a wrong length or NaN; UsageError if it cannot be written.
     """
     rows: dict[int, np.ndarray] = {}
     for prediction in predictions:
@@ -200,6 +207,6 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     table = np.full((max(rows, default=-1) + 1, JOINTS, 3), math.nan, np.float32)
     for index, points in rows.items():
         table[index] = points
-    content = io.BytesIO()  # NumPy writes to a file's descriptor past its stream, so that no error names the file
+    content = io.BytesIO()  # NumPy would write to the descriptor directly, and errors would not name the file
     np.save(content, table, allow_pickle=False)
     write_whole(path, lambda stream: stream.write(content.getvalue()))

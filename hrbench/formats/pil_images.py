@@ -1,7 +1,7 @@
 """Reading and resizing images by Pillow, as the classification codes do: its pixels differ from OpenCV's.
 
-JPEG: both decode by libjpeg-turbo, but builds differ. Resizing: Pillow's filters widen with the reduction (antialias),
-OpenCV's do not, and its cubic has another coefficient (-0.75 where Pillow has -0.5).
+JPEG: both use libjpeg-turbo, but their builds differ. Resizing: Pillow widens its filters when it reduces (antialias),
+OpenCV does not, and its cubic filter has another coefficient (-0.75, in Pillow -0.5).
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ _OPENCV = {
 def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """The image as uint8 (H, W, 3) in RGB, also from grey, CMYK or palettes, as `Image.convert` makes it.
 
-    The content decides, not the ending (ImageNet has a PNG called JPEG); EXIF orientation is ignored. size: (width,
-    height) that the annotation states; another size is an error. Raises MissingError, or InputError naming the file.
+    The content decides, not the suffix (ImageNet has a PNG with the suffix .JPEG); EXIF orientation is ignored.
+
+    size: (width, height) that the annotation states; another size is an error.
+
+    Raises MissingError, or InputError naming the file.
     """
     with opened(path) as image:
         pixels = np.asarray(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""The chunks of a PNG (ISO/IEC 15948): where each lies, and whether the file goes on to the last of them."""
+"""The chunks of a PNG (ISO/IEC 15948): their positions, and whether the file is complete."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and end (past its checksum) of every chunk, IEND being the last; checksums are not looked at.
+    """Name, first byte and end (past its checksum) of every chunk, IEND being the last; checksums are not checked.
 
-    data: a file that begins with SIGNATURE. Raises ValueError, in words, if it ends before IEND does.
+    data: a file that begins with SIGNATURE. Raises ValueError, with a message, if it ends before IEND does.
     """
     at, name = len(SIGNATURE), b""
     while name != b"IEND":

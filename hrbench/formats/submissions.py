@@ -1,4 +1,4 @@
-"""Archives of label maps as evaluation servers take them: the same bytes for the same members."""
+"""Archives of label maps for evaluation servers; the same members give the same bytes."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from hrbench.core.files import write_whole
 from hrbench.errors import InputError
 from hrbench.formats.labels import read_labels
 
-MARK = "labels.txt"
+KIND_FILE = "labels.txt"
 """A file in a folder of predicted label maps that says what their numbers are: "ids" or "indices"."""
 
-EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""The first date a zip archive can hold; told of every member, so that an archive depends on its content alone."""
+EARLIEST_DATE = (1980, 1, 1, 0, 0, 0)
+"""The first date a zip archive can hold, used for every member, so that an archive depends only on its content."""
 
 
-def holds(place: Path, usual: str) -> str:
-    """What the numbers of predicted label maps are, "ids" or "indices"; `usual` where the folder does not say."""
+def stored_kind(folder: Path, default: str) -> str:
+    """What the numbers of predicted label maps are, "ids" or "indices"; `default` if the folder does not say."""
     try:
-        word = (place / MARK).read_text(encoding="utf-8", errors="replace").strip()
+        word = (folder / KIND_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        return usual
+        return default
     if word not in ("ids", "indices", "trainIds"):
-        raise InputError(f"{place / MARK}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)")
+        raise InputError(
+            f"{folder / KIND_FILE}: holds {word[:40]!r}; it should hold ids or indices (trainIds of Cityscapes)"
+        )
     return "ids" if word == "ids" else "indices"
 
 
-def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
-    """A PNG of class indices as one of labels; of labels, where `coded`, with its values as they are.
+def recode(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] = (), coded: bool = False) -> bytes:
+    """A PNG of labels, made from a PNG of class indices.
 
-    labels: of each class. colours: of each class, for a palette; () for grey values. Raises InputError for an index
-    that is no class.
+    path: the PNG to read.
+    labels: label of each class.
+    colours: colour of each class, for a palette; () for grey values.
+    coded: whether the PNG holds labels already; its values are then kept.
+
+    Raises InputError for an index that is no class.
     """
     values = read_labels(path, "a predicted label map")
     if not coded:
@@ -59,18 +65,18 @@ def recoded(path: Path, labels: Sequence[int], colours: Sequence[Sequence[int]] 
 
 
 def write_archive(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """Writes members (name, content) to a .zip or .tgz, whole or not at all. Returns the path.
+    """Writes members (name, content) to a .zip or .tgz, completely or not at all. Returns the path.
 
-    Nothing is compressed in a zip, since the members are PNGs, which are compressed already.
+    A zip is not compressed: its members are PNGs, which are compressed already.
     """
 
     def zipped(stream: BinaryIO) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name, content in members:
-                archive.writestr(zipfile.ZipInfo(name, EARLIEST), content)
+                archive.writestr(zipfile.ZipInfo(name, EARLIEST_DATE), content)
 
     def tarred(stream: BinaryIO) -> None:
-        # gzip would note the time and the name of the file in its head
+        # by default gzip stores the time and the name of the file in its header
         with (
             gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w") as archive,

@@ -11,7 +11,7 @@ from hrbench.types import Measurement, Result
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same, however they are written: numbers are compared as numbers.
+    """Whether two plain values are equal, independent of how they are written: numbers are compared as numbers.
 
     >>> same_value(1, 1.0), same_value("0.20", 0.2), same_value(True, "true"), same_value([1, "2"], (1.0, 2))
     (True, True, True, True)
@@ -43,9 +43,9 @@ _ALIKE = ("convention", "batch", "device", "dtype", "percentile", "threads")
 
 
 def comparison_key(result: Result, measurement: Measurement) -> Hashable:
-    """Equal for measurements that may be compared; None for one that may be compared with nothing.
+    """Equal for measurements that may be compared; None for one that cannot be compared with any.
 
-    Scores: same data, protocol and metric, none of them limited. Costs: measured alike.
+    Scores: same data, protocol and metric, none of them limited. Costs: measured under the same conditions.
     """
     if measurement.metric:
         return _score_key(result, measurement)
@@ -60,7 +60,7 @@ def _score_key(result: Result, score: Measurement) -> Hashable:
 
 
 def digest_of(result: Result) -> str:
-    """SHA-256 of the data a result was measured on, as its provenance has it, or ""."""
+    """SHA-256 of the data a result was measured on, from its provenance; "" if it is not known."""
     data = result.provenance.dataset
     return (data.sha256 or "") if data is not None else ""
 

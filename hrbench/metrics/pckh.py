@@ -2,8 +2,8 @@
 
 A joint is right when its distance to the annotation is at most threshold x 0.6 x the diagonal of the head box. Pelvis
 and thorax are left out. "Head" is joint 9 alone; pairs are the mean of left and right; Mean weights the 14 joints by
-how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11: it is
-called so here, and the exact 0.10 stands beside it. Source: `evaluate` in lib/dataset/mpii.py of
+how often each is visible. The official code takes its "Mean@0.1" at index 11 of a 0.01 grid, which is 0.11:
+here it is named Mean@0.11, and the exact Mean@0.10 is another number. Source: `evaluate` in lib/dataset/mpii.py of
 https://github.com/leoxiaobin/deep-high-resolution-net.pytorch, percentages equal to the last bit.
 
 State, rows by person (N): `person` (N,) int64, row in the official order; `image` (N,) its image's name, or its row
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.formats.mpii import Target, read_predictions, read_truth, write_predictions
+from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
 from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
@@ -69,11 +69,11 @@ class MpiiPckh:
     main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()
 
-    def read_target(self, path: Path) -> Target:
-        """gt_valid.mat, or a folder with it; valid.json beside it tells people of one image. See `formats.mpii`."""
+    def read_target(self, path: Path) -> MpiiTruth:
+        """gt_valid.mat, or a folder with it; valid.json next to it gives each person's image. See `formats.mpii`."""
         return read_truth(Path(path))
 
-    def read_predictions(self, path: Path, target: Target) -> np.ndarray:
+    def read_predictions(self, path: Path, target: MpiiTruth) -> np.ndarray:
         """(N, 16, 2) px, top-left pixel at (1, 1), from .npy (top-left at 0) or the official .mat (at 1)."""
         return read_predictions(Path(path), len(target.head))
 
@@ -81,10 +81,10 @@ class MpiiPckh:
         """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `formats.mpii.write_predictions`."""
         write_predictions(predictions, Path(path))
 
-    def measure(self, predictions: np.ndarray, target: Target, images: Sequence[int | str] | None = None) -> State:
-        """Distances of all joints. images: names of images, or rows of people; None: everybody.
+    def measure(self, predictions: np.ndarray, target: MpiiTruth, images: Sequence[int | str] | None = None) -> State:
+        """Distances of all joints. images: names of images, or rows of people; None for all.
 
-        Raises InputError where one of these people has NaN for a prediction, or an image is not of the set.
+        Raises InputError if one of these people has NaN for a prediction, or an image is not of the set.
         """
         rows = np.arange(len(target.head)) if images is None else _rows(images, target)
         bad = np.argwhere(np.isnan(predictions[rows]).any(axis=2))
@@ -96,7 +96,7 @@ class MpiiPckh:
                 "predict everybody, or limit the evaluation to those predicted"
             )
         visible = target.visible[rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # joints that are not visible may be annotated as anything
+        with np.errstate(over="ignore", invalid="ignore"):  # joints that are not visible may have any annotation
             error = predictions[rows] - target.position[rows]
             distance = np.linalg.norm(error, axis=2) / (target.head[rows] * HEAD_SHARE)[:, None]
         arrays = {
@@ -108,7 +108,7 @@ class MpiiPckh:
         return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising person. Raises InputError where a person occurs twice or joints differ."""
+        """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""
         return merge(states, self._form)
 
     @property
@@ -122,7 +122,7 @@ class MpiiPckh:
         )
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The ten numbers with their 95 % intervals over images, people of one image drawn together."""
+        """The ten numbers with their 95 % intervals over images, people of one image resampled together."""
         arrays, joints = arrays_of(state, self._form), tuple(state.params["joints"])
         table = _by_image(arrays)
         values = percentages(table.sum(axis=0), joints) / 100
@@ -158,7 +158,7 @@ class MpiiPckh:
         return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by counting person after person and joint after joint, in plain Python; NaN where none."""
+        """The ten numbers by counting person by person and joint by joint, in plain Python; NaN if there is none."""
         truth = self.read_target(target)
         points = self.read_predictions(predictions, truth)
         rows = np.arange(len(truth.head)) if images is None else _rows(images, truth)
@@ -177,9 +177,9 @@ class MpiiPckh:
 
 
 def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:
-    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN where a joint of a part is never visible.
+    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN if a joint of a part is never visible.
 
-    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. Where the official Mean is NaN because some
+    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. If the official Mean is NaN because some
     joint is never visible, that joint has no weight here.
     """
     visible = counts[3]
@@ -211,7 +211,7 @@ def _by_image(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return table
 
 
-def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+def _rows(images: Sequence[int | str], target: MpiiTruth) -> np.ndarray:
     """Rows of the people of `images` (names), or the rows themselves, rising. Raises InputError for unknown ones."""
     chosen: set[int] = set()
     by_name: dict[str, list[int]] = {}

@@ -1,7 +1,7 @@
-"""States as rows by image (or person): checked, ordered and merged in one way for every metric.
+"""States as rows by image (or person): checked, sorted and merged in the same way for every metric.
 
-A state's arrays hold a row for each key (an image's id, a person's number). Below a row may hang a block of further
-rows, as many as a declared array says: the detections of an image, the pairs of labels that occur in it. A metric
+A state's arrays have a row for each key (an image's id, a person's number). A row may have a block of further rows, as
+many as a declared array says: the detections of an image, the pairs of labels that occur in it. A metric
 declares this as a `StateForm`; merging then puts all rows together by rising key, so that any split of the images in
 any order gives the same bits.
 """
@@ -22,7 +22,7 @@ from hrbench.types import State
 class StateForm:
     """What the states of a metric look like.
 
-    key: the array (N,) whose values tell rows apart, each once.
+    key: the array (N,) whose values identify the rows; each occurs once.
     rows: names of the other arrays with a row for each key, (N, ...).
     blocks: name of an array that counts the rows below each key -> names of the arrays with these rows. A counting
     array is (N,) numbers of rows, or with `offsets` (N + 1,) where each block begins and the last ends.
@@ -40,8 +40,8 @@ class StateForm:
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays."""
-        below = (name for count, names in self.blocks.items() for name in (count, *names))
-        return (self.key, *self.rows, *below)
+        inner = (name for count, names in self.blocks.items() for name in (count, *names))
+        return (self.key, *self.rows, *inner)
 
 
 def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
@@ -51,9 +51,9 @@ def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
             f"a state of {state.metric} version {state.version} was given to {form.metric} version {form.version}; "
             "measure again"
         )
-    lacking = [name for name in form.arrays if name not in state.arrays]
-    if lacking:
-        raise InputError(f"a state of {form.metric} lacks {', '.join(lacking)}; measure again")
+    missing = [name for name in form.arrays if name not in state.arrays]
+    if missing:
+        raise InputError(f"a state of {form.metric} lacks {', '.join(missing)}; measure again")
     order = np.argsort(state.arrays[form.key], kind="stable")
     arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows)}
     for count, names in form.blocks.items():
@@ -76,9 +76,11 @@ def merge(states: Sequence[State], form: StateForm) -> State:
     parts = [arrays_of(state, form) for state in states]
     _check_alike(states, parts, form)
     keys = np.sort(np.concatenate([part[form.key] for part in parts]))
-    twice = keys[1:][keys[1:] == keys[:-1]]
-    if len(twice):
-        raise InputError(f"{form.key} {twice[0]} is in more than one of the merged states; merge each {form.key} once")
+    repeated = keys[1:][keys[1:] == keys[:-1]]
+    if len(repeated):
+        raise InputError(
+            f"{form.key} {repeated[0]} is in more than one of the merged states; merge each {form.key} once"
+        )
     together = {name: np.concatenate([part[name] for part in parts]) for name in form.arrays if name not in form.blocks}
     for count in form.blocks:
         many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])
@@ -104,7 +106,7 @@ def _check_alike(states: Sequence[State], parts: Sequence[Mapping[str, np.ndarra
 
 
 def _extents(count: np.ndarray, offsets: bool) -> tuple[np.ndarray, np.ndarray]:
-    """How many rows are below each key, and the first of them, both (N,) int64."""
+    """How many rows each key has in the block, and the first of them, both (N,) int64."""
     return (np.diff(count), count[:-1]) if offsets else (count, np.cumsum(count) - count)
 
 

@@ -1,12 +1,12 @@
-"""Top-1 and Top-5: the share of images one of whose valid classes is the best, or among the best five, predicted.
+"""Top-1 and Top-5 accuracy; an image may have several valid labels.
 
-The ILSVRC's accuracies (Russakovsky et al., IJCV 2015, section 4.1: its "top-5 error" is one minus the second). With
-several valid labels to an image, any of them will do, and images without a valid label are left out: ImageNet-ReaL
+The ILSVRC's accuracies (Russakovsky et al., IJCV 2015, section 4.1: its "top-5 error" is one minus the second). If
+an image has several valid labels, any of them is right, and images without a valid label are left out: ImageNet-ReaL
 (Beyer et al., Are we done with ImageNet?, arXiv 2006.07159). iNaturalist 2017 is judged in the same way.
 
 State, rows by image (N): `image` (N,) its id; `rank` (N,) int64, the place from 0 of the best valid class among those
-predicted, -1 where none is; `valid` (N,) int64, how many classes are valid; `confidence` (N,) float64, the score of the
-first class, 0 where none was given.
+predicted, -1 if none is; `valid` (N,) int64, how many classes are valid; `confidence` (N,) float64, the score of the
+first class, 0 if none was given.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.formats.class_predictions import Predictions, Target, read_predictions, read_truth, write_predictions
+from hrbench.formats.class_predictions import (
+    ClassPredictions,
+    ClassTruth,
+    read_predictions,
+    read_truth,
+    write_predictions,
+)
 from hrbench.metrics.states import StateForm, arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, Reason, State
@@ -39,7 +45,7 @@ class TopK:
     LOC_val_solution.csv, the devkit's with its meta.mat, ImageNet-ReaL's real.json) or iNaturalist's JSON:
     `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5 and perhaps
     score_1,...,score_5, or image,label: `class_files` does. names: of the classes in the order of the network's
-    outputs, as folders or lists have them, where they are known.
+    outputs, as folders or lists have them, if they are known.
     """
 
     name = "topk"
@@ -52,11 +58,11 @@ class TopK:
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names = tuple(names)
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> ClassTruth:
         """The classes of images; see above. Raises InputError naming the first fault, MissingError."""
         return read_truth(Path(path), self.names)
 
-    def read_predictions(self, path: Path, target: Target) -> Predictions:
+    def read_predictions(self, path: Path, target: ClassTruth) -> ClassPredictions:
         """Class indices (P, k), best first. Raises InputError naming the line at fault, MissingError."""
         return read_predictions(Path(path), target)
 
@@ -64,10 +70,12 @@ class TopK:
         """Values (class indices, scores), best first, streamed to CSV; see `class_files.write_predictions`."""
         write_predictions(predictions, Path(path))
 
-    def measure(self, predictions: Predictions, target: Target, images: Sequence[int | str] | None = None) -> State:
+    def measure(
+        self, predictions: ClassPredictions, target: ClassTruth, images: Sequence[int | str] | None = None
+    ) -> State:
         """Places of valid classes. images: ids of those that count; None: all.
 
-        Raises InputError where one of these has no prediction, or is not of the set.
+        Raises InputError if one of these has no prediction, or is not of the set.
         """
         asked = np.arange(len(target.ids)) if images is None else _rows(images, target)
         place = np.full(len(target.ids), -1, np.int64)
@@ -94,7 +102,7 @@ class TopK:
         return State(self.name, self.version, {"labels": labels.shape[1], "enough": enough}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising id. Raises InputError where an image occurs twice or forms differ."""
+        """All rows together, by rising id. Raises InputError if an image occurs twice or forms differ."""
         return merge(states, self._form)
 
     @property
@@ -142,7 +150,7 @@ class TopK:
         return dict(zip(arrays["image"][counted].tolist(), quality[counted].tolist(), strict=True))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """Both numbers by going through the CSV in plain Python, image after image; NaN where there is none."""
+        """Both numbers by going through the CSV in plain Python, image after image; NaN if there is none."""
         truth = self.read_target(target)
         chosen = None if images is None else set(_rows(images, truth).tolist())
         right, counted, given = dict.fromkeys(PLACES, 0), 0, 0
@@ -174,7 +182,7 @@ class TopK:
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
 
 
-def _rows(images: Sequence[int | str], target: Target) -> np.ndarray:
+def _rows(images: Sequence[int | str], target: ClassTruth) -> np.ndarray:
     """Rows of the images, rising. Raises InputError for one that the target does not have."""
     chosen: set[int] = set()
     for image in images:

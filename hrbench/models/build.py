@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench import catalog
-from hrbench.core.nested_args import faults, is_network, laid_over
+from hrbench.core.nested_args import faults, is_network, merge_defaults
 from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
@@ -81,7 +81,7 @@ def unknown(name: str) -> str:
 def with_arguments(variant: Variant, args: Mapping[str, Any]) -> Variant:
     """A variant with some arguments in place of, or laid over, its own. Raises UsageError for the form of one."""
     _check_form(variant.name, args, variant.args)
-    return replace(variant, args=laid_over(variant.args, args))
+    return replace(variant, args=merge_defaults(variant.args, args))
 
 
 def _check_form(name: str, args: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> None:

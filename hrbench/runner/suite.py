@@ -37,7 +37,7 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
     on their device; a result is yielded when its costs are known. Each entry's accuracy, and each cell of its costs,
     runs in a process of its own. A failing entry is a result with status "failed".
     """
-    environment.calm_threads()
+    environment.limit_spin_waiting()
     if settings.device != "auto":
         device_of(settings)  # one that there is not is the caller's mistake, not every entry's
     with interruptible(), folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:

@@ -25,7 +25,7 @@ from typing import Any
 
 from hrbench.contracts import Task
 from hrbench.core.import_path import importable
-from hrbench.core.streams import beside
+from hrbench.core.streams import read_ahead
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item, Sample
 
@@ -48,7 +48,7 @@ def prepared(task: Task, samples: Sequence[Sample], workers: int | None = None) 
         workers = 0 if len(samples) < SMALL else max(1, min(8, (os.cpu_count() or 2) - 1))
     if workers == 0:
         return _in_threads(task, samples)
-    return beside(_in_processes(task, samples, workers), ahead=4 * workers)
+    return read_ahead(_in_processes(task, samples, workers), ahead=4 * workers)
 
 
 def _prepare(task: Task, sample: Sample) -> list[Item]:

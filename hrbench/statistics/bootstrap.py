@@ -1,9 +1,9 @@
-"""Intervals by the bootstrap over images: whole images are drawn again, with all people in them.
+"""Intervals by the bootstrap over images: whole images are resampled, with all people in them.
 
-Where images of one group resemble each other (scenes of a city), whole groups may be drawn in their place.
+If images of one group are similar (scenes of a city), whole groups can be resampled instead.
 
-A draw of I images with replacement is a vector of counts (I,), how often each image occurs; metrics weight what they
-have kept of each image by it, and neither match nor predict again. The interval is the percentile interval
+A resample of I images with replacement is a vector of counts (I,): how often each image occurs. Metrics weight by it
+what they have stored of each image, and neither match nor predict again. The interval is the percentile interval
 (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 """
 
@@ -20,11 +20,11 @@ VERSION = 1
 """Raised by hand when a change can move an interval: it is in the key of every score."""
 
 
-def draws(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+def resample_counts(images: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """`resamples` vectors (I,) int64 of counts that sum to I; the same for the same seed."""
     generator = np.random.default_rng(seed)
     for _ in range(resamples):
-        # counting I uniform draws is a multinomial draw, and several times quicker than drawing binomials
+        # counting I uniform random numbers is a multinomial sample, and several times faster than sampling binomials
         yield np.bincount(generator.integers(0, images, images), minlength=images)
 
 
@@ -37,16 +37,21 @@ def intervals(
 ) -> list[tuple[float, float] | None]:
     """The 95 % interval (low, high) of every number that `statistic` gives for image weights (I,).
 
-    groups: (I,) number of each image's group, from 0 without gaps, where groups are drawn; None: images are.
+    statistic: weights -> (Q,) float64, NaN if a number does not exist for them; such resamples are left out of that
+        number's interval.
+    images: I.
+    resamples: how many; 0 for no intervals.
+    seed: of the random numbers.
+    groups: (I,) number of each image's group, from 0 without gaps, to resample groups; None to resample images.
 
-    statistic: weights -> (Q,) float64, NaN where a number does not exist under them; such draws are left out of that
-    number's interval. None where no draw has the number, where nothing is drawn, or with fewer than two to draw from.
+    Returns None for a number that no resample has, for all numbers without resamples, and if there are fewer than two
+    images or groups.
     """
     units = images if groups is None else int(groups.max(initial=-1)) + 1
     if units < 2 or resamples < 1:
         return [None] * len(statistic(np.ones(images, np.int64)))
-    drawn = draws(units, resamples, seed)
-    values = np.array([statistic(weights if groups is None else weights[groups]) for weights in drawn])
+    counts = resample_counts(units, resamples, seed)
+    values = np.array([statistic(weights if groups is None else weights[groups]) for weights in counts])
     tails = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
     result: list[tuple[float, float] | None] = []
     for column in values.T:

@@ -29,7 +29,7 @@ from typing import Any
 
 from hrbench.core.digests import digest, sha256
 from hrbench.core.limit import RULE
-from hrbench.core.modules import own_files
+from hrbench.core.modules import source_files
 from hrbench.core.onnx_external import external_files
 from hrbench.core.plugins import model_ref
 from hrbench.errors import HrbenchError
@@ -110,14 +110,14 @@ def _whole(file: str, size: int, modified: int) -> str:
 def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | None:
     """SHA-256 of the code that "package.module:attribute" names, 64 hexadecimal digits; imports nothing.
 
-    Covered are the files that `names.own_files` tells, with their paths below the folder they are imported from, so
-    that code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
+    Covered are the files of `modules.source_files`, with their paths below the folder they are imported from, so that
+    code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
     entry point, for hrbench's own modules, and where there is no file.
     """
     module = model_ref(reference).module
     if not module:
         return None
-    found = own_files(module, folders)
+    found = source_files(module, folders)
     return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.digests import digest
-from hrbench.core.modules import own_files
+from hrbench.core.modules import source_files
 from hrbench.core.plugins import model_ref
 from hrbench.types import Entry, Result, Variant
 
@@ -230,7 +230,7 @@ def _code_digest(reference: str, folders: Sequence[str | Path]) -> str | None:
     """SHA-256 of the files of the code that "package.module:attribute" names; None for what is no such code."""
     if model_ref(reference).kind != "reference":
         return None
-    found = own_files(reference.partition(":")[0], folders)
+    found = source_files(reference.partition(":")[0], folders)
     return digest({name: _bytes_digest(file) for name, file in found.items()}) if found else None
 
 

@@ -97,7 +97,7 @@ def _spelt_out(key: str, node: Node) -> Node:
 
 def _override(text: str, problems: Problems) -> Node | None:
     """ "cost.latency.batch=1" as the mapping {cost: {latency: {batch: 1}}}."""
-    found = yaml.assignment(text, "--set", "cost.latency.batch=1", problems)
+    found = yaml.parse_assignment(text, "--set", "cost.latency.batch=1", problems)
     if found is None:
         return None
     keys, node = found

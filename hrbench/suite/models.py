@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.nested_args import below, faults, is_network, laid_over
+from hrbench.core.nested_args import base_of, faults, is_network, merge_defaults
 from hrbench.core.plugins import model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
@@ -78,7 +78,7 @@ def _arguments(args: Node, use: str, under: Mapping[str, Any], context: Context)
     for key, node in args.value.items():
         if not isinstance(node.value, dict) or not (is_network(made[key]) or is_network(under.get(key))):
             continue
-        inner = below(made[key], under.get(key)) or {}
+        inner = base_of(made[key], under.get(key)) or {}
         called = node.get("use")
         if called is not None and context.check_use(called, "hrbench.models", context.networks(), "model"):
             made[key]["use"] = context.use(called)
@@ -94,8 +94,8 @@ def _arguments(args: Node, use: str, under: Mapping[str, Any], context: Context)
 def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
     """A variant of the given fields over those of `base`.
 
-    Arguments are laid over the base's (`arguments.laid_over`) unless another `use` is given, which takes arguments of
-    its own. What is known
+    Arguments are laid over the base's (`merge_defaults`) unless another `use` is given, which takes arguments of its
+    own. What is known
     of the base's network (its weights, count, published row, title) holds only for what is still the same network.
     """
     for key in ("input", "mean", "std"):
@@ -106,7 +106,7 @@ def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
     if "use" in given and given["use"] != base.use:
         given.setdefault("args", {})
     elif "args" in given:
-        given["args"] = laid_over(base.args, given["args"])
+        given["args"] = merge_defaults(base.args, given["args"])
     made = replace(base, **given)
     forgotten: dict[str, Any] = {}
     if any(getattr(made, key) != getattr(base, key) for key in ("use", "args")):

@@ -16,17 +16,17 @@ from by_turns import least_cpu
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes
 from hrbench.metrics.coco.instances import NUMBERS as TWELVE
-from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
-from hrbench.statistics.bootstrap import draws
+from hrbench.statistics.bootstrap import resample_counts
 from hrbench.types import State
 
 
 @pytest.fixture(scope="module")
 def state(coco_scale_files) -> State:
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     target = metric.read_target(coco_scale_files[0])
     return metric.measure(metric.read_predictions(coco_scale_files[1], target), target)
 
@@ -37,13 +37,13 @@ def matches(state: State) -> Matches:
 
 
 def drawing(
-    matches: Matches, numbers: Sequence[Number], resamples: int, settings: Settings = KEYPOINTS
+    matches: Matches, numbers: Sequence[Number], resamples: int, settings: MatchSettings = KEYPOINTS
 ) -> Callable[[], None]:
     """Draws so often, each time with these numbers; what is prepared once for all draws is prepared here."""
     accumulator = Accumulator(matches, settings, numbers)
 
     def draw() -> None:
-        for weights in draws(len(matches.images), resamples, 0):
+        for weights in resample_counts(len(matches.images), resamples, 0):
             accumulator.at(weights)
 
     return draw
@@ -65,7 +65,7 @@ def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, match
     ap, others, peer = least_cpu(
         7, drawing(matches, NUMBERS[:1], 50), drawing(matches, NUMBERS[1:], 50), summing(len(matches.score), 50)
     )
-    accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(draws(len(matches.images), 1, 0))
+    accumulator, weights = Accumulator(matches, KEYPOINTS, NUMBERS), next(resample_counts(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
     benchmark.extra_info.update(ap_share=ap / peer, other_nine_share=others / peer, sum_seconds=peer / 50)
     assert ap <= 0.5 * peer
@@ -74,7 +74,7 @@ def test_ap_over_all_areas_in_half_of_a_sum_and_the_rest_in_one(benchmark, match
 
 def test_a_thousand_draws_with_all_numbers(benchmark, state: State, matches: Matches) -> None:
     """What a user waits for, all ten intervals, takes little more than its draws."""
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     spent, peer = least_cpu(2, lambda: metric.summarise(state, 1000), drawing(matches, NUMBERS, 1000))
     scores = benchmark.pedantic(metric.summarise, (state, 1000), rounds=1)
     benchmark.extra_info.update(ratio=spent / peer, cpu_seconds=spent)
@@ -103,7 +103,7 @@ def test_all_twelve_box_numbers_of_eighty_classes_in_one_sum(benchmark, box_scal
         ap_of_all_area_ranges_share=ap_of_areas / peer,
         sum_seconds=peer / 10,
     )
-    accumulator, weights = Accumulator(matches, INSTANCES, TWELVE), next(draws(len(matches.images), 1, 0))
+    accumulator, weights = Accumulator(matches, INSTANCES, TWELVE), next(resample_counts(len(matches.images), 1, 0))
     benchmark(accumulator.at, weights)
     # Measured 0.55 on a busy machine: room for noise, and twice as slow would fail.
     assert every <= peer

@@ -14,7 +14,7 @@ import hrbench
 from hrbench import catalog
 from hrbench.cost.latency import measure
 from hrbench.datasets.coco_instances import CocoInstances
-from hrbench.datasets.coco_keypoints import CocoKeypoints
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.miniature.draw import object_set
 from hrbench.runner import pipeline
 from hrbench.runner import suite as runner
@@ -32,7 +32,7 @@ BOXES = {"boxes": "person_detection_results/detections_person.json"}
 @pytest.fixture(scope="module")
 def real(realdata):
     """The pose task of W32 at 256x192 and the real images that have detector boxes."""
-    data = CocoKeypoints(realdata)
+    data = CocoKeypointsDataset(realdata)
     task = Pose(catalog.variants()["pose_hrnet_w32_coco_256x192"], data, BOXES)
     return task, [sample for sample in data.samples(BOXES) if sample.content]
 

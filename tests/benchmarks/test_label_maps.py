@@ -13,7 +13,7 @@ from PIL import Image
 
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels import cityscapes_reference as oracle
-from hrbench.metrics.labels.cityscapes import Cityscapes
+from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.cityscapes_counts import FORM, KINDS, count
 from hrbench.metrics.labels.states import matrices, state_of
 
@@ -27,7 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path], l
 
 
 def from_files(folder: Path, resamples: int = 0) -> dict[str, float | None]:
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(folder / "gtFine/val")
     state = metric.measure(metric.read_predictions(folder / "results", target), target)
     return {score.quantity.name: score.value for score in metric.summarise(state, resamples)}
@@ -84,7 +84,7 @@ def test_from_arrays_ten_times_as_fast_as_the_official_script(benchmark, files, 
 def test_memory_stays_flat(benchmark, files) -> None:
     """Twice the scenes take no more memory than the few that are open at once."""
     folder, *_ = files
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(folder / "gtFine/val")
     predictions = metric.read_predictions(folder / "results", target)
     names = list(target.labels)
@@ -123,8 +123,8 @@ def test_a_thousand_draws_of_all_numbers_within_twice_a_plain_bootstrap_of_one(b
     names = [f"town/{number:03d}" for number in range(500)]
     state = state_of(FORM, {"labels": "ids"}, names, ["town"] * 500, rows, KINDS)
     tables = matrices(state.arrays, (34, 34)).reshape(-1, 34, 34)
-    ours, plain = least_cpu(5, lambda: Cityscapes().summarise(state, 1000), lambda: plain_bootstrap(tables, 1000))
-    scores = benchmark.pedantic(Cityscapes().summarise, (state, 1000), rounds=1)
+    ours, plain = least_cpu(5, lambda: CityscapesIoU().summarise(state, 1000), lambda: plain_bootstrap(tables, 1000))
+    scores = benchmark.pedantic(CityscapesIoU().summarise, (state, 1000), rounds=1)
     benchmark.extra_info.update(ratio=ours / plain, cpu_seconds=ours)
     # Measured 0.71 to 0.97 on a busy machine: room for noise, and three times as slow would fail.
     assert ours <= 2 * plain

@@ -10,7 +10,7 @@ import pytest
 
 import hrbench
 from hrbench.cli.command_line import main
-from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_new_metric_version_scores_again_and_runs_no_network(bench, tiny_suite
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 0
     before = result(bench.folder / "run")
     monkeypatch.setattr("hrbench.runner.evaluate._network", lambda *_: pytest.fail("no network should run"))
-    monkeypatch.setattr(CocoKeypoints, "version", CocoKeypoints.version + 1)
+    monkeypatch.setattr(CocoKeypointAP, "version", CocoKeypointAP.version + 1)
     assert "score" in checked(bench, tiny_suite, capsys)
     assert main(bench.arguments(tiny_suite, "--set", "cost.latency=false")) == 0
     after = result(bench.folder / "run")

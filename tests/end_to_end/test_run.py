@@ -143,7 +143,7 @@ def test_a_failing_entry_does_not_stop_the_others(bench, capsys):
 
 
 def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(bench, tiny_suite, monkeypatch):
-    from hrbench.metrics.coco.keypoints import CocoKeypoints
+    from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
     calls = []
 
@@ -153,8 +153,8 @@ def test_an_unforeseen_error_stops_its_own_entry_only_and_keeps_its_traceback(be
             raise LookupError("a bug of ours\nand more of it")
         return original(self, *args)
 
-    original = CocoKeypoints.measure
-    monkeypatch.setattr(CocoKeypoints, "measure", measure)
+    original = CocoKeypointAP.measure
+    monkeypatch.setattr(CocoKeypointAP, "measure", measure)
     assert main(bench.arguments(tiny_suite)) == 3
     one, two = hrbench.load(bench.folder / "run")
     assert (one.status, two.status) == ("failed", "done")
@@ -315,12 +315,12 @@ def test_a_fault_of_the_ground_truth_is_known_before_the_network_runs(bench, tin
 
 
 def test_predictions_that_could_not_be_judged_are_kept(bench, tiny_suite, monkeypatch):
-    from hrbench.metrics.coco.keypoints import CocoKeypoints
+    from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
     def summarise(self, *args, **kwargs):
         raise LookupError("no such number")
 
-    monkeypatch.setattr(CocoKeypoints, "summarise", summarise)
+    monkeypatch.setattr(CocoKeypointAP, "summarise", summarise)
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 3
     (one,) = hrbench.load(bench.folder / "run")
     assert one.reason.startswith("LookupError: no such number; the predictions are kept in ")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrbench.metrics.labels.cityscapes import IDS, Cityscapes
+from hrbench.metrics.labels.cityscapes import IDS, CityscapesIoU
 from hrbench.metrics.labels.cityscapes_labels import LABELS
 from hrbench.metrics.labels.mean_iou import MeanIoU
 from hrbench.types import Prediction
@@ -38,7 +38,7 @@ def assert_recorded(values: dict[str, float | None], result: dict[str, Any]) -> 
 
 
 def test_cityscapes_evaluation(golden, golden_folder: Path) -> None:
-    record, folder, metric = golden(f"{FOLDER}/cityscapes_pixel_eval.json"), golden_folder / FOLDER, Cityscapes()
+    record, folder, metric = golden(f"{FOLDER}/cityscapes_pixel_eval.json"), golden_folder / FOLDER, CityscapesIoU()
     target = metric.read_target(folder / "cityscapes_mini/gtFine/val")
     predictions = metric.read_predictions(folder / "cityscapes_mini/results", target)
     assert predictions.kind == "ids"

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from hrbench.catalog import variants
 from hrbench.core.plugins import resolve
-from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.operations.count import count_operations, operation_costs
 from hrbench.cost.operations.ledger import Ledger
 from hrbench.report.published import linked_row
@@ -76,7 +76,7 @@ def test_every_view_is_the_recorded_count(name: str, golden: Any) -> None:
     assert ledger.total("flops") == record["torch_flop_counter_total"]
     assert ledger.total("fvcore") == record["fvcore_total"]
     assert ledger.total("hrnet-paper") == record["repo_count"]
-    assert ledger.total("hrnet-paper") / VIEWS["hrnet-paper"].divisor == record["repo_gflops"]
+    assert ledger.total("hrnet-paper") / CONVENTIONS["hrnet-paper"].divisor == record["repo_gflops"]
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_pose_protocol import formula_image, same_samples
 
-from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.pose import geometry
@@ -34,7 +34,7 @@ class Files:
         if detections is not None:
             (folder / "person_detection_results").mkdir()
             (folder / "person_detection_results" / OFFICIAL_BOXES["val2017"]).write_text(json.dumps(detections))
-        return CocoKeypoints(self.root)
+        return CocoKeypointsDataset(self.root)
 
 
 @pytest.mark.parametrize("size", ["256x192", "256x256"])

@@ -1,4 +1,4 @@
-"""How time is taken: a CPU's counter, or events on a GPU's stream. Tests bring a clock of their own."""
+"""Clocks: the CPU's counter, or events on a GPU's stream. Tests use a fake clock."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from hrbench.errors import UsageError
 
 
 class Clock(Protocol):
-    """What latency is measured with. Both are in seconds."""
+    """Measures latency. All times are in seconds."""
 
     def now(self) -> float:
         """Wall time from any origin, for budgets."""
         ...
 
-    def measure(self, work: Callable[[], object]) -> float:
-        """Run `work` once, to its end on its device, and say how long it took there."""
+    def time(self, work: Callable[[], object]) -> float:
+        """Runs `work` once, until its device has finished it, and returns how long it took there."""
         ...
 
 
 class CpuClock:
-    """`time.perf_counter` around the work, which on a CPU is done when it returns."""
+    """`time.perf_counter` around the work, which is finished on a CPU when it returns."""
 
     def now(self) -> float:
         return time.perf_counter()
 
-    def measure(self, work: Callable[[], object]) -> float:
+    def time(self, work: Callable[[], object]) -> float:
         start = time.perf_counter()
         work()
         return time.perf_counter() - start
 
 
 class CudaClock:
-    """Two events on the stream the work is queued on; their distance is the time on the GPU.
+    """Two events on the stream of the work; the time between them is the time on the GPU.
 
-    The device is idle before the first event, so that no earlier work is timed. `cuda` is `torch.cuda` or what stands
-    in for it in a test.
+    The device is idle before the first event, so that no earlier work is timed.
+
+    cuda: `torch.cuda`, or a fake in tests.
     """
 
     def __init__(self, device: torch.device | str, cuda: Any = torch.cuda) -> None:
@@ -50,7 +51,7 @@ class CudaClock:
     def now(self) -> float:
         return time.perf_counter()
 
-    def measure(self, work: Callable[[], object]) -> float:
+    def time(self, work: Callable[[], object]) -> float:
         cuda = self._cuda
         with cuda.device(self._device):
             start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
@@ -63,7 +64,7 @@ class CudaClock:
 
 
 def clock_for(device: torch.device) -> Clock:
-    """The clock of a device; UsageError for one that cannot be timed or is not there."""
+    """The clock of a device. Raises UsageError if the device cannot be timed or does not exist."""
     if device.type == "cpu":
         return CpuClock()
     if device.type == "cuda":
@@ -76,7 +77,7 @@ def clock_for(device: torch.device) -> Clock:
 
 
 def device_name(device: torch.device | str) -> str:
-    """A GPU's product name, or the CPU's model name; the machine's architecture where the system gives no model."""
+    """A GPU's product name, or the CPU's model name; the machine's architecture if the system gives no model."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

@@ -1,10 +1,10 @@
 """How long one forward pass takes, network only: no data, no transfer, nothing before or after it.
 
-A cell has a budget of wall time. Its first pass tells whether it fits at all. Then passes are thrown away until they
-are stable: until the medians of two windows in a row differ by at most 5 %, a window being at least three passes and
-at least 2 % of the budget; after a quarter of the budget measuring starts all the same, and the conditions say that
-warming up did not settle. Passes are measured while the budget lasts (the last may end after it), at least three and at
-most 2,000 of them. A cell that has no number says why.
+A cell has a budget of wall time. If the first pass takes longer, there is no measurement. Then follow warm-up passes,
+which are discarded, until the times are stable: until the medians of two successive windows differ by at most 5 %. A
+window has at least three passes and at least 2 % of the budget. After a quarter of the budget measuring starts anyway,
+and the conditions say that warming up did not settle. Then passes are measured until the budget is used up (the last
+may end later), at least three and at most 2,000. A cell without a number has a reason.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from hrbench.types import Conditions, Measurement, Reason
 
 CPU_BUDGET = 10.0
 CUDA_BUDGET = 30.0
-FEWEST_SAMPLES = 3
-MOST_SAMPLES = 2000  # three times what p99 needs; more would only lengthen the stored result
+MIN_SAMPLES = 3
+MAX_SAMPLES = 2000  # three times what p99 needs; more would only make the stored result larger
 WARM_UP_SHARE = 0.25
 WINDOW_PASSES = 3
 WINDOW_SHARE = 0.02
@@ -53,20 +53,20 @@ def measure_latency(
 ) -> Measurement:
     """Latency of a network in eval and inference mode on a seeded standard-normal input.
 
-    net: any device and dtype; a copy is made if they differ from those asked for, and its training flags are put back.
+    net: on any device, in any dtype; copied if they are not the requested ones. Its training flags are restored.
     input_shape: (N, C, H, W).
-    runtime: turns the network into what is timed.
+    runtime: turns the network into the callable that is timed.
     dtype: "float32", "bfloat16", ...
     budget: seconds of wall time (default 10 on a CPU, 30 on CUDA).
     clock: for tests.
     progress: called as `progress(seconds done, budget)` after every pass.
-    as_input: turns the (N, C, H, W) tensor into what the network takes, e.g. `list` for a detector.
+    as_input: converts the (N, C, H, W) tensor to the network's input, e.g. `list` for a detector.
 
     Returns the median in seconds for the whole batch with its 95 % interval (None below 6 samples), all samples in the
-    order measured, and among its conditions `p99` from 662 samples on; or a Measurement
-    without a value and with its reason: float16 on a CPU, a dtype the device cannot do, out of memory, a pass too slow
-    for the budget. Raises UsageError for a device that is not there or a dtype or budget that makes no sense;
-    EntryError where the network fails.
+    order measured, and among its conditions `p99` from 662 samples on. Or a Measurement without a value but with a
+    reason: float16 on a CPU, a dtype that the device does not support, out of memory, a pass too slow for the budget.
+
+    Raises UsageError for a missing device or an invalid dtype or budget; EntryError if the network fails.
     """
     device, dtype = torch.device(device), _dtype(dtype)
     budget = _budget(budget, device)
@@ -81,7 +81,7 @@ def measure_latency(
     except HrbenchError:
         raise
     except Exception as error:
-        reason = _excuse(error, device, dtype)
+        reason = _reason_without_value(error, device, dtype)
         if reason is None:
             raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
@@ -93,7 +93,7 @@ def measure_latency(
         warm_up_settled=passes.settled,
         passes=len(samples),
         p99=percentile(samples, 99) if len(samples) >= P99_SAMPLES else None,
-        threads=torch.get_num_threads(),  # as it is now: a network may have set it in its first pass
+        threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
     )
     if passes.reason is not None:
@@ -115,7 +115,7 @@ def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Pro
     began = clock.now()
 
     def once() -> float:
-        seconds = clock.measure(work)
+        seconds = clock.time(work)
         if progress is not None:
             progress(min(clock.now() - began, budget), budget)
         return seconds
@@ -129,13 +129,13 @@ def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Pro
         return _Passes(first, 1, False, [], why)
     warm, settled = _warm_up(first, once, spent, budget)
     samples: list[float] = []
-    while len(samples) < FEWEST_SAMPLES or (spent() < budget and len(samples) < MOST_SAMPLES):
+    while len(samples) < MIN_SAMPLES or (spent() < budget and len(samples) < MAX_SAMPLES):
         samples.append(once())
     return _Passes(first, warm, settled, samples)
 
 
 def _warm_up(first: float, once: Callable[[], float], spent: Callable[[], float], budget: float) -> tuple[int, bool]:
-    """Passes thrown away, the first included, and whether two windows in a row agreed."""
+    """How many passes were discarded, with the first, and whether two successive windows agreed."""
     passes, before, window = 1, None, [first]
     while spent() < WARM_UP_SHARE * budget:
         if len(window) >= WINDOW_PASSES and sum(window) >= WINDOW_SHARE * budget:
@@ -157,7 +157,7 @@ def _ready(
     runtime: Runtime,
     as_input: Callable[[Tensor], Any] | None,
 ) -> Iterator[Callable[[], object]]:
-    """One forward pass as a function, in eval and inference mode; what was changed is put back."""
+    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards."""
     if not _fits(net, device, dtype):
         net = copy.deepcopy(net)
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
@@ -165,17 +165,17 @@ def _ready(
     try:
         call = runtime.prepare(net, image)
         with torch.inference_mode():
-            given = image if as_input is None else as_input(image)
-            yield lambda: call(given)
+            input = image if as_input is None else as_input(image)
+            yield lambda: call(input)
     finally:
         for module in training:
             module.training = True
 
 
 def _fits(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
-    where = torch.device(device.type, torch.cuda.current_device()) if str(device) == "cuda" else device
+    exact = torch.device(device.type, torch.cuda.current_device()) if str(device) == "cuda" else device
     tensors = [*net.parameters(), *net.buffers()]
-    return all(value.device == where and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
+    return all(value.device == exact and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
 
 
 def _dtype(dtype: torch.dtype | str) -> torch.dtype:
@@ -212,8 +212,8 @@ def _conditions(
     )
 
 
-def _excuse(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
-    """Why a cell may be empty without the entry having failed; None where the network is at fault."""
+def _reason_without_value(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
+    """The reason to record instead of a value, or None if the error must be raised."""
     text = str(error).lower()
     memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(phrase in text for phrase in memory):

@@ -1,4 +1,4 @@
-"""The time of one forward pass, as a cost: at each batch and in each dtype that is asked for."""
+"""The time of one forward pass, as a cost: for each requested batch and dtype."""
 
 from __future__ import annotations
 
@@ -75,27 +75,27 @@ def latency(
     budget: float | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> Measurement:
-    """Latency of a network at its variant's input, or why its file cannot be timed at this batch or dtype.
+    """Latency of a network at its variant's input, or the reason why its file cannot be timed with this batch or dtype.
 
     net: on any device.
-    variant: gives the input, and whether the network takes a list of images.
-    batch, dtype, device: under which it is timed.
-    runtime: turns the network into what is timed.
+    variant: its input size, and whether it takes a list of images.
+    batch, dtype, device: for the forward pass.
+    runtime: turns the network into the callable that is timed.
     budget: seconds of wall time, None for the device's default.
     progress: called as `progress(seconds done, budget)` after every pass.
     """
     from hrbench.cost.latency import measure
 
-    fixed = str(net.precision if isinstance(net, FixedPrecision) else dtype).removeprefix("torch.")
-    at_once = (net.fixed_batch if isinstance(net, FixedBatch) else None) or 1
-    unlike = None
-    if fixed != dtype:
-        unlike = Reason(f"the network's file computes in {fixed}", "ask for latency in that")
-    elif batch % at_once:
-        unlike = Reason(f"the network's file takes {at_once} images at once", "ask for latency at such a batch")
-    if unlike is not None:
+    precision = str(net.precision if isinstance(net, FixedPrecision) else dtype).removeprefix("torch.")
+    batch_of_file = (net.fixed_batch if isinstance(net, FixedBatch) else None) or 1
+    reason = None
+    if precision != dtype:
+        reason = Reason(f"the network's file computes in {precision}", "ask for latency in that")
+    elif batch % batch_of_file:
+        reason = Reason(f"the network's file takes {batch_of_file} images at once", "ask for latency at such a batch")
+    if reason is not None:
         conditions = Conditions(batch=batch, input=variant.input, dtype=dtype)
-        return Measurement(LATENCY, None, conditions=conditions, reason=unlike)
+        return Measurement(LATENCY, None, conditions=conditions, reason=reason)
     return measure.measure_latency(
         net,
         (batch, 3, *variant.input),
@@ -109,5 +109,5 @@ def latency(
 
 
 def as_input(variant: Variant) -> Callable[[Any], Any] | None:
-    """What makes a network's input of an (N, C, H, W) tensor: a list of images for a detector, None as it is."""
+    """Converts an (N, C, H, W) tensor to the network's input: to a list of images for a detector; None for others."""
     return list if variant.task == "detection" else None

@@ -1,4 +1,4 @@
-"""What raw latency samples say: percentiles, an interval of the median. Pure functions, no torch.
+"""Statistics of raw latency samples: percentiles, an interval of the median. Pure functions, no torch.
 
 Samples are seconds per forward pass of the whole batch, as `measure_latency` keeps them in `Measurement.samples`.
 """
@@ -25,8 +25,8 @@ P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentil
 def percentile_costs(latency: Measurement) -> list[Measurement]:
     """p50 and p99 of one latency measurement, under its conditions with that `percentile`.
 
-    p50 has the 95 % interval of the median. Samples stay with the measurement alone. p99 has no value, with its
-    reason, below `P99_SAMPLES`; both have none if the measurement has none.
+    p50 has the 95 % interval of the median. Only the measurement itself keeps the samples. Below `P99_SAMPLES`
+    samples, p99 has a reason instead of a value; both have no value if the measurement has none.
     """
     samples = latency.samples
     at_50, at_99 = replace(latency.conditions, percentile=50), replace(latency.conditions, percentile=99)
@@ -46,4 +46,4 @@ def _too_few(n: int) -> Reason:
 
 
 COST_VERSION = 2
-"""Version of all costs together, in the keys of results in format 1; since then each probe has a version of its own."""
+"""Version of all costs together, in the keys of results in format 1; since then each probe has its own version."""

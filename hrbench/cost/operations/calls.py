@@ -1,7 +1,7 @@
-"""One operator call as a network made it: shapes and plain arguments, never values.
+"""One operator call of a network: shapes and plain arguments, never values.
 
-Calls form trees. A composite operator such as `aten::linear` is made of others (`aten::addmm`, views), and the
-conventions for counting disagree about which level they look at, so both levels are kept.
+Calls form trees. A composite operator such as `aten::linear` consists of others (`aten::addmm`, views). Counting
+conventions use different levels, so both are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Shape(tuple[int, ...]):
-    """The shape of a tensor argument; a class of its own, so that it is not taken for a list such as a stride."""
+    """The shape of a tensor argument; a separate class, so that it differs from a list such as a stride."""
 
     __slots__ = ()
 
@@ -27,10 +27,12 @@ class Shape(tuple[int, ...]):
 class Call:
     """One call.
 
-    operator: namespace and name without the overload, e.g. "aten::conv2d". arguments: by their name in the operator's
-    schema, defaults filled in; a tensor is its `Shape`, a list of tensors a tuple of them. outputs: shapes of the
-    tensors returned. parts: the calls a composite operator made. idle: it computes nothing, because it is a view, a
-    copy or a fill, or a composite of such calls.
+    operator: namespace and name without the overload, e.g. "aten::conv2d".
+    arguments: by their name in the operator's schema, defaults filled in; a tensor is its `Shape`, a list of tensors a
+        tuple of them.
+    outputs: shapes of the tensors returned.
+    parts: the calls that a composite operator made.
+    idle: whether it computes nothing, since it is a view, a copy or a fill, or a composite of such calls.
     """
 
     operator: str
@@ -40,7 +42,7 @@ class Call:
     idle: bool = False
 
     def shape(self, argument: str) -> Shape:
-        """Shape of a tensor argument; KeyError or TypeError where the operator has no such tensor."""
+        """Shape of a tensor argument; raises KeyError or TypeError if the operator has no such tensor."""
         value = self.arguments[argument]
         if not isinstance(value, Shape):
             raise TypeError(f"argument {argument} of {self.operator} is no tensor")
@@ -57,7 +59,7 @@ def aten(names: str) -> frozenset[str]:
     return frozenset("aten::" + name for name in names.split())
 
 
-# Operators that move or make numbers without computing any. Views need no entry: their schema tells.
+# Operators that move or create numbers without computing. Views need no entry: they follow from the schema.
 IDLE = aten(
     """
     _assert_async _assert_tensor_metadata _local_scalar_dense _reshape_copy _to_copy _unsafe_index _unsafe_view

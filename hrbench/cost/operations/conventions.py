@@ -1,19 +1,19 @@
 """The conventions by which operations are counted, each a table from operators to formulas.
 
-One network has as many "GFLOPs" as there are conventions. A `View` names one: which operators it counts, how, which
-it takes to be free, and by what its number is divided when a table writes it in giga.
+One network has as many "GFLOPs" as there are conventions. A `CountingConvention` says which operators are counted and
+how, which are taken to be free, and by what the number is divided when a table writes it in giga.
 
-macs         multiply-adds of convolutions, linear layers and matrix products: the arithmetic that is really done.
+macs         multiply-adds of convolutions, linear layers and matrix products: the arithmetic that is really computed.
              A transposed convolution touches every weight once per *input* position.
 flops        2 x macs, what `torch.utils.flop_counter.FlopCounterMode` prints.
 fvcore       `FlopCountAnalysis` of fvcore 0.1.5 with its default handles: multiply-adds, and also normalisation,
              upsampling and adaptive average pooling; element-wise additions and fixed pooling are left out.
 hrnet-paper  `get_model_summary` of the HRNet and SimpleBaseline repositories (lib/utils/utils.py): weight elements x
              *output* positions, for transposed convolutions too, which is stride^2 times the true count; linear layers
-             by input x output features; matrix products that are no layer are not seen; and giga means 2^30.
-             That function ignores the batch, here it multiplies. For a linear layer it reads the size of axis 1 as
-             the number of input features, which is the same for the (N, C) inputs of the classifiers it was made for;
-             here the true number of input features is used whatever the rank.
+             by input x output features; matrix products outside layers are not counted; and giga means 2^30.
+             That function ignores the batch; here the count is multiplied by it. For a linear layer it uses the size of
+             axis 1 as the number of input features, which is right for (N, C) inputs of classifiers; here the number
+             of input features is right for any rank.
 """
 
 from __future__ import annotations
@@ -31,13 +31,17 @@ GIGA = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CountingConvention:
     """One convention.
 
-    name: as in `Conditions.convention`. label: heading of a column whose values are count / divisor. heading: the same,
-    where columns of several conventions stand under one heading. convention: in a few words. formulas: operator ->
-    operations of one call. free: operators the convention counts as nothing. opens: composite operators into which it
-    looks; None looks into all. factor: multiplies every formula.
+    name: as in `Conditions.convention`.
+    label: heading of a column whose values are count / divisor.
+    heading: the same, for columns of several conventions under a common heading.
+    convention: in a few words.
+    formulas: operator -> operations of one call.
+    free: operators that count as nothing.
+    opens: composite operators whose parts are counted; None for all.
+    factor: multiplies every formula.
     """
 
     name: str
@@ -69,41 +73,41 @@ class View:
 
 @dataclass(slots=True)
 class Tally:
-    """What a view makes of some calls: operations counted, and operators without a rule as (calls, elements)."""
+    """The count of some calls by a convention: operations, and operators without a rule as (calls, elements)."""
 
     operations: int | float = 0
     counted: bool = False
     uncounted: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def miss(self, operator: str, calls: int, elements: int) -> None:
-        """Note arithmetic that the view has no rule for."""
-        had = self.uncounted.get(operator, (0, 0))
-        self.uncounted[operator] = (had[0] + calls, had[1] + elements)
+        """Adds arithmetic for which the convention has no rule."""
+        before = self.uncounted.get(operator, (0, 0))
+        self.uncounted[operator] = (before[0] + calls, before[1] + elements)
 
     def add(self, other: Tally) -> None:
-        """Join another tally to this one."""
+        """Adds another tally to this one."""
         self.operations += other.operations
         self.counted = self.counted or other.counted
         for operator, (calls, elements) in other.uncounted.items():
             self.miss(operator, calls, elements)
 
 
-def tally(view: View, call: Call) -> Tally:
-    """Count one call, from the outside in: the first rule met counts for all that is inside.
+def tally(convention: CountingConvention, call: Call) -> Tally:
+    """Counts one call, from the outside in: the first matching rule counts for all parts of the call.
 
-    Where a view looks into all composites, one in which it counts nothing is listed under its own name
-    ("aten::batch_norm"), not those of its parts.
+    If a convention counts the parts of all composites, a composite without counted parts is listed under its own name
+    ("aten::batch_norm"), not under those of its parts.
     """
     result = Tally()
-    formula = view.formulas.get(call.operator)
+    formula = convention.formulas.get(call.operator)
     if formula is not None:
-        result.operations, result.counted = view.factor * formula(call), True
-    elif call.idle or call.operator in view.free:
+        result.operations, result.counted = convention.factor * formula(call), True
+    elif call.idle or call.operator in convention.free:
         pass
-    elif call.parts and (view.opens is None or call.operator in view.opens):
+    elif call.parts and (convention.opens is None or call.operator in convention.opens):
         for part in call.parts:
-            result.add(tally(view, part))
-        if view.opens is None and result.uncounted and not result.counted:
+            result.add(tally(convention, part))
+        if convention.opens is None and result.uncounted and not result.counted:
             result.uncounted = {call.operator: (1, call.elements)}
     else:
         result.miss(call.operator, 1, call.elements)
@@ -121,7 +125,7 @@ def convolution(call: Call) -> int:
 
 
 def convolution_by_output(call: Call) -> int:
-    """Weight elements x output positions x batch, whichever way the convolution goes."""
+    """Weight elements x output positions x batch, for a convolution or a transposed one."""
     output = call.outputs[0]
     spatial = len(call.shape("weight")) - 2
     batch = output[0] if len(output) == spatial + 2 else 1
@@ -134,7 +138,7 @@ def linear(call: Call) -> int:
 
 
 def _product(first: str) -> Formula:
-    """A matrix product, batched or not: output elements x the length of the axis that is summed away."""
+    """A matrix product, batched or not: output elements x the length of the summed axis."""
 
     def formula(call: Call) -> int:
         return call.outputs[0].elements * call.shape(first)[-1]
@@ -143,7 +147,7 @@ def _product(first: str) -> Formula:
 
 
 def batches_summed(call: Call) -> int:
-    """`addbmm`: the batch is summed away as well."""
+    """`addbmm`: the batch is summed, too."""
     return call.shape("batch1").elements * call.shape("batch2")[-1]
 
 
@@ -214,7 +218,7 @@ def _matmul(call: Call) -> int:
 
 
 def _einsum(call: Call) -> int | float:
-    """Two patterns exactly, all others by the path NumPy finds best, whose count is printed with four digits."""
+    """Two patterns exactly, all others by NumPy's optimal path, whose count has four digits."""
     import numpy as np  # here, because only a network with einsum needs it
 
     equation = call.arguments["equation"].replace(" ", "")
@@ -249,12 +253,12 @@ FVCORE: dict[str, Formula] = {
     "aten::grid_sampler": lambda call: 4 * call.elements,
 }
 
-# What fvcore takes to be "truly 0 flops" although it computes; the moves and views among its list are idle anyway.
+# Operators that compute but are "truly 0 flops" for fvcore; the copies and views in its list are idle anyway.
 FVCORE_FREE = aten(
     "__and__ bitwise_not clamp clamp_ dropout eq floor floor_divide ge gt max nonzero relu relu_ remainder"
 )
 
-# fvcore reads a traced graph, in which a composite operator is one node, except these, which tracing always opens.
+# fvcore reads a traced graph, in which a composite operator is one node, except these, which tracing always splits.
 # (Padding "same" is a node of its own there, `aten::_convolution_mode`, so fvcore leaves such convolutions out.)
 FVCORE_OPENS = aten(
     """
@@ -263,10 +267,10 @@ FVCORE_OPENS = aten(
     """
 )
 
-VIEWS: dict[str, View] = {
-    view.name: view
-    for view in (
-        View(
+CONVENTIONS: dict[str, CountingConvention] = {
+    convention.name: convention
+    for convention in (
+        CountingConvention(
             "macs",
             "GMACs",
             "GMACs",
@@ -276,7 +280,7 @@ VIEWS: dict[str, View] = {
             "their input size.",
             MACS,
         ),
-        View(
+        CountingConvention(
             "flops",
             "GFLOPs",
             "GFLOPs",
@@ -286,7 +290,7 @@ VIEWS: dict[str, View] = {
             MACS,
             factor=2,
         ),
-        View(
+        CountingConvention(
             "fvcore",
             "G (fvcore)",
             "fvcore",
@@ -298,7 +302,7 @@ VIEWS: dict[str, View] = {
             FVCORE_FREE,
             FVCORE_OPENS,
         ),
-        View(
+        CountingConvention(
             "hrnet-paper",
             "GFLOPs (HRNet papers: MACs / 2^30, transposed convolutions by output)",
             "HRNet papers",

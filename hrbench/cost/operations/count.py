@@ -1,14 +1,14 @@
-"""Counts a network's operations without computing them: one forward pass over meta tensors, every call noted.
+"""Counts a network's operations without computing them: one forward pass over meta tensors that records every call.
 
-Meta tensors have shapes and no storage, so neither weights nor activations are held. In inference mode torch's
-dispatcher shows a composite operator before it is taken apart (`aten::linear`, then `aten::addmm` inside it), which is
-what lets one pass serve conventions that look at different levels; see `views.py`.
+Meta tensors have shapes and no storage, so neither weights nor activations are in memory. In inference mode, torch's
+dispatcher shows a composite operator before its parts (`aten::linear`, then `aten::addmm` inside it), so one pass is
+enough for conventions that count at different levels; see `conventions.py`.
 
     ledger = count_operations(lambda: pose_hrnet(width=32), (1, 3, 256, 192))
     ledger.total("macs")                      # 7645003776
     ledger.by_module(depth=1), ledger.by_operator(), ledger.uncounted["macs"]
 
-How many boxes a detector looks at depends on values, so a detector is counted by part: one with a method
+How many boxes a detector processes depends on values, so a detector is counted by part: one with a method
 `count_parts(images, proposals, masks)` runs backbone, neck and dense heads on the images, its box head on that many
 proposals and its mask head on that many boxes, and returns the conditions under which the count holds.
 """
@@ -25,9 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.contracts import CountedByPart
-from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.operations.ledger import Ledger, enter
-from hrbench.cost.operations.recorder import Recorder, Undrawn
+from hrbench.cost.operations.recorder import Recorder, SkipInitialisation
 from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.types import Conditions, Measurement
 
@@ -44,15 +44,17 @@ def count_operations(
     proposals: int = PROPOSALS,
     masks: int = MASKS,
 ) -> Ledger:
-    """Count one forward pass in eval mode, or the parts of a detector.
+    """Counts one forward pass in eval mode, or the parts of a detector.
 
-    build: makes the network (called under `torch.device("meta")`, so no weight is allocated or drawn), or a network,
-    which is left as it was. input_shape: (N, C, H, W). as_input: turns the (N, C, H, W) tensor into what the network
-    takes, e.g. `list` for a detector. device: "meta"; a network whose operations depend on values (non-maximum
-    suppression) needs a real one such as "cpu", and is then computed there, input drawn from a standard normal.
-    proposals, masks: per image, of a network that is counted by part; it is not where `as_input` is given.
+    build: builds the network (called under `torch.device("meta")`, so no weight is allocated or initialised); or a
+        network, which is not changed.
+    input_shape: (N, C, H, W).
+    as_input: converts the (N, C, H, W) tensor to the network's input, e.g. `list` for a detector.
+    device: "meta"; a network whose operations depend on values (non-maximum suppression) needs a real one such as
+        "cpu", and is then computed there, input drawn from a standard normal.
+    proposals, masks: boxes per image, for a network that is counted by part (not with `as_input`).
 
-    Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, where the
+    Raises UsageError for an input that is no (N, C, H, W), and EntryError, naming operator and module, if the
     pass fails: a partial count is never returned.
     """
     if len(input_shape) != 4 or not all(isinstance(n, int) and n > 0 for n in input_shape):
@@ -64,17 +66,17 @@ def count_operations(
         stack.enter_context(recorder.following(net))
         stack.enter_context(_composite_attention())
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(torch.device(device))  # tensors a forward pass makes for itself join the others
+        stack.enter_context(torch.device(device))  # for tensors that the forward pass creates
         image = _image(input_shape, device, dtype)
-        given = image if as_input is None else as_input(image)
+        input = image if as_input is None else as_input(image)
         stack.enter_context(recorder)
         conditions: Mapping[str, Any] = {}
         try:
             if as_input is None and isinstance(net, CountedByPart):
                 conditions = net.count_parts(image, proposals=proposals, masks=masks)
             else:
-                net(given)
-        except HrbenchError:  # what knows why it cannot be counted says it best itself
+                net(input)
+        except HrbenchError:  # its message explains already why it cannot be counted
             raise
         except Exception as error:
             raise recorder.failure(error, device) from error
@@ -82,60 +84,58 @@ def count_operations(
 
 
 def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
-    """One Measurement per view: value in plain operations; conditions hold the view, divisor, input, batch, uncounted.
+    """One Measurement per convention: value in plain operations; conditions hold convention, divisor, input, batch.
 
-    `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps
-    each operator the view has no rule for to its number of calls. Of a network counted by part they also hold how many
-    `proposals` and `masks` were counted, and what was `not_counted`.
+    `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps each
+    operator for which the convention has no rule to its number of calls. For a network counted by part, the conditions
+    also hold how many `proposals` and `masks` were counted, and what was `not_counted`.
 
-    counted_on: where the operations were counted, if not without values, in words.
+    counted_on: on which device operations were counted if values were needed, in words; "" for the meta device.
     """
     batch, _, height, width = ledger.input
     costs = []
-    for name in ledger.views:
-        view = VIEWS[name]
+    for name in ledger.conventions:
+        convention = CONVENTIONS[name]
         conditions = Conditions(
             convention=name,
-            divisor=view.divisor,
+            divisor=convention.divisor,
             input=(height, width),
             batch=batch,
             uncounted={item.operator: item.calls for item in ledger.uncounted[name]},
             counted_on=counted_on,
             **_of_parts(ledger.conditions),
         )
-        costs.append(Measurement(view.quantity, ledger.total(name), conditions=conditions))
+        costs.append(Measurement(convention.quantity, ledger.total(name), conditions=conditions))
     return costs
 
 
-def _of_parts(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a network counted by part says of its count, as fields of `Conditions`; `more` holds what has no field."""
+def _of_parts(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions that a network counted by part states, as fields of `Conditions`; `more` for those without one."""
     known = {"proposals": "proposals", "masks": "masks", "not counted": "not_counted"}
-    made: dict[str, Any] = {known[key]: value for key, value in said.items() if key in known}
-    more = {key: value for key, value in said.items() if key not in known}
-    return {**made, "more": more} if more else made
+    named: dict[str, Any] = {known[key]: value for key, value in stated.items() if key in known}
+    more = {key: value for key, value in stated.items() if key not in known}
+    return {**named, "more": more} if more else named
 
 
 # --- the network ---------------------------------------------------------------------------------------------------
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
-    """What `build` makes, on the meta device: shapes and no storage, so a large network takes no memory and no time.
+    """The network that `build` returns, on the meta device: without storage, so it takes no memory and no time.
 
-    `parameters.parameter_costs` and `count_operations` ask for no more.
+    `parameters.parameter_costs` and `count_operations` need no more.
     """
     return _built(build, "meta")
 
 
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
-    """Build on `device`; a builder that reads values while building is run as it is, then moved.
+    """Builds on `device`; if the builder reads values, it builds on the CPU and the network is moved.
 
-    A builder may load weights, too: on meta they come to nothing, and torch's warnings of it are kept back.
-
-    What a builder imports for the first time is imported under `device` too: a module that makes tensors while it is
-    imported should have been imported before.
+    A builder may load weights, which has no effect on the meta device; torch's warnings about it are suppressed. A
+    module that creates tensors on import should be imported before: imports of the builder run under `device`, too.
     """
     try:
-        with torch.device(device), Undrawn(), warnings.catch_warnings():
+        with torch.device(device), SkipInitialisation(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="for .*: copying from a non-meta parameter")
             net = build()
     except (RuntimeError, NotImplementedError, EntryError) as error:
@@ -147,9 +147,9 @@ def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
 
 
 def _twin(net: nn.Module, device: str) -> nn.Module:
-    """A copy on `device` of everything but the weights' values, so that the pass leaves nothing behind in `net`.
+    """A copy on `device` of everything except the values of the weights, so that the pass does not change `net`.
 
-    On a real device the weights are shared; a network may not change them in eval mode.
+    On a real device the weights are shared; a network must not change them in eval mode.
     """
     memo: dict[int, Any] = {}
     for value in net.parameters():
@@ -176,7 +176,7 @@ def _own_parameters(net: nn.Module) -> dict[str, int]:
 
 @contextmanager
 def _composite_attention() -> Iterator[None]:
-    """Attention as products that can be counted, not as the one fused kernel that eval mode may choose."""
+    """Attention as products that can be counted, not as the fused kernel that eval mode may choose."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -1,6 +1,6 @@
 """The ledger of a network's operations: by module, by operator, under every convention at once.
 
-Plain data: no tensors, no torch. `operations.py` fills it.
+Plain data: no tensors, no torch. `count.py` fills it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrbench.cost.operations.calls import Call
-from hrbench.cost.operations.conventions import VIEWS, Tally, View, tally
+from hrbench.cost.operations.conventions import CONVENTIONS, CountingConvention, Tally, tally
 from hrbench.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LedgerRow:
     """Calls of one operator by one module, or a sum of such rows.
 
-    module: dotted path in the network, "" for the network itself or for all of it. operator: as the module called it
-    ("aten::conv2d", not the kernel below), "" in a sum over operators. calls: how often. elements: numbers in the
-    first outputs, all calls together. counts: view -> operations; a view that counts nothing here has no key.
-    parameters: of the module with all below it, None where the row stands for an operator.
+    module: dotted path in the network, "" for the network itself or for all of it.
+    operator: as the module called it ("aten::conv2d", not the kernel), "" in a sum over operators.
+    calls: how often.
+    elements: numbers in the first outputs, over all calls.
+    counts: convention -> operations; without those that count nothing here.
+    parameters: of the module with all its submodules, None if the row is for an operator.
     """
 
     module: str
@@ -34,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """An operator that computes something a view has no rule for. elements: of the outputs, all calls together."""
+    """An operator that computes something a convention has no rule for. elements: of the outputs, over all calls."""
 
     operator: str
     calls: int
@@ -45,45 +47,48 @@ class Uncounted:
 class Ledger:
     """All operations of one forward pass.
 
-    input: (N, C, H, W). rows: by module and operator in the order of their first call, without what computes
-    nothing. uncounted: view -> what it left out, most calls first; its keys are the views counted by. parameters:
-    module path -> parameters of its own. conditions: what else decides the numbers, empty for a plain forward pass; a
-    detector counted by part says for how many boxes, and what was not counted.
+    input: (N, C, H, W).
+    rows: by module and operator in the order of their first call, without what computes nothing.
+    uncounted: convention -> what it left out, most calls first; its keys are all conventions that were used.
+    parameters: module path -> parameters, without submodules.
+    conditions: what else affects the numbers, empty for a plain forward pass; for a detector counted by part, the
+        numbers of boxes and what was not counted.
     """
 
     input: tuple[int, int, int, int]
-    rows: tuple[Row, ...]
+    rows: tuple[LedgerRow, ...]
     uncounted: Mapping[str, tuple[Uncounted, ...]]
     parameters: Mapping[str, int] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def views(self) -> tuple[str, ...]:
-        """Names of the conventions counted by."""
+    def conventions(self) -> tuple[str, ...]:
+        """Names of the counting conventions."""
         return tuple(self.uncounted)
 
-    def total(self, view: str) -> int | float:
-        """Operations of the whole network under one view, a plain count. Raises UsageError for an unknown view."""
-        if view not in self.views:
-            raise UsageError(f"no view of operations is called {view!r}; there are {', '.join(self.views)}")
-        return sum(row.counts.get(view, 0) for row in self.rows)
+    def total(self, convention: str) -> int | float:
+        """Operations of the whole network by one convention, a plain count. Raises UsageError for an unknown one."""
+        if convention not in self.conventions:
+            known = ", ".join(self.conventions)
+            raise UsageError(f"no counting convention is called {convention!r}; there are {known}")
+        return sum(row.counts.get(convention, 0) for row in self.rows)
 
-    def by_operator(self) -> tuple[Row, ...]:
+    def by_operator(self) -> tuple[LedgerRow, ...]:
         """One row per operator, in the order of first calls."""
-        groups: dict[str, list[Row]] = {}
+        groups: dict[str, list[LedgerRow]] = {}
         for row in self.rows:
             groups.setdefault(row.operator, []).append(row)
         return tuple(_sum(rows, "", operator, None) for operator, rows in groups.items())
 
-    def by_module(self, depth: int = 1) -> tuple[Row, ...]:
+    def by_module(self, depth: int = 1) -> tuple[LedgerRow, ...]:
         """One row per module at most `depth` names deep, in the order of first calls; depth 0 is the whole network.
 
-        What a module computes itself, above the depth, stands under its own path; so the rows add up to the total.
-        Modules that hold parameters but are never called come last, with no calls.
+        What a module above that depth computes itself is under its own path, so the rows add up to the total. Modules
+        with parameters that are never called come last, without calls.
         """
         if depth < 0:
             raise UsageError(f"a depth of modules is 0 or more, not {depth}")
-        groups: dict[str, list[Row]] = {}
+        groups: dict[str, list[LedgerRow]] = {}
         for row in self.rows:
             groups.setdefault(_head(row.module, depth), []).append(row)
         weights: dict[str, int] = {}
@@ -98,32 +103,36 @@ def enter(
     input: tuple[int, int, int, int],
     parameters: Mapping[str, int],
     conditions: Mapping[str, Any] | None = None,
-    views: Mapping[str, View] = VIEWS,
+    conventions: Mapping[str, CountingConvention] = CONVENTIONS,
 ) -> Ledger:
-    """Make the ledger of (module path, call) pairs in the order they were made."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    totals = {name: Tally() for name in views}
+    """The ledger of (module path, call) pairs, in the order of the calls."""
+    groups: dict[tuple[str, str], list[LedgerRow]] = {}
+    totals = {name: Tally() for name in conventions}
     for module, call in calls:
         if call.idle:
             continue
         counts = {}
-        for name, view in views.items():
-            tallied = tally(view, call)
+        for name, convention in conventions.items():
+            tallied = tally(convention, call)
             totals[name].add(tallied)
             if tallied.counted:
                 counts[name] = tallied.operations
-        groups.setdefault((module, call.operator), []).append(Row(module, call.operator, 1, call.elements, counts))
+        groups.setdefault((module, call.operator), []).append(
+            LedgerRow(module, call.operator, 1, call.elements, counts)
+        )
     rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
     uncounted = {name: _listed(total) for name, total in totals.items()}
     return Ledger(input, rows, uncounted, dict(parameters), dict(conditions or {}))
 
 
-def _sum(rows: list[Row], module: str, operator: str, parameters: int | None) -> Row:
+def _sum(rows: list[LedgerRow], module: str, operator: str, parameters: int | None) -> LedgerRow:
     counts: dict[str, int | float] = {}
     for row in rows:
-        for view, count in row.counts.items():
-            counts[view] = counts.get(view, 0) + count
-    return Row(module, operator, sum(row.calls for row in rows), sum(row.elements for row in rows), counts, parameters)
+        for convention, count in row.counts.items():
+            counts[convention] = counts.get(convention, 0) + count
+    return LedgerRow(
+        module, operator, sum(row.calls for row in rows), sum(row.elements for row in rows), counts, parameters
+    )
 
 
 def _listed(total: Tally) -> tuple[Uncounted, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hrbench.contracts import CostSubject
 from hrbench.core.plugins import model_ref
-from hrbench.cost.operations.conventions import VIEWS
+from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.parameters import NoOptions
 from hrbench.errors import EntryError
 from hrbench.types import Conditions, Measurement, Reason, Variant
@@ -23,16 +23,16 @@ class Operations:
 
     name = "operations"
     version = 2
-    quantities = tuple(view.quantity for view in VIEWS.values())
-    depends = ("torch",)  # whose operators the counts are of
+    quantities = tuple(convention.quantity for convention in CONVENTIONS.values())
+    depends = ("torch",)  # its operators are counted
     Options = NoOptions
 
     def cells(self, options: NoOptions) -> Sequence[Conditions]:
-        """One: counts are of one image."""
+        """One cell: counts are for one image."""
         return (Conditions(batch=1),)
 
     def measure(self, subject: CostSubject, cell: Conditions, options: NoOptions) -> list[Measurement]:
-        """Every convention's count, or why there is none."""
+        """The count by every convention, or why there is none."""
         from hrbench.cost.operations.count import operation_costs
 
         try:
@@ -43,11 +43,11 @@ class Operations:
 
 
 def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> tuple[Ledger, str]:
-    """The operations of a network at its variant's input, and where they were counted, in words, if on the CPU.
+    """The operations of a network at its variant's input, and on which device they were counted ("" for meta).
 
     net: on the meta device.
-    build: makes the network once more, for another source's network that needs values for its pass: it is counted on
-    the CPU.
+    build: builds the network again, if one of another library needs values: it is then counted on the CPU.
+
     Raises EntryError if they cannot be counted.
     """
     from hrbench.cost.operations.count import count_operations
@@ -66,6 +66,6 @@ def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> t
 def uncounted(reason: Reason) -> list[Measurement]:
     """The operations of a network that cannot be counted: no value by any convention, each with the reason."""
     return [
-        Measurement(view.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
-        for name, view in VIEWS.items()
+        Measurement(convention.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
+        for name, convention in CONVENTIONS.items()
     ]

@@ -1,6 +1,6 @@
-"""Sees every operator call of a forward pass through torch's dispatcher, and in which module it was made.
+"""Records every operator call of a forward pass through torch's dispatcher, with the module that made it.
 
-In inference mode the dispatcher shows a composite operator before it is taken apart, so calls come as trees.
+In inference mode the dispatcher shows a composite operator before its parts, so calls form trees.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from hrbench.cost.operations.calls import IDLE, Call, Shape, aten
 from hrbench.cost.operations.shapes import known_output
 from hrbench.errors import EntryError
 
-# What initialisers do to a weight in place; none of it changes a shape.
-_DRAWING = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
+# In-place operators of weight initialisers; none of them changes a shape.
+_INITIALISERS = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
 class ValuesNeeded(EntryError):
-    """Operations cannot be counted on the meta device, since the network looks at values on its way."""
+    """Operations cannot be counted on the meta device, since the network reads values."""
 
 
 class _Mode(TorchDispatchMode):
-    """A mode that torch's compiler may look into. By default it may not, and saying so imports it for three seconds."""
+    """A mode that torch's compiler may trace. By default it may not, and that check imports the compiler (3 s)."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
 
 
-class Undrawn(_Mode):
-    """Leaves meta weights as they are where a builder would draw them: they have no values, and it takes time."""
+class SkipInitialisation(_Mode):
+    """Skips the random initialisation of meta weights: they have no values, and it takes time."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
-        if func._schema.name in _DRAWING and args[0].is_meta:
+        if func._schema.name in _INITIALISERS and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))
 
@@ -64,7 +64,7 @@ def _operator(func: Any) -> _Operator:
 
 
 class Recorder(_Mode):
-    """Notes every call with the module it was made in; composites are run as the calls they are made of."""
+    """Records every call with the module that made it; composites are run as their parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Recorder(_Mode):
             raise
         finally:
             self._parts.pop()
-        # A composite without parts handed its input on, as dropout does in eval mode; but not where it was not run.
+        # A composite without parts returned its input, as dropout does in eval mode, unless it was not run at all.
         idle = operator.idle or (operator.composite and not known and all(part.idle for part in parts))
         self._note(Call(operator.name, arguments, _outputs(result), tuple(parts), idle))
         return result
@@ -113,7 +113,7 @@ class Recorder(_Mode):
 
     @contextmanager
     def following(self, net: nn.Module) -> Iterator[None]:
-        """Know in which module of `net` a call is made; a module reached by several paths goes by its first."""
+        """Tracks the module of `net` that makes a call; a module with several paths has its first."""
         hooks = []
         try:
             for path, module in net.named_modules():
@@ -125,14 +125,14 @@ class Recorder(_Mode):
                 hook.remove()
 
     def _leave(self, path: str) -> None:
-        # A module that failed never leaves; where its caller went on without it, it is dropped here.
+        # A module that failed is never left; if its caller continued without it, it is removed here.
         while self._path.pop() != path:
             pass
 
     def failure(self, error: Exception, device: str) -> EntryError:
-        """What to raise for an error of the pass: which operator of which module failed, and what to do.
+        """The error to raise if the pass failed: which operator of which module failed, and what to do.
 
-        `ValuesNeeded` if the pass looked at values, which meta tensors do not have.
+        It is `ValuesNeeded` if the pass read values, which meta tensors do not have.
         """
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
         module = self._named(self.module)

@@ -1,8 +1,8 @@
-"""Outputs of the commonest operators on meta tensors, without asking torch.
+"""Outputs of the most common operators on meta tensors, without calling torch.
 
-torch (2.15) derives many of them in Python, and doing so first imports its compiler and sympy: three seconds and
-160 MB, which is ten times what counting a network takes. Each function here answers only for plain arguments and
-returns None for anything else, which then goes to torch, and fails there where it should.
+torch (2.15) derives many of them in Python, and first imports its compiler and sympy for it: three seconds and 160 MB,
+ten times what counting a network takes. Each function here handles only plain arguments and returns None for anything
+else: torch then computes it, or raises the error.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Rule = Callable[[Arguments, Tensor], Tensor | None]
 
 
 def known_output(operator: str, arguments: Arguments, args: tuple[Any, ...]) -> Tensor | None:
-    """The output of one call, a meta tensor, or None where it is not known here.
+    """The output of one call, a meta tensor, or None if it is not known here.
 
-    arguments: by name with tensors as `Shape`s. args: as given; the first is the tensor that is computed on, or a list
-    that begins with it.
+    arguments: by name with tensors as `Shape`s. args: as passed; the first is the main tensor, or a list that begins
+    with it.
     """
     rule = _RULES.get(operator)
     if rule is None or not args:
@@ -45,8 +45,8 @@ def _twin(tensor: Tensor) -> Tensor:
 def _batch_norm(arguments: Arguments, image: Tensor) -> Tensor | None:
     """As its input, in eval mode."""
     channels = Shape(image.shape[1:2])
-    given = (arguments[name] for name in ("weight", "bias", "running_mean", "running_var"))
-    if arguments["training"] or image.dim() < 2 or any(shape not in (None, channels) for shape in given):
+    others = (arguments[name] for name in ("weight", "bias", "running_mean", "running_var"))
+    if arguments["training"] or image.dim() < 2 or any(shape not in (None, channels) for shape in others):
         return None
     return _twin(image)
 
@@ -89,7 +89,7 @@ def _addition_in_place(arguments: Arguments, first: Tensor) -> Tensor | None:
 
 
 def _upsampling(arguments: Arguments, image: Tensor) -> Tensor | None:
-    """To the size that is asked for; where a factor is given, torch makes it a size and calls again."""
+    """To the given size; for a factor, torch computes the size and calls again."""
     size = arguments.get("output_size")
     if image.dim() != 4 or image.numel() == 0 or not isinstance(size, tuple) or len(size) != 2 or min(size) < 1:
         return None
@@ -119,7 +119,7 @@ def _average_pool(arguments: Arguments, image: Tensor) -> Tensor | None:
 
 
 def _concatenation(arguments: Arguments, first: Tensor) -> Tensor | None:
-    """Tensors of one shape but for one axis, in the ordinary layout."""
+    """Tensors of one shape except for one axis, contiguous."""
     shapes, axis = arguments["tensors"], arguments["dim"]
     if not isinstance(axis, int) or not -first.dim() <= axis < first.dim() or not first.is_contiguous():
         return None
@@ -155,7 +155,7 @@ def _mean(arguments: Arguments, first: Tensor) -> Tensor | None:
 
 
 def _product(left: str, right: str) -> Rule:
-    """A product of matrices, (..., n, k) by (..., k, m), with equal axes before; a vector that is added has m."""
+    """A product of matrices, (..., n, k) by (..., k, m), with equal leading axes; an added vector has length m."""
 
     def rule(arguments: Arguments, first: Tensor) -> Tensor | None:
         one, two = arguments[left], arguments[right]
@@ -169,7 +169,7 @@ def _product(left: str, right: str) -> Rule:
 
 
 def _along(values: Any, axis: int) -> int:
-    """One number for both axes may come as a list of one, or, as a default, bare."""
+    """The value for an axis: there may be one for each, a list with one for all, or, as a default, an int."""
     if isinstance(values, int):
         return values
     return values[axis] if len(values) > 1 else values[0]

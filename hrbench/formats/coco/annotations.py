@@ -1,7 +1,7 @@
-"""COCO's annotation files as data sets see them: which images, categories and objects are listed, and what is odd.
+"""COCO's annotation files for data sets: which images, categories and objects are listed, and what is wrong.
 
-Each reader decodes what it gives and skips the rest. It refuses a file that has another form; whether its content holds
-together is for the metrics to check, which read it whole (`keypoints`, `instances`).
+Each reader decodes what it returns and skips the rest. It refuses a file of another structure. Whether the content is
+consistent is checked by the readers of the metrics, which read it completely (`keypoints`, `instances`).
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class _Objects(msgspec.Struct):
 
 
 def read_keypoints(path: Path) -> KeypointListing:
-    """Images, people and categories. Raises MissingError, InputError naming the place of what does not fit."""
+    """Images, people and categories. Raises MissingError, InputError naming the position of the fault."""
     return _listing(path, KeypointListing)
 
 
 def read_instances(path: Path) -> InstanceListing:
-    """Images and categories. Raises MissingError, InputError naming the place of what does not fit."""
+    """Images and categories. Raises MissingError, InputError naming the position of the fault."""
     return _listing(path, InstanceListing)
 
 
@@ -145,14 +145,14 @@ def _decoded(path: Path, kind: type[Content]) -> Content:
 
 
 def box_fault(box: Sequence[float]) -> str:
-    """What is wrong with x, y, width, height, "" for nothing. Boxes may stand out of an image, as a few of COCO do."""
+    """What is wrong with x, y, width, height; "" if nothing. Boxes may reach out of the image, as a few of COCO do."""
     if len(box) != 4 or not all(map(math.isfinite, box)) or min(box[2:], default=0) < 0:
         return f"has the box {list(box)}; x, y, width and height are expected"
     return ""
 
 
 def mask_fault(mask: Any, size: tuple[int, int]) -> str:
-    """What is wrong with a segmentation on an image of this (width, height), "" for nothing."""
+    """What is wrong with a segmentation on an image of this (width, height); "" if nothing."""
     if mask is None:
         return ""
     width, height = size
@@ -160,7 +160,7 @@ def mask_fault(mask: Any, size: tuple[int, int]) -> str:
         if isinstance(mask, list):
             if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
                 return "has a polygon that is no list of three corners or more"
-            reach = 2 * max(size)  # the codec takes a step for each pixel of an edge
+            reach = 2 * max(size)  # the codec does a step for each pixel of an edge
             if any(abs(value) > reach for polygon in mask for value in polygon):
                 return f"has a polygon with a corner beyond {reach} pixels on an image of {width}x{height}"
             codec.merge(codec.frPyObjects(mask, height, width))
@@ -172,7 +172,9 @@ def mask_fault(mask: Any, size: tuple[int, int]) -> str:
                 return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
+                warnings.simplefilter(
+                    "ignore", DeprecationWarning
+                )  # about how pycocotools 2.0.11 passes memory to NumPy
                 codec.decode(mask)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"

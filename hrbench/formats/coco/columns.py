@@ -1,9 +1,8 @@
 """From the JSON rows of COCO files to columns: what keypoint, box and mask files have in common.
 
-The way is quick where all is well: typed decoding, then checks on whole columns. Where anything is wrong,
-`WrongError` or an error of msgspec is raised without details, and the caller has the file explained by the slow ways
-of `faults`. Results are decoded in blocks of rows, so that neither their text nor their
-objects are ever in memory as a whole.
+Correct files are read fast: typed decoding, then checks on whole columns. If anything is wrong, `FileFaultError` or an
+error of msgspec is raised without details, and the caller lets the slow functions of `faults` explain the file. Results
+are decoded in blocks of rows, so that neither their text nor their objects are ever in memory as a whole.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from hrbench.core.files import FARTHEST
+from hrbench.core.files import MAX_COORDINATE
 
-BLOCK = 1 << 17  # bytes of text decoded at a time: its objects stay within a cache
+BLOCK_BYTES = 1 << 17  # text decoded at a time: its objects stay in the cache
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Four = tuple[float, float, float, float]
 
@@ -29,22 +28,22 @@ class Named(msgspec.Struct, gc=False):
     id: Whole
 
 
-class WrongError(ValueError):
-    """Something is wrong with a file; the slow way will say what."""
+class FileFaultError(ValueError):
+    """Something is wrong with a file; `faults` says what."""
 
 
-REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)  # what reading a file with a fault raises
+READ_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)  # raised when a file with a fault is read
 
 
 def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any]]:
-    """The rows of a JSON list in order, some at a time, decoded as `row`. size: bytes of a block; 0: BLOCK.
+    """The rows of a JSON list in order, some at a time, decoded as `row`. size: bytes of a block; 0: BLOCK_BYTES.
 
-    A block ends behind some "}," of the text. If that was not the end of a row, then brackets or quotes do not
-    balance and the block does not decode: the next block is then read and tried with it.
+    A block ends after some "}," of the text. If that is not the end of a row, brackets or quotes are not balanced and
+    the block cannot be decoded: then the next block is appended and decoding is tried again.
     """
     decode = msgspec.json.Decoder(list[row]).decode
     text, first = b"", True
-    while data := stream.read(size or BLOCK):
+    while data := stream.read(size or BLOCK_BYTES):
         text += data
         cut = text.rfind(b"}") + 1
         head, tail = text[:cut], text[cut:].lstrip()
@@ -64,11 +63,11 @@ def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any
     if rows:
         yield rows
     elif not first:
-        raise WrongError("a comma before the closing bracket")
+        raise FileFaultError("a comma before the closing bracket")
 
 
 def joined(column: list[np.ndarray]) -> np.ndarray:
-    """The parts of a column, which is emptied: the columns of a large file need not be there twice."""
+    """The parts of a column as one array. The list is emptied, so that large columns are not in memory twice."""
     whole_column = np.concatenate(column)
     column.clear()
     return whole_column
@@ -76,7 +75,7 @@ def joined(column: list[np.ndarray]) -> np.ndarray:
 
 def need(held: bool) -> None:
     if not held:
-        raise WrongError("inconsistent content")
+        raise FileFaultError("inconsistent content")
 
 
 def whole(values: list[Any]) -> np.ndarray:
@@ -85,32 +84,34 @@ def whole(values: list[Any]) -> np.ndarray:
 
 
 def numbers(rows: Sequence[Sequence[float]], width: int) -> np.ndarray:
-    """(rows, width) float64. Packing is the quickest way out of lists and refuses a wrong length by itself."""
+    """(rows, width) float64. Packing is the fastest way to convert lists, and refuses a wrong length."""
     pack = struct.Struct(f"{width}d").pack
     try:
         return np.frombuffer(b"".join([pack(*row) for row in rows])).reshape(len(rows), width)
     except struct.error:
-        raise WrongError("a list of the wrong length") from None
+        raise FileFaultError("a list of the wrong length") from None
 
 
 def known(ids: np.ndarray, among: np.ndarray) -> bool:
-    """Whether all ids are in `among`, which rises."""
+    """Whether all ids are in `among`, which is sorted."""
     if not len(ids) or not len(among):
         return not len(ids)
     return bool(np.all(among[np.minimum(np.searchsorted(among, ids), len(among) - 1)] == ids))
 
 
-def near(values: np.ndarray) -> bool:
-    """Whether all are finite and no farther than FARTHEST; a comparison with NaN fails."""
-    return not values.size or bool(values.min() >= -FARTHEST and values.max() <= FARTHEST)
+def within_limits(values: np.ndarray) -> bool:
+    """Whether all are finite and at most MAX_COORDINATE; a comparison with NaN is false."""
+    return not values.size or bool(values.min() >= -MAX_COORDINATE and values.max() <= MAX_COORDINATE)
 
 
 @dataclass(frozen=True)
 class Truths:
     """Annotated objects as columns (G), in the order of the file.
 
-    image, category: int64 ids. area: float64, px^2. crowd: bool. ignore: bool, True where the object never counts
-    whatever its area (crowds among them).
+    image, category: int64 ids.
+    area: float64, px^2.
+    crowd: bool.
+    ignore: bool, True if the object never counts, whatever its area (crowds included).
     """
 
     image: np.ndarray
@@ -122,7 +123,11 @@ class Truths:
 
 @dataclass(frozen=True)
 class Detections:
-    """Detections as columns (N), in the order of the file. image, category: int64 ids; score, area: float64, finite."""
+    """Detections as columns (N), in the order of the file.
+
+    image, category: int64 ids.
+    score, area: float64, finite.
+    """
 
     image: np.ndarray
     category: np.ndarray
@@ -130,7 +135,7 @@ class Detections:
     area: np.ndarray
 
 
-def rising(ids: np.ndarray) -> np.ndarray:
-    """The different ids, rising. (`np.unique` imports all of numpy.ma at its first call.)"""
+def sorted_unique(ids: np.ndarray) -> np.ndarray:
+    """The distinct ids in rising order. (`np.unique` would import all of numpy.ma at its first call.)"""
     ordered = np.sort(ids)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]

@@ -1,6 +1,6 @@
-"""What is wrong with a COCO file of keypoints, boxes or masks: the first offender, by position and ids, and what to do.
+"""What is wrong with a COCO file of keypoints, boxes or masks: the first fault, its position and ids, and what to do.
 
-Slow and only for files already known to be at fault.
+Slow, and used only for files that are known to have a fault.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from hrbench.formats.coco.json_faults import (
     parsed,
     shown,
 )
-from hrbench.formats.coco.rle import FARTHEST_POINT, LARGEST, CodeError, checked
+from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeError, checked
 
 # --- keypoints -------------------------------------------------------------------------------------------------------
 
 
 def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
-    """Raise InputError for the first fault of an annotation file; returns where none is found."""
+    """Raises InputError for the first fault of an annotation file; returns if none is found."""
     content, images, categories = annotation_file(path, data)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
@@ -40,7 +40,7 @@ def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
 
 
 def explain_keypoint_results(path: Path, data: bytes, joints: int, images: set[int], categories: set[int]) -> None:
-    """Raise InputError for the first fault of a results file; returns where none is found."""
+    """Raises InputError for the first fault of a results file; returns if none is found."""
     content = parsed(path, data)
     if not isinstance(content, list):
         raise InputError(
@@ -85,7 +85,7 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
 
 
 def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
-    """Raise InputError for the first fault of an annotation file; returns where none is found."""
+    """Raises InputError for the first fault of an annotation file; returns if none is found."""
     content, images, categories = annotation_file(path, data)
     size: dict[int, tuple[int, int]] = {}
     if masks:
@@ -105,9 +105,9 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
 def explain_instance_results(
     path: Path, data: bytes, images: Set[int], categories: Set[int], size: Mapping[int, tuple[int, int]] | None
 ) -> None:
-    """Raise InputError for the first fault of a results file; returns where none is found.
+    """Raises InputError for the first fault of a results file; returns if none is found.
 
-    size: (height, width) of every image where masks are read, None where boxes are.
+    size: (height, width) of every image to read masks, None to read boxes.
     """
     content = parsed(path, data)
     key = "bbox" if size is None else "segmentation"
@@ -140,7 +140,7 @@ def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
             fault(f"{key!r} is missing; masks need it")
         if not is_integer(row[key]) or row[key] < 1:
             fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels, one or more")
-    if row["height"] * row["width"] >= LARGEST:
+    if row["height"] * row["width"] >= MAX_PIXELS:
         fault(f"height x width is {row['height']} x {row['width']}; masks of so many pixels cannot be read")
     return row["height"], row["width"]
 
@@ -161,7 +161,7 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
             if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
                 found = f"{len(points)} values" if isinstance(points, list) else kind(points)
                 fault(f"segmentation[{number}] holds {found}; a polygon is x, y, x, y, ... of at least 3 points")
-            check_finite(fault, f"segmentation[{number}]", points, FARTHEST_POINT)
+            check_finite(fault, f"segmentation[{number}]", points, MAX_POLYGON_COORDINATE)
         return
     if not isinstance(mask, dict):
         fault(f"segmentation is {kind(mask)}; give a list of polygons, or an RLE (an object with size and counts)")

@@ -1,7 +1,7 @@
 """COCO boxes and masks: annotations and results, from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the
-file again, slowly, and names the first offender. Masks stay compressed, as pycocotools' codec has them.
+Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the file again, slowly,
+and names the first fault. Masks stay compressed, as pycocotools' codec has them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from hrbench.core.files import reading
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
-    REFUSED,
+    READ_ERRORS,
     Detections,
     Four,
     Named,
@@ -26,26 +26,29 @@ from hrbench.formats.coco.columns import (
     blocks,
     joined,
     known,
-    near,
     need,
     numbers,
-    rising,
+    sorted_unique,
     whole,
+    within_limits,
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
 from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
-from hrbench.formats.coco.rle import LARGEST, Masks
+from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
-MASK_BLOCK = 1 << 19  # bytes of text decoded at a time
+MASK_BLOCK_BYTES = 1 << 19  # text decoded at a time
 _NONE = np.zeros(0)
 
 
 @dataclass(frozen=True)
-class Target:
-    """An annotation file. images: (I,) and categories: (C,) int64 ids, rising; names: of the categories, or "".
+class InstanceTruth:
+    """An annotation file.
 
-    truths: columns (G). shape: (G, 4) float64, boxes x, y, w, h in px, or the masks. size: (I, 2) int64, height and
-    width of the images, zeros where boxes were read.
+    images: (I,) and categories: (C,) int64 ids, rising.
+    names: of the categories, or "".
+    truths: columns (G).
+    shape: (G, 4) float64, boxes x, y, w, h in px, or the masks.
+    size: (I, 2) int64, height and width of the images, zeros if boxes were read.
     """
 
     path: Path
@@ -58,10 +61,12 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Results:
-    """A results file. detections: columns (N). shape: (N, 4) float64, boxes in px, or the masks.
+class InstanceResults:
+    """A results file.
 
-    area_from: "box" or "mask"; that of masks is "box" where the rows have a `bbox`, which pycocotools then takes.
+    detections: columns (N).
+    shape: (N, 4) float64, boxes in px, or the masks.
+    area_from: "box" or "mask"; for masks "box" if the rows have a `bbox`, as pycocotools then uses it.
     """
 
     path: Path
@@ -116,7 +121,7 @@ class _BoxRow(msgspec.Struct, gc=False):
     category_id: Whole
     bbox: Four
     score: float
-    # nothing is of this type: such a row is refused, and `faults` says why
+    # no value has this type: a row with this key is refused, and `faults` says why
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
@@ -129,10 +134,10 @@ class _MaskRow(msgspec.Struct, gc=False):
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
-def read_truth(path: Path, masks: bool) -> Target:
-    """Read annotated objects, by their masks or by their boxes. Raises InputError naming the first fault, MissingError.
+def read_truth(path: Path, masks: bool) -> InstanceTruth:
+    """Reads annotated objects with their masks or their boxes. Raises InputError naming the first fault, MissingError.
 
-    As in pycocotools a crowd is ignored; a key `ignore` is not heeded. The area is the annotated one.
+    As in pycocotools, crowds are ignored and a key `ignore` has no effect. The area is the annotated one.
     """
     path = Path(path)
     with reading(path, "COCO instance annotations (JSON)") as stream:
@@ -141,33 +146,33 @@ def read_truth(path: Path, masks: bool) -> Target:
         if masks:
             return _masks(path, msgspec.json.decode(data, type=_MaskTruth))
         return _boxes(path, msgspec.json.decode(data, type=_BoxTruth))
-    except REFUSED as error:
+    except READ_ERRORS as error:
         explain_instance_truth(path, data, masks)
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
-def _boxes(path: Path, truth: _BoxTruth) -> Target:
+def _boxes(path: Path, truth: _BoxTruth) -> InstanceTruth:
     box = numbers([row.bbox for row in truth.annotations], 4)
-    need(near(box) and not np.any(box[:, 2:] < 0))
+    need(within_limits(box) and not np.any(box[:, 2:] < 0))
     images, categories, names, truths = _objects(truth)
-    return Target(path, images, categories, names, truths, box, np.zeros((len(images), 2), np.int64))
+    return InstanceTruth(path, images, categories, names, truths, box, np.zeros((len(images), 2), np.int64))
 
 
-def _masks(path: Path, truth: _MaskTruth) -> Target:
+def _masks(path: Path, truth: _MaskTruth) -> InstanceTruth:
     images, categories, names, truths = _objects(truth)
     size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
-    need(not np.any((size < 1) | (size > LARGEST)) and not np.any(size.prod(axis=1) >= LARGEST))
+    need(not np.any((size < 1) | (size > MAX_PIXELS)) and not np.any(size.prod(axis=1) >= MAX_PIXELS))
     masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
-    return Target(path, images, categories, names, truths, masks, size)
+    return InstanceTruth(path, images, categories, names, truths, masks, size)
 
 
 def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
     """images, categories, names of these, truths; checked."""
     rows = truth.annotations
-    images, categories = (rising(whole([one.id for one in named])) for named in (truth.images, truth.categories))
+    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
     need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
     ids = whole([row.id for row in rows])
-    need(len(rising(ids)) == len(rows) and not np.any(ids < 1))
+    need(len(sorted_unique(ids)) == len(rows) and not np.any(ids < 1))
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
     need(known(image, images) and known(category, categories))
     need(all(row.iscrowd in (0, 1) for row in rows))
@@ -179,8 +184,8 @@ def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tup
     return images, categories, names, Truths(image, category, area, crowd, crowd)
 
 
-def read_results(path: Path, target: Target) -> Results:
-    """Read a results file for `target`, its boxes or its masks; an empty list is one in which nothing was found.
+def read_results(path: Path, target: InstanceTruth) -> InstanceResults:
+    """Reads a results file for `target`, its boxes or its masks; an empty list means that nothing was found.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -188,9 +193,9 @@ def read_results(path: Path, target: Target) -> Results:
     with reading(path, f"a COCO results file (a JSON list of {'mask' if masked else 'box'} results)") as stream:
         try:
             if masked:
-                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK), target)
+                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target)
             return _found_boxes(path, blocks(stream, _BoxRow), target)
-        except REFUSED as error:
+        except READ_ERRORS as error:
             stream.seek(0)
             images, categories = target.images.tolist(), set(target.categories.tolist())
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
@@ -198,21 +203,21 @@ def read_results(path: Path, target: Target) -> Results:
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 
-def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: Target) -> Results:
+def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTruth) -> InstanceResults:
     columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [np.zeros((0, 4))])
     for rows in parts:
         box = numbers([row.bbox for row in rows], 4)
-        need(near(box) and not np.any(box[:, 2:] < 0))
+        need(within_limits(box) and not np.any(box[:, 2:] < 0))
         for column, part in zip(columns, (*_detected(rows, target), box), strict=True):
             column.append(part)
     image, category, score, box = map(joined, columns)
-    return Results(path, Detections(image, category, score, box[:, 2] * box[:, 3]), box, "box")
+    return InstanceResults(path, Detections(image, category, score, box[:, 2] * box[:, 3]), box, "box")
 
 
-def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: Target) -> Results:
+def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth) -> InstanceResults:
     columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [_NONE])
     masks, boxed = MaskColumns(), None
-    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # where there is something to be found
+    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # image and category pairs with annotations
     wanted[_places(target, target.truths.image, target.truths.category)] = True
     for rows in parts:
         image, category, score = _detected(rows, target)
@@ -223,15 +228,15 @@ def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: Target) ->
         area = masks.add(codes, whole([row.segmentation.size for row in rows]), target.size[i], wanted[i, c])
         if boxed:
             box = numbers([row.bbox or [] for row in rows], 4)
-            need(near(box) and not np.any(box[:, 2:] < 0))
+            need(within_limits(box) and not np.any(box[:, 2:] < 0))
             area = box[:, 2] * box[:, 3]
         for column, part in zip(columns, (image, category, score, area), strict=True):
             column.append(part)
     image, category, score, area = map(joined, columns)
-    return Results(path, Detections(image, category, score, area), masks.joined(), "box" if boxed else "mask")
+    return InstanceResults(path, Detections(image, category, score, area), masks.joined(), "box" if boxed else "mask")
 
 
-def _detected(rows: Sequence[_BoxRow | _MaskRow], target: Target) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _detected(rows: Sequence[_BoxRow | _MaskRow], target: InstanceTruth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """image, category, score of some rows, checked."""
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
     need(known(image, target.images) and known(category, target.categories))
@@ -240,6 +245,6 @@ def _detected(rows: Sequence[_BoxRow | _MaskRow], target: Target) -> tuple[np.nd
     return image, category, score
 
 
-def _places(target: Target, image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ids to positions among the target's images and categories."""
+def _places(target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of ids among the target's images and categories."""
     return np.searchsorted(target.images, image), np.searchsorted(target.categories, category)

@@ -1,7 +1,7 @@
-"""Pieces of saying what is wrong with a COCO file: the first offender by position and ids, and what to do about it.
+"""Checks that say what is wrong with a COCO file: the first fault by position and ids, and what to do about it.
 
-Slow and only for files already known to be at fault. Python's own parser is used, because it alone takes the NaN and
-Infinity that Python's json writes and that make evaluation engines disagree silently.
+Slow, and used only for files that are known to have a fault. Python's own parser is used: only it accepts the NaN and
+Infinity that Python's json writes, on which evaluation engines disagree silently.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hrbench.core.files import FARTHEST
+from hrbench.core.files import MAX_COORDINATE
 from hrbench.errors import InputError
 
 Fault = Callable[[str], NoReturn]
 
 
 def annotation_file(path: Path, data: bytes) -> tuple[dict[str, Any], set[int], set[int]]:
-    """(content, ids of images, ids of categories) where these are in order."""
+    """(content, ids of images, ids of categories). Raises InputError if these have a fault."""
     content = parsed(path, data)
     if not isinstance(content, dict):
         raise InputError(
@@ -84,7 +84,7 @@ def need_keys(fault: Fault, row: Any, keys: tuple[str, ...]) -> None:
 def check_object(
     fault: Fault, index: int, row: dict[str, Any], images: Set[int], categories: Set[int], seen: dict[int, int]
 ) -> None:
-    """What all annotated objects have: id (not among `seen`, to which it is added), ids, area, iscrowd."""
+    """Checks what all annotated objects have: id (not in `seen`; it is added there), other ids, area, iscrowd."""
     if not is_integer(row["id"]) or row["id"] < 1:
         fault(f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')")
     if row["id"] in seen:
@@ -98,7 +98,7 @@ def check_object(
 
 
 def check_detection(fault: Fault, row: dict[str, Any], images: Set[int], categories: Set[int]) -> None:
-    """What all results have: ids and a score."""
+    """Checks what all results have: ids and a score."""
     check_ids(fault, row, images, categories)
     if not is_number(row["score"]):
         fault(f"score is {shown(row['score'])}; scores must be finite numbers")
@@ -119,10 +119,10 @@ def check_box(fault: Fault, box: Any) -> None:
     check_finite(fault, "bbox", box)
 
 
-def check_finite(fault: Fault, key: str, values: list[Any], most: float = FARTHEST) -> None:
+def check_finite(fault: Fault, key: str, values: list[Any], largest: float = MAX_COORDINATE) -> None:
     for place, value in enumerate(values):
-        if not is_number(value) or abs(value) > most:
-            fault(f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {most:.0e}")
+        if not is_number(value) or abs(value) > largest:
+            fault(f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {largest:.0e}")
 
 
 def is_integer(value: Any) -> bool:

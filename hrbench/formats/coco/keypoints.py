@@ -1,7 +1,7 @@
 """COCO keypoint annotations and results: from JSON files to columns, checked.
 
-Typed decoding, then checks on whole columns (`columns`). Where anything is wrong, `faults` reads the file
-again, slowly, and names the first offender.
+Typed decoding, then checks on whole columns (`columns`). If anything is wrong, `faults` reads the file
+again, slowly, and names the first fault.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from hrbench.core.files import reading
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
-    REFUSED,
+    READ_ERRORS,
     Detections,
     Named,
     Truths,
@@ -24,15 +24,15 @@ from hrbench.formats.coco.columns import (
     blocks,
     joined,
     known,
-    near,
     need,
     numbers,
-    rising,
+    sorted_unique,
     whole,
+    within_limits,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 
-BLOCK = 1 << 19  # bytes of text decoded at a time: rows of keypoints are long
+BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 # The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
@@ -46,10 +46,13 @@ COCO_SIGMAS: tuple[float, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class Target:
-    """An annotation file. images: (I,) and categories: (C,) int64 ids, rising.
+class KeypointTruth:
+    """An annotation file.
 
-    truths: columns (G). keypoints: (G, K, 3) float64: x, y in px, visibility. box: (G, 4) x, y, w, h in px.
+    images: (I,) and categories: (C,) int64 ids, rising.
+    truths: columns (G).
+    keypoints: (G, K, 3) float64: x, y in px, visibility.
+    box: (G, 4) x, y, w, h in px.
     """
 
     path: Path
@@ -61,11 +64,13 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Results:
-    """A results file. detections: columns (N). keypoints: (N, K, 2) float64, px.
+class KeypointResults:
+    """A results file.
 
-    area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools takes where the first row
-    has one).
+    detections: columns (N).
+    keypoints: (N, K, 2) float64, px.
+    area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools uses if the first row has
+        one).
     """
 
     path: Path
@@ -95,54 +100,54 @@ class _Truth(msgspec.Struct):
     categories: list[Named]
 
 
-class _Row(msgspec.Struct, gc=False):
+class _KeypointRow(msgspec.Struct, gc=False):
     image_id: Whole
     category_id: Whole
     keypoints: list[float]
     score: float
     bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
-    # nothing is of this type: such a row is refused, and `faults` says why
+    # no value has this type: a row with this key is refused, and `faults` says why
     segmentation: msgspec.UnsetType = msgspec.UNSET
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
-def read_truth(path: Path, joints: int) -> Target:
-    """Read annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
+def read_truth(path: Path, joints: int) -> KeypointTruth:
+    """Reads annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
 
-    As in pycocotools a person is ignored for `iscrowd` or for `num_keypoints` 0, whatever the keypoints say; a key
-    `ignore` is not heeded.
+    As in pycocotools, a person is ignored for `iscrowd` or `num_keypoints` 0, whatever the keypoints are; a key
+    `ignore` has no effect.
     """
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
         data = stream.read()
     try:
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints)
-    except REFUSED as error:
+    except READ_ERRORS as error:
         explain_keypoint_truth(path, data, joints)
         raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
 
 
-def _truth(path: Path, truth: _Truth, joints: int) -> Target:
+def _truth(path: Path, truth: _Truth, joints: int) -> KeypointTruth:
     rows = truth.annotations
-    images, categories = (rising(whole([one.id for one in named])) for named in (truth.images, truth.categories))
+    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
     ids = whole([row.id for row in rows])
     need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
-    need(len(rising(ids)) == len(rows) and not np.any(ids < 1))
+    need(len(sorted_unique(ids)) == len(rows) and not np.any(ids < 1))
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
     need(known(image, images) and known(category, categories))
     need(all(row.iscrowd in (0, 1) and row.num_keypoints >= 0 for row in rows))
     area = np.array([row.area for row in rows], np.float64)
     box = numbers([row.bbox for row in rows], 4)
     keypoints = numbers([row.keypoints for row in rows], 3 * joints)
-    need(bool(np.all(np.isfinite(area) & (area >= 0))) and near(box) and near(keypoints))
+    need(bool(np.all(np.isfinite(area) & (area >= 0))) and within_limits(box) and within_limits(keypoints))
     crowd = np.array([row.iscrowd for row in rows], bool)
     unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
     truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    return Target(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box)
+    return KeypointTruth(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box)
 
 
-def read_results(path: Path, joints: int, target: Target) -> Results:
-    """Read a results file for `target`; an empty list is a file in which nothing was found.
+def read_results(path: Path, joints: int, target: KeypointTruth) -> KeypointResults:
+    """Reads a results file for `target`; an empty list means that nothing was found.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -152,21 +157,21 @@ def read_results(path: Path, joints: int, target: Target) -> Results:
     boxed: bool | None = None
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         try:
-            for rows in blocks(stream, _Row, BLOCK):
+            for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
                 if boxed is None:
                     boxed = bool(rows[0].bbox)
                 for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
                     column.append(part)
-        except REFUSED as error:
+        except READ_ERRORS as error:
             stream.seek(0)
             images, categories = set(target.images.tolist()), set(target.categories.tolist())
             explain_keypoint_results(path, stream.read(), joints, images, categories)
             raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     image, category, score, area, keypoints = map(joined, columns)
-    return Results(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
+    return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
 
 
-def _columns(rows: list[_Row], joints: int, boxed: bool, target: Target) -> tuple[np.ndarray, ...]:
+def _columns(rows: list[_KeypointRow], joints: int, boxed: bool, target: KeypointTruth) -> tuple[np.ndarray, ...]:
     """image, category, score, area, keypoints of some rows, checked."""
     many = len(rows)
     need([bool(row.bbox) for row in rows].count(boxed) == many)
@@ -174,14 +179,14 @@ def _columns(rows: list[_Row], joints: int, boxed: bool, target: Target) -> tupl
     need(known(image, target.images) and known(category, target.categories))
     score = np.array([row.score for row in rows])
     values = numbers([row.keypoints for row in rows], 3 * joints)
-    need(bool(np.isfinite(score).all()) and near(values))
+    need(bool(np.isfinite(score).all()) and within_limits(values))
     keypoints = values.reshape(many, joints, 3)[..., :2].copy()
     if boxed:
         box = numbers([row.bbox or [] for row in rows], 4)
-        need(near(box))
+        need(within_limits(box))
         area = box[:, 2] * box[:, 3]
     else:
-        by_joint = keypoints.transpose(1, 2, 0).copy()  # a maximum over the first axis runs along memory
+        by_joint = keypoints.transpose(1, 2, 0).copy()  # a maximum over the first axis is contiguous in memory
         width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
         area = width * height
     return image, category, score, area, keypoints

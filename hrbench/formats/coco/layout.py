@@ -1,4 +1,4 @@
-"""What the data sets in COCO's layout share: where files lie, and the archive that the server takes.
+"""Data sets in COCO's layout: where files lie, and the archive that the server takes.
 
 <data>/coco/annotations/{kind}_{split}.json         of test splits image_info_{split}.json, without ground truth
 <data>/coco/{split}/*.jpg                           or  <data>/coco/images/{split}/*.jpg
@@ -15,43 +15,43 @@ from typing import Any, BinaryIO
 from hrbench.core.files import write_whole
 
 UNPUBLISHED = ("test-dev2017", "test2017")
-"""Splits of COCO whose ground truth only its evaluation server has."""
+"""Splits of COCO whose ground truth is not published."""
 
 PICTURES = {"test-dev2017": "test2017"}
-"""Folders of images that are not called as their split is: test-dev is a part of the test images."""
+"""Split -> folder of its images, if the names differ: test-dev is a part of the test images."""
 
 SERVER = (
     "COCO publishes no ground truth of {split}: its server (see cocodataset.org/#upload) judges the archive of results"
 )
 
 ALGORITHM = "hrbench"
-"""The name by which archives and the files in them call what made the results."""
+"""The name of the algorithm in the names of archives and their files."""
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip archive can hold, so that an archive depends on its content alone."""
 
 
 def annotation_file(folder: Path, kind: str, split: str) -> Path:
-    """The official annotation file of a split; where there is no ground truth, the list of its images."""
+    """The official annotation file of a split; without ground truth, the list of its images."""
     return folder / "annotations" / f"{'image_info' if split in UNPUBLISHED else kind}_{split}.json"
 
 
 def image_folder(folder: Path, split: str) -> Path:
-    """The first of the two official places of a split's images that exists, the one without `images` if none does."""
+    """The first of the two official folders of a split's images that exists; the one without `images` if none does."""
     name = PICTURES.get(split, split)
     nested = folder / "images" / name
     return nested if nested.is_dir() else folder / name
 
 
-def server(split: str, own: bool) -> str:
-    """Who judges results of a split, "" where its ground truth is published or the annotations are one's own."""
-    return SERVER.format(split=split) if split in UNPUBLISHED and not own else ""
+def server(split: str, user_defined: bool) -> str:
+    """Which server evaluates results of a split; "" if the ground truth is published or user-defined."""
+    return SERVER.format(split=split) if split in UNPUBLISHED and not user_defined else ""
 
 
 def write_archives(kind: str, split: str, predictions: Mapping[str, Path], folder: Path) -> Path:
-    """Writes {kind}_{split}_hrbench_results.zip of a metric's prediction file, as COCO's server takes it.
+    """Writes {kind}_{split}_hrbench_results.zip with a metric's prediction file, as COCO's server takes it.
 
-    Boxes and masks are judged apart: of several metrics a folder of that name has an archive for each, under
+    Boxes and masks are evaluated separately: for several metrics, a folder of that name has an archive for each, named
     hrbench-{metric}. Returns the path of the archive, or of the folder.
     """
     names = {metric: f"{kind}_{split}_{ALGORITHM}-{metric}_results" for metric in predictions}
@@ -79,10 +79,10 @@ def _write_zip(path: Path, member: str, content: Path) -> Path:
     return path
 
 
-def clashing(names: Sequence[Any]) -> list[Any]:
-    """What is listed more than once, each once, in order.
+def duplicates(names: Sequence[Any]) -> list[Any]:
+    """The elements that occur more than once, each once, in order.
 
-    >>> clashing([3, 1, 3, 3, 2])
+    >>> duplicates([3, 1, 3, 3, 2])
     [3]
     """
     seen: set[Any] = set()

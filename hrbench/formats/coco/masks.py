@@ -1,4 +1,4 @@
-"""Masks of annotations and results, as JSON has them, to columns of compressed codes."""
+"""Masks of annotations and results, from JSON to columns of compressed codes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from pycocotools import mask as codec
 
 from hrbench.formats.coco.columns import need
-from hrbench.formats.coco.rle import FARTHEST_POINT, Masks, checked
+from hrbench.formats.coco.rle import MAX_POLYGON_COORDINATE, Masks, checked
 
-BATCH = 4096  # masks checked at a time
+BATCH_MASKS = 4096  # masks checked at a time
 
 
 class Counts(msgspec.Struct, gc=False):
@@ -38,10 +38,11 @@ class MaskColumns:
     def add(
         self, codes: list[bytes], found: np.ndarray, size: np.ndarray, kept: np.ndarray | None = None
     ) -> np.ndarray:
-        """Areas (P,) float64 in px^2 of some compressed codes. Raises CodeError, WrongError.
+        """Areas (P,) float64 in px^2 of some compressed codes. Raises CodeError, FileFaultError.
 
-        found: (P, 2) heights and widths as the codes have them; size: those of their images. kept: (P,) bool, False
-        for those whose code will not be needed.
+        found: (P, 2) heights and widths as the codes have them.
+        size: those of their images.
+        kept: (P,) bool, False for those whose code will not be needed.
         """
         need(np.array_equal(found, size))
         lengths = np.array([len(code) for code in codes], np.int64)
@@ -53,7 +54,7 @@ class MaskColumns:
         return area
 
     def joined(self) -> Masks:
-        """All masks; this is emptied."""
+        """All masks; the collection is emptied."""
         if not self.parts:
             return Masks(np.zeros((0, 2), np.int64), b"", np.zeros(1, np.int64), np.zeros(0), np.zeros(0, bool))
         size, text, lengths, area, plain = zip(*self.parts, strict=True)
@@ -63,13 +64,13 @@ class MaskColumns:
 
 
 def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray) -> Masks:
-    """Annotated masks, polygons and codes of either kind; as pycocotools' `annToRLE`. size: (G, 2) of their images.
+    """Annotated masks, from polygons and both kinds of codes, as pycocotools' `annToRLE`. size: (G, 2) of their images.
 
-    Raises WrongError, CodeError.
+    Raises FileFaultError, CodeError.
     """
     columns = MaskColumns()
-    for start in range(0, len(segmentations), BATCH):
-        some, their = segmentations[start : start + BATCH], size[start : start + BATCH]
+    for start in range(0, len(segmentations), BATCH_MASKS):
+        some, their = segmentations[start : start + BATCH_MASKS], size[start : start + BATCH_MASKS]
         _check_polygons([points for mask in some if isinstance(mask, list) for points in mask])
         sizes = their.tolist()
         found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(some, sizes, strict=True)]
@@ -81,12 +82,12 @@ def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray)
 def _check_polygons(polygons: list[list[float]]) -> None:
     need(all(len(points) >= 6 and len(points) % 2 == 0 for points in polygons))
     values = np.fromiter(chain.from_iterable(polygons), np.float64)
-    need(not len(values) or bool(values.min() >= -FARTHEST_POINT and values.max() <= FARTHEST_POINT))
+    need(not len(values) or bool(values.min() >= -MAX_POLYGON_COORDINATE and values.max() <= MAX_POLYGON_COORDINATE))
 
 
 def _code(mask: list[list[float]] | Counts, size: list[int]) -> bytes:
     height, width = size
-    encode: Any = codec.frPyObjects  # its stubs know a part of what it takes
+    encode: Any = codec.frPyObjects  # its type stubs do not cover all that it takes
     if isinstance(mask, list):
         need(len(mask) > 0)
         return codec.merge(encode(mask, height, width))["counts"]  # type: ignore[return-value]

@@ -5,7 +5,7 @@ written in groups of five bits, the lowest first, each a character from "0" on: 
 the last is the sign; from the fourth number on it is the difference to the number two before. (rleToString,
 rleFrString of https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c)
 
-pycocotools reads whatever it is given, past the end of a code that is cut off: so all codes are decoded here first.
+pycocotools does not check codes, and reads past the end of a truncated one: so all codes are decoded here first.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 1 << 29  # pixels of an image: the codec reads numbers of no more than 30 bits and a sign right
-LONGEST = 6  # characters of one number
-FARTHEST_POINT = 1e5  # px; the codec walks along the sides of polygons pixel by pixel, and would never come back
+MAX_PIXELS = 1 << 29  # of an image: the codec reads only numbers of up to 30 bits and a sign correctly
+MAX_CHARACTERS = 6  # of one number
+MAX_POLYGON_COORDINATE = 1e5  # px; the codec follows the sides of polygons pixel by pixel, and would take forever
 
 
 class CodeError(ValueError):
-    """A code that is none; the message says why."""
+    """A code that is not valid; the message says why."""
 
 
 @dataclass(frozen=True)
 class Masks:
     """N compressed masks as columns.
 
-    size: (N, 2) int64, height and width. text: all codes behind one another; starts: (N + 1,) int64 into it.
-    area: (N,) float64, px^2. plain: (N,) bool, False where a run within the code is empty, which no encoder writes.
+    size: (N, 2) int64, height and width.
+    text: all codes concatenated.
+    starts: (N + 1,) int64 into it.
+    area: (N,) float64, px^2.
+    plain: (N,) bool, False if a run within the code is empty, which no encoder writes.
     """
 
     size: np.ndarray
@@ -53,9 +56,9 @@ class Masks:
 
 
 def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(area (N,) float64 in px^2, plain (N,) bool) of N codes that lie behind one another in `text`.
+    """(area (N,) float64 in px^2, plain (N,) bool) of N codes that are concatenated in `text`.
 
-    lengths: characters of each. pixels: (N,) int64, height x width. Raises CodeError where one is no code of as many.
+    lengths: characters of each. pixels: (N,) int64, height x width. Raises CodeError if a code is not valid for them.
     """
     many = np.asarray(lengths, np.int64)
     if not len(many):
@@ -91,11 +94,11 @@ def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarr
         raise CodeError("counts ends within a number; was it cut off?")
     ends = np.flatnonzero(final)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
-    if (ends - starts).max() >= LONGEST:
+    if (ends - starts).max() >= MAX_CHARACTERS:
         raise CodeError("counts holds a number larger than any image")
     values = (bits[ends] & 31).astype(np.int64)
     values -= (values & 16) << 1  # the sign
-    for back in range(1, LONGEST):
+    for back in range(1, MAX_CHARACTERS):
         some = np.flatnonzero(ends - back >= starts)
         if not len(some):
             break
@@ -105,6 +108,6 @@ def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _summed(values: np.ndarray, first: np.ndarray, runs: np.ndarray) -> np.ndarray:
-    """Running sums that start anew with every mask."""
+    """Running sums that restart with every mask."""
     sums = np.cumsum(values)
     return sums - np.repeat(sums[first] - values[first], runs)

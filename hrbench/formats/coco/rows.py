@@ -1,4 +1,4 @@
-"""Rows of COCO results for some images out of thousands, for pictures: a block of text at a time, loosely checked."""
+"""Rows of COCO results for a few of thousands of images, to render them: read block by block, few checks."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, TypeVar
 import msgspec
 
 from hrbench.errors import InputError
-from hrbench.formats.coco.columns import REFUSED, blocks
+from hrbench.formats.coco.columns import READ_ERRORS, blocks
 
-BLOCK = 1 << 19
-"""Bytes of a prediction file that are held at a time."""
+BLOCK_BYTES = 1 << 19
+"""Of a prediction file, in memory at a time."""
 
 
 class PersonRow(msgspec.Struct):
-    """A predicted person; the keypoints of images that are not asked for stay undecoded."""
+    """A predicted person; keypoints of images that are not wanted stay undecoded."""
 
     image_id: int | str
     keypoints: msgspec.Raw
 
 
 class ObjectRow(msgspec.Struct):
-    """A detection; the masks of images that are not asked for stay undecoded."""
+    """A detection; masks of images that are not wanted stay undecoded."""
 
     image_id: int | str
     category_id: int
@@ -45,7 +45,7 @@ def people_of(path: Path, ids: Collection[int | str]) -> dict[int | str, list[di
     try:
         for row in _chosen(path, PersonRow, rows):
             rows[row.image_id].append({"keypoints": numbers(row.keypoints)})
-    except REFUSED as error:
+    except READ_ERRORS as error:
         raise InputError(f"{path}: holds no list of predicted people: {error}; predict again") from None
     return rows
 
@@ -59,20 +59,20 @@ def objects_of(path: Path, ids: Collection[int | str]) -> dict[int | str, list[d
     try:
         for row in _chosen(path, ObjectRow, rows):
             rows[row.image_id].append(_plain(row))
-    except REFUSED as error:
+    except READ_ERRORS as error:
         raise InputError(f"{path}: holds no list of detections: {error}; predict again") from None
     return rows
 
 
 def _chosen(path: Path, kind: type[Row], ids: Collection[int | str]) -> Iterator[Row]:
     with path.open("rb") as stream:
-        for rows in blocks(stream, kind, BLOCK):
+        for rows in blocks(stream, kind, BLOCK_BYTES):
             yield from (row for row in rows if row.image_id in ids)
 
 
 def _plain(row: ObjectRow) -> dict[str, Any]:
-    made: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
+    plain: dict[str, Any] = {"category_id": row.category_id, "score": row.score}
     if row.bbox is not None:
-        made["bbox"] = row.bbox
+        plain["bbox"] = row.bbox
     segmentation = msgspec.json.decode(row.segmentation)
-    return made if segmentation is None else {**made, "segmentation": segmentation}
+    return plain if segmentation is None else {**plain, "segmentation": segmentation}

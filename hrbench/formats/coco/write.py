@@ -1,9 +1,9 @@
-"""Writing COCO results as predictions arrive.
+"""Writes COCO results while predictions arrive.
 
 A prediction's value is a list of rows: image_id, category_id, score, and keypoints (3 x joints numbers), bbox (x, y,
 width, height) or segmentation (a compressed RLE: size and counts). NumPy numbers and arrays are written as numbers and
-lists. All writers stream one JSON list to a file beside `path` that then takes its place. They raise InputError for a
-row that no reader would take, UsageError where the folder cannot be written.
+lists. All writers stream one JSON list, and `path` exists only when it is complete. They raise InputError for a row
+that no reader would accept, UsageError if the folder cannot be written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 
 def write_results(predictions: Iterable[Prediction], path: Path, joints: int) -> None:
-    """Keypoints, with whatever else the rows hold."""
+    """Writes keypoints and all other keys of the rows."""
 
     def checked(row: Row, where: str) -> Row:
         _check(row, where, "keypoints")
@@ -38,7 +38,7 @@ def write_results(predictions: Iterable[Prediction], path: Path, joints: int) ->
 
 
 def write_boxes(predictions: Iterable[Prediction], path: Path) -> None:
-    """Boxes, with whatever else the rows hold but masks, which would only make the file large."""
+    """Writes boxes and all other keys of the rows except masks, which would make the file large."""
 
     def checked(row: Row, where: str) -> Row:
         _check(row, where, "bbox")
@@ -53,7 +53,7 @@ def write_boxes(predictions: Iterable[Prediction], path: Path) -> None:
 
 
 def write_masks(predictions: Iterable[Prediction], path: Path) -> None:
-    """Masks and nothing but: with a `bbox` pycocotools would take the area of a detection from that."""
+    """Writes only masks: with a `bbox`, pycocotools would use its area as the area of the detection."""
 
     def checked(row: Row, where: str) -> Row:
         if "segmentation" not in row and "bbox" in row:

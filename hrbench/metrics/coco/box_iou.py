@@ -1,7 +1,7 @@
 """Intersection over union of boxes, for many pairs at once.
 
 The order of operations is that of pycocotools 2.0.11 (`bbIou` of maskApi.c), so that results agree to the last bit.
-Of a crowd it is the part of the detection that lies in the crowd: intersection over the detection's own area.
+For a crowd it is the part of the detection inside the crowd: intersection over the area of the detection.
 """
 
 from __future__ import annotations
@@ -10,28 +10,31 @@ import numpy as np
 
 from hrbench.metrics.coco.matching import Similarity
 
-CHUNK = 1 << 14  # pairs at a time: the working set stays within a core's cache
+CHUNK_PAIRS = 1 << 14  # the working set stays in a core's cache
 
 
 def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similarity:
     """The similarity of detections (N) and truths (G).
 
-    truth: (G, 4), found: (N, 4) float64 x, y, width, height in px, sizes zero or more. crowd: (G,) bool. NaN if the
-    area of the smaller box, or of a detection in a crowd, is below the least float64 though its sides are not zero.
+    truth: (G, 4) float64 x, y, width, height in px, sizes zero or more.
+    crowd: (G,) bool.
+    found: (N, 4) as `truth`.
+
+    The similarity is NaN if an area is smaller than the smallest float64 although its sides are not zero.
     """
     g, d = _Sides(truth), _Sides(found)
 
     def similarity(detection: np.ndarray, truth: np.ndarray) -> np.ndarray:
         result = np.zeros(len(detection))
-        for start in range(0, len(detection), CHUNK):
-            i, j = detection[start : start + CHUNK], truth[start : start + CHUNK]
+        for start in range(0, len(detection), CHUNK_PAIRS):
+            i, j = detection[start : start + CHUNK_PAIRS], truth[start : start + CHUNK_PAIRS]
             width = np.minimum(d.right[i], g.right[j]) - np.maximum(d.left[i], g.left[j])
             height = np.minimum(d.bottom[i], g.bottom[j]) - np.maximum(d.top[i], g.top[j])
             some = np.flatnonzero((width > 0) & (height > 0))
             i, j = i[some], j[some]
-            shared, own = width[some] * height[some], d.area[i]
-            with np.errstate(invalid="ignore"):  # 0 / 0 if areas are below the least float64: NaN
-                result[start + some] = shared / np.where(crowd[j], own, own + g.area[j] - shared)
+            shared, area = width[some] * height[some], d.area[i]
+            with np.errstate(invalid="ignore"):  # 0 / 0 if areas are smaller than the smallest float64: NaN
+                result[start + some] = shared / np.where(crowd[j], area, area + g.area[j] - shared)
         return result
 
     return similarity

@@ -1,14 +1,14 @@
 """COCO accumulation: from matches to average precision and recall, for any weighting of the images.
 
 With every weight 1 the numbers are those of pycocotools 2.0.11 (`COCOeval.accumulate`, `summarize`) to the last bit.
-With whole weights they are those of a data set in which every image occurs that many times: what the bootstrap needs.
-The copies of a detection then stand together in the order of scores, before those that tie with it.
+With integer weights they are those of a data set in which every image occurs that many times, as the bootstrap needs.
+In the order of scores, the copies of a detection are adjacent, before other detections of the same score.
 
-Why only the detections that hit are looked at: recall rises at hits alone, and between two hits precision never
-rises, so that both the place where a recall is reached and the maximum of precision from there on lie at hits.
+Why only hits (detections that find an object) are considered: recall rises only at hits, and between two hits precision
+never rises. So a recall is reached at a hit, and the maximum of precision from there on is at a hit.
 
-How it is fast: all categories and thresholds lie behind one another in a few flat arrays, so that a weighting takes
-some twenty array operations however many classes there are; how many recalls a number of finds reaches is looked up.
+Why it is fast: all categories and thresholds are concatenated in a few flat arrays, so that a weighting takes about
+twenty array operations for any number of classes. How many recalls a number of hits reaches is looked up in a table.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from typing import Literal
 
 import numpy as np
 
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 
-MANY = 20  # categories from which on it is quicker to go from recall to recall
-FEW = 10  # hits to a place up to which it is quicker to look at each
-
-PIECE = 1000000
+LOOP_MIN_CATEGORIES = 20  # from so many categories on, a loop over recalls is faster
+HITS_PER_RECALL = 10  # up to so many hits per recall, `np.maximum.at` is faster
 
 
 @dataclass(frozen=True)
 class Number:
-    """One figure of the summary: mean precision or recall over `threshold` (None: all), in an area range.
+    """One figure of the summary: mean precision or recall over `threshold` (None: all) in an area range.
 
-    area, most: positions in the settings' `areas` and `most`. threshold: position in `thresholds`. category: position
-    among the categories of the matches; None: the mean over all.
+    area, limit: positions in the settings' `areas` and `max_detections`.
+    threshold: position in `thresholds`.
+    category: position among the categories of the matches; None: the mean over all.
     """
 
     name: str
     kind: Literal["precision", "recall"]
     threshold: int | None
     area: int
-    most: int = 0
+    limit: int = 0
     category: int | None = None
 
 
 class Recall:
     """Recall of all categories in one area range, prepared for many weightings.
 
-    T thresholds, I images, C categories, N detections. A segment is one category at one threshold: segments stand by
-    threshold and in it by category, the hits of each by falling score.
+    T thresholds, I images, C categories, N detections. A segment is one category at one threshold. Segments
+    are sorted by threshold, then category; the hits of each by falling score.
     """
 
     def __init__(
         self, image: np.ndarray, category: np.ndarray, hits: np.ndarray, positives: np.ndarray, thresholds: int
     ) -> None:
-        """image, category: (N,) indices, by category and in it by falling score; hits: (N,) uint16, bit t at threshold
-        t; positives: (I, C)."""
+        """image, category: (N,) indices, by category and in it by falling score.
+        hits: (N,) uint16, bit t at threshold t.
+        positives: (I, C).
+        """
         self.shape = thresholds, positives.shape[1]
         self.bounds = np.searchsorted(category, np.arange(self.shape[1] + 1))
         some = np.flatnonzero(hits)
@@ -67,7 +68,7 @@ class Recall:
         self.objects_at = np.concatenate((np.zeros(1, np.int64), np.cumsum(positives.sum(axis=0))))
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 where there is no object."""
+        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 if there is no object."""
         objects = np.diff(self.objects.under(weights)[self.objects_at])
         running = self.running.under(weights)
         found = (running[self.starts + self.lengths] - running[self.starts]).reshape(self.shape)
@@ -84,17 +85,16 @@ class Curves:
         hits: np.ndarray,
         counted: np.ndarray,
         positives: np.ndarray,
-        settings: Settings,
+        settings: MatchSettings,
     ) -> None:
-        """As in `Recall`; counted: (N,) uint16, bit t set where the detection counts, for or against, at threshold t.
-        R recalls."""
+        """As in `Recall`; R recalls. counted: (N,) uint16, bit t set unless the detection is ignored at threshold t."""
         self.finds = Recall(image, category, hits, positives, len(settings.thresholds))
         self.recalls = np.asarray(settings.recalls)
         bounds, every = self.finds.bounds, np.uint16((1 << len(settings.thresholds)) - 1)
-        # what comes after the last hit of a category cannot change a number
+        # detections after the last hit of a category cannot change a number
         hit = np.flatnonzero(hits)
         last = np.full(positives.shape[1], -1)
-        last[category[hit]] = hit  # of several the last one stays
+        last[category[hit]] = hit  # for repeated categories the last assignment stays
         counted = np.where(np.arange(len(hits)) <= last[category], counted, np.uint16(0))
         always = counted == every
         upto = np.concatenate((np.zeros(1, np.intp), np.cumsum(always)))  # counted at all thresholds, before each row
@@ -102,14 +102,14 @@ class Curves:
 
         base_at, base_from, extra_at, extra_from, extras, extra = [], [], [], [], [], 0
         for t, mine in enumerate(self.finds.places):
-            # the few that count at this threshold and not at another are summed on their own
-            own = partly[((counted[partly] >> t) & 1).astype(bool)]
+            # the few that count at this threshold but not at all of them are summed separately
+            mixed = partly[((counted[partly] >> t) & 1).astype(bool)]
             base_at.append(upto[mine + 1])
             base_from.append(upto[bounds[:-1]])
-            extra_at.append(extra + np.searchsorted(own, mine, side="right"))
-            extra_from.append(extra + np.searchsorted(own, bounds[:-1]))
-            extras.append(image[own])
-            extra += len(own)
+            extra_at.append(extra + np.searchsorted(mixed, mine, side="right"))
+            extra_from.append(extra + np.searchsorted(mixed, bounds[:-1]))
+            extras.append(image[mixed])
+            extra += len(mixed)
         self.base, self.extra = _Running(image[always]), _Running(np.concatenate(extras))
         self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
         self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
@@ -119,7 +119,7 @@ class Curves:
         self.first = np.diff(self.table, prepend=-1) != 0  # hit of a threshold
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 where there is no object."""
+        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 if there is no object."""
         recall, objects = self.finds.at(weights)
         (thresholds, categories), lengths, running = self.finds.shape, self.finds.lengths, self.finds.running.sums
         found = running[1:] - np.repeat(running[self.finds.starts], lengths)
@@ -135,10 +135,10 @@ class Curves:
             found += np.repeat(np.tile(offsets, thresholds), lengths)
         best = np.zeros((thresholds, len(self.recalls) + 1, categories))
         places = reached.take(found, mode="clip")
-        if len(places) < FEW * best.size:
+        if len(places) < HITS_PER_RECALL * best.size:
             for table, start, end in zip(best, self.bounds[:-1], self.bounds[1:], strict=True):
                 np.maximum.at(table.ravel(), places[start:end], precision[start:end])
-        else:  # equal places stand together
+        else:  # equal places are adjacent
             turns = np.concatenate((self.first[:1], places[1:] != places[:-1]))
             turns |= self.first
             starts = np.flatnonzero(turns)
@@ -146,7 +146,7 @@ class Curves:
         return _envelope(best)[:, 1:], recall, objects
 
     def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A table and where in it each category starts (C,): at n finds, how many recalls they reach x C + category."""
+        """A table, and where each category starts in it (C,). Entry n: recalls that n hits reach x C + category."""
         recalls, categories, room = len(self.recalls), len(objects), objects + 2
         total = np.maximum(objects, 1)[:, None]
         # fewest hits n with n / total >= recall in floating point, which is what the official search compares
@@ -163,7 +163,7 @@ class Curves:
 
 def _envelope(best: np.ndarray) -> np.ndarray:
     """(T, R, C): the maximum from each recall on."""
-    if best.shape[2] < MANY:
+    if best.shape[2] < LOOP_MIN_CATEGORIES:
         return np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
     for at in range(best.shape[1] - 2, -1, -1):
         np.maximum(best[:, at], best[:, at + 1], out=best[:, at])
@@ -189,26 +189,26 @@ Tables = tuple[np.ndarray | None, np.ndarray, np.ndarray]
 class Accumulator:
     """The figures of a summary as a function of image weights."""
 
-    def __init__(self, matches: Matches, settings: Settings, numbers: Sequence[Number]) -> None:
+    def __init__(self, matches: Matches, settings: MatchSettings, numbers: Sequence[Number]) -> None:
         self.numbers, self.images = tuple(numbers), len(matches.images)
         self.curves: dict[tuple[int, int], Curves | Recall] = {}
         image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
         order = np.lexsort((-matches.score, matches.category))
         rank = _rank(image * len(matches.categories) + matches.category)
         every = np.uint16((1 << len(settings.thresholds)) - 1)
-        precise = {(number.area, number.most) for number in numbers if number.kind == "precision"}
-        for area, most in sorted({(number.area, number.most) for number in numbers}):
-            rows = order[rank[order] < settings.most[most]]
+        precise = {(number.area, number.limit) for number in numbers if number.kind == "precision"}
+        for area, limit in sorted({(number.area, number.limit) for number in numbers}):
+            rows = order[rank[order] < settings.max_detections[limit]]
             hits, positives = matches.hits[rows, area], matches.positives[:, :, area]
-            if (area, most) in precise:
+            if (area, limit) in precise:
                 counted = ~matches.ignored[rows, area] & every
                 curves = Curves(image[rows], matches.category[rows], hits, counted, positives, settings)
             else:
                 curves = Recall(image[rows], matches.category[rows], hits, positives, len(settings.thresholds))
-            self.curves[area, most] = curves
+            self.curves[area, limit] = curves
 
     def at(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """(len(numbers),) float64; -1 where nothing counts, as pycocotools has it.
+        """(len(numbers),) float64; -1 if nothing counts, as pycocotools has it.
 
         weights: (I,) whole numbers of times each image occurs; None: once each.
         """
@@ -216,11 +216,11 @@ class Accumulator:
         tables: dict[tuple[int, int], Tables] = {}
         for key, curves in self.curves.items():
             tables[key] = curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
-        return np.array([_mean(tables[number.area, number.most], number) for number in self.numbers])
+        return np.array([_mean(tables[number.area, number.limit], number) for number in self.numbers])
 
 
 def _mean(tables: Tables, number: Number) -> float:
-    """Over all categories with objects, added up in the official order."""
+    """The mean over all categories with objects, summed in the official order."""
     precision, recall, objects = tables
     table = precision if number.kind == "precision" else recall
     assert table is not None

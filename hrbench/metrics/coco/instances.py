@@ -1,4 +1,4 @@
-"""What box and mask AP have in common: the twelve numbers, those of single classes, and how they are told.
+"""What box and mask AP have in common: the twelve numbers, and those of single classes.
 
 Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeval` with iouType bbox and segm).
 """
@@ -14,23 +14,23 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.instances import Results, Target, read_results, read_truth
+from hrbench.formats.coco.instances import InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
-from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, Settings, match
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
 from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
-INSTANCES = Settings(
+INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
     recalls=RECALLS,
     areas=(("all", 0.0, 1e10), ("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10)),
-    most=(1, 10, 100),
+    max_detections=(1, 10, 100),
 )
 _RANGES = (
     "of any area",
@@ -56,17 +56,21 @@ Shape = Literal["box", "mask"]
 
 
 @dataclass(frozen=True)
-class Classes:
-    """Which classes count. ids: category ids, rising, None for all of the annotation file. names: one for each id, ()
-    for those of the file. each: also tell the average precision of every single one."""
+class CategorySelection:
+    """Which classes are evaluated.
+
+    ids: category ids, rising, None for all of the annotation file.
+    names: one for each id, () for those of the file.
+    each: also tell the average precision of every single one.
+    """
 
     ids: tuple[int, ...] | None
     names: tuple[str, ...]
     each: bool
 
     @classmethod
-    def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> Classes:
-        """From arguments of a metric. Raises UsageError where they do not fit together."""
+    def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> CategorySelection:
+        """From arguments of a metric. Raises UsageError if they do not fit together."""
         if categories is None:
             if names is not None:
                 raise UsageError("names of classes need the category ids they belong to: give categories as well")
@@ -79,8 +83,8 @@ class Classes:
         ids = tuple(int(categories[place]) for place in order)
         return cls(ids, () if names is None else tuple(names[place] for place in order), per_class)
 
-    def known(self, target: Target) -> Target:
-        """The target, where it has all these categories. Raises InputError for one that it has not."""
+    def known(self, target: InstanceTruth) -> InstanceTruth:
+        """Returns the target. Raises InputError for a category that it does not have."""
         listed = target.categories.tolist()
         for category in self.ids or ():
             if category not in listed:
@@ -88,8 +92,8 @@ class Classes:
                 raise InputError(f"{target.path}: category {category}, asked for, is not among its categories ({some})")
         return target
 
-    def labels(self, target: Target) -> tuple[list[int], list[str]]:
-        """Category ids, rising, and what to call each: its name, or its id where that is none or another's too."""
+    def labels(self, target: InstanceTruth) -> tuple[list[int], list[str]]:
+        """Category ids, rising, and a label for each: its name, or its id if it has no name or shares it."""
         listed = target.categories.tolist()
         ids = listed if self.ids is None else list(self.ids)
         named = dict(zip(listed, target.names, strict=True))
@@ -97,12 +101,12 @@ class Classes:
 
 
 def _labels(ids: Sequence[int], names: Sequence[str]) -> list[str]:
-    often = Counter(names)
-    return [name if name and often[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
+    count = Counter(names)
+    return [name if name and count[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
 
 
-def quantities_of(shape: Shape, classes: Classes) -> tuple[Quantity, ...]:
-    """The twelve, and those of single classes as far as these are known without the annotation file."""
+def quantities_of(shape: Shape, classes: CategorySelection) -> tuple[Quantity, ...]:
+    """The twelve, and those of single classes if these are known without the annotation file."""
     single = _labels(classes.ids, classes.names or [""] * len(classes.ids)) if classes.each and classes.ids else []
     return tuple(_quantity(number, shape) for number in numbers(single))
 
@@ -121,17 +125,17 @@ def _quantity(number: Number, shape: Shape) -> Quantity:
     shapes = "boxes" if shape == "box" else "masks"
     text = (
         f"{what} of {shapes} {at}, {over}, objects {_RANGES[number.area]} as annotated, "
-        f"at most {INSTANCES.most[number.most]} detections an image and class; COCO protocol; n is objects."
+        f"at most {INSTANCES.max_detections[number.limit]} detections an image and class; COCO protocol; n is objects."
     )
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
 
 class CocoObjects:
-    """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; `kind` says by which of their shapes.
+    """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; by the shape `kind`.
 
-    categories: ids of those to evaluate; None: the mean over all that the annotation file lists.
-    names: what to call them, in the order of `categories`; None: as the file does.
-    per_class: tell the AP of every single one too, as "AP/<name>", or "AP/<id>" if no other name tells it apart.
+    categories: ids of the categories to evaluate; None for all that the annotation file lists.
+    names: their names, in the order of `categories`; None for those of the file.
+    per_class: whether to report the AP of every class, too, as "AP/<name>", or "AP/<id>" if its name is not unique.
     """
 
     name: str
@@ -145,24 +149,26 @@ class CocoObjects:
     def __init__(
         self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
     ) -> None:
-        self.classes = Classes.of(categories, names, per_class)
+        self.classes = CategorySelection.of(categories, names, per_class)
         self.quantities = quantities_of(self.kind, self.classes)
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         return self.classes.known(read_truth(Path(path), masks=self.kind == "mask"))
 
-    def read_predictions(self, path: Path, target: Target) -> Results:
+    def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
         return read_results(Path(path), target)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows as one JSON list, whole or not at all, with this kind of shape alone; see `formats.coco.write`."""
+        """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
         write = write_masks if self.kind == "mask" else write_boxes
         write(predictions, Path(path))
 
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
-        """Match detections with objects. images: ids to evaluate; None: all of the annotation file."""
+    def measure(
+        self, predictions: InstanceResults, target: InstanceTruth, images: Sequence[int | str] | None = None
+    ) -> State:
+        """Matches detections with objects. images: ids to evaluate; None for all of the annotation file."""
         truths, detections = target.truths, predictions.detections
         if isinstance(target.shape, Masks):
             assert isinstance(predictions.shape, Masks)
@@ -178,7 +184,7 @@ class CocoObjects:
             "names": labels,
             "thresholds": list(INSTANCES.thresholds),
             "areas": [list(area) for area in INSTANCES.areas],
-            "most": INSTANCES.most[-1],
+            "most": INSTANCES.max_detections[-1],
             "detection_area": predictions.area_from,
         }
         return state_of(matches, self.name, self.version, params)
@@ -193,20 +199,20 @@ class CocoObjects:
         if self.kind == "mask" and state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
         asked = numbers(state.params["names"] if self.classes.each else ())
-        told = [_quantity(number, self.kind) for number in asked]
-        told = [replace(quantity, description=quantity.description + note) for quantity in told]
-        return scored(self.name, self._matches(state), INSTANCES, asked, told, _absent, resamples, seed)
+        quantities = [_quantity(number, self.kind) for number in asked]
+        quantities = [replace(quantity, description=quantity.description + note) for quantity in quantities]
+        return scored(self.name, self._matches(state), INSTANCES, asked, quantities, _absent, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 for one that does not exist."""
+        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its objects were found, in [0, 1]; see `states.image_qualities`."""
-        return image_qualities(self._matches(state), INSTANCES)
+        """Image id -> how well its objects were found, in [0, 1]; see `states.image_scores`."""
+        return image_scores(self._matches(state), INSTANCES)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The same numbers by pycocotools itself, -1 if it finds none to average."""
+        """The same numbers by pycocotools itself, -1 if there is nothing to average."""
         truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
         ids, labels = self.classes.labels(truth)
         stats, single = instance_numbers(truth.path, Path(predictions), form, images, ids)
@@ -228,7 +234,7 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
-    quantities = quantities_of("box", Classes(None, (), False))
+    quantities = quantities_of("box", CategorySelection(None, (), False))
 
 
 class CocoMasks(CocoObjects):
@@ -237,4 +243,4 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
-    quantities = quantities_of("mask", Classes(None, (), False))
+    quantities = quantities_of("mask", CategorySelection(None, (), False))

@@ -2,14 +2,14 @@
 
 Synopsis:
 
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     target = metric.read_target(Path("person_keypoints_val2017.json"))
     state = metric.measure(metric.read_predictions(Path("results.json"), target), target)
     scores = metric.summarise(metric.merge([state]))
 
 State, rows by image id (I images, N detections kept, C categories, A = 3 area ranges): `image` (I,) int64, `offsets`
 (I + 1,) int64 into the detections, `score` (N,) float64, `category` (N,) uint16 (an index into params["categories"]),
-`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `coco.Matches`.
+`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `matching.Matches`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.keypoints import COCO_SIGMAS, Results, Target, read_results, read_truth
+from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_qualities, matches_of, scored, state_of
+from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
 from hrbench.metrics.states import merge
 from hrbench.types import Measurement, Prediction, Quantity, State
 
@@ -59,11 +59,11 @@ def _people(number: Number) -> str:
     return f"person {_RANGES[number.area]}"
 
 
-class CocoKeypoints:
+class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
     sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
-    category: the id of the one category to evaluate; None: the mean over all that the annotation file lists.
+    category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     """
 
     name = "coco-keypoints"
@@ -79,7 +79,7 @@ class CocoKeypoints:
         if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
             raise UsageError(f"sigmas {list(self.sigmas)}: give one positive number per joint, or none for COCO's 17")
 
-    def read_target(self, path: Path) -> Target:
+    def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         target = read_truth(Path(path), len(self.sigmas))
         if self.category is not None and self.category not in target.categories.tolist():
@@ -87,16 +87,18 @@ class CocoKeypoints:
             raise InputError(f"{path}: category {self.category}, asked for, is not among its categories ({known})")
         return target
 
-    def read_predictions(self, path: Path, target: Target) -> Results:
+    def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
         return read_results(Path(path), len(self.sigmas), target)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """Write rows as one JSON list, whole or not at all. Raises InputError (NaN, missing key), UsageError (disk)."""
+        """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
         write_results(predictions, Path(path), len(self.sigmas))
 
-    def measure(self, predictions: Results, target: Target, images: Sequence[int | str] | None = None) -> State:
-        """Match detections with people. images: ids to evaluate; None: all of the annotation file."""
+    def measure(
+        self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
+    ) -> State:
+        """Matches detections with people. images: ids to evaluate; None for all of the annotation file."""
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
@@ -114,13 +116,13 @@ class CocoKeypoints:
             "categories": categories.tolist(),
             "thresholds": list(KEYPOINTS.thresholds),
             "areas": [list(area) for area in KEYPOINTS.areas],
-            "most": KEYPOINTS.most[-1],
+            "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
         }
         return state_of(matches, self.name, self.version, params)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image id. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
         return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
@@ -128,19 +130,19 @@ class CocoKeypoints:
         note = ""
         if state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-        told = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
+        quantities = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
         matches = matches_of(state, self.name, self.version)
-        return scored(self.name, matches, KEYPOINTS, NUMBERS, told, _people, resamples, seed)
+        return scored(self.name, matches, KEYPOINTS, NUMBERS, quantities, _people, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 where one does not exist."""
+        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image id -> how well its people were found, in [0, 1]; see `states.image_qualities`."""
-        return image_qualities(matches_of(state, self.name, self.version), KEYPOINTS)
+        """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""
+        return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by pycocotools itself, -1 where it finds none to average."""
+        """The ten numbers by pycocotools itself, -1 if there is nothing to average."""
         numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

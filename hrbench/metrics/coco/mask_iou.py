@@ -1,7 +1,7 @@
-"""Intersection over union of run-length encoded masks, by pycocotools' own codec, where it can matter.
+"""Intersection over union of run-length encoded masks, by the codec of pycocotools.
 
-The codec is called once for every image and category, as pycocotools does it, but only with detections that may find
-anything: for most pairs the areas and surrounding boxes alone show that they cannot reach the lowest threshold.
+The codec is called once for every image and category, as in pycocotools, but only with detections that may reach the
+lowest threshold: for most pairs, areas and bounding boxes show that they cannot.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.matching import Similarity
 
-CHUNK = 1 << 14  # pairs or masks at a time
-GROUPS = 512  # images and categories at a time
+CHUNK_PAIRS = 1 << 14  # also masks
+CHUNK_GROUPS = 512  # a group is one category in one image
 
 
 def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
-    """The similarity of detections (N) and truths (G); 0 for pairs that are known to lie below `lowest`.
+    """The similarity of detections (N) and truths (G); 0 for pairs that are known to be below `lowest`.
 
-    Of a crowd it is the part of the detection that lies in the crowd. Pairs must come by image and category, these
-    rising, and in them by detection.
+    For a crowd it is the part of the detection inside the crowd. Pairs must be sorted by image, category and detection.
     """
     group, slot, order, starts = _groups(truths.image, truths.category)
     crowd = truths.crowd[order].astype(np.uint8)
@@ -34,8 +33,8 @@ def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Simil
         cuts = np.append(np.flatnonzero(np.diff(here, prepend=-1)), len(some))  # of the groups, among the pairs
         turn = np.diff(i, prepend=-1) != 0
         rows, row = i[turn], np.cumsum(turn) - 1
-        for first in range(0, len(cuts) - 1, GROUPS):
-            mine = cuts[first : first + GROUPS + 1]
+        for first in range(0, len(cuts) - 1, CHUNK_GROUPS):
+            mine = cuts[first : first + CHUNK_GROUPS + 1]
             begin, end = row[mine[:-1]], row[mine[1:] - 1] + 1  # of each group's detections, among `rows`
             left, right = starts[here[mine[:-1]]], starts[here[mine[:-1]] + 1]  # of its truths, among `order`
             d = found.codes(rows[begin[0] : end[-1]])
@@ -53,7 +52,7 @@ def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Simil
 
 
 def _groups(image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Number of each truth's image and category (G,), its place among those, all truths by number, and their starts."""
+    """Group of each truth (G,), its position in the group, all truths sorted by group, and the groups' starts."""
     order = np.lexsort((category, image))
     new = (np.diff(image[order], prepend=-1) != 0) | (np.diff(category[order], prepend=-1) != 0)
     new[:1] = True
@@ -65,18 +64,19 @@ def _groups(image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _may_reach(truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.ndarray, lowest: float) -> np.ndarray:
-    """(P,) bool, False where no overlap of these areas within these boxes comes to `lowest`."""
+    """(P,) bool, False if masks of these areas in these boxes cannot reach `lowest`."""
     result = np.empty(len(i), bool)
     truth_box, found_box = _boxes(truth, j), _boxes(found, i)
-    for start in range(0, len(i), CHUNK):
-        a, b = j[start : start + CHUNK], i[start : start + CHUNK]
+    for start in range(0, len(i), CHUNK_PAIRS):
+        a, b = j[start : start + CHUNK_PAIRS], i[start : start + CHUNK_PAIRS]
         g, d = truth_box[a], found_box[b]
         width, height = (np.minimum(g[:, 2:], d[:, 2:]) - np.maximum(g[:, :2], d[:, :2])).clip(0).T
-        area, own = truth.area[a], found.area[b]
-        shared = np.minimum(width * height, np.minimum(area, own))
-        most = shared / np.maximum(np.where(truths.crowd[a], own, own + area - shared), 1)
-        # the codec does strange things to codes with empty runs, and shall do them here too
-        result[start : start + CHUNK] = (most >= lowest * (1 - 1e-9)) | ~(truth.plain[a] & found.plain[b])
+        truth_area, found_area = truth.area[a], found.area[b]
+        shared = np.minimum(width * height, np.minimum(truth_area, found_area))
+        union = np.where(truths.crowd[a], found_area, found_area + truth_area - shared)
+        bound = shared / np.maximum(union, 1)
+        # codes with empty runs always go to the codec, whose results for them are peculiar
+        result[start : start + CHUNK_PAIRS] = (bound >= lowest * (1 - 1e-9)) | ~(truth.plain[a] & found.plain[b])
     return result
 
 
@@ -86,8 +86,8 @@ def _boxes(masks: Masks, rows: np.ndarray) -> np.ndarray:
     wanted[rows] = True
     some = np.flatnonzero(wanted)
     box = np.zeros((len(masks), 4))
-    for start in range(0, len(some), CHUNK):
-        part = some[start : start + CHUNK]
+    for start in range(0, len(some), CHUNK_PAIRS):
+        part = some[start : start + CHUNK_PAIRS]
         box[part] = codec.toBbox(masks.codes(part))
     box[:, 2:] += box[:, :2]
     return box

@@ -3,22 +3,22 @@
 Synopsis:
 
     matches = match(truths, detections, similarity, settings, images, categories)
-    numbers = Accumulator(matches, settings, numbers).at(weights)      # coco_curves.py
+    values = Accumulator(matches, settings, numbers).at(weights)      # curves.py
 
-The rules are those of pycocotools 2.0.11 (`COCOeval.evaluateImg`, read and compared bit for bit in the tests):
+The rules are those of pycocotools 2.0.11 (`COCOeval.evaluateImg`; the tests compare bit for bit):
 
 * Within an image and a category, detections are taken by falling score, equal scores in the order of the file, and
-  only the first `settings.most[-1]` of them.
+  only the first `settings.max_detections[-1]` of them.
 * At a threshold t a detection takes the free object of greatest similarity >= min(t, 1 - 1e-10); of equal ones the
-  later in the file. Objects that count come first; only where none of them will do may it take an ignored one.
-  A crowd is never used up.
-* An object is ignored when it is a crowd, when its similarity says so (a person without keypoints), or when its area
+  later in the file. Objects that count come first; only if none of them matches may it take an ignored one. A crowd can
+  be taken by any number of detections.
+* An object is ignored when it is a crowd, when its annotation says so (a person without keypoints), or when its area
   lies outside the range. A detection is ignored when it found an ignored object, or found nothing and its own area
   lies outside the range.
 
-How it is fast: one bit stands for one (area range, threshold), so that a whole match at all thresholds and ranges is
-a few integer operations on 64-bit words; only pairs above the lowest threshold are kept; and all images advance
-together, one pair each per step.
+Why it is fast: one bit stands for one (area range, threshold), so that a whole match at all thresholds and ranges is
+a few integer operations on 64-bit words; only pairs above the lowest threshold are kept; and all images are
+processed together, one pair of each per step.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.formats.coco.columns import Detections, Truths, rising
+from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(detections (P,), truths (P,)) -> similarity (P,) in [0, 1], float64; both are row numbers of the columns below."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class MatchSettings:
     """What is evaluated.
 
-    thresholds: rising similarities (T). recalls: rising recalls (R) at which precision is read.
-    areas: (name, least, greatest) in px^2, both ends included. most: rising numbers of detections per image and
-    category. len(areas) x len(thresholds) is at most 64, len(thresholds) at most 16.
+    thresholds: rising similarities (T).
+    recalls: rising recalls (R) at which precision is read.
+    areas: (name, minimum, maximum) in px^2, both ends included. most: rising numbers of detections per image and
+        category. len(areas) x len(thresholds) is at most 64, len(thresholds) at most 16.
     """
 
     thresholds: tuple[float, ...]
     recalls: tuple[float, ...]
     areas: tuple[tuple[str, float, float], ...]
-    most: tuple[int, ...]
+    max_detections: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if len(self.thresholds) > 16 or len(self.thresholds) * len(self.areas) > 64:
@@ -59,12 +60,16 @@ RECALLS = tuple(np.linspace(0.0, 1.0, 101).tolist())
 
 @dataclass(frozen=True)
 class Matches:
-    """What matching leaves: all that scores and intervals need. I images, N kept detections, C categories, A ranges.
+    """The result of matching: all that scores and intervals need. I images, N kept detections, C categories, A ranges.
 
-    images: (I,) int64, rising. categories: (C,) int64, rising. offsets: (I + 1,) int64, the detections of image i are
-    offsets[i]:offsets[i + 1], by category and falling score. score: (N,) float64. category: (N,) uint16, an index.
-    hits: (N, A) uint16, bit t set where the detection found an object that counts at threshold t.
-    ignored: (N, A) uint16, bit t set where it neither helps nor harms. positives: (I, C, A) int32, objects that count.
+    images: (I,) int64, rising.
+    categories: (C,) int64, rising.
+    offsets: (I + 1,) int64, the detections of image i are offsets[i]:offsets[i + 1], by category and falling score.
+    score: (N,) float64.
+    category: (N,) uint16, an index.
+    hits: (N, A) uint16, bit t set if the detection found an object that counts at threshold t.
+    ignored: (N, A) uint16, bit t set if the detection is ignored at threshold t.
+    positives: (I, C, A) int32, objects that count.
     """
 
     images: np.ndarray
@@ -81,20 +86,20 @@ def match(
     truths: Truths,
     detections: Detections,
     similarity: Similarity,
-    settings: Settings,
+    settings: MatchSettings,
     images: np.ndarray,
     categories: np.ndarray,
 ) -> Matches:
-    """Match all detections of `images` and `categories` (ids, in any order); rows of others are left out."""
-    images, categories = rising(images), rising(categories)
+    """Matches all detections of `images` and `categories` (ids, in any order); other rows are left out."""
+    images, categories = sorted_unique(images), sorted_unique(categories)
     groups = len(images) * len(categories)
-    # a group is one category in one image; numbered so that images rise first, as the official order has them
+    # a group is one category in one image; numbered by image first, as in the official order
     truth_group = _groups(truths.image, truths.category, images, categories)
     group = _groups(detections.image, detections.category, images, categories)
 
     kept = np.flatnonzero(group >= 0)
     kept = kept[np.lexsort((-detections.score[kept], group[kept]))]
-    kept = kept[_rank(group[kept], groups) < settings.most[-1]]
+    kept = kept[_rank(group[kept], groups) < settings.max_detections[-1]]
     group = group[kept]
 
     ignored = _ignored(truths, settings)
@@ -104,8 +109,8 @@ def match(
     shifts = np.arange(len(settings.areas), dtype=np.uint64) * np.uint64(t)
     hits, spared = ((bits[:, None] >> shifts).astype(np.uint16) & full for bits in found)
     area = detections.area[kept]
-    for a, (_, least, greatest) in enumerate(settings.areas):
-        outside = (area < least) | (area > greatest)
+    for a, (_, minimum, maximum) in enumerate(settings.areas):
+        outside = (area < minimum) | (area > maximum)
         spared[outside, a] |= full & ~hits[outside, a]
 
     inside = truth_group >= 0
@@ -137,12 +142,12 @@ def _rank(group: np.ndarray, groups: int) -> np.ndarray:
     return np.arange(len(group)) - starts[group]
 
 
-def _ignored(truths: Truths, settings: Settings) -> np.ndarray:
-    """(G,) uint64: bit a x T + t set where the object does not count in area range a."""
+def _ignored(truths: Truths, settings: MatchSettings) -> np.ndarray:
+    """(G,) uint64: bit a x T + t set if the object does not count in area range a."""
     bits = np.zeros(len(truths.area), np.uint64)
     t = len(settings.thresholds)
-    for a, (_, least, greatest) in enumerate(settings.areas):
-        outside = truths.ignore | (truths.area < least) | (truths.area > greatest)
+    for a, (_, minimum, maximum) in enumerate(settings.areas):
+        outside = truths.ignore | (truths.area < minimum) | (truths.area > maximum)
         bits[outside] |= np.uint64(((1 << t) - 1) << (a * t))
     return bits
 
@@ -154,10 +159,10 @@ def _assign(
     crowd: np.ndarray,
     ignored: np.ndarray,
     similarity: Similarity,
-    settings: Settings,
+    settings: MatchSettings,
     groups: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(hits, spared), each (N,) uint64 over `kept`: where an object that counts, or an ignored one, was found."""
+    """(hits, spared), each (N,) uint64 over `kept`: bits at which a counting, or an ignored object was found."""
     position, truth = _pairs(group, truth_group, groups)
     alike = similarity(kept[position], truth)
     lowest = np.minimum(np.asarray(settings.thresholds), 1 - 1e-10)
@@ -168,7 +173,7 @@ def _assign(
     # best first; of equals the later in the file, because the official loop replaces on equality
     order = np.lexsort((-truth, -alike, position))
     position, truth, above = position[order], truth[order], above[order]
-    # every pair is tried twice: for the ranges where the object counts, then for those where it is ignored
+    # every pair is tried twice: for the area ranges in which the object counts, then for those in which it is ignored
     position, truth = np.concatenate((position, position)), np.concatenate((truth, truth))
     wanted = np.concatenate((above & ~ignored[truth[: len(above)]], above & ignored[truth[: len(above)]]))
     second = np.repeat([False, True], len(above))
@@ -184,7 +189,7 @@ def _assign(
 
 
 def _pairs(group: np.ndarray, truth_group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """All (kept detection, truth) of one group: two (P,) int64, by detection and then in the truths' order."""
+    """All pairs (kept detection, truth) of the same group: two (P,) int64, sorted by detection, then truth."""
     order = np.argsort(truth_group, kind="stable")
     order = order[np.searchsorted(truth_group[order], 0) :]  # those that are not evaluated have group -1
     starts = np.zeros(groups + 1, np.int64)
@@ -196,7 +201,7 @@ def _pairs(group: np.ndarray, truth_group: np.ndarray, groups: int) -> tuple[np.
 
 
 def _above(alike: np.ndarray, lowest: np.ndarray, areas: int) -> np.ndarray:
-    """(P,) uint64: bit a x T + t set, in every range a, where the similarity reaches threshold t."""
+    """(P,) uint64: bit a x T + t set, for every range a, if the similarity reaches threshold t."""
     reached = np.searchsorted(lowest, alike, side="right")
     words = [sum(((1 << n) - 1) << (a * len(lowest)) for a in range(areas)) for n in range(len(lowest) + 1)]
     return np.array(words, np.uint64)[reached]
@@ -211,16 +216,16 @@ def _take_in_turn(
     kept: int,
     groups: int,
 ) -> np.ndarray:
-    """(P,) uint64: the bits at which each pair, tried in its turn, is matched. Rows come in the order of trial.
+    """(P,) uint64: the bits at which each pair is matched. Rows are in the order in which pairs are tried.
 
-    One step tries the next pair of every group at once: within a step all detections and all objects differ, so that
-    plain indexed reads and writes are safe.
+    One step tries the next pair of every group at once: within a step all detections and all objects differ, so
+    indexed reads and writes are safe.
     """
     taken = np.zeros(len(group), np.uint64)
     step = _rank(group, groups)
     order = np.argsort(step, kind="stable")
     bounds = np.concatenate(([0], np.cumsum(np.bincount(step))))
-    free = np.full(len(crowd), ~np.uint64(0))  # bits at which the object is still to be had
+    free = np.full(len(crowd), ~np.uint64(0))  # bits at which the object is not taken
     open_ = np.full(kept, ~np.uint64(0))  # bits at which the detection has found nothing yet
     position, truth, wanted = position[order], truth[order], wanted[order]
     used_up = np.where(crowd[truth], np.uint64(0), ~np.uint64(0))

@@ -1,7 +1,7 @@
 """Object keypoint similarity of COCO, for many pairs at once.
 
 For a person with visible joints: the mean over them of exp(-d^2 / (2 s^2 (2 sigma)^2)), s^2 the annotated segment area.
-For one without: d is how far a joint lies outside the person's box grown to three times its size, over all joints.
+For a person without: d is how far a joint lies outside the person's box grown to three times its size, over all joints.
 Source: https://cocodataset.org/#keypoints-eval and pycocotools 2.0.11 `COCOeval.computeOks`, whose order of operations
 is kept so that results agree to the last bit.
 """
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Settings, Similarity
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, MatchSettings, Similarity
 
-KEYPOINTS = Settings(
+KEYPOINTS = MatchSettings(
     thresholds=THRESHOLDS,
     recalls=RECALLS,
     areas=(("all", 0.0, 1e10), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, 1e10)),
-    most=(20,),
+    max_detections=(20,),
 )
 
-CHUNK = 2048  # pairs at a time: the working set stays within a core's cache
+CHUNK_PAIRS = 2048  # the working set stays in a core's cache
 
 
 def oks(
@@ -31,8 +31,11 @@ def oks(
 ) -> Similarity:
     """The similarity of detections (N) and truths (G) with K joints.
 
-    truth_keypoints: (G, K, 3) float64, x, y in px and visibility (> 0: annotated). truth_area: (G,) px^2.
-    truth_box: (G, 4) x, y, w, h in px. keypoints: (N, K, 2) px. sigmas: (K,) the spread of each joint.
+    truth_keypoints: (G, K, 3) float64, x, y in px and visibility (> 0: annotated).
+    truth_area: (G,) px^2.
+    truth_box: (G, 4) x, y, w, h in px.
+    keypoints: (N, K, 2) px.
+    sigmas: (K,) the spread of each joint.
     """
     points, seen = np.ascontiguousarray(truth_keypoints[..., :2]), truth_keypoints[..., 2] > 0
     visible = np.count_nonzero(seen, axis=1)
@@ -64,10 +67,10 @@ def oks(
 
 
 def _runs(count: np.ndarray, order: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """(number of visible joints, row numbers) in pieces of at most CHUNK rows."""
+    """(number of visible joints, row numbers) in pieces of at most CHUNK_PAIRS rows."""
     ends = np.cumsum(np.bincount(count)) if len(count) else np.zeros(0, np.int64)
     runs, start = [], 0
     for number, end in enumerate(ends.tolist()):
-        runs += [(number, order[at : min(at + CHUNK, end)]) for at in range(start, end, CHUNK)]
+        runs += [(number, order[at : min(at + CHUNK_PAIRS, end)]) for at in range(start, end, CHUNK_PAIRS)]
         start = end
     return runs

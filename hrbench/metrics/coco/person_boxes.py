@@ -1,4 +1,4 @@
-"""How good a detector's person boxes are: whether a box file is the one behind the published tables."""
+"""Box AP of a detector's person boxes, to check whether a box file is the one of the published tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from hrbench.core.files import reading
 from hrbench.errors import InputError
 from hrbench.formats.coco.annotations import DetectedBox
-from hrbench.formats.coco.columns import REFUSED, Detections, blocks, near, need, numbers, whole
+from hrbench.formats.coco.columns import READ_ERRORS, Detections, blocks, need, numbers, whole, within_limits
 from hrbench.formats.coco.instances import read_truth
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator
@@ -18,11 +18,13 @@ from hrbench.metrics.coco.matching import match
 
 
 def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
-    """Box AP@[.5:.95] of one class, a fraction in [0, 1] equal to pycocotools', or -1 where nothing is annotated.
+    """Box AP@[.5:.95] of one class, a fraction in [0, 1] equal to pycocotools', or -1 if nothing is annotated.
 
-    annotations: a COCO file whose annotations carry `bbox`, `area` and `iscrowd`; boxes: a COCO results list, of which
-    other classes and images that `annotations` does not list are left out. Raises InputError where none is left, or a
-    file cannot be read; MissingError.
+    annotations: a COCO file whose annotations have `bbox`, `area` and `iscrowd`.
+    boxes: a COCO results list; other classes, and images that `annotations` does not list, are left out.
+    category: id of the class.
+
+    Raises InputError if no box is left, or a file cannot be read; MissingError.
     """
     target, unfit = read_truth(annotations, masks=False), f"boxes {boxes} cannot be scored against {annotations}"
     listed, parts, every = set(target.images.tolist()), [np.zeros((0, 5))], 0
@@ -34,8 +36,8 @@ def person_box_ap(annotations: Path, boxes: Path, category: int = 1) -> float:
                 mine = [row for row in rows if row.category_id == category and row.image_id in listed]
                 images.append(whole([row.image_id for row in mine]))
                 parts.append(numbers([(row.score, *row.bbox) for row in mine], 5))
-                need(near(parts[-1]))
-        except REFUSED as error:
+                need(within_limits(parts[-1]))
+        except READ_ERRORS as error:
             raise InputError(f"{unfit}: {error}") from None
     table = np.concatenate(parts)
     if not len(table):

@@ -1,4 +1,4 @@
-"""pycocotools itself, silent: the oracle of tests and of --verify."""
+"""pycocotools itself, without output: the reference implementation for tests and --verify."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def keypoint_numbers(
     images: Sequence[int | str] | None = None,
     category: int | None = None,
 ) -> list[float]:
-    """`COCOeval.stats` for keypoints: ten numbers, -1 where there is nothing to average.
+    """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
 
-    images, category: the ids to evaluate, None for all. An empty results file is evaluated as such (`loadRes` would
-    fail on it).
+    images, category: the ids to evaluate, None for all. An empty results file is allowed (`loadRes` would fail on it).
     """
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = _evaluation(target, predictions, "keypoints", images, None if category is None else [category])
@@ -39,7 +38,7 @@ def instance_numbers(
     images: Sequence[int | str] | None = None,
     categories: Sequence[int] | None = None,
 ) -> tuple[list[float], list[float]]:
-    """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 where there is nothing to average.
+    """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 if there is nothing to average.
 
     Arguments as in `keypoint_numbers`.
     """

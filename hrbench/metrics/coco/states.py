@@ -1,4 +1,4 @@
-"""States of the COCO metrics: `Matches` as named arrays, and the scores told of them."""
+"""States of the COCO metrics: `Matches` as named arrays, and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import Matches, Settings
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.states import StateForm, arrays_of
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Quantity, Reason, State
 
 
 def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, Any]) -> State:
-    """Wrap matches of categories params["categories"]."""
+    """The state that holds these matches, of the categories params["categories"]."""
     arrays = {
         "image": matches.images,
         "offsets": matches.offsets,
@@ -31,14 +31,14 @@ def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, A
 
 
 def form_of(metric: str, version: int) -> StateForm:
-    """Rows by image; below each image hang its detections."""
+    """Rows by image; each image has a block of detections."""
     return StateForm(
         metric, version, "image", ("positives",), {"offsets": ("score", "category", "hits", "ignored")}, offsets=True
     )
 
 
 def matches_of(state: State, metric: str, version: int) -> Matches:
-    """Unwrap a state, its images by rising id. Raises InputError if it is of another metric or version."""
+    """The matches that a state holds, images by rising id. Raises InputError if it is of another metric or version."""
     arrays = arrays_of(state, form_of(metric, version))
     return Matches(
         arrays["image"],
@@ -66,7 +66,7 @@ def chosen(images: Sequence[int | str] | None, known: np.ndarray, path: Path) ->
 def scored(
     metric: str,
     matches: Matches,
-    settings: Settings,
+    settings: MatchSettings,
     numbers: Sequence[Number],
     quantities: Sequence[Quantity],
     absent: Callable[[Number], str],
@@ -75,14 +75,14 @@ def scored(
 ) -> list[Measurement]:
     """All numbers with their 95 % intervals over images; n is the objects that count.
 
-    absent: number -> what was not annotated, in words, where it has no value.
+    absent: number -> what is not annotated if it has no value, in words.
     """
     accumulator = Accumulator(matches, settings, numbers)
     values = accumulator.at()
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        drawn = accumulator.at(weights)
-        return np.where(drawn > -1, drawn, np.nan)
+        values = accumulator.at(weights)
+        return np.where(values > -1, values, np.nan)
 
     ends = intervals(statistic, len(matches.images), resamples, seed)
     objects = matches.positives.sum(axis=0, dtype=np.int64)  # (C, A)
@@ -97,20 +97,19 @@ def scored(
     return scores
 
 
-def image_qualities(matches: Matches, settings: Settings) -> dict[int | str, float]:
+def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, float]:
     """Image id -> how well its objects were found, in [0, 1]; images without objects that count are absent.
 
-    Each object counts for the share of thresholds at which a detection finds it, each find times the precision among
-    this image's detections down to that one: what is found behind confident false detections counts less, false
-    detections behind all finds count nothing. (The image's own average precision, not interpolated.)
+    It is the average precision within the image, not interpolated, mean over thresholds: an object that is found after
+    confident false detections counts less, and false detections after all hits do not matter.
     """
     objects = matches.positives[:, :, 0].sum(axis=1)
-    own = _own_precision(matches, objects, len(settings.thresholds))
-    found = zip(matches.images.tolist(), own.tolist(), objects.tolist(), strict=True)
+    precision = _image_precision(matches, objects, len(settings.thresholds))
+    found = zip(matches.images.tolist(), precision.tolist(), objects.tolist(), strict=True)
     return {image: value for image, value, number in found if number}
 
 
-def _own_precision(matches: Matches, objects: np.ndarray, thresholds: int) -> np.ndarray:
+def _image_precision(matches: Matches, objects: np.ndarray, thresholds: int) -> np.ndarray:
     """(I,) float64: average precision within each image over area range 0, mean over thresholds; 0 without objects."""
     image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
     order = np.lexsort((-matches.score, image))

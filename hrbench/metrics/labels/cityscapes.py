@@ -1,15 +1,15 @@
-"""The Cityscapes metric: IoU of classes and categories, and their instance-weighted kin, as the official scripts.
+"""The Cityscapes metric: IoU and instance-weighted IoU (iIoU) of classes and categories, as the official scripts.
 
 Synopsis:
 
-    metric = Cityscapes()
+    metric = CityscapesIoU()
     target = metric.read_target(Path("gtFine/val"))
     state = metric.measure(metric.read_predictions(Path("results"), target), target)
     scores = metric.summarise(metric.merge([state]))
 
-Ground truth: a folder of cities with {city}_{sequence}_{frame}_gtFine_labelIds.png and ..._gtFine_instanceIds.png, each
-read for what the official script reads it for. Predictions: PNGs anywhere below a folder whose names begin with
-{city}_{sequence}_{frame}, holding label ids or train ids (`label_folders` tells which). What a state holds is in
+Ground truth: a folder of cities with {city}_{sequence}_{frame}_gtFine_labelIds.png and ..._gtFine_instanceIds.png, used
+as in the official script. Predictions: PNGs anywhere below a folder whose names begin with
+{city}_{sequence}_{frame}, holding label ids or train ids (`label_folders` finds out which). What a state holds is in
 `labels.states` and `cityscapes_counts`, what the numbers are in `cityscapes_scores`.
 """
 
@@ -28,15 +28,15 @@ from hrbench.formats.label_folders import (
     LabelFolder,
     Values,
     by_prefix,
+    detect_kind,
     in_order,
-    no_strangers,
     png_files,
-    told,
-    written,
+    refuse_unknown_files,
+    write_label_maps,
 )
 from hrbench.formats.labels import read_labels
-from hrbench.metrics.labels import cityscapes_reference as oracle
-from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, Strange, count
+from hrbench.metrics.labels import cityscapes_reference as reference
+from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
 from hrbench.metrics.labels.states import group_numbers, matrices, scores_of, state_of
@@ -57,14 +57,14 @@ class Scenes:
     labels: dict[str, Path]
 
 
-class Cityscapes:
+class CityscapesIoU:
     """The official evaluation of Cityscapes' pixel-level labels, equal to cityscapesScripts 2.3.0 to the last bit.
 
-    ids: the label id of each class of a network's output; the 19 evaluated ones unless said otherwise. labels: what
-    predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out. interval: what the bootstrap
-    draws again: every "image", or "group" for whole cities. files: label files of the ground truth, relative to it;
-    None for all. names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides
-    by itself.
+    ids: the label id of each class of a network's output; by default the 19 evaluated ones.
+    labels: what predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out.
+    interval: what the bootstrap resamples: "image", or "group" for whole cities.
+    files: label files of the ground truth, relative to it; None for all.
+    names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides by itself.
     """
 
     name = FORM.metric
@@ -110,27 +110,27 @@ class Cityscapes:
     def read_predictions(self, path: Path, target: Scenes) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where two files are of one image or one is of none, or nothing tells what the
-        numbers are.
+        Raises MissingError; InputError if two files are of one image, a file is of no image, or the kind of the numbers
+        cannot be found out.
         """
         files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
         found = by_prefix(files, {name: name.rpartition("/")[2] for name in target.labels})
-        no_strangers(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
+        refuse_unknown_files(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
         indices = frozenset((*range(len(self.ids)), VOID))
         values: dict[Kind, Values] = {
-            # of what is not evaluated, only "unlabeled" is predicted in earnest
+            # of the labels that are not evaluated, networks predict only "unlabeled"
             "ids": Values(frozenset(range(COUNT)), frozenset((0, *IDS))),
             "indices": Values(indices, indices),
         }
         asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(Path(path), found, told(Path(path), found.values(), values, asked, WORDS))
+        return LabelFolder(Path(path), found, detect_kind(Path(path), found.values(), values, asked, WORDS))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """A folder of label-id PNGs named by the samples, from class indices (H, W); see `label_folders.written`."""
-        written(predictions, Path(path), np.array(self.ids, np.uint8), len(self.ids), "ids")
+        """Writes a folder of label-id PNGs, named as the samples, from class indices (H, W); see `write_label_maps`."""
+        write_label_maps(predictions, Path(path), np.array(self.ids, np.uint8), len(self.ids), "ids")
 
     def measure(self, predictions: LabelFolder, target: Scenes, images: Sequence[int | str] | None = None) -> State:
-        """Counts of all images, or of those named. A few are read at a time.
+        """Counts of all images, or of those in `images`. A few are read at a time.
 
         Raises InputError for a damaged file, other sizes, numbers that are no label, an image without prediction.
         """
@@ -146,17 +146,17 @@ class Cityscapes:
         return state_of(FORM, {"labels": WORDS[predictions.kind]}, names, groups, rows, KINDS)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
-        images, made = len(arrays["image"]), sums(arrays)
+        images, totals = len(arrays["image"]), sums(arrays)
         groups = group_numbers(arrays) if self.interval == "group" else None
-        ends = intervals(made.at, images, resamples, seed, groups)
-        alone = (~np.isnan(made.images())).sum(axis=0).tolist()
-        return scores_of(self.name, self.quantities, made.all().tolist(), ends, alone, images)
+        ends = intervals(totals.at, images, resamples, seed, groups)
+        alone = (~np.isnan(totals.images())).sum(axis=0).tolist()
+        return scores_of(self.name, self.quantities, totals.all().tolist(), ends, alone, images)
 
     def matrix(self, state: State) -> np.ndarray:
         """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""
@@ -164,21 +164,21 @@ class Cityscapes:
         return table.sum(axis=0).astype(np.int64).reshape(COUNT, COUNT)
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without any are absent."""
+        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
         values = sums(arrays).images()[:, 0].tolist()
         return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """All numbers by the official script, NaN where it has none. Raises UsageError where it is not installed."""
+        """All numbers by the official script, NaN if it has none. Raises UsageError if it is not installed."""
         scenes = self.read_target(target)
         folder = self.read_predictions(predictions, scenes)
         names = self._chosen(images, scenes)
         _complete(names, folder, scenes)
-        with oracle.as_ids([folder.files[name] for name in names], self._table(folder.kind)) as files:
-            results = oracle.official_results(files, [scenes.labels[name] for name in names])
-        theirs = oracle.official_numbers(results)
-        return {quantity.name: theirs[quantity.name] for quantity in self.quantities}
+        with reference.as_ids([folder.files[name] for name in names], self._table(folder.kind)) as files:
+            results = reference.official_results(files, [scenes.labels[name] for name in names])
+        official = reference.official_numbers(results)
+        return {quantity.name: official[quantity.name] for quantity in self.quantities}
 
     def _chosen(self, images: Sequence[int | str] | None, target: Scenes) -> list[str]:
         if images is None:
@@ -189,7 +189,7 @@ class Cityscapes:
         return sorted({str(image) for image in images})
 
     def _table(self, kind: Kind) -> np.ndarray | None:
-        """(256,) label id of each predicted number, OUTSIDE for none; None where predictions are label ids."""
+        """(256,) label id of each predicted number, OUTSIDE for none; None if predictions are label ids."""
         if kind == "ids":
             return None
         table = np.full(VOID + 1, OUTSIDE, np.uint16)
@@ -203,13 +203,13 @@ def _instances_of(labels: Path) -> Path:
 
 
 def _label_file(folder: Path, prediction: Path) -> Path:
-    """Where below the ground truth's folder the labels of a prediction are, by how its name begins."""
+    """The label file of a prediction, by the beginning of its name."""
     city, *scene = prediction.stem.split("_")[:3]
     return folder / city / ("_".join((city, *scene)) + LABEL_SUFFIX)
 
 
 def _complete(names: Sequence[str], predictions: LabelFolder, target: Scenes) -> None:
-    """Raises InputError where an image has no prediction, naming its city where none of that city's has."""
+    """Raises InputError if an image has no prediction, naming its city if no image of that city has one."""
     for name in names:
         if name in predictions.files:
             continue
@@ -232,7 +232,7 @@ def _counted(labels: Path, prediction: Path, table: np.ndarray | None) -> dict[s
             raise InputError(f"{path}: is {one.shape[1]}x{one.shape[0]} pixels, its {beside} {labels} {width}x{height}")
     try:
         return count(maps[0], maps[1], maps[2], table)
-    except Strange as error:
+    except UnknownLabelError as error:
         kind = "instance" if error.which == "instances" else "label"
         known = f"label ids run from 0 to {COUNT - 1}"
         if error.which == "prediction" and table is not None:

@@ -1,4 +1,4 @@
-"""The labels of Cityscapes: ids, train ids, categories, and what of them is evaluated.
+"""The labels of Cityscapes: ids, train ids, categories, and which of them are evaluated.
 
 Facts of cityscapesScripts 2.3.0: `helpers/labels.py`, and `avgClassSize` of
 `evaluation/evalPixelLevelSemanticLabeling.py` (mean pixels of an instance in the training and validation sets).
@@ -68,7 +68,7 @@ LABELS = (
 CLASSES = tuple(label for label in LABELS if label.evaluated)
 """The 19 evaluated ones, in the order of train ids."""
 INSTANCE_CLASSES = tuple(label for label in CLASSES if label.size)
-"""The 8 of them whose instances are told apart."""
+"""The 8 of them that have instances."""
 CATEGORIES = tuple(dict.fromkeys(label.category for label in CLASSES))
 """The 7 evaluated categories, in order."""
 INSTANCE_CATEGORIES = tuple(dict.fromkeys(label.category for label in INSTANCE_CLASSES))

@@ -1,4 +1,4 @@
-"""The official Cityscapes evaluation itself, silent: the oracle of tests and of --verify."""
+"""The official Cityscapes evaluation itself, without output: the reference for tests and --verify."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INSTALL = "pip install cityscapesscripts==2.3.0"
 
 
 def official() -> ModuleType:
-    """The official script as a module. Raises UsageError where it is not installed."""
+    """The official script as a module. Raises UsageError if it is not installed."""
     try:
         from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as script  # type: ignore[import-not-found]
     except ImportError as error:
@@ -35,22 +35,22 @@ def official() -> ModuleType:
 def official_results(predictions: Sequence[Path], truths: Sequence[Path]) -> dict[str, Any]:
     """What the script's `evaluateImgLists` returns for label-id PNGs and *_gtFine_labelIds.png files, in their order.
 
-    Raises UsageError where the script is not installed, EntryError where it gives up.
+    Raises UsageError if the script is not installed, EntryError if it fails.
     """
     script = official()
     args = copy.copy(script.args)
     args.quiet, args.JSONOutput = True, False
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with _in1d(), contextlib.redirect_stdout(said):
+        with _in1d(), contextlib.redirect_stdout(output):
             return script.evaluateImgLists([str(path) for path in predictions], [str(path) for path in truths], args)
     except (SystemExit, KeyError, IndexError) as error:
-        lines = said.getvalue().strip().splitlines()
+        lines = output.getvalue().strip().splitlines()
         raise EntryError(f"the official Cityscapes script gives up: {lines[-1] if lines else repr(error)}") from None
 
 
 def official_numbers(results: Mapping[str, Any]) -> dict[str, float]:
-    """The quantities of the metric by the script's own numbers; those it does not have by its confusion matrix."""
+    """The quantities of the metric by the script's own numbers; others from its confusion matrix."""
     found = {
         "mIoU": results["averageScoreClasses"],
         "iIoU_class": results["averageScoreInstClasses"],
@@ -88,7 +88,7 @@ def _accuracies(matrix: Sequence[Sequence[int]]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _in1d() -> Iterator[None]:
-    """NumPy 2.4 took `np.in1d` away, which the script calls: it gets it back while the script runs."""
+    """NumPy 2.4 removed `np.in1d`, which the script calls: it is restored while the script runs."""
     if hasattr(np, "in1d"):
         yield
         return
@@ -101,8 +101,8 @@ def _in1d() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_ids(files: Sequence[Path], table: np.ndarray | None) -> Iterator[list[Path]]:
-    """Files of label ids in place of `files`: those themselves, or, where `table` says what each number stands for,
-    copies that vanish at the end."""
+    """Files of label ids instead of `files`: the same files, or, with a `table` from numbers to label ids, temporary
+    copies."""
     if table is None:
         yield list(files)
         return

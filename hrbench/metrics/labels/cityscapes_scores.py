@@ -1,13 +1,13 @@
 """The numbers of Cityscapes' official evaluation from counts, equal to the last bit.
 
-Source: `evaluation/evalPixelLevelSemanticLabeling.py` of cityscapesScripts 2.3.0. What makes its numbers:
+Source: `evaluation/evalPixelLevelSemanticLabeling.py` of cityscapesScripts 2.3.0. How its numbers are defined:
 
 - Pixels whose true label is not evaluated count nowhere. On all others a prediction of a label that is not evaluated
   is a miss, and no false positive of any class.
 - IoU = TP / (TP + FP + FN). In a category's IoU confusions within the category are right.
 - iIoU weighs the TP and FN of each instance by the mean size of its class over its own size, and does not weigh FP. In
   a category's iIoU any label of the category is right, caravans and trailers too.
-- What occurs neither in truth nor in prediction has no number and stays out of means.
+- A class that occurs neither in ground truth nor in predictions has no number and is left out of means.
 
 The script adds weights up image after image and instance after instance; `Sums.weighted` repeats that order.
 """
@@ -115,24 +115,28 @@ _ENDS = np.cumsum([len(CLASSES)] * 3 + [len(CATEGORIES)] * 3)
 
 @dataclass(frozen=True)
 class Sums:
-    """Per image, what the numbers are made of. pixels: (I, P) float64, whole numbers. weighted: (I, W) float64, TP then
-    FN of the 8 classes and of the 2 categories. total: (W,) float64, `weighted` summed in the official order."""
+    """Per image, the sums behind the numbers.
+
+    pixels: (I, P) float64, whole numbers.
+    weighted: (I, W) float64, TP then FN of the 8 classes and of the 2 categories.
+    total: (W,) float64, `weighted` summed in the official order.
+    """
 
     pixels: np.ndarray
     weighted: np.ndarray
     total: np.ndarray
 
     def at(self, weights: np.ndarray) -> np.ndarray:
-        """(Q,) the numbers where each image counts as often as `weights` (I,) says."""
+        """(Q,) the numbers if image i counts `weights`[i] times."""
         # pixels are whole numbers, exact in any order; the others are added row by row, in the same order every time
         return numbers(weights @ self.pixels, (weights[:, None] * self.weighted).sum(axis=0))
 
     def all(self) -> np.ndarray:
-        """(Q,) the numbers over all images, NaN where one does not exist."""
+        """(Q,) the numbers over all images, NaN if one does not exist."""
         return numbers(self.pixels.sum(axis=0), self.total)
 
     def images(self) -> np.ndarray:
-        """(I, Q) the numbers of every image alone."""
+        """(I, Q) the numbers of each single image."""
         return numbers(self.pixels, self.weighted)
 
 
@@ -158,7 +162,7 @@ def sums(arrays: Mapping[str, np.ndarray]) -> Sums:
 
 
 def numbers(pixels: np.ndarray, weighted: np.ndarray) -> np.ndarray:
-    """(..., Q) float64 in the order of QUANTITIES, NaN where one does not exist. pixels (..., P), weighted (..., W)."""
+    """(..., Q) float64 in the order of QUANTITIES, NaN if one does not exist. pixels (..., P), weighted (..., W)."""
     hit, row, false, near, rows, stray, thing_stray = np.split(pixels, _ENDS, axis=-1)
     eight, two = len(INSTANCE_CLASSES), len(INSTANCE_CATEGORIES)
     tp, fn, near_tp, near_fn = np.split(weighted, (eight, 2 * eight, 2 * eight + two), axis=-1)
@@ -185,7 +189,7 @@ def _iou(right: np.ndarray, false: np.ndarray, missed: np.ndarray) -> np.ndarray
 
 
 def mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that exist, added one after the other; NaN where none does."""
+    """(...) mean of those of (..., C) that exist, added one after the other; NaN if none does."""
     exist = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.cumsum(np.where(exist, values, 0.0), axis=-1)[..., -1] / exist.sum(axis=-1)

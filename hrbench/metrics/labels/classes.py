@@ -1,4 +1,4 @@
-"""What the numbers in label maps stand for: classes, what is not judged, and what may not be there."""
+"""What the numbers in label maps stand for: classes, ignored labels, and invalid numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.label_folders import Kind
 
-NOTHING, IGNORED = 65535, 65534  # in a table: a number that is refused, and one that is not judged
-_MOST, _NUMBERS = 65000, 65536
+NOTHING, IGNORED = 65535, 65534  # in a table: an invalid number, and one that is not evaluated
+_MAX_CLASSES, _PIXEL_VALUES = 65000, 65536
 
 
 @dataclass(frozen=True)
-class Classes:
-    """C classes. ids: the label of each in files. mapping: further labels -> class index. ignore: not judged."""
+class LabelClasses:
+    """C classes.
+
+    ids: the label of each in files.
+    mapping: further labels -> class index.
+    ignore: not judged.
+    """
 
     names: tuple[str, ...]
     ids: tuple[int, ...]
@@ -32,14 +37,14 @@ class Classes:
         return self._table("ids", IGNORED)
 
     def guesses(self, kind: Kind) -> np.ndarray:
-        """(65536,) uint16: class index of each predicted number; C for what stands for no class, or NOTHING."""
+        """(65536,) uint16: class index of each predicted number; C if it stands for no class, or NOTHING."""
         return self._table(kind, len(self))
 
     def _table(self, kind: Kind, ignored: int) -> np.ndarray:
         if not self.names:
             raise UsageError("miou needs to know the classes: give classes=21, or their names or ids")
-        table = np.full(_NUMBERS, NOTHING, np.uint16)
-        table[[label for label in self.ignore if 0 <= label < _NUMBERS]] = ignored
+        table = np.full(_PIXEL_VALUES, NOTHING, np.uint16)
+        table[[label for label in self.ignore if 0 <= label < _PIXEL_VALUES]] = ignored
         labels = self.ids if kind == "ids" else range(len(self))
         table[list(labels)] = np.arange(len(self))
         if kind == "ids":
@@ -54,30 +59,30 @@ def classes_of(
     count: int | None,
     mapping: Mapping[Any, int] | None,
     ignore: Sequence[int],
-) -> Classes:
-    """The classes that names, ids or a count tell of; none where all are None.
+) -> LabelClasses:
+    """The classes by their names, ids or count; none if all are None.
 
-    A label that is ignored by default stays a class where the count says so. Raises UsageError where they contradict
-    one another, a label has two meanings or cannot be in a PNG, or leads to a class that there is not.
+    A label that is ignored by default is a class if the count includes it. Raises UsageError if the arguments
+    contradict one another, a label has two meanings or cannot be in a PNG, or `mapping` leads to no class.
     """
     counts = {what: len(one) for what, one in (("names", names), ("ids", ids)) if one is not None}
     counts |= {"classes": count} if count is not None else {}
     if len(set(counts.values())) > 1:
-        said = ", ".join(f"{what}: {number}" for what, number in counts.items())
-        raise UsageError(f"the classes of miou are counted differently ({said})")
+        stated = ", ".join(f"{what}: {number}" for what, number in counts.items())
+        raise UsageError(f"the classes of miou are counted differently ({stated})")
     number = next(iter(counts.values()), 0)
-    if number > _MOST or (counts and number < 1):
-        raise UsageError(f"miou of {number} classes: give 1 to {_MOST}")
-    own_names = tuple(map(str, range(number) if names is None else names))
-    if len(set(own_names)) < len(own_names):
+    if number > _MAX_CLASSES or (counts and number < 1):
+        raise UsageError(f"miou of {number} classes: give 1 to {_MAX_CLASSES}")
+    class_names = tuple(map(str, range(number) if names is None else names))
+    if len(set(class_names)) < len(class_names):
         raise UsageError(
-            f"names of classes must differ; {next(n for n in own_names if own_names.count(n) > 1)!r} do not"
+            f"names of classes must differ; {next(n for n in class_names if class_names.count(n) > 1)!r} do not"
         )
-    own_ids = tuple(range(number)) if ids is None else tuple(map(int, ids))
-    own_mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
-    own_ignore = tuple(sorted({int(label) for label in ignore if ids is not None or int(label) not in own_ids}))
-    _check(own_ids, own_mapping, own_ignore)
-    return Classes(own_names, own_ids, own_mapping, own_ignore)
+    class_ids = tuple(range(number)) if ids is None else tuple(map(int, ids))
+    class_mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
+    ignored = tuple(sorted({int(label) for label in ignore if ids is not None or int(label) not in class_ids}))
+    _check(class_ids, class_mapping, ignored)
+    return LabelClasses(class_names, class_ids, class_mapping, ignored)
 
 
 def _check(ids: Sequence[int], mapping: Mapping[int, int], ignore: Sequence[int]) -> None:
@@ -89,6 +94,6 @@ def _check(ids: Sequence[int], mapping: Mapping[int, int], ignore: Sequence[int]
     wrong = [index for index in mapping.values() if not 0 <= index < len(ids)]
     if wrong:
         raise UsageError(f"mapping leads to class {wrong[0]}; there are {len(ids)} classes")
-    far = [label for label in (*ids, *mapping) if not 0 <= label < _NUMBERS]
+    far = [label for label in (*ids, *mapping) if not 0 <= label < _PIXEL_VALUES]
     if far:
-        raise UsageError(f"label {far[0]} cannot be in a PNG; labels run from 0 to {_NUMBERS - 1}")
+        raise UsageError(f"label {far[0]} cannot be in a PNG; labels run from 0 to {_PIXEL_VALUES - 1}")

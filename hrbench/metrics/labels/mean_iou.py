@@ -9,11 +9,12 @@ Synopsis:
 
 n_tp pixels of true class t are predicted as class p; t_t = sum over p of n_tp. As the papers write them (Long et al.,
 CVPR 2015, section 5): pixel accuracy = sum n_tt / sum t_t, mean accuracy = mean n_tt / t_t, IoU = n_tt / (t_t + sum
-over t of n_tp - n_tt), frequency-weighted IoU = sum t_t IoU_t / sum t_t. A class that occurs neither in truth nor in
-prediction has no IoU and stays out of the mean, one that is not annotated has no accuracy. Training code (`testval` of
-HRNet-Semantic-Segmentation) divides by at least 1 and averages over all classes: those numbers have names of their own.
+over t of n_tp - n_tt), frequency-weighted IoU = sum t_t IoU_t / sum t_t. A class that occurs neither in ground
+truth nor in predictions has no IoU and is left out of the mean; one that is not annotated has no accuracy. Training
+code (`testval` of HRNet-Semantic-Segmentation) divides by at least 1 and averages over all classes: those numbers have
+other names.
 
-A state has the block of pairs of class indices (`labels.states`); C of a prediction stands for no class, a miss.
+A state has a block of pairs of class indices (`labels.states`); C in a prediction means no class, which is a miss.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from hrbench.formats.label_folders import (
     LabelFolder,
     Values,
     by_path,
+    detect_kind,
     in_order,
-    no_strangers,
     png_files,
-    told,
-    written,
+    refuse_unknown_files,
+    write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
@@ -90,12 +91,14 @@ class Maps:
 class MeanIoU:
     """mIoU, IoU of every class and accuracies of any set of label maps.
 
-    names: of the C classes in the order of a network's outputs; or classes: how many there are. ids: the label of each
-    class in the ground truth's files, 0 to C - 1 unless said otherwise. mapping: further labels -> the index of the
-    class they count as. ignore: labels that are not judged. files: label files relative to the ground truth's folder,
-    None for all PNGs in and below it. labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth
-    does, or "auto" to find out. interval: what the bootstrap draws again: every "image", or each "group" (folder).
-    label_suffix: what the names of label files have behind the image's (Cityscapes: _gtFine_labelIds.png).
+    names: of the C classes in the order of a network's outputs; or classes: how many there are.
+    ids: the label of each class in the ground truth's files, by default 0 to C - 1.
+    mapping: further labels -> the index of the class they count as.
+    ignore: labels that are not evaluated.
+    files: label files relative to the ground truth's folder, None for all PNGs in and below it.
+    labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth does, or "auto" to find out.
+    interval: what the bootstrap resamples: every "image", or each "group" (folder).
+    label_suffix: what follows the image's name in names of label files (Cityscapes: _gtFine_labelIds.png).
     """
 
     name = FORM.metric
@@ -122,7 +125,7 @@ class MeanIoU:
             raise UsageError(f"interval {interval!r}: say image or group")
         self.classes = classes_of(names, ids, classes, mapping, ignore)
         self.files, self.labels, self.interval, self.label_suffix = files, labels, interval, label_suffix
-        self._below: dict[Path, frozenset[str]] = {}
+        self._labelled: dict[Path, frozenset[str]] = {}
         parts = [
             Quantity(f"IoU/{name}", name, "fraction", "higher", f"IoU of {name}; n is images.")
             for name in self.classes.names
@@ -140,42 +143,42 @@ class MeanIoU:
         absent = next((file for file in found if not file.is_file()), None)
         if absent is not None:
             raise MissingError(f"{absent}: there is no such file; it should be a label map of the ground truth")
-        return Maps(path, {self._called(file.relative_to(path)): file for file in found})
+        return Maps(path, {self._name_of(file.relative_to(path)): file for file in found})
 
-    def _called(self, file: Path) -> str:
+    def _name_of(self, file: Path) -> str:
         name = file.as_posix()
         return name.removesuffix(self.label_suffix) if name.endswith(self.label_suffix) else str(file.with_suffix(""))
 
     def read_predictions(self, path: Path, target: Maps) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
-        Raises MissingError, InputError where names are ambiguous or of no image, or nothing tells what the numbers are.
+        Raises MissingError, InputError if names are ambiguous or of no image, or the kind of the numbers is unclear.
         """
         path = Path(path)
         files = png_files(path, "predicted label maps as PNGs")
         found = by_path(path, files, target.labels)
-        no_strangers(files, found, target.path, lambda file: file.stem in self._names_below(target.path))
+        refuse_unknown_files(files, found, target.path, lambda file: file.stem in self._labelled_names(target.path))
         values: dict[Kind, Values] = {}
         for kind in KINDS:
             classes = self.classes.guesses(kind)
             every, likely = classes != NOTHING, classes < len(self.classes)  # no network predicts an ignored label
             values[kind] = Values(*(frozenset(np.flatnonzero(some).tolist()) for some in (every, likely)))
         asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(path, found, told(path, found.values(), values, asked, WORDS))
+        return LabelFolder(path, found, detect_kind(path, found.values(), values, asked, WORDS))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
-        """A folder of class-index PNGs named by the samples; see `label_folders.written`."""
-        written(predictions, Path(path), None, len(self.classes), "indices")
+        """Writes a folder of class-index PNGs, named as the samples; see `write_label_maps`."""
+        write_label_maps(predictions, Path(path), None, len(self.classes), "indices")
 
-    def _names_below(self, folder: Path) -> frozenset[str]:
-        """What images may be called of which there are labels, judged or not; looked for when it is first asked."""
-        if folder not in self._below:
+    def _labelled_names(self, folder: Path) -> frozenset[str]:
+        """Names of all images with labels, evaluated or not; searched at the first call."""
+        if folder not in self._labelled:
             files = png_files(folder, "label maps as PNGs") if self.files is not None else []
-            self._below[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
-        return self._below[folder]
+            self._labelled[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
+        return self._labelled[folder]
 
     def measure(self, predictions: LabelFolder, target: Maps, images: Sequence[int | str] | None = None) -> State:
-        """Counts of all images, or of those named. A few are read at a time.
+        """Counts of all images, or of those in `images`. A few are read at a time.
 
         Raises InputError for a damaged file, other sizes, an unknown label, an image without prediction.
         """
@@ -197,7 +200,7 @@ class MeanIoU:
         return state_of(FORM, params, names, groups, rows, DTYPES)
 
     def merge(self, states: Sequence[State]) -> State:
-        """All rows together, by rising image name. Raises InputError where an image occurs twice or params differ."""
+        """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
@@ -212,7 +215,7 @@ class MeanIoU:
         return scores_of(self.name, self.quantities, values.tolist(), ends, alone, images)
 
     def matrix(self, state: State) -> np.ndarray:
-        """(C, C + 1) int64, judged pixels: rows true class, columns predicted class, the last no class."""
+        """(C, C + 1) int64, evaluated pixels: rows true class, columns predicted class, the last no class."""
         shape = (len(self.classes), len(self.classes) + 1)
         arrays = arrays_of(state, FORM)
         total = np.zeros(shape, np.int64)
@@ -220,13 +223,13 @@ class MeanIoU:
         return total
 
     def qualities(self, state: State) -> dict[int | str, float]:
-        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without any are absent."""
+        """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
         values = numbers(self._sums(state, arrays))[:, 0].tolist()
         return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """All numbers by counting the pixels of one class after another in each image; NaN where there is none."""
+        """All numbers by counting pixels class by class in each image; NaN if there is none."""
         maps = self.read_target(target)
         folder = self.read_predictions(predictions, maps)
         counts = np.zeros((3, len(self.classes)))
@@ -236,13 +239,13 @@ class MeanIoU:
             guess = guesses[read_labels(folder.files[name], "a predicted label map")]
             judged = truth != IGNORED
             for index in range(len(self.classes)):
-                own, taken = truth == index, judged & (guess == index)
-                counts[:, index] += [np.count_nonzero(own & taken), np.count_nonzero(own), np.count_nonzero(taken)]
+                annotated, predicted = truth == index, judged & (guess == index)
+                counts[:, index] += [np.count_nonzero(part) for part in (annotated & predicted, annotated, predicted)]
         values = numbers(counts).tolist()
         return {quantity.name: value for quantity, value in zip(self.quantities, values, strict=True)}
 
     def _chosen(self, images: Sequence[int | str] | None, predictions: LabelFolder, target: Maps) -> list[str]:
-        """Names of the images to judge, rising. Raises InputError where one is unknown or has no prediction."""
+        """Names of the images to evaluate, sorted. Raises InputError if one is unknown or has no prediction."""
         for image in images or ():
             if image not in target.labels:
                 raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(target.labels)}")
@@ -297,7 +300,7 @@ class MeanIoU:
 
 
 def numbers(counts: np.ndarray) -> np.ndarray:
-    """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN where one does not exist.
+    """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN if one does not exist.
 
     counts: (..., 3, C): pixels right, annotated, predicted of each class.
     """
@@ -318,6 +321,6 @@ def numbers(counts: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """(...) mean of those of (..., C) that are not NaN; NaN where there is none."""
+    """(...) mean of those of (..., C) that are not NaN; NaN if there is none."""
     exist = ~np.isnan(values)
     return np.where(exist, values, 0.0).sum(axis=-1) / exist.sum(axis=-1)

@@ -1,7 +1,7 @@
-"""States of the label metrics: what was counted of each image, as named arrays.
+"""States of the label metrics: the counts of each image, as named arrays.
 
-Rows by image (I): `image` (I,) str, `group` (I,) str. Below each image hang rows of blocks: `cells` (I,) int64 says how
-many (truth, prediction) pairs an image has; their rows are `truth`, `predicted` (N,) uint16 and `pixels` (N,) int64,
+Rows by image (I): `image` (I,) str, `group` (I,) str. Each image has a block of pairs: `cells` (I,) int64 says how many
+(truth, prediction) pairs an image has; their rows are `truth`, `predicted` (N,) uint16 and `pixels` (N,) int64,
 how many pixels have this pair, pairs rising. Cityscapes has a second block of instances (see `cityscapes_counts`).
 """
 
@@ -41,7 +41,7 @@ def state_of(
     rows: Sequence[Mapping[str, np.ndarray]],
     kinds: Mapping[str, type],
 ) -> State:
-    """A state from each image's rows. kinds: the dtype of each array of a block, for where there are no images."""
+    """A state from each image's rows. kinds: the dtype of each array of a block (needed without images)."""
     arrays: dict[str, np.ndarray] = {"image": np.array(images, np.str_), "group": np.array(groups, np.str_)}
     for count, names in form.blocks.items():
         arrays[count] = np.array([len(row[names[0]]) for row in rows], np.int64)
@@ -73,7 +73,7 @@ def scores_of(
     alone: Sequence[int],
     images: int,
 ) -> list[Measurement]:
-    """Scores of these values, NaN where nothing occurs. alone: how many of the images have each quantity by itself."""
+    """Scores of these values, NaN if nothing occurs. alone: how many single images have each quantity."""
     scores = []
     for quantity, value, end, n in zip(quantities, values, ends, alone, strict=True):
         if np.isnan(value):

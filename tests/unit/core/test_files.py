@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 from hrbench.core import files as module
-from hrbench.core.files import leavings, own_file, reading, remove_leavings, whole_folder, write_whole
+from hrbench.core.files import (
+    open_private_file,
+    reading,
+    remove_unfinished_files,
+    unfinished_files,
+    whole_folder,
+    write_whole,
+)
 from hrbench.errors import InputError, MissingError, UsageError
 
 GONE = 2**22 + 17
@@ -49,7 +56,7 @@ def test_folders_above_are_made_and_the_file_is_as_readable_as_any(tmp_path: Pat
     assert stat.S_IMODE((tmp_path / "a/b/c.txt").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
 
 
-@pytest.mark.parametrize("size", [0, 1, module.BUFFER - 1, module.BUFFER, 3 * module.BUFFER + 1])
+@pytest.mark.parametrize("size", [0, 1, module.BUFFER_BYTES - 1, module.BUFFER_BYTES, 3 * module.BUFFER_BYTES + 1])
 def test_every_byte_arrives(size: int, tmp_path: Path) -> None:
     content = os.urandom(size)
     write_whole(tmp_path / "whole", lambda stream: stream.write(content))
@@ -104,7 +111,7 @@ def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("size", [1, 2 * module.BUFFER])
+@pytest.mark.parametrize("size", [1, 2 * module.BUFFER_BYTES])
 def test_a_full_disk_is_named(size: int, tmp_path: Path, monkeypatch) -> None:
     def full(part: Path) -> int:
         part.touch()
@@ -135,9 +142,9 @@ def test_a_file_of_our_own_is_never_a_link(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / ".lock").symlink_to("victim")
     with pytest.raises(UsageError, match=r"\.lock is a link, and is not followed: delete it"):
-        own_file(tmp_path / ".lock", os.O_WRONLY | os.O_TRUNC)
+        open_private_file(tmp_path / ".lock", os.O_WRONLY | os.O_TRUNC)
     assert (tmp_path / "victim").read_text() == "precious"
-    os.close(own_file(tmp_path / "new", os.O_WRONLY))
+    os.close(open_private_file(tmp_path / "new", os.O_WRONLY))
     assert (tmp_path / "new").is_file()
 
 
@@ -207,7 +214,7 @@ def test_several_that_fill_one_folder_at_once_all_succeed(replace: bool, tmp_pat
     assert len({path.read_text() for path in (tmp_path / "set").iterdir()}) == 1
 
 
-# --- leavings --------------------------------------------------------------------------------------------------------
+# --- unfinished files -------------------------------------------------------------------------------------------------
 
 WRITER = """
 import sys
@@ -229,13 +236,13 @@ def test_what_a_killed_process_leaves_is_swept_and_what_a_living_one_writes_is_n
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
-        assert len(tree(tmp_path)) == 3 and leavings(tmp_path) == remove_leavings(tmp_path) == []
+        assert len(tree(tmp_path)) == 3 and unfinished_files(tmp_path) == remove_unfinished_files(tmp_path) == []
         child.send_signal(signal.SIGKILL)
-    left = leavings(tmp_path)
+    left = unfinished_files(tmp_path)
     assert [path.name.split(".")[1] for path in left] == ["folder", "result"]
     assert all(f".{child.pid}." in path.name for path in left)
-    assert leavings(tmp_path, "result.json") == [left[1]]
-    assert remove_leavings(tmp_path, "result.json") == [left[1]]
+    assert unfinished_files(tmp_path, "result.json") == [left[1]]
+    assert remove_unfinished_files(tmp_path, "result.json") == [left[1]]
     with whole_folder(tmp_path / "folder"):  # removes what an earlier one of its name left
         pass
     assert tree(tmp_path) == ["folder"]
@@ -245,15 +252,15 @@ def test_what_version_0_1_0_left_goes_by_the_process(tmp_path: Path) -> None:
     names = [".result.json", ".lock", "result.json.7", ".a.b", f".result.json.{os.getppid()}"]
     for name in (f".result.json.{GONE}", *names):
         (tmp_path / name).touch()
-    assert [path.name for path in remove_leavings(tmp_path)] == [f".result.json.{GONE}"]
+    assert [path.name for path in remove_unfinished_files(tmp_path)] == [f".result.json.{GONE}"]
     assert tree(tmp_path) == sorted(names)
 
 
 def test_a_link_with_the_name_of_a_leaving_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / f".a.{GONE}.0123abcd.part").symlink_to("precious")
-    assert remove_leavings(tmp_path) == [] and len(tree(tmp_path)) == 2
-    assert leavings(tmp_path / "absent") == []
+    assert remove_unfinished_files(tmp_path) == [] and len(tree(tmp_path)) == 2
+    assert unfinished_files(tmp_path / "absent") == []
 
 
 @pytest.mark.parametrize("kind", ["_new_file", "_new_folder"])
@@ -292,7 +299,7 @@ def test_without_locks_the_process_decides(tmp_path: Path, monkeypatch) -> None:
     write_whole(tmp_path / "a", lambda stream: stream.write(b"x"))
     (tmp_path / f".a.{GONE}.0123abcd.part").touch()
     (tmp_path / f".a.{os.getpid()}.0123abcd.part").touch()
-    assert [path.name for path in remove_leavings(tmp_path)] == [f".a.{GONE}.0123abcd.part"]
+    assert [path.name for path in remove_unfinished_files(tmp_path)] == [f".a.{GONE}.0123abcd.part"]
     assert (tmp_path / "a").read_bytes() == b"x"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hrbench.core.modules import arguments, module_file, own_files
+from hrbench.core.modules import arguments, module_file, source_files
 from hrbench.core.plugins import model_ref, networks
 from hrbench.core.text import suggestion
 from hrbench.types import ModelRef
@@ -114,11 +114,11 @@ def test_own_files_of_a_module_are_its_package_and_what_that_imports(tmp_path: P
             "apart.py": "",
         },
     )
-    assert list(own_files("spacepkg.nets", [tmp_path])) == [
+    assert list(source_files("spacepkg.nets", [tmp_path])) == [
         "besides/__init__.py", "besides/part.py", "spacepkg/deep/blocks.py", "spacepkg/deep/broken.py",
         "spacepkg/nets.py",
     ]  # fmt: skip
-    assert own_files("apart", [tmp_path]) == {"apart.py": tmp_path / "apart.py"}
+    assert source_files("apart", [tmp_path]) == {"apart.py": tmp_path / "apart.py"}
     assert not {"spacepkg", "besides", "apart"} & set(sys.modules)
 
 
@@ -126,13 +126,13 @@ def test_own_files_of_what_is_installed_are_the_module_alone(tmp_path: Path):
     folder = written(
         tmp_path / "site-packages", {"theirs/__init__.py": "", "theirs/nets.py": "import other", "other.py": ""}
     )
-    assert own_files("theirs.nets", [folder]) == {"theirs/nets.py": folder / "theirs/nets.py"}
-    assert list(own_files("json.decoder")) == ["json/decoder.py"]
+    assert source_files("theirs.nets", [folder]) == {"theirs/nets.py": folder / "theirs/nets.py"}
+    assert list(source_files("json.decoder")) == ["json/decoder.py"]
 
 
 @pytest.mark.parametrize("module", ["hrbench.core.plugins", "sys", "nowhere_to_be_found"])
 def test_modules_without_own_files(module: str):
-    assert own_files(module) == {}
+    assert source_files(module) == {}
 
 
 def test_folders_without_init_are_packages_at_any_depth(tmp_path: Path):
@@ -140,7 +140,7 @@ def test_folders_without_init_are_packages_at_any_depth(tmp_path: Path):
     assert module_file("outer_n.inner_n.deep_n.nets", [tmp_path]) == str(tmp_path / "outer_n/inner_n/deep_n/nets.py")
     assert module_file("outer_n.inner_n.deep_n", [tmp_path]) == "built-in"
     assert module_file("outer_n.inner_n.absent.nets", [tmp_path]) is None
-    assert len(own_files("outer_n.inner_n.deep_n.nets", [tmp_path])) == 2
+    assert len(source_files("outer_n.inner_n.deep_n.nets", [tmp_path])) == 2
 
 
 def test_a_source_goes_before_a_module_of_its_name():

@@ -63,7 +63,7 @@ def test_missing_attribute_is_named():
 
 def test_arguments_of_entry_points():
     assert arguments("datasets", "coco-keypoints") == arguments(
-        "datasets", "hrbench.datasets.coco_keypoints:CocoKeypoints"
+        "datasets", "hrbench.datasets.coco_keypoints:CocoKeypointsDataset"
     )
     taken = arguments("models", "pose_hrnet")
     assert taken is not None and taken[:2] == ("width", "joints")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from hrbench.core.streams import AHEAD, fan_out
+from hrbench.core.streams import QUEUE_LENGTH, fan_out
 
 
 def test_every_reader_gets_every_element_in_order():
@@ -30,7 +30,7 @@ def test_the_source_waits_for_the_slowest_reader():
 
     def look(elements):
         for count, _ in enumerate(elements, 1):
-            if count == AHEAD:
+            if count == QUEUE_LENGTH:
                 threading.Timer(0.3, release).start()
 
     def release():
@@ -38,7 +38,7 @@ def test_the_source_waits_for_the_slowest_reader():
         gate.set()
 
     fan_out(source(), [slow, look])
-    assert AHEAD <= ahead[0] <= AHEAD + 3 and made == list(range(50))
+    assert QUEUE_LENGTH <= ahead[0] <= QUEUE_LENGTH + 3 and made == list(range(50))
 
 
 def test_a_failing_reader_ends_the_source_and_the_others():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hrbench.core.yaml import MOST_VALUES, Node, Problems, load, read, value
+from hrbench.core.yaml import MAX_VALUES, Node, Problems, load, read, value
 from hrbench.errors import UsageError
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_yaml(text: str, message: str):
 def test_aliases_of_aliases_do_not_explode():
     rows = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
-    assert errors("\n".join(rows)) == f"f.yaml:1: more than {MOST_VALUES:,} values once its aliases are written out"
+    assert errors("\n".join(rows)) == f"f.yaml:1: more than {MAX_VALUES:,} values once its aliases are written out"
 
 
 def test_a_value_from_the_command_line_says_so():

@@ -13,7 +13,7 @@ from segmentation_layouts import save
 
 from hrbench import catalog
 from hrbench.core import plugins
-from hrbench.datasets.cityscapes import Cityscapes, instance_faults
+from hrbench.datasets.cityscapes import CityscapesDataset, instance_faults
 from hrbench.errors import InputError, MissingError
 from hrbench.types import Prediction
 
@@ -41,7 +41,7 @@ def draw(root: Path, scenes: tuple[str, ...] = SCENES, split: str = "val", seed:
 
 def test_scenes_come_in_the_official_order_with_their_city(tmp_path: Path):
     folder = draw(tmp_path)
-    data = Cityscapes(tmp_path)
+    data = CityscapesDataset(tmp_path)
     assert data.missing({}) == [] and data.notes({}) == []
     samples = data.samples({})
     assert [sample.id for sample in samples] == ORDER
@@ -58,19 +58,19 @@ def test_scenes_come_in_the_official_order_with_their_city(tmp_path: Path):
 def test_classes_are_those_of_the_official_scripts():
     scripts = pytest.importorskip("cityscapesscripts.helpers.labels")
     judged = sorted((label for label in scripts.labels if 0 <= label.trainId < 255), key=lambda label: label.trainId)
-    scheme = Cityscapes.scheme
+    scheme = CityscapesDataset.scheme
     assert scheme.names == tuple(label.name for label in judged)
     assert scheme.ids == tuple(label.id for label in judged)
     assert scheme.palette == tuple(label.color for label in judged)
 
 
 def test_nothing_there(tmp_path: Path):
-    gaps = Cityscapes(tmp_path).missing({})
+    gaps = CityscapesDataset(tmp_path).missing({})
     assert len(gaps) == 2 and all("www.cityscapes-dataset.com" in gap and str(tmp_path) in gap for gap in gaps)
     assert "gtFine_trainvaltest.zip" in gaps[0] and "leftImg8bit_trainvaltest.zip" in gaps[1]
     (tmp_path / "cityscapes/gtFine/val").mkdir(parents=True)
     (tmp_path / "cityscapes/leftImg8bit/val").mkdir(parents=True)
-    assert "holds no {city}/*_leftImg8bit.png" in Cityscapes(tmp_path).missing({})[0]
+    assert "holds no {city}/*_leftImg8bit.png" in CityscapesDataset(tmp_path).missing({})[0]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_one_file_missing(tmp_path: Path, file: str, words: str):
     folder = draw(tmp_path)
     path = folder / file.format(SCENES[0])
     path.unlink()
-    (gap,) = Cityscapes(tmp_path).missing({})
+    (gap,) = CityscapesDataset(tmp_path).missing({})
     assert gap.startswith(words) and f"the first is {SCENES[0]}" in gap and "get it from" in gap
 
 
@@ -93,11 +93,11 @@ def test_a_missing_city_of_the_official_split_is_named(tmp_path: Path):
     draw(tmp_path)
     cities = catalog.datasets()["cityscapes-val"].args["cities"]
     assert sum(cities.values()) == 500
-    gaps = Cityscapes(tmp_path, cities=cities).missing({})
+    gaps = CityscapesDataset(tmp_path, cities=cities).missing({})
     assert gaps[0].startswith(f"265 of 267 images of city frankfurt are missing: {tmp_path}")
     assert gaps[1].startswith("city lindau of Cityscapes val is missing: nothing is in") and "lindau" in gaps[1]
     assert gaps[2].startswith("173 of 174 images of city munster") and len(gaps) == 3
-    assert Cityscapes(tmp_path, cities={"frankfurt": 2}).notes({}) == [
+    assert CityscapesDataset(tmp_path, cities={"frankfurt": 2}).notes({}) == [
         "cities that do not belong to Cityscapes val count as well: munster"
     ]
 
@@ -105,7 +105,7 @@ def test_a_missing_city_of_the_official_split_is_named(tmp_path: Path):
 def test_the_digest_follows_labels_instances_and_images(tmp_path: Path):
     draw(tmp_path / "a")
     draw(tmp_path / "b")
-    one, other = Cityscapes(tmp_path / "a"), Cityscapes(tmp_path / "b")
+    one, other = CityscapesDataset(tmp_path / "a"), CityscapesDataset(tmp_path / "b")
     assert one.digest({}) == other.digest({})
     for kind in ("gtFine_labelIds", "gtFine_instanceIds"):
         path = tmp_path / "b/cityscapes/gtFine/val" / f"{SCENES[0]}_{kind}.png"
@@ -120,7 +120,7 @@ def test_the_digest_follows_labels_instances_and_images(tmp_path: Path):
 
 def test_faults_of_a_scene_are_one_line_each(tmp_path: Path):
     folder = draw(tmp_path)
-    data = Cityscapes(tmp_path)
+    data = CityscapesDataset(tmp_path)
     sample = data.samples({})[0]
     labels, instances = (folder / "gtFine/val" / f"{sample.id}_gtFine_{kind}Ids.png" for kind in ("label", "instance"))
     right = (labels.read_bytes(), instances.read_bytes())
@@ -152,7 +152,7 @@ def test_instances_stand_for_labels_by_thousands():
 
 def test_the_metric_finds_a_perfect_prediction_perfect(tmp_path: Path):
     draw(tmp_path)
-    data = Cityscapes(tmp_path)
+    data = CityscapesDataset(tmp_path)
     metric = plugins.resolve("hrbench.metrics", "cityscapes")(**data.metric_options())
     table = np.zeros(34, np.uint8)
     table[list(data.scheme.ids)] = np.arange(19)
@@ -168,8 +168,8 @@ def test_the_metric_finds_a_perfect_prediction_perfect(tmp_path: Path):
 def test_the_test_set_has_a_server_and_an_archive_for_it(tmp_path: Path):
     scenes = ("berlin/berlin_000000_000019", "munich/munich_000001_000019")
     draw(tmp_path, scenes, "test")
-    data = Cityscapes(tmp_path, "test")
-    assert data.missing({}) == [] and "server" in data.server and Cityscapes(tmp_path).server == ""
+    data = CityscapesDataset(tmp_path, "test")
+    assert data.missing({}) == [] and "server" in data.server and CityscapesDataset(tmp_path).server == ""
     assert [sample.id for sample in data.samples({})] == list(scenes)
     assert data.look(data.samples({})[0]) == [] and len(data.digest({})) == 64
     place = tmp_path / "predictions"

@@ -11,18 +11,18 @@ import pytest
 from random_streets import load, save
 
 from hrbench.errors import InputError, MissingError, UsageError
-from hrbench.formats.label_folders import by_path, by_prefix, in_order, png_files, written
+from hrbench.formats.label_folders import by_path, by_prefix, in_order, png_files, write_label_maps
 from hrbench.types import Prediction
 
 
 def test_predictions_are_written_whole(tmp_path: Path) -> None:
     place = tmp_path / "predictions"
     maps = {"ulm/a": np.array([[0, 1], [2, 0]]), "b": np.array([[2, 2, 2]], np.uint16)}
-    written((Prediction(name, value) for name, value in maps.items()), place, None, 3, "indices")
+    write_label_maps((Prediction(name, value) for name, value in maps.items()), place, None, 3, "indices")
     assert {path.relative_to(place).as_posix() for path in place.rglob("*.*")} == {"ulm/a.png", "b.png", "labels.txt"}
     assert load(place / "ulm/a.png").tolist() == [[0, 1], [2, 0]] and load(place / "ulm/a.png").dtype == np.uint8
     assert (place / "labels.txt").read_text() == "indices\n"
-    written(iter([Prediction(7, np.array([[1, 0]]))]), place, np.array([300, 400]), 2, "ids")
+    write_label_maps(iter([Prediction(7, np.array([[1, 0]]))]), place, np.array([300, 400]), 2, "ids")
     assert [path.name for path in sorted(place.rglob("*"))] == ["7.png", "labels.txt"]
     assert load(place / "7.png").tolist() == [[400, 300]]
     assert sorted(tmp_path.iterdir()) == [place]
@@ -44,9 +44,9 @@ def test_predictions_are_written_whole(tmp_path: Path) -> None:
 )
 def test_wrong_predictions_leave_what_was_there(name: str, value: np.ndarray, words: str, tmp_path: Path) -> None:
     place = tmp_path / "predictions"
-    written(iter([Prediction("old", np.array([[1]]))]), place, None, 3, "ids")
+    write_label_maps(iter([Prediction("old", np.array([[1]]))]), place, None, 3, "ids")
     with pytest.raises(InputError, match=words):
-        written(iter([Prediction("b", np.array([[1]])), Prediction(name, value)]), place, None, 3, "ids")
+        write_label_maps(iter([Prediction("b", np.array([[1]])), Prediction(name, value)]), place, None, 3, "ids")
     assert sorted(path.name for path in place.iterdir()) == ["labels.txt", "old.png"]
     assert sorted(tmp_path.iterdir()) == [place]
 
@@ -57,14 +57,14 @@ def test_an_error_of_the_network_passes_through(tmp_path: Path) -> None:
         raise OSError("an image of the data set")
 
     with pytest.raises(OSError, match="an image of the data set"):
-        written(failing(), tmp_path / "predictions", None, 3, "ids")
+        write_label_maps(failing(), tmp_path / "predictions", None, 3, "ids")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     samples = [Prediction("a", np.array([[1]])), Prediction("a.png/b", np.array([[1]]))]
     with pytest.raises(UsageError, match=r"a\.png/b\.png: cannot be written \((Not a directory|File exists)"):
-        written(iter(samples), tmp_path / "p", None, 3, "ids")
+        write_label_maps(iter(samples), tmp_path / "p", None, 3, "ids")
 
 
 def files(folder: Path, *names: str) -> list[Path]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from hrbench.errors import EntryError, UsageError
-from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.runner.score import score, verdict
 from hrbench.types import Measurement, Quantity
 
-METRIC = CocoKeypoints()
+METRIC = CocoKeypointAP()
 
 
 def scores(**values):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrbench.core.streams import beside
+from hrbench.core.streams import read_ahead
 from hrbench.errors import EntryError, InputError
 from hrbench.runner.workers import prepared
 from hrbench.types import Item, Sample
@@ -102,7 +102,7 @@ def test_beside_hands_over_elements_and_errors():
 
     came = []
     with pytest.raises(InputError, match="three is missing"):
-        for element in beside(source(), ahead=1):
+        for element in read_ahead(source(), ahead=1):
             came.append(element)
     assert came == [1, 2]
 
@@ -115,7 +115,7 @@ def test_beside_stays_within_its_bound():
             taken.append(i)
             yield i
 
-    elements = beside(source(), ahead=3)
+    elements = read_ahead(source(), ahead=3)
     assert next(elements) == 0
     elements.close()
     assert len(taken) <= 6

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from random_coco import case, repeated
 
-from hrbench.metrics.coco.keypoints import CocoKeypoints
-from hrbench.statistics.bootstrap import draws, intervals
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
+from hrbench.statistics.bootstrap import intervals, resample_counts
 
 
 def test_a_draw_counts_images_with_replacement() -> None:
-    counts = np.array(list(draws(50, 2000, 3)))
+    counts = np.array(list(resample_counts(50, 2000, 3)))
     assert (counts.sum(axis=1) == 50).all()
     # each image occurs as often as a binomial of 50 trials of 1/50 says: mean 1, variance 49/50
     assert counts.mean() == 1
@@ -20,7 +20,7 @@ def test_a_draw_counts_images_with_replacement() -> None:
 
 
 def test_the_seed_decides() -> None:
-    first, again, other = (list(map(list, draws(20, 5, seed))) for seed in (1, 1, 2))
+    first, again, other = (list(map(list, resample_counts(20, 5, seed))) for seed in (1, 1, 2))
     assert first == again != other
 
 
@@ -48,19 +48,19 @@ def test_ap_intervals_equal_those_of_pycocotools_on_repeated_images(written) -> 
     truth, results = case(2, images=15)
     for row, score in zip(results, np.random.default_rng(2).permutation(len(results)), strict=True):
         row["score"] = float(score)
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)
     images = target.images.tolist()
-    naive = np.array([repeated(truth, results, times.tolist(), images) for times in draws(15, 60, 4)])
+    naive = np.array([repeated(truth, results, times.tolist(), images) for times in resample_counts(15, 60, 4)])
     for column, score in zip(naive.T, metric.summarise(state, 60, 4), strict=True):
         if score.value is not None:
             assert score.interval == tuple(np.percentile(column[column > -1], [2.5, 97.5]).tolist())
 
 
 def test_another_seed_gives_another_interval(written) -> None:
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     paths = written(*case(2, images=15))
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)

@@ -61,7 +61,7 @@ def test_events_enclose_the_work_on_its_stream_after_the_device_is_idle():
         gpu.log.append("work")
         gpu.milliseconds += 12.5
 
-    assert CudaClock("cuda:1", gpu).measure(work) == 0.0125
+    assert CudaClock("cuda:1", gpu).time(work) == 0.0125
     assert gpu.log == [
         "enter cuda:1",
         "synchronize cuda:1",
@@ -103,11 +103,11 @@ def test_both_clocks_tell_wall_time_in_seconds(wall):
 def test_time_outside_the_events_is_not_the_gpus(wall):
     gpu = Gpu()
     gpu.milliseconds = 7.0
-    assert CudaClock("cuda", gpu).measure(lambda: wall.sleep(1)) == 0
+    assert CudaClock("cuda", gpu).time(lambda: wall.sleep(1)) == 0
 
 
 def test_the_cpu_clock_times_the_work(wall):
-    assert CpuClock().measure(lambda: wall.sleep(0.25)) == 0.25
+    assert CpuClock().time(lambda: wall.sleep(0.25)) == 0.25
 
 
 def test_each_device_has_its_clock(monkeypatch):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.cost.operations.count import count_operations
-from hrbench.cost.operations.ledger import Ledger, Row
+from hrbench.cost.operations.ledger import Ledger, LedgerRow
 from hrbench.errors import UsageError
 
 
@@ -62,14 +62,14 @@ def test_modules_to_a_depth(ledger):
 
 def test_every_grouping_adds_up_to_the_total(ledger):
     parameters = sum(value.numel() for value in Net().parameters())
-    for view in ledger.views:
+    for view in ledger.conventions:
         total = ledger.total(view)
         for rows in (ledger.by_operator(), *(ledger.by_module(depth) for depth in range(5))):
             assert sum(row.counts.get(view, 0) for row in rows) == total
     for depth in range(5):
         assert sum(row.parameters or 0 for row in ledger.by_module(depth)) == parameters
     (whole,) = ledger.by_module(0)
-    assert whole == Row("", "", 8, 560, {view: ledger.total(view) for view in ledger.views}, parameters)
+    assert whole == LedgerRow("", "", 8, 560, {view: ledger.total(view) for view in ledger.conventions}, parameters)
 
 
 def test_operators_over_all_modules(ledger):

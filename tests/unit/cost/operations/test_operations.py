@@ -203,7 +203,7 @@ def test_the_batch_multiplies_every_view():
         return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 2, 2, 2))
 
     one, four = count_operations(build, (1, 3, 8, 8)), count_operations(build, (4, 3, 8, 8))
-    for view in one.views:
+    for view in one.conventions:
         assert four.total(view) == 4 * one.total(view) > 0
 
 

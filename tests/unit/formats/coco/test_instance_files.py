@@ -18,7 +18,7 @@ from pycocotools import mask as codec
 from hrbench.errors import HrbenchError, InputError, MissingError
 from hrbench.formats.coco import columns as coco_columns
 from hrbench.formats.coco import instances
-from hrbench.formats.coco.instances import Target, read_results, read_truth
+from hrbench.formats.coco.instances import InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 
 NAN, INF = math.nan, math.inf
@@ -81,7 +81,7 @@ def boxed(results: list[dict]) -> list[dict]:
     return [{**row, "bbox": [1.5, 2, 10, 10]} for row in results]
 
 
-def read(paths: tuple[Path, Path], masks: bool) -> tuple[Target, Any]:
+def read(paths: tuple[Path, Path], masks: bool) -> tuple[InstanceTruth, Any]:
     target = read_truth(paths[0], masks)
     return target, read_results(paths[1], target)
 
@@ -241,8 +241,8 @@ def test_blocks_of_any_size_read_the_same(block: int, written, monkeypatch) -> N
     for masks in (False, True):
         paths = written(truth, boxed(results) * 5)
         _, whole = read(paths, masks)
-        monkeypatch.setattr(coco_columns, "BLOCK", block)
-        monkeypatch.setattr(instances, "MASK_BLOCK", block)
+        monkeypatch.setattr(coco_columns, "BLOCK_BYTES", block)
+        monkeypatch.setattr(instances, "MASK_BLOCK_BYTES", block)
         _, parts = read(paths, masks)
         monkeypatch.undo()
         assert parts.detections.score.tolist() == whole.detections.score.tolist()

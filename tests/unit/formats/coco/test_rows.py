@@ -14,7 +14,7 @@ from hrbench.formats.coco.rows import objects_of, people_of
 
 @pytest.mark.parametrize("block", [1, 50, 1 << 19])
 def test_rows_of_the_images_asked_for(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK_BYTES", block)
     path = tmp_path / "p.json"
     mask = {"size": [2, 2], "counts": "04"}
     content = [

@@ -37,5 +37,5 @@ def test_chunks_change_nothing(chunk: int, monkeypatch) -> None:
     i, j = rng.integers(0, 30, (2, 100))
     crowd = rng.random(30) < 0.3
     whole = similarity_of(g, crowd, d)(i, j)
-    monkeypatch.setattr(box_iou, "CHUNK", chunk)
+    monkeypatch.setattr(box_iou, "CHUNK_PAIRS", chunk)
     assert similarity_of(g, crowd, d)(i, j).tolist() == whole.tolist() and (whole > 0).sum() > 20

@@ -9,12 +9,17 @@ import pytest
 from random_coco import case, repeated
 
 from hrbench.metrics.coco.curves import Accumulator, Curves
-from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypoints
-from hrbench.metrics.coco.matching import Settings
+from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
+from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
 
-TWO = Settings(thresholds=(0.5, 0.9), recalls=(0.0, 0.25, 0.5, 0.75, 1.0), areas=(("all", 0, 1e10),), most=(20,))
+TWO = MatchSettings(
+    thresholds=(0.5, 0.9),
+    recalls=(0.0, 0.25, 0.5, 0.75, 1.0),
+    areas=(("all", 0, 1e10),),
+    max_detections=(20,),
+)
 
 
 def curves(hits: Sequence[int], counted: Sequence[int], positives: Sequence[int], image: Sequence[int]) -> Curves:
@@ -60,7 +65,7 @@ def test_whole_weights_equal_repeated_images_to_the_last_bit(seed: int, written)
     # ties within one image are the one place where copies may stand differently; draw scores without any
     for row, score in zip(results, np.random.default_rng(seed).permutation(len(results)), strict=True):
         row["score"] = float(score)
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)

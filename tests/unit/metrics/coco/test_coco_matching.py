@@ -10,9 +10,14 @@ import pytest
 
 from hrbench.formats.coco.columns import Detections, Truths
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Settings, match
+from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, MatchSettings, match
 
-ONE = Settings(thresholds=(0.5,), recalls=RECALLS, areas=(("all", 0, 1e10), ("small", 0, 100)), most=(20,))
+ONE = MatchSettings(
+    thresholds=(0.5,),
+    recalls=RECALLS,
+    areas=(("all", 0, 1e10), ("small", 0, 100)),
+    max_detections=(20,),
+)
 
 
 def matched(alike, *, crowd=None, ignore=None, area=None, score=None, detection_area=None, settings=ONE):
@@ -62,7 +67,7 @@ def test_a_threshold_is_reached_by_equality() -> None:
 
 
 def test_a_threshold_of_one_is_reached_by_almost_one() -> None:
-    exact = Settings(thresholds=(0.5, 1.0), recalls=RECALLS, areas=ONE.areas, most=(20,))
+    exact = MatchSettings(thresholds=(0.5, 1.0), recalls=RECALLS, areas=ONE.areas, max_detections=(20,))
     assert matched([[1 - 1e-11]], settings=exact) == ([3], [0])
 
 
@@ -78,7 +83,7 @@ def test_a_find_that_counts_nothing_out_of_range_is_ignored() -> None:
 
 
 def test_equal_scores_keep_the_order_of_the_file_and_the_rest_is_cut() -> None:
-    few = Settings(thresholds=(0.5,), recalls=RECALLS, areas=ONE.areas, most=(2,))
+    few = MatchSettings(thresholds=(0.5,), recalls=RECALLS, areas=ONE.areas, max_detections=(2,))
     alike = [[0.1], [0.9], [0.9]]
     assert matched(alike, score=[1, 1, 1], settings=few) == ([0, 1], [0, 0])
     assert matched(alike, score=[1, 0, 1], settings=few) == ([0, 1], [0, 0])
@@ -86,16 +91,18 @@ def test_equal_scores_keep_the_order_of_the_file_and_the_rest_is_cut() -> None:
 
 def test_too_many_bits_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 16 thresholds"):
-        Settings(thresholds=tuple(np.linspace(0.1, 0.9, 17)), recalls=RECALLS, areas=ONE.areas, most=(1,))
+        MatchSettings(
+            thresholds=tuple(np.linspace(0.1, 0.9, 17)), recalls=RECALLS, areas=ONE.areas, max_detections=(1,)
+        )
     with pytest.raises(ValueError, match="at most 16 thresholds"):
-        Settings(thresholds=THRESHOLDS, recalls=RECALLS, areas=ONE.areas * 4, most=(1,))
+        MatchSettings(thresholds=THRESHOLDS, recalls=RECALLS, areas=ONE.areas * 4, max_detections=(1,))
 
 
-BOXES = Settings(
+BOXES = MatchSettings(
     thresholds=THRESHOLDS,
     recalls=RECALLS,
     areas=(("all", 0, 1e10), ("small", 0, 32**2), ("medium", 32**2, 96**2), ("large", 96**2, 1e10)),
-    most=(1, 10, 100),
+    max_detections=(1, 10, 100),
 )
 TWELVE = (
     Number("AP", "precision", None, 0, 2),

@@ -13,7 +13,7 @@ from random_coco import case
 from seeds import halved
 
 from hrbench.errors import InputError, UsageError
-from hrbench.metrics.coco.keypoints import CocoKeypoints
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.types import Prediction
 
 SKELETONS = {17: None, 1: (0.05,), 3: (0.03, 0.06, 0.1), 21: tuple(np.linspace(0.02, 0.12, 21).tolist())}
@@ -21,7 +21,7 @@ SKELETONS = {17: None, 1: (0.05,), 3: (0.03, 0.06, 0.1), 21: tuple(np.linspace(0
 
 def both(paths: tuple[Path, Path], sigmas=None, images=None) -> tuple[list[float], list[float]]:
     """The ten numbers, ours and pycocotools'."""
-    metric = CocoKeypoints(sigmas)
+    metric = CocoKeypointAP(sigmas)
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target, images)
     return metric.raw(state).tolist(), list(metric.verify(*paths, images).values())
@@ -61,7 +61,7 @@ def test_a_part_of_the_images(written) -> None:
 
 
 def test_one_category_of_several_equals_pycocotools_to_the_last_bit(written) -> None:
-    metric, different = CocoKeypoints(category=4), 0
+    metric, different = CocoKeypointAP(category=4), 0
     for seed in range(12):
         truth, results = case(seed, categories=3, images=20)
         paths = written(truth, results)
@@ -81,7 +81,7 @@ def test_one_category_of_several_equals_pycocotools_to_the_last_bit(written) -> 
 def test_faults_of_other_categories_are_found_all_the_same(written, small) -> None:
     truth, results = small
     truth["categories"].append({"id": 2, "name": "dog"})
-    metric = CocoKeypoints((0.1,) * 3, category=1)
+    metric = CocoKeypointAP((0.1,) * 3, category=1)
     paths = written(truth, [{**results[0], "category_id": 2, "score": None}])
     with pytest.raises(InputError, match=r"category_id 2.*score is null"):
         metric.read_predictions(paths[1], metric.read_target(paths[0]))
@@ -92,7 +92,7 @@ def test_faults_of_other_categories_are_found_all_the_same(written, small) -> No
 
 def test_a_category_that_the_file_does_not_have(written, small) -> None:
     with pytest.raises(InputError, match=r"category 5, asked for, is not among its categories \(1\)"):
-        CocoKeypoints((0.1,) * 3, category=5).read_target(written(*small)[0])
+        CocoKeypointAP((0.1,) * 3, category=5).read_target(written(*small)[0])
 
 
 def test_boxes_in_the_results_give_the_detections_areas(written) -> None:
@@ -103,7 +103,7 @@ def test_boxes_in_the_results_give_the_detections_areas(written) -> None:
     paths = written(truth, results)
     ours, theirs = both(paths)
     assert ours == theirs
-    metric = CocoKeypoints()
+    metric = CocoKeypointAP()
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)
     assert "own boxes" in metric.summarise(state, 0)[0].quantity.description
@@ -160,7 +160,7 @@ def test_real_people_equal_pycocotools_to_the_last_bit(realdata: Path, tmp_path:
 def test_a_number_that_does_not_exist_says_why(written, small) -> None:
     truth, results = small
     truth["annotations"] = truth["annotations"][:1]
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)
@@ -176,7 +176,7 @@ def test_a_number_that_does_not_exist_says_why(written, small) -> None:
 
 def test_perfect_and_absent_detections(written, small) -> None:
     truth, results = small
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     state = metric.measure(metric.read_predictions(paths[1], target), target)
@@ -190,7 +190,7 @@ def test_perfect_and_absent_detections(written, small) -> None:
 def test_confident_false_detections_lower_the_quality(written, small) -> None:
     truth, results = small
     results[1]["score"] = 0.95
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     qualities = metric.qualities(metric.measure(metric.read_predictions(paths[1], target), target))
@@ -201,14 +201,14 @@ def test_images_without_people_have_no_quality(written, small) -> None:
     truth, results = small
     truth["annotations"][1]["num_keypoints"] = 0
     truth["images"].append({"id": 77})
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(truth, results)
     target = metric.read_target(paths[0])
     assert set(metric.qualities(metric.measure(metric.read_predictions(paths[1], target), target))) == {5}
 
 
 def test_unknown_images_are_refused(written, small) -> None:
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(*small)
     target = metric.read_target(paths[0])
     predictions = metric.read_predictions(paths[1], target)
@@ -219,12 +219,12 @@ def test_unknown_images_are_refused(written, small) -> None:
 @pytest.mark.parametrize("sigmas", [(), (0.1, 0.0), (0.1, float("nan")), (-1.0,)])
 def test_sigmas_must_be_positive(sigmas) -> None:
     with pytest.raises(UsageError, match="one positive number per joint"):
-        CocoKeypoints(sigmas)
+        CocoKeypointAP(sigmas)
 
 
 def test_what_is_written_is_read_back(written, small, tmp_path: Path) -> None:
     truth, results = small
-    metric = CocoKeypoints((0.1, 0.1, 0.1))
+    metric = CocoKeypointAP((0.1, 0.1, 0.1))
     paths = written(truth, results)
     out = tmp_path / "out.json"
     as_numpy = {**results[1], "keypoints": np.array(results[1]["keypoints"], np.float32), "score": np.float32(0.8)}
@@ -250,7 +250,7 @@ def test_unwritable_rows_leave_the_old_file(change, says, small, tmp_path: Path)
     out.write_text("before")
     row = {**small[1][0], **change}
     with pytest.raises(InputError, match=says):
-        CocoKeypoints((0.1,) * 3).write_predictions([Prediction(5, [row])], out)
+        CocoKeypointAP((0.1,) * 3).write_predictions([Prediction(5, [row])], out)
     assert out.read_text() == "before"
     assert list(tmp_path.iterdir()) == [out]
 
@@ -258,10 +258,10 @@ def test_unwritable_rows_leave_the_old_file(change, says, small, tmp_path: Path)
 def test_rows_without_a_score_are_refused(small, tmp_path: Path) -> None:
     row = {key: value for key, value in small[1][0].items() if key != "score"}
     with pytest.raises(InputError, match="'score' is missing"):
-        CocoKeypoints((0.1,) * 3).write_predictions([Prediction(5, [row])], tmp_path / "out.json")
+        CocoKeypointAP((0.1,) * 3).write_predictions([Prediction(5, [row])], tmp_path / "out.json")
 
 
 def test_a_folder_that_is_a_file(small, tmp_path: Path) -> None:
     (tmp_path / "no").touch()
     with pytest.raises(UsageError, match=r"out\.json: cannot be written"):
-        CocoKeypoints((0.1,) * 3).write_predictions([Prediction(5, small[1])], tmp_path / "no" / "out.json")
+        CocoKeypointAP((0.1,) * 3).write_predictions([Prediction(5, small[1])], tmp_path / "no" / "out.json")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
-from hrbench.metrics.coco.oks import CHUNK, oks
+from hrbench.metrics.coco.oks import CHUNK_PAIRS, oks
 
 SIGMAS = np.array([0.1, 0.05])
 
@@ -44,7 +44,7 @@ def test_many_pairs_are_each_as_if_alone() -> None:
     area, box = rng.uniform(500, 3000, 40), rng.uniform(0, 50, (40, 4))
     found = rng.uniform(0, 50, (300, 17, 2))
     similarity = oks(truth, area, box, found, np.array(COCO_SIGMAS))
-    d, g = rng.integers(0, 300, 3 * CHUNK), rng.integers(0, 40, 3 * CHUNK)
+    d, g = rng.integers(0, 300, 3 * CHUNK_PAIRS), rng.integers(0, 40, 3 * CHUNK_PAIRS)
     together = similarity(d, g)
-    alone = [similarity(d[i : i + 1], g[i : i + 1])[0] for i in range(0, 3 * CHUNK, 7)]
+    alone = [similarity(d[i : i + 1], g[i : i + 1])[0] for i in range(0, 3 * CHUNK_PAIRS, 7)]
     assert together[::7].tolist() == alone

@@ -7,7 +7,7 @@ import json
 import pytest
 from random_instances import case
 
-from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypoints
+from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypointsDataset
 from hrbench.errors import InputError
 from hrbench.metrics.coco.person_boxes import person_box_ap
 from hrbench.metrics.coco.reference import instance_numbers
@@ -64,9 +64,9 @@ def test_what_cannot_be_scored_is_named(tmp_path, boxes):
 
 
 def test_only_the_official_place_is_held_to_the_published_figure(tmp_path):
-    assert CocoKeypoints(tmp_path).published_box_ap({"boxes": "detector"}) == 0.564
-    assert CocoKeypoints(tmp_path, split="train2017").published_box_ap({"boxes": "detector"}) is None
-    assert CocoKeypoints(tmp_path).published_box_ap({"boxes": "ground_truth"}) is None
-    assert CocoKeypoints(tmp_path, folder="miniature").published_box_ap({"boxes": "detector"}) is None
-    assert CocoKeypoints(tmp_path, annotations="a.json").published_box_ap({"boxes": "detector"}) is None
+    assert CocoKeypointsDataset(tmp_path).published_box_ap({"boxes": "detector"}) == 0.564
+    assert CocoKeypointsDataset(tmp_path, split="train2017").published_box_ap({"boxes": "detector"}) is None
+    assert CocoKeypointsDataset(tmp_path).published_box_ap({"boxes": "ground_truth"}) is None
+    assert CocoKeypointsDataset(tmp_path, folder="miniature").published_box_ap({"boxes": "detector"}) is None
+    assert CocoKeypointsDataset(tmp_path, annotations="a.json").published_box_ap({"boxes": "detector"}) is None
     assert "val2017" in OFFICIAL_BOXES

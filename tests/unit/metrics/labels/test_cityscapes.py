@@ -12,9 +12,9 @@ from seeds import halved
 
 from hrbench.errors import EntryError, HrbenchError, InputError, MissingError, UsageError
 from hrbench.metrics.labels import cityscapes_reference as oracle
-from hrbench.metrics.labels.cityscapes import Cityscapes
+from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, LABELS
-from hrbench.statistics.bootstrap import draws
+from hrbench.statistics.bootstrap import resample_counts
 from hrbench.types import Measurement, Prediction, State
 
 DICTIONARIES = {
@@ -31,14 +31,14 @@ MEANS = {
 }
 
 
-def measured(folder: Path, metric: Cityscapes | None = None, images: list[str] | None = None) -> State:
-    metric = metric or Cityscapes()
+def measured(folder: Path, metric: CityscapesIoU | None = None, images: list[str] | None = None) -> State:
+    metric = metric or CityscapesIoU()
     target = metric.read_target(folder / "gtFine/val")
     return metric.measure(metric.read_predictions(folder / "results", target), target, images)
 
 
-def scores(state: State, metric: Cityscapes | None = None, resamples: int = 0) -> dict[str, Measurement]:
-    return {score.quantity.name: score for score in (metric or Cityscapes()).summarise(state, resamples)}
+def scores(state: State, metric: CityscapesIoU | None = None, resamples: int = 0) -> dict[str, Measurement]:
+    return {score.quantity.name: score for score in (metric or CityscapesIoU()).summarise(state, resamples)}
 
 
 def official(folder: Path, names: list[str]) -> dict:
@@ -51,7 +51,7 @@ def official(folder: Path, names: list[str]) -> dict:
 def assert_equal(state: State, theirs: dict) -> None:
     """All four dictionaries and their averages, to the last bit; what is NaN there has a reason here."""
     ours = scores(state)
-    assert Cityscapes().matrix(state).tolist() == theirs["confMatrix"]
+    assert CityscapesIoU().matrix(state).tolist() == theirs["confMatrix"]
     expected = {name: theirs[key] for name, key in MEANS.items()}
     for kind, key in DICTIONARIES.items():
         expected |= {f"{kind}/{part}": value for part, value in theirs[key].items()}
@@ -94,10 +94,10 @@ def test_weighted_images_are_repeated_images(tmp_path: Path) -> None:
     names = write(tmp_path, 5, labels=30)
     state = measured(tmp_path)
     naive = []
-    for times in draws(len(names), 30, 7):
+    for times in resample_counts(len(names), 30, 7):
         results = official(tmp_path, [name for name, many in zip(names, times, strict=True) for _ in range(many)])
         naive.append([results[key] for key in MEANS.values()])
-    drawn = {score.quantity.name: score.interval for score in Cityscapes().summarise(state, 30, 7)}
+    drawn = {score.quantity.name: score.interval for score in CityscapesIoU().summarise(state, 30, 7)}
     for name, column in zip(MEANS, np.array(naive).T, strict=True):
         column = column[~np.isnan(column)]
         assert drawn[name] == pytest.approx(np.percentile(column, [2.5, 97.5]), rel=1e-12)
@@ -105,7 +105,7 @@ def test_weighted_images_are_repeated_images(tmp_path: Path) -> None:
 
 def test_intervals_over_cities_draw_whole_cities(tmp_path: Path) -> None:
     write(tmp_path, 6, scenes=9, labels=34)
-    by_image, by_city = (scores(measured(tmp_path), Cityscapes(interval=kind), 300) for kind in ("image", "group"))
+    by_image, by_city = (scores(measured(tmp_path), CityscapesIoU(interval=kind), 300) for kind in ("image", "group"))
     assert by_image["mIoU"].value == by_city["mIoU"].value
     assert by_image["mIoU"].interval != by_city["mIoU"].interval
     # three cities alike in pixels: the extremes are one city drawn three times
@@ -120,8 +120,8 @@ def test_intervals_over_cities_draw_whole_cities(tmp_path: Path) -> None:
 def test_one_city_has_no_interval_over_cities(tmp_path: Path) -> None:
     names = write(tmp_path, 6, labels=34)
     state = measured(tmp_path, images=[name for name in names if name.startswith("ulm")])
-    assert scores(state, Cityscapes(interval="group"), 50)["mIoU"].interval is None
-    assert scores(state, Cityscapes(interval="image"), 50)["mIoU"].interval is not None
+    assert scores(state, CityscapesIoU(interval="group"), 50)["mIoU"].interval is None
+    assert scores(state, CityscapesIoU(interval="image"), 50)["mIoU"].interval is not None
 
 
 def as_train_ids(folder: Path) -> None:
@@ -143,7 +143,7 @@ def test_train_ids_are_found_out_and_give_the_same_numbers(evaluated: bool, tmp_
     # 255 can no longer say that a caravan was predicted, which is right for another vehicle's instance
     told = [name for name in one if evaluated or not name.startswith("iIoU_category")]
     assert [one[name].value for name in told] == [other[name].value for name in told]
-    checked = Cityscapes().verify(tmp_path / "gtFine/val", tmp_path / "results")
+    checked = CityscapesIoU().verify(tmp_path / "gtFine/val", tmp_path / "results")
     assert {name: other[name].value for name in checked} == {
         name: None if math.isnan(value) else value for name, value in checked.items()
     }
@@ -155,10 +155,10 @@ def test_what_nothing_tells_has_to_be_said(tmp_path: Path) -> None:
         save(path, np.where(load(path) % 2, 7, 8).astype(np.uint8))
     with pytest.raises(InputError, match=r"fit ids and trainIds alike; say which they are: labels=ids or labels=train"):
         measured(tmp_path)
-    ids, train_ids = (measured(tmp_path, Cityscapes(labels=kind)) for kind in ("ids", "trainIds"))
-    matrix = Cityscapes().matrix(ids)
+    ids, train_ids = (measured(tmp_path, CityscapesIoU(labels=kind)) for kind in ("ids", "trainIds"))
+    matrix = CityscapesIoU().matrix(ids)
     assert np.flatnonzero(matrix.sum(axis=0)).tolist() == [7, 8]
-    assert np.flatnonzero(Cityscapes().matrix(train_ids).sum(axis=0)).tolist() == [EVALUATED[7], EVALUATED[8]]
+    assert np.flatnonzero(CityscapesIoU().matrix(train_ids).sum(axis=0)).tolist() == [EVALUATED[7], EVALUATED[8]]
     (tmp_path / "results/labels.txt").write_text("trainIds\n")
     assert measured(tmp_path).params == {"labels": "trainIds"}
     (tmp_path / "results/labels.txt").write_text("colours")
@@ -229,7 +229,7 @@ def test_numbers_out_of_range(which: str, number: int, words: str, tmp_path: Pat
     labels = load(path)
     labels[3, 4] = number
     save(path, labels)
-    metric = Cityscapes(labels="ids")
+    metric = CityscapesIoU(labels="ids")
     with pytest.raises(InputError) as caught:
         measured(tmp_path, metric)
     assert str(caught.value).startswith(f"{path}: {words}")
@@ -252,9 +252,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     paths["instances"].unlink()
     assert fails(tmp_path, MissingError).startswith(f"{paths['instances']}: is missing from the ground truth")
     with pytest.raises(MissingError, match="it should be gtFine/val, with a folder for each city"):
-        Cityscapes().read_target(tmp_path / "nowhere")
+        CityscapesIoU().read_target(tmp_path / "nowhere")
     with pytest.raises(MissingError, match=r"holds no \{city\}/\*_gtFine_labelIds.png"):
-        Cityscapes().read_target(tmp_path)
+        CityscapesIoU().read_target(tmp_path)
 
 
 def test_two_predictions_of_an_image_are_refused(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_two_predictions_of_an_image_are_refused(tmp_path: Path) -> None:
 
 def test_a_prediction_of_no_image_is_refused(tmp_path: Path) -> None:
     names = write(tmp_path, 1)
-    metric = Cityscapes(files=[f"{name}_gtFine_labelIds.png" for name in names[1:]])
+    metric = CityscapesIoU(files=[f"{name}_gtFine_labelIds.png" for name in names[1:]])
     assert len(measured(tmp_path, metric).arrays["image"]) == 5  # one more image was predicted than is judged
     for name in ("aachen/aachen_000999_000019.png", "mine.png"):
         strange = tmp_path / "results" / name
@@ -288,13 +288,13 @@ def test_unknown_images_and_options_are_refused(tmp_path: Path) -> None:
         ({"ids": (40,)}, "give different label ids"),
     ):
         with pytest.raises(UsageError, match=words):
-            Cityscapes(**options)
+            CityscapesIoU(**options)
 
 
 def test_a_data_set_may_have_fewer_classes_and_files(tmp_path: Path) -> None:
     names = write(tmp_path, 2, evaluated=True)
     options = {"names": ["road", "sky", "car"], "ids": [7, 23, 26], "ignore": [0, 1]}
-    metric = Cityscapes(**options, files=[f"{name}_gtFine_labelIds.png" for name in names[:3]])
+    metric = CityscapesIoU(**options, files=[f"{name}_gtFine_labelIds.png" for name in names[:3]])
     samples = [Prediction(name, np.full((24, 40), number % 3)) for number, name in enumerate(names[:3])]
     metric.write_predictions(iter(samples), tmp_path / "results")
     assert [set(np.unique(load(tmp_path / f"results/{name}.png"))) for name in names[:3]] == [{7}, {23}, {26}]
@@ -313,7 +313,7 @@ def test_the_worst_images_come_first(tmp_path: Path) -> None:
     truth = load(tmp_path / f"gtFine/val/{names[2]}_gtFine_labelIds.png")
     save(tmp_path / f"results/{names[2]}_leftImg8bit.png", truth)
     save(tmp_path / f"results/{names[3]}_leftImg8bit.png", np.zeros_like(truth))
-    qualities = Cityscapes().qualities(measured(tmp_path))
+    qualities = CityscapesIoU().qualities(measured(tmp_path))
     assert qualities[names[2]] == 1 == max(qualities.values()) and qualities[names[3]] == 0
     alone = scores(measured(tmp_path, images=[names[0]]))
     assert qualities[names[0]] == alone["mIoU"].value

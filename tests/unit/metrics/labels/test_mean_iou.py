@@ -14,7 +14,7 @@ from random_streets import save
 
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.metrics.labels.mean_iou import MeanIoU, numbers
-from hrbench.statistics.bootstrap import LEVEL, draws
+from hrbench.statistics.bootstrap import LEVEL, resample_counts
 from hrbench.types import Measurement, Prediction, State
 
 
@@ -141,7 +141,7 @@ def test_weighted_images_are_repeated_images(tmp_path: Path) -> None:
     metric = MeanIoU(classes=5)
     state = measured(metric, tmp_path)
     naive, tails = [], (50 * (1 - LEVEL), 50 * (1 + LEVEL))
-    for times in draws(7, 40, 2):
+    for times in resample_counts(7, 40, 2):
         total = sum(
             many * metric.matrix(measured(metric, tmp_path, [name]))
             for name, many in zip(sorted(truth), times.tolist(), strict=True)

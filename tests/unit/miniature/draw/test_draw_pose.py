@@ -16,7 +16,7 @@ import pytest
 import scipy.io
 from pycocotools.coco import COCO
 
-from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypoints
+from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import UsageError
 from hrbench.miniature.draw import people as figures
@@ -54,7 +54,7 @@ def detections(root: Path) -> list[dict[str, Any]]:
 
 
 def test_the_loaders_find_everything(root: Path) -> None:
-    assert CocoKeypoints(root).missing({"boxes": "detector"}) == []
+    assert CocoKeypointsDataset(root).missing({"boxes": "detector"}) == []
     assert Mpii(root, folder="deep/mpii").missing({}) == []
     assert COCO_IMAGES >= 64 and MPII_IMAGES >= 64
 

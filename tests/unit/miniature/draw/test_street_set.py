@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hrbench.datasets.cityscapes import Cityscapes
+from hrbench.datasets.cityscapes import CityscapesDataset
 from hrbench.errors import UsageError
 from hrbench.miniature.draw import street_set
 from hrbench.miniature.draw.street_set import draw
@@ -30,7 +30,7 @@ def test_a_set_is_a_hundred_scenes_or_more_and_as_many_of_each_town() -> None:
 def test_the_loader_finds_every_file(tmp_path: Path, few: int) -> None:
     draw(tmp_path / "deep" / "streets")
     cities = {town.name: few // 3 for town in TOWNS}
-    loader = Cityscapes(tmp_path, folder="deep/streets", cities=cities)
+    loader = CityscapesDataset(tmp_path, folder="deep/streets", cities=cities)
     assert loader.missing({}) == []
     samples = list(loader.samples({}))
     assert len(samples) == few and {sample.group for sample in samples} == set(cities)

@@ -36,7 +36,9 @@ def test_it_gives_what_the_network_gives_at_any_batch(small: nn.Module, files: P
 def test_costs_are_those_of_the_network(small: nn.Module, files: Path, name: str):
     net = on_meta(lambda: build(str(files / f"{name}.pt2"), task="pose", input=SIZE))
     ours, theirs = count_operations(net, (1, 3, *SIZE)), count_operations(small, (1, 3, *SIZE))
-    assert {view: ours.total(view) for view in ours.views} == {view: theirs.total(view) for view in theirs.views}
+    assert {name: ours.total(name) for name in ours.conventions} == {
+        name: theirs.total(name) for name in theirs.conventions
+    }
     assert parameter_costs(net)[0].value == parameter_costs(small)[0].value
 
 

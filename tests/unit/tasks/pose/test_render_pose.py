@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     finally:
         tracemalloc.stop()
     assert found == {2: [{"keypoints": [123.456789] * 51}]}
-    assert peak < 10 * module.BLOCK < path.stat().st_size / 3
+    assert peak < 10 * module.BLOCK_BYTES < path.stat().st_size / 3
 
 
 def test_an_array_holds_people_by_their_index(tmp_path):
