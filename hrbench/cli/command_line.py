@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 
-from hrbench.cli.output import READER_LEFT, Lasting, complain, flush, open_standard_streams, say
+from hrbench.cli.standard_streams import READER_LEFT, Lasting, complain, flush, open_standard_streams, say
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 

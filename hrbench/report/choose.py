@@ -11,10 +11,10 @@ from pathlib import Path
 from hrbench.core.plugins import resolve
 from hrbench.core.units import NAMES
 from hrbench.cost.quantities import described
-from hrbench.report.cells import pick
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
+from hrbench.report.table_cells import pick
 from hrbench.types import Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from hrbench.report.cells import Cell
 from hrbench.report.grid import Column, Row, Table
+from hrbench.report.table_cells import Cell
 
 FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.cost.quantities import described
-from hrbench.report.cells import cost_conditions, pick
 from hrbench.report.grid import Row, Table
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
+from hrbench.report.table_cells import cost_conditions, pick
 from hrbench.types import Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hrbench.report.cells import Cell
 from hrbench.report.layout import Part
+from hrbench.report.table_cells import Cell
 from hrbench.types import Better
 
 

@@ -16,8 +16,7 @@ from markupsafe import Markup
 
 from hrbench.core import units
 from hrbench.core.text import last_lines
-from hrbench.report import environments, figures
-from hrbench.report.cells import Cell, Facts
+from hrbench.report import figures, machines
 from hrbench.report.csv import render_csv
 from hrbench.report.grid import Column, Row, Table, marker
 from hrbench.report.latex import render_latex
@@ -27,6 +26,7 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
+from hrbench.report.table_cells import Cell, Facts
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
@@ -81,7 +81,7 @@ def render_html(
 ) -> str:
     """The whole page.
 
-    layout: from `choose_layout`. environment: nested plain values, of several runs from `environments.merge`.
+    layout: from `choose_layout`. environment: nested plain values, of several runs from `machines.merge`.
     suite_text: the suite file as it was run. folder_of: the folder in which an entry's drawings lie. title: the
     page's, the layout's own where it is left out. published: table name -> rows; read where left out. options: what
     the run was given beside the suite, such as "--limit 3".
@@ -94,7 +94,7 @@ def render_html(
     return page.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
-        made=environments.made(environment),
+        dates_and_devices=machines.dates_and_devices(environment),
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
@@ -199,7 +199,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         key: value
         for key, value in asdict(result.provenance).items()
         if key not in ("traceback", "prediction_notes")
-        and not (key == "environment" and environments.stated(environment, value))
+        and not (key == "environment" and machines.is_stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
         and not (key == "not_comparable" and value in result.notes)
     }

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 
-from hrbench.report.cells import Cell
 from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.table_cells import Cell
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

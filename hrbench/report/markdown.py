@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hrbench.report.cells import Cell
 from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.table_cells import Cell
 
 
 def render_markdown(tables: Sequence[Table]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.judge.comparability import same_value
-from hrbench.report.cells import device_of
 from hrbench.report.layout import ColumnLayout, TableLayout
+from hrbench.report.table_cells import device_of
 from hrbench.report.words import protocol_text, setting_text
 from hrbench.types import Result, Unit
 

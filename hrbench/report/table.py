@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from hrbench.core import units
-from hrbench.report.cells import Cell, Found, better_of, divisor_of, find, unit_of
 from hrbench.report.comparable import data_notes, unlikeness
 from hrbench.report.grid import Column, Row, Table
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
@@ -28,6 +27,7 @@ from hrbench.report.rows import (
     text_of,
     title_of,
 )
+from hrbench.report.table_cells import Cell, Found, better_of, divisor_of, find, unit_of
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
 

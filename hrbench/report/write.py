@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.files import write_whole
-from hrbench.report import environments as machines
+from hrbench.report import machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
 from hrbench.report.html import render_html

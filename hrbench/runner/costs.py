@@ -22,7 +22,7 @@ from hrbench.runner.evaluate import Listen
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.store.migrate_keys import format_1_cost_key
+from hrbench.store.format_1_keys import format_1_cost_key
 from hrbench.types import Conditions, Entry, Event, Measurement, Result, Variant
 
 if TYPE_CHECKING:

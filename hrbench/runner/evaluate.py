@@ -24,10 +24,10 @@ from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import drawn
-from hrbench.runner.held import main_first, state_file
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
+from hrbench.runner.stored_scores import main_first, state_file
 from hrbench.store.integrity import digests_of
 from hrbench.store.states import write_state
 from hrbench.types import (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from hrbench.errors import HrbenchError, in_words
-from hrbench.runner.migrated import taken_over
+from hrbench.runner.migration import migrate_result
 from hrbench.runner.prepare import NOTHING, Assembled, assemble
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import digests_of
@@ -114,7 +114,7 @@ def _plan_with_key(parts: Assembled, settings: Settings, stored: Result | None, 
 def _plan_for_older(parts: Assembled, settings: Settings, stored: Result, key: str, folder: RunFolder | None) -> Plan:
     """The plan for an entry of which a result of format 1 is stored: taken over if it is of this entry."""
     stored = replace(stored, files=digests_of(Path(stored.folder)))
-    moved, wrong = taken_over(stored, parts, key, parts.score_key(stored.files) or "")
+    moved, wrong = migrate_result(stored, parts, key, parts.score_key(stored.files) or "")
     found = stored if moved is None else replace(moved, score_key=moved.score_key or None)
     plan = _plan_with_key(parts, settings, found, folder)
     return plan if wrong is None else replace(plan, notes=(str(wrong),))

@@ -1,7 +1,7 @@
 """result.json: a result as JSON and back.
 
 Format 2. What is not there (no interval, no samples, conditions that do not apply) is not written. The file carries
-the SHA-256 of its own content, so that a number changed in it by hand or by mishap is found out. `migrate.py` reads
+the SHA-256 of its own content, so that a number changed in it by hand or by mishap is found out. `format_1.py` reads
 format 1, which has none.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from hrbench.core.digests import digest
 from hrbench.errors import InputError
-from hrbench.store import migrate
+from hrbench.store import format_1
 from hrbench.types import Conditions, Measurement, Provenance, Quantity, Reason, Result, WeightsRecord
 
 FORMAT = 2
@@ -54,7 +54,7 @@ def from_json(data: bytes, path: Path) -> Result:
         if version > FORMAT:
             raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
         if version == 1:
-            result = migrate.result_of(msgspec.json.decode(data))
+            result = format_1.result_of(msgspec.json.decode(data))
         else:
             plain = msgspec.json.decode(data)
             if digest(plain["result"]) != plain.get("digest"):

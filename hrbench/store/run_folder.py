@@ -25,14 +25,12 @@ from typing import Any
 
 import msgspec
 
-from hrbench.core.files import write_whole
+from hrbench.core.files import remove_leavings, write_whole
 from hrbench.errors import InputError, UsageError
 from hrbench.store.integrity import LOG, damaged, digests_of
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Result, Suite
 
-_PART = re.compile(r"\.(.+)\.(?:\d+|[0-9a-f]{12}\.(?:part|old))")
-"""A file that is being written beside its place, whose name is within: `.result.json.4711`."""
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
 """Files of a run folder that are written under its lock."""
 
@@ -41,8 +39,13 @@ def _log(folder: Path) -> str:
     return LOG if (folder / LOG).is_file() else ""
 
 
-class Run(msgspec.Struct):
-    """What run.json holds: the suite's name, title and table, its entries in order, the options of the last run."""
+class RunRecord(msgspec.Struct):
+    """The content of run.json.
+
+    suite, title, table: of the suite.
+    entries: names, in the suite's order.
+    options: of the last run, as on the command line.
+    """
 
     suite: str = ""
     title: str = ""
@@ -78,24 +81,21 @@ class RunFolder:
             yield
 
     def _sweep(self) -> None:
-        """Removes what an interrupted run left half done: folders of entries, and files written in part.
+        """Removes what an interrupted run left unfinished: folders of entries, and partly written files.
 
-        Only what is written under the lock: a report may be written meanwhile.
+        Only what is written under the lock: another process may be writing a report.
         """
         entries = self.path / "entries"
-        for left in entries.glob(".*"):
-            if left.is_symlink() or not left.is_dir():
-                left.unlink(missing_ok=True)
+        for folder in entries.glob(".*"):
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
             else:
-                shutil.rmtree(left, ignore_errors=True)
-        for left in self.path.glob(".*"):
-            match = _PART.fullmatch(left.name)
-            if match and match[1] in _LOCKED and not left.is_dir():
-                left.unlink(missing_ok=True)
-        for place in entries.iterdir():
-            for left in place.glob(".*") if place.is_dir() and not place.is_symlink() else ():
-                if _PART.fullmatch(left.name) and (left.is_symlink() or not left.is_dir()):
-                    left.unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
+        for name in _LOCKED:
+            remove_leavings(self.path, name)
+        for folder in entries.iterdir():
+            if folder.is_dir() and not folder.is_symlink():
+                remove_leavings(folder)
 
     def entry(self, name: str) -> Path:
         """Where an entry lies. Raises UsageError for a name that is no plain name of a folder."""
@@ -226,18 +226,18 @@ class RunFolder:
         earlier = [*before, *suite.names]
         names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
         ordered = [name for name in suite.names if name in names] or names
-        run = Run(suite.name, suite.title, suite.table, ordered, list(suite.options))
+        run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options))
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
         return damage
 
-    def read_run(self) -> Run:
-        """What run.json says; an empty Run where there is none. Raises InputError where it is damaged."""
+    def read_run(self) -> RunRecord:
+        """What run.json says; an empty record if there is none. Raises InputError if it is damaged."""
         path = self.path / "run.json"
         if not path.is_file():
-            return Run()
+            return RunRecord()
         try:
-            return msgspec.json.decode(path.read_bytes().decode(), type=Run)
+            return msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 

@@ -65,7 +65,12 @@ def files(folder: str, *patterns: str) -> set[str]:
 
 def test_all_of_the_package_is_in_it(names: set[str]):
     parts = files("hrbench", "*.py", "*.yaml", "*.j2", "*.css", "*.js", "*.safetensors")
-    assert {"cli/command_line.py", "catalog/pose.yaml", "report/templates/report.css", "report/templates/report.js"} <= parts
+    assert {
+        "cli/command_line.py",
+        "catalog/pose.yaml",
+        "report/templates/report.css",
+        "report/templates/report.js",
+    } <= parts
     assert not {f"hrbench/{part}" for part in parts} - names
 
 

@@ -47,7 +47,10 @@ def test_negative_numbers_have_the_typographic_minus():
 
 def test_the_four_views_of_hrnet_w32():
     views = {"macs": 7_645_003_776, "flops": 15_290_007_552, "fvcore": 7_684_964_352, "hrnet-paper": 7_645_003_776}
-    shown = {view: units.show(count, "operations", own=2.0**30 if view == "hrnet-paper" else None) for view, count in views.items()}
+    shown = {
+        view: units.show(count, "operations", own=2.0**30 if view == "hrnet-paper" else None)
+        for view, count in views.items()
+    }
     assert shown == {"macs": "7.645", "flops": "15.290", "fvcore": "7.685", "hrnet-paper": "7.120"}
 
 

@@ -34,7 +34,7 @@ def scores_from_states(entry: Entry, metrics: Sequence[Metric], folder: Path) ->
     return scores
 
 
-def unheld(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
+def score_mismatch(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
     """Why the scores of a stored result do not count; None if they are exactly those of its stored states.
 
     Compared are values, intervals and counts, to the last bit. A result that a server judges has no scores to hold.

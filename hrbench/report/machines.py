@@ -30,10 +30,10 @@ def merge(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return joined[0] if joined else {}
 
 
-def made(environment: Mapping[str, Any]) -> list[str]:
+def dates_and_devices(environment: Mapping[str, Any]) -> list[str]:
     """What the head of the page says of a merged environment: its days, and its GPUs or processors.
 
-    >>> made({"date": "2026-11-20T09:30:00+00:00", "processor": "AMD EPYC", "gpus": []})
+    >>> dates_and_devices({"date": "2026-11-20T09:30:00+00:00", "processor": "AMD EPYC", "gpus": []})
     ['20 November 2026', 'AMD EPYC']
     """
     dates: list[str] = []
@@ -47,7 +47,7 @@ def made(environment: Mapping[str, Any]) -> list[str]:
     return [text for text in dict.fromkeys([*days, *devices]) if text]
 
 
-def stated(environment: Mapping[str, Any], other: Any) -> bool:
+def is_stated(environment: Mapping[str, Any], other: Any) -> bool:
     """Whether a merged environment says all that `other` does, when it was made aside."""
     return isinstance(other, Mapping) and any(_undated(each) == _undated(other) for each in _runs(environment))
 

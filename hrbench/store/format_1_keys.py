@@ -6,7 +6,6 @@ stored, predictions, scores and costs are still those of the entry, and move und
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,16 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.digests import digest
+from hrbench.core.digests import digest, sha256
 from hrbench.core.modules import own_files
 from hrbench.core.plugins import model_ref
+from hrbench.errors import HrbenchError
 from hrbench.types import Entry, Result, Variant
 
 _PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", "home"})
 """Arguments of a data set that say where it lies, and decide nothing."""
 
 
-def moved_accuracy(
+def rekey_accuracy(
     stored: Result,
     old_key: Callable[[Mapping[str, int]], str],
     versions: Mapping[str, int],
@@ -81,7 +81,7 @@ def format_1_accuracy_key(
     )
 
 
-def format_1_given_key(
+def format_1_precomputed_key(
     entry: Entry,
     predictions_digest: str,
     target_digest: str,
@@ -216,8 +216,7 @@ def _external(path: Path) -> list[Path]:
 @cache
 def _whole(file: str, size: int, modified: int) -> str:
     """SHA-256 of a file as it is; a file of gigabytes is read once."""
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256(Path(file))
 
 
 def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
@@ -231,13 +230,13 @@ def _code_digest(reference: str, folders: Sequence[str | Path]) -> str | None:
     if model_ref(reference).kind != "reference":
         return None
     found = own_files(reference.partition(":")[0], folders)
-    return digest({name: _bytes_digest(file) for name, file in found.items()}) if found else None
+    return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 
-def _bytes_digest(file: Path) -> str | None:
+def _file_digest(file: Path) -> str | None:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+        return sha256(file)
+    except HrbenchError:  # what cannot be read cannot be imported either
         return None
 
 
