@@ -72,16 +72,16 @@ def load_suite(
 def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iterator[Result]:
     """Runs a suite and yields every entry's result when its costs are known; the same call again resumes.
 
-    folder: where results are stored, by default runs/<suite>. settings: fields of evaluate.Settings (data, weights,
-    device, workers, verify, offline).
+    folder: where results are stored, by default runs/<suite>.
+    settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline).
     """
-    from hrbench.runner import suite as runner
     from hrbench.runner.settings import Settings
+    from hrbench.runner.suite import run_suite
     from hrbench.store.run_folder import RunFolder
 
     for key in {"data", "weights"} & set(settings):
         settings[key] = Path(settings[key])
-    return runner.run(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
+    return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
 
 
 def load(folder: str | Path) -> list[Result]:
@@ -111,13 +111,17 @@ def score(
     seed: int = 0,
     **options: Any,
 ) -> list[Measurement]:
-    """Scores of predictions made anywhere, with 95 % intervals by so many resamples (0: without).
+    """Scores of a file of predictions, with 95 % bootstrap intervals (none for resamples=0).
 
-    verify: compare with the metric's oracle as well. options: what the metric takes, such as sigmas or per_class.
+    metric: a name of `hrbench metrics`, or "package.module:callable".
+    ground_truth, predictions: files or folders in the metric's formats.
+    verify: whether to compare with the metric's reference implementation.
+    resamples, seed: of the bootstrap.
+    options: arguments of the metric, such as sigmas or per_class.
     """
-    from hrbench.runner.score import score as judge
+    from hrbench.runner.score import score_file
 
-    return judge(
+    return score_file(
         metric,
         ground_truth=ground_truth,
         predictions=predictions,

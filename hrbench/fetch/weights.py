@@ -15,7 +15,7 @@ from hrbench.types import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WeightsFile:
     """A file of weights that a network needs. here: where it lies already, None where it is still to be fetched."""
 
     name: str
@@ -24,7 +24,7 @@ class Wanted:
     here: Path | None
 
 
-def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Wanted:
+def choose(row: Variant, source: str, folder: Path, again: bool = False) -> WeightsFile:
     """The weights file of a catalog row. source: one of the row's, or "" for the one that is here, else the first that
     can be downloaded. again: what is here does not count.
 
@@ -39,37 +39,37 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Want
     found = None if again else find_weights(row, source or None, folder)
     if isinstance(found, Found):
         told = stated_source(row, found.source)
-        return Wanted(row.name, told, told.target(folder), found.path)
+        return WeightsFile(row.name, told, told.target(folder), found.path)
     told = [stated_source(row, name) for name in ([source] if source else row.weights)]
     for one in told:
         if one.address:
-            return Wanted(row.name, one, one.target(folder), None)
+            return WeightsFile(row.name, one, one.target(folder), None)
     ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in told)
     raise MissingError(f"the weights of {row.name} have no address to download: get {ways}, and put it into {folder}")
 
 
-def check(want: Wanted) -> str:
+def check(file: WeightsFile) -> str:
     """What is known of a file that is here, in a few words. Raises InputError where its digest is another."""
-    assert want.here is not None
-    if want.here.name != want.target.name:
+    assert file.here is not None
+    if file.here.name != file.target.name:
         return "converted from what was published"
-    if not want.source.sha256:
+    if not file.source.sha256:
         return "no digest of it is published"
-    found = sha256(want.here)
-    if not found.startswith(want.source.sha256):
+    found = sha256(file.here)
+    if not found.startswith(file.source.sha256):
         raise InputError(
-            f"{want.here} is there, but its SHA-256 is {found}, not {shortened(want.source.sha256)}; "
+            f"{file.here} is there, but its SHA-256 is {found}, not {shortened(file.source.sha256)}; "
             "--force fetches it again"
         )
     return "its digest is right"
 
 
-def obtain(want: Wanted, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
+def obtain(file: WeightsFile, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
     """Downloads a file and says what came, in one line. Raises what `fetch` raises."""
-    done = fetch(want.source.address, want.target, sha256=want.source.sha256, progress=progress, note=note)
+    done = fetch(file.source.address, file.target, sha256=file.source.sha256, progress=progress, note=note)
     proof = {
         "given": "as published",
-        "server": f"as {want.source.name} says",
+        "server": f"as {file.source.name} says",
         "": "nothing is known to compare it with",
     }
     size = with_unit(done.path.stat().st_size, "bytes")

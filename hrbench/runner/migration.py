@@ -1,4 +1,4 @@
-"""What hrbench 0.1.0 stored of an entry, taken over under the keys of today. Runs no network."""
+"""Migrates a result that hrbench 0.1.0 stored to the keys of today. Runs no network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from hrbench.types import Reason, Result
 def migrate_result(
     stored: Result, parts: Assembled, prediction_key: str, score_key: str
 ) -> tuple[Result | None, Reason | None]:
-    """A result of format 1 under the keys of the entry at hand, and why its scores were not taken over.
+    """A result of format 1 under the keys of the entry, and why its scores were not kept.
 
-    (None, None): it is not of this entry. (result, None): predictions and scores are taken over, the scores were held
-    to their states. (None, reason): the scores are not those of their states; the entry is to be run again.
+    stored: as read, its folder included.
+    parts: of the entry, with weights and data found.
+    prediction_key, score_key: of the entry.
+
+    Returns one of:
+    (None, None): the result is not of this entry.
+    (result, None): predictions and scores are kept; the scores equal those computed from their states.
+    (None, reason): the scores differ from those of their states; the entry is to be run again.
     (result without score_key, None): its metrics are of other versions; its predictions are to be scored again.
-
-    stored: as read, its folder included. parts: of the entry at hand, with weights and data found.
-    prediction_key, score_key: of the entry at hand.
     """
 
     def old_key(versions: Mapping[str, int]) -> str:
@@ -31,8 +34,8 @@ def migrate_result(
         return format_1_accuracy_key(parts.entry, parts.weights_digest, parts.dataset_digest, versions)
 
     versions = {metric.name: metric.version for metric in parts.metrics}
-    moved = rekey_accuracy(stored, old_key, versions, prediction_key, score_key)
-    if moved is None or moved.score_key is None:
-        return moved, None
-    wrong = score_mismatch(moved, parts.metrics)
-    return (moved, None) if wrong is None else (None, wrong)
+    migrated = rekey_accuracy(stored, old_key, versions, prediction_key, score_key)
+    if migrated is None or migrated.score_key is None:
+        return migrated, None
+    mismatch = score_mismatch(migrated, parts.metrics)
+    return (migrated, None) if mismatch is None else (None, mismatch)

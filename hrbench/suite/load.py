@@ -26,11 +26,11 @@ from hrbench.suite.datasets import told_apart
 from hrbench.suite.entries import entry
 from hrbench.suite.matrix import _merge, _override, _written_out
 from hrbench.suite.naming import named_apart
-from hrbench.suite.schema import EntryFields, schema
+from hrbench.suite.schema import EntryFields, suite_schema
 from hrbench.suite.validate import _check, _checked_top
 from hrbench.types import Entry, Known, Suite
 
-__all__ = ["find_suite", "load_suite", "schema", "suite_names"]
+__all__ = ["find_suite", "load_suite", "suite_names", "suite_schema"]
 
 
 def load_suite(

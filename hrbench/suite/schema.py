@@ -204,7 +204,7 @@ class SuiteFields(Strict):
     )
 
 
-def schema(known: Known) -> dict[str, Any]:
+def suite_schema(known: Known) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of suite files, with the names that this installation knows."""
     content = SuiteFields.model_json_schema()
     content["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -208,13 +208,13 @@ def test_what_cannot_be_downloaded(hrbench: Run, tmp_path: Path, capsys: pytest.
     )
     assert hrbench("fetch", "data", "half") == 3
     out = capsys.readouterr().out
-    assert "half: not to be downloaded: labels are missing: " in out and "3 files of images.zip" in out
+    assert "half: cannot be downloaded: labels are missing: " in out and "3 files of images.zip" in out
     assert hrbench("fetch", "data", "half") == 3
-    assert "has come before: --force fetches it again" in capsys.readouterr().out
+    assert "was downloaded before: --force downloads it again" in capsys.readouterr().out
     assert hrbench("fetch", "data", "mad") == 2
     assert "did you mean made?" in capsys.readouterr().err
     assert hrbench("fetch", "data", "miniature-mpii") == 0
-    assert "drawn on first use" in capsys.readouterr().out
+    assert "generated on first use" in capsys.readouterr().out
 
 
 def test_one_of_several_that_fails_does_not_stop_the_others(hrbench: Run, tmp_path: Path, capsys) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hrbench.contracts import Metric
 from hrbench.core.plugins import resolve
-from hrbench.runner.stored_scores import score_mismatch, scores_from_states, state_file
+from hrbench.runner.stored_scores import recompute_scores, score_mismatch, state_file
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
 
@@ -35,7 +35,7 @@ def stored(tmp_path: Path) -> Result:
 def test_states_of_an_older_hrbench_give_its_scores_to_the_last_bit(name: str) -> None:
     result = RunFolder(FORMAT_1).read(name)
     assert result is not None
-    found = scores_from_states(result.entry, metrics_of(result), Path(result.folder))
+    found = recompute_scores(result.entry, metrics_of(result), Path(result.folder))
     assert [(one.metric, one.quantity.name, one.value, one.interval, one.n) for one in found] == [
         (one.metric, one.quantity.name, one.value, one.interval, one.n) for one in result.scores
     ]
