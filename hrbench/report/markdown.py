@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.grid import Column, Table, TableRow, marker
 from hrbench.report.table_cells import Cell
 
 
@@ -47,7 +47,7 @@ def _heading(column: Column) -> str:
     return escape(column.full_label)
 
 
-def _cell(row: Row, cell: Cell, index: int) -> str:
+def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = f"**{text}**"

@@ -18,7 +18,7 @@ from hrbench.errors import HrbenchError
 from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
 
-NO_NETWORK = Reason("no network: predictions were given")
+NO_NETWORK = Reason("no network: precomputed predictions")
 
 NO_PROTOCOL: Mapping[str, Any] = {}
 """Asks a data set for all samples in their order, with annotated boxes."""

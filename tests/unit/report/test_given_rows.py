@@ -48,7 +48,7 @@ def test_a_headline_names_it_without_a_size():
 
 def test_how_it_was_computed_is_not_known():
     facts = dict(score_conditions(given()))
-    assert facts["predictions"] == "given as mine.json" and facts["protocol"] == "not stated"
+    assert facts["predictions"] == "from the file mine.json" and facts["protocol"] == "not stated"
     assert "computed in" not in facts and "computed in" in dict(score_conditions(make("net")))
 
 

@@ -65,7 +65,7 @@ def test_a_state_that_is_not_there_or_damaged_does_not_count(stored: Result) -> 
     assert second.name == "states-coco-masks.npz"
     second.write_bytes(second.read_bytes()[:100])
     wrong = score_mismatch(stored, metrics)
-    assert wrong is not None and "cannot be held to their states" in wrong.what and second.name in wrong.what
+    assert wrong is not None and "cannot be compared with their states" in wrong.what and second.name in wrong.what
     second.unlink()
     wrong = score_mismatch(stored, metrics)
     assert wrong is not None and f"no file {second}" in wrong.what
