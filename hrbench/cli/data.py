@@ -97,7 +97,7 @@ def _fetch_dataset(row: DatasetRow, args: Namespace, echo: Echo, open_display: O
 
     Prints what was downloaded, and what the user still has to get.
     """
-    from hrbench.fetch.data import closed, downloads, folder_of, noted
+    from hrbench.fetch.data import closed, downloads, fetched, folder_of
 
     data = Path(args.data)
     gaps = listing.missing_data(row, data)
@@ -110,8 +110,8 @@ def _fetch_dataset(row: DatasetRow, args: Namespace, echo: Echo, open_display: O
         return True
     if not wanted:
         raise EntryError(closed(row, data))
-    fetched = {} if args.force else noted(folder_of(row, data))
-    to_download = [download for download in wanted if download.address not in fetched]
+    done = {} if args.force else fetched(folder_of(row, data))
+    to_download = [download for download in wanted if download.address not in done]
     for download in to_download:
         if args.offline:
             size = f" ({with_unit(download.size, 'bytes')})" if download.size else ""

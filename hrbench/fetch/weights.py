@@ -1,4 +1,4 @@
-"""From a row of the catalog to its weights on this disk: which source, what it is called, whether it is right."""
+"""Finds, downloads and checks the weights of a catalog row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from hrbench.types import Variant
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """A file of weights that a network needs. here: where it lies already, None where it is still to be fetched."""
+    """A file of weights of a network.
+
+    name: of the network.
+    target: path for the download.
+    here: path of the file if it exists already, else None.
+    """
 
     name: str
     source: Source
@@ -25,10 +30,14 @@ class WeightsFile:
 
 
 def choose(row: Variant, source: str, folder: Path, again: bool = False) -> WeightsFile:
-    """The weights file of a catalog row. source: one of the row's, or "" for the one that is here, else the first that
-    can be downloaded. again: what is here does not count.
+    """The weights file of a catalog row.
 
-    Raises UsageError for a source that the row has not, MissingError where a person has to get the file: it says how.
+    source: one of the row's; "" for the one on this disk, else the first that can be downloaded.
+    folder: of weights.
+    again: whether to ignore files on this disk.
+
+    Raises UsageError for a source that the row does not have, MissingError if the user has to get the file
+    (the message says how).
     """
     if row.absent:
         raise MissingError(f"{row.name} has no weights, since it cannot be built: {row.absent}")
@@ -38,18 +47,18 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Weig
         raise UsageError(f"{row.name} has no weights from {source!r}; its sources: {', '.join(row.weights)}")
     found = None if again else find_weights(row, source or None, folder)
     if isinstance(found, Found):
-        told = stated_source(row, found.source)
-        return WeightsFile(row.name, told, told.target(folder), found.path)
-    told = [stated_source(row, name) for name in ([source] if source else row.weights)]
-    for one in told:
+        stated = stated_source(row, found.source)
+        return WeightsFile(row.name, stated, stated.target(folder), found.path)
+    sources = [stated_source(row, name) for name in ([source] if source else row.weights)]
+    for one in sources:
         if one.address:
             return WeightsFile(row.name, one, one.target(folder), None)
-    ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in told)
+    ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in sources)
     raise MissingError(f"the weights of {row.name} have no address to download: get {ways}, and put it into {folder}")
 
 
 def check(file: WeightsFile) -> str:
-    """What is known of a file that is here, in a few words. Raises InputError where its digest is another."""
+    """Whether the digest of a file on this disk is known, in a few words. Raises InputError if it is wrong."""
     assert file.here is not None
     if file.here.name != file.target.name:
         return "converted from what was published"
@@ -58,24 +67,24 @@ def check(file: WeightsFile) -> str:
     found = sha256(file.here)
     if not found.startswith(file.source.sha256):
         raise InputError(
-            f"{file.here} is there, but its SHA-256 is {found}, not {shortened(file.source.sha256)}; "
-            "--force fetches it again"
+            f"{file.here} exists, but its SHA-256 is {found}, not {shortened(file.source.sha256)}; "
+            "--force downloads it again"
         )
     return "its digest is right"
 
 
 def obtain(file: WeightsFile, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
-    """Downloads a file and says what came, in one line. Raises what `fetch` raises."""
+    """Downloads a file. Returns its path, size and digest in one line. Raises what `fetch` raises."""
     done = fetch(file.source.address, file.target, sha256=file.source.sha256, progress=progress, note=note)
     proof = {
         "given": "as published",
-        "server": f"as {file.source.name} says",
-        "": "nothing is known to compare it with",
+        "server": f"as sent by {file.source.name}",
+        "": "no digest is known to compare it with",
     }
     size = with_unit(done.path.stat().st_size, "bytes")
     return f"{done.path}, {size}, SHA-256 {done.sha256} ({proof[done.proof]})"
 
 
 def shortened(sha256: str) -> str:
-    """A digest as far as it is known."""
+    """A digest, with "..." if only its beginning is known."""
     return sha256 if len(sha256) == 64 else f"{sha256}..."

@@ -197,13 +197,13 @@ def test_archives_are_kept_on_request_and_one_by_hand_is_taken(hrbench: Run, tmp
     (folder / "images.zip").write_bytes(b"another")
     capsys.readouterr()
     assert hrbench("fetch", "data", "made", "--force") == 2
-    assert f"{folder / 'images.zip'} is there, but its md5 is" in capsys.readouterr().err
+    assert f"{folder / 'images.zip'} exists, but its md5 is" in capsys.readouterr().err
 
 
 def test_what_cannot_be_downloaded(hrbench: Run, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert hrbench("fetch", "data", "closed") == 3
     assert capsys.readouterr().err == (
-        "hrbench: closed is not free to download: get by hand from example.org; it belongs into "
+        "hrbench: closed is not free to download: get by hand from example.org; put it into "
         f"{tmp_path / 'd' / 'closed'}\n"
     )
     assert hrbench("fetch", "data", "half") == 3
