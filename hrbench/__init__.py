@@ -35,7 +35,7 @@ def build(
     input: tuple[int, int] | None = None,
     **overrides: Any,
 ) -> nn.Module:
-    """A network of the catalog, of another source or of one's own, in eval mode, with the official keys.
+    """A network of the catalog, of another source, or user-defined, in eval mode, with the official keys.
 
         net = hrbench.build("cls_hrnet_w18")                                    # random weights
         net = hrbench.build("cls_hrnet_w18", weights="runs/hrnet_w18.pth")      # a checkpoint
@@ -46,13 +46,16 @@ def build(
         net = hrbench.build("onnx:net.onnx", task="pose", input=(256, 192))     # a file brings its own weights
 
     model: a name of the catalog; "SOURCE:NAME" with a source as timm, torchvision, transformers, smp, onnx, exported;
-    or "package.module:callable". task, input (height, width): what a source is told of the network.
-    weights: None; the path of a file in any format and key names that a suite's `weights:` takes (official, OpenMMLab,
-    timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row, whose file is looked for in
-    `folder` (HRBENCH_WEIGHTS, or weights/, if left out). Every key of file and network must find its partner.
-    overrides: replace arguments of the catalog's row, or are the arguments where there is no row.
-    Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
-    for one that does not fit (with the keys listed), is damaged, or asks to run code.
+        or "package.module:callable"; or a `types.Variant`.
+    weights: None; the path of a file in any format and key names that a suite's `weights:` takes (official,
+        OpenMMLab, timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row. Every key of
+        the file must match one of the network, and the reverse.
+    folder: of weights, searched for the file of a source; by default HRBENCH_WEIGHTS, or weights/.
+    task, input: for a network of another source; input is (height, width).
+    overrides: replace arguments of the catalog's row, or are the arguments if there is no row.
+
+    Raises UsageError for an unknown name, argument or source, MissingError for a missing file, InputError for one that
+    does not fit (with the keys listed), is damaged, or wants to run code.
     """
     from hrbench.runner import evaluate
 
@@ -62,7 +65,15 @@ def build(
 def load_suite(
     path: str | Path, *, overrides: Iterable[str] = (), only: str | None = None, limit: int | None = None
 ) -> Suite:
-    """A suite file, or a shipped suite by name, parsed and resolved. Raises types.UsageError listing every error."""
+    """A suite file, or a shipped suite by name, parsed and resolved.
+
+    path: of the file, or the name of a shipped suite.
+    overrides: "KEY=VALUE", set in every entry.
+    only: shell pattern for names of entries.
+    limit: number of images, spread over the set; None for all.
+
+    Raises UsageError listing every error.
+    """
     from hrbench.suite import load as suite
     from hrbench.suite import registry
 

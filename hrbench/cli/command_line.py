@@ -66,7 +66,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench fetch weights 'cls_hrnet*' --source timm --weights checkpoints
   hrbench fetch weights cls_hrnet_w48 --offline    what it would download, and where to
   hrbench fetch data ade20k-val --data /datasets
-The same command again goes on where a download stopped. `hrbench models NAME` tells a network's sources.""",
+The same command again resumes a download. `hrbench models NAME` shows a network's sources.""",
     "datasets": """examples:
   hrbench datasets
   hrbench datasets mpii-val --data /datasets

@@ -64,7 +64,7 @@ def _line(row: Variant, weights: Path) -> tuple[str, ...]:
 
 
 def _weights(row: Variant, folder: Path) -> str:
-    """Which weights are here, or where they come from, in a few words."""
+    """Which weights are on this disk, or how to get them, in a few words."""
     found = find_weights(row, None, folder)
     if isinstance(found, Found):
         return f"{found.source}: {found.path.name}"
@@ -165,7 +165,7 @@ def _figures(row: Mapping[str, Any]) -> list[str]:
 
 
 def _args(args: Mapping[str, Any]) -> str:
-    """Arguments as a suite would have them, in one line; those that are networks themselves in lines of their own."""
+    """Arguments as a suite would have them, in one line; arguments that are networks in separate lines."""
     inner = {key: value for key, value in args.items() if is_network(value)}
     plain = {key: value for key, value in args.items() if key not in inner}
     lines = [plain] if plain else []

@@ -65,22 +65,22 @@ def folder_of(row: DatasetRow, data: Path) -> Path:
     return resolve("hrbench.datasets", row.use)(data, **row.args).folder
 
 
-def _parse(name: str, given: Mapping[str, Any], folder: Path) -> Download:
-    unknown = set(given) - {"address", "unpack", "into", "digest", "bytes"}
-    algorithm, _, digits = str(given.get("digest", "")).partition(":")
-    inner = str(given.get("unpack", ""))
+def _parse(name: str, fields: Mapping[str, Any], folder: Path) -> Download:
+    unknown = set(fields) - {"address", "unpack", "into", "digest", "bytes"}
+    algorithm, _, digits = str(fields.get("digest", "")).partition(":")
+    inner = str(fields.get("unpack", ""))
     length = {"": 0, "sha256": 64, "md5": 32}.get(algorithm)
-    if unknown or not given.get("address") or not given.get("into") or length != len(digits):
+    if unknown or not fields.get("address") or not fields.get("into") or length != len(digits):
         raise InputError(
-            f"data set {name}: a download needs address and into, digest as sha256:... or md5:...: {given}"
+            f"data set {name}: a download needs address and into, digest as sha256:... or md5:...: {fields}"
         )
-    made = Download(
-        str(given["address"]), folder / str(given["into"]), folder, inner, size=int(given.get("bytes", 0)),
+    parsed = Download(
+        str(fields["address"]), folder / str(fields["into"]), folder, inner, size=int(fields.get("bytes", 0)),
         **({algorithm: digits} if algorithm else {}),
     )  # fmt: skip
-    if bool(inner) != is_archive(made.file):
-        raise InputError(f"data set {name}: {made.file} {'cannot be unpacked' if inner else 'needs unpack'}")
-    return made
+    if bool(inner) != is_archive(parsed.file):
+        raise InputError(f"data set {name}: {parsed.file} {'cannot be unpacked' if inner else 'needs unpack'}")
+    return parsed
 
 
 def closed(row: DatasetRow, data: Path) -> str:

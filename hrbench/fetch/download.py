@@ -258,7 +258,7 @@ def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
     redirects, url = _Redirects(), quote(job.address, safe="!#$%&'()*+,/:;=?@[]~")
     try:
         with build_opener(redirects).open(Request(url, headers=headers), timeout=job.timeout) as answer:
-            head = _accept(job, answer, head, have, redirects.told)
+            head = _accept(job, answer, head, have, redirects.server_sha256)
             _copy(job, answer, head)
             return head.told
     except HTTPError as error:
@@ -275,7 +275,7 @@ def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
         raise _TransientError(_words(error)) from None
 
 
-def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, told: str) -> _PartHeader:
+def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sha256: str) -> _PartHeader:
     """Checks the headers of an answer: resumes the .part file, or empties it to start again."""
     headers: Message = answer.headers
     if headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -294,7 +294,7 @@ def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, told: str
             changed = validator != head.validator or (length and length != head.size)
             why = "the file on the server has changed" if changed else "the server sends no parts of files"
             job.note(f"starts again: {why}" if head.validator else "starts again: the stored part cannot be resumed")
-        head = _PartHeader(job.address, validator, length, told)
+        head = _PartHeader(job.address, validator, length, server_sha256)
         with _disk(job):
             job.part.begin(head)
     free = shutil.disk_usage(job.part.path.parent).free
@@ -347,15 +347,15 @@ def _range(text: str) -> tuple[int, int]:
 class _Redirects(HTTPRedirectHandler):
     """Follows redirections, except from https to http.
 
-    told: the SHA-256 in the header X-Linked-Etag, which huggingface.co sends for large files while it redirects.
+    server_sha256: in the header X-Linked-Etag, which huggingface.co sends for large files while it redirects.
     """
 
-    told = ""
+    server_sha256 = ""
 
     def http_response(self, request: Request, response: Any) -> Any:
         tag = response.headers.get("X-Linked-Etag", "").strip('"')
         if re.fullmatch(r"[0-9a-f]{64}", tag):
-            self.told = tag
+            self.server_sha256 = tag
         return response
 
     https_response = http_response

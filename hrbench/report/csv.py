@@ -13,7 +13,7 @@ FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 
 
 def render_csv(tables: Sequence[Table]) -> str:
-    """All tables, one below the other; a row has values in the columns of its own table only.
+    """All tables, one below the other; a row has values only in the columns of its table.
 
     `row` is the entry's name; `use` is what builds its network; `reasons` say why cells are empty. An interval has two
     columns, low and high.

@@ -177,7 +177,7 @@ def _body(table: Table) -> list[tuple[str, list[Any]]]:
 
 
 def _input(table: Table, row: TableRow) -> str:
-    """The input size, which narrow screens show below the model instead of in a column of its own."""
+    """The input size, which narrow screens show below the model instead of in a separate column."""
     cells = zip(table.columns, row.cells, strict=True)
     return next((cell.text for column, cell in cells if column.key == "input"), "")
 

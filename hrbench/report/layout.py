@@ -161,7 +161,7 @@ def _read(path: Path) -> Layout:
     names = [table.name for table in tables]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UsageError(f"{path}: two tables are called {twice!r}; give each a `name:` of its own")
+        raise UsageError(f"{path}: two tables are called {twice!r}; give each another `name:`")
     return Layout(path.stem, tables, top.text("title"), path.parent)
 
 

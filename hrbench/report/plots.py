@@ -167,7 +167,7 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
 
 
 def _names(axes: Any, points: Sequence[Point]) -> None:
-    """A label beside each point, at the first of eight places where it meets neither a label nor a point."""
+    """A label beside each point, at the offset with the least overlap with labels and points."""
     places = []
     for point in points:
         heights = [y for y in (point.y, point.published) if y is not None]

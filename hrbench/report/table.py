@@ -238,7 +238,7 @@ class _Builder:
         fact: ColumnValue,
         noted: set[tuple[Reason, ...]],
     ) -> Cell:
-        """Measured minus published, where the two were made alike."""
+        """Measured minus published, if the two are comparable."""
         figure = figure_of(row, layout.published)
         if fact.value is None or figure is None:
             return Cell(reason="no published figure" if figure is None else joined(fact.reasons))

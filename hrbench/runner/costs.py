@@ -74,9 +74,9 @@ def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> 
     """
     machine = _machine(settings, in_force)
     found = {}
-    for name, given in requested_probes(entry).items():
+    for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
-        options = options_of(name, probe, given)
+        options = options_of(name, probe, probe_settings)
         found[name] = keys.probe_key(
             entry,
             probe=name,
@@ -197,10 +197,10 @@ def measure_cell(
     return tuple(values)
 
 
-def _cells(name: str, given: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
     """A probe, its options and the conditions of its cells."""
     probe = probe_of(name)
-    options = options_of(name, probe, given)
+    options = options_of(name, probe, probe_settings)
     return probe, options, list(probe.cells(options))
 
 

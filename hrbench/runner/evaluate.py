@@ -134,7 +134,12 @@ def _kept(parts: Assembled, stored: Result, folder: Path) -> _Predicted:
 
 @dataclass(frozen=True, slots=True)
 class _Predicted:
-    """Predictions in an entry's folder: all samples of the data, whatever the limit, and what made the predictions."""
+    """Predictions in an entry's folder.
+
+    samples: all of the data set, whatever the limit.
+    notes: sentences from making the predictions.
+    provenance: the network, weights and device, or the file.
+    """
 
     samples: list[Sample]
     notes: list[str]

@@ -3,7 +3,7 @@
     plan = plan_entry(entry, settings, stored, folder)
     plan.accuracy        # "reuse", "restore", "score", "predict", "decide", "empty", "stay" or "fail"
 
-Keys alone decide whether stored predictions and stored scores are still valid, each by a key of its own. Valid
+Keys alone decide whether stored predictions and stored scores are still valid; each has a separate key. Valid
 predictions are scored again, by a new metric or another bootstrap, without running a network.
 """
 

@@ -143,7 +143,7 @@ class _SuiteRun:
                 said = "stored already" if plan.accuracy == "reuse" else "stored before, and valid again"
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
-        except Exception as error:  # whatever goes wrong with one entry, the others go on
+        except Exception as error:  # an error in one entry does not stop the others
             return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
 
     def _reused(self, plan: Plan, said: str) -> Result:
@@ -268,7 +268,7 @@ class _SuiteRun:
         return replace(result, costs=every, cost_key=None, cost_keys=kept, costs_reason=problem)
 
     def _noted_threads(self, result: Result) -> Result:
-        """The result with a note if its network was timed with other threads than it was given."""
+        """The result with a note if its network was timed with another number of threads than was set."""
         found, expected = threads_of(result.costs), environment.threads()
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:

@@ -26,7 +26,7 @@ from hrbench.types import (
 )
 
 
-class _Score(msgspec.Struct):
+class _Format1Score(msgspec.Struct):
     metric: str
     quantity: Quantity
     value: float | None
@@ -35,7 +35,7 @@ class _Score(msgspec.Struct):
     reason: str = ""
 
 
-class _Cost(msgspec.Struct):
+class _Format1Cost(msgspec.Struct):
     quantity: Quantity
     value: float | None
     conditions: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class _Cost(msgspec.Struct):
     reason: str = ""
 
 
-class _Provenance(msgspec.Struct):
+class _Format1Provenance(msgspec.Struct):
     costs_only: bool = False
     weights: WeightsRecord | None = None
     dataset: DatasetRecord | None = None
@@ -58,24 +58,24 @@ class _Provenance(msgspec.Struct):
     traceback: str = ""
 
 
-class _Result(msgspec.Struct):
+class _Format1Result(msgspec.Struct):
     name: str
     entry: Entry
     status: Literal["done", "empty", "failed"]
     reason: str = ""
-    scores: tuple[_Score, ...] = ()
-    costs: tuple[_Cost, ...] = ()
+    scores: tuple[_Format1Score, ...] = ()
+    costs: tuple[_Format1Cost, ...] = ()
     drawings: tuple[Drawing, ...] = ()
     notes: tuple[str, ...] = ()
     accuracy_key: str | None = None
     cost_key: str | None = None
-    provenance: _Provenance = msgspec.field(default_factory=_Provenance)
+    provenance: _Format1Provenance = msgspec.field(default_factory=_Format1Provenance)
     seconds: dict[str, float] = {}
     limited: int | None = None
 
 
 class _Stored(msgspec.Struct):
-    result: _Result
+    result: _Format1Result
 
 
 NO_COSTS = "costs were not measured: "
@@ -135,7 +135,7 @@ def result_of(content: Any) -> Result:
     )
 
 
-def _status(old: _Result) -> Status:
+def _status(old: _Format1Result) -> Status:
     """Format 1 had three statuses: an entry for costs only was empty, one that a server scores was done."""
     if old.status == "empty" and old.provenance.costs_only:
         return "costs_only"
@@ -153,7 +153,7 @@ def _score_reason(text: str, archive: FileRecord | None) -> Reason | None:
     return Reason(text) if text else None
 
 
-def _cost(old: _Cost) -> Measurement:
+def _cost(old: _Format1Cost) -> Measurement:
     """A cost. The interval of a latency was among its conditions; conditions without a field go to `more`."""
     conditions = {_RENAMED.get(key, key): value for key, value in old.conditions.items() if key != "interval"}
     known = {key: value for key, value in conditions.items() if key in _FIELDS}

@@ -9,7 +9,7 @@ is named here:
   predictions: the digest of their file alone.
 - Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
   new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
-- Costs: each probe has a key of its own, of the network's fields and its user-defined code, the probe with its version
+- Costs: each probe has a separate key, of the network's fields and its user-defined code, the probe with its version
   and options, and those of device, driver, torch and threads that the probe depends on. Left out are
   the weights, since costs are those of the network with random weights.
 

@@ -1,4 +1,4 @@
-"""Plug-ins held to their contracts: what they lack is an error, what is most likely misspelt is told."""
+"""Checks of plug-ins against their contracts: a missing member is an error, a misspelt one is reported."""
 
 from __future__ import annotations
 
