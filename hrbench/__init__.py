@@ -66,7 +66,15 @@ def build(
 def load_suite(
     path: str | Path, *, overrides: Iterable[str] = (), only: str | None = None, limit: int | None = None
 ) -> Suite:
-    """A suite file, or a shipped suite by name, parsed and resolved. Raises UsageError that lists every error."""
+    """A suite file, or a shipped suite by name, parsed and resolved.
+
+    path: of the file, or the name of a shipped suite.
+    overrides: "KEY=VALUE", set in every entry.
+    only: shell pattern for names of entries.
+    limit: number of images, spread over the set; None for all.
+
+    Raises UsageError listing every error.
+    """
     from hrbench.suite import load as suite
     from hrbench.suite import registry
 
@@ -79,13 +87,13 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     folder: where results are stored, by default runs/<suite>.
     settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline).
     """
-    from hrbench.runner import suite as runner
     from hrbench.runner.settings import Settings
+    from hrbench.runner.suite import run_suite
     from hrbench.store.run_folder import RunFolder
 
     for key in {"data", "weights"} & set(settings):
         settings[key] = Path(settings[key])
-    return runner.run(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
+    return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))
 
 
 def load(folder: str | Path) -> list[Result]:
@@ -125,9 +133,9 @@ def score(
     seed: of the bootstrap.
     options: arguments of the metric, such as sigmas or per_class.
     """
-    from hrbench.runner.score import score as judge
+    from hrbench.runner.score import score_file
 
-    return judge(
+    return score_file(
         metric,
         ground_truth=ground_truth,
         predictions=predictions,

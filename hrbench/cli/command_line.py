@@ -1,7 +1,9 @@
-"""The command line: arguments -> one call -> exit code. The only place that prints or exits.
+"""The command line: parses the arguments, calls one command, returns its exit code.
+
+Only this room prints or exits.
 
 Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted;
-141 nobody reads the output any more (`run` goes on without).
+141 nobody reads the output (`run` goes on).
 Imports nothing heavy: each command loads what it needs (`commands.py`).
 """
 
@@ -12,12 +14,12 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 
-from hrbench.cli.output import READER_LEFT, Lasting, complain, flush, open_standard_streams, say
+from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
 EPILOG = """examples:
-  hrbench run suites/miniature.yaml           drawn data, trained networks: the whole flow in a minute or two
+  hrbench run suites/miniature.yaml           generated data, trained networks: the whole flow in a minute or two
   hrbench run pose --data data --weights weights
   hrbench check pose                          what is there, what is missing, how much work it would be
   hrbench score coco-keypoints --gt person_keypoints_val2017.json --pred results.json
@@ -64,7 +66,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench fetch weights 'cls_hrnet*' --source timm --weights checkpoints
   hrbench fetch weights cls_hrnet_w48 --offline    what it would download, and where to
   hrbench fetch data ade20k-val --data /datasets
-The same command again goes on where a download stopped. `hrbench models NAME` tells a network's sources.""",
+The same command again resumes a download. `hrbench models NAME` shows a network's sources.""",
     "datasets": """examples:
   hrbench datasets
   hrbench datasets mpii-val --data /datasets
@@ -106,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
 
     _run(command("run", "evaluate a suite, measure its costs, store the results, write the report"))
     _check(command("check", "parse a suite, look for its data and weights, build networks that may fail; runs nothing"))
-    _score(command("score", "judge a file of predictions made anywhere"))
+    _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
     for name, help in (
@@ -155,7 +157,7 @@ def _suite(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         dest="overrides",
-        help="lay a value over every entry, e.g. cost.latency.batch=1 (repeatable)",
+        help="set a value in every entry, e.g. cost.latency.batch=1 (repeatable)",
     )
 
 
@@ -168,7 +170,9 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
-    command.add_argument("--verify", action="store_true", help="judge by the metric's oracle too, and compare")
+    command.add_argument(
+        "--verify", action="store_true", help="also score by the metric's reference implementation, and compare"
+    )
     command.add_argument(
         "--offline", action="store_true", help="never use the network, not even for a network's own source"
     )
@@ -213,7 +217,9 @@ def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
     command.add_argument("--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000)")
     command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
-    command.add_argument("--verify", action="store_true", help="judge by the metric's oracle too, and compare")
+    command.add_argument(
+        "--verify", action="store_true", help="also score by the metric's reference implementation, and compare"
+    )
     command.add_argument("--json", action="store_true", help="scores as JSON")
 
 
@@ -257,7 +263,7 @@ def _fetch(command: argparse.ArgumentParser) -> None:
     )
     _places(command)
     command.add_argument("--keep", action="store_true", help="keep archives of data beside what is unpacked")
-    command.add_argument("--offline", action="store_true", help="say what would be downloaded; never use the network")
+    command.add_argument("--offline", action="store_true", help="list what would be downloaded; never use the network")
     command.add_argument("--force", action="store_true", help="download again what is there")
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
 
@@ -283,33 +289,33 @@ def _numbers(text: str) -> list[float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; every foreseen error is a line or two on standard error, without a traceback."""
+    """Runs one command; every expected error is a line or two on standard error, without a traceback."""
     open_standard_streams()
     try:
         return _command(argv)
     except HrbenchError as error:
-        complain(f"hrbench: {error}")
+        echo_error(f"hrbench: {error}")
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output left: nothing more to say
+    except BrokenPipeError:  # the reader of our output left: nothing more to print
         return READER_LEFT
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        complain(f"hrbench: {error.strerror or error}{place}")
+        echo_error(f"hrbench: {error.strerror or error}{place}")
         return 2
     except KeyboardInterrupt:
-        complain("\nhrbench: interrupted; the same command goes on where this one stopped")
+        echo_error("\nhrbench: interrupted; the same command goes on where this one stopped")
         return 130
     except Interrupted as signal:
-        complain(f"hrbench: {signal}; the same command goes on where this one stopped")
+        echo_error(f"hrbench: {signal}; the same command goes on where this one stopped")
         return signal.exit_code
 
 
 def _command(argv: Sequence[str] | None) -> int:
     """The exit code of the command that the arguments name."""
     try:
-        arguments = parser().parse_args(argv)
-    except SystemExit:  # --help and --version have printed, a wrong argument has been told of
+        args = parser().parse_args(argv)
+    except SystemExit:  # --help and --version have printed, the error of a wrong argument is printed
         flush()
         raise
-    module = import_module(f"hrbench.cli.{MODULES.get(arguments.command, 'commands')}")
-    return getattr(module, arguments.command)(arguments, Lasting() if arguments.command == "run" else say)
+    module = import_module(f"hrbench.cli.{MODULES.get(args.command, 'commands')}")
+    return getattr(module, args.command)(args, TolerantEcho() if args.command == "run" else echo)

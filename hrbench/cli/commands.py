@@ -1,6 +1,8 @@
-"""What each command does: parsed arguments and a way to say things -> exit code. Prints nothing itself.
+"""The commands that list something: each takes parsed arguments and `echo`, and returns the exit code.
 
-A command imports what it needs when it is called, so that listing networks waits for no numbers and no torch.
+Nothing here prints: `echo` writes a text to standard output.
+
+A command imports what it needs when it is called, so that listing networks does not load NumPy or torch.
 """
 
 from __future__ import annotations
@@ -10,36 +12,34 @@ from argparse import Namespace
 from pathlib import Path
 
 from hrbench.cli import listing
-from hrbench.cli.shared import Say, _listener
+from hrbench.cli.shared import Echo, open_event_display
 from hrbench.errors import UsageError
 from hrbench.suite.registry import known
 
-# --- what there is ---------------------------------------------------------------------------------------------------
 
-
-def models(arguments: Namespace, say: Say) -> int:
-    say(listing.models(arguments.name, arguments.task, Path(arguments.weights)))
+def models(args: Namespace, echo: Echo) -> int:
+    echo(listing.models(args.name, args.task, Path(args.weights)))
     return 0
 
 
-def datasets(arguments: Namespace, say: Say) -> int:
-    if arguments.check:
-        from hrbench.cli.data import check as check_data
+def datasets(args: Namespace, echo: Echo) -> int:
+    if args.check:
+        from hrbench.cli.data import check_data
 
-        return check_data(arguments, say, lambda: _listener(arguments, say))
-    if arguments.every:
-        raise UsageError("--all says how many images --check decodes: give both")
-    say(listing.datasets(arguments.name, Path(arguments.data)))
+        return check_data(args, echo, lambda: open_event_display(args, echo))
+    if args.every:
+        raise UsageError("--all is an option of --check: give both")
+    echo(listing.datasets(args.name, Path(args.data)))
     return 0
 
 
-def metrics(arguments: Namespace, say: Say) -> int:
-    say(listing.metrics())
+def metrics(args: Namespace, echo: Echo) -> int:
+    echo(listing.metrics())
     return 0
 
 
-def schema(arguments: Namespace, say: Say) -> int:
-    from hrbench.suite.schema import schema as suite_schema
+def schema(args: Namespace, echo: Echo) -> int:
+    from hrbench.suite.schema import suite_schema
 
-    say(json.dumps(suite_schema(known()), indent=2))
+    echo(json.dumps(suite_schema(known()), indent=2))
     return 0

@@ -1,4 +1,4 @@
-"""What `hrbench datasets NAME --check` and `hrbench fetch data NAME` do. Prints nothing itself, like `commands.py`."""
+"""`hrbench datasets NAME --check` and `hrbench fetch data NAME`. Prints nothing itself, like `commands.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hrbench import catalog
 from hrbench.cli import listing
-from hrbench.cli import text as text_module
+from hrbench.cli.shared import Echo
+from hrbench.cli.text import select_rows
 from hrbench.core.units import amount, with_unit
 from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.suite.registry import protocol_for
@@ -20,50 +21,50 @@ if TYPE_CHECKING:
     from hrbench.fetch.data import Download
     from hrbench.runner.check_dataset import Finding
 
-Say = Callable[[str], object]
-Listener = Callable[[], "Bars | Lines"]
+OpenDisplay = Callable[[], "Bars | Lines"]
+"""Opens what shows the events of a command; the caller closes it."""
 
-SHOWN = 20
-"""Faults of one data set that are written out; the others are counted."""
+MAX_FAULTS = 20
+"""Faults of one data set that are written out; the others are only counted."""
 
 
 # --- datasets --check ------------------------------------------------------------------------------------------------
 
 
-def check(arguments: Namespace, say: Say, listener: Listener) -> int:
-    """Each data set whose name matches; exit code 3 where one is missing or holds a fault."""
-    if not arguments.name:
+def check_data(args: Namespace, echo: Echo, open_display: OpenDisplay) -> int:
+    """Each data set whose name matches; exit code 3 if one is missing or has a fault."""
+    if not args.name:
         raise UsageError("--check needs the name of a data set: hrbench datasets lists them")
     wrong = False
-    for row in text_module.chosen(catalog.datasets(), arguments.name, "data set").values():
-        findings = _findings(row, arguments, listener)
-        say(_told(row, findings))
+    for row in select_rows(catalog.datasets(), args.name, "data set").values():
+        findings = _findings(row, args, open_display)
+        echo(_findings_text(row, findings))
         wrong = wrong or any(finding.bad for finding in findings)
     return 3 if wrong else 0
 
 
-def _findings(row: DatasetRow, arguments: Namespace, listener: Listener) -> list[Finding]:
-    from hrbench.runner.check_dataset import check as look
+def _findings(row: DatasetRow, args: Namespace, open_display: OpenDisplay) -> list[Finding]:
+    from hrbench.runner.check_dataset import check_dataset
 
-    shown = listener()
+    display = open_display()
     try:
         return list(
-            look(
+            check_dataset(
                 row,
-                Path(arguments.data),
+                Path(args.data),
                 protocol_for(row),
-                every=arguments.every,
-                progress=lambda done, total: shown(Event("progress", row.name, "decode", "images", done, total)),
+                every=args.every,
+                progress=lambda done, total: display(Event("progress", row.name, "decode", "images", done, total)),
             )
         )
     finally:
-        shown.close()
+        display.close()
 
 
-def _told(row: DatasetRow, findings: list[Finding]) -> str:
-    """A line for each finding; of many faults the first ones."""
+def _findings_text(row: DatasetRow, findings: list[Finding]) -> str:
+    """A line for each finding; at most `MAX_FAULTS` faults."""
     bad = [finding for finding in findings if finding.bad]
-    left_out = {id(finding) for finding in bad[SHOWN:]}
+    left_out = {id(finding) for finding in bad[MAX_FAULTS:]}
     lines = [f"{row.name}: {one.kind}: {one.text}" for one in findings if id(one) not in left_out]
     more = [f"{row.name}: {amount(len(left_out), 'fault')} more"] if left_out else []
     verdict = f"{amount(len(bad), 'thing')} to mend" if bad else "fine"
@@ -73,65 +74,68 @@ def _told(row: DatasetRow, findings: list[Finding]) -> str:
 # --- fetch data ------------------------------------------------------------------------------------------------------
 
 
-def fetch(arguments: Namespace, say: Say, listener: Listener) -> int:
-    """Data sets whose name matches: a fault in one of several does not stop the others."""
-    rows = text_module.chosen(catalog.datasets(), arguments.name, "data set")
-    left = 0
+def fetch_data(args: Namespace, echo: Echo, open_display: OpenDisplay) -> int:
+    """Downloads the data sets whose name matches; an error in one of several does not stop the others."""
+    rows = select_rows(catalog.datasets(), args.name, "data set")
+    incomplete = 0
     for row in rows.values():
         try:
-            left += not _fetched(row, arguments, say, listener)
+            incomplete += not _fetch_dataset(row, args, echo, open_display)
         except HrbenchError as error:
             if len(rows) == 1:
                 raise
-            said = str(error)
-            say(said if said.startswith(row.name) else f"{row.name}: {said}")
-            left += 1
-    if arguments.offline and left:
-        raise UsageError(f"--offline: nothing was downloaded, and of {amount(left, 'data set')} not all is here")
-    return 3 if left else 0
+            message = str(error)
+            echo(message if message.startswith(row.name) else f"{row.name}: {message}")
+            incomplete += 1
+    if args.offline and incomplete:
+        raise UsageError(f"--offline: nothing was downloaded, and of {amount(incomplete, 'data set')} not all is here")
+    return 3 if incomplete else 0
 
 
-def _fetched(row: DatasetRow, arguments: Namespace, say: Say, listener: Listener) -> bool:
-    """Whether all of a data set is here at the end; says what came, and what a person still has to get."""
-    from hrbench.fetch.data import closed, downloads, folder_of, noted
+def _fetch_dataset(row: DatasetRow, args: Namespace, echo: Echo, open_display: OpenDisplay) -> bool:
+    """Downloads what is missing of a data set; returns whether it is complete then.
 
-    data = Path(arguments.data)
-    gaps = listing.missing(row, data)
+    Prints what was downloaded, and what the user still has to get.
+    """
+    from hrbench.fetch.data import closed, downloads, fetched, folder_of
+
+    data = Path(args.data)
+    gaps = listing.missing_data(row, data)
     wanted = downloads(row, data)
     if row.draw:
-        say(f"{row.name} is drawn on first use: there is nothing to download")
+        echo(f"{row.name} is generated on first use: there is nothing to download")
         return True
-    if not gaps and not (arguments.force and wanted):
-        say(f"{row.name}: all of it is there already: {folder_of(row, data)}")
+    if not gaps and not (args.force and wanted):
+        echo(f"{row.name}: all of it is there already: {folder_of(row, data)}")
         return True
     if not wanted:
         raise EntryError(closed(row, data))
-    here = {} if arguments.force else noted(folder_of(row, data))
-    to_come = [want for want in wanted if want.address not in here]
-    for want in to_come:
-        if arguments.offline:
-            size = f" ({with_unit(want.size, 'bytes')})" if want.size else ""
-            say(f"{row.name}: would download {want.address}{size} to {want.goal}")
+    done = {} if args.force else fetched(folder_of(row, data))
+    to_download = [download for download in wanted if download.address not in done]
+    for download in to_download:
+        if args.offline:
+            size = f" ({with_unit(download.size, 'bytes')})" if download.size else ""
+            echo(f"{row.name}: would download {download.address}{size} to {download.goal}")
         else:
-            say(f"{row.name}: {_obtained(row, want, arguments, listener)}")
-    if not arguments.offline:
-        gaps = listing.missing(row, data)
-        again = "" if to_come else "; what can be downloaded has come before: --force fetches it again"
+            echo(f"{row.name}: {_download(row, download, args, open_display)}")
+    if not args.offline:
+        gaps = listing.missing_data(row, data)
+        again = "" if to_download else "; what can be downloaded was downloaded before: --force downloads it again"
         for gap in gaps:
-            say(f"{row.name}: not to be downloaded: {gap}{again}")
+            echo(f"{row.name}: cannot be downloaded: {gap}{again}")
     return not gaps
 
 
-def _obtained(row: DatasetRow, want: Download, arguments: Namespace, listener: Listener) -> str:
+def _download(row: DatasetRow, download: Download, args: Namespace, open_display: OpenDisplay) -> str:
     from hrbench.fetch.data import obtain
 
-    shown = listener()
+    display = open_display()
     try:
         return obtain(
-            want,
-            progress=lambda phase, done, total: shown(Event("progress", row.name, phase, "bytes", done, total)),
-            note=lambda text: shown(Event("note", row.name, text=text)),
-            keep=arguments.keep,
+            download,
+            progress=lambda phase, done, total: display(Event("progress", row.name, phase, "bytes", done, total)),
+            note=lambda text: display(Event("note", row.name, text=text)),
+            keep=args.keep,
         )
     finally:
-        shown.close()
+        display.close()

@@ -1,4 +1,4 @@
-"""`hrbench fetch`: downloads data and weights that are free."""
+"""`hrbench fetch`: downloads weights and data that have a public address."""
 
 from __future__ import annotations
 
@@ -7,89 +7,95 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hrbench.cli import text as text_module
-from hrbench.cli.shared import Say, _listener
+from hrbench.cli.shared import Echo, open_event_display
+from hrbench.cli.text import select_rows
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError, UsageError
 from hrbench.types import Event
 
 if TYPE_CHECKING:
-    from hrbench.fetch.weights import Wanted
+    from hrbench.fetch.weights import WeightsFile
 
 
 # --- downloads -------------------------------------------------------------------------------------------------------
 
 
-def fetch(arguments: Namespace, say: Say) -> int:
-    """Weights of one network, or of all whose name matches: a fault in one of several does not stop the others.
+def fetch(args: Namespace, echo: Echo) -> int:
+    """Downloads the weights of all networks whose name matches; an error in one of several does not stop the others.
 
-    What is to be fetched may be data as well (`data_commands.py`).
+    `fetch data` is in `data.py`.
     """
-    if arguments.what == "data":
-        from hrbench.cli.data import fetch as fetch_data
+    if args.what == "data":
+        from hrbench.cli.data import fetch_data
 
-        if arguments.source:
+        if args.source:
             raise UsageError("--source is for weights: data come from where their publishers put them")
-        return fetch_data(arguments, say, lambda: _listener(arguments, say))
-    if arguments.keep:
+        return fetch_data(args, echo, lambda: open_event_display(args, echo))
+    if args.keep:
         raise UsageError("--keep is for archives of data: weights are files as they come")
     from hrbench import catalog
     from hrbench.fetch.download import Unreachable
     from hrbench.fetch.weights import choose
 
-    folder = Path(arguments.weights)
-    rows = list(text_module.chosen(catalog.variants(), arguments.name, "model").values())
-    published = [row for row in rows if arguments.source in ("", *row.weights) and row.weights]
+    folder = Path(args.weights)
+    rows = list(select_rows(catalog.variants(), args.name, "model").values())
+    published = [row for row in rows if args.source in ("", *row.weights) and row.weights]
     if len(published) < len(rows) > 1:
-        where = f" by {arguments.source}" if arguments.source else ""
-        say(f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} have been published{where}")
+        publisher = f" by {args.source}" if args.source else ""
+        echo(
+            f"no weights of {len(rows) - len(published)} of {amount(len(rows), 'network')} "
+            f"have been published{publisher}"
+        )
     seen: set[Path] = set()
-    left, away = 0, dict[str, int]()  # away: hosts that cannot be reached, and how many files of each were not tried
+    incomplete = 0
+    skipped: dict[str, int] = {}  # host that cannot be reached -> files of it that were not tried
     for row in published or rows[:1]:
         try:
-            want = choose(row, arguments.source, folder, arguments.force)
-            host = urlsplit(want.source.address).netloc
-            if want.target not in seen:
-                seen.add(want.target)
-                if host in away and want.here is None:
-                    away[host] += 1
-                    left += 1
+            file = choose(row, args.source, folder, args.force)
+            host = urlsplit(file.source.address).netloc
+            if file.target not in seen:
+                seen.add(file.target)
+                if host in skipped and file.here is None:
+                    skipped[host] += 1
+                    incomplete += 1
                 else:
-                    left += not _fetched(want, arguments, say)
+                    incomplete += not _fetch_file(file, args, echo)
         except HrbenchError as error:
             if len(published) <= 1:
                 raise
             if isinstance(error, Unreachable):
-                away[error.host] = 0
-            said = str(error)
-            say(said if said.startswith(row.name) else f"{row.name}: {said}")
-            left += 1
-    for host, count in away.items():
+                skipped[error.host] = 0
+            message = str(error)
+            echo(message if message.startswith(row.name) else f"{row.name}: {message}")
+            incomplete += 1
+    for host, count in skipped.items():
         if count:
-            say(f"{amount(count, 'more file')} of {host} not tried, since it cannot be reached")
-    if arguments.offline and left:
-        raise UsageError(f"--offline: nothing was downloaded, and weights of {amount(left, 'network')} are not here")
-    return 3 if left else 0
+            echo(f"{amount(count, 'more file')} of {host} not tried, since it cannot be reached")
+    if args.offline and incomplete:
+        raise UsageError(
+            f"--offline: nothing was downloaded, and weights of {amount(incomplete, 'network')} are not here"
+        )
+    return 3 if incomplete else 0
 
 
-def _fetched(want: Wanted, arguments: Namespace, say: Say) -> bool:
-    """Whether the file is here at the end; says what became of it."""
+def _fetch_file(file: WeightsFile, args: Namespace, echo: Echo) -> bool:
+    """Downloads a file of weights if it is not on this disk; returns whether it is there then."""
     from hrbench.fetch.weights import check, obtain
 
-    if want.here is not None:
-        say(f"{want.name}: {want.here} is there already; {check(want)}")
+    if file.here is not None:
+        echo(f"{file.name}: {file.here} is there already; {check(file)}")
         return True
-    if arguments.offline:
-        say(f"{want.name}: would download {want.source.address} to {want.target}")
+    if args.offline:
+        echo(f"{file.name}: would download {file.source.address} to {file.target}")
         return False
-    listener = _listener(arguments, say)
+    display = open_event_display(args, echo)
     try:
         line = obtain(
-            want,
-            progress=lambda done, total: listener(Event("progress", want.name, "download", "bytes", done, total)),
-            note=lambda text: listener(Event("note", want.name, text=text)),
+            file,
+            progress=lambda done, total: display(Event("progress", file.name, "download", "bytes", done, total)),
+            note=lambda text: display(Event("note", file.name, text=text)),
         )
     finally:
-        listener.close()
-    say(f"{want.name}: {line}")
+        display.close()
+    echo(f"{file.name}: {line}")
     return True

@@ -1,4 +1,4 @@
-"""Text for a terminal: aligned columns, and what the listing commands show. Returns strings; prints nothing."""
+"""What the listing commands show, as text in aligned columns. Returns strings; prints nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench import catalog
-from hrbench.cli.text import chosen, columns, facts
+from hrbench.cli.text import columns, facts, select_rows
 from hrbench.core import plugins
 from hrbench.core.nested_args import as_yaml, is_network
 from hrbench.core.units import amount, exact, interval, show, size, with_unit
@@ -21,10 +21,14 @@ from hrbench.types import DatasetRow, Measurement, Variant
 def models(pattern: str, task: str, weights: Path) -> str:
     """The catalog's networks: one in full, or all that match by task and family, with their weights on this disk.
 
-    task: only networks of this task, "" for all. weights: the folder of weights. Raises UsageError where there is none.
+    pattern: a name, a shell pattern, or "" for all.
+    task: only networks of this task, "" for all.
+    weights: the folder of weights.
+
+    Raises UsageError if no network matches.
     """
     every = catalog.variants()
-    rows = list(chosen(every, pattern, "model").values())
+    rows = list(select_rows(every, pattern, "model").values())
     tasks = list(dict.fromkeys(row.task for row in rows))
     if task and task not in (known_tasks := dict.fromkeys(row.task for row in every.values())):
         raise UsageError(f"there is no task {task!r} among the models: {plugins.suggestion(task, known_tasks)}")
@@ -50,7 +54,7 @@ MODELS = ("model", "network", "input", "params (M)", "weights")
 
 
 def family(row: Variant) -> str:
-    """What a network is listed with: the entry point that makes it, or the source it comes from."""
+    """The heading a network is listed under: the entry point that builds it, or the source it comes from."""
     return plugins.model_ref(row.use).family
 
 
@@ -60,7 +64,7 @@ def _line(row: Variant, weights: Path) -> tuple[str, ...]:
 
 
 def _weights(row: Variant, folder: Path) -> str:
-    """Which weights are here, or where they come from, in a few words."""
+    """Which weights are on this disk, or how to get them, in a few words."""
     found = find_weights(row, None, folder)
     if isinstance(found, Found):
         return f"{found.source}: {found.path.name}"
@@ -80,7 +84,7 @@ def _total(rows: Sequence[Variant], weights: Path) -> str:
     counted = amount(len(rows), "network") + (f", {absent} of them cannot be built" if absent else "")
     return (
         f"{counted}; weights of {here} are here. All about one: hrbench models NAME; "
-        "its weights, where they are to fetch: hrbench fetch weights NAME"
+        "to download weights that have an address: hrbench fetch weights NAME"
     )
 
 
@@ -103,18 +107,18 @@ def model(row: Variant, weights: Path) -> str:
     }
     if by_address:
         checked = " (it also checks the digest of a file that is here)"
-        told = any(stated_source(row, name).sha256 for name in by_address)
-        pairs["to fetch them"] = f"hrbench fetch weights {row.name}" + (checked if told else "")
+        has_digest = any(stated_source(row, name).sha256 for name in by_address)
+        pairs["to fetch them"] = f"hrbench fetch weights {row.name}" + (checked if has_digest else "")
     return facts({name: value for name, value in pairs.items() if value})
 
 
 def _source(source: Source, row: Variant, folder: Path) -> str:
-    """A source of weights: what it is called, where it is from, its digest, and where it is or was looked for."""
+    """A source of weights: name, origin, digest, and the file on this disk or the paths that were searched."""
     found = find_weights(row, source.name, folder)
     known = f", SHA-256 {source.sha256}{'' if len(source.sha256) == 64 else '...'}" if source.sha256 else ""
     origin = source.address or f"{source.file} from {source.home}"
-    looked = " and ".join(map(str, source.places(folder)))
-    there = f"here: {found.path}" if isinstance(found, Found) else f"not here: {looked}"
+    searched = " and ".join(map(str, source.places(folder)))
+    there = f"here: {found.path}" if isinstance(found, Found) else f"not here: {searched}"
     return f"{source.name}: {origin}{known}\n  {there}"
 
 
@@ -133,7 +137,7 @@ def _published(row: Variant) -> str:
     return "\n  ".join([*lines, f"source: {found['source']}"] if "source" in found else lines)
 
 
-# What is a number in a published row and yet no figure; every other number that is no cost is in points.
+# Numbers of a published row that are settings; every other number that is no cost is a score in points.
 _SETTINGS = ("classes", "epochs", "input")
 _PUBLISHED_COSTS = {
     "params": "params {} M",
@@ -161,7 +165,7 @@ def _figures(row: Mapping[str, Any]) -> list[str]:
 
 
 def _args(args: Mapping[str, Any]) -> str:
-    """Arguments as a suite would have them, in one line; those that are networks themselves in lines of their own."""
+    """Arguments as a suite would have them, in one line; arguments that are networks in separate lines."""
     inner = {key: value for key, value in args.items() if is_network(value)}
     plain = {key: value for key, value in args.items() if key not in inner}
     lines = [plain] if plain else []
@@ -170,19 +174,21 @@ def _args(args: Mapping[str, Any]) -> str:
 
 def datasets(pattern: str, data: Path) -> str:
     """The catalog's data sets: one in full, or a line each saying whether it is on this disk."""
-    rows = chosen(catalog.datasets(), pattern, "data set")
+    rows = select_rows(catalog.datasets(), pattern, "data set")
     if len(rows) == 1:
         return _dataset(next(iter(rows.values())), data)
     table = [["data set", "task", "metrics", "here"]]
     for row in rows.values():
-        gaps = missing(row, data)
-        there = "yes" if not gaps else "drawn on first use" if row.draw else f"no: {amount(len(gaps), 'thing')} missing"
+        gaps = missing_data(row, data)
+        there = (
+            "yes" if not gaps else "generated on first use" if row.draw else f"no: {amount(len(gaps), 'thing')} missing"
+        )
         table.append([row.name, row.task, ", ".join(row.metrics), there])
     return columns(table)
 
 
-def missing(row: DatasetRow, data: Path) -> list[str]:
-    """What of a data set the default protocol of its task lacks on this disk, in sentences."""
+def missing_data(row: DatasetRow, data: Path) -> list[str]:
+    """What is missing of a data set on this disk for the default protocol of its task, in sentences."""
     try:
         return plugins.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
     except HrbenchError as error:
@@ -200,19 +206,19 @@ def _dataset(row: DatasetRow, data: Path) -> str:
         "protocols": "\n".join(f"{name}: {_flat(settings)}" for name, settings in row.protocols.items()),
         "from": row.home,
         "to fetch it": f"hrbench fetch data {row.name}" if row.downloads else "",
-        "here": "\n".join(missing(row, data)) or "yes",
+        "here": "\n".join(missing_data(row, data)) or "yes",
     }
     return facts({name: value for name, value in pairs.items() if value})
 
 
-def _short(args: Mapping[str, Any], most: int = 60) -> str:
-    """Arguments in lines; of long lists and texts (class names, colours) only how long they are."""
+def _short(args: Mapping[str, Any], max_length: int = 60) -> str:
+    """Arguments in lines; of long lists (class names, colours) only their length."""
     lines = []
     for key, value in args.items():
         text = _flat(value)
-        if key == "home":  # it is said where the data are from
+        if key == "home":  # shown under "from"
             continue
-        if len(text) > most and isinstance(value, (list, tuple)):
+        if len(text) > max_length and isinstance(value, (list, tuple)):
             text = f"{len(value)} of them, the first {_flat(value[0])}"
         lines.append(f"{key}={text}")
     return "\n".join(lines)
@@ -228,16 +234,16 @@ def metrics() -> str:
     return columns(table)
 
 
-def _numbers(names: Sequence[str], most: int = 4) -> str:
-    """Names of quantities in one line, those by class ("IoU/road") told by how many there are."""
+def _numbers(names: Sequence[str], max_names: int = 4) -> str:
+    """Names of quantities in one line, those of classes ("IoU/road") only counted."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         kinds.setdefault(name.partition("/")[0] if "/" in name else name, []).append(name)
-    told = []
+    shown = []
     for kind, some in kinds.items():
         parts = [name for name in some if "/" in name]
-        told += some if len(parts) <= most else [*(set(some) - set(parts)), f"{kind}/... ({len(parts)})"]
-    return ", ".join(told)
+        shown += some if len(parts) <= max_names else [*(set(some) - set(parts)), f"{kind}/... ({len(parts)})"]
+    return ", ".join(shown)
 
 
 def scores(values: Sequence[Measurement]) -> str:
@@ -252,39 +258,44 @@ def scores(values: Sequence[Measurement]) -> str:
 
 
 def costs(values: Sequence[Measurement]) -> str:
-    """Costs with their units, operations with the name of their view in brackets, each with the conditions that define
-    it; below them what the counts leave out, and why there is no value where that takes a sentence."""
+    """Costs with their units, operations with the name of their counting convention in brackets.
+
+    Each has the conditions that define it. Below the table: what the counts leave out, and long reasons for missing
+    values.
+    """
     table = [["cost", "value", ""]]
-    below: dict[tuple[str, str], list[str]] = {}  # (heading, what is said) -> the costs that it is said of
+    remarks: dict[tuple[str, str], list[str]] = {}  # (heading, text) -> costs
     for cost in values:
         under = cost.conditions
-        view, unit = under.convention, cost.quantity.unit
+        convention, unit = under.convention, cost.quantity.unit
         shown = "-"
-        if cost.value is not None:  # the heading of an operation view names its unit already
+        if cost.value is not None:  # the heading of an operation count names its unit already
             shown = (
-                show(cost.value, unit, own=described(cost.quantity).divisor) if view else with_unit(cost.value, unit)
+                show(cost.value, unit, own=described(cost.quantity).divisor)
+                if convention
+                else with_unit(cost.value, unit)
             )
             shown = exact(cost.value, unit) if unit == "count" else shown
         keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
         about = [f"{key} {value}" for key in keys if (value := getattr(under, key)) not in (None, "")]
         label = cost.quantity.label
-        label += f" [{view}]" if view and view != label else ""
+        label += f" [{convention}]" if convention and convention != label else ""
         reason = str(cost.reason or "")
         if len(reason) > 60 or "\n" in reason:
-            below.setdefault(("no value of", reason), []).append(view or cost.quantity.label)
+            remarks.setdefault(("no value of", reason), []).append(convention or cost.quantity.label)
             reason = "see below"
         table.append([label, shown, reason or "; ".join(about)])
-        for heading, said in (("counted", under.counted), ("counted on", under.counted_on)):
-            if said:
-                below.setdefault(("to know of", f"{heading}: {said}"), []).append(view or cost.quantity.label)
+        for heading, text in (("counted", under.counted), ("counted on", under.counted_on)):
+            if text:
+                remarks.setdefault(("to know of", f"{heading}: {text}"), []).append(convention or cost.quantity.label)
         parts = [under.not_counted] if under.not_counted else []
         parts += [f"{name} x{calls}" for name, calls in under.uncounted.items()]
         if parts:
-            below.setdefault(("not counted in", ", ".join(parts)), []).append(view or cost.quantity.label)
+            remarks.setdefault(("not counted in", ", ".join(parts)), []).append(convention or cost.quantity.label)
     indent = "\n  "
     lines = [
-        f"{heading} {', '.join(labels)}:{indent}{indent.join(said.splitlines())}"
-        for (heading, said), labels in below.items()
+        f"{heading} {', '.join(labels)}:{indent}{indent.join(text.splitlines())}"
+        for (heading, text), labels in remarks.items()
     ]
     return "\n".join([columns(table, right=(1,)), *([""] if lines else []), *lines])
 

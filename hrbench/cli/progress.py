@@ -19,11 +19,12 @@ EVERY = 10.0
 class Lines:
     """One line for what starts and ends, and for long phases one every few seconds.
 
-    say: writes a line. clock: seconds, for tests.
+    echo: writes a line.
+    clock: seconds, for tests.
     """
 
-    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
-        self.say, self.clock = say, clock
+    def __init__(self, echo: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self.echo, self.clock = echo, clock
         self.phase, self.started, self.last, self.first = ("", ""), clock(), 0.0, 0
 
     def __call__(self, event: Event) -> None:
@@ -31,12 +32,12 @@ class Lines:
             self._advance(event)
         else:
             self.phase, self.started = ("", ""), self.clock()
-            self.say(line(event))
+            self.echo(line(event))
 
     def _advance(self, event: Event) -> None:
         now = self.clock()
         if self.phase != (event.entry, event.phase):
-            # what went before the first report belongs to the phase: it began when the last thing was said
+            # what happened before the first report belongs to the phase: it began when the last line was written
             self.started = self.started if self.phase == ("", "") and event.text != "bytes" else now
             self.phase, self.last, self.first = (event.entry, event.phase), now, _before(event)
         finished = event.total > 0 and event.done >= event.total and event.text != "seconds"
@@ -44,7 +45,7 @@ class Lines:
             return
         self.last = now
         if event.total or event.text == "bytes":
-            self.say(f"{event.entry}: {event.phase}: {tally(event, now - self.started, self.first)}")
+            self.echo(f"{event.entry}: {event.phase}: {tally(event, now - self.started, self.first)}")
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench.cli import listing
-from hrbench.cli import text as text_module
-from hrbench.cli.shared import Say, _listener, _settings, _suite
+from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings_of
+from hrbench.cli.text import columns
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
 from hrbench.types import Result
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from hrbench.store.run_folder import RunFolder
 
 
-def run(arguments: Namespace, say: Say) -> int:
-    from hrbench.runner.suite import run as run_suite
+def run(args: Namespace, echo: Echo) -> int:
+    from hrbench.runner.suite import run_suite
     from hrbench.store.run_folder import RunFolder
 
-    suite = _suite(arguments)
-    folder = RunFolder(arguments.out or Path("runs") / suite.name)
-    listener = _listener(arguments, say)
+    suite = load_suite_of(args)
+    folder = RunFolder(args.out or Path("runs") / suite.name)
+    display = open_event_display(args, echo)
     try:
-        results = list(run_suite(suite, folder, _settings(arguments), listener))
+        results = list(run_suite(suite, folder, settings_of(args), display))
     finally:
-        listener.close()
-    report = _write_reports([folder], suite.table, folder.path, say)
-    say(_summary(results, report))
+        display.close()
+    report = _write_reports([folder], suite.table, folder.path, echo)
+    echo(_summary(results, report))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
-    return 3 if failed or nothing or (arguments.strict and lacking) else 0
+    return 3 if failed or nothing or (args.strict and lacking) else 0
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
-    """What a run came to: a line for each entry with its first score, and where the report is."""
+    """A line for each entry with its first score, and the path of the report."""
     table = [["entry", "", "points", "95 % interval", ""]]
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
@@ -49,34 +49,34 @@ def _summary(results: Sequence[Result], report: Path) -> str:
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
         tag = f"{_limited(result)}: not comparable" if result.limited else ""
         table.append([result.name, first.quantity.label, points, ends, tag])
-    return f"\n{text_module.columns(table, right=(2,))}\n\nreport: {report}"
+    return f"\n{columns(table, right=(2,))}\n\nreport: {report}"
 
 
 def _limited(result: Result) -> str:
-    """Which images a limited result is of; results of earlier versions are of the first."""
-    spread = result.provenance.limit_rule
-    return f"{result.limited} images only, spread over the set" if spread else f"first {result.limited} images only"
+    """Which images a limited result was measured on: by earlier versions the first ones."""
+    rule = result.provenance.limit_rule
+    return f"{result.limited} images only, spread over the set" if rule else f"first {result.limited} images only"
 
 
 def _without_points(result: Result) -> str:
-    """Why there is no score: what is missing or went wrong, or who else has the ground truth."""
+    """Why there is no score: what is missing, what failed, or that a server has the ground truth."""
     if result.status == "costs_only":
         return "costs only"
     if archive := result.provenance.submission:
         return f"no public ground truth: submit {Path(result.folder) / archive.file}"
-    told = [result.reason, *(str(score.reason) for score in result.scores if score.reason is not None)]
-    return f"{result.status}: {_short(next(filter(None, told), 'no score'))}"
+    reasons = [result.reason, *(str(score.reason) for score in result.scores if score.reason is not None)]
+    return f"{result.status}: {_short(next(filter(None, reasons), 'no score'))}"
 
 
-def _short(text: str, most: int = 150) -> str:
+def _short(text: str, max_length: int = 150) -> str:
     text = "; ".join(text.splitlines())
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, say: Say) -> Path:
+def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo) -> Path:
     from hrbench.report.write import write_reports
 
-    results = [result for run in runs for result in run.results(lambda damage: say(f"left out: {damage}"))]
+    results = [result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"))]
     if not results:
         raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
     heads = [run.read_run() for run in runs]
@@ -91,28 +91,28 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, say: Say) -
     )
 
 
-def report(arguments: Namespace, say: Say) -> int:
+def report(args: Namespace, echo: Echo) -> int:
     from hrbench.store.run_folder import RunFolder
 
-    runs = [RunFolder(path) for path in arguments.runs]
+    runs = [RunFolder(path) for path in args.runs]
     for run in runs:
         if not run.path.is_dir():
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
-    _note_empty_tables(arguments.table, runs, say)
-    table = arguments.table or (next(iter(tables)) if len(tables) == 1 else "")
-    out = Path(arguments.out) if arguments.out else runs[0].path
-    say(f"report: {_write_reports(runs, table, out, say)}")
+    _note_empty_tables(args.table, runs, echo)
+    table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
+    out = Path(args.out) if args.out else runs[0].path
+    echo(f"report: {_write_reports(runs, table, out, echo)}")
     return 0
 
 
-def _note_empty_tables(table: str, runs: Sequence[RunFolder], say: Say) -> None:
-    """Says which tables of a layout that was asked for have no row among the results."""
+def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo) -> None:
+    """Prints which tables of a requested layout have no row among the results."""
     from hrbench.report.layout import read_layout
     from hrbench.report.rows import matches
 
     results = [result for run in runs for result in run.results(lambda damage: None)] if table else []
-    for asked in read_layout(table).tables if results else ():
-        if not any(matches(result, asked) for result in results):
-            rows = ", ".join(f"{key} {value}" for key, value in asked.rows.items())
-            say(f"table {asked.name!r} stays out: none of {amount(len(results), 'result')} has {rows}")
+    for layout in read_layout(table).tables if results else ():
+        if not any(matches(result, layout) for result in results):
+            rows = ", ".join(f"{key} {value}" for key, value in layout.rows.items())
+            echo(f"table {layout.name!r} is left out: none of {amount(len(results), 'result')} has {rows}")

@@ -1,4 +1,4 @@
-"""`hrbench score`: judges predictions made anywhere."""
+"""`hrbench score`: scores a file of predictions."""
 
 from __future__ import annotations
 
@@ -8,49 +8,47 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hrbench.cli import listing, text
-from hrbench.cli.profile import _assigned
-from hrbench.cli.shared import Say
+from hrbench.cli import listing
+from hrbench.cli.profile import assignments
+from hrbench.cli.shared import Echo
+from hrbench.cli.text import select_rows
 from hrbench.errors import UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Measurement
 
-# --- score, profile --------------------------------------------------------------------------------------------------
 
+def score(args: Namespace, echo: Echo) -> int:
+    from hrbench.runner.score import score_file, target_of_dataset
 
-def score(arguments: Namespace, say: Say) -> int:
-    from hrbench.runner.score import of_dataset
-    from hrbench.runner.score import score as judge
-
-    truth, options = arguments.gt, {}
-    if arguments.dataset:
-        rows = text.chosen(known().datasets, arguments.dataset, "data set")
+    truth, options = args.gt, {}
+    if args.dataset:
+        rows = select_rows(known().datasets, args.dataset, "data set")
         if len(rows) > 1:
-            raise UsageError(f"--dataset {arguments.dataset!r} matches {', '.join(rows)}: name one")
-        target, options = of_dataset(next(iter(rows.values())), Path(arguments.data))
+            raise UsageError(f"--dataset {args.dataset!r} matches {', '.join(rows)}: name one")
+        target, options = target_of_dataset(next(iter(rows.values())), Path(args.data))
         truth = truth or target
     if not truth:
-        raise UsageError("say what to judge by: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
-    options |= _assigned(arguments.option, "--option", "per_class=true")
-    judged = judge(
-        arguments.metric,
+        raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
+    options |= assignments(args.option, "--option", "per_class=true")
+    judged = score_file(
+        args.metric,
         ground_truth=truth,
-        predictions=arguments.pred,
-        options={**options, **({"sigmas": arguments.sigmas} if arguments.sigmas else {})},
-        verify=arguments.verify,
-        resamples=arguments.resamples,
-        seed=arguments.seed,
+        predictions=args.pred,
+        options={**options, **({"sigmas": args.sigmas} if args.sigmas else {})},
+        verify=args.verify,
+        resamples=args.resamples,
+        seed=args.seed,
     )
-    if arguments.json:
+    if args.json:
         scores = [_plain(score) for score in judged.scores]
-        say(json.dumps({"scores": scores, "verify": judged.verdict or None}, indent=1))
+        echo(json.dumps({"scores": scores, "verify": judged.verdict or None}, indent=1))
     else:
-        say(listing.scores(judged.scores) + (f"\n{judged.verdict}" if judged.verdict else ""))
+        echo(listing.scores(judged.scores) + (f"\n{judged.verdict}" if judged.verdict else ""))
     return 0
 
 
 def _plain(score: Measurement) -> dict[str, Any]:
-    """What `--json` says of a score; interval and value as fractions."""
+    """The JSON of one score; value and interval as fractions."""
     return {
         "metric": score.metric,
         "quantity": asdict(score.quantity),

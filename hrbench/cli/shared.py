@@ -1,4 +1,4 @@
-"""What several commands share: settings, the suite, the listener."""
+"""What several commands share: settings, the suite, the display of events."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ if TYPE_CHECKING:
     from hrbench.cli.progress import Bars, Lines
     from hrbench.runner.settings import Settings
 
-Say = Callable[[str], object]
+Echo = Callable[[str], object]
+"""Writes a text to standard output."""
 
 
-def _settings(arguments: Namespace) -> Settings:
+def settings_of(args: Namespace) -> Settings:
     from hrbench.runner.settings import Settings
 
-    given = ("device", "workers", "verify", "offline", "rescore", "in_process")
-    named = {name: getattr(arguments, name) for name in given if hasattr(arguments, name)}
-    return Settings(data=Path(arguments.data), weights=Path(arguments.weights), **named)
+    names = ("device", "workers", "verify", "offline", "rescore", "in_process")
+    values = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    return Settings(data=Path(args.data), weights=Path(args.weights), **values)
 
 
-def _suite(arguments: Namespace) -> Suite:
+def load_suite_of(args: Namespace) -> Suite:
     from hrbench.suite.load import load_suite
 
-    return load_suite(
-        arguments.suite, known(), overrides=arguments.overrides, only=arguments.only, limit=arguments.limit
-    )
+    return load_suite(args.suite, known(), overrides=args.overrides, only=args.only, limit=args.limit)
 
 
-def _listener(arguments: Namespace, say: Say) -> Bars | Lines:
-    """Bars where a person looks on, lines where a log is written."""
+def open_event_display(args: Namespace, echo: Echo) -> Bars | Lines:
+    """Progress bars on a terminal, plain lines otherwise or with --plain. The caller closes it."""
     from hrbench.cli.progress import Bars, Lines
 
-    return Bars() if sys.stderr.isatty() and not arguments.plain else Lines(say)
+    return Bars() if sys.stderr.isatty() and not args.plain else Lines(echo)

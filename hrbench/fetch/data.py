@@ -1,8 +1,8 @@
-"""From a row of the catalog to its data on this disk: what is free to download comes, checked, and is unpacked.
+"""Downloads, checks and unpacks the data of a catalog row, as far as they are free to download.
 
-An archive is downloaded into `.fetch` below the data set's folder, unpacked and deleted. One that a person has put
-beside the data already is taken in its place, if its digest is right, and stays. `.fetched.json` in the folder notes
-the addresses whose content is there, so that the same command goes on where it stopped; several rows may share it.
+An archive is downloaded into `.fetch` below the data set's folder, unpacked and deleted. An archive that the user has
+put beside the data is used instead if its digest is right, and is kept. `.fetched.json` in the folder records the
+addresses whose content is complete, so that the same command resumes; several rows may share it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ from hrbench.fetch.download import fetch
 from hrbench.fetch.unpack import is_archive, unpack
 from hrbench.types import DatasetRow
 
-NOTED = ".fetched.json"
-HELD = ".fetch"
+RECORD = ".fetched.json"
+DOWNLOADS = ".fetch"
 
 Progress = Callable[[str, int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One file of a data set. goal: where its content goes: a file, or for an archive the folder of its members.
+    """One file of a data set.
 
-    inner: the folder of the archive whose members come, "." for all, "" for a plain file. sha256, md5: what is
-    published of its digest. size: bytes, 0 for unknown. folder: the data set's.
+    goal: path of a plain file, or for an archive the folder that its members go to.
+    folder: of the data set.
+    inner: the folder of the archive whose members are unpacked, "." for all, "" for a plain file.
+    sha256, md5: published digest, "" for unknown.
+    size: bytes, 0 for unknown.
     """
 
     address: str
@@ -52,113 +55,120 @@ class Download:
 
 
 def downloads(row: DatasetRow, data: Path) -> list[Download]:
-    """What is free to download of a data set. Raises InputError for a row that says it wrongly."""
+    """The files of a data set that are free to download. Raises InputError for a malformed row."""
     folder = folder_of(row, data)
-    return [_download(row.name, one, folder) for one in row.downloads]
+    return [_parse(row.name, one, folder) for one in row.downloads]
 
 
 def folder_of(row: DatasetRow, data: Path) -> Path:
-    """The folder of a data set, which its reader decides."""
+    """The folder of a data set, according to its reader."""
     return resolve("hrbench.datasets", row.use)(data, **row.args).folder
 
 
-def _download(name: str, given: Mapping[str, Any], folder: Path) -> Download:
-    unknown = set(given) - {"address", "unpack", "into", "digest", "bytes"}
-    kind, _, digits = str(given.get("digest", "")).partition(":")
-    inner = str(given.get("unpack", ""))
-    length = {"": 0, "sha256": 64, "md5": 32}.get(kind)
-    if unknown or not given.get("address") or not given.get("into") or length != len(digits):
+def _parse(name: str, fields: Mapping[str, Any], folder: Path) -> Download:
+    unknown = set(fields) - {"address", "unpack", "into", "digest", "bytes"}
+    algorithm, _, digits = str(fields.get("digest", "")).partition(":")
+    inner = str(fields.get("unpack", ""))
+    length = {"": 0, "sha256": 64, "md5": 32}.get(algorithm)
+    if unknown or not fields.get("address") or not fields.get("into") or length != len(digits):
         raise InputError(
-            f"data set {name}: a download needs address and into, digest as sha256:... or md5:...: {given}"
+            f"data set {name}: a download needs address and into, digest as sha256:... or md5:...: {fields}"
         )
-    made = Download(
-        str(given["address"]), folder / str(given["into"]), folder, inner, size=int(given.get("bytes", 0)),
-        **({kind: digits} if kind else {}),
+    parsed = Download(
+        str(fields["address"]), folder / str(fields["into"]), folder, inner, size=int(fields.get("bytes", 0)),
+        **({algorithm: digits} if algorithm else {}),
     )  # fmt: skip
-    if bool(inner) != is_archive(made.file):
-        raise InputError(f"data set {name}: {made.file} {'cannot be unpacked' if inner else 'needs unpack'}")
-    return made
+    if bool(inner) != is_archive(parsed.file):
+        raise InputError(f"data set {name}: {parsed.file} {'cannot be unpacked' if inner else 'needs unpack'}")
+    return parsed
 
 
 def closed(row: DatasetRow, data: Path) -> str:
-    """One line on how a person gets data that nobody may simply download."""
-    return f"{row.name} is not free to download: get {row.home}; it belongs into {folder_of(row, data)}"
+    """One line on how to get data that are not free to download."""
+    return f"{row.name} is not free to download: get {row.home}; put it into {folder_of(row, data)}"
 
 
-def noted(folder: Path) -> dict[str, str]:
-    """Addresses whose content has come into a folder -> the SHA-256 of what came."""
+def fetched(folder: Path) -> dict[str, str]:
+    """Address -> SHA-256 of the files that were downloaded into a folder."""
     try:
-        found = json.loads((folder / NOTED).read_text(encoding="utf-8"))
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-def obtain(want: Download, progress: Progress, note: Callable[[str], object], keep: bool = False) -> str:
-    """Downloads a file, unpacks it where it is an archive, and says in one line what came.
+def obtain(download: Download, progress: Progress, note: Callable[[str], object], keep: bool = False) -> str:
+    """Downloads a file, and unpacks it if it is an archive. Returns what was downloaded, in one line.
 
-    progress: told the phase ("download", "unpack"), bytes done and bytes in all. keep: the archive stays beside the
-    data. Raises what `fetch` and `unpack` raise.
+    progress: called with (phase: "download" or "unpack", bytes done, bytes in all).
+    note: called with sentences for the user.
+    keep: whether to keep the archive beside the data.
+
+    Raises what `fetch` and `unpack` raise.
     """
-    _clear_way(want)
-    here = want.folder / want.file
-    if not want.inner:
-        digits, proof = _fetched(want, want.goal, progress, note)
-        _note(want, digits)
-        return f"{want.goal}, {with_unit(want.goal.stat().st_size, 'bytes')}, SHA-256 {digits} ({proof})"
-    own = here.is_file()  # a person's, or one that was kept
-    archive = here if own else want.folder / HELD / want.file
+    _clear_way(download)
+    here = download.folder / download.file
+    if not download.inner:
+        digits, proof = _fetched(download, download.goal, progress, note)
+        _note(download, digits)
+        return f"{download.goal}, {with_unit(download.goal.stat().st_size, 'bytes')}, SHA-256 {digits} ({proof})"
+    existing = here.is_file()  # the user's, or one that was kept
+    archive = here if existing else download.folder / DOWNLOADS / download.file
     try:
-        digits, proof = _checked(want, here) if own else _fetched(want, archive, progress, note)
-        count = unpack(archive, want.goal, inner=want.inner, progress=lambda done, all: progress("unpack", done, all))
-        _note(want, digits)
+        digits, proof = _checked(download, here) if existing else _fetched(download, archive, progress, note)
+        count = unpack(
+            archive, download.goal, inner=download.inner, progress=lambda done, all: progress("unpack", done, all)
+        )
+        _note(download, digits)
         size = with_unit(archive.stat().st_size, "bytes")
-        if not own and keep:
+        if not existing and keep:
             archive.replace(here)
-        elif not own:
+        elif not existing:
             archive.unlink()
-    except InputError:  # damaged, or it may not be unpacked: the same file would come to the same end
-        if not own:
+    except InputError:  # damaged, or with a forbidden member: the same file would fail again
+        if not existing:
             archive.unlink(missing_ok=True)
         raise
     finally:
-        _remove_empty(want.folder / HELD)
-    return f"{want.goal}, {amount(count, 'file')} of {want.file} ({size}, SHA-256 {digits}, {proof})"
+        _remove_empty(download.folder / DOWNLOADS)
+    return f"{download.goal}, {amount(count, 'file')} of {download.file} ({size}, SHA-256 {digits}, {proof})"
 
 
-def _clear_way(want: Download) -> None:
-    if want.goal.is_file() and want.inner:
-        raise EntryError(f"{want.goal} is in the way: a folder is to be there")
-    if not want.file:
-        raise InputError(f"{want.address} names no file")
+def _clear_way(download: Download) -> None:
+    if download.goal.is_file() and download.inner:
+        raise EntryError(f"{download.goal} is in the way: a folder is needed there")
+    if not download.file:
+        raise InputError(f"{download.address} names no file")
 
 
-def _fetched(want: Download, target: Path, progress: Progress, note: Callable[[str], object]) -> tuple[str, str]:
-    """SHA-256 of what came, and how much is known of it, in words. An archive that had come whole is not asked for."""
-    if want.inner and target.is_file() and (want.sha256 or want.md5):
-        return _checked(want, target)
+def _fetched(download: Download, target: Path, progress: Progress, note: Callable[[str], object]) -> tuple[str, str]:
+    """Downloads a file. Returns its SHA-256, and in words whether that is the published one.
+
+    A complete archive of an earlier call is not downloaded again.
+    """
+    if download.inner and target.is_file() and (download.sha256 or download.md5):
+        return _checked(download, target)
     done = fetch(
-        want.address, target, sha256=want.sha256, md5=want.md5, note=note,
-        progress=lambda bytes_, total: progress("download", bytes_, total or want.size),
+        download.address, target, sha256=download.sha256, md5=download.md5, note=note,
+        progress=lambda bytes_, total: progress("download", bytes_, total or download.size),
     )  # fmt: skip
-    return done.sha256, "as published" if done.proof else "nothing is known to compare it with"
+    return done.sha256, "as published" if done.proof else "no digest is known to compare it with"
 
 
-def _checked(want: Download, path: Path) -> tuple[str, str]:
-    """Digest of an archive that is here. Raises InputError where another is published."""
-    for digest_of, digits in ((sha256, want.sha256), (md5, want.md5)):
+def _checked(download: Download, path: Path) -> tuple[str, str]:
+    """Digest of an existing archive. Raises InputError if another digest is published."""
+    for digest_of, digits in ((sha256, download.sha256), (md5, download.md5)):
         if digits and (found := digest_of(path)) != digits:
             raise InputError(
-                f"{path} is there, but its {digest_of.__name__} is {found}, not {digits}: "
-                "delete it, then run this again"
+                f"{path} exists, but its {digest_of.__name__} is {found}, not {digits}: delete it, then run this again"
             )
-    known = bool(want.sha256 or want.md5)
-    return sha256(path), "as published" if known else "nothing is known to compare it with"
+    known = bool(download.sha256 or download.md5)
+    return sha256(path), "as published" if known else "no digest is known to compare it with"
 
 
-def _note(want: Download, digits: str) -> None:
-    path = want.folder / NOTED
-    text = json.dumps({**noted(want.folder), want.address: digits}, indent=1) + "\n"
+def _note(download: Download, digits: str) -> None:
+    path = download.folder / RECORD
+    text = json.dumps({**fetched(download.folder), download.address: digits}, indent=1) + "\n"
     write_whole(path, lambda stream: stream.write(text.encode()))
 
 

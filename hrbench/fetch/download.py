@@ -1,11 +1,11 @@
-"""One address to one file on this disk: resumed where it stopped, checked, put in place whole.
+"""Downloads one address to one file: resumes where it stopped, checks the digest, and renames the complete file.
 
     fetch("https://models.example/net-c78dce93.pth", Path("weights/net-c78dce93.pth"), sha256="c78dce93")
 
-What has come so far lies in `<target>.part`, and `<target>.part.json` says which content it is the beginning of, so
-that the same call goes on after a cut connection, an interrupt or a kill (range requests: RFC 9110, sections 13.1.5
-and 14). A server that sends no ranges, or whose file is another by now, makes it start anew. The target appears by
-renaming, after its digest was found right. Needs the standard library alone; proxies are taken from the environment.
+The bytes received so far are in `<target>.part`; `<target>.part.json` identifies the content. So the same call resumes
+after a broken connection, an interrupt or a kill (range requests: RFC 9110, sections 13.1.5 and 14). If the server
+sends no ranges, or its file has changed, the download starts again. The part is renamed to the target after its digest
+was checked. Needs only the standard library; proxies are taken from the environment.
 """
 
 from __future__ import annotations
@@ -36,21 +36,24 @@ from hrbench.core.units import with_unit
 from hrbench.errors import EntryError, UsageError
 from hrbench.version import __version__
 
-TRIES = 5
-"""Attempts in a row that bring nothing new before a download is given up."""
-PIECE = 1 << 18
+MAX_ATTEMPTS = 5
+"""Attempts in a row without new bytes before a download fails."""
+CHUNK_BYTES = 1 << 18
 """Bytes read at once."""
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers (HTTP status) after which the same request may succeed."""
-LONGEST_WAIT = 60.0
-"""Seconds; what a server asks for beyond that (Retry-After) is not waited for."""
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP status codes after which the same request may succeed."""
+MAX_WAIT_SECONDS = 60.0
+"""The longest wait before another attempt, even if the server asks for more (Retry-After)."""
 
 Progress = Callable[[int, int], object]
 Note = Callable[[str], object]
 
 
 class Unreachable(EntryError):
-    """The server of an address does not answer at all: no other file of it comes either. host: with its port."""
+    """The server of an address does not answer at all, so that its other files need not be tried.
+
+    host: with its port.
+    """
 
     def __init__(self, message: str, host: str) -> None:
         super().__init__(message)
@@ -59,8 +62,11 @@ class Unreachable(EntryError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that came whole. sha256: its digest, 64 hexadecimal digits. proof: what that was found equal to, "given"
-    or "server" (a hub that tells the digests of its files); "" where nothing is known of it.
+    """A complete file.
+
+    sha256: its digest, 64 hexadecimal digits.
+    proof: what the digest was compared with: "given" (the caller's), "server" (a hub that sends the digests of its
+        files), or "" if nothing is known.
     """
 
     path: Path
@@ -79,49 +85,56 @@ def fetch(
     sleep: Callable[[float], object] = time.sleep,
     timeout: float = 30.0,
 ) -> Fetched:
-    """Downloads `address` to `target`, which is replaced where it is there.
+    """Downloads `address` to `target`; an existing target is replaced.
 
-    sha256: hexadecimal digits that the digest begins with (all 64, or what is known of them), "" for unknown. md5: all
-    32 digits of an MD5, which is what publishers of older data sets tell; "" for unknown.
-    progress: told bytes that are here and bytes in all (0 where the server does not say), first when bytes begin to
-    come. note: told what else a person may want to know. timeout: seconds without any byte.
+    address: an http(s) URL.
+    sha256: hexadecimal digits that the digest begins with (all 64, or as many as are known), "" for unknown.
+    md5: all 32 digits of an MD5, which publishers of older data sets give; "" for unknown.
+    progress: called with (bytes received, bytes in all or 0 if unknown), first when bytes begin to arrive.
+    note: called with sentences for the user.
+    sleep: for tests.
+    timeout: seconds without any byte.
 
     Raises UsageError for an address that is no http(s) address, and EntryError for everything that stops a download
-    (Unreachable where no server answers): the message says whether the same command goes on later. After a wrong digest
-    nothing is left of what came.
+    (Unreachable if no server answers): the message says whether the same command can resume. After a wrong digest
+    nothing is kept.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{address!r} is no address that can be downloaded: it should begin with https:// or http://")
+        raise UsageError(
+            f"{address!r} is not an address that can be downloaded: it should begin with https:// or http://"
+        )
     with _locked(target) as part:
         try:
-            told = _collect(_Download(address, part, progress, note, timeout), sleep)
+            server_sha256 = _collect(_Transfer(address, part, progress, note, timeout), sleep)
             found = sha256_of(part.path)
-            wanted = [("SHA-256", found, want) for want in (sha256, told) if want]
+            wanted = [("SHA-256", found, want) for want in (sha256, server_sha256) if want]
             wanted += [("MD5", md5_of(part.path), md5)] if md5 else []
             wrong = next((check for check in wanted if not check[1].startswith(check[2].lower())), None)
             if wrong:
                 part.clear()
                 name, came, want = wrong
                 raise EntryError(
-                    f"{address}: what came has {name} {came}, not {want}{'' if len(want) == len(came) else '...'}: "
-                    "nothing of it was kept; if a second try ends so too, the file there is another by now"
+                    f"{address}: the downloaded file has {name} {came}, not {want}"
+                    f"{'' if len(want) == len(came) else '...'}: "
+                    "it was deleted; if a second try ends with the same error, the published file has changed"
                 )
             part.finish(target)
         finally:
             part.tidy()
-    return Fetched(target, found, "given" if sha256 or md5 else "server" if told else "")
+    return Fetched(target, found, "given" if sha256 or md5 else "server" if server_sha256 else "")
 
 
-# --- what is here already --------------------------------------------------------------------------------------------
+# --- the part that is on this disk -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
-    """Which content a .part file is the beginning of.
+class _PartHeader:
+    """Identifies the content of a .part file; stored in `<target>.part.json`.
 
-    validator: a strong ETag or a Last-Modified date, "" where the server gives none, and then nothing is resumed.
-    size: bytes in all, 0 for unknown. told: the SHA-256 that the server tells of, or "".
+    validator: a strong ETag or a Last-Modified date; "" if the server sends none, and then nothing is resumed.
+    size: bytes in all, 0 for unknown.
+    told: the SHA-256 that the server sends, or "".
     """
 
     address: str
@@ -131,7 +144,7 @@ class _Head:
 
 
 class _Part:
-    """`<target>.part`, open and locked, and the note beside it."""
+    """`<target>.part`, open and locked, and its header in the file beside it."""
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:
         self.path, self.stream, self.beside = path, stream, path.with_name(path.name + ".json")
@@ -140,16 +153,16 @@ class _Part:
     def size(self) -> int:
         return os.fstat(self.stream.fileno()).st_size
 
-    def head(self, address: str) -> _Head:
-        """What the note says; of another address, or unreadable, it says nothing."""
+    def head(self, address: str) -> _PartHeader:
+        """The stored header; an empty one if it is of another address, or unreadable."""
         try:
-            head = _Head(**json.loads(self.beside.read_text(encoding="utf-8")))
+            head = _PartHeader(**json.loads(self.beside.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            return _Head(address)
-        return head if head.address == address else _Head(address)
+            return _PartHeader(address)
+        return head if head.address == address else _PartHeader(address)
 
-    def begin(self, head: _Head) -> None:
-        """Empties the file, then says what will be in it: never a note to content that it does not belong to."""
+    def begin(self, head: _PartHeader) -> None:
+        """Empties the file, then stores the header of the new content: the header never belongs to other content."""
         self.clear()
         write_whole(self.beside, lambda stream: stream.write(json.dumps(asdict(head)).encode()))
 
@@ -168,7 +181,7 @@ class _Part:
         self.beside.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Leaves no empty file behind; must be called while the lock is held."""
+        """Removes an empty file; must be called while the lock is held."""
         if not self.size and self.path.is_file():
             self.path.unlink(missing_ok=True)
             self.beside.unlink(missing_ok=True)
@@ -176,7 +189,7 @@ class _Part:
 
 @contextmanager
 def _locked(target: Path) -> Iterator[_Part]:
-    """The .part file of a target, kept from other processes. The lock dies with its process; a file remains."""
+    """The locked .part file of a target. The lock ends with its process; the file remains."""
     path = target.with_name(target.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -192,11 +205,11 @@ def _locked(target: Path) -> Iterator[_Part]:
             return
 
 
-# --- what comes ------------------------------------------------------------------------------------------------------
+# --- requests and answers --------------------------------------------------------------------------------------------
 
 
-class _Passing(Exception):
-    """A fault after which another try may go further. wait: seconds that the server asked for, or 0."""
+class _TransientError(Exception):
+    """An error after which another attempt may succeed. wait: seconds that the server asked for, or 0."""
 
     def __init__(self, text: str, wait: float = 0.0) -> None:
         super().__init__(text)
@@ -204,8 +217,8 @@ class _Passing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Download:
-    """One content on its way into its .part file."""
+class _Transfer:
+    """One download into a .part file."""
 
     address: str
     part: _Part
@@ -214,30 +227,30 @@ class _Download:
     timeout: float
 
 
-def _collect(job: _Download, sleep: Callable[[float], object]) -> str:
-    """Fills the .part file, in as many tries as it takes. Returns the SHA-256 that the server tells of, or ""."""
-    furthest, tries = -1, 0
+def _collect(job: _Transfer, sleep: Callable[[float], object]) -> str:
+    """Fills the .part file in up to `MAX_ATTEMPTS` attempts without progress. Returns the server's SHA-256, or ""."""
+    max_size, attempts = -1, 0
     while True:
         head, have = job.part.head(job.address), job.part.size
         if head.size and have == head.size:  # killed between the last byte and the renaming
             return head.told
         try:
             return _attempt(job, head, have)
-        except _Passing as fault:
-            tries = 1 if job.part.size > furthest else tries + 1
-            furthest = max(furthest, job.part.size)
-            if tries >= TRIES:
+        except _TransientError as fault:
+            attempts = 1 if job.part.size > max_size else attempts + 1
+            max_size = max(max_size, job.part.size)
+            if attempts >= MAX_ATTEMPTS:
                 kept = f"; {with_unit(job.part.size, 'bytes')} are kept" if job.part.size else ""
                 raise EntryError(
-                    f"{job.address}: {fault}, {tries} times in a row{kept}: the same command goes on from here"
+                    f"{job.address}: {fault}, {attempts} times in a row{kept}: the same command goes on from here"
                 ) from None
-            wait = min(fault.wait or 2.0 ** (tries - 1), LONGEST_WAIT)
+            wait = min(fault.wait or 2.0 ** (attempts - 1), MAX_WAIT_SECONDS)
             job.note(f"{fault}; trying again in {wait:.0f} s")
             sleep(wait)
 
 
-def _attempt(job: _Download, head: _Head, have: int) -> str:
-    """One request and all that comes of it. Raises _Passing where it ended early."""
+def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
+    """One request, and the bytes of its answer. Raises _TransientError if it ended early."""
     headers = {"User-Agent": f"hrbench/{__version__}", "Accept-Encoding": "identity"}
     resuming = bool(have and head.validator)
     if resuming:
@@ -245,28 +258,28 @@ def _attempt(job: _Download, head: _Head, have: int) -> str:
     redirects, url = _Redirects(), quote(job.address, safe="!#$%&'()*+,/:;=?@[]~")
     try:
         with build_opener(redirects).open(Request(url, headers=headers), timeout=job.timeout) as answer:
-            head = _accept(job, answer, head, have, redirects.told)
+            head = _accept(job, answer, head, have, redirects.server_sha256)
             _copy(job, answer, head)
             return head.told
     except HTTPError as error:
         with error:
-            if error.code == 416 and resuming:  # more is here than there is: it is no beginning of what is there
+            if error.code == 416 and resuming:  # the part is larger than the file on the server: it is of other content
                 job.part.clear()
-                raise _Passing("the file there is another by now, so it starts anew") from None
+                raise _TransientError("the file on the server has changed, so the download starts again") from None
             raise _refused(job, error) from None
     except http.client.InvalidURL as error:
         raise UsageError(f"{job.address!r} is no address: {error}") from None
     except URLError as error:
         raise _unreachable(job, error.reason) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _Passing(_words(error)) from None
+        raise _TransientError(_words(error)) from None
 
 
-def _accept(job: _Download, answer: Any, head: _Head, have: int, told: str) -> _Head:
-    """Reads an answer's heading: goes on in the .part file, or empties it for a content that starts anew."""
+def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sha256: str) -> _PartHeader:
+    """Checks the headers of an answer: resumes the .part file, or empties it to start again."""
     headers: Message = answer.headers
     if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise EntryError(f"{job.address} is sent compressed though it was not asked for so: get it with a browser")
+        raise EntryError(f"{job.address} is sent compressed although that was not requested: get it with a browser")
     if headers.get_content_type() == "text/html":
         raise EntryError(f"{job.address} is a page, not a file: open it in a browser and put the file at {_goal(job)}")
     length = int(headers.get("Content-Length") or 0)
@@ -274,16 +287,14 @@ def _accept(job: _Download, answer: Any, head: _Head, have: int, told: str) -> _
         start, size = _range(headers.get("Content-Range", ""))
         if start != have or size != head.size:
             job.part.clear()
-            raise _Passing("the server sent another part than was asked for, so it starts anew")
+            raise _TransientError("the server sent another part than was requested, so the download starts again")
     else:
         validator = _validator(headers)
         if have:
             changed = validator != head.validator or (length and length != head.size)
-            why = "the file there is another by now" if changed else "the server sends no parts of files"
-            job.note(
-                f"starts anew: {why}" if head.validator else "starts anew: what came before cannot be gone on with"
-            )
-        head = _Head(job.address, validator, length, told)
+            why = "the file on the server has changed" if changed else "the server sends no parts of files"
+            job.note(f"starts again: {why}" if head.validator else "starts again: the stored part cannot be resumed")
+        head = _PartHeader(job.address, validator, length, server_sha256)
         with _disk(job):
             job.part.begin(head)
     free = shutil.disk_usage(job.part.path.parent).free
@@ -293,57 +304,58 @@ def _accept(job: _Download, answer: Any, head: _Head, have: int, told: str) -> _
     return head
 
 
-def _copy(job: _Download, answer: Any, head: _Head) -> None:
+def _copy(job: _Transfer, answer: Any, head: _PartHeader) -> None:
     done = job.part.size
     job.progress(done, head.size)
-    while piece := answer.read1(PIECE):
+    while chunk := answer.read1(CHUNK_BYTES):
         with _disk(job):
-            job.part.write(piece)
-        done += len(piece)
+            job.part.write(chunk)
+        done += len(chunk)
         job.progress(done, head.size)
     if head.size and done < head.size:
-        raise _Passing(f"the connection ended after {with_unit(done, 'bytes')} of {with_unit(head.size, 'bytes')}")
+        raise _TransientError(
+            f"the connection ended after {with_unit(done, 'bytes')} of {with_unit(head.size, 'bytes')}"
+        )
 
 
 @contextmanager
-def _disk(job: _Download) -> Iterator[None]:
-    """Faults in writing are not faults of the connection."""
+def _disk(job: _Transfer) -> Iterator[None]:
+    """Turns errors in writing into EntryError: they are no errors of the connection."""
     try:
         yield
     except OSError as error:
-        kept = "what came is kept, the same command goes on from here"
+        kept = "the received part is kept, the same command resumes"
         raise EntryError(f"{_goal(job)} cannot be written: {error.strerror}; {kept}") from None
 
 
-def _goal(job: _Download) -> Path:
+def _goal(job: _Transfer) -> Path:
     return job.part.path.with_suffix("")
 
 
 def _validator(headers: Message) -> str:
-    """What tells this content from another: a strong ETag (a weak one may not be used for ranges), or a date."""
+    """What identifies the content: a strong ETag (a weak one may not be used for ranges), or a date."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
 
 def _range(text: str) -> tuple[int, int]:
-    """First byte and size of the whole of "bytes 100-199/200"; -1 for what is not said."""
+    """First byte and total size in "bytes 100-199/200"; (-1, -1) for anything else."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (-1, -1)
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows redirections (urllib lets itself be taught by a class of one's own only), but not from https to http.
+    """Follows redirections, except from https to http.
 
-    told: the SHA-256 that a hub tells of on the way to where the file lies: the header X-Linked-Etag of
-    huggingface.co, which holds it for large files.
+    server_sha256: in the header X-Linked-Etag, which huggingface.co sends for large files while it redirects.
     """
 
-    told = ""
+    server_sha256 = ""
 
     def http_response(self, request: Request, response: Any) -> Any:
         tag = response.headers.get("X-Linked-Etag", "").strip('"')
         if re.fullmatch(r"[0-9a-f]{64}", tag):
-            self.told = tag
+            self.server_sha256 = tag
         return response
 
     https_response = http_response
@@ -357,14 +369,14 @@ class _Redirects(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-# --- what goes wrong -------------------------------------------------------------------------------------------------
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
-def _refused(job: _Download, error: HTTPError) -> Exception:
-    if error.code in PASSING:
+def _refused(job: _Transfer, error: HTTPError) -> Exception:
+    if error.code in TRANSIENT_STATUS:
         wait = error.headers.get("Retry-After", "")
-        said = f"the server answers {error.code} ({error.reason})"
-        return _Passing(said, float(wait) if wait.isdigit() else 0.0)
+        text = f"the server answers {error.code} ({error.reason})"
+        return _TransientError(text, float(wait) if wait.isdigit() else 0.0)
     if error.code in (401, 403):
         why = f"is refused ({error.code}); it may ask for a login: get it with a browser and put it at {_goal(job)}"
     elif error.code in (404, 410):
@@ -374,23 +386,23 @@ def _refused(job: _Download, error: HTTPError) -> Exception:
     return EntryError(f"{job.address}: {why}")
 
 
-def _unreachable(job: _Download, reason: Any) -> Exception:
-    """No answer at all. What waiting does not mend is said at once."""
+def _unreachable(job: _Transfer, reason: Any) -> Exception:
+    """The error for no answer at all; a permanent one if another attempt cannot help."""
     host = urlsplit(job.address).hostname
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return EntryError(f"{job.address}: the certificate of {host} is not to be trusted: {reason.verify_message}")
+        return EntryError(f"{job.address}: the certificate of {host} is not trusted: {reason.verify_message}")
     if isinstance(reason, (socket.gaierror, ConnectionRefusedError)):
         hint = "is there a network? Proxies are set with HTTPS_PROXY"
         return Unreachable(
             f"{job.address}: {host} cannot be reached ({_words(reason)}): {hint}", urlsplit(job.address).netloc
         )
-    return _Passing(_words(reason))
+    return _TransientError(_words(reason))
 
 
 def _words(error: Any) -> str:
-    """What went wrong with a connection, in a few words."""
+    """An error of a connection in a few words."""
     if isinstance(error, TimeoutError):
-        return "the server has gone silent"
+        return "the server does not answer"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,11 +1,11 @@
-"""Archives unpacked whole and within their folder: zip, tar, tar.gz, tar.bz2, tar.xz.
+"""Unpacks archives completely and only within a folder: zip, tar, tar.gz, tar.bz2, tar.xz.
 
     unpack(Path("coco/val2017.zip"), Path("coco"))
 
-Members come into a folder of their own below the target (`.unpacking-<archive>`), and only when all of them are there
-and right they are renamed to where they belong, so that an interruption leaves nothing that looks whole. A member that
-would leave the folder (an absolute path, "..", a link) or that is no file (a device) ends it, and nothing is kept.
-Needs the standard library alone.
+Members are written to a temporary folder below the target (`.unpacking-<archive>`). Only when all are complete they are
+renamed to their final place, so that an interruption leaves nothing that looks complete. A member that would leave the
+folder (an absolute path, "..", a link) or that is no file (a device) is an error, and nothing is kept. Needs only the
+standard library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import IO
 from hrbench.core.units import with_unit
 from hrbench.errors import EntryError, InputError, UsageError
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 """Bytes copied at once."""
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, UnicodeDecodeError)
@@ -38,11 +38,17 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive: its path within, its bytes, and how to read it. what: "" for a file, else what it is."""
+    """A member of an archive.
+
+    name: its path within the archive.
+    size: bytes.
+    refused_type: "" for a file, else what it is ("a symbolic link").
+    open: opens it for reading.
+    """
 
     name: str
     size: int
-    what: str
+    refused_type: str
     open: Callable[[], IO[bytes] | None]
 
 
@@ -56,19 +62,20 @@ def is_archive(name: str) -> bool:
 
 
 def unpack(archive: Path, folder: Path, *, inner: str = ".", progress: Progress = lambda done, total: None) -> int:
-    """Unpacks an archive into `folder`, which is made where it is not there. Returns how many files came.
+    """Unpacks an archive into `folder`, which is created if necessary. Returns the number of files.
 
-    inner: only what lies below this folder of the archive, without that folder; "." for all. Files of the same name
-    are replaced, others stay. progress: told bytes written and bytes in all (0 where the archive does not say before).
+    archive: its file.
+    inner: the folder of the archive whose content is unpacked, without that folder; "." for all.
+    progress: called with (bytes written, bytes in all or 0 if unknown).
 
-    Raises InputError for an archive that is damaged or holds a member that may not be there: the message names it;
-    EntryError where there is no room; UsageError where another process unpacks it.
+    Files of the same name are replaced, others stay. Raises InputError for an archive that is damaged or contains a
+    forbidden member, which the message names; EntryError if there is no room; UsageError if another process unpacks it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f".unpacking-{archive.name}"
-    with _alone(archive):
+    with _locked(archive):
         try:
-            shutil.rmtree(beside, ignore_errors=True)  # what a killed process left
+            shutil.rmtree(beside, ignore_errors=True)  # leftovers of a killed process
             beside.mkdir()
             count = _write_all(archive, beside, inner, progress)
             _merge(beside, folder)
@@ -78,8 +85,8 @@ def unpack(archive: Path, folder: Path, *, inner: str = ".", progress: Progress 
 
 
 @contextmanager
-def _alone(archive: Path) -> Iterator[None]:
-    """Keeps other processes from unpacking the same archive. The lock dies with its process."""
+def _locked(archive: Path) -> Iterator[None]:
+    """Keeps other processes from unpacking the same archive. The lock ends with its process."""
     with archive.open("rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,36 +121,38 @@ def _write_all(archive: Path, beside: Path, inner: str, progress: Progress) -> i
     return count
 
 
-# --- what archives hold ----------------------------------------------------------------------------------------------
+# --- members of archives ---------------------------------------------------------------------------------------------
 
 
 def _zip(archive: Path) -> tuple[int, Iterator[Member]]:
-    """Bytes in all, and the members but folders."""
+    """Bytes in all, and the members except folders."""
     with zipfile.ZipFile(archive) as reader:
         infos = reader.infolist()
 
     def members() -> Iterator[Member]:
         with zipfile.ZipFile(archive) as source:
             for info in infos:
-                kind = info.external_attr >> 16 & 0o170000  # the file type, where a Unix wrote the archive
-                what = {0: "", 0o100000: "", 0o040000: "", 0o120000: "a symbolic link"}.get(kind, "a device")
+                file_type = info.external_attr >> 16 & 0o170000  # if the archive was written on Unix
+                refused_type = {0: "", 0o100000: "", 0o040000: "", 0o120000: "a symbolic link"}.get(
+                    file_type, "a device"
+                )
                 if not info.is_dir():
-                    # the name as stored: zipfile itself would cut it off at a zero byte, and turn backslashes
-                    yield Member(info.orig_filename, info.file_size, what, lambda info=info: source.open(info))
+                    # the name as stored: zipfile would cut it at a zero byte, and convert backslashes
+                    yield Member(info.orig_filename, info.file_size, refused_type, lambda info=info: source.open(info))
 
     return sum(info.file_size for info in infos), members()
 
 
 def _tar(archive: Path) -> tuple[int, Iterator[Member]]:
-    """Bytes in all (0 for a compressed archive: they are known at its end alone), and the members but folders."""
+    """Bytes in all (0 for a compressed archive: they are known only at its end), and the members except folders."""
 
     def members() -> Iterator[Member]:
         with tarfile.open(archive, "r|*") as reader:
             for info in reader:
                 links = {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link"}
-                what = "" if info.isreg() else links.get(info.type, "a device")
+                refused_type = "" if info.isreg() else links.get(info.type, "a device")
                 if not info.isdir():
-                    yield Member(info.name, info.size, what, lambda info=info: reader.extractfile(info))
+                    yield Member(info.name, info.size, refused_type, lambda info=info: reader.extractfile(info))
 
     with archive.open("rb") as stream:
         stream.seek(257)
@@ -152,11 +161,11 @@ def _tar(archive: Path) -> tuple[int, Iterator[Member]]:
 
 
 def _within(member: Member, archive: Path) -> tuple[str, ...]:
-    """The parts of a member's path. Raises InputError for one that would leave the folder, and for what is no file."""
+    """The parts of a member's path. Raises InputError if it would leave the folder, or the member is no file."""
     name = member.name
     path = PurePosixPath(name)
     why = (
-        f"is {member.what}" if member.what
+        f"is {member.refused_type}" if member.refused_type
         else "is an absolute path" if path.is_absolute() or re.match(r"[A-Za-z]:", name)
         else "leads out of the folder" if ".." in path.parts
         else "is no path" if not path.parts or "\\" in name or "\0" in name
@@ -167,7 +176,7 @@ def _within(member: Member, archive: Path) -> tuple[str, ...]:
     return path.parts
 
 
-# --- what is written -------------------------------------------------------------------------------------------------
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 
 def _room(folder: Path, size: int, archive: Path) -> None:
@@ -178,20 +187,20 @@ def _room(folder: Path, size: int, archive: Path) -> None:
 
 
 def _copy(member: Member, path: Path, done: int, total: int, progress: Progress) -> int:
-    """Writes a member and tells of it. Returns the bytes written so far."""
+    """Writes a member and reports the progress. Returns the bytes written so far."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = member.open()
     assert source is not None  # a file has content
     with source, path.open("wb") as target:
-        while piece := source.read(PIECE):
-            target.write(piece)
-            done += len(piece)
+        while chunk := source.read(CHUNK_BYTES):
+            target.write(chunk)
+            done += len(chunk)
             progress(done, max(total, done) if total else 0)
     return done
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Renames what lies in a folder into another; folders that are there already are filled."""
+    """Moves the content of a folder into another; existing folders are merged."""
     for entry in sorted(source.iterdir()):
         goal = target / entry.name
         if entry.is_dir() and goal.is_dir():

@@ -1,4 +1,4 @@
-"""From a row of the catalog to its weights on this disk: which source, what it is called, whether it is right."""
+"""Finds, downloads and checks the weights of a catalog row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from hrbench.types import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file of weights that a network needs. here: where it lies already, None where it is still to be fetched."""
+class WeightsFile:
+    """A file of weights of a network.
+
+    name: of the network.
+    target: path for the download.
+    here: path of the file if it exists already, else None.
+    """
 
     name: str
     source: Source
@@ -24,11 +29,15 @@ class Wanted:
     here: Path | None
 
 
-def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Wanted:
-    """The weights file of a catalog row. source: one of the row's, or "" for the one that is here, else the first that
-    can be downloaded. again: what is here does not count.
+def choose(row: Variant, source: str, folder: Path, again: bool = False) -> WeightsFile:
+    """The weights file of a catalog row.
 
-    Raises UsageError for a source that the row has not, MissingError where a person has to get the file: it says how.
+    source: one of the row's; "" for the one on this disk, else the first that can be downloaded.
+    folder: of weights.
+    again: whether to ignore files on this disk.
+
+    Raises UsageError for a source that the row does not have, MissingError if the user has to get the file
+    (the message says how).
     """
     if row.absent:
         raise MissingError(f"{row.name} has no weights, since it cannot be built: {row.absent}")
@@ -38,44 +47,44 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Want
         raise UsageError(f"{row.name} has no weights from {source!r}; its sources: {', '.join(row.weights)}")
     found = None if again else find_weights(row, source or None, folder)
     if isinstance(found, Found):
-        told = stated_source(row, found.source)
-        return Wanted(row.name, told, told.target(folder), found.path)
-    told = [stated_source(row, name) for name in ([source] if source else row.weights)]
-    for one in told:
+        stated = stated_source(row, found.source)
+        return WeightsFile(row.name, stated, stated.target(folder), found.path)
+    sources = [stated_source(row, name) for name in ([source] if source else row.weights)]
+    for one in sources:
         if one.address:
-            return Wanted(row.name, one, one.target(folder), None)
-    ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in told)
+            return WeightsFile(row.name, one, one.target(folder), None)
+    ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in sources)
     raise MissingError(f"the weights of {row.name} have no address to download: get {ways}, and put it into {folder}")
 
 
-def check(want: Wanted) -> str:
-    """What is known of a file that is here, in a few words. Raises InputError where its digest is another."""
-    assert want.here is not None
-    if want.here.name != want.target.name:
+def check(file: WeightsFile) -> str:
+    """Whether the digest of a file on this disk is known, in a few words. Raises InputError if it is wrong."""
+    assert file.here is not None
+    if file.here.name != file.target.name:
         return "converted from what was published"
-    if not want.source.sha256:
+    if not file.source.sha256:
         return "no digest of it is published"
-    found = sha256(want.here)
-    if not found.startswith(want.source.sha256):
+    found = sha256(file.here)
+    if not found.startswith(file.source.sha256):
         raise InputError(
-            f"{want.here} is there, but its SHA-256 is {found}, not {shortened(want.source.sha256)}; "
-            "--force fetches it again"
+            f"{file.here} exists, but its SHA-256 is {found}, not {shortened(file.source.sha256)}; "
+            "--force downloads it again"
         )
     return "its digest is right"
 
 
-def obtain(want: Wanted, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
-    """Downloads a file and says what came, in one line. Raises what `fetch` raises."""
-    done = fetch(want.source.address, want.target, sha256=want.source.sha256, progress=progress, note=note)
+def obtain(file: WeightsFile, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
+    """Downloads a file. Returns its path, size and digest in one line. Raises what `fetch` raises."""
+    done = fetch(file.source.address, file.target, sha256=file.source.sha256, progress=progress, note=note)
     proof = {
         "given": "as published",
-        "server": f"as {want.source.name} says",
-        "": "nothing is known to compare it with",
+        "server": f"as sent by {file.source.name}",
+        "": "no digest is known to compare it with",
     }
     size = with_unit(done.path.stat().st_size, "bytes")
     return f"{done.path}, {size}, SHA-256 {done.sha256} ({proof[done.proof]})"
 
 
 def shortened(sha256: str) -> str:
-    """A digest as far as it is known."""
+    """A digest, with "..." if only its beginning is known."""
     return sha256 if len(sha256) == 64 else f"{sha256}..."

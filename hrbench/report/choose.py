@@ -1,4 +1,4 @@
-"""Which layout a report gets: the one asked for, that of the results' tasks, and tables for whatever is left over."""
+"""Chooses the layout of a report: the requested one or those of the tasks, and derived tables for other results."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 from hrbench.core.plugins import resolve
 from hrbench.core.units import NAMES
 from hrbench.cost.quantities import described
-from hrbench.report.cells import pick
 from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
+from hrbench.report.table_cells import find_measurement
 from hrbench.types import Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
 _COSTS = ("parameters", "macs", "latency")
 _STANDARD = ("parameters", "operations", "latency")
-"""The probes of which that holds. What any other one measures was asked for, so it has its column."""
+"""The probes whose quantities are restricted to `_COSTS`. All other probes were requested, so they have columns."""
 
 
 def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
-    """The layout called `table` (a name or a path), or the default of the tasks at hand.
+    """The layout called `table` (a name or a path), or the default of the results' tasks.
 
-    A result that no table of it shows gets a table derived from its own quantities: nothing is left out silently.
-    Raises `UsageError` where `table` is not to be found or understood.
+    A result that no table shows gets a table derived from its quantities: nothing is left out silently.
+    Raises `UsageError` if `table` is not found or not valid.
     """
     names = [table] if table else _defaults(results)
     layouts = [read_layout(name) for name in names]
@@ -59,9 +59,10 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
 
 
 def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
-    """A table of all the quantities that these results hold, intervals beside the first score of each metric.
+    """A table of all quantities of these results, with intervals beside the first score of each metric.
 
-    Where it is one of costs alone, what the literature states of them stands beside.
+    task, dataset, metrics: of its rows; `dataset` is "" for costs only, and published costs then stand beside.
+    results: its rows.
     """
     rows: dict[str, object] = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     if metrics:
@@ -91,21 +92,21 @@ def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Seque
 
 
 def _beside(column: ColumnLayout, stated: Rows) -> ColumnLayout:
-    """The column with the published figures beside it, where any row states one of that name."""
+    """The column with the published figures beside it, if any published row has one of that name."""
     if column.where or not any(column.name in row for row in stated):
         return column
     return replace(column, published=column.name, parts=("measured", "published"))
 
 
 def _defaults(results: Sequence[Result]) -> list[str]:
-    """Names of the layouts that tasks have, the miniatures' where there are miniatures."""
+    """Names of the layouts of the tasks, and that of the miniatures."""
     known = layout_names()
     tasks = dict.fromkeys(result.entry.variant.task for result in results)
     return [name for name in [*tasks, "miniature"] if name in known]
 
 
 def _covered(result: Result, layout: Layout) -> bool:
-    """Whether every metric of the result has a place in some table (where it has none: the result itself)."""
+    """Whether some table shows every metric of the result (for a result without scores: the result itself)."""
     tables = [table for table in layout.tables if matches(result, table)]
     if result.entry.dataset is None:
         return bool(tables)
@@ -113,30 +114,35 @@ def _covered(result: Result, layout: Layout) -> bool:
     held = dict.fromkeys(score.metric for score in result.scores)
     if not held:
         return bool(shown)
-    return all(any(pick(result.scores, column.name, metric) for column in shown) for metric in held)
+    return all(any(find_measurement(result.scores, column.name, metric) for column in shown) for metric in held)
 
 
 def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:
-    """A column per cost and, for those measured at several, per batch and dtype; `names` None: all of them."""
+    """A column per cost, and per batch and dtype if a cost has several.
+
+    names: of the quantities of standard probes; None for all.
+    """
     every = [cost for result in results for cost in result.costs]
     standard = {one.name for name in _STANDARD for one in _quantities(name)}
-    kinds: dict[str, dict[tuple[tuple[str, object], ...], None]] = {}
-    told: dict[str, Quantity] = {}
+    conditions: dict[str, dict[tuple[tuple[str, object], ...], None]] = {}
+    quantities: dict[str, Quantity] = {}
     for cost in every:
         name = cost.quantity.name
         if names is None or name in _COSTS or name not in standard:
             under = cost.conditions.stated()
-            kinds.setdefault(name, {})[tuple((key, under[key]) for key in ("batch", "dtype") if key in under)] = None
-            told.setdefault(name, described(cost.quantity))
+            conditions.setdefault(name, {})[tuple((key, under[key]) for key in ("batch", "dtype") if key in under)] = (
+                None
+            )
+            quantities.setdefault(name, described(cost.quantity))
     columns = []
-    groups = Counter(told[name].group for name in kinds)
-    for name, places in kinds.items():
-        head = told[name].heading or f"{told[name].label or name} ({NAMES[told[name].unit]})"
-        group = told[name].group if groups[told[name].group] > 1 else ""  # one alone is no group
-        if len(places) == 1:
+    groups = Counter(quantities[name].group for name in conditions)
+    for name, variations in conditions.items():
+        head = quantities[name].heading or f"{quantities[name].label or name} ({NAMES[quantities[name].unit]})"
+        group = quantities[name].group if groups[quantities[name].group] > 1 else ""  # one alone is no group
+        if len(variations) == 1:
             columns.append(ColumnLayout("cost", name, label=head, group=group))
             continue
-        for where in places:
+        for where in variations:
             text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
             columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where)))
     return columns

@@ -1,4 +1,4 @@
-"""What may be compared with what: a result with the published figures, and the rows of one table with each other."""
+"""Whether a result may be compared with published figures, and rows of one table with each other."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hrbench.report.words import limited_text, plain_text
 from hrbench.types import Result
 
 
-def unlikeness(result: Result, published: PublishedLayout) -> tuple[str, ...]:
-    """Why an accuracy of this result must not be set against the published figures; empty where it may be.
+def incomparable_reasons(result: Result, published: PublishedLayout) -> tuple[str, ...]:
+    """Why an accuracy of this result must not be compared with the published figures; empty if it may.
 
-    The result is limited; whoever measured it says so (provenance "not_comparable"); its data set has another number
-    of images than the layout asks for; its protocol differs in a field that the layout requires.
+    The reasons: the result is limited; its provenance says so ("not_comparable"); its data set has another number of
+    images than the layout requires; its protocol differs in a field that the layout requires.
     """
     if result.limited is not None:
         return (f"no difference: {limited_text(result.limited)}",)
@@ -31,20 +31,20 @@ def unlikeness(result: Result, published: PublishedLayout) -> tuple[str, ...]:
             f"no difference: the data set has {images:,} images here, {published.requires_images:,} behind the "
             "published figure"
         )
-    unlike = [
+    differences = [
         f"{key.replace('_', ' ')} {plain_text(result.entry.protocol.get(key))} here, {plain_text(value)} there"
         for key, value in published.requires.items()
         if not same_value(result.entry.protocol.get(key), value)
     ]
-    if unlike:
-        reasons.append(f"no difference: the published figure has another protocol ({'; '.join(unlike)})")
+    if differences:
+        reasons.append(f"no difference: the published figure has another protocol ({'; '.join(differences)})")
     return tuple(reasons)
 
 
 def data_notes(results: Sequence[Result]) -> list[str]:
-    """A footnote to each result that shares its data set's name, but not the data, with another; "" to the others.
+    """A footnote for each result whose data set has the name, but not the data, of another's; "" for all others.
 
-    Results of one protocol are looked at together: which files a digest covers may depend on the protocol.
+    Only results of one protocol are compared: the files that a digest covers may depend on the protocol.
     """
     digests: dict[Hashable, set[str]] = {}
     for result in results:

@@ -6,17 +6,17 @@ import csv
 import io
 from collections.abc import Sequence
 
-from hrbench.report.cells import Cell
-from hrbench.report.grid import Column, Row, Table
+from hrbench.report.grid import Column, Table, TableRow
+from hrbench.report.table_cells import Cell
 
 FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 
 
 def render_csv(tables: Sequence[Table]) -> str:
-    """All tables, one below the other; a row has values in the columns of its own table only.
+    """All tables, one below the other; a row has values only in the columns of its table.
 
-    `row` is the entry's name; `use` says what makes its network, `reasons` what its empty cells lack. An interval has
-    two columns, low and high.
+    `row` is the entry's name; `use` is what builds its network; `reasons` say why cells are empty. An interval has two
+    columns, low and high.
     """
     headings = list(dict.fromkeys(name for table in tables for column in table.columns for name in _names(column)))
     out = io.StringIO()
@@ -47,7 +47,7 @@ def _values(column: Column, cell: Cell) -> list[str]:
     return [f"{value:.12g}" for value in cell.values]
 
 
-def _reasons(row: Row) -> str:
+def _reasons(row: TableRow) -> str:
     return "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.kind == "empty" and cell.text))
 
 

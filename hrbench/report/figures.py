@@ -1,4 +1,4 @@
-"""What the page shows beside its tables: plots per table, strips of latency samples, drawings of predictions."""
+"""The figures of the page: plots for each table, strips of latency samples, rendered predictions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.cost.quantities import described
-from hrbench.report.cells import cost_conditions, pick
-from hrbench.report.grid import Row, Table
+from hrbench.report.grid import Table, TableRow
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
+from hrbench.report.table_cells import cost_conditions, find_measurement
 from hrbench.types import Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
@@ -28,7 +28,11 @@ _AXES = (
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Accuracy of one table's headline against several costs; drawings: (name of the cost, svg)."""
+    """Accuracy of one table's headline against several costs.
+
+    drawings: (name of the cost, SVG).
+    measured, published: whether points of this kind are shown.
+    """
 
     name: str
     title: str
@@ -38,8 +42,8 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
-    """One latency: what was timed, how, and its samples as a drawing."""
+class LatencyStrip:
+    """One latency: the network, the conditions, and its samples as SVG."""
 
     name: str
     model: str
@@ -51,8 +55,13 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One drawing of a prediction; uri: its bytes as a data URI, "" where the file is gone and `caption` says so."""
+class RenderedImage:
+    """One rendered prediction.
+
+    uri: its bytes as a data URI, "" if the file is missing.
+    kind: "worst" or "typical".
+    caption: also says that a file is missing.
+    """
 
     uri: str
     kind: str
@@ -60,7 +69,7 @@ class Shot:
 
 
 def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
-    """A plot for each table with a headline accuracy that is measured, or published beside known costs."""
+    """A plot for each table with a headline accuracy that is measured, or published with known costs."""
     found = []
     for table in tables:
         index = headline(table)
@@ -75,15 +84,15 @@ def plots(results: Sequence[Result], tables: Sequence[Table]) -> list[Plot]:
                 drawings.append((label, accuracy_against_cost(points, name, label, f"{unit.heading} ({unit.unit})")))
         if drawings:
             measured = any(row.cells[index].values for row in table.rows if row.limited is None)
-            hollow = any(_published(table, index, row) for row in table.rows)
-            found.append(Plot(table.name, table.title, tuple(drawings), measured, hollow))
+            published = any(_published(table, index, row) for row in table.rows)
+            found.append(Plot(table.name, table.title, tuple(drawings), measured, published))
     return found
 
 
-def _published(table: Table, index: int, row: Row) -> bool:
+def _published(table: Table, index: int, row: TableRow) -> bool:
     cells = zip(table.columns, row.cells, strict=True)
-    mine = table.columns[index].quantity
-    return any(column.quantity == mine and column.part == "published" and cell.values for column, cell in cells)
+    quantity = table.columns[index].quantity
+    return any(column.quantity == quantity and column.part == "published" and cell.values for column, cell in cells)
 
 
 def _points(table: Table, index: int, results: Sequence[Result], cost: str, where: Mapping[str, Any]) -> list[Point]:
@@ -94,17 +103,17 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if row.result is None or row.limited is not None:
             continue
         result = results[row.result]
-        spent = pick(result.costs, cost, where=where)
+        measured_cost = find_measurement(result.costs, cost, where=where)
         values = row.cells[index].values
         interval = row.cells[parts["interval"]].values if "interval" in parts else ()
         published = row.cells[parts["published"]].values if "published" in parts else ()
-        if spent is None or not spent.value or not (values or published):
+        if measured_cost is None or not measured_cost.value or not (values or published):
             continue
         size = units.size(result.entry.variant.input)
-        own = described(spent.quantity).divisor
-        x = units.shown(spent.value, spent.quantity.unit, own)
+        divisor = described(measured_cost.quantity).divisor
+        x = units.shown(measured_cost.value, measured_cost.quantity.unit, divisor)
         label = f"{row.cells[0].text} {size}".rstrip()
-        facts = [label, units.with_unit(spent.value, spent.quantity.unit, own=own)]
+        facts = [label, units.with_unit(measured_cost.value, measured_cost.quantity.unit, own=divisor)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
         if interval:
@@ -125,8 +134,11 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
     return points
 
 
-def strips(results: Sequence[Result], labels: Sequence[str]) -> list[Strip]:
-    """Every latency that has samples, all drawn over one logarithmic axis of seconds. labels: of the results."""
+def strips(results: Sequence[Result], labels: Sequence[str]) -> list[LatencyStrip]:
+    """A strip for every latency that has samples, all on one logarithmic axis of seconds.
+
+    labels: of the results.
+    """
     timed = [
         (result, label, cost)
         for result, label in zip(results, labels, strict=True)
@@ -138,27 +150,27 @@ def strips(results: Sequence[Result], labels: Sequence[str]) -> list[Strip]:
     return [_strip(result, label, cost, low, high) for result, label, cost in timed]
 
 
-def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> Strip:
+def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> LatencyStrip:
     shown = {
         key: text for key, text in cost_conditions(cost.conditions) if key in ("batch", "dtype", "device", "threads")
     }
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
-    return Strip(
+    return LatencyStrip(
         name=result.name,
         model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
         p99="" if cost.conditions.p99 is None else units.show(cost.conditions.p99, "seconds"),
         samples=f"{len(cost.samples):,}",
-        drawing=_drawn(cost.samples, cost.value, low, high),
+        drawing=_strip_svg(cost.samples, cost.value, low, high),
     )
 
 
-def _drawn(samples: Sequence[float], middle: float | None, low: float, high: float) -> str:
-    """A tick to a sample (quantiles of them where there are very many), a taller one for the value reported."""
+def _strip_svg(samples: Sequence[float], median: float | None, low: float, high: float) -> str:
+    """SVG with a tick for each sample (for quantiles if there are very many), and a taller one for the median."""
     width, height = 220.0, 18.0
 
-    def place(value: float) -> str:
+    def position(value: float) -> str:
         span = math.log(high / low)
         share = math.log(max(value, low) / low) / span if span else 0.5
         return f"{2 + share * (width - 4):.1f}"
@@ -166,28 +178,30 @@ def _drawn(samples: Sequence[float], middle: float | None, low: float, high: flo
     ordered = sorted(sample for sample in samples if sample > 0)
     if len(ordered) > 120:
         ordered = [ordered[round(index * (len(ordered) - 1) / 119)] for index in range(120)]
-    ticks = "".join(f"M{place(sample)} 5v8" for sample in ordered)
+    ticks = "".join(f"M{position(sample)} 5v8" for sample in ordered)
     text = f"{len(samples)} samples from {units.duration(min(samples))} to {units.duration(max(samples))}"
-    main = "" if middle is None else f'<path class="median" d="M{place(middle)} 1v16"/>'
+    main = "" if median is None else f'<path class="median" d="M{position(median)} 1v16"/>'
     return (
         f'<svg class="strip" role="img" aria-label="{text}" viewBox="0 0 {width:g} {height:g}">'
         f'<title>{text}</title><path class="axis" d="M0 9H{width:g}"/><path class="ticks" d="{ticks}"/>{main}</svg>'
     )
 
 
-def shots(result: Result, folder_of: Callable[[Result], Path]) -> list[Shot]:
-    """The drawings of one result, worst ones first, as data URIs; a file that is gone leaves its caption."""
+def rendered_images(result: Result, folder_of: Callable[[Result], Path]) -> list[RenderedImage]:
+    """The rendered images of one result, worst ones first; of a missing file only the caption."""
     order = {"worst": 0, "typical": 1}
     found = []
     for drawing in sorted(result.drawings, key=lambda drawing: order.get(drawing.kind, 2)):
         uri = _data_uri(folder_of(result), drawing.file)
         caption = drawing.caption or f"image {drawing.sample}"
-        found.append(Shot(uri, drawing.kind, caption if uri else f"{caption} (the file {drawing.file} is not there)"))
+        found.append(
+            RenderedImage(uri, drawing.kind, caption if uri else f"{caption} (the file {drawing.file} is not there)")
+        )
     return found
 
 
 def _data_uri(folder: Path, file: str) -> str:
-    """The picture's bytes; "" for one that is not there, is none, or lies outside the folder."""
+    """An image as a data URI; "" for a file that is missing, is no image, or lies outside the folder."""
     path = (folder / file).resolve()
     kind = _IMAGES.get(path.suffix.lower())
     if kind is None or not path.is_relative_to(folder.resolve()) or not path.is_file():

@@ -1,20 +1,25 @@
-"""What a table is made of: columns, rows, cells and footnotes, ready for any format. `table.py` builds it."""
+"""A table ready for any format: columns, rows, cells and footnotes. `table.py` builds it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from hrbench.report.cells import Cell
 from hrbench.report.layout import Part
+from hrbench.report.table_cells import Cell
 from hrbench.types import Better
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. quantity: number shared by the columns of one quantity (its measured, published ... parts).
+    """One column.
 
-    key: unique in the table. heading: the quantity's. unit: as shown ("points", "M", ...; "" for text).
+    key: unique in the table.
+    heading: of the quantity.
+    part: what of the quantity it shows.
+    quantity: number shared by the columns of one quantity (its measured, published ... parts).
+    unit: as shown ("points", "M", ...; "" for text).
+    description: for a tooltip.
     """
 
     key: str
@@ -34,11 +39,15 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row. name: the entry's, or the model's of a published row. tags: short labels ("miniature", "failed").
+class TableRow:
+    """One row.
 
-    result: index among the results the tables were built from; None for a published row. use: what makes the network,
-    "timm:hrnet_w18"; "" for a published row.
+    name: of the entry, or of the model of a published row.
+    tags: short labels ("miniature", "failed").
+    notes: numbers of footnotes.
+    limited: number of images, None for all.
+    result: index among the results the tables were built from; None for a published row.
+    use: what builds the network, "timm:hrnet_w18"; "" for a published row.
     """
 
     name: str
@@ -55,13 +64,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table ready to be typeset. footnotes: what the notes of rows and cells refer to. remarks: unnumbered notes."""
+    """A table ready to be typeset.
+
+    footnotes: the notes of rows and cells are their indices.
+    remarks: unnumbered notes.
+    """
 
     name: str
     title: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     footnotes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 

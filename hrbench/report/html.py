@@ -1,4 +1,4 @@
-"""The report as one HTML file that holds everything it shows: no request leaves it, online or from disk."""
+"""The report as one self-contained HTML file: it makes no network requests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from markupsafe import Markup
 
 from hrbench.core import units
 from hrbench.core.text import last_lines
-from hrbench.report import environments, figures
-from hrbench.report.cells import Cell, Facts
+from hrbench.report import figures, machines
 from hrbench.report.csv import render_csv
-from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.grid import Column, Table, TableRow, marker
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
@@ -27,19 +26,26 @@ from hrbench.report.published import Rows, read_published
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
+from hrbench.report.table_cells import Cell, Facts
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
 from hrbench.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
-LOG_BYTES = 1 << 16  # of the end of a log that are looked at
+LOG_BYTES = 1 << 16  # that are read from the end of a log
 _PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """One heading cell. column: the index it sorts by, None for one that spans several."""
+    """One heading cell.
+
+    label: in full, for screen readers.
+    columns, rows: that it spans.
+    column: index that it sorts by, None for a heading over several columns.
+    first: direction of the first click.
+    """
 
     text: str
     label: str
@@ -52,8 +58,8 @@ class Heading:
 
 
 @dataclass(slots=True)
-class _Facts:
-    """Facts shared by many cells, each stored once in the page and referred to by its number."""
+class _SharedFacts:
+    """Facts of many cells, each stored once in the page and referenced by its number."""
 
     known: dict[Facts, int] = field(default_factory=dict)
 
@@ -61,11 +67,11 @@ class _Facts:
         return self.known.setdefault(facts, len(self.known))
 
     def of(self, cell: Cell) -> str:
-        """The numbers of what a cell can tell, in one attribute."""
-        own = cell.detail
+        """The numbers of a cell's facts, for one attribute."""
+        detail = cell.detail
         if cell.reason and cell.text:
-            own = (("", cell.reason), *own)
-        return " ".join(str(self.number(facts)) for facts in (own, cell.conditions) if facts)
+            detail = (("", cell.reason), *detail)
+        return " ".join(str(self.number(facts)) for facts in (detail, cell.conditions) if facts)
 
 
 def render_html(
@@ -81,25 +87,29 @@ def render_html(
 ) -> str:
     """The whole page.
 
-    layout: from `choose_layout`. environment: nested plain values, of several runs from `environments.merge`.
-    suite_text: the suite file as it was run. folder_of: the folder in which an entry's drawings lie. title: the
-    page's, the layout's own where it is left out. published: table name -> rows; read where left out. options: what
-    the run was given beside the suite, such as "--limit 3".
+    results: all that the report shows.
+    layout: from `choose_layout`.
+    environment: nested plain values; of several runs from `machines.merge`.
+    suite_text: the suite file as it was run.
+    folder_of: returns the folder of an entry's rendered images.
+    title: of the page; by default the layout's.
+    published: table name -> rows; read if None.
+    options: command-line options of the run, such as "--limit 3".
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
-    facts = _Facts()
+    facts = _SharedFacts()
     page = _environment().get_template("report.html.j2")
     labels = row_labels(results)
-    drawn = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
+    with_images = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
     return page.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
-        made=environments.made(environment),
+        dates_and_devices=machines.dates_and_devices(environment),
         version=__version__,
         tables=tables,
         headlines={table.name: headline(table) for table in tables},
         plots=figures.plots(results, tables),
-        gallery=[(result, label, figures.shots(result, folder_of)) for result, label in drawn],
+        gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
         strips=figures.strips(results, labels),
         uncounted=_uncounted(results),
@@ -130,57 +140,59 @@ def _environment() -> Environment:
 
 
 def headings(columns: Sequence[Column]) -> list[list[Heading]]:
-    """Heading cells, one list to a line: groups, quantities, their parts, as many lines as the table needs."""
+    """Heading cells, one list for each line: groups, quantities, their parts; only the lines that the table needs."""
     widths = {column.quantity: sum(c.quantity == column.quantity for c in columns) for column in columns}
     grouped, parted = any(column.group for column in columns), any(width > 1 for width in widths.values())
     lines: list[list[Heading]] = [[] for _ in range(1 + grouped + parted)]
-    place = 0
+    index = 0
     for group, run in groupby(columns, key=lambda column: column.group):
         members = list(run)
         if group:
             lines[0].append(Heading(group, group, len(members)))
-        top = 1 if group else 0  # a quantity without a group stands as high as the groups do
+        top = 1 if group else 0  # a quantity without a group begins in the line of the groups
         depth = grouped - top + 1
         for _, same in groupby(members, key=lambda column: column.quantity):
             leaves = list(same)
             if len(leaves) == 1:
-                lines[top].append(_leaf(leaves[0], leaves[0].heading, place, depth + parted))
+                lines[top].append(_leaf(leaves[0], leaves[0].heading, index, depth + parted))
             else:
                 lines[top].append(
                     Heading(leaves[0].heading, leaves[0].heading, len(leaves), depth, description=leaves[0].description)
                 )
                 for offset, leaf in enumerate(leaves):
-                    lines[-1].append(_leaf(leaf, _PARTS[leaf.part], place + offset, 1))
-            place += len(leaves)
+                    lines[-1].append(_leaf(leaf, _PARTS[leaf.part], index + offset, 1))
+            index += len(leaves)
     return lines
 
 
-def _leaf(column: Column, text: str, place: int, rows: int) -> Heading:
+def _leaf(column: Column, text: str, index: int, rows: int) -> Heading:
     numeric = column.part != "text"
     first = "descending" if column.better == "higher" and numeric else "ascending"
-    return Heading(text, column.full_label, 1, rows, place, first, column.description, numeric)
+    return Heading(text, column.full_label, 1, rows, index, first, column.description, numeric)
 
 
 def _body(table: Table) -> list[tuple[str, list[Any]]]:
-    """Rows by group, for a `<tbody>` each."""
+    """Rows by group; each group is a `<tbody>`."""
     return [(group, list(rows)) for group, rows in groupby(table.rows, key=lambda row: row.group)]
 
 
-def _input(table: Table, row: Row) -> str:
-    """The input size, which narrow screens show below the model instead of in a column of its own."""
+def _input(table: Table, row: TableRow) -> str:
+    """The input size, which narrow screens show below the model instead of in a separate column."""
     cells = zip(table.columns, row.cells, strict=True)
     return next((cell.text for column, cell in cells if column.key == "input"), "")
 
 
 def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """(entry, convention, operators) for every count that left out operators, or parts of a detector."""
+    """(entries, convention, operators) for every count that left out operators, or parts of a detector."""
     found: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for cost in result.costs:
             if cost.conditions.uncounted or cost.conditions.not_counted:
                 key = (cost.quantity.label or cost.quantity.name, _operators(cost.conditions))
                 found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
-    return [(", ".join(dict.fromkeys(names)), view, operators) for (view, operators), names in found.items()]
+    return [
+        (", ".join(dict.fromkeys(names)), convention, operators) for (convention, operators), names in found.items()
+    ]
 
 
 def _operators(conditions: Conditions) -> str:
@@ -190,21 +202,23 @@ def _operators(conditions: Conditions) -> str:
 
 
 def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tuple[str, Any]], str, str]:
-    """Name of an entry, how it was made as a tree, the traceback of one that failed, and the end of its output.
+    """Name of an entry, its provenance as a tree, its traceback if it failed, and the end of its output.
 
-    What the page says elsewhere, its environment and the protocol, is not repeated.
+    The environment and the protocol are not repeated if the page shows them elsewhere.
     """
-    entry, why = result.entry, joined(reasons_of(result))
+    entry, reason = result.entry, joined(reasons_of(result))
     more = {
         key: value
         for key, value in asdict(result.provenance).items()
         if key not in ("traceback", "prediction_notes")
-        and not (key == "environment" and environments.stated(environment, value))
+        and not (key == "environment" and machines.is_stated(environment, value))
         and not (key == "protocol" and value == entry.protocol)
         and not (key == "not_comparable" and value in result.notes)
     }
     facts: dict[str, Any] = {
-        "status": why if result.status in ("costs_only", "failed") else ": ".join(filter(None, [result.status, why])),
+        "status": reason
+        if result.status in ("costs_only", "failed")
+        else ": ".join(filter(None, [result.status, reason])),
         "costs": str(result.costs_reason or ""),
         "model": f"{entry.variant.name} ({use_text(entry.variant)}{_arguments(entry.variant.args)})",
         "input": units.size(entry.variant.input),
@@ -223,7 +237,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
 
 
 def _output(result: Result) -> str:
-    """The last lines of what the entry's code printed, "" if it printed nothing or its log is not there any more."""
+    """The last lines of the entry's log, "" if it printed nothing or the log is missing."""
     if result.log != LOG or not result.folder:  # a stored name is not used as a path
         return ""
     try:

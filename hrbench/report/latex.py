@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 
-from hrbench.report.cells import Cell
-from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.table_cells import Cell
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -131,7 +131,7 @@ def _spanning(cells: Sequence[tuple[object, str]]) -> list[str]:
     return [_line(texts), " ".join(rules)]
 
 
-def _cell(row: Row, cell: Cell, index: int) -> str:
+def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = rf"\textbf{{{text}}}"

@@ -1,6 +1,6 @@
 """Layouts: which tables a report has, which results are their rows and which quantities their columns.
 
-A layout is a YAML file, `reports/tables/pose.yaml` or one of a user's own:
+A layout is a YAML file, `reports/tables/pose.yaml` or a user's:
 
 ```yaml
 title: Our networks
@@ -18,10 +18,10 @@ tables:
       - {score: AP, published: AP, parts: [measured, interval, published, difference]}
 ```
 
-`published` names a file of `reports/published` (or a path beside the layout) and a section in it, or holds `rows:` in
-line. Figures there are written in the units a table shows: points, M, G, ms. `requires` are protocol fields the
-published figures were made with, `requires_images` the number of images of their data set: where a measured row differs
-in one, no difference is formed.
+`published` names a file of `reports/published` (or a path beside the layout) and a section in it, or contains `rows:`.
+Its figures are in the units of a table: points, M, G, ms. `requires` are protocol fields of the published figures,
+`requires_images` the number of images of their data set. If a measured row differs in one of them, no difference is
+computed.
 """
 
 from __future__ import annotations
@@ -47,10 +47,14 @@ TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", 
 class ColumnLayout:
     """One quantity of a table, or one text about its rows.
 
-    name: the quantity's name, or one of `TEXTS`. parts: what is shown of it, always in the order of `Part`.
-    published: the key of the published rows. where: conditions a cost must have. unit: for quantities that no result
-    holds yet. bold: whether the best is set in bold (None: scores are, costs are not). varies: leave a text out where
-    all rows have the same.
+    name: of the quantity, or one of `TEXTS`.
+    parts: what is shown of it, always in the order of `Part`.
+    published: key in the published rows.
+    where: conditions that a cost must have.
+    unit: for quantities that no result has yet.
+    bold: whether the best is set in bold (None: scores are, costs are not).
+    metric: of a score, "" for any.
+    varies: whether to leave a text out if it is the same in all rows.
     """
 
     source: Source
@@ -69,12 +73,15 @@ class ColumnLayout:
 
 @dataclass(frozen=True, slots=True)
 class PublishedLayout:
-    """Where a table's published figures come from and what they may be compared with.
+    """The source of a table's published figures, and what they may be compared with.
 
-    file, section: a file of `reports/published` (or a path) and a list in it; or `rows` in line. where: fields every
-    row used must have. requires: protocol fields of a measured result that is comparable. requires_images: number of
-    images of its data set, None for any. show: "linked" rows beside measured ones only, or "all". notes: footnotes,
-    each {text, where (patterns of row fields), columns (their keys)}.
+    file, section: a file of `reports/published` (or a path) and a list in it; or:
+    rows: the rows themselves.
+    where: fields that a row must have.
+    requires: protocol fields that a comparable result must have.
+    requires_images: number of images of its data set, None for any.
+    show: "linked" for rows beside measured ones only, or "all".
+    notes: footnotes, each {text, where (patterns of row fields), columns (their keys)}.
     """
 
     file: str = ""
@@ -89,8 +96,11 @@ class PublishedLayout:
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """One table. rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`, settings of the `protocol`, and
-    `miniature: true|false`.
+    """One table.
+
+    rows: patterns for `task`, `dataset`, `metric`, `variant`, `entry`; settings of the `protocol`; and
+        `miniature: true|false`.
+    group: what rows are grouped by.
     """
 
     name: str
@@ -104,7 +114,10 @@ class TableLayout:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The tables of a report, in order. folder: what paths in it are relative to."""
+    """The tables of a report, in order.
+
+    folder: that paths in it are relative to.
+    """
 
     name: str
     tables: tuple[TableLayout, ...]
@@ -121,7 +134,7 @@ def read_layout(source: str | Path) -> Layout:
     """The layout with this name, or in the file at this path.
 
     The name of a single table of a layout that ships with hrbench, such as "pose-mpii", gives that table alone.
-    Raises `UsageError`, with file and line, for a file that is not there or says something unknown.
+    Raises `UsageError`, with file and line, for a file that is missing or not valid.
     """
     name = str(source)
     if name in layout_names():
@@ -148,7 +161,7 @@ def _read(path: Path) -> Layout:
     names = [table.name for table in tables]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UsageError(f"{path}: two tables are called {twice!r}; give each a `name:` of its own")
+        raise UsageError(f"{path}: two tables are called {twice!r}; give each another `name:`")
     return Layout(path.stem, tables, top.text("title"), path.parent)
 
 
@@ -230,7 +243,7 @@ def _published(node: LayoutNode) -> PublishedLayout:
 
 
 class LayoutNode:
-    """A mapping of the file. value: it without its lines, which `node` has, so that a complaint can name them."""
+    """A mapping in the file. value: as plain values; `node` has its lines, for messages."""
 
     def __init__(self, node: yaml.Node) -> None:
         self.node, self.value = node, node.plain()
@@ -245,12 +258,14 @@ class LayoutNode:
             self.expect(key, known.split(), "", str(key))
         return self
 
-    def expect(self, value: Any, known: Sequence[str], what: str, key: str = "") -> None:
+    def expect(self, value: Any, known: Sequence[str], field: str, key: str = "") -> None:
         if value in known:
             return
         near = difflib.get_close_matches(str(value), known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        self.fail(f"{what + ': ' if what else ''}unknown {'value' if what else 'key'} {value!r}; {hint}", key or what)
+        self.fail(
+            f"{field + ': ' if field else ''}unknown {'value' if field else 'key'} {value!r}; {hint}", key or field
+        )
 
     def text(self, key: str) -> str:
         value = self.value.get(key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hrbench.report.cells import Cell
-from hrbench.report.grid import Column, Row, Table, marker
+from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.table_cells import Cell
 
 
 def render_markdown(tables: Sequence[Table]) -> str:
@@ -47,7 +47,7 @@ def _heading(column: Column) -> str:
     return escape(column.full_label)
 
 
-def _cell(row: Row, cell: Cell, index: int) -> str:
+def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = f"**{text}**"

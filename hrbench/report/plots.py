@@ -1,7 +1,7 @@
-"""Accuracy against cost as SVG that lies in the page: text is text, colours follow the page, points have tooltips.
+"""Plots of accuracy against cost as inline SVG: text stays text, colours follow the page, points have tooltips.
 
-Matplotlib draws in placeholder colours; they are exchanged for CSS variables, so that one drawing serves light and
-dark. The same points give the same bytes: identifiers come from a fixed salt and no date is written.
+Matplotlib draws in placeholder colours, which are replaced by CSS variables, so that one plot serves light and dark
+mode. The same points give the same bytes: identifiers come from a fixed salt and no date is written.
 """
 
 from __future__ import annotations
@@ -22,16 +22,22 @@ _CSS = {INK: "currentColor", RULE: "var(--rule)", PAPER: "var(--paper)"} | {
 }
 _WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
 _FONT = 10.0
-_KEYS = 4  # of the legend, in a line
-_LABEL = 44  # letters of a label beside a point, less than half the width; the tooltip has them all
-_SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
+_KEYS_PER_LINE = 4  # of the legend, in a line
+_LABEL_LENGTH = 44  # characters of a label beside a point, less than half the width; the tooltip has them all
+_LOG_SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One network in the plane, in shown units. low, high: the interval's ends. published: its published accuracy.
+    """One network in a plot, in the units of the axes.
 
-    family: what shares a colour; line: points that share it are joined. tooltip: one line per fact.
+    label: shown beside the point.
+    family: points that share it have one colour.
+    line: points that share it are connected.
+    x, y: cost, and measured accuracy if there is one.
+    low, high: ends of the 95 % interval.
+    published: published accuracy.
+    tooltip: one line for each fact.
     """
 
     label: str
@@ -48,7 +54,9 @@ class Point:
 def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_label: str) -> str:
     """An inline `<svg>`: measured points filled with their interval, published ones hollow, families in colours.
 
-    name: distinguishes the identifiers of several drawings in a page. At least one point is needed.
+    points: at least one.
+    name: prefix of the identifiers, unique in a page.
+    x_label, y_label: of the axes.
     """
     import matplotlib  # imported here: a report without a plot, and `hrbench --help`, do without it
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -63,10 +71,12 @@ def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_la
         "font.family": "sans-serif",
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # The page's own fonts set the text; that Matplotlib's lack a letter does not matter.
+        # The page sets the text in its own fonts: glyphs missing in Matplotlib's do not matter.
         warnings.filterwarnings("ignore", message="Glyph")
         keys = _keys(points, colours)
-        lines = math.ceil(len(keys) / _KEYS)  # of the legend, which stands above the axes; there is room for one
+        lines = math.ceil(
+            len(keys) / _KEYS_PER_LINE
+        )  # of the legend, which stands above the axes; there is room for one
         height = _HEIGHT + (lines - 1) * 1.7 * _FONT / 72
         figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="none")
         FigureCanvasSVG(figure)
@@ -87,7 +97,7 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 
     xs = [point.x for point in points]
     low, high = min(xs), max(xs)
-    if high > _SPAN * low:
+    if high > _LOG_SPAN * low:
         pad = (high / low) ** 0.1
         axes.set_xscale("log")
         axes.set_xlim(low / pad, high * pad * 1.1)
@@ -114,7 +124,7 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers within a span, few enough to be read."""
+    """Round numbers between two ends, at most nine if possible."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     halves = tuple(1 + index / 2 for index in range(18))
     for steps in (
@@ -157,7 +167,7 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
 
 
 def _names(axes: Any, points: Sequence[Point]) -> None:
-    """A label beside each point, at the first of eight places where it meets neither a label nor a point."""
+    """A label beside each point, at the offset with the least overlap with labels and points."""
     places = []
     for point in points:
         heights = [y for y in (point.y, point.published) if y is not None]
@@ -193,8 +203,12 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
 
 
 def _shortened(label: str) -> str:
-    """A label that fits beside its point; what tells networks apart stands at the beginning and the end."""
-    return label if len(label) <= _LABEL else f"{label[: _LABEL // 3]}…{label[1 - _LABEL + _LABEL // 3 :]}"
+    """A label that fits beside its point: its beginning and its end, in which networks differ."""
+    return (
+        label
+        if len(label) <= _LABEL_LENGTH
+        else f"{label[: _LABEL_LENGTH // 3]}…{label[1 - _LABEL_LENGTH + _LABEL_LENGTH // 3 :]}"
+    )
 
 
 def _plain(text: str) -> str:
@@ -225,7 +239,7 @@ def _keys(points: Sequence[Point], colours: dict[str, str]) -> list[Any]:
 
 def _legend(axes: Any, keys: list[Any]) -> None:
     legend = axes.legend(
-        handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=_KEYS, frameon=False,
+        handles=keys, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=_KEYS_PER_LINE, frameon=False,
         labelcolor=INK, fontsize=_FONT - 1, borderaxespad=0.2, columnspacing=1.4, handletextpad=0.4,
     )  # fmt: skip
     for text in legend.get_texts():
@@ -237,7 +251,7 @@ def _tooltip(text: str) -> str:
 
 
 def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
-    """The `<svg>` element alone: scalable, named, identifiers of its own, placeholder colours exchanged."""
+    """The `<svg>` element only: scalable, with a label, unique identifiers, and CSS variables for colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
@@ -245,9 +259,9 @@ def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
     for gid, text in tooltips.items():
         svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}" class="point"><title>{escape(_tooltip(text))}</title>', 1)
-    own = re.escape(name)
-    svg = re.sub(rf'\bid="(?!{own}-)', f'id="{name}-', svg)
-    svg = re.sub(rf'(href="#|url\(#)(?!{own}-)', rf"\g<1>{name}-", svg)
+    prefix = re.escape(name)
+    svg = re.sub(rf'\bid="(?!{prefix}-)', f'id="{name}-', svg)
+    svg = re.sub(rf'(href="#|url\(#)(?!{prefix}-)', rf"\g<1>{name}-", svg)
     for colour, css in _CSS.items():
         svg = svg.replace(colour, css)
     return svg

@@ -1,4 +1,4 @@
-"""Published figures: read from `reports/published`, linked to the networks that measured results are of."""
+"""Published figures: read from `reports/published`, and linked to the networks of measured results."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def read_published(layout: Layout) -> dict[str, Rows]:
-    """Table name -> its published rows, as the layout asks for them.
+    """Table name -> its published rows, as the layout names them.
 
-    Raises `UsageError` for a file, a section or a row that is not as it should be.
+    Raises `UsageError` for a missing file or section, and for a row that is not valid.
     """
     found: dict[str, Rows] = {}
     for table in layout.tables:
@@ -33,11 +33,11 @@ def read_published(layout: Layout) -> dict[str, Rows]:
 
 
 def find_row(rows: Rows, result: Result, source: PublishedLayout) -> Mapping[str, Any] | None:
-    """The published row of the network that `result` is of, or None.
+    """The published row of the network of a result, or None.
 
-    A row names an `entry` or a `variant`, or a `model` with its `input`. The last two are compared with what the
-    variant says of its place in the literature (`Variant.published`), or with its title and input where it says
-    nothing and the rows are a user's own.
+    A row names an `entry`, a `variant`, or a `model` with its `input`. The last two are compared with the variant's
+    link to the literature (`Variant.published`), or with its title and input if it has no link and the rows come from
+    a user's file.
     """
     variant = result.entry.variant
     if variant.miniature or (result.entry.dataset is not None and result.entry.dataset.miniature):
@@ -57,24 +57,24 @@ def find_row(rows: Rows, result: Result, source: PublishedLayout) -> Mapping[str
 
 
 def linked_row(link: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """The published row that a variant's `published` names, or None where there is none like it.
+    """The published row that a variant's `published` names, or None if there is none.
 
-    Raises `UsageError` for a file or a section that is not there.
+    Raises `UsageError` for a missing file or section.
     """
     source = PublishedLayout(file=link.get("file", ""), section=link.get("section", ""))
     fields = {key: value for key, value in link.items() if key not in ("file", "section")}
     return next((row for row in _section(source, shared("reports/published")) if _has(row, fields)), None)
 
 
-# Published cost -> the quantity that is counted as its source counts; SpineNet's flops are multiply-adds / 10^9.
+# Published cost -> the quantity with the same counting convention; SpineNet's flops are multiply-adds / 10^9.
 _COSTS = {"params_M": "parameters", "params": "parameters", "gflops": "hrnet-paper", "flops": "macs"}
 
 
 def cost_rows(results: Sequence[Result]) -> list[Mapping[str, Any]]:
-    """What the literature states of the costs of these networks: {variant, source, quantity: figure in shown units}.
+    """Published costs of these networks: {variant, source, quantity: figure in shown units}.
 
-    Operations belong to an input size: they are left out where the source names another than is measured. (A network
-    of the catalog that a suite gives another input is linked to nothing.)
+    Operations depend on the input size: they are left out if the source has another size than the measured one. (A
+    network of the catalog with another input in a suite has no link.)
     """
     rows: dict[str, Mapping[str, Any]] = {}
     for variant in (result.entry.variant for result in results):
@@ -137,5 +137,5 @@ def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:
 
 
 def _has(row: Mapping[str, Any], fields: Mapping[str, Any], only_known: bool = False) -> bool:
-    """Whether the row holds these fields; `only_known` passes over fields that it does not have."""
+    """Whether the row has these fields and values; with `only_known`, fields that it does not have are ignored."""
     return all(same_value(row[key], value) if key in row else only_known for key, value in fields.items())

@@ -1,4 +1,4 @@
-"""What a row of a table is called, which table it belongs to, and what its text columns say."""
+"""Titles, labels and text columns of table rows, and which results belong to a table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.judge.comparability import same_value
-from hrbench.report.cells import device_of
 from hrbench.report.layout import ColumnLayout, TableLayout
+from hrbench.report.table_cells import device_of
 from hrbench.report.words import protocol_text, setting_text
 from hrbench.types import Result, Unit
 
@@ -48,7 +48,7 @@ def is_miniature(result: Result) -> bool:
 
 
 def family(title: str) -> str:
-    """What rows are grouped by: a network's title up to its size, or to what else is said of it.
+    """The family that rows are grouped by: a network's title up to its size or other details.
 
     >>> family("HRNet-W32, head at 1/4"), family("SimpleBaseline-R50 (Caffe style)"), family("HRNet miniature")
     ('HRNet', 'SimpleBaseline', 'HRNet')
@@ -60,7 +60,7 @@ def family(title: str) -> str:
 
 
 def title_of(result: Result) -> str:
-    """How a table calls the network of a result."""
+    """The title of a result's network in a table."""
     return result.entry.variant.title or result.entry.variant.name
 
 
@@ -72,11 +72,11 @@ def figure_of(row: Mapping[str, Any] | None, key: str) -> float | None:
 def published_decimals(layout: ColumnLayout, unit: Unit, figure: float) -> int | None:
     """Published figures keep the digits they were published with, up to the column's own."""
     if layout.decimals is not None:
-        own: int | None = layout.decimals
+        limit: int | None = layout.decimals
     else:
-        own = {"fraction": 1, "count": 1, "operations": 3}.get(unit)
+        limit = {"fraction": 1, "count": 1, "operations": 3}.get(unit)
     digits = len(repr(figure).partition(".")[2])
-    return digits if own is None else min(own, digits)
+    return digits if limit is None else min(limit, digits)
 
 
 def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
@@ -111,21 +111,23 @@ def run_of(result: Result) -> str:
 
 
 def row_labels(results: Sequence[Result]) -> list[str]:
-    """Titles; rows that would read alike also say what tells them apart: protocol, or the entry's name, or its run."""
-    alike: dict[tuple[Any, ...], list[int]] = {}
+    """Titles of rows; equal ones get what distinguishes them: the protocol, the entry's name, or its run."""
+    same_title: dict[tuple[Any, ...], list[int]] = {}
     for index, result in enumerate(results):
         dataset = result.entry.dataset
-        alike.setdefault((title_of(result), result.entry.variant.input, dataset and dataset.name), []).append(index)
+        same_title.setdefault((title_of(result), result.entry.variant.input, dataset and dataset.name), []).append(
+            index
+        )
     labels = [title_of(result) for result in results]
-    for indices in alike.values():
+    for indices in same_title.values():
         if len(indices) == 1:
             continue
         group = [results[index] for index in indices]
         names = [result.name for result in group]
-        ways: list[list[str]] = [_protocol_differences(group), names, [run_of(result) for result in group]]
-        ways.append([f"{name} of {run}" for name, run in zip(names, ways[2], strict=True)])
-        told = next((way for way in ways if len(set(way)) == len(way)), ways[-1])
-        for index, words in zip(indices, told, strict=True):
+        candidates: list[list[str]] = [_protocol_differences(group), names, [run_of(result) for result in group]]
+        candidates.append([f"{name} of {run}" for name, run in zip(names, candidates[2], strict=True)])
+        suffixes = next((each for each in candidates if len(set(each)) == len(each)), candidates[-1])
+        for index, words in zip(indices, suffixes, strict=True):
             labels[index] += f" · {words}"
     return labels
 

@@ -1,4 +1,4 @@
-"""What a report says in words: what was measured, what came out, what is missing and how to get it."""
+"""The summary of a report in words: what was measured, the main scores, what is missing and how to get it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrbench.core import units
-from hrbench.report.grid import Column, Row, Table
+from hrbench.report.grid import Column, Table, TableRow
 from hrbench.report.rows import is_miniature
 from hrbench.report.words import grouped
 from hrbench.types import Measurement, Result
@@ -15,14 +15,17 @@ from hrbench.types import Measurement, Result
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """One reason why something is empty, and the entries it concerns (with the quantity, if it is one number)."""
+    """A reason why something is empty.
+
+    entries: that it concerns, with the quantity if it is one number.
+    """
 
     reason: str
     entries: tuple[str, ...]
 
 
 def headline(table: Table) -> int | None:
-    """Index of the column that a table is about: its first measured one that has intervals beside it."""
+    """Index of a table's main column: the first measured one that has intervals beside it."""
     parts = {
         column.quantity: {c.part for c in table.columns if c.quantity == column.quantity} for column in table.columns
     }
@@ -33,7 +36,7 @@ def headline(table: Table) -> int | None:
 
 
 def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
-    """One sentence on what there is, then one or two to each table that has a headline."""
+    """One sentence on all results, then one or two for each table that has a main column."""
     count: Counter[str] = Counter(result.status for result in results)
     parts = [f"{count['done']} measured"] if count["done"] or not (count["costs_only"] or count["submitted"]) else []
     if count["submitted"]:
@@ -46,7 +49,7 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
         parts.append(f"{count['failed']} failed")
     sentences = [f"{units.amount(len(results), 'entry', 'entries')}: {', '.join(parts)}."]
     if results and all(is_miniature(result) for result in results):
-        sentences.append("All of them are miniatures: small drawn data sets and narrow networks.")
+        sentences.append("All of them are miniatures: small generated data sets and narrow networks.")
     for number, table in enumerate(tables, 1):
         index = headline(table)
         rows = [results[row.result] for row in table.rows if row.result is not None]
@@ -58,7 +61,7 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
 def missing(results: Sequence[Result]) -> list[Unmeasured]:
     """Reasons why something is empty, each once: those of whole entries first, in the order of the results.
 
-    What was not asked for is not missing: entries that are there for their costs are listed with costs alone.
+    What was not requested is not missing: of entries for costs only, missing costs are listed and no accuracy.
     """
     found: dict[str, list[str]] = {}
 
@@ -84,7 +87,7 @@ def missing(results: Sequence[Result]) -> list[Unmeasured]:
 
 
 def _quantity(one: Measurement) -> str:
-    """What was to be measured, with the dtype and batch of a cost."""
+    """The name of a quantity, with the dtype and batch of a cost."""
     under = [one.conditions.dtype] if one.conditions.dtype else []
     under += [] if one.conditions.batch is None else [f"batch {one.conditions.batch}"]
     return ", ".join([one.quantity.label or one.quantity.name, *under])
@@ -106,8 +109,13 @@ def _headline(number: int, table: Table, index: int) -> str:
     return text + _agreement(table, full, index)
 
 
-def _best(table: Table, rivals: Sequence[Row], index: int, everyone: bool) -> str:
-    """Who is best of comparable rows, or that several are alike. everyone: whether no other row is measured."""
+def _best(table: Table, rivals: Sequence[TableRow], index: int, everyone: bool) -> str:
+    """Which of the comparable rows is best, or which share the best value.
+
+    rivals: comparable rows.
+    index: of the column.
+    everyone: whether there are no other measured rows.
+    """
     column = table.columns[index]
     first = (min if column.better == "lower" else max)(rivals, key=lambda row: row.cells[index].values[0])
     value, interval = first.cells[index].text, _part(table.columns, first, index, "interval")
@@ -118,29 +126,29 @@ def _best(table: Table, rivals: Sequence[Row], index: int, everyone: bool) -> st
     if len(rivals) == 1:
         alone = "the only one measured" if everyone else "measured alone under its protocol and on its data"
         return f"{_called(table, first)} is {alone}, with {column.heading} {number}."
-    most = "lowest" if column.better == "lower" else "highest"
+    extreme = "lowest" if column.better == "lower" else "highest"
     others = "the interval of one more holds" if len(near) == 1 else f"the intervals of {len(near)} more hold"
     within = f"; {others} that too" if near else ""
     if len(alike) > 1:
         under = "" if everyone else " under one protocol and on the same data"
         if len(alike) == len(rivals):
             return f"all {len(rivals)}{under} have the same {column.heading}, {number}."
-        return f"{len(alike)} of {len(rivals)}{under} share the {most} {column.heading}, {number}{within}."
+        return f"{len(alike)} of {len(rivals)}{under} share the {extreme} {column.heading}, {number}{within}."
     among = f"of {len(rivals)}" + ("" if everyone else " under its protocol and on its data")
     if near:
-        return f"{_called(table, first)} has the {most} {column.heading} {among}, {number}{within}."
+        return f"{_called(table, first)} has the {extreme} {column.heading} {among}, {number}{within}."
     return f"{_called(table, first)} is the best {among}, with {column.heading} {number}."
 
 
-def _holds(table: Table, row: Row, index: int, value: float) -> bool:
-    """Whether the interval of a row holds a value, so that the two may be equally good."""
+def _holds(table: Table, row: TableRow, index: int, value: float) -> bool:
+    """Whether the interval of a row contains a value, so that the two may be equally good."""
     cells = zip(table.columns, row.cells, strict=True)
     ends = next((cell.values for column, cell in cells if _is_part(column, table.columns[index], "interval")), ())
     return len(ends) == 2 and ends[0] <= value <= ends[1]
 
 
-def _agreement(table: Table, rows: Sequence[Row], index: int) -> str:
-    """How many published figures the intervals hold."""
+def _agreement(table: Table, rows: Sequence[TableRow], index: int) -> str:
+    """How many published figures lie in the measured intervals."""
     column = next((i for i, c in enumerate(table.columns) if _is_part(c, table.columns[index], "difference")), None)
     if column is None:
         return ""
@@ -157,7 +165,7 @@ def _agreement(table: Table, rows: Sequence[Row], index: int) -> str:
     return f" {which} {len(cells)} published figures {verb} in {whose} measured 95 % interval."
 
 
-def _part(columns: Sequence[Column], row: Row, index: int, part: str) -> str:
+def _part(columns: Sequence[Column], row: TableRow, index: int, part: str) -> str:
     cells = zip(columns, row.cells, strict=True)
     return next((cell.text for column, cell in cells if _is_part(column, columns[index], part)), "")
 
@@ -166,7 +174,7 @@ def _is_part(column: Column, of: Column, part: str) -> bool:
     return column.quantity == of.quantity and column.part == part
 
 
-def _called(table: Table, row: Row) -> str:
+def _called(table: Table, row: TableRow) -> str:
     """Model and input, as the row's first text columns have them."""
     texts = {
         column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True) if column.part == "text"

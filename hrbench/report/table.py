@@ -1,6 +1,6 @@
-"""Tables, built once from results, a layout and published figures; every format typesets the same ones.
+"""Builds tables from results, a layout and published figures; all formats typeset the same tables.
 
-Pure: nothing here reads a file, and the same results give the same tables.
+Pure functions: nothing here reads a file, and the same results give the same tables.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from hrbench.core import units
-from hrbench.report.cells import Cell, Found, better_of, divisor_of, find, unit_of
-from hrbench.report.comparable import data_notes, unlikeness
-from hrbench.report.grid import Column, Row, Table
+from hrbench.report.comparable import data_notes, incomparable_reasons
+from hrbench.report.grid import Column, Table, TableRow
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
 from hrbench.report.published import Rows, find_row, notes_for
 from hrbench.report.rows import (
@@ -28,6 +27,7 @@ from hrbench.report.rows import (
     text_of,
     title_of,
 )
+from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
 
@@ -46,29 +46,29 @@ def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[s
 
 
 class _Builder:
-    """Builds one table; holds the footnotes while they are being numbered."""
+    """Builds one table, and numbers its footnotes."""
 
     def __init__(self, layout: TableLayout, results: Mapping[int, Result], published: Rows) -> None:
         self.layout = layout
         self.results = list(results.values())
-        self.places = list(results)
+        self.indices = list(results)
         self.published = published
         self.footnotes: list[str] = []
         self.peers: dict[Any, int] = {}
-        lacking = ("empty", "costs_only")
-        self.groups = grouped(reasons_of(result) for result in self.results if result.status in lacking)
+        without_scores = ("empty", "costs_only")
+        self.groups = grouped(reasons_of(result) for result in self.results if result.status in without_scores)
         self.columns = [column for column in layout.columns if self._used(column)]
         self.quantities = [self._quantity(column) for column in self.columns]
 
     def table(self) -> Table:
         linked = [self._linked(result) for result in self.results]
         names = row_labels(self.results)
-        found = [[find(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
+        found = [[column_value(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
         best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
         rows = [
-            replace(self._measured_row(result, label, row, facts, best, note), result=place)
-            for place, result, label, row, facts, note in zip(
-                self.places, self.results, names, linked, found, data_notes(self.results), strict=True
+            replace(self._measured_row(result, label, row, facts, best, note), result=index)
+            for index, result, label, row, facts, note in zip(
+                self.indices, self.results, names, linked, found, data_notes(self.results), strict=True
             )
         ]
         if self.layout.published is not None and self.layout.published.show == "all":
@@ -87,17 +87,17 @@ class _Builder:
     # --- columns
 
     def _used(self, column: ColumnLayout) -> bool:
-        """Costs nobody measured have no column, nor texts that are the same in every row (if the layout says so)."""
+        """Whether a column is shown: not a cost without measurements, nor a `varies` text that is equal in all rows."""
         if column.source == "text":
             return not column.varies or len({text_of(result, column.name)[0] for result in self.results}) > 1
         if column.source == "score" or "published" in column.parts:
             return True
-        return any(find(result, column).quantity is not None for result in self.results)
+        return any(column_value(result, column).quantity is not None for result in self.results)
 
     def _quantity(self, column: ColumnLayout) -> Quantity | None:
         if column.source == "text":
             return None
-        return next((q for result in self.results if (q := find(result, column).quantity) is not None), None)
+        return next((q for result in self.results if (q := column_value(result, column).quantity) is not None), None)
 
     def _columns(self) -> list[Column]:
         columns = []
@@ -136,10 +136,10 @@ class _Builder:
         result: Result,
         label: str,
         row: Mapping[str, Any] | None,
-        found: Sequence[Found | None],
+        found: Sequence[ColumnValue | None],
         best: Sequence[Mapping[Any, str]],
         data_note: str,
-    ) -> Row:
+    ) -> TableRow:
         tags, notes = [], []
         if is_miniature(result) and "miniature" not in label.lower():
             tags.append("miniature")
@@ -150,7 +150,7 @@ class _Builder:
             notes.append(self._note(joined(reasons_of(result))))
         elif result.costs_reason is not None:
             notes.append(self._note(str(result.costs_reason)))
-        # Notes are on accuracies; an entry that has none may be in no other table than this.
+        # Notes are about accuracies; a table of costs shows them only for entries without a data set.
         if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
             notes += [self._note(text) for text in (*result.notes, data_note) if text.strip()]
         cells: list[Cell] = []
@@ -162,12 +162,12 @@ class _Builder:
                 cells.append(Cell(label if layout.name == "model" else text, "text", key))
                 continue
             cells += [self._cell(part, index, result, row, fact, best[index], noted) for part in layout.parts]
-        return Row(
+        return TableRow(
             result.name, "measured", tuple(cells), self._group(result), tuple(tags), tuple(sorted(set(notes))),
             status_text(result), result.limited, use=use_text(result.entry.variant),
         )  # fmt: skip
 
-    def _published_row(self, row: Mapping[str, Any]) -> Row:
+    def _published_row(self, row: Mapping[str, Any]) -> TableRow:
         cells: list[Cell] = []
         for layout, quantity in zip(self.columns, self.quantities, strict=True):
             if layout.source == "text":
@@ -180,7 +180,7 @@ class _Builder:
                 cells.append(shown)
         group = family(str(row.get("model", ""))) if self.layout.group == "family" else ""
         note = self._note(f"published only, not measured here: {row.get('source', 'source not given')}")
-        return Row(str(row.get("model", "")), "published", tuple(cells), group, ("published",), (note,))
+        return TableRow(str(row.get("model", "")), "published", tuple(cells), group, ("published",), (note,))
 
     def _cell(
         self,
@@ -188,7 +188,7 @@ class _Builder:
         index: int,
         result: Result,
         row: Mapping[str, Any] | None,
-        fact: Found,
+        fact: ColumnValue,
         best: Mapping[Any, str],
         noted: set[tuple[Reason, ...]],
     ) -> Cell:
@@ -235,18 +235,18 @@ class _Builder:
         unit: Unit,
         result: Result,
         row: Mapping[str, Any] | None,
-        fact: Found,
+        fact: ColumnValue,
         noted: set[tuple[Reason, ...]],
     ) -> Cell:
-        """Measured minus published, where the two were made alike."""
+        """Measured minus published, if the two are comparable."""
         figure = figure_of(row, layout.published)
         if fact.value is None or figure is None:
             return Cell(reason="no published figure" if figure is None else joined(fact.reasons))
         assert self.layout.published is not None
-        unlike = unlikeness(result, self.layout.published) if layout.source == "score" else ()
-        if unlike:
-            notes = tuple(note for reason in unlike for note in self._first_note((Reason(reason),), noted))
-            return Cell("≠", "empty", reason="; ".join(unlike), notes=notes)
+        incomparable = incomparable_reasons(result, self.layout.published) if layout.source == "score" else ()
+        if incomparable:
+            notes = tuple(note for reason in incomparable for note in self._first_note((Reason(reason),), noted))
+            return Cell("≠", "empty", reason="; ".join(incomparable), notes=notes)
         own = divisor_of(layout, fact.quantity)
         base = figure * units.divisor(unit, own)
         value = fact.value - base
@@ -259,8 +259,8 @@ class _Builder:
             detail.append(("", f"the published figure lies {words} the measured 95 % interval"))
         return Cell(text, "difference", (units.shown(value, unit, own),), detail=tuple(detail), notable=notable)
 
-    def _best(self, found: Sequence[Found | None], index: int) -> dict[Any, str]:
-        """Comparability key -> how its best value is written; only where there are several to choose from."""
+    def _best(self, found: Sequence[ColumnValue | None], index: int) -> dict[Any, str]:
+        """Comparability key -> the text of its best value; only for keys with several different values."""
         layout, quantity = self.columns[index], self.quantities[index]
         bold = layout.bold if layout.bold is not None else layout.source == "score"
         better = better_of(layout, quantity)
@@ -297,7 +297,7 @@ class _Builder:
         return self.footnotes.index(text)
 
     def _first_note(self, reasons: tuple[Reason, ...], noted: set[tuple[Reason, ...]]) -> tuple[int, ...]:
-        """One footnote to a row and reason is enough: the first empty cell carries it."""
+        """The footnotes of reasons; () if another cell of the row has them already."""
         if reasons in noted:
             return ()
         noted.add(reasons)
@@ -310,11 +310,13 @@ class _Builder:
             counts = " or ".join(f"{limit:,}" for limit in limits)
             sentences.append(f"Rows limited to {counts} images are not comparable with anything.")
         if any(is_miniature(result) for result in self.results):
-            sentences.append("Miniatures: small drawn data sets and narrow networks; no figure of the real data sets.")
+            sentences.append(
+                "Miniatures: small generated data sets and narrow networks; no figure of the real data sets."
+            )
         return " ".join(sentences)
 
-    def _remarks(self, found: Sequence[Sequence[Found | None]]) -> list[str]:
-        """What holds for the whole table: protocols, devices, conventions, where published figures are from."""
+    def _remarks(self, found: Sequence[Sequence[ColumnValue | None]]) -> list[str]:
+        """Remarks for the whole table: protocols, devices, conventions, sources of published figures."""
         remarks = []
         sources = {column.source for column in self.columns}
         if "score" in sources:
@@ -341,24 +343,24 @@ class _Builder:
         return remarks
 
 
-def _grouped(rows: Sequence[Row]) -> list[Row]:
+def _grouped(rows: Sequence[TableRow]) -> list[TableRow]:
     """Rows of one group together, groups in the order of their first row.
 
-    A heading that repeats a name is left out: that of a single group, of a row that is called like its group, and all
-    of them where no group has several rows. What has no heading stands first, lest it be taken for a part of a group.
+    A heading that repeats a name is left out: that of a single group, of a row with the name of its group, and all of
+    them if no group has several rows. Rows without a heading come first: they belong to no group.
     """
     sizes = Counter(row.group for row in rows)
-    if len(sizes) == 1 or all(size == 1 and _calls(row, row.group) for row in rows if (size := sizes[row.group])):
+    if len(sizes) == 1 or all(size == 1 and _repeats(row, row.group) for row in rows if (size := sizes[row.group])):
         return [replace(row, group="") for row in rows]
     rows = [replace(row, group="") if sizes[row.group] == 1 and row.group in _names(row) else row for row in rows]
     order = dict.fromkeys(["", *(row.group for row in rows)])
     return [row for group in order for row in rows if row.group == group]
 
 
-def _names(row: Row) -> list[str]:
-    """The entry's name and what the row is called."""
+def _names(row: TableRow) -> list[str]:
+    """The names of a row: the entry's, and the text of its first cell."""
     return [row.name, *(cell.text for cell in row.cells[:1] if cell.kind == "text")]
 
 
-def _calls(row: Row, group: str) -> bool:
+def _repeats(row: TableRow, group: str) -> bool:
     return any(name.startswith(group) for name in _names(row))

@@ -1,4 +1,4 @@
-"""Values, protocols and limits in words."""
+"""Values, protocols and limits as text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def protocol_text(protocol: Mapping[str, Any]) -> str:
     >>> protocol_text({"name": "top-down", "version": 1, "flip": True, "oks_threshold": 0.9}), protocol_text({})
     ('top-down v1 (flip yes, oks threshold 0.9)', 'not stated')
     """
-    if not protocol:  # of predictions that were given without a word on how they were made
+    if not protocol:  # of precomputed predictions whose protocol the suite does not state
         return "not stated"
     fields = ", ".join(_field(key, value) for key, value in protocol.items() if key not in ("name", "version"))
     head = f"{protocol.get('name', 'protocol')} v{protocol.get('version', '?')}"
@@ -51,7 +51,7 @@ def _field(key: str, value: Any) -> str:
 
 
 def setting_text(value: Any) -> str:
-    """The value of a protocol's field, to stand in a list: so a list has no commas of its own.
+    """The value of a protocol's field, as an item of a list: a list among values is written without commas.
 
     >>> setting_text([0.75, 1.0, 1.25]), setting_text("ground_truth"), setting_text(False)
     ('0.75/1/1.25', 'ground truth', 'no')
@@ -63,7 +63,7 @@ def setting_text(value: Any) -> str:
 
 
 def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the rows of a table were measured under: one protocol, or what several have in common and differ in.
+    """A sentence on the protocol of a table's rows: one protocol, or what several have in common and how they differ.
 
     >>> protocol_remarks([{"name": "a", "version": 1, "flip": True}])
     ['Protocol: a v1 (flip yes).']
@@ -75,23 +75,23 @@ def protocol_remarks(protocols: Sequence[Mapping[str, Any]]) -> list[str]:
         return [f"Protocol: {protocol_text(protocol)}." for protocol in different]
     head = f"Rows follow {len(different)} protocols, and bold compares rows of one only: "
     first, *others = different
-    alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
-    if not {"name", "version"} <= set(alike):
+    common = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    if not {"name", "version"} <= set(common):
         return [f"{head}{'; '.join(map(protocol_text, different))}."]
-    kinds = (", ".join(_field(k, v) for k, v in each.items() if k not in alike) for each in different)
-    return [f"{head}{protocol_text(alike)}, with {' or '.join(kinds)}."]
+    differences = (", ".join(_field(k, v) for k, v in each.items() if k not in common) for each in different)
+    return [f"{head}{protocol_text(common)}, with {' or '.join(differences)}."]
 
 
 def use_text(variant: Variant) -> str:
-    """What makes a network, in words; a file by its name, wherever it lies.
+    """What builds a network; a file by its name without the folder.
 
     >>> use_text(Variant("a", "onnx:/nets/a.onnx", "pose", (64, 48))), use_text(Variant("b", "", "pose", (0, 0)))
-    ('onnx:a.onnx', 'no network: predictions were given')
+    ('onnx:a.onnx', 'no network: precomputed predictions')
     """
     ref = model_ref(variant.use)
     if ref.path is not None:
         return f"{ref.source}:{Path(ref.path).name}"
-    return variant.use or "no network: predictions were given"
+    return variant.use or "no network: precomputed predictions"
 
 
 def status_text(result: Result) -> str:
@@ -100,7 +100,7 @@ def status_text(result: Result) -> str:
 
 
 def reasons_of(result: Result) -> tuple[Reason, ...]:
-    """Why an entry has no accuracy; if none was asked for, that is no fault and does not read like one."""
+    """Why an entry has no accuracy; for costs only, the text says that none was requested."""
     head = {"failed": "failed: ", "costs_only": "costs only: "}.get(result.status)
     if head is None or not result.reasons:
         return result.reasons
@@ -109,20 +109,20 @@ def reasons_of(result: Result) -> tuple[Reason, ...]:
 
 
 def joined(reasons: Iterable[Reason]) -> str:
-    """Reasons in one line, for a person to read."""
+    """Reasons in one line."""
     return "; ".join(map(str, reasons))
 
 
 def limited_text(limit: int) -> str:
-    """The words that go wherever a limited result does."""
+    """The remark that accompanies every limited result."""
     return f"limited to {units.amount(limit, 'image')}: not comparable"
 
 
 def grouped(reasons: Iterable[tuple[Reason, ...]]) -> dict[tuple[Reason, ...], tuple[str, ...]]:
-    """Each list of reasons as texts: neighbours that stand in the same lists are one text.
+    """Each list of reasons as texts: neighbours that are in the same lists become one text.
 
-    An entry's reasons are all that it lacks, its data and its weights. Ten entries on one data set would repeat the
-    data ten times; so grouped, the data are one text with ten owners, and each entry's weights a text of its own.
+    The reasons of an entry are all that it misses, data and weights. Ten entries on one data set would repeat the data
+    ten times. Grouped, the data are one text shared by ten entries, and the weights of each entry are another text.
 
     >>> data, a, b = Reason("no data", "get it there"), Reason("no weights a"), Reason("no weights b")
     >>> list(grouped([(data, a), (data, b)]).values())

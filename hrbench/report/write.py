@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.files import write_whole
-from hrbench.report import environments as machines
+from hrbench.report import machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
 from hrbench.report.html import render_html
@@ -30,10 +30,14 @@ def write_reports(
 ) -> Path:
     """report.html, .md, .csv and .tex below `folder`; the path of the page.
 
-    results: of one run or several, each with its `folder`, in which its drawings lie. table: a layout's name or path
-    (relative to where we are), "" for the default of the tasks. environments, suites: one to a run. options: what the
-    run was given beside its suite, as written there ("--limit 3"). Each file appears whole or not at all. Raises
-    `UsageError` for a layout or a folder that cannot be used.
+    results: of one run or several, each with its `folder`, which contains its rendered images.
+    folder: for the files.
+    title: of the page; by default the layout's.
+    table: a layout's name or path, "" for the default of the tasks.
+    environments, suites: one for each run.
+    options: command-line options of the run, as typed ("--limit 3").
+
+    Each file appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
     """
     folder = Path(folder)
     layout = choose_layout(results, table)

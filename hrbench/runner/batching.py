@@ -1,11 +1,11 @@
-"""How many items go through a network at once: as asked for, or as many as are worth while; fewer where memory ends.
+"""Runs a network over items in batches of the requested or the fastest size; halves them on out-of-memory errors.
 
     batcher = Batcher(task, net, "auto", notes.append)
     raws = batcher.run(items)          # items of equal shape, any number; one raw output each, in order
-    batcher.size                       # what `run` is best given at a time
+    batcher.size                       # the best number of items for one call of `run`
 
-What is found depends on the machine, and changes only how sums are rounded: predictions of a batch of 1 and of 16 are
-the same but for that.
+The size that is found depends on the machine. It changes only how sums are rounded: otherwise predictions of a batch
+of 1 and of 16 are the same.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from hrbench.contracts import Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item
 
-MOST = 256
-"""Beyond it no batch is tried."""
-GAIN = 1.05
-"""What doubling a batch must bring in pixels a second, or it was not worth while."""
-TRIES = 2
-"""Passes at each size before it is judged: the first of them also pays for its memory."""
-SPARE = 1 << 30
-"""Bytes that a larger batch leaves free on the processor's side, where running out of memory is no error but a kill."""
+MAX_BATCH = 256
+"""No larger batch is tried."""
+MIN_SPEEDUP = 1.05
+"""By how much a doubled batch must raise the pixels per second to be kept."""
+TRIAL_PASSES = 2
+"""Passes at each size before it is compared: the first of them also allocates its memory."""
+SPARE_BYTES = 1 << 30
+"""Main memory that a larger batch must leave free: a process that exceeds main memory is killed without an error."""
 
 
 class Batcher:
     """Runs a task's network over items, in batches that fit.
 
-    batch: items at a time, or "auto" to begin with one and double it while that pays. note: is told when a batch was
-    halved for want of memory, and which one was found.
+    batch: items in a forward pass, or "auto" to begin with one and double it while that is faster.
+    note: called with a sentence when a batch was halved because memory ran out, and when the best size was found.
     """
 
     def __init__(
@@ -47,29 +47,29 @@ class Batcher:
         self.task, self.net, self.note = task, net, note
         self.growing = batch == "auto"
         self.size = 1 if batch == "auto" else batch
-        self._before = self._here = 0.0  # best rates at half this size and at this one, pixels a second
-        self._tries = 0
+        self._rate_at_half = self._rate = 0.0  # best rates at half this size and at this size, pixels per second
+        self._passes = 0
         self._peak = _peak_bytes()
 
     def run(self, items: Sequence[Item]) -> list[Any]:
-        """One raw output for each item of equal shape. Raises EntryError where not even one fits into memory."""
+        """One raw output for each item of equal shape. Raises EntryError if not even one fits into memory."""
         raws: list[Any] = []
         while len(raws) < len(items):
             part = items[len(raws) : len(raws) + self.size]
             started = time.perf_counter()
             try:
-                found = self.task.forward(self.net, part)
+                outputs = self.task.forward(self.net, part)
             except Exception as error:
                 if isinstance(error, HrbenchError) or not _out_of_memory(error):
                     raise
-                found = None
-            if found is None:  # outside of `except`, whose traceback holds what takes up the memory
+                outputs = None
+            if outputs is None:  # outside of `except`, whose traceback keeps the memory in use
                 self._halve(part)
                 continue
-            raws += found
+            raws += outputs
             if self.growing and len(part) == self.size:
                 pixels = sum(item.image.shape[0] * item.image.shape[1] for item in part)
-                self._judge(pixels / max(time.perf_counter() - started, 1e-9))
+                self._compare(pixels / max(time.perf_counter() - started, 1e-9))
         return raws
 
     def _halve(self, part: Sequence[Item]) -> None:
@@ -83,31 +83,31 @@ class Batcher:
         self.size, self.growing = len(part) // 2, False
         self.note(f"batch halved to {self.size}: {len(part)} images of {width}x{height} did not fit into memory")
 
-    def _judge(self, rate: float) -> None:
-        """Notes the rate of a full batch, and doubles the size, or settles for the one that was best."""
-        self._here, self._tries = max(self._here, rate), self._tries + 1
-        if self._tries < TRIES:
+    def _compare(self, rate: float) -> None:
+        """Records the rate of a full batch; then doubles the size, or settles for the best one."""
+        self._rate, self._passes = max(self._rate, rate), self._passes + 1
+        if self._passes < TRIAL_PASSES:
             return
-        if self._here < GAIN * self._before:
+        if self._rate < MIN_SPEEDUP * self._rate_at_half:
             self._settle(self.size // 2)
-        elif 2 * self.size > MOST or not self._room():
+        elif 2 * self.size > MAX_BATCH or not self._has_room():
             self._settle(self.size)
         else:
-            self._before, self._here, self._tries = self._here, 0.0, 0
+            self._rate_at_half, self._rate, self._passes = self._rate, 0.0, 0
             self.size *= 2
 
     def _settle(self, size: int) -> None:
         self.size, self.growing = size, False
         self.note(f"batch {size} was found to be the best")
 
-    def _room(self) -> bool:
-        """Whether the processor's memory takes what twice the batch needs: as much again as this one has taken."""
+    def _has_room(self) -> bool:
+        """Whether main memory is enough for twice the batch, which needs as much again as this one has taken."""
         taken = _peak_bytes() - self._peak
-        return psutil.virtual_memory().available > 2 * taken + SPARE
+        return psutil.virtual_memory().available > 2 * taken + SPARE_BYTES
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """What torch and NumPy raise where memory ends; torch's processor allocator has no kind of its own."""
+    """Whether torch or NumPy ran out of memory; torch's CPU allocator raises a plain RuntimeError."""
     text = str(error).lower()
     return (
         isinstance(error, MemoryError)
@@ -129,7 +129,7 @@ PROCESS_STATUS = Path("/proc/self/status")
 def _peak_bytes(status: Path = PROCESS_STATUS) -> int:
     """The most memory that this process has held at once, as the kernel counted it.
 
-    `ru_maxrss` is asked only if the kernel does not tell VmHWM: after a vfork, which is how many launchers start
+    `ru_maxrss` is used only if the kernel does not report VmHWM: after a vfork, which is how many launchers start
     processes, it begins at the launcher's own peak, and hides what this process takes.
     """
     try:

@@ -1,8 +1,8 @@
-"""What `hrbench check` finds of one entry: the plan of a run, and what would fail on the way; runs no network.
+"""What `hrbench check` reports of one entry: the plan of a run, and what would fail; runs no network.
 
 Ground truth and precomputed predictions are read. A network is built, on the meta device, if that may fail: one of
-another source, user-defined code, a row that cannot be built, arguments that are no row's; all others are known to be
-built.
+another source, user-defined code, a row that cannot be built, or arguments that no row of the catalog has. The tests
+build all others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
-from hrbench.runner.costs import asked, cost_cells, valid_costs
+from hrbench.runner.costs import cost_cells, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
@@ -26,9 +26,9 @@ from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Variant
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
-DRAWN = "will be drawn"
-LACKING = (EMPTY, UNLOADED)
-"""What an entry comes to if its data or weights are not here; the second if only costs are asked for."""
+GENERATED = "data will be generated"
+INCOMPLETE = (EMPTY, UNLOADED)
+"""The outcome of an entry whose data or weights are not on this disk; the second if only costs are asked for."""
 
 PLANNED = {
     "reuse": "reuse", "restore": "restore", "score": "score", "predict": "predict", "decide": "predict, or reuse",
@@ -37,10 +37,13 @@ PLANNED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found of an entry: counts as text, and what it lacks, what is wrong, or what to note.
+class EntryCheck:
+    """What a run would do with one entry.
 
-    costs: what a run does for them: "reuse", "measure N cells", or "-".
+    images, passes: images and forward passes as text, "-" if no network would run.
+    outcome: for the accuracy, such as "predict" or "would fail".
+    costs: what a run does for them: "reuse", "measure N" (cells), or "-".
+    reasons: what is missing, what is wrong, or what to note.
     """
 
     entry: str
@@ -48,80 +51,81 @@ class Checked:
     passes: str = "-"
     outcome: str = ""
     costs: str = "-"
-    why: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(slots=True)
 class Checker:
-    """Looks at the entries of one suite, whose folder is importable; a network of several entries is built once.
+    """Checks the entries of one suite, whose folder is importable; a network of several entries is built once.
 
-    folder: of the run that the same command would resume; it may not exist.
+    folder: of the run that `run` would resume; it may not exist.
+    built: network -> why it cannot be built, "" if it can.
     """
 
     settings: Settings
     folder: RunFolder | None = None
     built: dict[str, str] = field(default_factory=dict)
 
-    def look(self, entry: Entry) -> Checked:
-        """What a run would do with an entry; all that is wrong with it is in what is returned."""
-        if why := self._unbuilt(entry.variant):
-            return Checked(entry.name, outcome=FAILS, why=(Reason(why),))
+    def check(self, entry: Entry) -> EntryCheck:
+        """What a run would do with an entry. Errors are returned, not raised."""
+        if failure := self._build_failure(entry.variant):
+            return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(failure),))
         stored, damage = self._stored(entry)
-        plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, draw=False)
+        plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, generate=False)
         try:
-            found = self._looked(plan)
+            checked = self._check_accuracy(plan)
         except HrbenchError as error:
-            found = Checked(entry.name, outcome=FAILS, why=(Reason(str(error)),))
+            checked = EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(str(error)),))
         try:
             costs = self._costs(entry, stored)
         except HrbenchError as error:
-            wrong = () if found.outcome == FAILS else (Reason(f"costs: {error}"),)
-            return replace(found, costs=FAILS, outcome=FAILS, why=(*found.why, *damage, *wrong))
-        return replace(found, costs=costs, why=(*found.why, *damage))
+            wrong = () if checked.outcome == FAILS else (Reason(f"costs: {error}"),)
+            return replace(checked, costs=FAILS, outcome=FAILS, reasons=(*checked.reasons, *damage, *wrong))
+        return replace(checked, costs=costs, reasons=(*checked.reasons, *damage))
 
     def _stored(self, entry: Entry) -> tuple[Result | None, tuple[Reason, ...]]:
         try:
             return (None if self.folder is None else self.folder.read(entry.name)), ()
         except HrbenchError as error:
-            return None, (Reason(f"what is stored would be set aside: {error}"),)
+            return None, (Reason(f"the stored result would be set aside: {error}"),)
 
-    def _looked(self, plan: Plan) -> Checked:
+    def _check_accuracy(self, plan: Plan) -> EntryCheck:
         entry, parts = plan.entry, plan.parts
         if plan.accuracy == "fail" or parts is None:
-            return Checked(entry.name, outcome=FAILS, why=plan.reasons)
-        if parts.reasons and _to_draw(entry, parts.dataset):
+            return EntryCheck(entry.name, outcome=FAILS, reasons=plan.reasons)
+        if parts.reasons and _to_generate(entry, parts.dataset):
             found = None if entry.predictions else self._weights(entry)
             if isinstance(found, Missing):
-                return Checked(entry.name, outcome=EMPTY, why=(found.reason,))
-            return Checked(entry.name, outcome=DRAWN, why=parts.reasons)
+                return EntryCheck(entry.name, outcome=EMPTY, reasons=(found.reason,))
+            return EntryCheck(entry.name, outcome=GENERATED, reasons=parts.reasons)
         if parts.reasons:
             outcome = COSTS if parts.costs_only else UNLOADED if entry.dataset is None else EMPTY
-            return Checked(entry.name, outcome=outcome, why=parts.reasons)
+            return EntryCheck(entry.name, outcome=outcome, reasons=parts.reasons)
         for metric in parts.metrics:
             target = metric.read_target(parts.dataset.target)
             if entry.predictions:
                 metric.read_predictions(Path(entry.predictions), target)
         notes = tuple(map(Reason, parts.notes))
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
-            return Checked(entry.name, outcome=PLANNED[plan.accuracy], why=(*plan.reasons, *notes))
+            return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
         samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
         passes = sum(map(parts.task.work, samples))
-        return Checked(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], why=notes)
+        return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
 
     def _costs(self, entry: Entry, stored: Result | None) -> str:
         """What a run does for the costs of an entry."""
         if self.settings.rescore or not entry.variant.use:
             return "-"
         valid = valid_costs(entry, self.settings, stored)
-        lacking = [name for name in asked(entry) if name not in valid]
-        return f"measure {len(cost_cells(entry, lacking))}" if lacking else "reuse"
+        invalid = [name for name in requested_probes(entry) if name not in valid]
+        return f"measure {len(cost_cells(entry, invalid))}" if invalid else "reuse"
 
     def _weights(self, entry: Entry) -> object:
         return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
 
-    def _unbuilt(self, variant: Variant) -> str:
-        """Why a network cannot be built, "" if it can, or if that is not to be doubted."""
-        if not _doubtful(variant):
+    def _build_failure(self, variant: Variant) -> str:
+        """Why a network cannot be built; "" if it can, or if it need not be tried."""
+        if not _must_be_tried(variant):
             return ""
         key = repr((variant.use, variant.args, variant.task, variant.input))
         if key not in self.built:
@@ -129,38 +133,38 @@ class Checker:
         return self.built[key]
 
 
-def _to_draw(entry: Entry, dataset: DataSet | None) -> bool:
+def _to_generate(entry: Entry, dataset: DataSet | None) -> bool:
     return entry.dataset is not None and dataset is not None and absent_folder(entry.dataset, dataset) is not None
 
 
-def _doubtful(variant: Variant) -> bool:
-    """Whether building a network is worth trying: not if tests have done it, nor if a run would fetch it."""
-    if not variant.use or any(map(_is_to_fetch, networks(variant.use, variant.args))):
+def _must_be_tried(variant: Variant) -> bool:
+    """Whether to try building a network: not if the tests build it, nor if it would be downloaded."""
+    if not variant.use or any(map(_would_download, networks(variant.use, variant.args))):
         return False
     rows = catalog.variants().values()
     return bool(variant.absent) or not any(row.use == variant.use and row.args == variant.args for row in rows)
 
 
-def _is_to_fetch(ref: ModelRef) -> bool:
-    """Whether a repository of the hub is asked for that is not on this disk."""
+def _would_download(ref: ModelRef) -> bool:
+    """Whether a network is a repository of the hub that is not on this disk."""
     return ref.source == "transformers" and "/" in ref.target and ref.path is None and not _cached(ref.target)
 
 
 def _cached(name: str) -> bool:
     try:
         return isinstance(folder_of(name, fetch=False, weights=False), Path)
-    except ImportError:  # without the library nothing is fetched either: building says what to install
+    except ImportError:  # without the library nothing is downloaded either: building reports what to install
         return True
 
 
 def _failure(variant: Variant) -> str:
-    """What building raises, in words, "" if it succeeds."""
+    """The error of building a network, in words; "" if it succeeds."""
     from hrbench.cost.operations.count import on_meta
 
     try:
         if not variant.absent:  # imported before, since tensors made on import would be on meta too
             resolve("hrbench.models", variant.use)
         on_meta(lambda: build(variant, offline=True))
-    except Exception as error:  # whatever a stranger's code raises
+    except Exception as error:  # whatever third-party code raises
         return in_words(error)
     return ""

@@ -1,6 +1,6 @@
-"""A data set looked at before anything is measured on it: files counted, a sample decoded, what results will carry.
+"""Checks a data set before anything is measured on it: counts files, decodes a sample, computes the digest.
 
-for finding in check(catalog.datasets()["cityscapes-val"], Path("data"), protocol):
+for finding in check_dataset(catalog.datasets()["cityscapes-val"], Path("data"), protocol):
     print(finding.kind, finding.text)
 """
 
@@ -16,22 +16,25 @@ from hrbench.contracts import DataSet, Inspectable
 from hrbench.core.plugins import resolve
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
-from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import generate_absent, server_of
-from hrbench.runner.prepare import gaps_of, metric_of
+from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.types import DatasetRow, Sample
 
-SAMPLE = 100
-"""How many images are decoded where not all are asked for."""
+SAMPLE_SIZE = 100
+"""How many images are decoded if not all are requested."""
 THREADS = 4
-"""Images decoded at once; decoders let go of the interpreter."""
+"""Images decoded at once; decoders release the interpreter lock."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence. kind: "missing" and "fault" are what a person has to mend; the others tell what is there."""
+    """One sentence on a data set.
+
+    kind: "missing" and "fault" have to be repaired; the others describe what is there.
+    """
 
     kind: Literal["missing", "fault", "files", "looked", "note", "digest"]
     text: str
@@ -41,51 +44,54 @@ class Finding:
         return self.kind in ("missing", "fault")
 
 
-def check(
+def check_dataset(
     row: DatasetRow,
     data: Path,
     protocol: Mapping[str, Any],
     every: bool = False,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Iterator[Finding]:
-    """What there is to say of a data set below the folder `data`, as it is found.
+    """Yields the findings on a data set below the folder `data`.
 
-    protocol: all settings of its task's. every: decodes all images, not an evenly spread sample. progress: told how
-    many images have been decoded, and of how many. A miniature that is not there yet is drawn.
+    protocol: all settings of its task's protocol.
+    every: whether to decode all images instead of an evenly spread sample.
+    progress: called with (images decoded, images to decode).
+
+    A miniature that is not there yet is generated.
     """
     try:
         dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
-        odd = held_to_contract("hrbench.datasets", row.use, dataset)
+        contract_notes = check_contract("hrbench.datasets", row.use, dataset)
         generate_absent(row, dataset)
-        gaps = gaps_of(row, dataset, protocol)
-        yield from (Finding("missing", str(gap)) for gap in gaps)
-        if gaps:
+        missing = missing_parts(row, dataset, protocol)
+        yield from (Finding("missing", str(reason)) for reason in missing)
+        if missing:
             return
         if isinstance(dataset, Inspectable):
-            yield Finding("files", ", ".join(f"{count:,} {what}" for what, count in dataset.facts().items()))
+            yield Finding("files", ", ".join(f"{count:,} {noun}" for noun, count in dataset.facts().items()))
         samples = list(dataset.samples(protocol))
-        chosen = samples if every else spread(samples, SAMPLE)
+        chosen = samples if every else spread(samples, SAMPLE_SIZE)
         if isinstance(dataset, Inspectable):
-            yield from _look(dataset, chosen, len(samples), progress)
+            yield from _decode(dataset, chosen, len(samples), progress)
         if not server_of(dataset):
             yield from _targets(row, dataset)
-        yield from (Finding("note", note) for note in (*odd, *dataset.notes(protocol)))
+        yield from (Finding("note", note) for note in (*contract_notes, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
     except HrbenchError as error:
         yield Finding("fault", str(error))
 
 
-def _look(
+def _decode(
     dataset: Inspectable, chosen: Sequence[Sample], total: int, progress: Callable[[int, int], object]
 ) -> Iterator[Finding]:
-    wrong = 0
+    faulty = 0
     with ThreadPoolExecutor(THREADS) as pool:
         for done, faults in enumerate(pool.map(dataset.look, chosen), 1):
-            wrong += bool(faults)
+            faulty += bool(faults)
             progress(done, len(chosen))
             yield from (Finding("fault", fault) for fault in faults)
-    what = f"{amount(len(chosen), 'image')} of {total:,} decoded with what is annotated of them"
-    yield Finding("looked", f"{what}: {f'faults in {wrong:,} of them' if wrong else 'no fault'}")
+    decoded = f"{amount(len(chosen), 'image')} of {total:,} decoded with what is annotated of them"
+    yield Finding("looked", f"{decoded}: {f'faults in {faulty:,} of them' if faulty else 'no fault'}")
 
 
 def _targets(row: DatasetRow, dataset: DataSet) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
-"""A plug-in held to its contract: what it lacks, and members that are most likely misspelt.
+"""Checks a plug-in against its contract: missing members, and members that are most likely misspelt.
 
-An optional member under a wrong name would be silently absent, so what resembles one is told.
+An optional member under a wrong name would be silently absent, so a name that resembles one is reported.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from hrbench.contracts import OPTIONAL, REQUIRED, members
 from hrbench.errors import EntryError
 
-NEAR = 0.8
-"""How alike two names are that are taken for the same: "schema" and "scheme" are, "names" and "notes" are not."""
+MIN_SIMILARITY = 0.8
+"""From which ratio on (difflib) two names count as alike: "schema" and "scheme" do, "names" and "notes" do not."""
 
 
-def held_to_contract(group: str, name: str, plugin: Any) -> list[str]:
-    """What should be said of a plug-in's members, in sentences; [] for every built-in one.
+def check_contract(group: str, name: str, plugin: Any) -> list[str]:
+    """Sentences on members of a plug-in that are most likely mistakes; [] for every built-in one.
 
     group: of entry points, "hrbench.datasets".
-    name: what the plug-in was named by, for the messages.
-    plugin: the object that was constructed by it.
+    name: of the plug-in as it was requested, for the messages.
+    plugin: the object.
     Raises EntryError if it lacks a member of its contract.
     """
     required = members(REQUIRED[group]) if group in REQUIRED else ()
@@ -31,23 +31,23 @@ def held_to_contract(group: str, name: str, plugin: Any) -> list[str]:
     near = {member: own for own, member in _near(plugin, (*required, *optional)) if member not in present}
     absent = [member for member in required if member not in present]
     if absent:
-        told = [f"{member} (is {near[member]} meant?)" if member in near else member for member in absent]
-        raise EntryError(f"{name} lacks {', '.join(told)}: see contracts.{REQUIRED[group].__name__}")
-    said = [
+        texts = [f"{member} (is {near[member]} meant?)" if member in near else member for member in absent]
+        raise EntryError(f"{name} lacks {', '.join(texts)}: see contracts.{REQUIRED[group].__name__}")
+    notes = [
         f"{name} has {own}, which hrbench does not use: is {member} meant (contracts.{optional[member].__name__})? "
         f"If not, call it _{own}"
         for member, own in near.items()
     ]
-    return [*said, *_halves(group, name, present, near)]
+    return [*notes, *_incomplete_capabilities(group, name, present, near)]
 
 
-def _halves(group: str, name: str, present: set[str], near: dict[str, str]) -> Iterator[str]:
-    """Capabilities of which a plug-in has some members and not all, which is as good as none."""
+def _incomplete_capabilities(group: str, name: str, present: set[str], near: dict[str, str]) -> Iterator[str]:
+    """Capabilities of which a plug-in has some members and not all; such a capability is not used."""
     for kind in OPTIONAL.get(group, ()):
-        lacking = [member for member in members(kind) if member not in present]
+        absent = [member for member in members(kind) if member not in present]
         own = [member for member in members(kind) if member in present and not _shared(group, kind, member)]
-        if lacking and own and not near.keys() & set(lacking):
-            has, lacks = ", ".join(own), ", ".join(lacking)
+        if absent and own and not near.keys() & set(absent):
+            has, lacks = ", ".join(own), ", ".join(absent)
             yield f"{name} has {has} and not {lacks}, so {has} is not used: see contracts.{kind.__name__}"
 
 
@@ -68,7 +68,7 @@ def _near(plugin: Any, known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for own in sorted(_public(plugin) - set(known)):
         alike = {member: difflib.SequenceMatcher(None, _plain(own), _plain(member)).ratio() for member in known}
         best = max(alike, key=lambda member: alike[member], default="")
-        if best and alike[best] >= NEAR:
+        if best and alike[best] >= MIN_SIMILARITY:
             yield own, best
 
 

@@ -1,4 +1,4 @@
-"""What an entry's network costs, by the cost probes that it asks for. Accuracy is measured apart (`evaluate.py`)."""
+"""Measures the costs of an entry's network by the cost probes that it requests. Accuracy: `evaluate.py`."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from hrbench.core.plugins import libraries, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
-from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
-from hrbench.runner.evaluate import Listen
+from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.store.migrate_keys import format_1_cost_key
+from hrbench.store.format_1_keys import format_1_cost_key
 from hrbench.types import Conditions, Entry, Event, Measurement, Result, Variant
 
 if TYPE_CHECKING:
     from torch import nn
 
 ALWAYS = ("parameters", "operations")
-"""Probes that measure unless an entry says that they shall not: counts of one network, made in one process."""
+"""Probes that measure unless an entry turns them off: they only count, and share one process."""
 
 FORMAT_1: Mapping[str, int] = MappingProxyType({"parameters": 1, "operations": 2, "latency": 2})
 """Probe -> the version of it that measures what hrbench 0.1.0 measured."""
 
 
-# --- what is asked for, and its keys ---------------------------------------------------------------------------------
+# --- requested probes, and their keys -------------------------------------------------------------------------------
 
 
-def asked(entry: Entry) -> dict[str, Mapping[str, Any]]:
-    """Name of each probe that an entry asks for -> its settings, those left out not among them."""
+def requested_probes(entry: Entry) -> dict[str, Mapping[str, Any]]:
+    """Name of each probe that an entry requests -> the settings that the entry gives."""
     every = {**dict.fromkeys(ALWAYS, True), **entry.cost}
     return {
         name: value if isinstance(value, Mapping) else {} for name, value in every.items() if value not in (False, None)
@@ -49,33 +49,34 @@ def asked(entry: Entry) -> dict[str, Mapping[str, Any]]:
 def probe_of(name: str) -> CostProbe:
     """A probe by its entry point or "package.module:Class". Raises UsageError, or EntryError if it is not one."""
     probe = resolve("hrbench.costs", name)()
-    held_to_contract("hrbench.costs", name, probe)
-    wrong = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
-    if wrong:
-        raise EntryError(f"{name}: depends names {', '.join(wrong)}; it may name device, driver, torch and threads")
+    check_contract("hrbench.costs", name, probe)
+    unknown = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
+    if unknown:
+        raise EntryError(f"{name}: depends names {', '.join(unknown)}; it may name device, driver, torch and threads")
     return probe
 
 
 def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any]) -> Any:
     """A probe's options with these settings, lists as tuples. Raises UsageError for a setting that it does not have."""
     known = [one.name for one in fields(probe.Options)] if is_dataclass(probe.Options) else []
-    strange = [key for key in settings if key not in known]
-    if strange:
+    unknown = [key for key in settings if key not in known]
+    if unknown:
         takes = ", ".join(known) or "no settings"
-        raise UsageError(f"cost {name} does not take {', '.join(strange)}; it takes {takes}")
+        raise UsageError(f"cost {name} does not take {', '.join(unknown)}; it takes {takes}")
     return probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
 
 
 def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, str]:
     """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used.
 
-    in_force: CPU threads that the network set for itself, None if it left them as they were.
+    entry, settings: what is measured, and on which device.
+    in_force: number of CPU threads that the network set for itself, None if it did not change it.
     """
     machine = _machine(settings, in_force)
     found = {}
-    for name, given in asked(entry).items():
+    for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
-        options = options_of(name, probe, given)
+        options = options_of(name, probe, probe_settings)
         found[name] = keys.probe_key(
             entry,
             probe=name,
@@ -100,8 +101,8 @@ def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict
 
 def measured_by(probe: str, costs: Iterable[Measurement]) -> tuple[Measurement, ...]:
     """Those of an entry's costs that a probe measured."""
-    own = {one.name for one in probe_of(probe).quantities}
-    return tuple(cost for cost in costs if cost.quantity.name in own)
+    names = {one.name for one in probe_of(probe).quantities}
+    return tuple(cost for cost in costs if cost.quantity.name in names)
 
 
 def threads_of(costs: Iterable[Measurement]) -> int | None:
@@ -112,11 +113,11 @@ def threads_of(costs: Iterable[Measurement]) -> int | None:
 def format_1_key(entry: Entry, settings: Settings) -> str:
     """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same.
 
-    Probes that it did not have have no part in it.
+    Probes that 0.1.0 did not have are no part of it.
     """
-    wanted, latency = asked(entry), entry.cost.get("latency")
-    if "parameters" not in wanted or any(
-        probe_of(name).version != FORMAT_1[name] for name in wanted if name in FORMAT_1
+    requested, latency = requested_probes(entry), entry.cost.get("latency")
+    if "parameters" not in requested or any(
+        probe_of(name).version != FORMAT_1[name] for name in requested if name in FORMAT_1
     ):
         return ""
     if latency and not isinstance(latency, Mapping):
@@ -139,7 +140,7 @@ def _machine(settings: Settings, in_force: int | None = None) -> dict[str, Any]:
 
 
 def may_use_gpu(settings: Settings) -> bool:
-    """Whether a GPU may be meant, told without loading torch."""
+    """Whether the device may be a GPU, without loading torch."""
     return settings.device != "cpu" and (bool(environment.gpus()) or Path("/dev/nvidiactl").exists())
 
 
@@ -147,13 +148,14 @@ def may_use_gpu(settings: Settings) -> bool:
 
 
 def cost_cells(entry: Entry, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """What is measured of an entry's network, each a process of its own: plain JSON values for `measure_cell`.
+    """The cells of an entry's costs, each for a separate process: plain JSON values for `measure_cell`.
 
-    only: names of the probes that are wanted; None for all that the entry asks for.
-    Every cell of a probe is one, except that the probes of `ALWAYS` share the first.
+    only: names of the requested probes; None for all of the entry.
+
+    Each cell of a probe is one process, except that the probes of `ALWAYS` share the first.
     """
-    wanted = None if only is None else set(only)
-    names = {name: given for name, given in asked(entry).items() if wanted is None or name in wanted}
+    chosen = None if only is None else set(only)
+    names = {name: settings for name, settings in requested_probes(entry).items() if chosen is None or name in chosen}
     counting = [name for name in ALWAYS if name in names]
     found: list[dict[str, Any]] = [{"probes": counting, "number": 0, "name": counting[-1]}] if counting else []
     for name in (name for name in names if name not in ALWAYS):
@@ -168,22 +170,25 @@ def cell_name(cell: Mapping[str, Any]) -> str:
 
 
 def only_counts(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell only counts, which fails for no other reason than that the network cannot be built."""
+    """Whether a cell only counts; such a cell fails only if the network cannot be built."""
     return cell["probes"][0] in ALWAYS
 
 
-def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, listen: Listen) -> tuple[Measurement, ...]:
+def measure_cell(
+    entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler
+) -> tuple[Measurement, ...]:
     """One cell of an entry's costs.
 
     cell: one of `cost_cells`.
-    What cannot be counted or timed is a Measurement without a value that carries its reason; so is all of it if there
-    are only precomputed predictions and no network. Raises HrbenchError if the network cannot even be built.
+
+    What cannot be counted or timed is a Measurement without a value and with a reason, as is every number of an entry
+    that has precomputed predictions and no network. Raises HrbenchError if the network cannot be built.
     """
     device = "cpu" if only_counts(cell) or not entry.variant.use else device_of(settings)
-    subject = Subject(entry.variant, entry.name, device, runtime(), listen, settings.offline, cell_name(cell))
+    subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, cell_name(cell))
     values: list[Measurement] = []
     for name in cell["probes"]:
-        probe, options, conditions = _cells(name, asked(entry)[name])
+        probe, options, conditions = _cells(name, requested_probes(entry)[name])
         under = conditions[cell["number"]]
         if not entry.variant.use:
             values += [Measurement(one, None, conditions=under, reason=NO_NETWORK) for one in probe.quantities]
@@ -192,15 +197,15 @@ def measure_cell(entry: Entry, cell: Mapping[str, Any], settings: Settings, list
     return tuple(values)
 
 
-def _cells(name: str, given: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
     """A probe, its options and the conditions of its cells."""
     probe = probe_of(name)
-    options = options_of(name, probe, given)
+    options = options_of(name, probe, probe_settings)
     return probe, options, list(probe.cells(options))
 
 
 def _checked(name: str, probe: CostProbe, values: list[Measurement]) -> list[Measurement]:
-    """What a probe measured, each number of a quantity that it names. Raises EntryError for any other."""
+    """The measurements of a probe. Raises EntryError if one is of a quantity that the probe does not list."""
     known = {one.name for one in probe.quantities}
     for one in values:
         if one.quantity.name not in known:
@@ -209,7 +214,7 @@ def _checked(name: str, probe: CostProbe, values: list[Measurement]) -> list[Mea
 
 
 def _phase(name: str, cell: Conditions) -> str:
-    """What is being measured, in words: "latency, batch 1, float32"."""
+    """A cell in words: "latency, batch 1, float32"."""
     return ", ".join(
         [name, *(str(value) if key == "dtype" else f"{key} {value}" for key, value in cell.stated().items())]
     )
@@ -220,38 +225,40 @@ class Subject:
     """The network of an entry, built when a probe asks for it (contracts.CostSubject).
 
     name: of the entry, for the events.
+    device: in words that torch takes.
+    on_event: called with events of progress.
     offline: whether a source must find the network on this disk.
-    phase: what is being measured.
+    phase: the cell in words, for the events.
     """
 
     variant: Variant
     name: str
     device: str
     runtime: Runtime
-    listen: Listen
+    on_event: EventHandler
     offline: bool = False
     phase: str = ""
-    _made: dict[str, nn.Module] = field(default_factory=dict)
+    _networks: dict[str, nn.Module] = field(default_factory=dict)
 
     def on_meta(self) -> nn.Module:
         """The network without values, made once."""
         from hrbench.cost.operations.count import on_meta
 
         resolve("hrbench.models", self.variant.use)  # imported before, else tensors made on import were on meta too
-        if "meta" not in self._made:
-            self._made["meta"] = on_meta(self.build)
-        return self._made["meta"]
+        if "meta" not in self._networks:
+            self._networks["meta"] = on_meta(self.build)
+        return self._networks["meta"]
 
     def on_device(self) -> nn.Module:
         """The network on the device, made once."""
-        if "device" not in self._made:
-            self._made["device"] = self.build().to(self.device)
-        return self._made["device"]
+        if "device" not in self._networks:
+            self._networks["device"] = self.build().to(self.device)
+        return self._networks["device"]
 
     def build(self) -> nn.Module:
         """A new network with random weights, on the CPU."""
         return build(self.variant, offline=self.offline)
 
     def progress(self, unit: str, done: int, total: int) -> None:
-        """Tells how far the cell is."""
-        self.listen(Event("progress", self.name, self.phase, unit, done, total))
+        """Reports the progress of the cell."""
+        self.on_event(Event("progress", self.name, self.phase, unit, done, total))

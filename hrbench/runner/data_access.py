@@ -1,4 +1,4 @@
-"""What is asked of a data set before anything is read: is it to be generated, and who judges its predictions?"""
+"""Properties of a data set before anything is read: is it to be generated, and does a server score its predictions?"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hrbench.types import DatasetRow
 
 
 def absent_folder(row: DatasetRow, dataset: DataSet) -> Path | None:
-    """The folder in which a data set is still to be generated; None if it is there, or is not a generated one.
+    """The folder in which a data set is still to be generated; None if it exists, or is not a generated one.
 
-    Raises EntryError if the row says how to generate it and the data set does not say where it lies.
+    Raises EntryError if the row names a generator and the data set has no `folder`.
     """
     if not row.draw:
         return None
@@ -30,5 +30,5 @@ def generate_absent(row: DatasetRow, dataset: DataSet) -> None:
 
 
 def server_of(dataset: DataSet) -> str:
-    """Who judges predictions, in a sentence; "" if the ground truth is public."""
+    """Which server scores predictions, in a sentence; "" if the ground truth is public."""
     return dataset.server if isinstance(dataset, Submits) else ""

@@ -1,4 +1,4 @@
-"""The device that a run was asked for, in the words that torch takes."""
+"""The requested device, in words that torch takes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hrbench.runner.settings import Settings
 
 
 def device_of(settings: Settings) -> str:
-    """The device in words that torch takes; "auto" is the first GPU, or the processor where there is none.
+    """The device in words that torch takes; "auto" is the first GPU, or the CPU if there is none.
 
-    Raises UsageError for a device that there is not. Loads torch only where a GPU might be meant.
+    Raises UsageError for a device that does not exist. Loads torch only if the device may be a GPU.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", settings.device):
         raise UsageError(f"there is no device {settings.device!r}: use auto, cpu, cuda or cuda:N")
@@ -31,12 +31,12 @@ def device_of(settings: Settings) -> str:
 
 
 def runtime() -> Runtime:
-    """What networks are run by, while they predict and while they are timed: eager PyTorch."""
+    """The runtime of all networks, while they predict and while they are timed: eager PyTorch."""
     return resolve("hrbench.runtimes", "eager")()
 
 
 def _device_name(parameter: Any) -> str:
-    """The device a parameter lies on: "cpu", or the GPU's own name."""
+    """The device of a parameter: "cpu", or the name of the GPU."""
     if parameter is None or parameter.device.type != "cuda":
         return "cpu" if parameter is None else str(parameter.device)
     import torch

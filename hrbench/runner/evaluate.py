@@ -1,4 +1,4 @@
-"""One assembled entry to its result: predict, judge, draw. Costs are measured apart (`measure.py`).
+"""One assembled entry to its result: predict, score, render. Costs are measured separately (`costs.py`).
 
 torch is imported only when a network is needed: an entry that is stored already, or cannot be run, never loads it.
 """
@@ -23,11 +23,11 @@ from hrbench.errors import in_words
 from hrbench.models.build import build
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of, runtime
-from hrbench.runner.gallery import drawn
-from hrbench.runner.held import main_first, state_file
+from hrbench.runner.gallery import render_images
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
+from hrbench.runner.stored_scores import main_first, state_file
 from hrbench.store.integrity import digests_of
 from hrbench.store.states import write_state
 from hrbench.types import (
@@ -47,115 +47,132 @@ from hrbench.types import (
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Listen", "Settings", "assemble", "build", "device_of", "evaluate", "in_words", "verify_stored"]
+__all__ = ["EventHandler", "Settings", "assemble", "build", "device_of", "evaluate", "in_words", "verify_stored"]
 
-Listen = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
+"""Is called with each event of a run."""
 
 
-def evaluate(parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None = None) -> Result:
-    """Predicts, or takes predictions that are there, judges and draws an entry. Its files go to the folder `place`.
+def evaluate(
+    parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler, stored: Result | None = None
+) -> Result:
+    """Predicts, or takes existing predictions; scores them and renders some images. Its files go to `folder`.
 
-    stored: a result whose predictions are judged again instead of running the network.
-    Raises HrbenchError if it fails; predictions that are whole by then stay in `place`.
+    parts: of the entry, from `prepare.assemble`.
+    settings: device, workers, whether to verify.
+    on_event: called with the progress.
+    stored: a result whose predictions are scored again instead of running the network.
+
+    Raises HrbenchError if it fails; predictions that are complete by then stay in `folder`.
     """
     for metric in parts.metrics if not parts.server else ():
-        metric.read_target(parts.dataset.target)  # a fault in it should be known before the network has run
+        metric.read_target(parts.dataset.target)  # so that a fault in it is known before the network runs
     started = time.perf_counter()
-    predicted = _predictions(parts, settings, place, listen, stored)
+    predicted = _predictions(parts, settings, folder, on_event, stored)
     seconds = {"predict": time.perf_counter() - started}
     if stored is not None:
         seconds["predict"] = stored.seconds.get("predict", 0.0)
-    return _judged_result(parts, settings, place, listen, predicted, seconds)
+    return _scored_result(parts, settings, folder, on_event, predicted, seconds)
 
 
-def _judged_result(
-    parts: Assembled, settings: Settings, place: Path, listen: Listen, predicted: _Predicted, seconds: dict[str, float]
+def _scored_result(
+    parts: Assembled,
+    settings: Settings,
+    folder: Path,
+    on_event: EventHandler,
+    predicted: _Predicted,
+    seconds: dict[str, float],
 ) -> Result:
-    """The result of predictions that lie in `place`."""
+    """The result of the predictions in `folder`."""
     entry, started = parts.entry, time.perf_counter()
     samples = limited(predicted.samples, entry.limit)
-    listen(Event("progress", entry.name, "score"))
+    on_event(Event("progress", entry.name, "score"))
     images = [sample.id for sample in samples] if entry.limit is not None else None
-    judged = _submitted(parts, place) if parts.server else _judge(parts, place, images, settings.verify)
+    scored = _submitted(parts, folder) if parts.server else _score(parts, folder, images, settings.verify)
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    drawings, undrawn = drawn(parts.task, parts.metrics[0], samples, judged.state, place)
+    drawings, render_notes = render_images(parts.task, parts.metrics[0], samples, scored.state, folder)
     seconds["draw"] = time.perf_counter() - started
 
-    provenance = _judged_on(parts, predicted.provenance, len(predicted.samples))
+    provenance = _with_scoring_record(parts, predicted.provenance, len(predicted.samples))
     return Result(
         name=entry.name,
         entry=entry,
         status="submitted" if parts.server else "done",
-        scores=tuple(judged.scores),
+        scores=tuple(scored.scores),
         drawings=tuple(drawings),
-        notes=(*parts.notes, *predicted.notes, *judged.notes, *undrawn, *unmet()),
+        notes=(*parts.notes, *predicted.notes, *scored.notes, *render_notes, *unmet()),
         prediction_key=parts.prediction_key,
-        score_key=parts.score_key(digests_of(place)),
-        provenance=replace(provenance, submission=judged.submission, prediction_notes=tuple(predicted.notes)),
+        score_key=parts.score_key(digests_of(folder)),
+        provenance=replace(provenance, submission=scored.submission, prediction_notes=tuple(predicted.notes)),
         seconds=seconds,
         limited=entry.limit,
     )
 
 
 def _predictions(
-    parts: Assembled, settings: Settings, place: Path, listen: Listen, stored: Result | None
+    parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler, stored: Result | None
 ) -> _Predicted:
-    """Predictions in `place`: stored ones, those of a file, or the network's."""
+    """Predictions in `folder`: stored ones, those of a file, or the network's."""
     if stored is not None:
-        return _kept(parts, stored, place)
-    return (_given if parts.entry.predictions else _predicted)(parts, settings, place, listen)
+        return _kept(parts, stored, folder)
+    return (_precomputed if parts.entry.predictions else _predicted)(parts, settings, folder, on_event)
 
 
-def _kept(parts: Assembled, stored: Result, place: Path) -> _Predicted:
-    """Takes the predictions of a stored result, with what was noted when they were made."""
+def _kept(parts: Assembled, stored: Result, folder: Path) -> _Predicted:
+    """Links the predictions of a stored result, with the notes from when they were made."""
     for name in dict.fromkeys(precomputed.stored_name(metric, stored.files) for metric in parts.metrics):
         if name is not None:
-            link(Path(stored.folder) / name, place / name)
+            link(Path(stored.folder) / name, folder / name)
     entry = parts.entry
-    everything = (
+    samples = (
         precomputed.samples(entry, parts.dataset) if entry.predictions else [*parts.dataset.samples(entry.protocol)]
     )
-    return _Predicted(everything, [*stored.provenance.prediction_notes], stored.provenance)
+    return _Predicted(samples, [*stored.provenance.prediction_notes], stored.provenance)
 
 
 @dataclass(frozen=True, slots=True)
 class _Predicted:
-    """Predictions in an entry's folder: all samples of the data, whatever the limit, and what made the predictions."""
+    """Predictions in an entry's folder.
+
+    samples: all of the data set, whatever the limit.
+    notes: sentences from making the predictions.
+    provenance: the network, weights and device, or the file.
+    """
 
     samples: list[Sample]
     notes: list[str]
     provenance: Provenance
 
 
-def _predicted(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
-    """Runs the network over the samples that the entry asks for."""
+def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler) -> _Predicted:
+    """Runs the network over the samples of the entry."""
     entry = parts.entry
     warning = _box_warning(parts)
     net, notes = _network(parts, settings)
-    everything = list(parts.dataset.samples(entry.protocol))
+    samples = list(parts.dataset.samples(entry.protocol))
     predictions = pipeline.predict(
         parts.task,
         net,
-        limited(everything, entry.limit),
+        limited(samples, entry.limit),
         batch=entry.batch,
         workers=settings.workers,
-        progress=lambda done, total: listen(Event("progress", entry.name, "predict", "images", done, total)),
+        progress=lambda done, total: on_event(Event("progress", entry.name, "predict", "images", done, total)),
         note=notes.append,
     )
-    _write(parts.metrics, predictions, place)
+    _write(parts.metrics, predictions, folder)
     notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
-    return _Predicted(everything, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
+    return _Predicted(samples, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 
-def _given(parts: Assembled, settings: Settings, place: Path, listen: Listen) -> _Predicted:
+def _precomputed(parts: Assembled, settings: Settings, folder: Path, on_event: EventHandler) -> _Predicted:
     """Takes the file of predictions that the entry names."""
-    precomputed.take(parts.entry, parts.metrics, parts.dataset.target, place)
+    precomputed.take(parts.entry, parts.metrics, parts.dataset.target, folder)
     file = Path(parts.entry.predictions).name
-    everything = precomputed.samples(parts.entry, parts.dataset)
-    note = f"judged are predictions that were given ({file}); no network was run"
-    return _Predicted(everything, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
+    samples = precomputed.samples(parts.entry, parts.dataset)
+    note = f"the predictions come from a file ({file}); no network was run"
+    return _Predicted(samples, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
 
 
 def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
@@ -165,26 +182,32 @@ def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
     entry = parts.entry
     net: nn.Module
     net, notes = load_network(parts) if parts.network is None else (parts.network, [])
-    asked: torch.dtype = getattr(torch, entry.dtype)
-    dtype = net.precision if isinstance(net, FixedPrecision) else asked
-    if dtype != asked:
+    requested: torch.dtype = getattr(torch, entry.dtype)
+    dtype = net.precision if isinstance(net, FixedPrecision) else requested
+    if dtype != requested:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
     example = torch.empty(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
     return runtime().prepare(net, example), notes
 
 
-def _write(metrics: list[Metric], predictions: Iterator[Prediction], place: Path) -> None:
+def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:
     """Streams predictions to each format that the metrics read, in one pass and beside the network."""
     formats = {metric.prediction_file: metric for metric in metrics}
     fan_out(
         predictions,
-        [partial(metric.write_predictions, path=place / name) for name, metric in formats.items()],
+        [partial(metric.write_predictions, path=folder / name) for name, metric in formats.items()],
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """Scores of every metric, the first metric's state, what verifying found, the archive for a server."""
+class _Scores:
+    """The scores of one entry.
+
+    scores: of every metric.
+    state: of the first metric.
+    notes: what verifying found.
+    submission: the archive for a server.
+    """
 
     scores: list[Measurement]
     state: State | None
@@ -192,31 +215,31 @@ class _Judged:
     submission: FileRecord | None = None
 
 
-def _judge(parts: Assembled, place: Path, images: list[int | str] | None, verify: bool) -> _Judged:
-    """Scores of the prediction files, whose states are stored beside them."""
+def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verify: bool) -> _Scores:
+    """Scores of the prediction files; the states of the metrics are stored beside them."""
     scores: list[Measurement] = []
     states: list[State] = []
     notes: list[str] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
-        predictions = metric.read_predictions(precomputed.prediction_file(metric, place), target)
+        predictions = metric.read_predictions(precomputed.prediction_file(metric, folder), target)
         state = metric.measure(predictions, target, images)
-        write_state(state, place / state_file(parts.metrics, len(states)))
+        write_state(state, folder / state_file(parts.metrics, len(states)))
         states.append(state)
-        own = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
-        scores += main_first(own, metric)
+        summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
+        scores += main_first(summary, metric)
         if verify:
-            official = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, place), images)
-            notes.append(verdict(own, official, metric))
-    return _Judged(scores, states[0], notes)
+            reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
+            notes.append(verdict(summary, reference, metric))
+    return _Scores(scores, states[0], notes)
 
 
-def _submitted(parts: Assembled, place: Path) -> _Judged:
-    """Nobody here has the ground truth: the archive that its server takes, and scores that say so."""
+def _submitted(parts: Assembled, folder: Path) -> _Scores:
+    """For data whose ground truth is not public: the archive for its server, and scores without a value."""
     remedy, notes, record = "no archive is made of a part of the images", [], None
     if parts.entry.limit is None:
-        files = {metric.name: precomputed.prediction_file(metric, place) for metric in parts.metrics}
-        archive: Path = parts.dataset.submit(files, place)
+        files = {metric.name: precomputed.prediction_file(metric, folder) for metric in parts.metrics}
+        archive: Path = parts.dataset.submit(files, folder)
         remedy = f"it is {archive.name} in the entry's folder"
         notes = [f"for the server: {archive.name}"]
         record = FileRecord(archive.name, precomputed.content_digest(archive))
@@ -226,11 +249,11 @@ def _submitted(parts: Assembled, place: Path) -> _Judged:
         for metric in parts.metrics
         for quantity in metric.quantities
     ]
-    return _Judged(scores, None, notes, record)
+    return _Scores(scores, None, notes, record)
 
 
 def _box_warning(parts: Assembled) -> str:
-    """Says where boxes stand in the published file's place and are not as good as it is known to be, else ""."""
+    """A warning if the person boxes do not reach the box AP of the published detections; "" otherwise."""
     dataset: DataSet = parts.dataset
     if not isinstance(dataset, HasPersonBoxes) or parts.entry.limit is not None:
         return ""
@@ -250,24 +273,24 @@ def _box_warning(parts: Assembled) -> str:
 
 
 def verify_stored(parts: Assembled, result: Result) -> Result:
-    """A stored result with what its metrics' oracles say of it among its notes. Runs no network."""
+    """A stored result with a note on how its scores compare with the reference implementations. Runs no network."""
     if parts.server:
         return result
     folder = Path(result.folder)
     images = None
     if parts.entry.limit is not None:
-        protocol = precomputed.ANY if parts.entry.predictions else parts.entry.protocol
+        protocol = precomputed.NO_PROTOCOL if parts.entry.predictions else parts.entry.protocol
         images = [sample.id for sample in limited(list(parts.dataset.samples(protocol)), parts.entry.limit)]
     notes = list(result.notes)
     for metric in parts.metrics:
-        theirs = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
-        said = verdict([score for score in result.scores if score.metric == metric.name], theirs, metric)
-        notes += [said] if said not in notes else []
+        reference = metric.verify(parts.dataset.target, precomputed.prediction_file(metric, folder), images)
+        note = verdict([score for score in result.scores if score.metric == metric.name], reference, metric)
+        notes += [note] if note not in notes else []
     return replace(result, notes=tuple(notes))
 
 
 def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
-    """The part of the provenance that is about the network."""
+    """The part of the provenance that describes the network."""
     return Provenance(
         weights=weights_record(parts),
         libraries=libraries(parts.entry.variant.use),
@@ -276,8 +299,8 @@ def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
     )
 
 
-def _judged_on(parts: Assembled, made_by: Provenance, images: int) -> Provenance:
-    """The provenance of predictions with what they are judged on and by."""
+def _with_scoring_record(parts: Assembled, made_by: Provenance, images: int) -> Provenance:
+    """The provenance of predictions with what they are scored on and by."""
     assert parts.entry.dataset is not None
     return replace(
         made_by,

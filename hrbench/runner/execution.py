@@ -1,4 +1,4 @@
-"""Calls the functions of `jobs` through an executor: each in a process of its own, or all in this one for debuggers."""
+"""Calls the functions of `jobs` through an executor: each in a separate process, or all in this one for debuggers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from hrbench.contracts import Executor, Job, Outcome
 from hrbench.errors import EntryError
 from hrbench.runner.costs import may_use_gpu
-from hrbench.runner.evaluate import Listen
+from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
@@ -26,7 +26,7 @@ MODULES = ("hrbench.runner.jobs",)
 class JobFailed(EntryError):
     """A job failed: it raised, or its process ended. The message is one line.
 
-    trace: the traceback, "" if the error was one of hrbench's own.
+    trace: the traceback, "" for an error that hrbench raised itself.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:
@@ -36,7 +36,7 @@ class JobFailed(EntryError):
 
 @dataclass(slots=True)
 class Processes:
-    """An executor with what all jobs of a run share.
+    """An executor, and what all jobs of a run share.
 
     folders: appended to `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite.
     """
@@ -50,14 +50,24 @@ class Processes:
         return cls(InProcessExecutor() if settings.in_process else LocalExecutor(), settings, folders)
 
     def call(
-        self, function: str, request: Mapping[str, Any], listen: Listen, entry: Entry, log: Path, quiet: bool = False
+        self,
+        function: str,
+        request: Mapping[str, Any],
+        on_event: EventHandler,
+        entry: Entry,
+        log: Path,
+        quiet: bool = False,
     ) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs`. Raises JobFailed if it fails, however its process ended.
 
-        listen: is told the events of the job.
-        log: keeps what the job prints.
-        quiet: whether it measures times.
-        Returns what the function returned, and the outcome with what it changed of its process.
+        function: its name.
+        request: its arguments, JSON values.
+        on_event: called with the events of the job.
+        entry: gives the timeout and the modules that the job needs.
+        log: file for what the job prints.
+        quiet: whether the job measures times.
+
+        Returns the value of the function, and the outcome, which lists what the job changed in its process.
         """
         device = "cpu"
         if may_use_gpu(self.settings):
@@ -73,7 +83,7 @@ class Processes:
             modules=(*MODULES, *modules_for(entry)),
             path=tuple(path),
         )
-        outcome = self.executor.submit(job, lambda told: listen(msgspec.convert(told, Event)))
+        outcome = self.executor.submit(job, lambda event: on_event(msgspec.convert(event, Event)))
         if outcome.failure:
             raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback)
         return outcome.value, outcome

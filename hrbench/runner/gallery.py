@@ -1,4 +1,4 @@
-"""Pictures of an entry's worst and typical images, chosen by its first metric and drawn by its task."""
+"""Renders the worst and some typical images of an entry: its first metric selects them, its task renders them."""
 
 from __future__ import annotations
 
@@ -10,53 +10,55 @@ from hrbench.contracts import Metric, Renders, Task
 from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
 
-Kind = Literal["worst", "typical"]
+ImageKind = Literal["worst", "typical"]
 
 
-def drawn(
-    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path
+def render_images(
+    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, folder: Path
 ) -> tuple[list[Drawing], list[str]]:
-    """Pictures below `place`, the entry's folder, or a note why there are none: no evaluation fails for a picture.
+    """Rendered images in `folder`, the entry's folder, or a note on the error: no evaluation fails because of them.
 
-    state: of the metric, whose qualities rank the images, None where they are not known; samples: those that may be
-    drawn.
+    task: renders them, if it can.
+    metric: ranks the images by its per-image scores.
+    samples: that may be rendered.
+    state: of the metric; None if there is no ground truth, and the images are then evenly spread ones.
     """
     try:
-        return _draw(task, metric, samples, state, place), []
+        return _render(task, metric, samples, state, folder), []
     except Exception as error:
-        return [], [f"nothing was drawn: {type(error).__name__}: {error}"]
+        return [], [f"no image was rendered: {type(error).__name__}: {error}"]
 
 
-def _draw(
-    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, place: Path, each: int = 3
+def _render(
+    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, folder: Path, per_kind: int = 3
 ) -> list[Drawing]:
-    """Pictures of the worst cases and of some in the middle, where the task can draw."""
+    """Images of the worst cases and of some in the middle, if the task can render."""
     if not isinstance(task, Renders):
         return []
     by_id = {sample.id: sample for sample in samples}
-    qualities = {} if state is None else metric.qualities(state)
-    kinds = _chosen({key: value for key, value in qualities.items() if value == value and key in by_id}, each)
+    image_scores = {} if state is None else metric.qualities(state)
+    kinds = _select({key: value for key, value in image_scores.items() if value == value and key in by_id}, per_kind)
     if state is None:
-        step = max(1, len(samples) // each)
-        kinds = _all_of([sample.id for sample in samples[::step]][:each], "typical")
-    rows = task.rows(prediction_file(metric, place), [by_id[key] for key in kinds])
+        step = max(1, len(samples) // per_kind)
+        kinds = _all_of([sample.id for sample in samples[::step]][:per_kind], "typical")
+    rows = task.rows(prediction_file(metric, folder), [by_id[key] for key in kinds])
     drawings = []
     for key, kind in kinds.items():
         file = f"drawings/{kind}-{len(drawings) + 1}.jpg"
-        task.draw(by_id[key], rows[key], place / file)
-        said = f", quality {qualities[key]:.2f} of 1" if key in qualities else ""
-        drawings.append(Drawing(file, key, kind, f"image {key}{said}"))
+        task.draw(by_id[key], rows[key], folder / file)
+        score = f", quality {image_scores[key]:.2f} of 1" if key in image_scores else ""
+        drawings.append(Drawing(file, key, kind, f"image {key}{score}"))
     return drawings
 
 
-def _chosen(qualities: Mapping[int | str, float], each: int) -> dict[int | str, Kind]:
+def _select(image_scores: Mapping[int | str, float], count: int) -> dict[int | str, ImageKind]:
     """The worst images, then some from the middle of the others."""
-    ranked = sorted(qualities, key=lambda key: (qualities[key], str(key)))
-    worst = ranked[:each]
+    ranked = sorted(image_scores, key=lambda key: (image_scores[key], str(key)))
+    worst = ranked[:count]
     rest = ranked[len(worst) :]
-    middle = max(0, len(rest) // 2 - each // 2)
-    return _all_of(worst, "worst") | _all_of(rest[middle : middle + each], "typical")
+    middle = max(0, len(rest) // 2 - count // 2)
+    return _all_of(worst, "worst") | _all_of(rest[middle : middle + count], "typical")
 
 
-def _all_of(images: Sequence[int | str], kind: Kind) -> dict[int | str, Kind]:
+def _all_of(images: Sequence[int | str], kind: ImageKind) -> dict[int | str, ImageKind]:
     return dict.fromkeys(images, kind)

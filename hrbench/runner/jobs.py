@@ -1,6 +1,6 @@
-"""What runs in a process of an entry's own: functions of plain JSON values, so that they can be handed to a process.
+"""The functions that run in a separate process. They take and return JSON values, which can be sent to a process.
 
-Each takes a function that passes on events, as dictionaries, and the JSON values of a request, and returns JSON values.
+Each takes `emit`, which passes on events as dictionaries, and the values of a `request`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 from hrbench.core import environment
 from hrbench.runner.costs import measure_cell
-from hrbench.runner.evaluate import Listen, evaluate, verify_stored
+from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
 from hrbench.runner.plan import Plan, plan_entry
-from hrbench.runner.prepare import proved
+from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Entry, Event, Measurement, Result
@@ -30,9 +30,9 @@ def request(entry: Entry, settings: Settings, **more: Any) -> dict[str, Any]:
 
 
 def accuracy(emit: Emit, **request: Any) -> dict[str, Any]:
-    """Predicts or scores an entry, as its plan says. Its files go to the folder `request["place"]`.
+    """Predicts or scores an entry, as its plan says. Its files go to the folder `request["folder"]`.
 
-    request: of `request`, with `place`, `stored` (a result as JSON text, with its `folder`, or None) and `digests` (as
+    request: of `request`, with `folder`, `stored` (a result as JSON text, with its `folder`, or None) and `digests` (as
     `prepare.assemble` takes them).
     Returns {"result": a result as JSON text} or {"reuse": true} if what is stored still counts.
     """
@@ -44,14 +44,14 @@ def accuracy(emit: Emit, **request: Any) -> dict[str, Any]:
         raise plan.error
     if plan.accuracy == "reuse":
         return {"reuse": True}
-    result = _evaluated(plan, settings, Path(request["place"]), _events(emit))
+    result = _evaluated(plan, settings, Path(request["folder"]), _events(emit))
     return {"result": to_json(result).decode()}
 
 
-def _evaluated(plan: Plan, settings: Settings, place: Path, listen: Listen) -> Result:
+def _evaluated(plan: Plan, settings: Settings, folder: Path, on_event: EventHandler) -> Result:
     assert plan.parts is not None
-    again = plan.stored if plan.accuracy == "score" and _same_predictions(plan) else None
-    result = evaluate(plan.parts, settings, place, listen, again)
+    stored = plan.stored if plan.accuracy == "score" and _same_predictions(plan) else None
+    result = evaluate(plan.parts, settings, folder, on_event, stored)
     if settings.in_process:
         result = replace(result, provenance=replace(result.provenance, in_process=True))
     return result
@@ -64,18 +64,18 @@ def _same_predictions(plan: Plan) -> bool:
 
 
 def fits(emit: Emit, **request: Any) -> dict[str, Any]:
-    """Proves that the weights which an entry names fit its network. Returns {"weights": record, "notes": sentences}."""
+    """Checks that the weights of an entry fit its network. Returns {"weights": record, "notes": sentences}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     plan = plan_entry(entry, settings, None, build_own=True, digests=request["digests"])
     if plan.error is not None:
         raise plan.error
     assert plan.parts is not None
-    record, notes = proved(plan.parts, _stored(request["stored"]))
+    record, notes = verify_weights_fit(plan.parts, _stored(request["stored"]))
     return {"weights": msgspec.to_builtins(record), "notes": list(notes)}
 
 
 def verify(emit: Emit, **request: Any) -> dict[str, Any]:
-    """Judges a stored result by the reference implementations. Returns {"notes": all its notes}."""
+    """Compares a stored result with the reference implementations. Returns {"notes": all its notes}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     plan = plan_entry(entry, settings, None, digests=request["digests"])
     stored = _stored(request["stored"])
@@ -88,32 +88,32 @@ def verify(emit: Emit, **request: Any) -> dict[str, Any]:
 def cost(emit: Emit, **request: Any) -> dict[str, Any]:
     """Measures one cell of an entry's costs, `request["cell"]`. Returns {"costs": measurements, "environment": ...}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
-    found = measure_cell(entry, request["cell"], settings, _events(emit))
-    return {"costs": msgspec.to_builtins(found), "environment": environment.environment()}
+    costs = measure_cell(entry, request["cell"], settings, _events(emit))
+    return {"costs": msgspec.to_builtins(costs), "environment": environment.environment()}
 
 
 def costs_of(returned: Mapping[str, Any]) -> tuple[Measurement, ...]:
-    """The measurements that `cost` returned."""
+    """The measurements in what `cost` returned."""
     return msgspec.convert(returned["costs"], tuple[Measurement, ...])
 
 
-def _events(emit: Emit) -> Listen:
-    def listen(event: Event) -> None:
+def _events(emit: Emit) -> EventHandler:
+    def on_event(event: Event) -> None:
         emit(msgspec.to_builtins(event))
 
-    return listen
+    return on_event
 
 
 def _entry(request: Mapping[str, Any]) -> Entry:
     return msgspec.convert(request["entry"], Entry)
 
 
-def _stored(told: Mapping[str, str] | None) -> Result | None:
-    if told is None:
+def _stored(content: Mapping[str, str] | None) -> Result | None:
+    if content is None:
         return None
-    return from_json(told["json"].encode(), Path(told["folder"]) / "result.json")
+    return from_json(content["json"].encode(), Path(content["folder"]) / "result.json")
 
 
-def told(stored: Result | None) -> dict[str, str] | None:
-    """A stored result as a request carries it."""
+def stored_json(stored: Result | None) -> dict[str, str] | None:
+    """A stored result as JSON values for a request."""
     return None if stored is None else {"json": to_json(stored).decode(), "folder": stored.folder}

@@ -1,4 +1,4 @@
-"""Samples in, predictions out: preparing in workers, the network here, finishing beside it, none waiting."""
+"""Samples to predictions: workers prepare, the network runs here, a thread finishes; all at the same time."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, Literal
 from hrbench.contracts import Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.batching import Batcher
-from hrbench.runner.workers import Prepared, prepared
+from hrbench.runner.workers import Prepared, prepare_samples
 from hrbench.types import Item, Prediction, Sample
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done and of all images."""
 
-_UNFINISHED = 64
-"""Images whose raw outputs may wait to be finished: more would let memory grow with a slow finish."""
-_UNFORWARDED = 4
-"""Batches' worth of items that may wait for others of their shape."""
+_MAX_UNFINISHED = 64
+"""Images whose raw outputs may wait to be finished; bounds the memory if finishing is slow."""
+_MAX_PENDING_BATCHES = 4
+"""Full batches of items that may wait for others of their shape."""
 
 
 @dataclass(slots=True)
@@ -44,19 +44,23 @@ def predict(
 ) -> Iterator[Prediction]:
     """A prediction for every sample, in the order given.
 
-    batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape share one, also where others
-    come between them; which ones do depends on their order alone, never on timing. workers: as in `workers.prepared`.
-    note: is told of a batch that was halved or found. Memory does not grow with the set. Raises EntryError naming the
-    image that could not be prepared or finished, or the batch that the network failed on.
+    batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape share a pass, even if items
+        of other shapes lie between them; which ones depends only on their order, never on timing.
+    workers: as in `workers.prepare_samples`.
+    progress: called with (images done, images in all).
+    note: called with a sentence when a batch was halved, or the best size was found.
+
+    Memory does not grow with the set. Raises EntryError naming the image that could not be prepared or finished, or
+    the batch that the network failed on.
     """
     finishing: deque[Future[Prediction]] = deque()
-    source = prepared(task, samples, workers)
+    source = prepare_samples(task, samples, workers)
     count = 0
     with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
         try:
             for image in _Forwarding(Batcher(task, net, batch, note)).over(source):
                 finishing.append(finisher.submit(_finish, task, image))
-                while finishing and (finishing[0].done() or len(finishing) > _UNFINISHED):
+                while finishing and (finishing[0].done() or len(finishing) > _MAX_UNFINISHED):
                     yield finishing.popleft().result()
                     count += 1
                     if progress:
@@ -69,7 +73,7 @@ def predict(
         finally:
             for future in finishing:
                 future.cancel()
-            if isinstance(source, Generator):  # its workers end with it
+            if isinstance(source, Generator):  # this ends its workers
                 source.close()
 
 
@@ -77,7 +81,7 @@ Pending = list[tuple[_Image, int]]
 
 
 class _Forwarding:
-    """Items through the network by shape; images come out in order, each as soon as all its items have been through."""
+    """Runs items through the network by shape; yields images in order, each as soon as all its items are done."""
 
     def __init__(self, batcher: Batcher) -> None:
         self.batcher = batcher
@@ -93,8 +97,8 @@ class _Forwarding:
                 same.append((image, position))
                 if len(same) >= self.batcher.size:
                     self._forward(item.image.shape)
-            # Odd shapes must not hold back, and so keep in memory, ever more images behind them.
-            while self._waiting() > _UNFORWARDED * self.batcher.size or len(self.images) > self._most():
+            # Rare shapes must not delay, and so keep in memory, ever more images behind them.
+            while self._waiting() > _MAX_PENDING_BATCHES * self.batcher.size or len(self.images) > self._max_images():
                 self._forward(next(iter(self.pending)))
                 yield from self._done()
             yield from self._done()
@@ -105,9 +109,9 @@ class _Forwarding:
     def _waiting(self) -> int:
         return sum(map(len, self.pending.values())) if len(self.pending) > 1 else 0
 
-    def _most(self) -> int:
-        """Images under way, as long as any of them waits for others of its shape."""
-        return max(_UNFINISHED, 2 * _UNFORWARDED * self.batcher.size) if self.pending else len(self.images)
+    def _max_images(self) -> int:
+        """How many images may be under way while any item waits for others of its shape."""
+        return max(_MAX_UNFINISHED, 2 * _MAX_PENDING_BATCHES * self.batcher.size) if self.pending else len(self.images)
 
     def _done(self) -> Iterator[_Image]:
         while self.images and len(self.images[0].raws) == len(self.images[0].items):

@@ -3,8 +3,8 @@
     plan = plan_entry(entry, settings, stored, folder)
     plan.accuracy        # "reuse", "restore", "score", "predict", "decide", "empty", "stay" or "fail"
 
-Whether predictions count is a question of their key alone, and whether scores do is one of theirs: predictions that
-still count are scored again, by a new metric or another bootstrap, without running a network.
+Keys alone decide whether stored predictions and stored scores are still valid; each has a separate key. Valid
+predictions are scored again, by a new metric or another bootstrap, without running a network.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from hrbench.errors import HrbenchError, in_words
-from hrbench.runner.migrated import taken_over
-from hrbench.runner.prepare import NOTHING, Assembled, assemble
+from hrbench.runner.migration import migrate_result
+from hrbench.runner.prepare import NO_DIGESTS, Assembled, assemble
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import digests_of
 from hrbench.store.run_folder import RunFolder
@@ -25,14 +25,14 @@ from hrbench.types import Entry, Reason, Result
 Action = Literal["reuse", "restore", "score", "predict", "decide", "empty", "stay", "fail"]
 """What is done for an entry's accuracy.
 
-reuse: what is stored still counts.
-restore: what an earlier change replaced counts again, and is put back.
-score: predictions are there, stored or in a file that the entry names, and are judged; no network runs.
-predict: the network is run, and its predictions are judged.
-decide: the network brings its own weights, so whether stored predictions count is told once it is built.
-empty: accuracy cannot be measured, or was not asked for.
-stay: only what is stored was to be scored, and there is nothing to score.
-fail: it is known already that the entry fails.
+reuse: the stored result is still valid.
+restore: a superseded result is valid again, and is moved back.
+score: there are predictions, stored or in a file that the entry names; they are scored, and no network runs.
+predict: the network is run, and its predictions are scored.
+decide: the network brings its own weights, so it must be built to know whether stored predictions are valid.
+empty: accuracy cannot be measured, or was not requested.
+stay: only stored predictions were to be scored, and there are none.
+fail: the entry cannot be run.
 """
 
 
@@ -42,10 +42,10 @@ class Plan:
 
     reasons: why accuracy is empty, stays as it is, or fails.
     notes: what the entry's result should say beside that, in sentences.
-    parts: the entry's parts as far as they were found; None if finding them failed.
-    stored: the result that is reused or whose predictions are scored, else what is stored of the entry now.
-    past: the superseded folder that `stored` lies in, if it is to be restored.
-    error: what failed, with its traceback.
+    parts: the parts of the entry that were found; None if that failed.
+    stored: the result that is reused or whose predictions are scored; otherwise the stored result of the entry.
+    past: the superseded folder of `stored`, if it is to be restored.
+    error: the exception, with its traceback.
     """
 
     entry: Entry
@@ -64,26 +64,26 @@ def plan_entry(
     stored: Result | None = None,
     folder: RunFolder | None = None,
     *,
-    draw: bool = True,
+    generate: bool = True,
     build_own: bool = False,
-    digests: Mapping[str, str | None] = NOTHING,
+    digests: Mapping[str, str | None] = NO_DIGESTS,
 ) -> Plan:
     """The plan for one entry. Runs no network; an error in finding the parts is part of the plan.
 
-    stored: what the run folder holds of the entry.
-    folder: searched for superseded results that count again; None to leave that out.
-    draw, build_own, digests: as `prepare.assemble` takes them.
+    stored: the entry's result in the run folder.
+    folder: searched for superseded results that are valid again; None for no search.
+    generate, build_own, digests: as `prepare.assemble` takes them.
     """
     try:
-        parts = assemble(entry, settings, draw=draw, build_own=build_own, digests=digests)
+        parts = assemble(entry, settings, generate=generate, build_own=build_own, digests=digests)
         if parts.reasons:
             return Plan(entry, "stay" if settings.rescore else "empty", parts.reasons, parts, stored)
         if settings.rescore and parts.unbuilt and stored is not None:
-            parts = _trusting(parts, stored)
+            parts = _with_stored_weights(parts, stored)
         if parts.unbuilt and not settings.rescore:
             return Plan(entry, "decide", (), parts, stored)
         return _plan_with_key(parts, settings, stored, folder)
-    except Exception as error:  # whatever the entry's own code raises, the others go on
+    except Exception as error:  # whatever user-defined code raises, the other entries go on
         return Plan(entry, "fail", (Reason(in_words(error)),), None, stored, error=error)
 
 
@@ -112,16 +112,16 @@ def _plan_with_key(parts: Assembled, settings: Settings, stored: Result | None, 
 
 
 def _plan_for_older(parts: Assembled, settings: Settings, stored: Result, key: str, folder: RunFolder | None) -> Plan:
-    """The plan for an entry of which a result of format 1 is stored: taken over if it is of this entry."""
+    """The plan for an entry of which a result of format 1 is stored: migrated if it is of this entry."""
     stored = replace(stored, files=digests_of(Path(stored.folder)))
-    moved, wrong = taken_over(stored, parts, key, parts.score_key(stored.files) or "")
-    found = stored if moved is None else replace(moved, score_key=moved.score_key or None)
+    migrated, mismatch = migrate_result(stored, parts, key, parts.score_key(stored.files) or "")
+    found = stored if migrated is None else replace(migrated, score_key=migrated.score_key or None)
     plan = _plan_with_key(parts, settings, found, folder)
-    return plan if wrong is None else replace(plan, notes=(str(wrong),))
+    return plan if mismatch is None else replace(plan, notes=(str(mismatch),))
 
 
-def _trusting(parts: Assembled, stored: Result) -> Assembled:
-    """The parts with the weights' digest that is stored: to score again, no network is built to ask it."""
+def _with_stored_weights(parts: Assembled, stored: Result) -> Assembled:
+    """The parts with the stored digest of the weights: to score again, no network needs to be built."""
     record = stored.provenance.weights
     return parts if record is None else replace(parts, weights_digest=record.sha256)
 
@@ -138,5 +138,5 @@ def predicts(plan: Plan) -> bool:
 
 
 def foreseen(error: Exception) -> bool:
-    """Whether an error needs no traceback: it is one of ours, and not the wrapping of another's."""
+    """Whether an error needs no traceback: hrbench raised it, and it does not wrap an error of other code."""
     return isinstance(error, HrbenchError) and isinstance(error.__cause__, (HrbenchError, type(None)))

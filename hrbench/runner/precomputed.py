@@ -1,6 +1,6 @@
-"""Predictions that were made elsewhere: an entry's file, judged in place of running a network.
+"""Precomputed predictions: a file that an entry names, scored instead of running a network.
 
-Where the metric's format is a folder of files, so is what is given.
+If the metric's format is a folder of files, the entry names a folder.
 """
 
 from __future__ import annotations
@@ -18,78 +18,81 @@ from hrbench.errors import HrbenchError
 from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
 
-NO_NETWORK = Reason("no network: predictions were given")
+NO_NETWORK = Reason("no network: precomputed predictions")
 
-# What the data set is asked for where no protocol is needed: all samples in their order, with annotated boxes.
-ANY: Mapping[str, Any] = {}
+NO_PROTOCOL: Mapping[str, Any] = {}
+"""Asks a data set for all samples in their order, with annotated boxes."""
 
 
-def lacking(entry: Entry, dataset: DataSet) -> list[Reason]:
-    """What judging needs and is not on this disk, in sentences: the predictions, the ground truth. Images are not."""
+def missing_inputs(entry: Entry, dataset: DataSet) -> list[Reason]:
+    """What scoring needs and is not on this disk: predictions and ground truth. Images are not needed."""
     gaps = []
     if not Path(entry.predictions).exists():
         gaps.append(Reason(f"the predictions {entry.predictions} are not there"))
     if server := server_of(dataset):
         gaps.append(Reason(server))
     elif not dataset.target.exists():
-        gaps += map(Reason, dataset.missing(ANY))
+        gaps += map(Reason, dataset.missing(NO_PROTOCOL))
     return gaps
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, or of a folder: its files' names with their contents, images but labels by size alone.
+    """SHA-256 (hex) of a file, or of a folder: its files' names with their contents, JPEG images by size only.
 
-    Labels are PNG; a folder of photographs (JPEG) may hold more than one would read to name a result.
+    Label maps are PNG files. A folder of photographs (JPEG) may be too large to be read for a digest.
     """
     if not path.is_dir():
         return sha256(path)
     whole = hashlib.sha256()
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
         photograph = file.suffix.lower() in (".jpg", ".jpeg")
-        said = str(file.stat().st_size) if photograph else sha256(file)
-        whole.update(f"{file.relative_to(path).as_posix()}\0{said}\n".encode())
+        content = str(file.stat().st_size) if photograph else sha256(file)
+        whole.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
 
 
 def dataset_digest(entry: Entry, dataset: DataSet) -> str:
-    """Digest of the data as a run of the same protocol has it, where all of them are here; else of the ground truth."""
-    for protocol in (entry.protocol, ANY):
+    """Digest of the data as for a run of the same protocol, if all of them are there; else of the ground truth."""
+    for protocol in (entry.protocol, NO_PROTOCOL):
         try:
             if not dataset.missing(protocol):
                 return dataset.digest(protocol)
-        except HrbenchError:  # a protocol that the data set does not know, stated by the suite all the same
+        except HrbenchError:  # a protocol that the data set does not know, although the suite states it
             continue
     return content_digest(dataset.target)
 
 
 def samples(entry: Entry, dataset: DataSet) -> list[Sample]:
-    """The images in the data set's order. Where they cannot be told none, unless the entry is limited to some."""
+    """The images in the data set's order; none if they cannot be listed.
+
+    Raises HrbenchError if they cannot be listed and the entry is limited to some.
+    """
     try:
-        return list(dataset.samples(ANY))
+        return list(dataset.samples(NO_PROTOCOL))
     except HrbenchError:
         if entry.limit is not None:
             raise
         return []
 
 
-def take(entry: Entry, metrics: Sequence[Metric], target: Path, place: Path) -> None:
-    """Copies the file into the entry's folder under the names of the metrics' formats, once they have read it.
+def take(entry: Entry, metrics: Sequence[Metric], target: Path, folder: Path) -> None:
+    """Copies the file into the entry's folder under the names of the metrics' formats, after they have read it.
 
-    Raises InputError naming the first offender of a file that a metric cannot read.
+    Raises InputError naming the first faulty item of a file that a metric cannot read.
     """
-    given = Path(entry.predictions)
+    source_path = Path(entry.predictions)
     for metric in metrics:
-        metric.read_predictions(given, metric.read_target(target))
-    for name in dict.fromkeys(_name(metric, given) for metric in metrics):
-        if given.is_dir():
-            shutil.copytree(given, place / name)
+        metric.read_predictions(source_path, metric.read_target(target))
+    for name in dict.fromkeys(_name(metric, source_path) for metric in metrics):
+        if source_path.is_dir():
+            shutil.copytree(source_path, folder / name)
             continue
-        with given.open("rb") as source:
-            write_whole(place / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
+        with source_path.open("rb") as source:
+            write_whole(folder / name, lambda stream, source=source: shutil.copyfileobj(source, stream))
 
 
 def prediction_file(metric: Metric, folder: Path) -> Path:
-    """The file of a metric's predictions in an entry's folder: of the metric's format, or as it was given."""
+    """The file of a metric's predictions in an entry's folder, under the metric's name or with another ending."""
     path = folder / metric.prediction_file
     if path.exists():
         return path
@@ -104,8 +107,8 @@ def stored_name(metric: Metric, files: Iterable[str]) -> str | None:
     return next((name for name in sorted(files) if name == stem or name.startswith(f"{stem}.")), None)
 
 
-def _name(metric: Metric, given: Path) -> str:
-    """A metric that reads several formats (MPII: .npy and .mat) tells them by their endings."""
-    if given.is_dir():
+def _name(metric: Metric, path: Path) -> str:
+    """The name of a copy: a metric that reads several formats (MPII: .npy and .mat) distinguishes them by ending."""
+    if path.is_dir():
         return Path(metric.prediction_file).stem
-    return Path(metric.prediction_file).stem + given.suffix if given.suffix else metric.prediction_file
+    return Path(metric.prediction_file).stem + path.suffix if path.suffix else metric.prediction_file

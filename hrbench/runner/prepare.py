@@ -1,6 +1,6 @@
-"""The parts of an entry: its data, metrics, weights and task found and identified, before anything is run.
+"""Finds the parts of an entry before anything is run: its data, metrics, weights and task, with their digests.
 
-torch is imported only where a network is loaded: for weights that no file identifies, and to prove that they fit.
+torch is imported only to load a network: for weights that no file identifies, and to check that weights fit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hrbench.errors import UsageError
 from hrbench.models.build import loaded
 from hrbench.models.weights.sources import OWN, Found, weights_digest, weights_of
 from hrbench.runner import precomputed
-from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, generate_absent, server_of
-from hrbench.runner.score import untaken
+from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.types import DatasetRow, Entry, Missing, Reason, Result, WeightsRecord
@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-NOTHING: Mapping[str, str | None] = MappingProxyType({})
+NO_DIGESTS: Mapping[str, str | None] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Assembled:
-    """An entry with its parts found; `reasons` say what is missing if accuracy cannot be measured.
+    """An entry with its parts.
 
-    costs_only: whether that is so because no accuracy was asked for.
-    network: only where it brings its own weights, which no file identifies: their digest is that of its tensors.
-    offline: whether the network may not be used, not even for a network's own source.
-    server: who judges where the data set's ground truth is not public, in words; "" where it is judged here.
+    network: only if it brings its own weights, which no file identifies: their digest is that of its tensors.
+    reasons: what is missing, if accuracy cannot be measured.
+    costs_only: whether accuracy was not requested.
+    server: which server scores, in words, if the ground truth is not public; "" if it is scored here.
+    offline: whether nothing may be downloaded, not even by a network's own source.
+    notes: sentences for the result.
     """
 
     entry: Entry
@@ -84,20 +86,20 @@ class Assembled:
 
     @property
     def truth_digest(self) -> str | None:
-        """SHA-256 of what judges: of the whole data set, or of the ground truth alone for precomputed predictions."""
+        """SHA-256 of the whole data set, or of the ground truth only for precomputed predictions."""
         return self.dataset_digest if self.predictions_digest is None else self.target_digest
 
 
 def assemble(
     entry: Entry,
     settings: Settings,
-    draw: bool = True,
+    generate: bool = True,
     build_own: bool = False,
-    digests: Mapping[str, str | None] = NOTHING,
+    digests: Mapping[str, str | None] = NO_DIGESTS,
 ) -> Assembled:
     """Finds data, weights and metrics of an entry. Loads no network, except one that brings its own weights.
 
-    draw: whether a miniature that is not there yet is drawn; otherwise it counts as missing.
+    generate: whether a miniature that does not exist yet is generated; otherwise it counts as missing.
     build_own: whether a network that brings its own weights is built, for their digest.
     digests: "weights" and "dataset" -> SHA-256 that was computed already; what is left out is computed.
     """
@@ -109,44 +111,44 @@ def assemble(
         return parts
     row = entry.dataset
     parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
-    parts.notes += held_to_contract("hrbench.datasets", row.use, parts.dataset)
-    if not draw and absent_folder(row, parts.dataset) is not None:
-        parts.reasons = (Reason(f"{row.name} is not there yet: it is drawn on first use"),)
+    parts.notes += check_contract("hrbench.datasets", row.use, parts.dataset)
+    if not generate and absent_folder(row, parts.dataset) is not None:
+        parts.reasons = (Reason(f"{row.name} is not there yet: it is generated on first use"),)
         return parts
     generate_absent(row, parts.dataset)
     if entry.predictions:
         return _with_predictions(parts)
-    gaps = gaps_of(row, parts.dataset, entry.protocol)
-    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=draw and not settings.offline)
+    missing = missing_parts(row, parts.dataset, entry.protocol)
+    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=generate and not settings.offline)
     if isinstance(found, Missing):
-        parts.reasons = (*gaps, found.reason)
+        parts.reasons = (*missing, found.reason)
         return parts
-    if gaps:
-        parts.reasons = tuple(gaps)
+    if missing:
+        parts.reasons = tuple(missing)
         return parts
     _identify(parts, found, build_own, digests)
     parts.dataset_digest = digests.get("dataset") or parts.dataset.digest(entry.protocol)
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
-    parts.notes += held_to_contract("hrbench.tasks", row.task, parts.task)
+    parts.notes += check_contract("hrbench.tasks", row.task, parts.task)
     parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
     parts.server = server_of(parts.dataset)
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
 
 
-def gaps_of(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:
-    """What of a data set is not there; of one that is drawn also how to have it drawn again."""
+def missing_parts(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:
+    """What is missing of a data set; for a generated one also how to generate it again."""
     gaps = [Reason(gap) for gap in dataset.missing(protocol)]
     if gaps and row.draw and isinstance(dataset, HasFolder):
-        again = f"delete {dataset.folder}, and it is drawn whole on next use"
-        gaps.append(Reason(f"{row.name} is drawn, not downloaded", again))
+        remedy = f"delete {dataset.folder}, and it is generated again on next use"
+        gaps.append(Reason(f"{row.name} is generated, not downloaded", remedy))
     return gaps
 
 
 def _without_data(
     parts: Assembled, settings: Settings, build_own: bool, digests: Mapping[str, str | None]
 ) -> Assembled:
-    """An entry of which only costs are measured: weights that it names must be there all the same."""
+    """An entry of which only costs are measured; the weights that it names must exist nevertheless."""
     entry = parts.entry
     parts.reasons, parts.costs_only = (Reason("no data set was asked for"),), True
     if entry.weights not in (None, "none"):
@@ -159,7 +161,7 @@ def _without_data(
 
 
 def _identify(parts: Assembled, found: Found, build_own: bool, digests: Mapping[str, str | None]) -> None:
-    """Notes the weights and their digest; a network with weights of its own is built for it if `build_own`."""
+    """Sets the weights and their digest; for a network with its own weights it is built, if `build_own`."""
     parts.weights = found
     if found.source != OWN:
         parts.weights_digest = digests.get("weights") or weights_digest(found)
@@ -177,35 +179,36 @@ def _state_digest(net: nn.Module) -> str:
 
 
 def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
-    """The entry's network with its weights, and what was worth noting in loading it."""
+    """The entry's network with its weights, and notes from loading it."""
     import torch
 
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
     use = parts.entry.variant.use
     net, notes = loaded(parts.entry.variant, parts.weights, parts.offline)
-    own = model_ref(use).kind == "reference"  # what others wrote is not ours to name
-    return net, [*notes, *(held_to_contract("hrbench.models", use, net) if own else [])]
+    own = model_ref(use).kind == "reference"  # only user-defined code is checked
+    return net, [*notes, *(check_contract("hrbench.models", use, net) if own else [])]
 
 
-def proved(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
-    """That the weights which an entry for costs names fit its network: what to record of them, and notes.
+def verify_weights_fit(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
+    """Checks that the weights of an entry for costs only fit its network: their record, and notes.
 
-    stored: the entry's last result; a record there that is still true is not proved again. Raises InputError where the
-    weights do not fit, are damaged or refused, and what building the network raises.
+    stored: the entry's last result; a record there that is still valid is not checked again.
+
+    Raises InputError if the weights do not fit, are damaged or refused, and what building the network raises.
     """
     assert parts.weights is not None
     fits = keys.prediction_key(parts.entry, parts.weights_digest, None)
     record = replace(weights_record(parts), fits=fits)
     if stored is not None and stored.status in ("empty", "costs_only") and stored.provenance.weights == record:
         return record, list(stored.notes)
-    said = parts.notes if parts.network is not None else load_network(parts)[1]
-    what = parts.weights.path.name or f"those of {parts.entry.variant.use}"
-    return record, [f"weights: {what} (SHA-256 {str(parts.weights_digest)[:8]}...) fit the network", *said]
+    notes = parts.notes if parts.network is not None else load_network(parts)[1]
+    name = parts.weights.path.name or f"those of {parts.entry.variant.use}"
+    return record, [f"weights: {name} (SHA-256 {str(parts.weights_digest)[:8]}...) fit the network", *notes]
 
 
 def weights_record(parts: Assembled) -> WeightsRecord:
-    """What the provenance says of weights."""
+    """The record of the weights in the provenance."""
     found = parts.weights
     assert found is not None
     own = found.source == OWN
@@ -214,10 +217,10 @@ def weights_record(parts: Assembled) -> WeightsRecord:
 
 
 def _with_predictions(parts: Assembled) -> Assembled:
-    """An entry whose predictions were given: what judges them, and what draws them."""
+    """An entry with precomputed predictions: finds the metrics that score them and the task that renders them."""
     entry = parts.entry
     assert entry.dataset is not None
-    parts.reasons = tuple(precomputed.lacking(entry, parts.dataset))
+    parts.reasons = tuple(precomputed.missing_inputs(entry, parts.dataset))
     if not parts.reasons:
         parts.predictions_digest = precomputed.content_digest(Path(entry.predictions))
         parts.target_digest = precomputed.content_digest(parts.dataset.target)
@@ -228,14 +231,14 @@ def _with_predictions(parts: Assembled) -> Assembled:
 
 
 def metric_of(name: str, dataset: DataSet) -> Metric:
-    """A metric made for a data set. Raises UsageError where it is not one for such data."""
+    """A metric constructed for a data set. Raises UsageError if it does not accept such data."""
     options = dataset.metric_options()
     make = resolve("hrbench.metrics", name)
-    strange, _ = untaken(make, options)
+    unknown, _ = unknown_options(make, options)
     try:
         metric = make(**options)
     except TypeError as error:
-        why = f"that is, {', '.join(strange)}" if strange else str(error)
+        why = f"that is, {', '.join(unknown)}" if unknown else str(error)
         raise UsageError(f"metric {name} does not take what this data set gives it: {why}") from None
-    held_to_contract("hrbench.metrics", name, metric)
+    check_contract("hrbench.metrics", name, metric)
     return metric

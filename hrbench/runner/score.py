@@ -1,4 +1,4 @@
-"""Judging predictions made anywhere: a metric's name, a ground truth and a file."""
+"""Scores a file of predictions with a metric and a ground truth."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from hrbench.types import DatasetRow, Measurement, State
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Scores, the state they came from, and one sentence on what verifying found ("" where it was not asked for)."""
+class FileScores:
+    """Scores of a file of predictions.
+
+    scores: with intervals.
+    state: that they were computed from.
+    verdict: one sentence on the comparison with the reference implementation, "" if it was not requested.
+    """
 
     scores: list[Measurement]
     state: State
     verdict: str = ""
 
 
-def score(
+def score_file(
     metric: str,
     *,
     ground_truth: str | Path,
@@ -33,36 +38,41 @@ def score(
     verify: bool = False,
     resamples: int = 1000,
     seed: int = 0,
-) -> Judged:
+) -> FileScores:
     """Scores of the predictions in a file, with 95 % bootstrap intervals over images.
 
-    metric: a name of `hrbench metrics`, or "package.module:callable". options: what the metric is constructed with,
-    such as sigmas. verify: compare with the oracle as well. Raises UsageError, InputError naming the first
-    offender of a file, MissingError, EntryError where the oracle disagrees.
+    metric: a name of `hrbench metrics`, or "package.module:callable".
+    ground_truth, predictions: files or folders in the metric's formats.
+    options: arguments of the metric, such as sigmas.
+    verify: whether to compare with the metric's reference implementation.
+    resamples, seed: of the bootstrap.
+
+    Raises UsageError, InputError naming the first faulty item of a file, MissingError, and EntryError if the reference
+    implementation disagrees.
     """
-    judge = _made(metric, options or {})
-    target = judge.read_target(Path(ground_truth))
-    state = judge.measure(judge.read_predictions(Path(predictions), target), target)
-    scores = judge.summarise(state, resamples=resamples, seed=seed)
-    said = verdict(scores, judge.verify(Path(ground_truth), Path(predictions)), judge) if verify else ""
-    return Judged(scores, state, said)
+    scorer = _construct(metric, options or {})
+    target = scorer.read_target(Path(ground_truth))
+    state = scorer.measure(scorer.read_predictions(Path(predictions), target), target)
+    scores = scorer.summarise(state, resamples=resamples, seed=seed)
+    comparison = verdict(scores, scorer.verify(Path(ground_truth), Path(predictions)), scorer) if verify else ""
+    return FileScores(scores, state, comparison)
 
 
-def _made(metric: str, options: Mapping[str, Any]) -> Metric:
+def _construct(metric: str, options: Mapping[str, Any]) -> Metric:
     make = resolve("hrbench.metrics", metric)
-    strange, named = untaken(make, options)
-    if strange:
-        raise UsageError(f"{metric} does not take {', '.join(strange)}; it takes {', '.join(named) or 'no options'}")
+    unknown, named = unknown_options(make, options)
+    if unknown:
+        raise UsageError(f"{metric} does not take {', '.join(unknown)}; it takes {', '.join(named) or 'no options'}")
     try:
         return make(**options)
     except TypeError as error:
         raise UsageError(f"{metric} does not take these options: {error}") from None
 
 
-def untaken(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def unknown_options(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Options that a callable does not take, and all that it takes.
 
-    >>> untaken(lambda names, ids=(): None, {"ids": [1], "files": []})
+    >>> unknown_options(lambda names, ids=(): None, {"ids": [1], "files": []})
     (['files'], ['names', 'ids'])
     """
     takes = inspect.signature(make).parameters.values()
@@ -72,11 +82,11 @@ def untaken(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[
     return [name for name in options if name not in named], named
 
 
-def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
-    """Ground truth of a catalog's data set below the folder `data`, and what its metrics are made with.
+def target_of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
+    """Ground truth of a data set of the catalog below the folder `data`, and the arguments of its metrics.
 
-    A miniature that is not there is drawn.
-    Raises MissingError naming what is not there, or who judges where the ground truth is not public.
+    A miniature that does not exist yet is generated.
+    Raises MissingError naming what is missing, or the server that scores if the ground truth is not public.
     """
     dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
     if server := server_of(dataset):
@@ -87,14 +97,14 @@ def of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
     return dataset.target, dict(dataset.metric_options())
 
 
-def verdict(scores: Sequence[Measurement], theirs: Mapping[str, float], metric: Metric) -> str:
-    """One sentence on how our scores compare with the oracle's; raises EntryError where they differ.
+def verdict(scores: Sequence[Measurement], reference: Mapping[str, float], metric: Metric) -> str:
+    """One sentence on how scores compare with the reference implementation's; raises EntryError if they differ.
 
-    theirs: numbers by name; -1 or NaN where the oracle has none.
+    reference: numbers by name; -1 or NaN for no number.
     """
-    ours = {score.quantity.name: score.value for score in scores}
-    for name, value in theirs.items():
+    values = {score.quantity.name: score.value for score in scores}
+    for name, value in reference.items():
         absent = value == -1 or value != value
-        if ours[name] != (None if absent else value):
-            raise EntryError(f"{metric.name}: {name} is {ours[name]!r} here and {value!r} by {metric.oracle}")
-    return f"{metric.name}: {metric.oracle} gives the same {len(theirs)} numbers, bit for bit"
+        if values[name] != (None if absent else value):
+            raise EntryError(f"{metric.name}: {name} is {values[name]!r} here and {value!r} by {metric.oracle}")
+    return f"{metric.name}: {metric.oracle} gives the same {len(reference)} numbers, bit for bit"

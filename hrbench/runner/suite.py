@@ -1,4 +1,4 @@
-"""A suite to results: plan, then execute; resume what is stored, isolate failures, measure costs last."""
+"""Runs a suite: plans, then executes; resumes what is stored, isolates failures, measures costs last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import cell_name, cost_cells, cost_keys, measured_by, only_counts, threads_of, valid_costs
 from hrbench.runner.device import device_of
-from hrbench.runner.evaluate import Listen
+from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
@@ -30,19 +30,26 @@ from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite, WeightsRecord
 
 
-def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = lambda event: None) -> Iterator[Result]:
+def run_suite(
+    suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler = lambda event: None
+) -> Iterator[Result]:
     """Every entry's result, stored as it ends; what is stored already and still counts is not run again.
 
     Accuracy of all entries comes first. Costs are measured after all workers have ended, one entry at a time, alone
     on their device; a result is yielded when its costs are known. Each entry's accuracy, and each cell of its costs,
-    runs in a process of its own. A failing entry is a result with status "failed".
+    runs in a separate process. A failing entry is a result with status "failed".
     """
     environment.limit_spin_waiting()
     if settings.device != "auto":
-        device_of(settings)  # one that there is not is the caller's mistake, not every entry's
-    with interruptible(), folder.locked(), importable(suite), _Run.open(suite, folder, settings, listen) as running:
+        device_of(settings)  # a device that does not exist is an error of the call, not of every entry
+    with (
+        interruptible(),
+        folder.locked(),
+        importable(suite),
+        _SuiteRun.open(suite, folder, settings, on_event) as running,
+    ):
         if damage := folder.write_run(suite):
-            listen(Event("note", suite.name, text=damage))
+            on_event(Event("note", suite.name, text=damage))
         if not folder.has_environment():
             running.note_environment()
         results = [running.accuracy(entry) for entry in suite.entries]
@@ -51,33 +58,39 @@ def run(suite: Suite, folder: RunFolder, settings: Settings, listen: Listen = la
 
 
 def importable(suite: Suite) -> AbstractContextManager[None]:
-    """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite."""
+    """The suite's folder on `sys.path`, so that `use: "ourpkg.nets:pose"` finds modules beside the suite."""
     beside = beside_of(suite)
     return import_path.importable(*([beside] if beside else []))
 
 
 def beside_of(suite: Suite) -> str:
-    """The folder that the suite lies in; "" if it lies in none."""
+    """The folder of the suite file; "" for a suite without a file."""
     return str(Path(suite.path).resolve().parent) if suite.path else ""
 
 
 @dataclass(slots=True)
-class _Run:
-    """One run of a suite: where results go, who is told, and the executor that entries run in."""
+class _SuiteRun:
+    """One run of a suite.
+
+    folder: where results are stored.
+    on_event: called with every event.
+    processes: run the entries.
+    made_in: the environment that the last job reported.
+    """
 
     suite: Suite
     folder: RunFolder
     settings: Settings
-    listen: Listen
+    on_event: EventHandler
     processes: Processes
     made_in: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def open(cls, suite: Suite, folder: RunFolder, settings: Settings, listen: Listen) -> Iterator[_Run]:
+    def open(cls, suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
         processes = Processes.open(settings, [beside_of(suite)] if suite.path else [])
         try:
-            yield cls(suite, folder, settings, listen, processes)
+            yield cls(suite, folder, settings, on_event, processes)
         finally:
             processes.close()
 
@@ -85,18 +98,20 @@ class _Run:
 
     def accuracy(self, entry: Entry) -> Result:
         """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
-        self.listen(Event("entry", entry.name))
+        self.on_event(Event("entry", entry.name))
         stored, notes = self._stored(entry)
         plan = plan_entry(entry, self.settings, stored, self.folder)
         result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
-            self.listen(Event("note", entry.name, text=note))
+            self.on_event(Event("note", entry.name, text=note))
         if result.status == "costs_only":
-            self.listen(Event("note", entry.name, text="costs only"))  # nothing was asked for, so nothing is left empty
+            self.on_event(
+                Event("note", entry.name, text="costs only")
+            )  # nothing was asked for, so nothing is left empty
         else:
             kind = "failed" if result.status == "failed" else "result"
-            self.listen(Event(kind, entry.name, "accuracy", result.reason))
+            self.on_event(Event(kind, entry.name, "accuracy", result.reason))
         return result
 
     def _stored(self, entry: Entry) -> tuple[Result | None, list[str]]:
@@ -108,7 +123,10 @@ class _Run:
             return None, [f"set aside: {error}"]
 
     def _executed(self, plan: Plan, stored: Result | None) -> Result:
-        """What a plan comes to, stored. stored: what the folder holds of the entry now."""
+        """The result of a plan, stored.
+
+        stored: the entry's result in the folder now.
+        """
         entry = plan.entry
         try:
             if plan.accuracy == "fail":
@@ -120,53 +138,53 @@ class _Run:
             if plan.accuracy in ("reuse", "restore"):
                 assert plan.stored is not None
                 if plan.past is not None:
-                    place = self.folder.restore(plan.past, entry.name)
-                    plan = replace(plan, stored=replace(plan.stored, folder=str(place)))
+                    entry_folder = self.folder.restore(plan.past, entry.name)
+                    plan = replace(plan, stored=replace(plan.stored, folder=str(entry_folder)))
                 said = "stored already" if plan.accuracy == "reuse" else "stored before, and valid again"
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
-        except Exception as error:  # whatever goes wrong with one entry, the others go on
+        except Exception as error:  # an error in one entry does not stop the others
             return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
 
     def _reused(self, plan: Plan, said: str) -> Result:
         assert plan.stored is not None
-        self.listen(Event("note", plan.entry.name, text=said))
+        self.on_event(Event("note", plan.entry.name, text=said))
         result = replace(plan.stored, name=plan.entry.name, entry=plan.entry)
         if self.settings.verify:
-            told, _ = self._call("verify", plan, stored=jobs.told(result))
-            result = replace(result, notes=tuple(told["notes"]))
+            returned, _ = self._call("verify", plan, stored=jobs.stored_json(result))
+            result = replace(result, notes=tuple(returned["notes"]))
         return self.folder.update(result)
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
-        """Predicts or scores in a process of the entry's own; its files become the entry's folder."""
-        place = self.folder.begin(plan.entry.name)
-        told, outcome = self._call("accuracy", plan, place=str(place), stored=jobs.told(plan.stored))
-        if told.get("reuse"):
+        """Predicts or scores in a separate process; its files become the entry's folder."""
+        entry_folder = self.folder.begin(plan.entry.name)
+        returned, outcome = self._call("accuracy", plan, folder=str(entry_folder), stored=jobs.stored_json(plan.stored))
+        if returned.get("reuse"):
             self.folder.discard(plan.entry.name)
             return self._reused(plan, "stored already")
-        result = from_json(told["result"].encode(), place / "result.json")
+        result = from_json(returned["result"].encode(), entry_folder / "result.json")
         self.made_in = result.provenance.environment or self.made_in
         result = replace(result, notes=(*result.notes, *witness.notes(outcome)))
-        return self.folder.commit(place, _with_costs_of(result, stored))
+        return self.folder.commit(entry_folder, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
-        """A result whose accuracy cell says why it is empty; a stored accuracy of the entry is set aside, not lost.
+        """A result without accuracy, with the reasons; a stored accuracy of the entry is superseded, not lost.
 
-        Weights that an entry for costs alone names are read into its network, and recorded, before.
+        The weights of an entry for costs only are loaded into its network before, and recorded.
         """
         entry, parts = plan.entry, plan.parts
         assert parts is not None
         weights, notes = None, ()
         if parts.weights is not None:
-            told, _ = self._call("fits", plan, stored=jobs.told(stored))
-            weights, notes = msgspec.convert(told["weights"], WeightsRecord), tuple(told["notes"])
+            returned, _ = self._call("fits", plan, stored=jobs.stored_json(stored))
+            weights, notes = msgspec.convert(returned["weights"], WeightsRecord), tuple(returned["notes"])
         status = "costs_only" if parts.costs_only else "empty"
         provenance = Provenance(weights=weights)
         result = Result(entry.name, entry, status, parts.reasons, notes=notes, provenance=provenance)
         return self._without_accuracy(replace(result, limited=entry.limit), stored)
 
     def _stays(self, plan: Plan, stored: Result | None) -> Result:
-        """What is stored, left as it is, since there is nothing to score again; or an empty result that says so."""
+        """The stored result unchanged, since there is nothing to score again; or an empty result with the reason."""
         if stored is None:
             result = Result(plan.entry.name, plan.entry, "empty", plan.reasons, limited=plan.entry.limit)
             return self._without_accuracy(result, None)
@@ -174,27 +192,27 @@ class _Run:
         return replace(stored, notes=(*stored.notes, *said))
 
     def _failed(self, plan: Plan, stored: Result | None, reason: Reason, trace: str) -> Result:
-        """A failed result. Predictions that were whole by then are kept with their key: the next run scores them."""
-        entry, place = plan.entry, self.folder.begun(plan.entry.name)
+        """A failed result. Predictions that were complete are kept with their key: the next run scores them."""
+        entry, entry_folder = plan.entry, self.folder.begun(plan.entry.name)
         result = Result(entry.name, entry, "failed", (reason,), provenance=Provenance(traceback=trace))
         result = replace(result, limited=entry.limit)
         parts = plan.parts
-        if place is not None and parts is not None and parts.score_key(digests_of(place)) is not None:
+        if entry_folder is not None and parts is not None and parts.score_key(digests_of(entry_folder)) is not None:
             kept_in = str(self.folder.entry(entry.name))
-            said = reason.what.replace(str(place), kept_in)  # what is said of a file leads to where it will be
-            kept = Reason(f"{said}; the predictions are kept in {kept_in}", reason.remedy)
+            message = reason.what.replace(str(entry_folder), kept_in)  # paths in the message as they will be
+            kept = Reason(f"{message}; the predictions are kept in {kept_in}", reason.remedy)
             result = replace(result, reasons=(kept,), prediction_key=parts.prediction_key)
-            return self.folder.commit(place, _with_costs_of(result, stored))
+            return self.folder.commit(entry_folder, _with_costs_of(result, stored))
         return self._without_accuracy(result, stored)
 
     def _without_accuracy(self, result: Result, stored: Result | None) -> Result:
-        """Stores a result without accuracy: in place of another such, or beside a superseded measurement."""
+        """Stores a result without accuracy: replaces another such one, or supersedes a measured one."""
         result = _with_costs_of(result, stored)
-        place = self.folder.begun(result.name)
+        entry_folder = self.folder.begun(result.name)
         if stored is None or stored.prediction_key:
-            return self.folder.commit(place or self.folder.begin(result.name), result)
-        if place is not None:
-            return self.folder.commit(place, result)
+            return self.folder.commit(entry_folder or self.folder.begin(result.name), result)
+        if entry_folder is not None:
+            return self.folder.commit(entry_folder, result)
         return self.folder.update(result)
 
     # --- costs
@@ -204,7 +222,7 @@ class _Run:
         known: dict[str, tuple[Measurement, ...]] = {}
         for result in results:
             for name, key in result.cost_keys.items():
-                with suppress(HrbenchError):  # a probe that is there no more shares nothing
+                with suppress(HrbenchError):  # a probe that is not installed any more shares nothing
                     known[key] = measured_by(name, result.costs)
         for result in results:
             yield result if self.settings.rescore else self._with_costs(result, known)
@@ -221,9 +239,9 @@ class _Run:
             result = replace(result, status="failed", reasons=(result.costs_reason,))
         result = self.folder.update(self._noted_threads(result))
         if result.costs_reason is None:
-            self.listen(Event("result", result.name, "costs"))
-        elif before != "failed":  # of an entry that failed before it was told already
-            self.listen(Event("failed", result.name, "costs", str(result.costs_reason)))
+            self.on_event(Event("result", result.name, "costs"))
+        elif before != "failed":  # the failure of an entry's accuracy has been reported already
+            self.on_event(Event("failed", result.name, "costs", str(result.costs_reason)))
         return result
 
     def _probed(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
@@ -238,11 +256,11 @@ class _Run:
         for name, key in expected.items():
             if name not in kept and key in known:
                 found[name], kept[name] = known[key], key
-        lacking = [name for name in expected if name not in kept]
-        if lacking:
-            costs, whole, problem, notes = self._measured(entry, lacking)
+        unknown = [name for name in expected if name not in kept]
+        if unknown:
+            costs, whole, problem, notes = self._measured(entry, unknown)
             result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
-            found |= {name: measured_by(name, costs) for name in lacking}
+            found |= {name: measured_by(name, costs) for name in unknown}
             in_force = cost_keys(entry, self.settings, threads_of(costs))
             kept |= {name: in_force[name] for name in whole}
         known |= {key: found[name] for name, key in kept.items()}
@@ -250,12 +268,12 @@ class _Run:
         return replace(result, costs=every, cost_key=None, cost_keys=kept, costs_reason=problem)
 
     def _noted_threads(self, result: Result) -> Result:
-        """The result with a note if its network was timed with other threads than it was given."""
+        """The result with a note if its network was timed with another number of threads than was set."""
         found, expected = threads_of(result.costs), environment.threads()
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:
             return result
-        self.listen(Event("note", result.name, text=said))
+        self.on_event(Event("note", result.name, text=said))
         return replace(result, notes=(*result.notes, said))
 
     def _measured(
@@ -272,9 +290,9 @@ class _Run:
         failed: set[str] = set()
         problem = None
         for number, cell in enumerate(cells):
-            self.listen(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
+            self.on_event(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
             try:
-                told, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
+                returned, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
                 problem = problem or Reason(f"costs were not measured: {in_words(error)}")
                 failed |= {*cell["probes"]}
@@ -282,23 +300,25 @@ class _Run:
                     failed |= {*names}
                     break
                 continue
-            costs += jobs.costs_of(told)
+            costs += jobs.costs_of(returned)
             notes += witness.notes(outcome)
-            self.made_in = told["environment"]
+            self.made_in = returned["environment"]
         return tuple(costs), [name for name in names if name not in failed], problem, notes
 
     # --- processes
 
     def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
-        """Calls a function of `jobs` in a process of the entry's own. Raises JobFailed if it or its process fails."""
+        """Calls a function of `jobs` in a separate process. Raises JobFailed if it or its process fails."""
         entry, parts = plan.entry, plan.parts
         digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
-        asked = jobs.request(entry, self.settings, digests=digests, **more)
-        place = self.folder.begun(entry.name)
-        if place is None:
-            place = self.folder.entry(entry.name)
-            place = place if place.is_dir() else self.folder.begin(entry.name)
-        return self.processes.call(function, asked, self.listen, entry, place / LOG, quiet=function == "cost")
+        request = jobs.request(entry, self.settings, digests=digests, **more)
+        entry_folder = self.folder.begun(entry.name)
+        if entry_folder is None:
+            entry_folder = self.folder.entry(entry.name)
+            entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
+        return self.processes.call(
+            function, request, self.on_event, entry, entry_folder / LOG, quiet=function == "cost"
+        )
 
     def note_environment(self) -> None:
         """environment.json: of this process, with the numeric flags of those that measured."""
@@ -307,7 +327,7 @@ class _Run:
 
 
 def _with_costs_of(result: Result, stored: Result | None) -> Result:
-    """A new result with the costs that are stored; whether they still count is told by their key."""
+    """A new result with the stored costs; their keys decide whether they are still valid."""
     if stored is None:
         return result
     return replace(
@@ -320,7 +340,7 @@ def _with_costs_of(result: Result, stored: Result | None) -> Result:
 
 
 def _trace(error: Exception | None) -> str:
-    """The traceback of an error that nobody foresaw, or that a user's own code raised; "" for others."""
+    """The traceback of an unexpected error, or of one that user-defined code raised; "" for others."""
     if isinstance(error, JobFailed):
         return error.trace
     return "" if error is None or foreseen(error) else "".join(traceback.format_exception(error))

@@ -1,9 +1,9 @@
-"""Preparing samples beside the network: in order, bounded, and with a name for what a dead worker held.
+"""Prepares samples while the network runs: in order, with bounded memory; names the image of a worker that died.
 
-    for sample, items in prepared(task, samples, workers=2): ...
+    for sample, items in prepare_samples(task, samples, workers=2): ...
 
 Worker processes are started as `python -c` children over a socket pair rather than by multiprocessing, whose spawned
-children import the caller's main module again: `hrbench.run` then works in a script without a main guard.
+children import the caller's main module again. So `hrbench.run` works in a script without a main guard.
 """
 
 from __future__ import annotations
@@ -31,28 +31,30 @@ from hrbench.types import Item, Sample
 
 Prepared = tuple[Sample, list[Item]]
 
-SMALL = 256
-"""Sets of fewer images are prepared in threads: processes would take longer to start than to prepare them."""
+MIN_FOR_PROCESSES = 256
+"""Sets of fewer images are prepared in threads: starting processes would take longer than preparing them."""
 
-_IN_HAND = 3
-"""Samples a worker process holds: one at work, the others keep it from waiting for the next."""
+_SAMPLES_PER_WORKER = 3
+"""Samples that a worker process holds: one at work, and others so that it never waits for the next."""
 
 
-def prepared(task: Task, samples: Sequence[Sample], workers: int | None = None) -> Iterator[Prepared]:
+def prepare_samples(task: Task, samples: Sequence[Sample], workers: int | None = None) -> Iterator[Prepared]:
     """Every sample with its items, in the order given.
 
-    workers: processes; 0 for threads; None decides by the number of samples and cores. Raises the HrbenchError that
-    `prepare` raised, or EntryError naming the image where it raised anything else or its process died.
+    workers: processes; 0 for threads; None to decide by the number of samples and cores.
+
+    Raises the HrbenchError that `prepare` raised, or EntryError naming the image if it raised anything else or its
+    process died.
     """
     if workers is None:
-        workers = 0 if len(samples) < SMALL else max(1, min(8, (os.cpu_count() or 2) - 1))
+        workers = 0 if len(samples) < MIN_FOR_PROCESSES else max(1, min(8, (os.cpu_count() or 2) - 1))
     if workers == 0:
         return _in_threads(task, samples)
     return read_ahead(_in_processes(task, samples, workers), ahead=4 * workers)
 
 
 def _prepare(task: Task, sample: Sample) -> list[Item]:
-    """`task.prepare`, whose unforeseen errors become an EntryError that names the image."""
+    """`task.prepare`, whose unexpected errors become an EntryError that names the image."""
     try:
         return task.prepare(sample)
     except HrbenchError:
@@ -108,34 +110,38 @@ class _Worker:
 
 def _in_processes(task: Task, samples: Sequence[Sample], workers: int) -> Iterator[Prepared]:
     setup = pickle.dumps(task, protocol=5)
-    crew = [_Worker(setup) for _ in range(min(workers, max(1, len(samples))))]
+    processes = [_Worker(setup) for _ in range(min(workers, max(1, len(samples))))]
     done: dict[int, Any] = {}
-    sent = given = 0
+    sent = yielded = 0
     try:
-        while given < len(samples):
-            for worker in crew:
-                while len(worker.holds) < _IN_HAND and sent < len(samples) and sent - given < 4 * _IN_HAND * len(crew):
+        while yielded < len(samples):
+            for worker in processes:
+                while (
+                    len(worker.holds) < _SAMPLES_PER_WORKER
+                    and sent < len(samples)
+                    and sent - yielded < 4 * _SAMPLES_PER_WORKER * len(processes)
+                ):
                     worker.holds.append(sent)
                     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                        # a dead worker is found out by `_collect`, after all that it had answered
+                        # `_collect` detects a dead worker, after all its answers
                         worker.connection.send((sent, samples[sent]))
                     sent += 1
-            while given in done:
-                result = done.pop(given)
+            while yielded in done:
+                result = done.pop(yielded)
                 if isinstance(result, HrbenchError):
                     raise result
-                yield samples[given], result
-                given += 1
-            if given not in done and any(worker.holds for worker in crew):
-                _collect(crew, samples, done)
+                yield samples[yielded], result
+                yielded += 1
+            if yielded not in done and any(worker.holds for worker in processes):
+                _collect(processes, samples, done)
     finally:
-        for worker in crew:
+        for worker in processes:
             worker.close()
 
 
-def _collect(crew: Sequence[_Worker], samples: Sequence[Sample], done: dict[int, Any]) -> None:
-    """Waits for at least one answer and files what has come."""
-    owners = {worker.connection: worker for worker in crew if worker.holds}
+def _collect(processes: Sequence[_Worker], samples: Sequence[Sample], done: dict[int, Any]) -> None:
+    """Waits for at least one answer and stores all that have arrived in `done`."""
+    owners = {worker.connection: worker for worker in processes if worker.holds}
     for connection in wait(list(owners)):
         worker = owners[connection]  # pyright: ignore[reportArgumentType]
         try:
@@ -157,8 +163,8 @@ def _death(worker: _Worker, samples: Sequence[Sample]) -> EntryError:
 
 
 def serve(descriptor: int) -> None:
-    """The life of a worker process: prepares what it is sent until the other side closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    """Runs in a worker process: prepares the samples it receives until the other side closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles an interrupt
     connection = Connection(descriptor)
     try:
         with importable(*connection.recv(), place="only"):
@@ -175,9 +181,9 @@ def _serve(connection: Connection) -> None:
         connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
         return
     # Read in a thread: were both sides to write at once and neither to read, large samples would lock them.
-    given: queue.Queue[Any] = queue.Queue()
-    threading.Thread(target=_read, args=(connection, given), daemon=True).start()
-    while (message := given.get()) is not None:
+    messages: queue.Queue[Any] = queue.Queue()
+    threading.Thread(target=_read, args=(connection, messages), daemon=True).start()
+    while (message := messages.get()) is not None:
         index, sample = message
         try:
             result: Any = _prepare(task, sample)
@@ -186,10 +192,10 @@ def _serve(connection: Connection) -> None:
         connection.send((index, result))
 
 
-def _read(connection: Connection, given: queue.Queue[Any]) -> None:
-    """Hands over what comes, and None at the end."""
+def _read(connection: Connection, messages: queue.Queue[Any]) -> None:
+    """Puts each received message into the queue, and None at the end."""
     try:
         while True:
-            given.put(connection.recv())
+            messages.put(connection.recv())
     except (EOFError, ConnectionResetError):
-        given.put(None)
+        messages.put(None)

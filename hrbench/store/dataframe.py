@@ -15,9 +15,14 @@ COLUMNS = (
 
 
 def frame(results: Iterable[Result]) -> pd.DataFrame:
-    """Columns: see COLUMNS. value, low, high: fractions, counts, operations or seconds, as `unit` says; NaN where
-    `reason` says why there is none. metric: "cost" for costs. use: what makes the network, "timm:hrnet_w18". An entry
-    with no number has one row with its reason.
+    """One row for each number of each result; the columns are `COLUMNS`.
+
+    value, low, high: fractions, counts, operations or seconds, according to `unit`; NaN if there is no number, and
+        `reason` says why.
+    metric: "cost" for costs.
+    use: what builds the network, "timm:hrnet_w18".
+
+    An entry without any number has one row with its reason.
     """
     rows = []
     for result in results:

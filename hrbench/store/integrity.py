@@ -1,4 +1,4 @@
-"""SHA-256 of all that an entry's folder holds, by which a stored result is checked when it is read."""
+"""SHA-256 of all files in an entry's folder; a stored result is checked against them when it is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNCHECKED = ("result.json", LOG)
 def digests_of(folder: Path) -> dict[str, str]:
     """Name below `folder` -> SHA-256 of the file, or of a whole folder of predictions; names sorted.
 
-    Left out are hidden files and `UNCHECKED`. Files of `drawings/` stand each for itself.
+    Hidden files and `UNCHECKED` are left out. Each file of `drawings/` has its own digest.
     """
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir() if folder.is_dir() else ()):
@@ -44,17 +44,17 @@ def _files(folder: Path) -> Iterator[Path]:
     return iter(sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
-def damaged(folder: Path, expected: Mapping[str, str]) -> list[str]:
-    """Names of the files that are not what they were, or not there."""
-    wrong = []
+def changed_files(folder: Path, expected: Mapping[str, str]) -> list[str]:
+    """Names of the files that were changed or are missing."""
+    changed = []
     for name, digest in expected.items():
         path = folder / name
         try:
             if path.is_symlink() or ".." in path.parts or not path.is_relative_to(folder):
-                raise OSError  # nothing that hrbench stored; what it leads to is not read
-            found = folder_digest(path) if path.is_dir() else sha256(path)
+                raise OSError  # hrbench stores no such file; the target of a link is not read
+            actual = folder_digest(path) if path.is_dir() else sha256(path)
         except (OSError, HrbenchError):
-            found = ""
-        if found != digest:
-            wrong.append(name)
-    return wrong
+            actual = ""
+        if actual != digest:
+            changed.append(name)
+    return changed

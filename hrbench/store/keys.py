@@ -1,16 +1,16 @@
-"""What makes two results the same measurement: SHA-256 of canonical JSON.
+"""Keys of results, SHA-256 of canonical JSON: two results with the same key are the same measurement.
 
-A stored result counts if its key matches the key of the entry at hand. All that decides the number is in a key, except
-what is named here:
+A stored result is valid if its key equals the key of the entry. A key contains all that decides a number, except what
+is named here:
 
-- Predictions: the network's fields, its weights, the data, protocol, limit (and by what rule it takes images), seed,
+- Predictions: the network's fields, its weights, the data, protocol, limit (and the rule that selects images), seed,
   dtype, and user-defined code. Left out are the device and the batch, which change only how sums are rounded, and the
-  versions of hrbench, torch and other libraries; a run stores all of these beside its results. Predictions that come
-  from a file: its digest alone.
+  versions of hrbench, torch and other libraries; a run stores all of these beside its results. Precomputed
+  predictions: the digest of their file alone.
 - Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
   new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
-- Costs: each probe has a key of its own, of the network's fields and its user-defined code, the probe with its version
-  and options, and what the probe says that its numbers depend on, of device, driver, torch and threads. Left out are
+- Costs: each probe has a separate key, of the network's fields and its user-defined code, the probe with its version
+  and options, and those of device, driver, torch and threads that the probe depends on. Left out are
   the weights, since costs are those of the network with random weights.
 
 Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
@@ -38,9 +38,9 @@ from hrbench.types import Entry, Variant
 
 
 def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
-    """What of a variant decides its outputs: not its name or title, nor where its weights lie.
+    """The fields of a variant that decide its outputs; not its name, title, or sources of weights.
 
-    read: whether the file that a source is asked for stands by its digest, or by its path.
+    read: whether a file that `use` names is represented by its digest or by its path.
     """
     return {
         "use": _used(variant.use) if read else variant.use,
@@ -54,7 +54,7 @@ def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
 
 
 def _used(use: str) -> str:
-    """`use` with the digest of what lies there in place of a path."""
+    """`use` with a path replaced by the digest of its content."""
     ref = model_ref(use)
     return use if ref.path is None else f"{ref.source}:{source_digest(Path(ref.path))}"
 
@@ -70,7 +70,7 @@ def _used_within(value: Any) -> Any:
 
 
 def _uses(args: Any) -> Iterator[str]:
-    """What networks within arguments are made by."""
+    """The `use` of each network within arguments."""
     for key, item in args.items() if isinstance(args, Mapping) else ():
         if key == "use" and isinstance(item, str):
             yield item
@@ -78,10 +78,10 @@ def _uses(args: Any) -> Iterator[str]:
 
 
 def source_digest(path: Path) -> str | None:
-    """SHA-256 of the network at a path, 64 hexadecimal digits; None where nothing is.
+    """SHA-256 of the network at a path, 64 hexadecimal digits; None if nothing is there.
 
-    A file counts with the files of external data that an ONNX file names; a folder by its .json and .py files, which
-    say what the network is. Raises InputError for an ONNX file that is damaged or names data outside its folder.
+    Covered are the file, with the external data files of an ONNX file; or the .json and .py files of a folder, which
+    define the network. Raises InputError for an ONNX file that is damaged or names data outside its folder.
     """
     path = path.expanduser()
     if path.is_dir():
@@ -90,7 +90,9 @@ def source_digest(path: Path) -> str | None:
         outside = external_files(path) if path.suffix == ".onnx" and path.is_file() else ()
         files = [path, *(file for file in outside if file.is_file())]
     found = [_file_state(file) for file in files]
-    return None if not found or None in found else digest([_whole(*state) for state in found if state is not None])
+    return (
+        None if not found or None in found else digest([_cached_sha256(*state) for state in found if state is not None])
+    )
 
 
 def _file_state(file: Path) -> tuple[str, int, int] | None:
@@ -102,17 +104,20 @@ def _file_state(file: Path) -> tuple[str, int, int] | None:
 
 
 @cache
-def _whole(file: str, size: int, modified: int) -> str:
-    """SHA-256 of a file as it is; a file of gigabytes is read once."""
+def _cached_sha256(file: str, size: int, modified: int) -> str:
+    """SHA-256 of a file in this state; a file of gigabytes is read only once."""
     return sha256(Path(file))
 
 
 def code_digest(reference: str, folders: Sequence[str | Path] = ()) -> str | None:
     """SHA-256 of the code that "package.module:attribute" names, 64 hexadecimal digits; imports nothing.
 
-    Covered are the files of `modules.source_files`, with their paths below the folder they are imported from, so that
-    code moved as a whole keeps its digest. folders: looked through before `sys.path`. None for the name of an
-    entry point, for hrbench's own modules, and where there is no file.
+    Covered are the files of `core.modules.source_files`, with their paths below the folder they are imported from, so
+    that moved code keeps its digest.
+
+    folders: searched before `sys.path`.
+
+    Returns None for the name of an entry point, for modules of hrbench, and if there is no file.
     """
     module = model_ref(reference).module
     if not module:
@@ -141,7 +146,7 @@ def prediction_key(
     uses = [entry.variant.use, *_uses(entry.variant.args)]
     if entry.dataset is not None:
         uses.append(entry.dataset.use)
-    return digest({**_prediction_fields(entry, weights_digest, dataset_digest), **_own_code(uses, folders)})
+    return digest({**_prediction_fields(entry, weights_digest, dataset_digest), **_user_code(uses, folders)})
 
 
 def precomputed_key(predictions_digest: str) -> str:
@@ -179,13 +184,13 @@ def score_key(
         "resamples": entry.resamples,
         "bootstrap": BOOTSTRAP_VERSION,
     }
-    return digest({**fields, **_own_code(uses, folders)})
+    return digest({**fields, **_user_code(uses, folders)})
 
 
 def _prediction_fields(
     entry: Entry, weights_digest: str | None, dataset_digest: str | None, read: bool = True
 ) -> dict[str, Any]:
-    """All of a prediction key but the user-defined code."""
+    """The fields of a prediction key, except user-defined code."""
     dataset = entry.dataset
     return {
         "variant": variant_fields(entry.variant, read),
@@ -205,8 +210,8 @@ def _limit(entry: Entry) -> Any:
     return None if entry.limit is None else [entry.limit, RULE]
 
 
-def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
-    """A key's field for code of one's own; no field where there is none, so that such keys know nothing of it."""
+def _user_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
+    """A key's field for user-defined code; no field if there is none."""
     found = {use: code for use in uses if (code := code_digest(use, folders)) is not None}
     return {"code": found} if found else {}
 
@@ -223,13 +228,13 @@ def probe_key(
 ) -> str:
     """Key of what one cost probe measures of an entry, 64 hexadecimal digits; entries that share it share the numbers.
 
-    One probe's key knows nothing of the others, so that another cost can be added and leave those measured valid.
+    A key does not depend on other probes, so that measured costs stay valid when another cost is added.
 
     probe, version: of the probe.
     options: all of its settings.
-    measured_with: what the probe says that its numbers depend on, such as {"device": "...", "torch": "2.9"}.
+    measured_with: what the probe's numbers depend on, such as {"device": "...", "torch": "2.9"}.
     libraries: versions of those behind the network's source.
-    folders: where user-defined code is looked for before `sys.path`.
+    folders: searched for user-defined code before `sys.path`.
     """
     return digest(
         {
@@ -239,13 +244,13 @@ def probe_key(
             "options": _plain(options),
             "measured_with": _plain(measured_with),
             **({"libraries": dict(libraries)} if libraries else {}),
-            **_own_code([entry.variant.use, *_uses(entry.variant.args), probe], folders),
+            **_user_code([entry.variant.use, *_uses(entry.variant.args), probe], folders),
         }
     )
 
 
 def content_key(entry: Entry) -> str:
-    """Key of all that an entry asks for: two entries of a suite alike in it would measure the same thing twice.
+    """Key of all that an entry requests: two entries of a suite with the same key would measure the same.
 
     Reads no file: entries of one suite that name the same code mean the same code.
     """
@@ -267,7 +272,7 @@ PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", 
 
 
 def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Where data lie decides nothing: what they are is in their digest."""
+    """Arguments without paths: the digest identifies the data, wherever they are."""
     return {key: value for key, value in _plain(args).items() if key not in PATHS}
 
 

@@ -1,7 +1,7 @@
 """result.json: a result as JSON and back.
 
-Format 2. What is not there (no interval, no samples, conditions that do not apply) is not written. The file carries
-the SHA-256 of its own content, so that a number changed in it by hand or by mishap is found out. `migrate.py` reads
+Format 2. What does not exist (no interval, no samples, conditions that do not apply) is not written. The file contains
+the SHA-256 of its own content, so that a number changed by hand or by accident is detected. `format_1.py` reads
 format 1, which has none.
 """
 
@@ -17,14 +17,14 @@ import numpy as np
 
 from hrbench.core.digests import digest
 from hrbench.errors import InputError
-from hrbench.store import migrate
+from hrbench.store import format_1
 from hrbench.types import Conditions, Measurement, Provenance, Quantity, Reason, Result, WeightsRecord
 
 FORMAT = 2
-"""Version of result.json, raised whenever an older hrbench could misread a newer file."""
+"""Version of result.json; raised if an older hrbench could misread a newer file."""
 
 _SPARSE = (Conditions, Measurement, Provenance, Quantity, Reason, WeightsRecord)
-"""Classes whose defaults mean that something is not there; of all others every field is written."""
+"""Classes whose defaults mean that something does not exist; of all other classes every field is written."""
 
 
 class _StoredResult(msgspec.Struct):
@@ -38,7 +38,7 @@ class _Version(msgspec.Struct):
 
 def to_json(result: Result) -> bytes:
     """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
-    plain = msgspec.json.decode(msgspec.json.encode(_plain(replace(result, folder=""))))  # as it will be read
+    plain = msgspec.json.decode(msgspec.json.encode(_plain(replace(result, folder=""))))  # as a reader will decode it
     content = {"result": plain, "format": FORMAT, "digest": digest(plain)}
     return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
@@ -49,12 +49,12 @@ def from_json(data: bytes, path: Path) -> Result:
     Raises InputError naming `path` if it is damaged, was changed after it was written, or is of a newer format.
     """
     try:
-        data.decode()  # of fields that it does not know msgspec passes over bytes that are no text
+        data.decode()  # msgspec skips unknown fields without checking that they are UTF-8
         version = msgspec.json.decode(data, type=_Version).format
         if version > FORMAT:
             raise InputError(f"{path} has format {version}, this hrbench reads {FORMAT}: use a newer hrbench")
         if version == 1:
-            result = migrate.result_of(msgspec.json.decode(data))
+            result = format_1.result_of(msgspec.json.decode(data))
         else:
             plain = msgspec.json.decode(data)
             if digest(plain["result"]) != plain.get("digest"):
@@ -66,11 +66,13 @@ def from_json(data: bytes, path: Path) -> Result:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can carry: dataclasses as dictionaries, numbers of NumPy as Python's."""
+    """A value as JSON values: dataclasses as dictionaries, numbers of NumPy as Python's."""
     if is_dataclass(value) and not isinstance(value, type):
         sparse = isinstance(value, _SPARSE)
-        own = {one.name: getattr(value, one.name) for one in fields(value) if not (sparse and _is_default(value, one))}
-        return {name: _plain(item) for name, item in own.items()}
+        items = {
+            one.name: getattr(value, one.name) for one in fields(value) if not (sparse and _is_default(value, one))
+        }
+        return {name: _plain(item) for name, item in items.items()}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

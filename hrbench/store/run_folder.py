@@ -3,10 +3,10 @@
     runs/pose/
       suite.yaml run.json environment.json report.html report.md report.csv report.tex
       entries/<entry>/result.json predictions.json|predictions.npy states.npz drawings/*.jpg
-      superseded/<entry>.<n>/...      what a changed suite, weights or data replaced
+      superseded/<entry>.<n>/...      results that a changed suite, weights or data replaced
 
-Every file is written beside its place and renamed, and an entry's folder appears whole or not at all, so an
-interrupted run leaves nothing that could be taken for a result.
+Every file is written under a temporary name and renamed, and an entry's folder appears whole or not at all. So an
+interrupted run leaves nothing that looks like a result.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ from typing import Any
 
 import msgspec
 
-from hrbench.core.files import write_whole
+from hrbench.core.files import remove_unfinished_files, write_whole
 from hrbench.errors import InputError, UsageError
-from hrbench.store.integrity import LOG, damaged, digests_of
+from hrbench.store.integrity import LOG, changed_files, digests_of
 from hrbench.store.results import from_json, to_json
 from hrbench.types import Result, Suite
 
-_PART = re.compile(r"\.(.+)\.(?:\d+|[0-9a-f]{12}\.(?:part|old))")
-"""A file that is being written beside its place, whose name is within: `.result.json.4711`."""
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
 """Files of a run folder that are written under its lock."""
 
@@ -41,8 +39,13 @@ def _log(folder: Path) -> str:
     return LOG if (folder / LOG).is_file() else ""
 
 
-class Run(msgspec.Struct):
-    """What run.json holds: the suite's name, title and table, its entries in order, the options of the last run."""
+class RunRecord(msgspec.Struct):
+    """The content of run.json.
+
+    suite, title, table: of the suite.
+    entries: names, in the suite's order.
+    options: of the last run, as on the command line.
+    """
 
     suite: str = ""
     title: str = ""
@@ -52,19 +55,19 @@ class Run(msgspec.Struct):
 
 
 class RunFolder:
-    """One run folder; made on first writing."""
+    """One run folder; it is created when something is written."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second run out of the folder. The lock dies with its process, so a killed run leaves none."""
+        """Keeps a second run out of the folder. The lock ends with its process, so a killed run leaves none."""
         try:
             (self.path / "entries").mkdir(parents=True, exist_ok=True)
             lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         except OSError as error:
-            if error.errno == errno.ELOOP:  # what it leads to is not ours to touch
+            if error.errno == errno.ELOOP:  # a link; its target is not touched
                 raise UsageError(
                     f"{self.path / '.lock'} is a link, which hrbench never makes: remove it, or choose another --out"
                 ) from None
@@ -78,27 +81,24 @@ class RunFolder:
             yield
 
     def _sweep(self) -> None:
-        """Removes what an interrupted run left half done: folders of entries, and files written in part.
+        """Removes what an interrupted run left unfinished: folders of entries, and partly written files.
 
-        Only what is written under the lock: a report may be written meanwhile.
+        Only what is written under the lock: another process may be writing a report.
         """
         entries = self.path / "entries"
-        for left in entries.glob(".*"):
-            if left.is_symlink() or not left.is_dir():
-                left.unlink(missing_ok=True)
+        for folder in entries.glob(".*"):
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
             else:
-                shutil.rmtree(left, ignore_errors=True)
-        for left in self.path.glob(".*"):
-            match = _PART.fullmatch(left.name)
-            if match and match[1] in _LOCKED and not left.is_dir():
-                left.unlink(missing_ok=True)
-        for place in entries.iterdir():
-            for left in place.glob(".*") if place.is_dir() and not place.is_symlink() else ():
-                if _PART.fullmatch(left.name) and (left.is_symlink() or not left.is_dir()):
-                    left.unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
+        for name in _LOCKED:
+            remove_unfinished_files(self.path, name)
+        for folder in entries.iterdir():
+            if folder.is_dir() and not folder.is_symlink():
+                remove_unfinished_files(folder)
 
     def entry(self, name: str) -> Path:
-        """Where an entry lies. Raises UsageError for a name that is no plain name of a folder."""
+        """The folder of an entry. Raises UsageError for a name that is not a plain folder name."""
         if not name or name.startswith(".") or name != Path(name).name or not name.isprintable():
             raise UsageError(
                 f"{name!r} cannot be the name of an entry: it names a folder, and must not begin with a dot"
@@ -108,24 +108,23 @@ class RunFolder:
     def read(self, name: str) -> Result | None:
         """The stored result of an entry, or None.
 
-        Raises InputError if it is damaged, is not in the run folder, or a file of the entry is not the one that the
-        result was stored with.
+        Raises InputError if it is damaged, is a link, or a file of the entry has changed since the result was stored.
         """
-        place = self.entry(name)
-        if place.is_symlink():
-            raise InputError(f"{place} is a link, which hrbench never makes")
-        path = place / "result.json"
+        entry_folder = self.entry(name)
+        if entry_folder.is_symlink():
+            raise InputError(f"{entry_folder} is a link, which hrbench never makes")
+        path = entry_folder / "result.json"
         if not path.is_file():
             return None
         result = _read(path, name)
-        if wrong := damaged(place, result.files):
-            raise InputError(f"{place / wrong[0]} is not the file that was stored with the result")
+        if wrong := changed_files(entry_folder, result.files):
+            raise InputError(f"{entry_folder / wrong[0]} is not the file that was stored with the result")
         return result
 
     def results(self, skip: Callable[[str], object] | None = None) -> list[Result]:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
 
-        skip: is told of each damaged result, which is left out; without it the first raises InputError.
+        skip: called with a sentence on each damaged result, which is left out; without it the first raises InputError.
         """
         stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
         results = []
@@ -139,39 +138,39 @@ class RunFolder:
         return results
 
     def begin(self, name: str) -> Path:
-        """An empty folder to fill; `commit` puts it in place."""
+        """An empty folder to fill; `commit` makes it the entry's folder."""
         self.discard(name)
         folder = self.entry(name).with_name(f".{name}.{os.getpid()}")
         folder.mkdir(parents=True)
         return folder
 
     def discard(self, name: str) -> None:
-        """Removes what `begin` made and nothing was committed of."""
+        """Removes a folder that `begin` created and that was not committed."""
         shutil.rmtree(self.path / "entries" / f".{name}.{os.getpid()}", ignore_errors=True)
 
     def begun(self, name: str) -> Path | None:
-        """The folder that `begin` made and nothing was committed of, or None."""
+        """The folder that `begin` created and that was not committed, or None."""
         folder = self.path / "entries" / f".{name}.{os.getpid()}"
         return folder if folder.is_dir() else None
 
     def commit(self, folder: Path, result: Result) -> Result:
-        """Writes the result into `folder`, with the digests of what else is there, and puts it in the entry's place.
+        """Writes the result into `folder` with the digests of its files, and makes it the entry's folder.
 
-        What was there is kept among the superseded.
+        A result that was stored before is superseded.
         """
         result = replace(result, files=digests_of(folder), log=_log(folder))
         write_whole(folder / "result.json", lambda stream: stream.write(to_json(result)))
         self.supersede(result.name)
-        place = self.entry(result.name)
-        folder.rename(place)
-        return replace(result, folder=str(place))
+        entry_folder = self.entry(result.name)
+        folder.rename(entry_folder)
+        return replace(result, folder=str(entry_folder))
 
     def update(self, result: Result) -> Result:
         """Replaces an entry's result.json alone (costs measured after the accuracy)."""
-        place = self.entry(result.name)
-        result = replace(result, log=_log(place))
-        write_whole(place / "result.json", lambda stream: stream.write(to_json(result)))
-        return replace(result, folder=str(place))
+        entry_folder = self.entry(result.name)
+        result = replace(result, log=_log(entry_folder))
+        write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
+        return replace(result, folder=str(entry_folder))
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""
@@ -179,16 +178,16 @@ class RunFolder:
             self.set_aside(self.entry(name), name)
 
     def set_aside(self, folder: Path, name: str) -> Path:
-        """Moves a folder of an entry to superseded/<name>.<n>, and says where that is."""
+        """Moves a folder of an entry to superseded/<name>.<n>; returns the new path."""
         past = self.path / "superseded"
         past.mkdir(exist_ok=True)
         numbers = [int(path.suffix[1:]) for path in self._superseded(name)]
-        place = past / f"{name}.{max(numbers, default=0) + 1}"
-        folder.rename(place)
-        return place
+        superseded = past / f"{name}.{max(numbers, default=0) + 1}"
+        folder.rename(superseded)
+        return superseded
 
     def past(self, name: str) -> list[Result]:
-        """Superseded results of the entry that can be read, latest first; `folder` says where each lies."""
+        """Superseded results of the entry that can be read, latest first, each with its `folder`."""
         found = []
         for path in reversed(self._superseded(name)):
             if path.is_symlink():
@@ -200,12 +199,12 @@ class RunFolder:
         return found
 
     def restore(self, past: Path, name: str) -> Path:
-        """Puts a superseded folder back in the entry's place; what is there now is superseded in turn."""
+        """Makes a superseded folder the entry's folder again; the present one is superseded."""
         self.supersede(name)
         return past.rename(self.entry(name))
 
     def _superseded(self, name: str) -> list[Path]:
-        """Folders of what this entry's results replaced, oldest first; other entries' names may begin alike."""
+        """Superseded folders of this entry, oldest first; names of other entries may begin with the same letters."""
         past = self.path / "superseded"
         numbered = {
             path: re.fullmatch(re.escape(name) + r"\.(\d+)", path.name) for path in past.glob(f"{glob.escape(name)}.*")
@@ -213,10 +212,10 @@ class RunFolder:
         return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.suffix[1:]))
 
     def write_run(self, suite: Suite) -> str:
-        """suite.yaml as run, and run.json: what a report needs of the suite, and the entries in their order.
+        """Writes suite.yaml, and run.json with what a report needs: the suite's title and its entries in order.
 
-        A run of part of a suite (--only) keeps what other runs of it have stored of the entries that it still has.
-        Returns what is to be said of a run.json that was damaged, "" otherwise.
+        A run of part of a suite (--only) keeps other entries of the suite that earlier runs have stored.
+        Returns a sentence if the former run.json was damaged, "" otherwise.
         """
         names = [entry.name for entry in suite.entries]
         try:
@@ -226,18 +225,18 @@ class RunFolder:
         earlier = [*before, *suite.names]
         names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
         ordered = [name for name in suite.names if name in names] or names
-        run = Run(suite.name, suite.title, suite.table, ordered, list(suite.options))
+        run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options))
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
         return damage
 
-    def read_run(self) -> Run:
-        """What run.json says; an empty Run where there is none. Raises InputError where it is damaged."""
+    def read_run(self) -> RunRecord:
+        """The content of run.json; an empty record if there is none. Raises InputError if it is damaged."""
         path = self.path / "run.json"
         if not path.is_file():
-            return Run()
+            return RunRecord()
         try:
-            return msgspec.json.decode(path.read_bytes().decode(), type=Run)
+            return msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
 
@@ -253,7 +252,7 @@ class RunFolder:
         write_whole(self.path / "environment.json", lambda stream: stream.write(data + b"\n"))
 
     def has_environment(self) -> bool:
-        """Whether environment.json is there and whole."""
+        """Whether environment.json exists and can be read."""
         try:
             return bool(self.read_environment())
         except InputError:
@@ -268,6 +267,6 @@ class RunFolder:
 
 
 def _read(path: Path, name: str) -> Result:
-    """The result in a file, under the name of the folder that it lies in: what is stored as its name is no path."""
+    """The result in a file, with the name of its folder: a stored name is never used as a path."""
     result = from_json(path.read_bytes(), path)
     return replace(result, name=name, entry=replace(result.entry, name=name))

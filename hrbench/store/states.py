@@ -14,16 +14,16 @@ from hrbench.types import State
 
 
 def write_state(state: State, path: Path) -> None:
-    """states.npz: the arrays as they are, and what identifies them as JSON in an array of bytes."""
+    """Writes states.npz: the arrays, and metric, version and parameters as JSON in an array of bytes."""
     head = msgspec.json.encode({"metric": state.metric, "version": state.version, "params": dict(state.params)})
     arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
     write_whole(path, lambda stream: np.savez_compressed(stream, **arrays))
 
 
 def read_state(path: Path) -> State:
-    """Raises InputError where the file is damaged; never unpickles."""
+    """Reads states.npz without pickle. Raises InputError if the file is damaged."""
     try:
-        # Opened here, since NumPy leaves a file open that is no whole archive.
+        # Opened here, since NumPy does not close a file that is no complete archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head = msgspec.json.decode(stored["__head__"].tobytes())
             arrays = {name: stored[name] for name in stored.files if name != "__head__"}

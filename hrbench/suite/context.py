@@ -1,4 +1,4 @@
-"""What the reading of one suite has at hand for each part of an entry, and pydantic's errors in our words."""
+"""State shared while parsing one suite, and pydantic's errors in plain words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from hrbench.types import Known
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the reading of one suite has at hand. folder: the suite file's, absolute."""
+    """State shared while parsing one suite.
+
+    known: the names of this installation.
+    folder: of the suite file, absolute.
+    problems: get every error.
+    """
 
     known: Known
     folder: Path
@@ -31,13 +36,19 @@ class Context:
         return bool(module) and module_file(module, [self.folder]) is not None
 
     def networks(self) -> list[str]:
-        """What `use` of a network may be, for suggestions: also networks that are only parts of others."""
+        """All values for `use` of a network, for suggestions; networks that are only parts of others included."""
         rows = self.known.variants.values()
         inner = {value["use"] for row in rows for value in row.args.values() if is_network(value)}
         return sorted({row.use for row in rows} | inner)
 
     def check_use(self, node: Node, group: str, names: Sequence[str], noun: str) -> bool:
-        """Whether what `use` names can be there; adds a problem otherwise."""
+        """Whether what `use` names exists; adds a problem otherwise.
+
+        node: the value of `use`.
+        group: of entry points.
+        names: for suggestions.
+        noun: what `use` names, for the message.
+        """
         if self.exists(group, node.value):
             return True
         if module := model_ref(node.value).module:
@@ -50,14 +61,17 @@ class Context:
         return False
 
     def check_arguments(self, args: Mapping[str, Node], group: str, use: str, beside: Sequence[str] = ()) -> None:
-        """Adds a problem for each argument that `use` does not take, where that can be told.
+        """Adds a problem for each argument that `use` does not take, if its signature is known.
 
-        beside: further keys that may stand where the arguments stand, for the suggestion.
+        args: name -> node.
+        group: of entry points.
+        use: the callable.
+        beside: further keys that may stand beside the arguments, for the suggestion.
         """
         taken = self.known.arguments(group, use, [str(self.folder)])
         if taken is None:
             return
-        taken = tuple(name for name in taken if name != "root")  # given by --data, never by a suite
+        taken = tuple(name for name in taken if name != "root")  # set by --data, never by a suite
         for name, node in args.items():
             if name not in taken:
                 hint = suggestion(name, [*taken, *beside])
@@ -72,19 +86,19 @@ class Context:
         return str(replace(ref, target=path, path=path))
 
     def path(self, node: Node) -> str:
-        """Absolute path of what is written relative to the suite file, or on the command line to where one stands."""
+        """Absolute path of one relative to the suite file, or to the working folder for one of the command line."""
         return str(((self.folder if node.line else Path.cwd()) / _expanded(node.value)).resolve())
 
 
 def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # "~nobody" is no home: a file of that name then
+    except RuntimeError:  # "~nobody" is no home folder, so it is the name of a file
         return Path(text)
 
 
-def explained(error: Mapping[str, Any], value: Any) -> str:
-    """What pydantic found, in our words: "must be a valid integer, not 'abc'"."""
+def explain(error: Mapping[str, Any], value: Any) -> str:
+    """An error of pydantic in plain words: "must be a valid integer, not 'abc'"."""
     message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
     if error["type"] == "too_short":
         return f"must have at least {error['ctx']['min_length']} values"

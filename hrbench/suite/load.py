@@ -1,10 +1,10 @@
-"""A suite file -> `types.Suite`: every name looked up, every default filled in, every error told with its line.
+"""Loads a suite file as `types.Suite`: looks up all names, fills in all defaults, reports all errors with their line.
 
     suite = load_suite("suites/pose.yaml", known())
     suite = load_suite("pose", known(), overrides=["cost.latency.batch=1"], only="pose_hrnet*", limit=100)
 
-`suite_yaml.py` reads the file, `suite_schema.py` says which keys there are, `suite_entries.py` makes the entries,
-`suite_models.py` their networks; `suite_datasets.py` names their data sets.
+`core/yaml.py` reads the file, `schema.py` has the keys, `matrix.py` merges defaults and overrides, `entries.py` builds
+the entries, `models.py` their networks; `naming.py` names entries, `datasets.py` data sets.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from hrbench.core.yaml import Node, Problems
 from hrbench.errors import UsageError
 from hrbench.store.keys import content_key
 from hrbench.suite.context import Context
-from hrbench.suite.datasets import told_apart
+from hrbench.suite.datasets import disambiguate
 from hrbench.suite.entries import entry
-from hrbench.suite.matrix import _merge, _override, _written_out
-from hrbench.suite.naming import named_apart
-from hrbench.suite.schema import EntryFields, schema
+from hrbench.suite.matrix import _expand, _merge, _override
+from hrbench.suite.naming import name_entries
+from hrbench.suite.schema import EntryFields, suite_schema
 from hrbench.suite.validate import _check, _checked_top
 from hrbench.types import Entry, Known, Suite
 
-__all__ = ["find_suite", "load_suite", "schema", "suite_names"]
+__all__ = ["find_suite", "load_suite", "suite_names", "suite_schema"]
 
 
 def load_suite(
@@ -43,9 +43,13 @@ def load_suite(
 ) -> Suite:
     """Reads a suite file, or the shipped suite of that name.
 
-    overrides: "KEY=VALUE" with a dotted key within an entry ("cost.latency.batch=1"), laid over every entry; one that
-    `only` leaves out need not know it. only: a shell pattern that names of entries must match. limit: evaluate only the
-    first so many images.
+    path_or_name: a file, or the name of a shipped suite.
+    known: the names of this installation, from `registry.known`.
+    overrides: "KEY=VALUE" with a dotted key of an entry ("cost.latency.batch=1"), set in every entry. Errors of an
+        override in entries that `only` leaves out are ignored.
+    only: a shell pattern for the names of entries.
+    limit: evaluate only so many images, spread over the set.
+
     Raises UsageError with one line for each error: "file:line: what is wrong; did you mean X?".
     """
     path = find_suite(path_or_name)
@@ -78,7 +82,7 @@ def load_suite(
 
 
 def find_suite(path_or_name: str | Path) -> Path:
-    """The suite file at a path, or the shipped one of that name. Raises UsageError, naming those there are."""
+    """The suite file at a path, or the shipped one of that name. Raises UsageError listing the shipped ones."""
     path = Path(path_or_name)
     try:
         if path.is_file():
@@ -87,7 +91,7 @@ def find_suite(path_or_name: str | Path) -> Path:
             shipped = shared("suites") / f"{path}.yaml"
             if shipped.is_file():
                 return shipped
-    except (OSError, ValueError):  # a name too long, or with a null character, is the name of no file
+    except (OSError, ValueError):  # a name that is too long or has a null character names no file
         pass
     raise UsageError(f"no suite file {str(path_or_name)!r}, nor a shipped suite of that name; {_hint(path.stem)}")
 
@@ -121,31 +125,34 @@ def _string(root: Node, key: str) -> str:
 def _entries(
     root: Node, settings: Sequence[Node], limit: int | None, only: str | None, context: Context
 ) -> list[Entry]:
-    """All entries with their names. A setting that an entry does not know is no problem where `only` leaves it out."""
+    """All entries with their names.
+
+    settings: overrides. Their errors in entries that `only` leaves out are ignored.
+    """
     problems = context.problems
     defaults = root.get("defaults") or Node({}, root.source, root.line)
-    laid_from = {node.source for node in settings}
-    made, unfit = [], []
-    for raw in _written_out(root, problems):
+    override_sources = {node.source for node in settings}
+    entries, entry_refusals = [], []
+    for raw in _expand(root, problems):
         node = _merge(defaults, raw)
-        laid = reduce(_merge, settings, node)
-        aside = replace(context, problems=Problems())
-        one = _entry(laid, limit, aside)
-        refused = {problem: None for problem in aside.problems.found if problem[0] in laid_from}
+        overridden = reduce(_merge, settings, node)
+        trial = replace(context, problems=Problems())
+        one = _entry(overridden, limit, trial)
+        refused = {problem: None for problem in trial.problems.found if problem[0] in override_sources}
         if refused and only is not None:
             one = _entry(node, limit, context)
         else:
-            problems.found.update(aside.problems.found)
+            problems.found.update(trial.problems.found)
             refused = {}
         if one is not None:
-            made.append(one)
-            unfit.append(refused)
-    apart = told_apart(
-        made, context.known.datasets, lambda one, message: problems.add(_place(one, root.source), message)
+            entries.append(one)
+            entry_refusals.append(refused)
+    disambiguated = disambiguate(
+        entries, context.known.datasets, lambda one, message: problems.add(_node_of(one, root.source), message)
     )
-    named = named_apart(apart)
+    named = name_entries(disambiguated)
     _refuse_duplicates(named, root, problems)
-    for one, refused in zip(named, unfit, strict=True):
+    for one, refused in zip(named, entry_refusals, strict=True):
         if only is not None and fnmatchcase(one.name, only):
             problems.found.update(refused)
     return named
@@ -157,21 +164,21 @@ def _entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     return one if left is None else None
 
 
-# --- duplicates, and what is chosen ----------------------------------------------------------------------------------
+# --- duplicates, and selection ---------------------------------------------------------------------------------------
 
 
-def _place(one: Entry, source: str) -> Node:
-    """Where an entry stands in the file."""
+def _node_of(one: Entry, source: str) -> Node:
+    """A node with the position of an entry in the file, for problems."""
     line = one.where.removeprefix(f"{source}:")
     return Node(None, source, int(line) if line.isdecimal() else 0)
 
 
 def _refuse_duplicates(entries: Sequence[Entry], root: Node, problems: Problems) -> None:
-    """Two entries of one name would share a folder; two of one content would measure the same thing twice."""
+    """Adds a problem for two entries of one name, which would share a folder, and for two that measure the same."""
     names: dict[str, Entry] = {}
     contents: dict[str, Entry] = {}
     for one in entries:
-        at = _place(one, root.source)
+        at = _node_of(one, root.source)
         same = names.setdefault(one.name.casefold(), one)
         if same is not one:
             problems.add(at, f"the name {one.name!r} is taken by the entry at {same.where}")

@@ -1,4 +1,4 @@
-"""Entries of a suite written out: matrices, defaults, overrides."""
+"""Expands a suite into single entries: matrices, defaults, overrides."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from hrbench.core import yaml
 from hrbench.core.yaml import Node, Problems
-from hrbench.suite.datasets import unnamed_if_altered
+from hrbench.suite.datasets import drop_name_if_changed
 from hrbench.suite.schema import EntryFields
 from hrbench.suite.validate import _check
 
 
-def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
-    """Every entry of the suite with its own `model` and `dataset`: first the matrix at the top, then `entries`."""
+def _expand(root: Node, problems: Problems) -> Iterator[Node]:
+    """Every entry of the suite with one `model` and one `dataset`: first the matrix at the top, then `entries`."""
     matrix = {key: node for key in ("models", "datasets") if (node := root.get(key)) is not None}
     if "models" in matrix:
         yield from _matrix(Node(matrix, root.source, matrix["models"].line), problems)
@@ -32,13 +32,13 @@ def _written_out(root: Node, problems: Problems) -> Iterator[Node]:
 
 
 def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
-    """An entry for each of its models and each of its data sets; itself where it has no such lists."""
-    given = row.get("predictions")
-    if row.get("model") is None and row.get("models") is None and given is None:
+    """An entry for each pair of its models and data sets; the entry itself if it has no such lists."""
+    predictions = row.get("predictions")
+    if row.get("model") is None and row.get("models") is None and predictions is None:
         _check(EntryFields, row, problems)  # most likely the key is there, misspelt
         problems.add(row, "an entry needs `model:` or `models:`, or `predictions:`")
         return
-    if given is not None and (several := row.get("models") or row.get("datasets")) is not None:
+    if predictions is not None and (several := row.get("models") or row.get("datasets")) is not None:
         problems.add(several, "one file of predictions is of one `model` on one `dataset`")
         return
     sides: dict[str, list[Node | None]] = {}
@@ -61,14 +61,14 @@ def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
 
 
 def _merge(under: Node, over: Node) -> Node:
-    """Mappings merged key by key, `over` winning; a data set or model that says what it is replaces the other.
+    """Merges mappings key by key; `over` wins. A data set or model with `use` or `base` replaces the other.
 
     "cost: {latency: {batch: 8}}" keeps the rest of the cost. "dataset: {split: train2017}" changes the split of the
-    data set underneath, be it given by name or in place, while "dataset: {use: ...}" is another one.
+    data set in `under`, whether given by name or by fields; "dataset: {use: ...}" replaces it.
     """
-    merged = {key: _spelt_out(key, node) for key, node in under.value.items()}
+    merged = {key: _as_mapping(key, node) for key, node in under.value.items()}
     for key, node in over.value.items():
-        below, node = merged.get(key), _spelt_out(key, node)
+        below, node = merged.get(key), _as_mapping(key, node)
         if below is None or not isinstance(node.value, dict):
             merged[key] = node
             continue
@@ -79,7 +79,7 @@ def _merge(under: Node, over: Node) -> Node:
             if isinstance(below.value, str) and below.value != "none":
                 below = Node({"base": below}, below.source, below.line)
             if key == "dataset" and isinstance(below.value, dict):
-                below = unnamed_if_altered(below, node)
+                below = drop_name_if_changed(below, node)
         uses = [side.get("use") for side in (below, node)]
         if None not in uses and len({str(use and use.value) for use in uses}) == 2:  # another network as an argument
             merged[key] = node
@@ -88,7 +88,7 @@ def _merge(under: Node, over: Node) -> Node:
     return Node(merged, over.source if over.line else under.source, over.line or under.line)
 
 
-def _spelt_out(key: str, node: Node) -> Node:
+def _as_mapping(key: str, node: Node) -> Node:
     """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings."""
     if key == "protocol" and isinstance(node.value, str):
         return Node({"name": node}, node.source, node.line)

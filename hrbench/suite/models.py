@@ -1,4 +1,4 @@
-"""The network of one entry -> `types.Variant`: a catalog row by name, or with its fields in place, or none at all."""
+"""The network of one entry as `types.Variant`: a catalog row by name, or fields in the suite, or no network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
 from hrbench.types import DatasetRow, Variant
 
-NETWORK = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
-SOURCE_TASKS = {"timm": "classification", "smp": "segmentation"}  # what a source is mostly for, if nothing is said
+NETWORK_FIELDS = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
+SOURCE_TASKS = {"timm": "classification", "smp": "segmentation"}  # default task of a source
 
 
 def variant(node: Node, context: Context) -> Variant | None:
@@ -35,43 +35,45 @@ def variant(node: Node, context: Context) -> Variant | None:
 
 
 def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Variant | None:
-    given = {key: value for key, value in node.plain().items() if key != "base"}
-    source = model_ref(given.get("use", "")).source
-    if base is None and "task" not in given and source in SOURCE_TASKS:
-        given["task"] = SOURCE_TASKS[source]
-    alike = [row for row in context.known.variants.values() if row.use == given.get("use")]
-    if base is None and "task" not in given and alike:
-        given["task"] = alike[0].task
+    fields = {key: value for key, value in node.plain().items() if key != "base"}
+    source = model_ref(fields.get("use", "")).source
+    if base is None and "task" not in fields and source in SOURCE_TASKS:
+        fields["task"] = SOURCE_TASKS[source]
+    alike = [row for row in context.known.variants.values() if row.use == fields.get("use")]
+    if base is None and "task" not in fields and alike:
+        fields["task"] = alike[0].task
     if (use := node.get("use")) is not None and not context.check_use(
         use, "hrbench.models", context.networks(), "model"
     ):
         return None
     if use is not None:
-        given["use"] = context.use(use)
-    missing = [] if base else [key for key in ("use", "task", "input") if key not in given]
+        fields["use"] = context.use(use)
+    missing = [] if base else [key for key in ("use", "task", "input") if key not in fields]
     if missing:
         context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
         return None
     if (args := node.get("args")) is not None:
-        called = given["use"] if base is None else given.get("use", base.use)
-        under = base.args if base is not None and called == base.use else {}
-        wrong = list(faults(args.plain(), under))
-        for path, message in wrong:
+        used = fields["use"] if base is None else fields.get("use", base.use)
+        under = base.args if base is not None and used == base.use else {}
+        problems = list(faults(args.plain(), under))
+        for path, message in problems:
             context.problems.add(args.at(path), message)
-        if wrong:
+        if problems:
             return None
-        given["args"] = _arguments(args, called, under, context)
-    made = _laid_over(base, given)
-    if len(made.mean) != len(made.std):
-        context.problems.add(node, f"mean has {len(made.mean)} values and std {len(made.std)}")
+        fields["args"] = _arguments(args, used, under, context)
+    variant = _override_variant(base, fields)
+    if len(variant.mean) != len(variant.std):
+        context.problems.add(node, f"mean has {len(variant.mean)} values and std {len(variant.std)}")
         return None
-    return made
+    return variant
 
 
 def _arguments(args: Node, use: str, under: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """The arguments of `use`, each looked up; those of networks among them too, whose files get absolute paths.
+    """The checked arguments of `use`; networks among them are checked too, and paths of files made absolute.
 
-    under: the base's arguments. The form of networks has been checked.
+    args: their form has been checked.
+    use: of the network.
+    under: the base's arguments.
     """
     context.check_arguments(args.value, "hrbench.models", use)
     made = args.plain()
@@ -91,42 +93,41 @@ def _arguments(args: Node, use: str, under: Mapping[str, Any], context: Context)
     return made
 
 
-def _laid_over(base: Variant | None, given: dict[str, Any]) -> Variant:
-    """A variant of the given fields over those of `base`.
+def _override_variant(base: Variant | None, fields: dict[str, Any]) -> Variant:
+    """A variant with the fields of `base`, overridden by those of `fields`.
 
-    Arguments are laid over the base's (`merge_defaults`) unless another `use` is given, which takes arguments of its
-    own. What is known
-    of the base's network (its weights, count, published row, title) holds only for what is still the same network.
+    Arguments are merged with the base's (`nested_args.merge_defaults`), unless `fields` has another `use`, which takes
+    other arguments. Weights, parameter count, published row and title of the base are kept only for the same network.
     """
     for key in ("input", "mean", "std"):
-        if key in given:
-            given[key] = tuple(given[key])
+        if key in fields:
+            fields[key] = tuple(fields[key])
     if base is None:
-        return Variant(**{"name": model_ref(given["use"]).short_name, **given})
-    if "use" in given and given["use"] != base.use:
-        given.setdefault("args", {})
-    elif "args" in given:
-        given["args"] = merge_defaults(base.args, given["args"])
-    made = replace(base, **given)
-    forgotten: dict[str, Any] = {}
-    if any(getattr(made, key) != getattr(base, key) for key in ("use", "args")):
-        forgotten = {"weights": {}, "parameters": None}
-    if any(getattr(made, key) != getattr(base, key) for key in NETWORK):
-        forgotten |= {"published": {}, "title": ""}
-    return replace(made, **{key: value for key, value in forgotten.items() if key not in given})
+        return Variant(**{"name": model_ref(fields["use"]).short_name, **fields})
+    if "use" in fields and fields["use"] != base.use:
+        fields.setdefault("args", {})
+    elif "args" in fields:
+        fields["args"] = merge_defaults(base.args, fields["args"])
+    variant = replace(base, **fields)
+    dropped: dict[str, Any] = {}
+    if any(getattr(variant, key) != getattr(base, key) for key in ("use", "args")):
+        dropped = {"weights": {}, "parameters": None}
+    if any(getattr(variant, key) != getattr(base, key) for key in NETWORK_FIELDS):
+        dropped |= {"published": {}, "title": ""}
+    return replace(variant, **{key: value for key, value in dropped.items() if key not in fields})
 
 
-def named_as(made: Variant | None, model: Node, node: Node) -> Variant | None:
-    """A network of one's own goes by the name of its entry, where it has none."""
+def named_as(variant: Variant | None, model: Node, node: Node) -> Variant | None:
+    """A network written in the suite without a name gets the name of its entry."""
     name = node.get("name")
-    if made is None or name is None or not isinstance(model.value, dict) or "name" in model.value:
-        return made
-    return replace(made, name=name.value)
+    if variant is None or name is None or not isinstance(model.value, dict) or "name" in model.value:
+        return variant
+    return replace(variant, name=name.value)
 
 
-def without_network(node: Node, given: Node | None, row: DatasetRow | None) -> Variant | None:
-    """What stands in a network's place where predictions were given: a name, a task, and no input."""
-    if given is None or row is None:
+def without_network(node: Node, predictions: Node | None, row: DatasetRow | None) -> Variant | None:
+    """The variant of an entry with predictions and no model: a name, a task, and no input."""
+    if predictions is None or row is None:
         return None
     name = node.get("name")
-    return Variant(name.value if name is not None else Path(given.value).stem, "", row.task, (0, 0))
+    return Variant(name.value if name is not None else Path(predictions.value).stem, "", row.task, (0, 0))

@@ -1,4 +1,4 @@
-"""Names of entries that the suite does not name: the network's, and in what an entry differs from the first of it."""
+"""Names of entries that the suite does not name: the network's name, and how an entry differs from the first of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from hrbench.types import Entry
 
 
-def named_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries with names: as given, else the variant's.
+def name_entries(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with names: the suite's, or else the variant's.
 
-    Of several entries of one variant the first keeps the plain name, so that adding another renames none; the others
-    say in what they differ from it.
+    Of several entries of one variant the first gets the plain name, so that adding another renames none; the names of
+    the others say how they differ from it.
     """
     taken = {one.name.casefold() for one in entries if one.name}
     first: dict[str, Entry] = {}
@@ -36,16 +36,16 @@ def named_apart(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _differences(one: Entry, other: Entry) -> Iterator[str]:
-    """In what an entry differs from another of the same variant, most telling first."""
+    """How an entry differs from another of the same variant, the most important difference first."""
     if one.dataset != other.dataset:
         yield one.dataset.name if one.dataset is not None else "costs"
-    named = one.protocol.get("name") == other.protocol.get("name")
-    if not named:
+    same_protocol = one.protocol.get("name") == other.protocol.get("name")
+    if not same_protocol:
         yield str(one.protocol.get("name"))
     for key, value in one.protocol.items():
-        # a protocol brings its settings along, and a data set sizes and scales: their names stand there already
-        kinds = (bool, str, int, float, list) if named and one.dataset == other.dataset else (bool,)
-        if key not in ("name", "version") and isinstance(value, kinds) and value != other.protocol.get(key):
+        # the names of another protocol or data set stand there already, and imply most of their settings
+        types = (bool, str, int, float, list) if same_protocol and one.dataset == other.dataset else (bool,)
+        if key not in ("name", "version") and isinstance(value, types) and value != other.protocol.get(key):
             yield f"{len(value)}-{key}" if isinstance(value, list) else f"{key}-{str(value).lower()}"
     if one.weights != other.weights:
         yield Path(one.weights or "found").stem
@@ -57,6 +57,6 @@ def _differences(one: Entry, other: Entry) -> Iterator[str]:
 
 
 def _safe(name: str) -> str:
-    """A name that any file system takes."""
+    """A name that is valid on any file system."""
     kept = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._+-")
     return kept[:110] or "entry"

@@ -1,9 +1,9 @@
-"""The protocol of one entry: one of its task's by name, with what data set, network and suite say of its settings.
+"""The protocol of one entry: one of its task's by name, with the settings of data set, network and suite.
 
-What a task offers are frozen dataclasses that differ in name. Which of them holds is said by the suite
-(`protocol: refinenet`, or `protocol: {name: refinenet, flip: true}`), else by the network's row, else by the task.
-Its settings are laid over one another: the protocol's own, those published for the data set, the network's, the
-suite's, and last those that the data set decides whatever a suite says.
+A task offers frozen dataclasses, each with a name. The suite selects one of them (`protocol: refinenet`, or
+`protocol: {name: refinenet, flip: true}`), else the network's row, else the task. Settings are merged in this order,
+later ones winning: the protocol's own, those published for the data set, the network's, the suite's, and those that
+the data set fixes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
-from hrbench.suite.context import Context, explained
+from hrbench.suite.context import Context, explain
 from hrbench.types import TASKS, DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
@@ -27,9 +27,14 @@ VERSION = "version"  # of a protocol: only its author changes it
 def protocol(
     node: Node | None, at: Node, task: str, context: Context, variant: Variant | None, row: DatasetRow | None
 ) -> dict[str, Any] | None:
-    """Every field of the entry's protocol; None where something is wrong with it. `at` is where the entry stands.
+    """Every field of the entry's protocol; None, and a problem, if something is wrong with it.
 
-    row: None where only costs are asked for; a task without a protocol then has no settings.
+    node: `protocol:` of the entry, or None.
+    at: the entry, for problems.
+    task: its name.
+    context: gets the problems.
+    variant: the network, None if it is unknown.
+    row: the data set; None for costs only, and a task without a protocol then has no settings.
     """
     try:
         kind = context.known.protocols.get(task)
@@ -40,21 +45,23 @@ def protocol(
         return None
     if kind is None:
         return _without(at, task, context, row)
-    given = dict(node.value) if node is not None else {}
-    name = _name(given.pop("name", None), variant, named, task, context)
+    settings_nodes = dict(node.value) if node is not None else {}
+    name = _name(settings_nodes.pop("name", None), variant, named, task, context)
     if name is None:
         return None
-    read = _Reader(kind, task, context)
-    settings = {key: read.setting(key, value) for key, value in given.items()}
-    if not read.fine:
+    reader = _SettingsReader(kind, task, context)
+    settings = {key: reader.setting(key, value) for key, value in settings_nodes.items()}
+    if not reader.fine:
         return None
-    return {**laid_over(named[name], variant, row), **settings, **({} if row is None else row.fixed)}
+    return {**merge_settings(named[name], variant, row), **settings, **({} if row is None else row.fixed)}
 
 
-def laid_over(named: Any, variant: Variant | None, row: DatasetRow | None) -> dict[str, Any]:
-    """Every field of a named protocol (an instance), under what its data set and its network say of them.
+def merge_settings(named: Any, variant: Variant | None, row: DatasetRow | None) -> dict[str, Any]:
+    """Every field of a protocol, with the settings of its data set and its network.
 
-    What a network says of a protocol of another name does not hold.
+    named: an instance of the protocol's dataclass.
+    variant: the network; its settings for a protocol of another name are ignored.
+    row: the data set.
     """
     filled = {field.name: getattr(named, field.name) for field in fields(named)}
     if row is not None:
@@ -67,7 +74,7 @@ def laid_over(named: Any, variant: Variant | None, row: DatasetRow | None) -> di
 
 
 def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> dict[str, Any] | None:
-    """Nothing is evaluated, so nothing needs to be settled; anything else is a problem."""
+    """No settings for a task without protocols; a problem if there is a data set, or no such task."""
     if row is None and task in TASKS:
         return {}
     if task in TASKS:
@@ -80,33 +87,33 @@ def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> d
 def _name(
     node: Node | None, variant: Variant | None, named: Mapping[str, Any], task: str, context: Context
 ) -> str | None:
-    """Which of the named protocols holds: the suite's choice, the network's, or the first."""
+    """The name of the protocol: the suite's choice, the network's, or the first."""
     if node is None:
-        own = None if variant is None else variant.protocol.get("name")
-        return own if own in named else next(iter(named))
+        preferred = None if variant is None else variant.protocol.get("name")
+        return preferred if preferred in named else next(iter(named))
     if node.value in named:
         return node.value
     context.problems.add(node, f"task {task} has no protocol {node.value!r}; {suggestion(str(node.value), [*named])}")
     return None
 
 
-class _Reader:
+class _SettingsReader:
     """Reads settings by the fields of a protocol's dataclass; `fine` until one is wrong."""
 
     def __init__(self, kind: type, task: str, context: Context) -> None:
         self.task, self.context, self.fine = task, context, True
         self.types = get_type_hints(kind)
-        self.may = [field.name for field in fields(kind) if field.name != VERSION]
+        self.known_names = [field.name for field in fields(kind) if field.name != VERSION]
 
     def setting(self, name: str, value: Node) -> Any:
-        """The value of a setting as JSON has it, None where it is wrong."""
-        if name not in self.may:
-            hint = f"{name} is not for suites to set" if name == VERSION else suggestion(name, self.may)
+        """The value of a setting as JSON; None, and a problem, if it is wrong."""
+        if name not in self.known_names:
+            hint = f"{name} is not for suites to set" if name == VERSION else suggestion(name, self.known_names)
             return self._wrong(value, f"the protocol of task {self.task} has no setting {name!r}; {hint}")
         try:  # through JSON, where a list may be a tuple, yet "16" is no number
             made = TypeAdapter(self.types[name]).validate_json(json.dumps(value.plain()), strict=True)
         except ValidationError as error:
-            return self._wrong(value, f"protocol.{name} {explained(error.errors()[0], value.plain())}")
+            return self._wrong(value, f"protocol.{name} {explain(error.errors()[0], value.plain())}")
         words = _words(self.types[name])
         if words and isinstance(made, str) and made not in words and not any(mark in made for mark in "./\\"):
             hint = suggestion(made, words)
@@ -119,7 +126,7 @@ class _Reader:
 
 
 def _words(kind: Any) -> tuple[str, ...]:
-    """The words of `Literal[...] | str`, a setting that is one of them or a file."""
+    """The words of `Literal[...] | str`: such a setting is one of them, or a file."""
     parts = get_args(kind)
     if str not in parts:
         return ()

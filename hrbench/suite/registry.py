@@ -1,4 +1,4 @@
-"""What this installation knows, put together for `load_suite`: the catalog and the entry points."""
+"""The names of this installation, for `load_suite`: the catalog and the entry points."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hrbench import catalog
 from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
 from hrbench.errors import EntryError
-from hrbench.suite.protocols import laid_over
+from hrbench.suite.protocols import merge_settings
 from hrbench.types import DatasetRow, Known, Variant
 
 
 def known() -> Known:
-    """Variants, data sets, protocols, metrics. Imports no task before its protocol is asked for, and never torch."""
+    """Variants, data sets, protocols, metrics. Imports a task only when its protocol is needed, and never torch."""
     return Known(
         variants=catalog.variants(),
         datasets=catalog.datasets(),
@@ -29,9 +29,9 @@ def known() -> Known:
 
 
 def named_protocols(task: str, use: str) -> dict[str, Any]:
-    """A task's protocols by name, instances of its dataclass; first the one that a network of this `use` usually has.
+    """A task's protocols by name, instances of its dataclass; first the default for a network of this `use`.
 
-    Raises KeyError for an unknown task, EntryError where it does not import or has no protocol.
+    Raises KeyError for an unknown task, EntryError if it does not import or has no protocol.
     """
     kind = Protocols()[task]
     offered = plugins.resolve("hrbench.tasks", task)
@@ -42,16 +42,16 @@ def named_protocols(task: str, use: str) -> dict[str, Any]:
 
 
 def protocol_for(row: DatasetRow, variant: Variant | None = None) -> dict[str, Any]:
-    """Every field of the protocol by which a data set is evaluated where no suite says anything else."""
+    """Every field of the protocol that evaluates a data set unless a suite changes it."""
     named = named_protocols(row.task, "" if variant is None else variant.use)
-    own = "" if variant is None else variant.protocol.get("name", "")
-    return laid_over(named.get(own) or next(iter(named.values())), variant, row)
+    preferred = "" if variant is None else variant.protocol.get("name", "")
+    return merge_settings(named.get(preferred) or next(iter(named.values())), variant, row)
 
 
 class Protocols(Mapping[str, type]):
     """Task name -> the frozen dataclass of its protocol, which the task's class names in its attribute `Protocol`.
 
-    Raises KeyError for an unknown task, EntryError where a task does not import or names no such dataclass.
+    Raises KeyError for an unknown task, EntryError if a task does not import or names no such dataclass.
     """
 
     def __getitem__(self, task: str) -> type:

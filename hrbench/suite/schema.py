@@ -1,6 +1,6 @@
-"""The shape of a suite file, as pydantic models: what keys there are, of which type; and its JSON Schema for editors.
+"""The form of a suite file as pydantic models (its keys and their types), and its JSON Schema for editors.
 
-Whether names exist and fit one another is looked at in `suite_entries.py`.
+`entries.py` checks whether names exist and fit each other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hrbench.types import Known
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
 SAFE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,119}$"
 
-# Tags of unions stand in parentheses, so that they are told from keys in the places that pydantic reports.
+# Tags of unions are in parentheses, which distinguishes them from keys in the paths that pydantic reports.
 ONE, FIELDS, NAME = "(one)", "(fields)", "(name)"
 
 
@@ -29,7 +29,7 @@ def _one_or_name(value: Any) -> str:
 
 
 def _names(kind: str) -> Any:
-    """Marks a string for `schema`, which puts in the names that are known."""
+    """Marks a string for `suite_schema`, which inserts the known names of this kind."""
     return Field(json_schema_extra={"known": kind})
 
 
@@ -46,9 +46,9 @@ DatasetName = Annotated[str, _names("datasets")]
 
 
 class ModelFields(Strict):
-    """A network written in place, or one of the catalog's with some fields exchanged."""
+    """A network written in the suite, or one of the catalog with some fields replaced."""
 
-    base: ModelName | None = Field(None, description="Name of the catalog row whose fields hold where none is given.")
+    base: ModelName | None = Field(None, description="Name of the catalog row that the other fields override.")
     name: str | None = Field(None, description="What to call it; `base` or the last part of `use` otherwise.")
     use: Annotated[str, _names("models")] | None = Field(
         None,
@@ -58,10 +58,12 @@ class ModelFields(Strict):
     )
     args: dict[str, Any] | None = Field(
         None,
-        description="Keyword arguments of `use`; laid over those of `base` where `use` is not given. A network among "
-        "them (a detector's backbone) is written as a mapping of `use` and `args`, of which those that change will do.",
+        description="Keyword arguments of `use`; merged with those of `base` unless `use` is given. A network "
+        "among them (a detector's backbone) is a mapping of `use` and `args`; only what changes needs to be written.",
     )
-    task: str | None = Field(None, description="Task it is made for; that of catalog rows with the same `use` if out.")
+    task: str | None = Field(
+        None, description="Task it is made for; by default that of catalog rows with the same `use`."
+    )
     input: tuple[Pixels, Pixels] | None = Field(None, description="Height and width of the input in pixels.")
     colour: Literal["rgb", "bgr"] | None = Field(None, description="Channel order the network reads.")
     mean: Channels | None = Field(None, description="Subtracted from values in [0, 1], by channel position.")
@@ -70,30 +72,30 @@ class ModelFields(Strict):
     )
     weights: dict[str, str] | None = Field(None, description="Source -> file name looked for under --weights.")
     parameters: Positive | None = Field(None, description="Known parameter count.")
-    published: dict[str, str] | None = Field(None, description="Where the literature's row is.")
-    title: str | None = Field(None, description="How a table calls it.")
+    published: dict[str, str] | None = Field(None, description="Where the published row is: file, section and fields.")
+    title: str | None = Field(None, description="Its name in tables.")
     miniature: bool | None = Field(None, description="Labelled as a miniature wherever it appears.")
 
 
 class DatasetFields(BaseModel):
-    """A data set written in place, or one of the catalog's with some arguments exchanged.
+    """A data set written in the suite, or one of the catalog with some arguments replaced.
 
     Keys that are not listed are arguments of `use`, such as `split`, `annotations`, `images`, `sigmas`, `flip_pairs`.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    base: DatasetName | None = Field(None, description="Name of the catalog row whose fields hold where none is given.")
+    base: DatasetName | None = Field(None, description="Name of the catalog row that the other fields override.")
     use: Annotated[str, _names("dataset_uses")] | None = Field(
         None, description='Entry point of hrbench.datasets, or "package.module:callable".'
     )
     name: str | None = Field(None, description="What to call it.")
-    title: str | None = Field(None, description="How a table calls it.")
-    task: str | None = Field(None, description="Task it is for; that of catalog rows with the same `use` if left out.")
+    title: str | None = Field(None, description="Its name in tables.")
+    task: str | None = Field(None, description="Task it is for; by default that of catalog rows with the same `use`.")
     metrics: Annotated[list[Annotated[str, _names("metrics")]], Field(min_length=1)] | None = Field(
-        None, description="What predictions on it are judged by; as `task` if left out."
+        None, description="Metrics that score predictions on it; by default those of catalog rows with the same `use`."
     )
-    home: str | None = Field(None, description="Where a person gets it, in words.")
+    home: str | None = Field(None, description="Where to get it, in words.")
     annotations: str | None = Field(None, description="Annotation file, relative to the suite file.")
     images: str | None = Field(None, description="Folder of images, relative to the suite file.")
 
@@ -105,10 +107,10 @@ Dataset = Annotated[
 
 
 class Common(Strict):
-    """What `defaults` and entries share. Entries are laid over defaults, mapping by mapping."""
+    """Keys of both `defaults` and entries. Entries override defaults, mapping by mapping."""
 
     dataset: Dataset | None = Field(
-        None, description='Name of a data set, or its fields in place; "none" or left out: costs only.'
+        None, description='Name of a data set, or its fields; "none" or left out: costs only.'
     )
     protocol: (
         Annotated[Annotated[str, Tag(NAME)] | Annotated[dict[str, Any], Tag(FIELDS)], Discriminator(_fields_or_name)]
@@ -119,18 +121,18 @@ class Common(Strict):
         json_schema_extra={"known": "protocols"},
     )
     metrics: Annotated[list[Annotated[str, _names("metrics")]], Field(min_length=1)] | None = Field(
-        None, description="What predictions are judged by; the data set's own metrics if left out."
+        None, description="Metrics that score predictions; by default those of the data set."
     )
     cost: dict[str, Any] | None = Field(
         None,
-        description="What is measured beside accuracy: name of a cost -> its settings, true or false. All that ships "
-        "with hrbench, latency at batch 1, if left out.",
+        description="What is measured beside accuracy: name of a cost -> its settings, true or false. By default "
+        "all that ships with hrbench, latency at batch 1.",
         json_schema_extra={"known": "costs"},
     )
     weights: Annotated[str, _names("weights")] | None = Field(
         None,
         description='A file relative to the suite file, a source of the catalog ("official"), "none" (costs only), or '
-        '"own" (a callable of one\'s own returns the network with them); left out, the first source found under '
+        '"own" (a user-defined callable returns the network with them); by default the first source found under '
         "--weights.",
     )
     batch: (
@@ -138,23 +140,25 @@ class Common(Strict):
         | None
     ) = Field(
         None,
-        description='Images or crops per forward pass while evaluating, 16 if left out; "auto": as many as are worth '
-        "while and fit into memory.",
+        description='Images or crops per forward pass while evaluating, 16 by default; "auto": as many as run '
+        "fastest and fit into memory.",
     )
     dtype: Dtype | None = Field(None, description="Precision while evaluating; float32 if left out.")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(None, description="Seed of all that is drawn.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
+        None, description="Seed of random weights and of the bootstrap."
+    )
     resamples: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
         None, description="Resamples of the bootstrap behind each interval; 1000 if left out, 0 for no intervals."
     )
     timeout: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Seconds that the accuracy of an entry, or one cell of its costs, may take before it is ended as "
-        "failed; no limit if left out.",
+        description="Seconds that the accuracy of an entry, or one cell of its costs, may take; then it is stopped and "
+        "fails. No limit by default.",
     )
 
 
 class Defaults(Common):
-    """Laid under every entry."""
+    """Values for every entry that does not override them."""
 
 
 class EntryFields(Common):
@@ -167,15 +171,16 @@ class EntryFields(Common):
     )
 
     name: Annotated[str, Field(pattern=SAFE_NAME)] | None = Field(
-        None, description="Name of the entry and of its folder; made from the model's name if left out."
+        None, description="Name of the entry and of its folder; by default derived from the model's name."
     )
-    model: Model | None = Field(None, description="Name of a catalog row, or the fields of a network in place.")
+    model: Model | None = Field(None, description="Name of a catalog row, or the fields of a network.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(None, description="Several of `model`.")
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(None, description="Several of `dataset`.")
     predictions: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="A file of predictions, relative to the suite file, in the format of the data set's metrics: "
-        "judged in place of running a network. `model` then only says what is costed and which published row it is.",
+        "scored instead of running a network. `model` then only says whose costs are measured, and which published row "
+        "belongs to them.",
     )
 
 
@@ -192,19 +197,19 @@ class SuiteFields(Strict):
     suite: Annotated[str, Field(pattern=SAFE_NAME)] = Field(description="Name of the suite and of its run folder.")
     title: str = Field("", description="Heading of the report.")
     table: str = Field("", description="Layout of the table: the name of one that ships, or a file.")
-    defaults: Defaults | None = Field(None, description="Laid under every entry.")
+    defaults: Defaults | None = Field(None, description="Values for every entry that does not override them.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(
         None, description="A matrix: one entry for each of these and each of `datasets`."
     )
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(
-        None, description="The other side of the matrix; the data set of `defaults` if left out."
+        None, description="The other side of the matrix; by default the data set of `defaults`."
     )
     entries: Annotated[list[EntryFields], Field(min_length=1)] | None = Field(
         None, description="Entries written out; they come after those of the matrix."
     )
 
 
-def schema(known: Known) -> dict[str, Any]:
+def suite_schema(known: Known) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of suite files, with the names that this installation knows."""
     content = SuiteFields.model_json_schema()
     content["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -226,17 +231,17 @@ def schema(known: Known) -> dict[str, Any]:
 
 
 def _protocol_schema(protocol: type, names: Sequence[str]) -> dict[str, Any]:
-    """Schema of a protocol's settings: all its fields but the version, which only its author changes."""
-    made = TypeAdapter(protocol).json_schema()
-    made["properties"] = {key: part for key, part in made["properties"].items() if key != "version"}
-    made["properties"]["name"] = {"enum": list(names) or [protocol().name]}
-    made["additionalProperties"] = False
-    made["description"] = " ".join((protocol.__doc__ or "").split())
-    return made
+    """Schema of a protocol's settings: all fields except the version, which only its author changes."""
+    content = TypeAdapter(protocol).json_schema()
+    content["properties"] = {key: part for key, part in content["properties"].items() if key != "version"}
+    content["properties"]["name"] = {"enum": list(names) or [protocol().name]}
+    content["additionalProperties"] = False
+    content["description"] = " ".join((protocol.__doc__ or "").split())
+    return content
 
 
 def _filled(part: Any, named: dict[str, Any]) -> Any:
-    """The schema with each mark of `_names` exchanged for what is known; "null" is for code alone, not for suites."""
+    """The schema with marks of `_names` replaced by the known names, and without "null", which suites do not use."""
     if isinstance(part, list):
         return [_filled(item, named) for item in part]
     if not isinstance(part, dict):
@@ -254,9 +259,9 @@ def _filled(part: Any, named: dict[str, Any]) -> Any:
 
 
 def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
-    """Names of the keys that the mapping at `path` may have: what a misspelt one is compared with.
+    """The keys that the mapping at `path` may have; a misspelt key is compared with them.
 
-    path: as pydantic reports places, within an entry or the top of the file; tags and indices are passed over.
+    path: as pydantic reports it, within an entry or the top of the file; tags and indices are ignored.
     """
     inner = [part for part in path if isinstance(part, str) and not part.startswith("(")]
     last = inner[-1] if inner else ""

@@ -1,4 +1,4 @@
-"""The form of a suite file held to its schema, all errors at once."""
+"""Checks the form of a suite file against its schema; reports all errors at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node, Problems
-from hrbench.suite.context import explained
+from hrbench.suite.context import explain
 from hrbench.suite.schema import NAME, Defaults, SuiteFields, keys_at
-
-# --- the shape -------------------------------------------------------------------------------------------------------
 
 
 def _checked_top(root: Node, problems: Problems) -> bool:
-    """Checks the keys beside the entries; whether entries can be looked at."""
+    """Checks the keys beside the entries; returns whether the entries can be parsed."""
     if root.value is None and problems.found:
-        return False  # what could not be read is named already
+        return False  # the error of reading it is reported already
     if not isinstance(root.value, dict):
         problems.add(root, "a suite is a mapping with `suite:` and `entries:` or `models:`")
         return False
@@ -38,9 +36,9 @@ def _checked_top(root: Node, problems: Problems) -> bool:
 
 
 def _check(model: type[BaseModel], node: Node, problems: Problems) -> Node | None:
-    """Checks a mapping against a pydantic model: None where it is in order, else what is left to look at of it.
+    """Checks a mapping against a pydantic model. Returns None if it is valid, else its valid part.
 
-    Left is the mapping without its unknown keys and without the values in which something is wrong.
+    The valid part is the mapping without unknown keys and without values that have an error.
     """
     left = node.having(dict.fromkeys(_without_value(node, problems)))
     fine = len(left.value) == len(node.value)
@@ -66,7 +64,7 @@ def _pruned(node: Node, place: Sequence[Any]) -> Node:
 
 
 def _without_value(node: Node, problems: Problems) -> set[str]:
-    """Keys with nothing behind them, here and within a model or data set in place: most likely forgotten."""
+    """Adds a problem for each key without a value, also within a model or data set; returns such keys."""
     wrong = set()
     for key, value in node.value.items():
         if value.value is None:
@@ -92,4 +90,4 @@ def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
         return f"{named} must be a whole number of at least 1, or {error['ctx']['expected']}, not {at.plain()!r}"
     if error["loc"][-1] == NAME:
         return f"{named} must be a name or a mapping, not {at.plain()!r}"
-    return f"{named} {explained(error, at.plain())}"
+    return f"{named} {explain(error, at.plain())}"

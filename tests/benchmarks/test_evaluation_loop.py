@@ -17,8 +17,9 @@ from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.miniature.draw import object_set
 from hrbench.runner import pipeline
-from hrbench.runner import suite as runner
+from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
+from hrbench.runner.suite import run_suite
 from hrbench.store.run_folder import RunFolder
 from hrbench.tasks.classification.task import Classification
 from hrbench.tasks.detection.task import Detection
@@ -137,7 +138,7 @@ def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, t
     suite = hrbench.load_suite("miniature")
     settings = Settings(data=tmp_path / "data", weights=tmp_path / "weights", device="cpu")
     for entry in suite.entries:
-        runner.assemble(entry, settings)  # draws the sets, which a warm run finds drawn
+        assemble(entry, settings)  # generates the sets, which a warm run then finds
     within = 0.0
 
     def timed(function):
@@ -159,7 +160,7 @@ def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, t
     def run() -> float:
         nonlocal within
         within, started = 0.0, time.perf_counter()
-        results = list(runner.run(suite, RunFolder(tmp_path / f"run-{started}"), settings))
+        results = list(run_suite(suite, RunFolder(tmp_path / f"run-{started}"), settings))
         assert all(result.status == "done" for result in results)
         return time.perf_counter() - started - within
 

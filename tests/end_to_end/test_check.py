@@ -79,10 +79,10 @@ def test_a_run_fails_the_same(bench, suite, capsys):
 def test_a_miniature_that_is_not_there_yet_lacks_nothing(bench, capsys):
     assert main(["check", "miniature", "--data", str(bench.folder / "nowhere"), "--strict"]) == 0
     out = capsys.readouterr().out
-    assert "will be drawn [" in out and "drawn on first use" in out and "left empty" not in out
+    assert "data will be generated [" in out and "generated on first use" in out and "left empty" not in out
     assert main(["check", "miniature", "--data", str(bench.folder / "nowhere"), "--set", "weights=./no.pth"]) == 0
     out = capsys.readouterr().out
-    assert "accuracy left empty [" in out and "no.pth" in out and "will be drawn" not in out
+    assert "accuracy left empty [" in out and "no.pth" in out and "data will be generated" not in out
 
 
 def test_a_repository_that_a_run_would_fetch_is_not_built(bench, suite, capsys, monkeypatch):

@@ -87,7 +87,7 @@ def test_models(capsys, tmp_path):
 
 def test_datasets_metrics_and_schema(capsys, tmp_path):
     assert main(["datasets", "--data", str(tmp_path)]) == 0
-    assert "drawn on first use" in capsys.readouterr().out
+    assert "generated on first use" in capsys.readouterr().out
     assert main(["datasets", "mpii-val", "--data", str(tmp_path)]) == 0
     assert "human-pose.mpi-inf.mpg.de" in capsys.readouterr().out
     assert main(["metrics"]) == 0
@@ -194,7 +194,7 @@ def test_check_looks_and_runs_nothing(bench, tiny_suite, capsys):
     assert "did you mean pose?" in capsys.readouterr().out
     assert main(["check", "pose", "--data", str(bench.folder / "nowhere"), "--strict"]) == 3
     assert main(["check", "miniature", "--data", str(bench.folder / "nowhere")]) == 0
-    assert "drawn on first use" in capsys.readouterr().out
+    assert "generated on first use" in capsys.readouterr().out
     assert not (bench.folder / "nowhere").exists()
 
 
@@ -215,7 +215,7 @@ def test_reports_of_one_run_and_of_several_with_a_table_of_ones_own(bench, tiny_
     (bench.folder / "other.yaml").write_text(OWN_TABLE.replace("task: pose", "dataset: elsewhere"))
     capsys.readouterr()
     assert main(["report", *runs, "--out", str(both), "--table", str(bench.folder / "other.yaml")]) == 0
-    assert "table 'own' stays out: none of 2 results has dataset elsewhere" in capsys.readouterr().out
+    assert "table 'own' is left out: none of 2 results has dataset elsewhere" in capsys.readouterr().out
     assert main(["report", str(bench.folder / "none")]) == 2
     assert main(["report", str(bench.folder / "data")]) == 2
     assert "run a suite first" in capsys.readouterr().err

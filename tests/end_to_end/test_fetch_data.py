@@ -197,24 +197,24 @@ def test_archives_are_kept_on_request_and_one_by_hand_is_taken(hrbench: Run, tmp
     (folder / "images.zip").write_bytes(b"another")
     capsys.readouterr()
     assert hrbench("fetch", "data", "made", "--force") == 2
-    assert f"{folder / 'images.zip'} is there, but its md5 is" in capsys.readouterr().err
+    assert f"{folder / 'images.zip'} exists, but its md5 is" in capsys.readouterr().err
 
 
 def test_what_cannot_be_downloaded(hrbench: Run, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert hrbench("fetch", "data", "closed") == 3
     assert capsys.readouterr().err == (
-        "hrbench: closed is not free to download: get by hand from example.org; it belongs into "
+        "hrbench: closed is not free to download: get by hand from example.org; put it into "
         f"{tmp_path / 'd' / 'closed'}\n"
     )
     assert hrbench("fetch", "data", "half") == 3
     out = capsys.readouterr().out
-    assert "half: not to be downloaded: labels are missing: " in out and "3 files of images.zip" in out
+    assert "half: cannot be downloaded: labels are missing: " in out and "3 files of images.zip" in out
     assert hrbench("fetch", "data", "half") == 3
-    assert "has come before: --force fetches it again" in capsys.readouterr().out
+    assert "was downloaded before: --force downloads it again" in capsys.readouterr().out
     assert hrbench("fetch", "data", "mad") == 2
     assert "did you mean made?" in capsys.readouterr().err
     assert hrbench("fetch", "data", "miniature-mpii") == 0
-    assert "drawn on first use" in capsys.readouterr().out
+    assert "generated on first use" in capsys.readouterr().out
 
 
 def test_one_of_several_that_fails_does_not_stop_the_others(hrbench: Run, tmp_path: Path, capsys) -> None:

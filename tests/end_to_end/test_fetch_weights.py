@@ -95,7 +95,7 @@ def test_a_file_that_is_there_and_wrong_is_replaced_only_by_force(fetch: Fetch, 
     path.parent.mkdir()
     path.write_bytes(b"damaged")
     assert fetch("net_named") == 2
-    assert "--force fetches it again" in capsys.readouterr().err and path.read_bytes() == b"damaged"
+    assert "--force downloads it again" in capsys.readouterr().err and path.read_bytes() == b"damaged"
     assert fetch("net_named", "--force") == 0
     assert path.read_bytes() == CONTENT
 
@@ -108,12 +108,12 @@ def test_sources(fetch: Fetch, tmp_path: Path, capsys) -> None:
     assert "get by_hand.pth from the model zoo of github.com/leoxiaobin" in err and f"put it into {tmp_path}" in err
     assert fetch("net_stated") == 0 and fetch("net_hub") == 0
     assert (tmp_path / "w" / "plain.pth").is_file() and (tmp_path / "w" / "mini.in1k.safetensors").is_file()
-    assert "(nothing is known to compare it with)" in capsys.readouterr().out.splitlines()[-1]
+    assert "(no digest is known to compare it with)" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_wrong_digest_is_said_and_leaves_no_file(fetch: Fetch, tmp_path: Path, capsys) -> None:
     assert fetch("net_wrong") == 3
-    assert f"what came has SHA-256 {SHA}, not 00000000..." in capsys.readouterr().err
+    assert f"the downloaded file has SHA-256 {SHA}, not 00000000..." in capsys.readouterr().err
     assert list((tmp_path / "w").iterdir()) == []
 
 

@@ -22,7 +22,7 @@ from hrbench.core.plugins import resolve
 from hrbench.errors import InputError
 from hrbench.miniature.draw import object_set, pose, shapes, street_set
 from hrbench.runner import costs
-from hrbench.runner.migrated import taken_over
+from hrbench.runner.migration import migrate_result
 from hrbench.runner.prepare import Assembled, assemble
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
@@ -130,7 +130,7 @@ def test_a_run_takes_it_over_and_runs_no_network(bench: Path, data: Path) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_predictions_and_scores_move_under_the_keys_at_hand(bench: Path, data: Path, name: str) -> None:
     old = stored(bench, name)
-    moved, wrong = taken_over(old, parts_of(bench, data, name), "p", "s")
+    moved, wrong = migrate_result(old, parts_of(bench, data, name), "p", "s")
     assert wrong is None and moved == replace(old, prediction_key="p", score_key="s")
 
 
@@ -138,14 +138,14 @@ def test_what_is_of_another_entry_is_not_taken_over(bench: Path, data: Path) -> 
     name = "pose_hrnet_miniature_coco"
     parts = parts_of(bench, data, name)
     parts.entry = replace(parts.entry, seed=1)
-    assert taken_over(stored(bench, name), parts, "p", "s") == (None, None)
+    assert migrate_result(stored(bench, name), parts, "p", "s") == (None, None)
 
 
 def test_predictions_alone_move_if_a_metric_has_another_version(bench: Path, data: Path) -> None:
     name = "cls_resnet_miniature_imagenet"
     parts = parts_of(bench, data, name)
     parts.metrics[0].version += 1
-    moved, wrong = taken_over(stored(bench, name), parts, "p", "s")
+    moved, wrong = migrate_result(stored(bench, name), parts, "p", "s")
     assert wrong is None and moved is not None and (moved.prediction_key, moved.score_key) == ("p", None)
 
 
@@ -153,7 +153,7 @@ def test_a_score_that_was_changed_by_hand_is_not_taken_over(bench: Path, data: P
     name = "pose_hrnet_miniature_coco"
     path = bench / "run" / "entries" / name / "result.json"
     path.write_text(path.read_text().replace("0.8402640264026403", "12.5"))
-    moved, wrong = taken_over(stored(bench, name), parts_of(bench, data, name), "p", "s")
+    moved, wrong = migrate_result(stored(bench, name), parts_of(bench, data, name), "p", "s")
     assert moved is None and wrong is not None
     assert str(wrong) == (
         "coco-keypoints AP is stored as 12.5, its states give 0.8402640264026403; the entry is run again"

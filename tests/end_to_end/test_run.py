@@ -338,7 +338,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_result(bench, tiny_suite, monke
     monkeypatch.setattr(Pose, "draw", lambda *_: 1 / 0)
     assert main(bench.arguments(tiny_suite, "--only", "one")) == 0
     (one,) = hrbench.load(bench.folder / "run")
-    assert one.status == "done" and any("nothing was drawn: ZeroDivisionError" in note for note in one.notes)
+    assert one.status == "done" and any("no image was rendered: ZeroDivisionError" in note for note in one.notes)
 
 
 def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_suite, capsys):

@@ -126,7 +126,7 @@ def test_given_predictions_are_judged_and_need_no_network(ran):
     stored = folder / "run" / "entries" / "given"
     assert (stored / "predictions.json").read_bytes() == (folder / "files" / "given.json").read_bytes()
     assert (stored / "states.npz").is_file() and given.drawings and given.entry.protocol == {}
-    assert {str(each.reason) for each in given.costs} == {"no network: predictions were given"}
+    assert {str(each.reason) for each in given.costs} == {"no network: precomputed predictions"}
 
 
 def test_other_tasks_are_costed(ran):

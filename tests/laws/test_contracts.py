@@ -13,7 +13,7 @@ from task_cases import case_of
 from hrbench import catalog, contracts
 from hrbench.core import plugins
 from hrbench.cost.quantities import known_quantities
-from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.conformance import check_contract
 from hrbench.types import Conditions
 
 DATASETS = {row.use: row for row in catalog.datasets().values()}
@@ -23,19 +23,19 @@ CAPABILITIES = [(group, kind) for group, kinds in contracts.OPTIONAL.items() for
 @pytest.mark.parametrize("use", DATASETS)
 def test_data_sets(use: str, tmp_path):
     dataset = plugins.resolve("hrbench.datasets", use)(tmp_path, **DATASETS[use].args)
-    assert held_to_contract("hrbench.datasets", use, dataset) == []
+    assert check_contract("hrbench.datasets", use, dataset) == []
 
 
 @pytest.mark.parametrize("name", plugins.names("hrbench.tasks"))
 def test_tasks(name: str, tmp_path):
     task = case_of(name, tmp_path).task
-    assert isinstance(task, contracts.Task) and held_to_contract("hrbench.tasks", name, task) == []
+    assert isinstance(task, contracts.Task) and check_contract("hrbench.tasks", name, task) == []
 
 
 @pytest.mark.parametrize("name", plugins.names("hrbench.metrics"))
 def test_metrics(name: str):
     metric = plugins.resolve("hrbench.metrics", name)()
-    assert isinstance(metric, contracts.Metric) and held_to_contract("hrbench.metrics", name, metric) == []
+    assert isinstance(metric, contracts.Metric) and check_contract("hrbench.metrics", name, metric) == []
 
 
 @pytest.mark.parametrize(("group", "kind"), CAPABILITIES)
@@ -50,13 +50,13 @@ def test_members_of_a_group_do_not_resemble_one_another():
         required = contracts.members(contracts.REQUIRED[group]) if group in contracts.REQUIRED else ()
         names = {*required, *(name for kind in kinds for name in contracts.members(kind))}
         plugin = type("All", (), dict.fromkeys(names, 1))()
-        assert held_to_contract(group, "all", plugin) == []
+        assert check_contract(group, "all", plugin) == []
 
 
 @pytest.mark.parametrize("name", plugins.names("hrbench.costs"))
 def test_cost_probes(name: str):
     probe = plugins.resolve("hrbench.costs", name)()
-    assert isinstance(probe, contracts.CostProbe) and held_to_contract("hrbench.costs", name, probe) == []
+    assert isinstance(probe, contracts.CostProbe) and check_contract("hrbench.costs", name, probe) == []
     assert probe.name == name and set(probe.depends) <= {"device", "driver", "torch", "threads"}
     options = probe.Options()
     assert dataclasses.is_dataclass(options) and options.__dataclass_params__.frozen
@@ -75,7 +75,7 @@ def test_quantities_of_costs_have_names_of_their_own():
 @pytest.mark.parametrize("name", plugins.names("hrbench.runtimes"))
 def test_runtimes_change_no_output(name: str):
     runtime = plugins.resolve("hrbench.runtimes", name)()
-    assert isinstance(runtime, contracts.Runtime) and held_to_contract("hrbench.runtimes", name, runtime) == []
+    assert isinstance(runtime, contracts.Runtime) and check_contract("hrbench.runtimes", name, runtime) == []
     assert runtime.name == name
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Dropout()).eval()
     image = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -10,7 +10,7 @@ import pytest
 from hrbench import catalog
 from hrbench.core import plugins
 from hrbench.fetch.data import downloads, folder_of
-from hrbench.runner.check_dataset import check
+from hrbench.runner.check_dataset import check_dataset
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
 from hrbench.suite.registry import protocol_for
@@ -56,7 +56,7 @@ def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: 
     row = ROWS[name]
     protocol = protocol_for(row)
     entry = Entry("one", variant_for(row), row, protocol, row.metrics, {})
-    assert "drawn on first use" in assemble(entry, Settings(data=tmp_path), draw=False).reasons[0].what
+    assert "generated on first use" in assemble(entry, Settings(data=tmp_path), generate=False).reasons[0].what
     plugins.resolve("hrbench.datasets", row.draw)(folder_of(row, tmp_path))
     dataset = plugins.resolve("hrbench.datasets", row.use)(tmp_path, **row.args)
     assert dataset.missing(protocol) == []
@@ -66,6 +66,6 @@ def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: 
     assert dataset.digest(protocol) == dataset.digest(protocol)
     for metric in row.metrics:
         plugins.resolve("hrbench.metrics", metric)(**dataset.metric_options()).read_target(dataset.target)
-    findings = {finding.kind: finding.text for finding in check(row, tmp_path, protocol)}
+    findings = {finding.kind: finding.text for finding in check_dataset(row, tmp_path, protocol)}
     assert {"files", "looked", "digest"} <= set(findings) <= {"files", "looked", "digest", "note"}
     assert findings["digest"] == dataset.digest(protocol)

@@ -93,7 +93,7 @@ def test_the_beginning_of_names_is_answered_with_a_pattern(tmp_path: Path, monke
     for nothing in ("nothing", "zzz*"):
         with pytest.raises(UsageError) as caught:
             listing.models(nothing, "", tmp_path)
-        assert str(caught.value).endswith(f"hrbench models lists the {len(catalog.variants())} that there are")
+        assert str(caught.value).endswith(f"hrbench models lists all {len(catalog.variants())}")
 
 
 def test_all_about_one(tmp_path: Path) -> None:

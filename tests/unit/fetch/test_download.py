@@ -224,12 +224,12 @@ def test_a_file_that_changed_between_starts_anew(site: Site, target: Path) -> No
     target.with_name("net.pth.part").write_bytes(OTHER[:400_000])  # the beginning of what lay there yesterday
     site.tag = '"two"'
     _, said, steps = get(site.at("/range"), target, sha256=SHA)
-    assert said == ["starts anew: the file there is another by now"] and steps[0] == (0, 1_000_000)
+    assert said == ["starts again: the file on the server has changed"] and steps[0] == (0, 1_000_000)
 
 
 def test_a_server_without_ranges_starts_anew(site: Site, target: Path) -> None:
     half(site, target, "/no-range")
-    assert get(site.at("/no-range"), target)[1] == ["starts anew: the server sends no parts of files"]
+    assert get(site.at("/no-range"), target)[1] == ["starts again: the server sends no parts of files"]
 
 
 @pytest.mark.parametrize("note", ['{"address": "https://elsewhere/net.pth", "validator": "x", "size": 9}', "{", "[1]"])
@@ -237,7 +237,7 @@ def test_half_of_something_else_is_not_gone_on_with(site: Site, target: Path, no
     half(site, target)
     target.with_name("net.pth.part").write_bytes(OTHER[:400_000])
     target.with_name("net.pth.part.json").write_text(note)
-    assert get(site.at("/range"), target)[1] == ["starts anew: what came before cannot be gone on with"]
+    assert get(site.at("/range"), target)[1] == ["starts again: the stored part cannot be resumed"]
     assert site.asked == [("/range", None)]
 
 
@@ -251,7 +251,9 @@ def test_what_was_killed_just_before_the_renaming_needs_no_request(site: Site, t
 def test_more_than_there_is_or_another_part_starts_anew(site: Site, target: Path) -> None:
     half(site, target, "/wrong-part")
     _, said, _ = get(site.at("/wrong-part"), target)
-    assert said == ["the server sent another part than was asked for, so it starts anew; trying again in 1 s"]
+    assert said == [
+        "the server sent another part than was requested, so the download starts again; trying again in 1 s"
+    ]
 
 
 def test_cut_connections_are_gone_on_with_as_long_as_bytes_come(site: Site, target: Path) -> None:
@@ -286,7 +288,7 @@ def test_a_server_that_is_busy_is_asked_again_when_it_says(site: Site, target: P
 def test_a_wrong_digest_leaves_nothing_behind(site: Site, target: Path) -> None:
     with pytest.raises(EntryError) as error:
         fetch(site.at("/plain"), target, sha256="00000000")
-    assert f"what came has SHA-256 {SHA}, not 00000000..." in str(error.value)
+    assert f"the downloaded file has SHA-256 {SHA}, not 00000000..." in str(error.value)
     assert list(target.parent.iterdir()) == []
 
 
@@ -332,7 +334,7 @@ def test_encryption_is_not_given_up_on_the_way() -> None:
 
 @pytest.mark.parametrize("address", ["file:///etc/hosts", "ftp://models.example/a.pth", "net.pth", "https://"])
 def test_only_web_addresses_are_downloaded(target: Path, address: str) -> None:
-    with pytest.raises(UsageError, match="no address that can be downloaded"):
+    with pytest.raises(UsageError, match="not an address that can be downloaded"):
         fetch(address, target)
     assert not target.parent.exists()
 
@@ -348,15 +350,15 @@ def test_nobody_there(target: Path) -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused(site: Site, target: Path) -> None:
     error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
     error.verify_message = "self-signed certificate"
-    job = module._Download("https://models.example/a.pth", None, None, None, 1.0)  # type: ignore[arg-type]
+    job = module._Transfer("https://models.example/a.pth", None, None, None, 1.0)  # type: ignore[arg-type]
     told = module._unreachable(job, error)
-    assert isinstance(told, EntryError) and "the certificate of models.example is not to be trusted" in str(told)
+    assert isinstance(told, EntryError) and "the certificate of models.example is not trusted" in str(told)
 
 
 def test_a_server_that_says_nothing_is_given_up(target: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/net.pth"
-        with pytest.raises(EntryError, match="the server has gone silent, 5 times in a row: the same command"):
+        with pytest.raises(EntryError, match="the server does not answer, 5 times in a row: the same command"):
             fetch(address, target, sleep=lambda seconds: None, timeout=0.05)
     assert list(target.parent.iterdir()) == []
 
@@ -373,7 +375,9 @@ def test_a_full_disk_is_one_line(site: Site, target: Path, monkeypatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module._Part, "write", full)
-    with pytest.raises(EntryError, match=r"net\.pth cannot be written: No space left on device; what came is kept"):
+    with pytest.raises(
+        EntryError, match=r"net\.pth cannot be written: No space left on device; the received part is kept"
+    ):
         fetch(site.at("/plain"), target)
 
 
@@ -438,6 +442,6 @@ def test_proxies_of_the_environment_are_used(site: Site, target: Path, monkeypat
 def test_an_md5_is_compared_as_well(site: Site, target: Path) -> None:
     md5 = hashlib.md5(BODY).hexdigest()
     assert get(site.at("/plain"), target, md5=md5)[0].proof == "given"
-    with pytest.raises(EntryError, match=f"what came has MD5 {md5}, not {'0' * 32}: nothing of it was kept"):
+    with pytest.raises(EntryError, match=f"the downloaded file has MD5 {md5}, not {'0' * 32}: it was deleted"):
         fetch(site.at("/plain"), target.with_name("other"), md5="0" * 32)
     assert [path.name for path in target.parent.iterdir()] == [target.name]

@@ -6,7 +6,7 @@ import pytest
 from report_factory import make, of
 
 from hrbench.judge.comparability import comparison_key
-from hrbench.report.comparable import unlikeness
+from hrbench.report.comparable import incomparable_reasons
 from hrbench.report.layout import PublishedLayout, read_layout
 from hrbench.types import DatasetRecord, Provenance
 
@@ -16,9 +16,11 @@ MPII = next(table.published for table in read_layout("pose-mpii").tables)
 
 def test_a_result_made_as_the_published_ones_is_comparable():
     assert COCO is not None
-    assert unlikeness(make("a", of("AP", 0.7)), COCO) == ()
+    assert incomparable_reasons(make("a", of("AP", 0.7)), COCO) == ()
     assert (
-        unlikeness(make("a", of("AP", 0.7), provenance=Provenance(dataset=DatasetRecord("data", "d", 5000))), COCO)
+        incomparable_reasons(
+            make("a", of("AP", 0.7), provenance=Provenance(dataset=DatasetRecord("data", "d", 5000))), COCO
+        )
         == ()
     )
 
@@ -38,7 +40,7 @@ def test_a_result_made_as_the_published_ones_is_comparable():
 )
 def test_every_field_of_the_protocol_counts(field, value):
     assert COCO is not None
-    (reason,) = unlikeness(make("a", of("AP", 0.7), protocol={field: value}), COCO)
+    (reason,) = incomparable_reasons(make("a", of("AP", 0.7), protocol={field: value}), COCO)
     assert reason.startswith("no difference: the published figure has another protocol (" + field.replace("_", " "))
     assert reason.count(" here, ") == 1
 
@@ -46,19 +48,19 @@ def test_every_field_of_the_protocol_counts(field, value):
 def test_mpii_reads_neither_boxes_nor_thresholds():
     assert MPII is not None
     other = {"boxes": "annotated", "image_threshold": 0.9, "soft_nms": True}
-    assert unlikeness(make("a", of("AP", 0.7), protocol=other), MPII) == ()
-    assert unlikeness(make("a", of("AP", 0.7), protocol={**other, "quarter_offset": False}), MPII)
+    assert incomparable_reasons(make("a", of("AP", 0.7), protocol=other), MPII) == ()
+    assert incomparable_reasons(make("a", of("AP", 0.7), protocol={**other, "quarter_offset": False}), MPII)
 
 
 @pytest.mark.parametrize("written", [0, 0.0, "0", "0.0"])
 def test_numbers_are_compared_as_numbers(written):
     source = PublishedLayout(requires={"image_threshold": written})
-    assert unlikeness(make("a", of("AP", 0.7)), source) == ()
-    assert unlikeness(make("a", of("AP", 0.7), protocol={"image_threshold": 0.1}), source)
+    assert incomparable_reasons(make("a", of("AP", 0.7)), source) == ()
+    assert incomparable_reasons(make("a", of("AP", 0.7), protocol={"image_threshold": 0.1}), source)
 
 
 def test_a_field_that_a_protocol_does_not_have_is_unlike():
-    (reason,) = unlikeness(make("a", of("AP", 0.7)), PublishedLayout(requires={"crop": 0}))
+    (reason,) = incomparable_reasons(make("a", of("AP", 0.7)), PublishedLayout(requires={"crop": 0}))
     assert "crop none here, 0 there" in reason
 
 
@@ -67,7 +69,7 @@ def test_limited_results_need_no_other_reason():
         "a", of("AP", 0.7), limited=3, protocol={"flip": False}, provenance=Provenance(not_comparable="boxes")
     )
     assert COCO is not None
-    assert unlikeness(limited, COCO) == ("no difference: limited to 3 images: not comparable",)
+    assert incomparable_reasons(limited, COCO) == ("no difference: limited to 3 images: not comparable",)
 
 
 def test_scores_on_other_data_of_the_same_name_have_another_key():

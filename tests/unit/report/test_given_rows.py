@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from report_factory import make, of, spend
 
-from hrbench.report.cells import score_conditions
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
 from hrbench.report.latex import render_latex
@@ -16,6 +15,7 @@ from hrbench.report.published import find_row, read_published
 from hrbench.report.rows import text_of
 from hrbench.report.summary import missing, summarise
 from hrbench.report.table import build_tables
+from hrbench.report.table_cells import score_conditions
 from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.types import Result, Variant
 
@@ -48,7 +48,7 @@ def test_a_headline_names_it_without_a_size():
 
 def test_how_it_was_computed_is_not_known():
     facts = dict(score_conditions(given()))
-    assert facts["predictions"] == "given as mine.json" and facts["protocol"] == "not stated"
+    assert facts["predictions"] == "from the file mine.json" and facts["protocol"] == "not stated"
     assert "computed in" not in facts and "computed in" in dict(score_conditions(make("net")))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hrbench.errors import EntryError
 from hrbench.runner import batching
-from hrbench.runner.batching import MOST, Batcher
+from hrbench.runner.batching import MAX_BATCH, Batcher
 from hrbench.types import Item
 
 
@@ -107,7 +107,7 @@ def test_auto_ends_somewhere():
     batcher = Batcher(Machine(fixed=0.003), None, "auto")
     while batcher.growing:
         batcher.run(items(batcher.size))
-    assert batcher.size == MOST
+    assert batcher.size == MAX_BATCH
 
 
 def test_the_peak_is_this_process_own_and_not_its_launchers():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrbench.runner.check_dataset import SAMPLE, check, spread
+from hrbench.runner.check_dataset import SAMPLE_SIZE, check_dataset, spread
 from hrbench.types import DatasetRow
 
 ARGS = {"names": ["sea", "land"], "folder": "made"}
@@ -27,39 +27,41 @@ def draw(root: Path, count: int) -> Path:
 
 
 def test_a_sample_is_decoded_or_all(tmp_path: Path):
-    folder = draw(tmp_path, SAMPLE + 20)
+    folder = draw(tmp_path, SAMPLE_SIZE + 20)
     steps: list[tuple[int, int]] = []
-    findings = list(check(ROW, tmp_path, {}, progress=lambda done, total: steps.append((done, total))))
+    findings = list(check_dataset(ROW, tmp_path, {}, progress=lambda done, total: steps.append((done, total))))
     assert [finding.kind for finding in findings] == ["files", "looked", "digest"]
     assert findings[1].text == "100 images of 120 decoded with what is annotated of them: no fault"
-    assert steps == [(done, SAMPLE) for done in range(1, SAMPLE + 1)]
+    assert steps == [(done, SAMPLE_SIZE) for done in range(1, SAMPLE_SIZE + 1)]
     (folder / "labels" / "0119.png").write_bytes(b"")
     (folder / "labels" / "0003.png").write_bytes(b"")
-    assert [one.kind for one in check(ROW, tmp_path, {})].count("fault") >= 1  # the last is always among the sample
-    texts = [one.text for one in check(ROW, tmp_path, {}, every=True) if one.bad]
+    assert [one.kind for one in check_dataset(ROW, tmp_path, {})].count(
+        "fault"
+    ) >= 1  # the last is always among the sample
+    texts = [one.text for one in check_dataset(ROW, tmp_path, {}, every=True) if one.bad]
     assert len(texts) == 2 and "0003.png" in texts[0] and "0119.png" in texts[1]
 
 
 def test_what_is_missing_ends_it(tmp_path: Path):
-    findings = list(check(ROW, tmp_path, {}))
+    findings = list(check_dataset(ROW, tmp_path, {}))
     assert [finding.kind for finding in findings] == ["missing", "missing"] and all(one.bad for one in findings)
 
 
 def test_a_drawn_set_of_which_a_part_is_gone_is_drawn_again(tmp_path: Path):
     folder = draw(tmp_path, 2)
     drawn = replace(ROW, args={**ARGS, "count": 2}, draw="hrbench.miniature.draw.street_set:draw", miniature=True)
-    assert not any(one.bad for one in check(drawn, tmp_path, {}))
+    assert not any(one.bad for one in check_dataset(drawn, tmp_path, {}))
     (folder / "labels" / "0001.png").unlink()
-    assert f"delete {folder}, and it is drawn whole on next use" in [*check(drawn, tmp_path, {})][-1].text
+    assert f"delete {folder}, and it is generated again on next use" in [*check_dataset(drawn, tmp_path, {})][-1].text
 
 
 def test_what_cannot_be_read_is_a_fault_in_words(tmp_path: Path):
     folder = draw(tmp_path, 1)
     (folder / "val.txt").write_text("a b c\n")
     row = DatasetRow("made", "label-folders", "segmentation", ("miou",), {**ARGS, "list": "val.txt"})
-    (finding,) = check(row, tmp_path, {})
+    (finding,) = check_dataset(row, tmp_path, {})
     assert finding.kind == "fault" and "val.txt:1:" in finding.text
-    (finding,) = check(DatasetRow("odd", "no-such-reader", "pose", ()), tmp_path, {})
+    (finding,) = check_dataset(DatasetRow("odd", "no-such-reader", "pose", ()), tmp_path, {})
     assert finding.kind == "fault" and "no-such-reader" in finding.text
 
 
@@ -70,7 +72,7 @@ def test_ground_truth_that_a_metric_cannot_read_is_a_fault(tmp_path: Path):
         ("no-such", "no-such"),
     ):
         row = DatasetRow("made", "label-folders", "segmentation", (metric,), ARGS)
-        (fault,) = (finding.text for finding in check(row, tmp_path, {}) if finding.bad)
+        (fault,) = (finding.text for finding in check_dataset(row, tmp_path, {}) if finding.bad)
         assert words in fault
 
 

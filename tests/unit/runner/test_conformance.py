@@ -1,4 +1,4 @@
-"""Plug-ins held to their contracts: what they lack is an error, what is most likely misspelt is told."""
+"""Checks of plug-ins against their contracts: a missing member is an error, a misspelt one is reported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from hrbench.contracts import DataSet, Inspectable, Submits
 from hrbench.errors import EntryError
-from hrbench.runner.conformance import held_to_contract
+from hrbench.runner.conformance import check_contract
 
 
 class Whole:
@@ -36,7 +36,7 @@ class Whole:
 
 
 def said(plugin: Any, group: str = "hrbench.datasets") -> list[str]:
-    return held_to_contract(group, "ourpkg:Mine", plugin)
+    return check_contract(group, "ourpkg:Mine", plugin)
 
 
 def test_a_data_set_with_all_that_is_required_is_one():
@@ -51,7 +51,7 @@ def test_a_missing_member_is_an_error_that_names_what_was_probably_meant():
     with pytest.raises(EntryError, match=r"^ourpkg:Mine lacks digest \(is digests meant\?\): see contracts.DataSet$"):
         said(Lacking())
     with pytest.raises(EntryError, match="lacks finish, forward, prepare, work: see contracts"):
-        held_to_contract("hrbench.tasks", "t", type("T", (), {"Protocol": object})())
+        check_contract("hrbench.tasks", "t", type("T", (), {"Protocol": object})())
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_without_a_network_every_cost_says_so():
     found = costs(replace(ENTRY, variant=Variant("p", "", "pose", (0, 0)), predictions="/p.json"))
     assert set(found) == {"parameters", "buffers", "latency", *VIEWS} and len(found["latency"]) == 2
     every = [cost for values in found.values() for cost in values]
-    assert {(cost.value, str(cost.reason)) for cost in every} == {(None, "no network: predictions were given")}
+    assert {(cost.value, str(cost.reason)) for cost in every} == {(None, "no network: precomputed predictions")}
 
 
 def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):

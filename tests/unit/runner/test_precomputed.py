@@ -58,13 +58,13 @@ def entry(tmp_path: Path) -> Entry:
 
 
 def test_images_are_not_needed_and_the_rest_is_told(entry: Entry, tmp_path: Path):
-    assert precomputed.lacking(entry, Data(tmp_path, images=False)) == []
+    assert precomputed.missing_inputs(entry, Data(tmp_path, images=False)) == []
     gone = replace(entry, predictions=str(tmp_path / "gone.txt"))
-    assert precomputed.lacking(gone, Data(tmp_path)) == [
+    assert precomputed.missing_inputs(gone, Data(tmp_path)) == [
         Reason(f"the predictions {tmp_path / 'gone.txt'} are not there")
     ]
     (tmp_path / "truth.json").unlink()
-    assert precomputed.lacking(entry, Data(tmp_path)) == [Reason("no truth")]
+    assert precomputed.missing_inputs(entry, Data(tmp_path)) == [Reason("no truth")]
 
 
 def test_the_data_go_by_the_digest_of_a_run_of_the_same_protocol(entry: Entry, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What is said of an oracle's numbers."""
+"""How scores are compared with those of a reference implementation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from hrbench.errors import EntryError, UsageError
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
-from hrbench.runner.score import score, verdict
+from hrbench.runner.score import score_file, verdict
 from hrbench.types import Measurement, Quantity
 
 METRIC = CocoKeypointAP()
@@ -27,13 +27,15 @@ def test_another_number_is_an_error(theirs):
         verdict(scores(AP=0.5), {"AP": theirs}, METRIC)
 
 
-def test_a_number_where_the_oracle_has_none_is_an_error():
+def test_a_number_where_the_reference_has_none_is_an_error():
     with pytest.raises(EntryError):
         verdict(scores(AP=None), {"AP": 0.5}, METRIC)
 
 
 def test_options_that_a_metric_does_not_take(tmp_path):
     with pytest.raises(UsageError, match=r"^mpii-pckh does not take sigmas; it takes no options$"):
-        score("mpii-pckh", ground_truth=tmp_path, predictions=tmp_path, options={"sigmas": [1]})
+        score_file("mpii-pckh", ground_truth=tmp_path, predictions=tmp_path, options={"sigmas": [1]})
     with pytest.raises(UsageError, match=r"^topk does not take kinds, sigmas; it takes names$"):
-        score("topk", ground_truth=tmp_path, predictions=tmp_path, options={"kinds": 1, "names": [], "sigmas": [1]})
+        score_file(
+            "topk", ground_truth=tmp_path, predictions=tmp_path, options={"kinds": 1, "names": [], "sigmas": [1]}
+        )

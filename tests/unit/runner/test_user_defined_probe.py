@@ -18,7 +18,7 @@ from hrbench.report.write import write_reports
 from hrbench.runner.check import Checker
 from hrbench.runner.costs import cost_keys
 from hrbench.runner.settings import Settings
-from hrbench.runner.suite import run
+from hrbench.runner.suite import run_suite
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Event, Result
 
@@ -185,7 +185,7 @@ def run_of(folder: Path, cost: str) -> tuple[Result, list[str]]:
     """The result of a run that resumes, and the cells that were measured for it."""
     events: list[Event] = []
     suite = suite_of(folder, cost)
-    (result,) = run(suite, RunFolder(folder / "run"), SETTINGS, events.append)
+    (result,) = run_suite(suite, RunFolder(folder / "run"), SETTINGS, events.append)
     return result, [event.phase for event in events if event.kind == "cost"]
 
 
@@ -218,4 +218,4 @@ def test_check_says_how_many_cells_are_to_be_measured(folder: Path, _installed: 
     run_of(folder, "{latency: false}")
     for cost, said in (("{latency: false}", "reuse"), ("{latency: false, size: {bytes_each: [1, 2]}}", "measure 2")):
         (entry,) = suite_of(folder, cost).entries
-        assert Checker(SETTINGS, RunFolder(folder / "run")).look(entry).costs == said
+        assert Checker(SETTINGS, RunFolder(folder / "run")).check(entry).costs == said

@@ -12,7 +12,7 @@ import pytest
 
 from hrbench.core.streams import read_ahead
 from hrbench.errors import EntryError, InputError
-from hrbench.runner.workers import prepared
+from hrbench.runner.workers import prepare_samples
 from hrbench.types import Item, Sample
 
 
@@ -50,43 +50,43 @@ def samples(count: int) -> list[Sample]:
 @pytest.mark.parametrize("workers", [0, 1, 2, None])
 def test_order_and_content(workers):
     given = samples(40)
-    came = list(prepared(Doubling(), given, workers))
+    came = list(prepare_samples(Doubling(), given, workers))
     assert [sample for sample, _ in came] == given
     assert [int(items[0].image[0, 0, 0]) for _, items in came] == [2 * i for i in range(40)]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_samples(workers):
-    assert list(prepared(Doubling(), [], workers)) == []
+    assert list(prepare_samples(Doubling(), [], workers)) == []
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_error_of_ours_comes_as_it_is(workers):
     with pytest.raises(InputError, match=r"^image-7\.png is truncated$"):
-        list(prepared(Doubling("input"), samples(20), workers))
+        list(prepare_samples(Doubling("input"), samples(20), workers))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unforeseen_error_names_the_image(workers):
     with pytest.raises(EntryError, match=r"^preparing image image-7\.png failed: ZeroDivisionError: by nothing$"):
-        list(prepared(Doubling("bug"), samples(20), workers))
+        list(prepare_samples(Doubling("bug"), samples(20), workers))
 
 
 @pytest.mark.parametrize(("fault", "how"), [("death", "was killed by SIGKILL"), ("exit", "ended with status 4")])
 def test_a_dead_worker_is_named_with_its_image(fault, how):
     with pytest.raises(EntryError, match=rf"^a worker process {how} while it prepared image image-7\.png"):
-        list(prepared(Doubling(fault), samples(20), 2))
+        list(prepare_samples(Doubling(fault), samples(20), 2))
 
 
 def test_large_samples_and_large_items_do_not_lock_each_other():
     given = [Sample(id=i, path=Path(f"image-{i}.png"), content=bytes(2_000_000)) for i in range(12)]
-    came = list(prepared(Doubling("large"), given, 1))
+    came = list(prepare_samples(Doubling("large"), given, 1))
     assert [sample.id for sample, _ in came] == list(range(12))
     assert came[0][1][0].image.nbytes == 3_000_000
 
 
 def test_leaving_early_ends_the_processes():
-    source = prepared(Doubling(), samples(200), 2)
+    source = prepare_samples(Doubling(), samples(200), 2)
     assert next(source)[0].id == 0
     source.close()
     with pytest.raises(ChildProcessError):

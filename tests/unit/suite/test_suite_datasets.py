@@ -102,7 +102,7 @@ def test_what_a_data_set_fixes_of_the_protocol_is_inherited(load: Load):
         (["{annotations: A/test.json}", "{annotations: A/test.json}"], ["test", "test"]),
     ],
 )
-def test_derived_names_are_told_apart(rows: Rows, written: list[str], names: list[str]):
+def test_derived_names_differ(rows: Rows, written: list[str], names: list[str]):
     found = rows(*(row.replace("{", "{use: coco-keypoints, ", 1) for row in written))
     assert [row.name for row in found] == [f"coco-keypoints-{name}" for name in names]
 

@@ -13,7 +13,7 @@ import pytest
 from hrbench import catalog
 from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
-from hrbench.suite.protocols import laid_over
+from hrbench.suite.protocols import merge_settings
 from hrbench.suite.registry import CostOptions, known, named_protocols, protocol_for
 from hrbench.types import DatasetRow, Entry, Known, Variant
 
@@ -114,7 +114,7 @@ def test_an_unknown_protocol_and_a_version_are_refused(load: Load) -> None:
         settings(load, "{model: any, dataset: streets, protocol: {version: 3}}")
 
 
-def test_entries_are_told_apart_by_the_name_of_their_protocol(load: Load) -> None:
+def test_entries_differ_by_the_name_of_their_protocol(load: Load) -> None:
     one, other = load("""\
         entries:
           - {model: any, dataset: streets}
@@ -172,4 +172,4 @@ def test_every_protocol_has_a_name_of_its_own_and_types_that_json_knows() -> Non
     for task, kind in known().protocols.items():
         for name, each in named_protocols(task, "").items():
             assert isinstance(each, kind) and each.name == name and each.version >= 1
-            assert laid_over(each, None, None)["name"] == name
+            assert merge_settings(each, None, None)["name"] == name

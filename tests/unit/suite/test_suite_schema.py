@@ -13,14 +13,14 @@ from hrbench.catalog import variants
 from hrbench.core.resources import shared
 from hrbench.suite.load import load_suite, suite_names
 from hrbench.suite.registry import known
-from hrbench.suite.schema import schema
+from hrbench.suite.schema import suite_schema
 
 SHIPPED = shared("suites") / "suite.schema.json"
 
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Any]:
-    return schema(known())
+    return suite_schema(known())
 
 
 def test_shipped_schema_is_up_to_date(made: dict[str, Any]):

@@ -124,8 +124,8 @@ def test_a_model_beside_predictions_says_what_is_costed(tmp_path: Path):
 
 
 def test_what_is_refused_of_predictions(tmp_path: Path):
-    assert refusal(tmp_path, "{predictions: p.json}").endswith("judged on a data set: give `dataset`")
-    assert refusal(tmp_path, "{predictions: p.json, dataset: none}").endswith("judged on a data set: give `dataset`")
+    assert refusal(tmp_path, "{predictions: p.json}").endswith("scored on a data set: give `dataset`")
+    assert refusal(tmp_path, "{predictions: p.json, dataset: none}").endswith("scored on a data set: give `dataset`")
     several = refusal(tmp_path, "{predictions: p.json, models: [net_a], dataset: people}")
     assert several.endswith("one file of predictions is of one `model` on one `dataset`")
     assert "do not fit" in refusal(tmp_path, "{predictions: p.json, model: seg_a, dataset: people}")

@@ -1,4 +1,4 @@
-"""One cell of a table: its text, the number behind it, and what a reader may ask about it."""
+"""One cell of a table: its text, its number, and the facts of its tooltip."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
 from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Result, Unit
 
-Kind = Literal["text", "measured", "interval", "published", "difference", "empty"]
+CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_INNER = ("uncounted", "divisor", "device_type", "flags", "input")  # of no use in a hover text
-_SPANS = ("first_pass", "budget", "p99")
+_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input")  # not shown in a tooltip
+_DURATIONS = ("first_pass", "budget", "p99")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one cell shows and knows.
+    """The content of one cell.
 
-    text: as typeset, "" where there is nothing. values: the numbers behind it in the column's unit, unrounded: one,
-    or two for an interval; none where the cell is empty. detail: facts about this number; conditions: facts shared
-    with other cells (protocol, device); both label -> text. reason: why it is empty. notes: numbers of footnotes of
-    the table. notable: a difference larger than the interval explains. peers: number of the group of comparable cells
-    in its column, None for a cell that is comparable with nothing.
+    text: as typeset, "" for nothing.
+    values: unrounded numbers in the column's unit: one, two for an interval, none for an empty cell.
+    bold: whether it is the best of its column.
+    detail: facts about this number, (label, text).
+    conditions: facts shared with other cells, such as protocol and device, (label, text).
+    reason: why it is empty.
+    notes: numbers of footnotes of the table.
+    notable: whether a difference is larger than the interval explains.
+    peers: number of the group of comparable cells in its column, None for a cell that is comparable with nothing.
     """
 
     text: str = ""
-    kind: Kind = "empty"
+    kind: CellKind = "empty"
     values: tuple[float, ...] = ()
     bold: bool = False
     detail: Facts = ()
@@ -45,11 +49,17 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a result holds for a column: a measurement, or none and then `reasons` say why.
+class ColumnValue:
+    """The value of one result for a column.
 
+    value: None if there is none.
+    quantity: None if the result has no such measurement.
+    interval: ends of the 95 % interval.
+    detail, conditions: as of `Cell`.
+    reasons: why there is no value.
+    comparable: values with the same key may be compared; None for a value that is comparable with nothing.
     under: the conditions of a cost.
-    doubt: why a number that is there should be taken with care, "" if there is no reason to.
+    doubt: why the value may be unreliable, "" if it is not.
     """
 
     value: float | None
@@ -64,7 +74,7 @@ class Found:
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
-    """The unit of a column, also where no result has its quantity yet."""
+    """The unit of a column, also if no result has its quantity yet."""
     if quantity is not None:
         return quantity.unit
     if column.unit or column.source == "score":
@@ -74,7 +84,7 @@ def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
 
 
 def divisor_of(column: ColumnLayout, quantity: Quantity | None) -> float | None:
-    """How much of its unit one shown unit is, if the quantity has a divisor of its own, also before it is measured."""
+    """The divisor of the quantity, in its unit, for the shown number; None for the default of the unit."""
     if column.source == "score":
         return None
     one = known_quantities().get(column.name) if quantity is None else described(quantity)
@@ -82,27 +92,27 @@ def divisor_of(column: ColumnLayout, quantity: Quantity | None) -> float | None:
 
 
 def better_of(column: ColumnLayout, quantity: Quantity | None) -> Better:
-    """Which way is better, also where no result has the quantity yet."""
+    """Which direction is better, also if no result has the quantity yet."""
     return quantity.better if quantity is not None else "higher" if column.source == "score" else "lower"
 
 
-def find(result: Result, column: ColumnLayout) -> Found:
-    """What `result` holds for a score or cost column."""
+def column_value(result: Result, column: ColumnLayout) -> ColumnValue:
+    """The value of a result for a score or cost column."""
     if column.source == "score":
-        score = pick(result.scores, column.name, metric=column.metric)
-        return _no_score(result, column) if score is None else _found(result, score)
-    cost = pick(result.costs, column.name, where=column.where)
-    return _no_cost(result, column) if cost is None else _found(result, cost)
+        score = find_measurement(result.scores, column.name, metric=column.metric)
+        return _no_score(result, column) if score is None else _value(result, score)
+    cost = find_measurement(result.costs, column.name, where=column.where)
+    return _no_cost(result, column) if cost is None else _value(result, cost)
 
 
-def pick(
+def find_measurement(
     measurements: Iterable[Measurement], name: str, metric: str = "", where: Mapping[str, Any] | None = None
 ) -> Measurement | None:
     """The first measurement of a quantity, None if there is none.
 
     name: of the quantity.
-    metric: that a score is of; "" for any.
-    where: conditions that it was measured under, with their values.
+    metric: of a score; "" for any.
+    where: condition -> value, required of a cost.
     """
     for one in measurements:
         if one.quantity.name == name and metric in ("", one.metric):
@@ -112,9 +122,9 @@ def pick(
     return None
 
 
-def _found(result: Result, one: Measurement) -> Found:
+def _value(result: Result, one: Measurement) -> ColumnValue:
     reasons = (one.reason,) if one.reason is not None else reasons_of(result) if one.metric else (_NOT_MEASURED,)
-    return Found(
+    return ColumnValue(
         one.value,
         one.quantity,
         one.interval,
@@ -131,7 +141,7 @@ _NOT_MEASURED = Reason("not measured")
 
 
 def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
-    """Facts about a number itself: all its digits, interval, how much it rests on, what it means."""
+    """Facts about one number: all its digits, interval, number of images or samples, meaning."""
     quantity = one.quantity
     if one.value is not None:
         yield quantity.label or quantity.name, units.exact(one.value, quantity.unit)
@@ -151,9 +161,9 @@ def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
 
 
 def _doubt(one: Measurement) -> str:
-    """A latency that did not settle while warming up and whose passes then differed, as on a busy machine.
+    """A remark if a latency did not settle while warming up and its passes then differed, as on a busy machine.
 
-    A slow network has no room to settle in its budget; where its few passes agree there is nothing to doubt.
+    A slow network has no time to settle within its budget; if its few passes agree, there is no remark.
     """
     if one.value is None or not one.samples or one.conditions.warm_up_settled is not False:
         return ""
@@ -161,26 +171,26 @@ def _doubt(one: Measurement) -> str:
     return "passes of this latency differ by more than a quarter: was the machine busy?" if high > 1.25 * low else ""
 
 
-def _no_score(result: Result, column: ColumnLayout) -> Found:
+def _no_score(result: Result, column: ColumnLayout) -> ColumnValue:
     reasons = reasons_of(result)
     if not reasons and column.metric and column.metric not in result.entry.metrics:
-        reasons = (Reason(f"not judged by {column.metric}"),)  # one footnote for all of a metric's columns
+        reasons = (Reason(f"not scored by {column.metric}"),)  # one footnote for all of a metric's columns
     absent = Reason(f"not measured: no {column.label or column.name} among this result's scores")
-    return Found(None, None, reasons=reasons or (absent,), conditions=score_conditions(result, column.metric))
+    return ColumnValue(None, None, reasons=reasons or (absent,), conditions=score_conditions(result, column.metric))
 
 
-def _no_cost(result: Result, column: ColumnLayout) -> Found:
+def _no_cost(result: Result, column: ColumnLayout) -> ColumnValue:
     if result.status == "failed":
-        return Found(None, None, reasons=reasons_of(result))
+        return ColumnValue(None, None, reasons=reasons_of(result))
     if result.costs_reason is not None:
-        return Found(None, None, reasons=(result.costs_reason,))
+        return ColumnValue(None, None, reasons=(result.costs_reason,))
     under = ", ".join(f"{key} {value}" for key, value in column.where.items())
-    what = f"{column.name} at {under}" if under else column.name
-    return Found(None, None, reasons=(Reason(f"not measured: this run holds no {what}"),))
+    quantity = f"{column.name} at {under}" if under else column.name
+    return ColumnValue(None, None, reasons=(Reason(f"not measured: this run has no {quantity}"),))
 
 
 def score_conditions(result: Result, metric: str = "") -> Facts:
-    """How an accuracy was made: data set, protocol with every field, metric, precision, device."""
+    """How an accuracy was measured: data set, protocol with every field, metric, precision, device."""
     entry = result.entry
     facts: list[tuple[str, str]] = []
     if entry.dataset is not None:
@@ -190,7 +200,7 @@ def score_conditions(result: Result, metric: str = "") -> Facts:
     if metric:
         facts.append(("metric", metric))
     if entry.predictions:
-        facts.append(("predictions", f"given as {Path(entry.predictions).name}"))
+        facts.append(("predictions", f"from the file {Path(entry.predictions).name}"))
     else:
         facts.append(("computed in", f"{entry.dtype}, {entry.batch} to a batch" + on_device(result)))
     if result.limited is not None:
@@ -200,17 +210,17 @@ def score_conditions(result: Result, metric: str = "") -> Facts:
 
 def cost_conditions(conditions: Conditions) -> Facts:
     """What a cost was measured under, in words."""
-    shown = {key: value for key, value in conditions.stated().items() if key not in _INNER}
-    spans = {key: units.duration(value) for key, value in shown.items() if key in _SPANS}
-    return tuple((_name(key), spans.get(key) or plain_text(value)) for key, value in shown.items())
+    shown = {key: value for key, value in conditions.stated().items() if key not in _HIDDEN}
+    durations = {key: units.duration(value) for key, value in shown.items() if key in _DURATIONS}
+    return tuple((_condition_label(key), durations.get(key) or plain_text(value)) for key, value in shown.items())
 
 
-def _name(condition: str) -> str:
+def _condition_label(condition: str) -> str:
     return {"convention": "counting convention"}.get(condition, str(condition).replace("_", " "))
 
 
 def device_of(result: Result) -> str:
-    """The name of the device that computed the predictions, as the provenance has it, or ""."""
+    """The name of the device that computed the predictions, from the provenance, or ""."""
     device, environment = result.provenance.device, result.provenance.environment
     gpus = environment.get("gpus") or []
     kind, _, index = device.partition(":")

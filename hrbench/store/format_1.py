@@ -26,7 +26,7 @@ from hrbench.types import (
 )
 
 
-class _Score(msgspec.Struct):
+class _Format1Score(msgspec.Struct):
     metric: str
     quantity: Quantity
     value: float | None
@@ -35,7 +35,7 @@ class _Score(msgspec.Struct):
     reason: str = ""
 
 
-class _Cost(msgspec.Struct):
+class _Format1Cost(msgspec.Struct):
     quantity: Quantity
     value: float | None
     conditions: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class _Cost(msgspec.Struct):
     reason: str = ""
 
 
-class _Provenance(msgspec.Struct):
+class _Format1Provenance(msgspec.Struct):
     costs_only: bool = False
     weights: WeightsRecord | None = None
     dataset: DatasetRecord | None = None
@@ -58,32 +58,32 @@ class _Provenance(msgspec.Struct):
     traceback: str = ""
 
 
-class _Result(msgspec.Struct):
+class _Format1Result(msgspec.Struct):
     name: str
     entry: Entry
     status: Literal["done", "empty", "failed"]
     reason: str = ""
-    scores: tuple[_Score, ...] = ()
-    costs: tuple[_Cost, ...] = ()
+    scores: tuple[_Format1Score, ...] = ()
+    costs: tuple[_Format1Cost, ...] = ()
     drawings: tuple[Drawing, ...] = ()
     notes: tuple[str, ...] = ()
     accuracy_key: str | None = None
     cost_key: str | None = None
-    provenance: _Provenance = msgspec.field(default_factory=_Provenance)
+    provenance: _Format1Provenance = msgspec.field(default_factory=_Format1Provenance)
     seconds: dict[str, float] = {}
     limited: int | None = None
 
 
 class _Stored(msgspec.Struct):
-    result: _Result
+    result: _Format1Result
 
 
 NO_COSTS = "costs were not measured: "
-"""How a note, or the reason of a failed entry, began if costs could not be measured."""
+"""The beginning of a note, or of the reason of a failed entry, if costs could not be measured."""
 _COSTS_ONLY = ", so only costs are measured"
-"""How the reason ended of an entry that asked for no accuracy."""
+"""The end of the reason of an entry for costs only."""
 _NO_ARCHIVE = "no archive is made of a part of the images"
-"""How the reason ended of a score that a server computes, of a limited entry."""
+"""The end of the reason of a score that a server computes, for a limited entry."""
 _RENAMED = {"view": "convention", "counted on": "counted_on", "not counted": "not_counted"}
 _FIELDS = frozenset(Conditions.__dataclass_fields__) - {"more"}
 
@@ -91,10 +91,11 @@ _FIELDS = frozenset(Conditions.__dataclass_fields__) - {"more"}
 def result_of(content: Any) -> Result:
     """The result in the decoded JSON of a file of format 1; every field is kept.
 
-    Both keys of the accuracy are the one key that format 1 had. Raises msgspec.ValidationError for what is no result.
+    Format 1 had one accuracy key: it becomes prediction key and score key. Raises msgspec.ValidationError for anything
+    else.
     """
     old = msgspec.convert(content, _Stored).result
-    made, archive = old.provenance, old.provenance.submission
+    provenance, archive = old.provenance, old.provenance.submission
     notes = tuple(note for note in old.notes if not note.startswith(NO_COSTS))
     without = [text for text in (*old.notes, old.reason) if text.startswith(NO_COSTS)]
     scores = tuple(
@@ -105,7 +106,7 @@ def result_of(content: Any) -> Result:
         name=old.name,
         entry=old.entry,
         status=_status(old),
-        reasons=(Reason(old.reason.removesuffix(_COSTS_ONLY) if made.costs_only else old.reason),)
+        reasons=(Reason(old.reason.removesuffix(_COSTS_ONLY) if provenance.costs_only else old.reason),)
         if old.reason
         else (),
         scores=scores,
@@ -117,25 +118,25 @@ def result_of(content: Any) -> Result:
         score_key=old.accuracy_key,
         cost_key=old.cost_key,
         provenance=Provenance(
-            weights=made.weights,
-            dataset=made.dataset,
-            metrics=made.metrics,
-            protocol=made.protocol,
-            environment=made.environment,
-            libraries=made.libraries,
-            device=made.device,
-            predictions=made.predictions,
-            submission=made.submission,
-            not_comparable=made.not_comparable,
-            traceback=made.traceback,
+            weights=provenance.weights,
+            dataset=provenance.dataset,
+            metrics=provenance.metrics,
+            protocol=provenance.protocol,
+            environment=provenance.environment,
+            libraries=provenance.libraries,
+            device=provenance.device,
+            predictions=provenance.predictions,
+            submission=provenance.submission,
+            not_comparable=provenance.not_comparable,
+            traceback=provenance.traceback,
         ),
         seconds=old.seconds,
         limited=old.limited,
     )
 
 
-def _status(old: _Result) -> Status:
-    """Format 1 had three: an entry that asked for no accuracy was empty, one that a server judges was done."""
+def _status(old: _Format1Result) -> Status:
+    """Format 1 had three statuses: an entry for costs only was empty, one that a server scores was done."""
     if old.status == "empty" and old.provenance.costs_only:
         return "costs_only"
     waiting = bool(old.scores) and all(one.reason.endswith(_NO_ARCHIVE) for one in old.scores)
@@ -145,18 +146,18 @@ def _status(old: _Result) -> Status:
 
 
 def _score_reason(text: str, archive: FileRecord | None) -> Reason | None:
-    """Why there is no score; the sentence on a server's archive was joined to who the server is."""
+    """Why there is no score; the remedy, on the archive for a server, was part of the text."""
     remedy = _NO_ARCHIVE if archive is None else f"it is {archive.file} in the entry's folder"
     if text.endswith(f"; {remedy}"):
         return Reason(text.removesuffix(f"; {remedy}"), remedy)
     return Reason(text) if text else None
 
 
-def _cost(old: _Cost) -> Measurement:
-    """A cost; the interval of a latency stood among its conditions, and what has no field stands under `more`."""
-    said = {_RENAMED.get(key, key): value for key, value in old.conditions.items() if key != "interval"}
-    known = {key: value for key, value in said.items() if key in _FIELDS}
-    more = {key: value for key, value in said.items() if key not in _FIELDS}
+def _cost(old: _Format1Cost) -> Measurement:
+    """A cost. The interval of a latency was among its conditions; conditions without a field go to `more`."""
+    conditions = {_RENAMED.get(key, key): value for key, value in old.conditions.items() if key != "interval"}
+    known = {key: value for key, value in conditions.items() if key in _FIELDS}
+    more = {key: value for key, value in conditions.items() if key not in _FIELDS}
     interval = msgspec.convert(old.conditions.get("interval"), tuple[float, float] | None)
     return Measurement(
         old.quantity,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hrbench.store.migrate_keys import (
+from hrbench.store.format_1_keys import (
     format_1_accuracy_key,
     format_1_cost_key,
-    format_1_given_key,
-    moved_accuracy,
+    format_1_precomputed_key,
+    rekey_accuracy,
 )
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import DatasetRow, Entry, Result, Variant
@@ -66,7 +66,7 @@ def test_the_keys_are_those_that_were_stored(name: str) -> None:
 
 
 def test_the_keys_of_predictions_that_were_given_and_of_files_are_those_of_0_1_0(tmp_path: Path) -> None:
-    assert format_1_given_key(ENTRY, "p" * 64, "t" * 64, {"coco-keypoints": 3}) == (
+    assert format_1_precomputed_key(ENTRY, "p" * 64, "t" * 64, {"coco-keypoints": 3}) == (
         "85ba125148c231b145914b29407acdf80af5ed1896e2f5e305f361dca0769915"
     )
     net = tmp_path / "net.onnx"
@@ -102,7 +102,7 @@ def test_user_defined_code_is_in_the_keys(tmp_path: Path) -> None:
 def test_a_result_of_the_entry_at_hand_moves_under_its_keys() -> None:
     result = stored("pose_hrnet_miniature_coco")
     versions = versions_of(result)
-    moved = moved_accuracy(result, lambda own: old_key(result, result.entry, dict(own)), versions, "p", "s")
+    moved = rekey_accuracy(result, lambda own: old_key(result, result.entry, dict(own)), versions, "p", "s")
     assert moved == replace(result, prediction_key="p", score_key="s")
 
 
@@ -110,17 +110,17 @@ def test_a_result_of_the_entry_at_hand_moves_under_its_keys() -> None:
 def test_a_result_of_another_entry_does_not_move(changes: dict) -> None:
     result = stored("pose_hrnet_miniature_coco")
     entry = replace(result.entry, **changes)
-    assert moved_accuracy(result, lambda own: old_key(result, entry, dict(own)), versions_of(result), "p", "s") is None
+    assert rekey_accuracy(result, lambda own: old_key(result, entry, dict(own)), versions_of(result), "p", "s") is None
 
 
 def test_predictions_move_without_scores_if_metrics_are_others_now() -> None:
     result = stored("mask_rcnn_hrnetv2p_miniature_coco")
     for versions in ({"coco-boxes": 1, "coco-masks": 99}, {"coco-boxes": 1}, {**versions_of(result), "more": 1}):
-        moved = moved_accuracy(result, lambda own: old_key(result, result.entry, dict(own)), versions, "p", "s")
+        moved = rekey_accuracy(result, lambda own: old_key(result, result.entry, dict(own)), versions, "p", "s")
         assert moved == replace(result, prediction_key="p", score_key=None)
 
 
 def test_an_entry_without_accuracy_has_none_to_move() -> None:
     result = stored("pose_hrnet_miniature_coco")
     for without in (replace(result, status="empty"), replace(result, score_key=None)):
-        assert moved_accuracy(without, lambda own: str(result.score_key), versions_of(result), "p", "s") is None
+        assert rekey_accuracy(without, lambda own: str(result.score_key), versions_of(result), "p", "s") is None

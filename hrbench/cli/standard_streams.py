@@ -1,7 +1,6 @@
-"""Standard output and standard error that may be closed, full, or without a reader: no traceback, and a fitting code.
+"""Standard output and standard error that may be closed, full, or without a reader: no traceback, a fitting exit code.
 
-A run goes on without its output: what it measures is stored, and its report is written. Any other command is nothing
-but its output, and ends.
+A run goes on without its output: what it measures is stored, and its report is written. Any other command ends.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TextIO
 from hrbench.errors import HrbenchError
 
 READER_LEFT = 141
-"""The exit code of a command whose output nobody reads any more: that of a program ended by SIGPIPE (128 + 13)."""
+"""The exit code of a command if nobody reads its output: as of a program that SIGPIPE ends (128 + 13)."""
 
 
 class OutputError(HrbenchError):
@@ -36,14 +35,14 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
 
 
-def say(text: str) -> None:
-    """Prints a text. Raises BrokenPipeError where nobody reads it, OutputError where it cannot be written."""
+def echo(text: str) -> None:
+    """Prints a text. Raises BrokenPipeError if nobody reads it, OutputError if it cannot be written."""
     with _written():
         print(text, flush=True)
 
 
 def flush() -> None:
-    """Writes what others have printed on standard error and standard output; raises as `say` does."""
+    """Writes what others have printed on standard error and standard output; raises as `echo` does."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -64,8 +63,8 @@ def _written() -> Iterator[None]:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from None
 
 
-class Lasting:
-    """Prints texts as long as somebody reads them; then says so once on standard error, and goes on without."""
+class TolerantEcho:
+    """Prints texts as long as somebody reads them; then writes one line on standard error, and prints no more."""
 
     def __init__(self) -> None:
         self.lost = False
@@ -74,14 +73,14 @@ class Lasting:
         if self.lost:
             return
         try:
-            say(text)
+            echo(text)
         except (BrokenPipeError, OutputError) as error:
             self.lost = True
             why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
-            complain(f"hrbench: {why}; the run goes on, and its report will be in the run folder")
+            echo_error(f"hrbench: {why}; the run goes on, and its report will be in the run folder")
 
 
-def complain(text: str) -> None:
+def echo_error(text: str) -> None:
     """Prints a text on standard error, if it can be written."""
     try:
         print(text, file=sys.stderr, flush=True)
@@ -90,7 +89,7 @@ def complain(text: str) -> None:
 
 
 def drop(stream: TextIO) -> None:
-    """Leads a stream to the null device, so that what is left in its buffer raises no error when Python ends."""
+    """Redirects a stream to the null device, so that what is left in its buffer raises no error when Python ends."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: a stream that is no file, such as a test's
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

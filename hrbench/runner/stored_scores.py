@@ -1,4 +1,4 @@
-"""Scores from the states that are stored beside them, and whether stored scores are still those."""
+"""Recomputes scores from the stored states, and compares stored scores with them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ def main_first(scores: Sequence[Measurement], metric: Metric) -> list[Measuremen
     return sorted(scores, key=lambda score: score.quantity.name != metric.main)
 
 
-def scores_from_states(entry: Entry, metrics: Sequence[Metric], folder: Path) -> list[Measurement]:
+def recompute_scores(entry: Entry, metrics: Sequence[Metric], folder: Path) -> list[Measurement]:
     """The scores of an entry's stored states, as a run gives them. Runs no network and reads no predictions.
 
-    metrics: of the entry, in its order. folder: the entry's. Raises HrbenchError for a state that is not there, is
-    damaged or is of another metric or version.
+    metrics: of the entry, in its order.
+    folder: of the entry.
+
+    Raises HrbenchError for a state that is missing, damaged, or of another metric or version.
     """
     scores: list[Measurement] = []
     for number, metric in enumerate(metrics):
@@ -34,24 +36,24 @@ def scores_from_states(entry: Entry, metrics: Sequence[Metric], folder: Path) ->
     return scores
 
 
-def unheld(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
-    """Why the scores of a stored result do not count; None if they are exactly those of its stored states.
+def score_mismatch(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
+    """Why the scores of a stored result are not valid; None if they equal those computed from its stored states.
 
-    Compared are values, intervals and counts, to the last bit. A result that a server judges has no scores to hold.
+    Values, intervals and counts are compared to the last bit. A result that a server scores has nothing to compare.
     """
     if stored.status == "submitted":
         return None
     remedy = "the entry is run again"
     try:
-        found = scores_from_states(stored.entry, metrics, Path(stored.folder))
+        computed = recompute_scores(stored.entry, metrics, Path(stored.folder))
     except HrbenchError as error:
-        return Reason(f"the stored scores cannot be held to their states: {error}", remedy)
-    if [_name(one) for one in found] != [_name(one) for one in stored.scores]:
+        return Reason(f"the stored scores cannot be compared with their states: {error}", remedy)
+    if [_name(one) for one in computed] != [_name(one) for one in stored.scores]:
         return Reason("the stored scores are not those that their states give", remedy)
-    for ours, theirs in zip(found, stored.scores, strict=True):
-        if (ours.value, ours.interval, ours.n) != (theirs.value, theirs.interval, theirs.n):
-            said = f"{ours.metric} {ours.quantity.name} is stored as {theirs.value!r}, its states give {ours.value!r}"
-            return Reason(said, remedy)
+    for new, old in zip(computed, stored.scores, strict=True):
+        if (new.value, new.interval, new.n) != (old.value, old.interval, old.n):
+            what = f"{new.metric} {new.quantity.name} is stored as {old.value!r}, its states give {new.value!r}"
+            return Reason(what, remedy)
     return None
 
 

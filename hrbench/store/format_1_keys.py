@@ -1,12 +1,11 @@
-"""The keys of format 1, as hrbench 0.1.0 computed them, so that what it stored is known again.
+"""The keys of format 1, as hrbench 0.1.0 computed them, to recognise what it stored.
 
-Frozen: these functions give for an entry at hand the key that 0.1.0 would have given it. Where that is the key that is
-stored, predictions, scores and costs are still those of the entry, and move under the keys of today.
+Frozen: these functions return the key that 0.1.0 gave an entry. If a stored result has that key, its predictions,
+scores and costs are those of the entry, and get the keys of today.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,34 +13,35 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hrbench.core.digests import digest
+from hrbench.core.digests import digest, sha256
 from hrbench.core.modules import source_files
 from hrbench.core.plugins import model_ref
+from hrbench.errors import HrbenchError
 from hrbench.types import Entry, Result, Variant
 
 _PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", "home"})
-"""Arguments of a data set that say where it lies, and decide nothing."""
+"""Arguments of a data set that are paths, and decide no number."""
 
 
-def moved_accuracy(
+def rekey_accuracy(
     stored: Result,
     old_key: Callable[[Mapping[str, int]], str],
     versions: Mapping[str, int],
     prediction_key: str,
     score_key: str,
 ) -> Result | None:
-    """A result of format 1 under the keys of today, None if it is not of the entry at hand.
+    """A result of format 1 with the keys of today, None if it is not of the entry.
 
     stored: as it was read.
-    old_key: versions of metrics -> the key that format 1 gives the entry at hand under them.
-    versions: of the metrics of the entry at hand.
-    prediction_key, score_key: of the entry at hand. Scores move only if their metrics are those of today in the
-    versions of today; otherwise the result has no score_key, and its predictions are to be scored again.
+    old_key: versions of metrics -> the key of the entry in format 1.
+    versions: of the metrics of the entry.
+    prediction_key, score_key: of the entry today. Scores are kept only if metrics and versions are those of today;
+        otherwise the result has no score_key, and its predictions are to be scored again.
     """
-    judged = {name: record.version for name, record in stored.provenance.metrics.items()}
-    if not stored.predicted or stored.score_key is None or stored.score_key != old_key(judged):
+    stored_versions = {name: record.version for name, record in stored.provenance.metrics.items()}
+    if not stored.predicted or stored.score_key is None or stored.score_key != old_key(stored_versions):
         return None
-    same = judged == dict(versions) and set(stored.entry.metrics) == set(versions)
+    same = stored_versions == dict(versions) and set(stored.entry.metrics) == set(versions)
     return replace(stored, prediction_key=prediction_key, score_key=score_key if same else None)
 
 
@@ -58,7 +58,7 @@ def format_1_accuracy_key(
     weights_digest: SHA-256 of the weights.
     dataset_digest: SHA-256 of annotations, boxes and the images' names and sizes.
     metric_versions: metric name -> version.
-    folders: where user-defined code is looked for before `sys.path`.
+    folders: searched for user-defined code before `sys.path`.
     """
     uses = [entry.variant.use, *_uses(entry.variant.args), *entry.metrics]
     dataset = entry.dataset
@@ -76,12 +76,12 @@ def format_1_accuracy_key(
             "limit": entry.limit,
             "seed": entry.seed,
             "dtype": entry.dtype,
-            **_own_code(uses, folders),
+            **_user_code(uses, folders),
         }
     )
 
 
-def format_1_given_key(
+def format_1_precomputed_key(
     entry: Entry,
     predictions_digest: str,
     target_digest: str,
@@ -93,7 +93,7 @@ def format_1_given_key(
 
     predictions_digest, target_digest: SHA-256 of the predictions and of the ground truth.
     metric_versions: metric name -> version.
-    folders: where user-defined code is looked for before `sys.path`.
+    folders: searched for user-defined code before `sys.path`.
     """
     assert entry.dataset is not None
     return digest(
@@ -105,7 +105,7 @@ def format_1_given_key(
             "metrics": dict(sorted(metric_versions.items())),
             "limit": entry.limit,
             "seed": entry.seed,
-            **_own_code([*entry.metrics, entry.dataset.use], folders),
+            **_user_code([*entry.metrics, entry.dataset.use], folders),
         }
     )
 
@@ -128,7 +128,7 @@ def format_1_cost_key(
     threads: of a forward pass on the CPU; None if they do not matter.
     version: of the code that counts and times.
     libraries: versions of those behind the network's source.
-    folders: where user-defined code is looked for before `sys.path`.
+    folders: searched for user-defined code before `sys.path`.
     """
     latency = entry.cost.get("latency") or {}
     return digest(
@@ -145,7 +145,7 @@ def format_1_cost_key(
             "flags": {},
             "version": version,
             **({"libraries": dict(libraries)} if libraries else {}),
-            **_own_code([entry.variant.use, *_uses(entry.variant.args)], folders),
+            **_user_code([entry.variant.use, *_uses(entry.variant.args)], folders),
         }
     )
 
@@ -163,7 +163,7 @@ def _variant_fields(variant: Variant) -> dict[str, Any]:
 
 
 def _used(use: str) -> str:
-    """`use` with the digest of what lies there in place of a path."""
+    """`use` with a path replaced by the digest of its content."""
     ref = model_ref(use)
     return use if ref.path is None else f"{ref.source}:{_source_digest(Path(ref.path))}"
 
@@ -179,7 +179,7 @@ def _used_within(value: Any) -> Any:
 
 
 def _uses(args: Any) -> Iterator[str]:
-    """What networks within arguments are made by."""
+    """The `use` of each network within arguments."""
     for key, item in args.items() if isinstance(args, Mapping) else ():
         if key == "use" and isinstance(item, str):
             yield item
@@ -197,7 +197,7 @@ def _source_digest(path: Path) -> str | None:
         states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     except OSError:
         return None
-    return digest([_whole(*state) for state in states]) if states else None
+    return digest([_cached_sha256(*state) for state in states]) if states else None
 
 
 def _external(path: Path) -> list[Path]:
@@ -214,30 +214,29 @@ def _external(path: Path) -> list[Path]:
 
 
 @cache
-def _whole(file: str, size: int, modified: int) -> str:
-    """SHA-256 of a file as it is; a file of gigabytes is read once."""
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _cached_sha256(file: str, size: int, modified: int) -> str:
+    """SHA-256 of a file in this state; a file of gigabytes is read only once."""
+    return sha256(Path(file))
 
 
-def _own_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
+def _user_code(uses: Sequence[str], folders: Sequence[str | Path]) -> dict[str, Any]:
     """The field for user-defined code; no field if there is none."""
     found = {use: code for use in uses if (code := _code_digest(use, folders)) is not None}
     return {"code": found} if found else {}
 
 
 def _code_digest(reference: str, folders: Sequence[str | Path]) -> str | None:
-    """SHA-256 of the files of the code that "package.module:attribute" names; None for what is no such code."""
+    """SHA-256 of the files of the code that "package.module:attribute" names; None for anything else."""
     if model_ref(reference).kind != "reference":
         return None
     found = source_files(reference.partition(":")[0], folders)
-    return digest({name: _bytes_digest(file) for name, file in found.items()}) if found else None
+    return digest({name: _file_digest(file) for name, file in found.items()}) if found else None
 
 
-def _bytes_digest(file: Path) -> str | None:
+def _file_digest(file: Path) -> str | None:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
+        return sha256(file)
+    except HrbenchError:  # what cannot be read cannot be imported either
         return None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hrbench.contracts import Metric
 from hrbench.core.plugins import resolve
-from hrbench.runner.held import scores_from_states, state_file, unheld
+from hrbench.runner.stored_scores import recompute_scores, score_mismatch, state_file
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
 
@@ -27,7 +27,7 @@ def stored(tmp_path: Path) -> Result:
     """A detector's result, judged by two metrics, in a folder that a test may change."""
     shutil.copytree(FORMAT_1, tmp_path / "run")
     found = RunFolder(tmp_path / "run").read("mask_rcnn_hrnetv2p_miniature_coco")
-    assert found is not None and unheld(found, metrics_of(found)) is None
+    assert found is not None and score_mismatch(found, metrics_of(found)) is None
     return found
 
 
@@ -35,7 +35,7 @@ def stored(tmp_path: Path) -> Result:
 def test_states_of_an_older_hrbench_give_its_scores_to_the_last_bit(name: str) -> None:
     result = RunFolder(FORMAT_1).read(name)
     assert result is not None
-    found = scores_from_states(result.entry, metrics_of(result), Path(result.folder))
+    found = recompute_scores(result.entry, metrics_of(result), Path(result.folder))
     assert [(one.metric, one.quantity.name, one.value, one.interval, one.n) for one in found] == [
         (one.metric, one.quantity.name, one.value, one.interval, one.n) for one in result.scores
     ]
@@ -49,11 +49,11 @@ def test_a_changed_score_does_not_count_whatever_of_it_was_changed(stored: Resul
         replace(first, interval=None),
         replace(first, n=first.n + 1),
     ):
-        wrong = unheld(replace(stored, scores=(changed, *others)), metrics)
+        wrong = score_mismatch(replace(stored, scores=(changed, *others)), metrics)
         assert wrong is not None and f"coco-boxes AP is stored as {changed.value!r}" in wrong.what
         assert wrong.remedy == "the entry is run again"
     for scores in (tuple(others), (*others, first)):
-        wrong = unheld(replace(stored, scores=scores), metrics)
+        wrong = score_mismatch(replace(stored, scores=scores), metrics)
         assert wrong is not None and "not those that their states give" in wrong.what
 
 
@@ -62,17 +62,17 @@ def test_a_state_that_is_not_there_or_damaged_does_not_count(stored: Result) -> 
     second = Path(stored.folder) / state_file(metrics, 1)
     assert second.name == "states-coco-masks.npz"
     second.write_bytes(second.read_bytes()[:100])
-    wrong = unheld(stored, metrics)
-    assert wrong is not None and "cannot be held to their states" in wrong.what and second.name in wrong.what
+    wrong = score_mismatch(stored, metrics)
+    assert wrong is not None and "cannot be compared with their states" in wrong.what and second.name in wrong.what
     second.unlink()
-    wrong = unheld(stored, metrics)
+    wrong = score_mismatch(stored, metrics)
     assert wrong is not None and f"no file {second}" in wrong.what
 
 
 def test_states_of_other_metrics_do_not_count(stored: Result) -> None:
-    wrong = unheld(stored, list(reversed(metrics_of(stored))))
+    wrong = score_mismatch(stored, list(reversed(metrics_of(stored))))
     assert wrong is not None
 
 
 def test_what_a_server_judges_has_no_states_to_be_held_to(stored: Result) -> None:
-    assert unheld(replace(stored, status="submitted", folder="nowhere"), metrics_of(stored)) is None
+    assert score_mismatch(replace(stored, status="submitted", folder="nowhere"), metrics_of(stored)) is None

@@ -1,4 +1,4 @@
-"""On what machines, and when, the runs of a report were made."""
+"""The machines and dates of the runs of a report."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def merge(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
             different.append(undated)
             dates.append([])
         dates[different.index(undated)] += _dates(environment)
-    joined = [_dated(environment, made) for environment, made in zip(different, dates, strict=True)]
+    joined = [_dated(environment, run_dates) for environment, run_dates in zip(different, dates, strict=True)]
     if len(joined) > 1:
         return {f"run {number}": environment for number, environment in enumerate(joined, 1)}
     return joined[0] if joined else {}
 
 
-def made(environment: Mapping[str, Any]) -> list[str]:
-    """What the head of the page says of a merged environment: its days, and its GPUs or processors.
+def dates_and_devices(environment: Mapping[str, Any]) -> list[str]:
+    """Days, and GPUs or processors, of a merged environment: for the head of the page.
 
-    >>> made({"date": "2026-11-20T09:30:00+00:00", "processor": "AMD EPYC", "gpus": []})
+    >>> dates_and_devices({"date": "2026-11-20T09:30:00+00:00", "processor": "AMD EPYC", "gpus": []})
     ['20 November 2026', 'AMD EPYC']
     """
     dates: list[str] = []
@@ -47,8 +47,8 @@ def made(environment: Mapping[str, Any]) -> list[str]:
     return [text for text in dict.fromkeys([*days, *devices]) if text]
 
 
-def stated(environment: Mapping[str, Any], other: Any) -> bool:
-    """Whether a merged environment says all that `other` does, when it was made aside."""
+def is_stated(environment: Mapping[str, Any], other: Any) -> bool:
+    """Whether a merged environment contains `other`, dates aside."""
     return isinstance(other, Mapping) and any(_undated(each) == _undated(other) for each in _runs(environment))
 
 
