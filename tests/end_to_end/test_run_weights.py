@@ -217,7 +217,7 @@ def test_a_network_of_ones_own_without_weights_hears_of_both_ways(own: Bench):
 def test_own_is_for_callables_of_ones_own(bench: Bench, capsys):
     suite = bench.suite("{suite: s, models: [cls_hrnet_w18], defaults: {weights: own}}")
     assert main(["check", str(suite)]) == 2
-    assert 'weights: own is for a callable of one\'s own (use: "package.module:callable"), not cls_hrnet' in (
+    assert 'weights: own is for a user-defined callable (use: "package.module:callable"), not cls_hrnet' in (
         capsys.readouterr().err
     )
 
