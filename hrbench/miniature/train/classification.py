@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.draw.shapes import pictures
+from hrbench.miniature.generate.shape_dataset import pictures
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.draw.object_scenes import ObjectScene, scenes
+from hrbench.miniature.generate.object_scenes import ObjectScene, scenes
 from hrbench.miniature.train.detection_losses import mask_rcnn_loss, retinanet_loss
 from hrbench.miniature.train.detection_targets import Truth
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from hrbench.datasets.coco_keypoints import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
-from hrbench.miniature.draw.pose import coco_annotations, mpii_annotated, mpii_annotation
-from hrbench.miniature.draw.scenes import Kind, scenes
+from hrbench.miniature.generate.people_scenes import Kind, scenes
+from hrbench.miniature.generate.pose_datasets import coco_annotations, mpii_annotated, mpii_annotation
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.tasks.pose.geometry import PADDING, affine_matrix, box_to_centre_scale, transform_points
 from hrbench.types import Variant

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.draw.streets import scenes
+from hrbench.miniature.generate.street_scenes import scenes
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 

@@ -15,8 +15,8 @@ from pycocotools.cocoeval import COCOeval
 
 from hrbench.catalog import variants
 from hrbench.datasets.coco_instances import CocoInstances
-from hrbench.miniature.draw.object_scenes import scenes
-from hrbench.miniature.draw.object_set import draw
+from hrbench.miniature.generate.object_dataset import draw
+from hrbench.miniature.generate.object_scenes import scenes
 from hrbench.miniature.train.detection import DetectionLesson, Example, example, mirror_boxes, truth
 from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, train
 from hrbench.miniature.train.recipes import recipe

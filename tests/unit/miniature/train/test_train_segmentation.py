@@ -12,8 +12,8 @@ from torch import nn
 
 from hrbench.catalog import variants
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.draw.street_set import IMAGES
-from hrbench.miniature.draw.streets import TEST_SEED, scenes
+from hrbench.miniature.generate.street_dataset import IMAGES
+from hrbench.miniature.generate.street_scenes import TEST_SEED, scenes
 from hrbench.miniature.train import loop
 from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, normalised
 from hrbench.miniature.train.recipes import RECIPES

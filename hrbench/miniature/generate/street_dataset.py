@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hrbench.miniature.draw.streets import TEST_SEED, Scene, scenes
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate.street_scenes import TEST_SEED, Scene, scenes
+from hrbench.miniature.generate.write import draw_whole, save_png
 
 IMAGES = 120
 SPLIT = "val"

@@ -21,10 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.object_scenes import ObjectScene, Thing, scenes
-from hrbench.miniature.draw.objects import CATEGORIES
-from hrbench.miniature.draw.scenes import TEST_SEED
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate.object_outlines import CATEGORIES
+from hrbench.miniature.generate.object_scenes import ObjectScene, Thing, scenes
+from hrbench.miniature.generate.people_scenes import TEST_SEED
+from hrbench.miniature.generate.write import draw_whole, save_png
 
 IMAGES = 144
 

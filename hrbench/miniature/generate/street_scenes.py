@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.miniature.draw import street_things as things
-from hrbench.miniature.draw.street_things import Place, rectangle, wall
-from hrbench.miniature.draw.street_view import Colour, Paper, View, patch, patches, tint
+from hrbench.miniature.generate import street_elements as things
+from hrbench.miniature.generate.street_camera import Colour, Paper, View, patch, patches, tint
+from hrbench.miniature.generate.street_elements import Place, rectangle, wall
 
 TEST_SEED = 2016
 WIDTH, HEIGHT = 256, 128

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw import people
-from hrbench.miniature.draw.people import Body, Canvas
+from hrbench.miniature.generate import people
+from hrbench.miniature.generate.people import Body, Canvas
 
 PAIRS = [(left, left + 1) for left in range(1, 17, 2)]
 SIZE = (100, 120)

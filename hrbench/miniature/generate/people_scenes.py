@@ -13,8 +13,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw import people as figures
-from hrbench.miniature.draw.people import Body, Canvas
+from hrbench.miniature.generate import people as figures
+from hrbench.miniature.generate.people import Body, Canvas
 
 Kind = Literal["coco", "mpii"]
 TEST_SEED = 2019

@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 import scipy.io
 
-from hrbench.miniature.draw import people as figures
-from hrbench.miniature.draw.scenes import TEST_SEED, Figure, Scene, scenes
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate import people as figures
+from hrbench.miniature.generate.people_scenes import TEST_SEED, Figure, Scene, scenes
+from hrbench.miniature.generate.write import draw_whole, save_png
 
 COCO_IMAGES = 96
 MPII_IMAGES = 80

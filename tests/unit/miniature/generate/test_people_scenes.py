@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.scenes import TEST_SEED, Scene, scenes
+from hrbench.miniature.generate.people_scenes import TEST_SEED, Scene, scenes
 from hrbench.miniature.train.recipes import RECIPES
 
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.objects import NAMES, Look, ellipse, look, parts
-from hrbench.miniature.draw.people import Canvas, shade
-from hrbench.miniature.draw.scenes import TEST_SEED
+from hrbench.miniature.generate.object_outlines import NAMES, Look, ellipse, look, parts
+from hrbench.miniature.generate.people import Canvas, shade
+from hrbench.miniature.generate.people_scenes import TEST_SEED
 
 __all__ = ["CROWD", "SIDE", "TEST_SEED", "ObjectScene", "Thing", "scenes"]
 
@@ -31,7 +31,7 @@ _HILLS = ((150, 160, 120), (168, 150, 132), (130, 150, 116), (176, 170, 150))
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One drawn thing. label: its class's place in `objects.NAMES`. pixels: (H, W) bool, where it is on top.
+    """One drawn thing. label: its class's place in `object_outlines.NAMES`. pixels: (H, W) bool, where it is on top.
 
     crowd: the thing is a group of its class that is annotated as one region.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.street_things import Block, Place, rectangle, wall
-from hrbench.miniature.draw.street_view import Paper, View, patch, patches, tint
+from hrbench.miniature.generate.street_camera import Paper, View, patch, patches, tint
+from hrbench.miniature.generate.street_elements import Block, Place, rectangle, wall
 
 VIEW = View(focal=100, centre=40, horizon=20, eye=1.5, air=(200, 200, 200), thickness=0.1)
 

@@ -19,9 +19,9 @@ from pycocotools.coco import COCO
 from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypoints
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import UsageError
-from hrbench.miniature.draw import people as figures
-from hrbench.miniature.draw import pose
-from hrbench.miniature.draw.pose import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
+from hrbench.miniature.generate import people as figures
+from hrbench.miniature.generate import pose_datasets
+from hrbench.miniature.generate.pose_datasets import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
 
 BOXES = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
@@ -68,7 +68,7 @@ def test_nothing_is_left_beside_a_set_and_others_may_read_it(root: Path) -> None
 def test_a_second_drawing_is_the_same_and_keeps_what_is_there(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pose, "MPII_IMAGES", 6)
+    monkeypatch.setattr(pose_datasets, "MPII_IMAGES", 6)
     draw_mpii(tmp_path / "mpii")
     draw_mpii(tmp_path / "again")
     for name in ("annot/valid.json", "images/000000001.png", "images/000000006.png"):
@@ -86,7 +86,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pose, "save_png", full)
+    monkeypatch.setattr(pose_datasets, "save_png", full)
     with pytest.raises(UsageError, match=r"coco: the miniature cannot be drawn there: No space left"):
         draw_coco(tmp_path / "coco")
     assert list(tmp_path.iterdir()) == []
@@ -208,7 +208,7 @@ def test_detections_find_most_people_and_nobody_at_times(
 
 def test_mpii_does_not_depend_on_when_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SciPy notes the time in a .mat file, and the data set's digest covers it."""
-    monkeypatch.setattr(pose, "MPII_IMAGES", 3)
+    monkeypatch.setattr(pose_datasets, "MPII_IMAGES", 3)
     for place, day in (("one", "Mon Jan  1 00:00:00 2001"), ("two", "Tue Feb  2 02:02:02 2002")):
         monkeypatch.setattr(time, "asctime", lambda *given, day=day: day)
         draw_mpii(tmp_path / place)

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate.write import draw_whole, save_png
 
 SIZE = 64
 FINE = 3  # drawn this many times larger, then averaged

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.people import Canvas, shade
+from hrbench.miniature.generate.people import Canvas, shade
 
 Colour = tuple[int, ...]
 """Blue, green, red, 0 to 255."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.draw import streets
-from hrbench.miniature.draw.streets import HEIGHT, SMALLEST, TEST_SEED, TOWNS, WIDTH, Scene, scenes
+from hrbench.miniature.generate import street_scenes
+from hrbench.miniature.generate.street_scenes import HEIGHT, SMALLEST, TEST_SEED, TOWNS, WIDTH, Scene, scenes
 from hrbench.miniature.train.recipes import RECIPES
 
 COUNTABLE = {24, 26, 28, 33}  # person, car, bus, bicycle
@@ -110,8 +110,8 @@ def test_the_labels_are_these(some: list[Scene]) -> None:
 
 
 def test_an_exhausted_canvas_makes_group_regions() -> None:
-    view = streets.View(150, 128, 55, 1.5, (220, 220, 220), 0.01)
-    paper = streets.Paper(view, 16, 8, 3)
+    view = street_scenes.View(150, 128, 55, 1.5, (220, 220, 220), 0.01)
+    paper = street_scenes.Paper(view, 16, 8, 3)
     ids = [paper.instance(26) for _ in range(300)]
     values = paper.values[ids]
     assert values[:192].tolist() == list(range(26000, 26192)) and set(values[192:].tolist()) == {26}

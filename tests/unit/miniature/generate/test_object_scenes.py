@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.object_scenes import LEAST_PIXELS, SIDE, scenes
-from hrbench.miniature.draw.objects import CATEGORIES, NAMES, Look, look, parts
-from hrbench.miniature.draw.scenes import TEST_SEED
+from hrbench.miniature.generate.object_outlines import CATEGORIES, NAMES, Look, look, parts
+from hrbench.miniature.generate.object_scenes import LEAST_PIXELS, SIDE, scenes
+from hrbench.miniature.generate.people_scenes import TEST_SEED
 from hrbench.miniature.train.recipes import RECIPES
 
 

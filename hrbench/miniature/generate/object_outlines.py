@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hrbench.miniature.draw.people import shade
+from hrbench.miniature.generate.people import shade
 
 Colour = tuple[int, ...]
 Part = tuple[np.ndarray, Colour]

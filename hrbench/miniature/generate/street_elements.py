@@ -1,6 +1,6 @@
 """What stands and drives on the streets of the segmentation miniature: vehicles, bicycles, people, trees, poles.
 
-Every function draws one thing, its feet at (x, z) of the world in metres (`street_view`), under the Cityscapes label
+Every function draws one thing, its feet at (x, z) of the world in metres (`street_camera`), under the Cityscapes label
 that it has. Colours are blue, green, red.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.miniature.draw import people
-from hrbench.miniature.draw.street_view import BODY_IDS, Paper, patch, tint
+from hrbench.miniature.generate import people
+from hrbench.miniature.generate.street_camera import BODY_IDS, Paper, patch, tint
 
 # Label ids of the official Cityscapes scripts.
 EGO_VEHICLE, OUT_OF_ROI, STATIC, DYNAMIC = 1, 3, 4, 5

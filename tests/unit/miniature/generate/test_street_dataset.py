@@ -10,21 +10,21 @@ import pytest
 
 from hrbench.datasets.cityscapes import Cityscapes
 from hrbench.errors import UsageError
-from hrbench.miniature.draw import street_set
-from hrbench.miniature.draw.street_set import draw
-from hrbench.miniature.draw.streets import TEST_SEED, TOWNS, scenes
+from hrbench.miniature.generate import street_dataset
+from hrbench.miniature.generate.street_dataset import draw
+from hrbench.miniature.generate.street_scenes import TEST_SEED, TOWNS, scenes
 
 FEW = 9
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(street_set, "IMAGES", FEW)
+    monkeypatch.setattr(street_dataset, "IMAGES", FEW)
     return FEW
 
 
 def test_a_set_is_a_hundred_scenes_or_more_and_as_many_of_each_town() -> None:
-    assert street_set.IMAGES >= 100 and street_set.IMAGES % len(TOWNS) == 0
+    assert street_dataset.IMAGES >= 100 and street_dataset.IMAGES % len(TOWNS) == 0
 
 
 def test_the_loader_finds_every_file(tmp_path: Path, few: int) -> None:
@@ -64,7 +64,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, few: int, monkeypatch: 
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(street_set, "save_png", full)
+    monkeypatch.setattr(street_dataset, "save_png", full)
     with pytest.raises(UsageError, match=r"streets: the miniature cannot be drawn there: No space left"):
         draw(tmp_path / "streets")
     assert list(tmp_path.iterdir()) == []

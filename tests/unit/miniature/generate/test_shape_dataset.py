@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.shapes import (
+from hrbench.miniature.generate.shape_dataset import (
     CLASSES,
     SHAPES,
     SIZE,
@@ -40,7 +40,7 @@ def test_training_pictures_are_others() -> None:
 
 
 def test_the_set_is_drawn_in_class_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrbench.miniature.draw.shapes.TEST_IMAGES", 20)
+    monkeypatch.setattr("hrbench.miniature.generate.shape_dataset.TEST_IMAGES", 20)
     draw_imagenet(tmp_path / "imagenet")
     files = sorted((tmp_path / "imagenet").rglob("*.png"))
     assert len(files) == 20 and [path.name for path in tmp_path.iterdir()] == ["imagenet"]
