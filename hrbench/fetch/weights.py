@@ -10,7 +10,7 @@ from hrbench.core.digests import sha256
 from hrbench.core.units import with_unit
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.fetch.download import fetch
-from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
+from hrbench.models.weights.sources import Source, WeightsFile, find_weights, stated_source
 from hrbench.types import Variant
 
 
@@ -37,7 +37,7 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Want
     if source and source not in row.weights:
         raise UsageError(f"{row.name} has no weights from {source!r}; its sources: {', '.join(row.weights)}")
     found = None if again else find_weights(row, source or None, folder)
-    if isinstance(found, Found):
+    if isinstance(found, WeightsFile):
         told = stated_source(row, found.source)
         return Wanted(row.name, told, told.target(folder), found.path)
     told = [stated_source(row, name) for name in ([source] if source else row.weights)]

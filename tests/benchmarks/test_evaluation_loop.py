@@ -101,7 +101,7 @@ def test_the_loop_keeps_most_of_a_bare_loop_of_a_miniature_detector(benchmark, t
     """Reading, and pasting and encoding of masks, beside a network that takes six thousandths of a second an image and
     fills all cores: what masks take, another tenth of its time, has no core to hide on.
     """
-    object_dataset.draw(tmp_path / "set")
+    object_dataset.generate(tmp_path / "set")
     variant, data = catalog.variants()[name], CocoInstances(tmp_path, folder="set")
     named = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
     protocol = {**dataclasses.asdict(named), **variant.protocol}

@@ -46,8 +46,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(object_dataset, "IMAGES", 8)
         patch.setattr(shape_dataset, "TEST_IMAGES", 20)
         for name, draw in (
-            ("coco-keypoints", pose_datasets.draw_coco), ("cityscapes", street_dataset.draw),
-            ("coco-instances", object_dataset.draw), ("imagenet", shape_dataset.draw_imagenet),
+            ("coco-keypoints", pose_datasets.generate_coco), ("cityscapes", street_dataset.generate),
+            ("coco-instances", object_dataset.generate), ("imagenet", shape_dataset.generate_imagenet),
         ):  # fmt: skip
             draw(folder / "miniature" / "v1" / name)
     return folder

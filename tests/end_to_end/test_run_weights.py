@@ -22,7 +22,7 @@ OWN = (
     NETWORK
     + '''
 
-def loaded(joints=17, file="tiny.safetensors"):
+def build_with_weights(joints=17, file="tiny.safetensors"):
     """With weights inside, as any library may give a network."""
     from pathlib import Path
     from safetensors.torch import load_file
@@ -86,7 +86,7 @@ def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
     suite = costs_suite(bench, "wide.pth")
     said = ran(bench, suite).notes
     assert any("float64 to float32" in note for note in said) and any("'module.' dropped" in note for note in said)
-    monkeypatch.setattr("hrbench.runner.prepare.loaded", lambda *_: pytest.fail("it was proved already"))
+    monkeypatch.setattr("hrbench.runner.prepare.build_with_weights", lambda *_: pytest.fail("it was proved already"))
     assert ran(bench, suite).notes == said
 
 

@@ -49,9 +49,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(street_dataset, "IMAGES", 21)
         patch.setattr(object_dataset, "IMAGES", 21)
         patch.setattr(shape_dataset, "TEST_IMAGES", 40)
-        street_dataset.draw(folder / "data" / "streets")
-        object_dataset.draw(folder / "data" / "objects")
-        shape_dataset.draw_imagenet(folder / "data" / "shapes")
+        street_dataset.generate(folder / "data" / "streets")
+        object_dataset.generate(folder / "data" / "objects")
+        shape_dataset.generate_imagenet(folder / "data" / "shapes")
     (folder / "suite.yaml").write_text(SUITE)
     assert run(folder) == 0
     yield folder

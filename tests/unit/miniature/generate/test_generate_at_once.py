@@ -11,11 +11,11 @@ import pytest
 from hrbench.core.digests import digest, sha256
 
 SMALL = {
-    "hrbench.miniature.generate.shape_dataset:draw_imagenet": "TEST_IMAGES",
-    "hrbench.miniature.generate.street_dataset:draw": "IMAGES",
-    "hrbench.miniature.generate.object_dataset:draw": "IMAGES",
-    "hrbench.miniature.generate.pose_datasets:draw_coco": "COCO_IMAGES",
-    "hrbench.miniature.generate.pose_datasets:draw_mpii": "MPII_IMAGES",
+    "hrbench.miniature.generate.shape_dataset:generate_imagenet": "TEST_IMAGES",
+    "hrbench.miniature.generate.street_dataset:generate": "IMAGES",
+    "hrbench.miniature.generate.object_dataset:generate": "IMAGES",
+    "hrbench.miniature.generate.pose_datasets:generate_coco": "COCO_IMAGES",
+    "hrbench.miniature.generate.pose_datasets:generate_mpii": "MPII_IMAGES",
 }
 """What draws a set, and the name of its number of images."""
 

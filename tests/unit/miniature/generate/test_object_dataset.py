@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 
 from hrbench.errors import InputError, UsageError
 from hrbench.miniature.generate import object_dataset, write
-from hrbench.miniature.generate.object_dataset import IMAGES, draw, filled, polygons
+from hrbench.miniature.generate.object_dataset import IMAGES, filled, generate, polygons
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools on NumPy 2
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "deep" / "set"
-    draw(folder)
+    generate(folder)
     return folder
 
 
@@ -81,7 +81,7 @@ def test_all_sizes_crowds_and_empty_images_exist_and_things_overlap(coco: COCO) 
 
 def test_a_second_drawing_is_the_same(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_dataset, "IMAGES", 9)
-    draw(tmp_path / "again")
+    generate(tmp_path / "again")
     for name in ("val2017/000000000001.png", "val2017/000000000009.png"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
@@ -98,7 +98,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(object_dataset, "save_png", full)
     with pytest.raises(UsageError, match=r"set: the miniature cannot be drawn there: No space left"):
-        draw(tmp_path / "set")
+        generate(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 
