@@ -1,4 +1,4 @@
-"""Weights in a run: of entries that measure only costs, and those that a callable of one's own brings itself."""
+"""Weights in a run: of entries that measure only costs, and those that a user-defined callable loads itself."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Weights
     if weights == OWN_WEIGHTS and OWN_WEIGHTS not in variant.weights:
         if own:
             return WeightsFile(Path(), OWN_WEIGHTS)
-        return Missing(Reason(f"{variant.name} is no callable of one's own, which weights: own is for"))
+        return Missing(Reason(f"{variant.name} is no user-defined callable, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
     if ref.source in SINGLE_FILE_SOURCES and weights is None:

@@ -1,7 +1,7 @@
 """Semantic segmentation: a class for each pixel, from whole images or windows, at one scale or several.
 
 The protocols of HRNetV2, its OCR branch and RefineNet, and a plain one for any network, as
-`segmentation_protocols.py` describes them. torch is imported only where a network is called, so that worker processes
+`protocols.py` describes them. torch is imported only where a network is called, so that worker processes
 and listings start without it.
 """
 

@@ -64,7 +64,7 @@ def test_a_callable_of_ones_own_may_bring_its_weights(tmp_path: Path) -> None:
     assert find_weights(own, "own", tmp_path) == WeightsFile(Path(), "own")
     both = "pose has no weights; give a file with weights: PATH, or weights: own if the callable loads them itself"
     assert str(find_weights(own, None, tmp_path)) == both
-    assert "is no callable of one's own" in str(find_weights(variant(), "own", tmp_path))
+    assert "is no user-defined callable" in str(find_weights(variant(), "own", tmp_path))
     (tmp_path / "a.pth").touch()
     assert find_weights(variant(own="a.pth"), "own", tmp_path) == WeightsFile(tmp_path / "a.pth", "own")
 
