@@ -14,7 +14,7 @@ from hrbench.errors import HrbenchError, UsageError
 from hrbench.types import Event
 
 if TYPE_CHECKING:
-    from hrbench.fetch.weights import WeightsFile
+    from hrbench.fetch.weights import WeightsDownload
 
 
 # --- downloads -------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def fetch(args: Namespace, echo: Echo) -> int:
     return 3 if incomplete else 0
 
 
-def _fetch_file(file: WeightsFile, args: Namespace, echo: Echo) -> bool:
+def _fetch_file(file: WeightsDownload, args: Namespace, echo: Echo) -> bool:
     """Downloads a file of weights if it is not on this disk; returns whether it is there then."""
     from hrbench.fetch.weights import check, obtain
 

@@ -13,7 +13,7 @@ from hrbench.core.nested_args import as_yaml, is_network
 from hrbench.core.units import amount, exact, interval, show, size, with_unit
 from hrbench.cost.quantities import described
 from hrbench.errors import HrbenchError, UsageError
-from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
+from hrbench.models.weights.sources import Source, WeightsFile, find_weights, stated_source
 from hrbench.suite.registry import protocol_for
 from hrbench.types import DatasetRow, Measurement, Variant
 
@@ -66,7 +66,7 @@ def _line(row: Variant, weights: Path) -> tuple[str, ...]:
 def _weights(row: Variant, folder: Path) -> str:
     """Which weights are on this disk, or how to get them, in a few words."""
     found = find_weights(row, None, folder)
-    if isinstance(found, Found):
+    if isinstance(found, WeightsFile):
         return f"{found.source}: {found.path.name}"
     if row.absent:
         return "cannot be built"
@@ -79,7 +79,7 @@ def _weights(row: Variant, folder: Path) -> str:
 
 
 def _total(rows: Sequence[Variant], weights: Path) -> str:
-    here = sum(isinstance(find_weights(row, None, weights), Found) for row in rows)
+    here = sum(isinstance(find_weights(row, None, weights), WeightsFile) for row in rows)
     absent = sum(bool(row.absent) for row in rows)
     counted = amount(len(rows), "network") + (f", {absent} of them cannot be built" if absent else "")
     return (
@@ -118,7 +118,7 @@ def _source(source: Source, row: Variant, folder: Path) -> str:
     known = f", SHA-256 {source.sha256}{'' if len(source.sha256) == 64 else '...'}" if source.sha256 else ""
     origin = source.address or f"{source.file} from {source.home}"
     searched = " and ".join(map(str, source.places(folder)))
-    there = f"here: {found.path}" if isinstance(found, Found) else f"not here: {searched}"
+    there = f"here: {found.path}" if isinstance(found, WeightsFile) else f"not here: {searched}"
     return f"{source.name}: {origin}{known}\n  {there}"
 
 

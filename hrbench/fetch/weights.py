@@ -10,12 +10,12 @@ from hrbench.core.digests import sha256
 from hrbench.core.units import with_unit
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.fetch.download import fetch
-from hrbench.models.weights.sources import Found, Source, find_weights, stated_source
+from hrbench.models.weights.sources import Source, WeightsFile, find_weights, stated_source
 from hrbench.types import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class WeightsFile:
+class WeightsDownload:
     """A file of weights of a network.
 
     name: of the network.
@@ -29,7 +29,7 @@ class WeightsFile:
     here: Path | None
 
 
-def choose(row: Variant, source: str, folder: Path, again: bool = False) -> WeightsFile:
+def choose(row: Variant, source: str, folder: Path, again: bool = False) -> WeightsDownload:
     """The weights file of a catalog row.
 
     source: one of the row's; "" for the one on this disk, else the first that can be downloaded.
@@ -46,18 +46,18 @@ def choose(row: Variant, source: str, folder: Path, again: bool = False) -> Weig
     if source and source not in row.weights:
         raise UsageError(f"{row.name} has no weights from {source!r}; its sources: {', '.join(row.weights)}")
     found = None if again else find_weights(row, source or None, folder)
-    if isinstance(found, Found):
+    if isinstance(found, WeightsFile):
         stated = stated_source(row, found.source)
-        return WeightsFile(row.name, stated, stated.target(folder), found.path)
+        return WeightsDownload(row.name, stated, stated.target(folder), found.path)
     sources = [stated_source(row, name) for name in ([source] if source else row.weights)]
     for one in sources:
         if one.address:
-            return WeightsFile(row.name, one, one.target(folder), None)
+            return WeightsDownload(row.name, one, one.target(folder), None)
     ways = "; ".join(f"{one.file} from {one.home} ({one.name})" for one in sources)
     raise MissingError(f"the weights of {row.name} have no address to download: get {ways}, and put it into {folder}")
 
 
-def check(file: WeightsFile) -> str:
+def check(file: WeightsDownload) -> str:
     """Whether the digest of a file on this disk is known, in a few words. Raises InputError if it is wrong."""
     assert file.here is not None
     if file.here.name != file.target.name:
@@ -73,7 +73,7 @@ def check(file: WeightsFile) -> str:
     return "its digest is right"
 
 
-def obtain(file: WeightsFile, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
+def obtain(file: WeightsDownload, progress: Callable[[int, int], object], note: Callable[[str], object]) -> str:
     """Downloads a file. Returns its path, size and digest in one line. Raises what `fetch` raises."""
     done = fetch(file.source.address, file.target, sha256=file.source.sha256, progress=progress, note=note)
     proof = {

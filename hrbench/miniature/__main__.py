@@ -44,7 +44,7 @@ def _train(name: str, out: Path | None, iterations: int | None) -> None:
     if iterations is not None and iterations < 1:
         raise UsageError(f"--iterations {iterations}: at least one is needed")
 
-    def tell(news: str | Progress) -> None:
+    def on_progress(news: str | Progress) -> None:
         if isinstance(news, Progress):
             minutes, seconds = divmod(round(news.left), 60)
             news = (
@@ -53,7 +53,7 @@ def _train(name: str, out: Path | None, iterations: int | None) -> None:
             )
         print(news, flush=True)
 
-    print(f"wrote {train_and_save(name, out, iterations, tell)}")
+    print(f"wrote {train_and_save(name, out, iterations, on_progress)}")
 
 
 def _draw(name: str, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A catalog row, or a network written in a suite, to a torch module: entry points, code of one's own, other sources."""
+"""A catalog row, or a network written in a suite, to a torch module: entry points, user-defined code, other sources."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hrbench.core.nested_args import faults, is_network, merge_defaults
 from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
-from hrbench.models.weights.sources import IN_FILE, OWN, Found, find_weights
+from hrbench.models.weights.sources import OWN_WEIGHTS, SINGLE_FILE_SOURCES, WeightsFile, find_weights
 from hrbench.types import Missing, Variant
 
 if TYPE_CHECKING:
     from torch import nn
 
-WITH_WEIGHTS = (*IN_FILE, "transformers")
+SOURCES_WITH_WEIGHTS = (*SINGLE_FILE_SOURCES, "transformers")
 """Sources whose networks come with their weights, which `build_loaded` reads."""
 
 
@@ -36,30 +36,33 @@ def build(
 ) -> nn.Module:
     """The network of a catalog row or variant, in eval mode, with the official keys; or what a suite's `use` names.
 
-    model: a name of the catalog, "SOURCE:NAME" as "timm:hrnet_w18", or "package.module:callable".
+    An argument that is a mapping with `use` is built first, so a detector gets its backbone as a module. It is merged
+    into the row's backbone: `backbone={"args": {"variant": "96"}}` changes nothing else of it.
 
-    weights: None for random ones; a file, or one of the row's sources ("official"), looked for in `folder`, which is
-    HRBENCH_WEIGHTS or weights/ if left out. A file is read through the key maps of the network (`models.weights.load`)
-    and must fit to the last key. task, input (height, width): what a source is told of the network, in place of what
-    the row says. offline: whether a source must find what it needs on this disk. overrides: replace arguments of the
-    row, or are the arguments where it is none. An argument that is a mapping with `use` is built first, so that a
-    detector is given its backbone as a module; it is laid over the row's backbone, so that
-    `backbone={"args": {"variant": "96"}}` changes nothing else of it.
-    Raises UsageError for an unknown name, argument or source, and for a row of which no source states the network;
+    model: a name of the catalog, "SOURCE:NAME" such as "timm:hrnet_w18", or "package.module:callable".
+    weights: None for random ones; a file, or one of the row's sources ("official"). A file is read through the key maps
+        of the network (`models.weights.load`), and every key must fit.
+    folder: where the files of sources lie; HRBENCH_WEIGHTS or weights/ if None.
+    task: passed to a source instead of the row's task.
+    input: (height, width), passed to a source instead of the row's input.
+    offline: whether a source must find what it needs on this disk.
+    overrides: replace arguments of the row; all arguments if there is no row.
+
+    Raises UsageError for an unknown name, argument or source, and for a row whose network no source describes;
     MissingError for weights that are not there, InputError for weights that do not fit, are damaged or refused.
     """
     if isinstance(model, str):
         model = _named(model)
     model = with_arguments(replace(model, task=task or model.task, input=input or model.input), overrides)
-    found = None if weights is None else _asked_for(model, weights, folder)
+    found = None if weights is None else _requested_weights(model, weights, folder)
     net = _built(model, model.args, weights=False, offline=offline)
     if found is not None:
-        read_into(net, model, found)
+        load_into(net, model, found)
     return net
 
 
 def _named(name: str) -> Variant:
-    """The row of that name, or a variant without an input (0, 0) where the name says itself what to call."""
+    """The row of that name, or for a name with "use" syntax a variant without an input, (0, 0)."""
     rows = catalog.variants()
     if name in rows:
         return rows[name]
@@ -70,7 +73,7 @@ def _named(name: str) -> Variant:
 
 
 def unknown(name: str) -> str:
-    """What to say of a name that neither the catalog nor a source nor a module has."""
+    """The error message for a name that neither the catalog nor a source nor a module has."""
     ending = Path(name).suffix
     source = {".onnx": "onnx", ".pt2": "exported"}.get(ending.lower())
     if source is not None:
@@ -79,18 +82,18 @@ def unknown(name: str) -> str:
 
 
 def with_arguments(variant: Variant, args: Mapping[str, Any]) -> Variant:
-    """A variant with some arguments in place of, or laid over, its own. Raises UsageError for the form of one."""
+    """A variant with some arguments replaced or merged. Raises UsageError for an argument of the wrong form."""
     _check_form(variant.name, args, variant.args)
     return replace(variant, args=merge_defaults(variant.args, args))
 
 
 def _check_form(name: str, args: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> None:
-    """Raises UsageError where a network among the arguments is not written as one."""
+    """Raises UsageError if a network among the arguments is not written as one."""
     for _, message in faults(args, base):
         raise UsageError(f"{name}: {message}")
 
 
-def _asked_for(model: Variant, weights: str | Path, folder: str | Path | None) -> Found:
+def _requested_weights(model: Variant, weights: str | Path, folder: str | Path | None) -> WeightsFile:
     """The file of weights that `build` was asked for."""
     text = weights if isinstance(weights, str) else str(weights.absolute())
     if isinstance(weights, str) and text not in model.weights and not any(mark in text for mark in "./\\~"):
@@ -102,8 +105,8 @@ def _asked_for(model: Variant, weights: str | Path, folder: str | Path | None) -
     return found
 
 
-def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]:
-    """Loads a variant's weights into its network, strictly; returns what a reader of results should know of it.
+def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[str, ...]:
+    """Loads a variant's weights into its network, strictly; returns notes for readers of the results.
 
     Raises InputError for weights that do not fit, are damaged or refused; then nothing was loaded.
     """
@@ -112,27 +115,27 @@ def read_into(net: nn.Module, variant: Variant, found: Found) -> tuple[str, ...]
     return load(net, found.path, source=found.source, use=variant.use).notes
 
 
-def loaded(variant: Variant, found: Found, offline: bool = False) -> tuple[nn.Module, list[str]]:
-    """The network of a variant with the weights that were found, and what was worth noting in loading them.
+def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[str]]:
+    """The network of a variant with the weights that were found, and notes from loading them.
 
-    offline: whether a source must find what it needs on this disk. Raises what `build` and `read_into` raise.
+    offline: whether a source must find what it needs on this disk. Raises what `build` and `load_into` raise.
     """
-    if found.source == OWN:
+    if found.source == OWN_WEIGHTS:
         return build(variant, offline=offline), []
-    if found.source in WITH_WEIGHTS:
+    if found.source in SOURCES_WITH_WEIGHTS:
         return build_loaded(variant, offline), []
     net = build(variant, offline=offline)
-    return net, list(read_into(net, variant, found))
+    return net, list(load_into(net, variant, found))
 
 
 def build_loaded(variant: Variant, offline: bool = False) -> nn.Module:
-    """The network of a source that keeps weights with its networks (`WITH_WEIGHTS`), with these weights."""
+    """The network of a source that keeps weights with its networks (`SOURCES_WITH_WEIGHTS`), with these weights."""
     return _built(variant, variant.args, weights=True, offline=offline)
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
-    """What a source is told of the network beside its arguments."""
+class _BuildContext:
+    """What a source gets besides the arguments of the network."""
 
     task: str
     input: tuple[int, int] | None
@@ -145,7 +148,7 @@ def _built(model: Variant, args: Mapping[str, Any], weights: bool, offline: bool
         raise UsageError(f"{model.name} cannot be built: {model.absent}")
     _check_form(model.name, args)
     size = model.input if any(model.input) else None
-    net = _made(model.name, model.use, args, _About(model.task, size, weights, offline))
+    net = _call_builder(model.name, model.use, args, _BuildContext(model.task, size, weights, offline))
     from torch import nn
 
     if not isinstance(net, nn.Module):
@@ -153,11 +156,11 @@ def _built(model: Variant, args: Mapping[str, Any], weights: bool, offline: bool
     return net.eval()
 
 
-def _made(name: str, use: str, args: Mapping[str, Any], about: _About) -> Any:
+def _call_builder(name: str, use: str, args: Mapping[str, Any], about: _BuildContext) -> Any:
     """What `use` returns for these arguments, those that are networks themselves built before it."""
-    within = _About("backbone", about.input, False, about.offline)
+    within = _BuildContext("backbone", about.input, False, about.offline)
     given = {
-        key: _made(name, value["use"], value.get("args", {}), within) if is_network(value) else value
+        key: _call_builder(name, value["use"], value.get("args", {}), within) if is_network(value) else value
         for key, value in args.items()
     }
     make = resolve("hrbench.models", use)

@@ -14,7 +14,7 @@ Of ResNet-38, 72 and 106 the paper says that two 3x3 convolutions form the units
 increase the dimension of output feature maps from 512 to 2048". Their depths are those of 3-4-6-3, 3-4-23-3 and
 3-8-36-3 basic blocks with this stem, one bottleneck and the classifier; such networks have 28.1, 48.2 and 64.7 million
 parameters where the table has 28.3, 48.4 and 64.9. What the difference is, it does not say, so they are not here.
-Nobody has published weights. Keys are torchvision's, but for the stem (conv1, bn1, conv2, bn2, as in HRNet).
+Nobody has published weights. Keys are torchvision's, except for the stem (conv1, bn1, conv2, bn2, as in HRNet).
 The miniature networks are narrower and shorter ones of these.
 """
 
@@ -39,10 +39,15 @@ def cls_resnet(
 ) -> ClsResNet:
     """ResNet with HRNet's stem: images (N, 3, H, W), RGB, normalised -> logits (N, classes), for any H, W.
 
-    planes: of the bottlenecks of layers 1 to 4, which write four times as many channels. stem: channels of the two
-    first convolutions. blocks: how many bottlenecks the layers have, in place of the depth's.
-    Raises UsageError for a depth that there is not, and values that make no network. Weights are drawn as torch draws
-    them.
+    Weights are randomly initialised by torch's defaults.
+
+    depth: 50, 101 or 152.
+    classes: outputs of the classifier.
+    planes: of the bottlenecks of layers 1 to 4, whose outputs have four times as many channels.
+    stem: channels of the first two convolutions.
+    blocks: number of bottlenecks of each layer, instead of those of `depth`.
+
+    Raises UsageError for an unknown depth and for values that make no network.
     """
     if depth not in BLOCKS:
         raise UsageError(f"cls_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")

@@ -36,7 +36,8 @@ def dilated_resnet(depth: int = 101, classes: int = 19, head: Head = "fcn", stem
     """A ResNet that stays at 1/8 and a head: images (N, 3, H, W), RGB, normalised -> logits (N, classes, H, W).
 
     Logits at 1/8, sizes that are no multiples of 8 rounded up, are enlarged bilinearly to the image. Raises UsageError
-    on values that make no network. Convolutions are drawn as torch draws them; the papers start from ImageNet weights.
+    on values that make no network. Convolutions are initialised by torch's defaults; the papers start from ImageNet
+    weights.
     """
     if depth not in BLOCKS:
         raise UsageError(f"dilated_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")

@@ -50,7 +50,7 @@ from torch import Tensor, nn
 from hrbench.errors import UsageError
 from hrbench.models.layers.blocks import BasicBlock, Bottleneck, conv_norm, initialise
 from hrbench.models.layers.ocr import SpatialGather, SpatialOCR
-from hrbench.models.layers.pyramid import HRFPN, KEYS, Keys, enlarge, together
+from hrbench.models.layers.pyramid import HRFPN, KEYS, Keys, concatenate_branches, enlarge
 
 Exchange = Literal["full", "final", "across-stage"]
 EXCHANGES: tuple[Exchange, ...] = ("full", "final", "across-stage")
@@ -70,18 +70,26 @@ def pose_hrnet(
     """HRNet V1 for top-down pose: images (N, 3, H, W), normalised, -> heatmaps (N, joints, H / 4, W / 4).
 
     The official code takes H and W that are multiples of 32; here every other size is rounded up at each halving.
-    width: channels of the highest branch; the others have 2, 4 and 8 times as many, or say all four in `widths`.
+    Weights are randomly initialised as in the official training from scratch (`blocks.initialise`).
+
+    width: channels of the highest branch; the others have 2, 4 and 8 times as many, unless `widths` has all four.
+    joints: number of heatmaps.
     exchange, head: ablations, see the top of this file; head=k gives heatmaps at 1 / 2^(k+1) of the input.
-    stem: channels before the branches; layer1 is `layer1` bottlenecks of 4 x stem channels. modules: how many in
-    stages 2, 3 and 4. blocks: basic blocks per branch and module. Raises UsageError on values that make no network.
-    Weights are drawn as the official training from scratch draws them (`blocks.initialise`).
+    stem: channels before the branches.
+    layer1: number of bottlenecks in layer1, of 4 x stem channels.
+    modules: number of modules in stages 2, 3 and 4.
+    blocks: basic blocks per branch and module.
+
+    Raises UsageError on values that make no network.
     """
-    plan = planned("pose_hrnet", Plan(width, widths, stem, stem, layer1, modules, blocks), joints=joints)
+    config = checked_config(
+        "pose_hrnet", TrunkConfig(width, widths, stem, stem, layer1, modules, blocks), joints=joints
+    )
     if exchange not in EXCHANGES:
         raise UsageError(f"pose_hrnet: exchange {exchange!r} was given; there are {', '.join(EXCHANGES)}.")
     if head not in (1, 2, 3, 4):
         raise UsageError(f"pose_hrnet: head {head!r} was given; heatmaps come from branch 1, 2, 3 or 4.")
-    return PoseHRNet(plan, joints, head, exchange)
+    return PoseHRNet(config, joints, head, exchange)
 
 
 def seg_hrnet(
@@ -97,13 +105,19 @@ def seg_hrnet(
 ) -> SegHRNet:
     """HRNetV2 for semantic segmentation: images (N, 3, H, W), normalised, -> logits (N, classes, H / 4, W / 4).
 
-    Every H and W will do; they are rounded up at each halving. align_corners: how branches are enlarged, in exchange
-    units and before the head: False in the official branches master and pytorch-v1.1, True in HRNet-OCR.
-    stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
-    Weights are drawn as the official training from scratch draws them, biases 0 (`blocks.initialise`).
+    H and W may have any size; they are rounded up at each halving. Weights are randomly initialised as in the official
+    training from scratch, biases 0 (`blocks.initialise`).
+
+    align_corners: how branches are enlarged, in exchange units and before the head: False in the official branches
+        master and pytorch-v1.1, True in HRNet-OCR.
+    width, stem, planes, widths, modules, blocks, layer1: see `TrunkConfig`.
+
+    Raises UsageError on values that make no network.
     """
-    plan = planned("seg_hrnet", Plan(width, widths, stem, planes, layer1, modules, blocks), classes=classes)
-    return SegHRNet(plan, classes, align_corners)
+    config = checked_config(
+        "seg_hrnet", TrunkConfig(width, widths, stem, planes, layer1, modules, blocks), classes=classes
+    )
+    return SegHRNet(config, classes, align_corners)
 
 
 def seg_hrnet_ocr(
@@ -121,13 +135,17 @@ def seg_hrnet_ocr(
 ) -> OCRHRNet:
     """HRNetV2 + OCR: images (N, 3, H, W), normalised, -> two logits (N, classes, H / 4, W / 4), auxiliary and final.
 
-    The final logits are those to use; the auxiliary ones say which pixels make up each class. middle, key: channels of
-    the features and of the attention in `ocr`. All else as for `seg_hrnet`; official branch HRNet-OCR, whose head
-    starts from torch's own draw, as here. Raises UsageError on values that make no network.
+    The final logits are the prediction; the auxiliary ones weight the pixels of each class. Official branch HRNet-OCR;
+    as there, the head is initialised by torch's defaults.
+
+    middle, key: channels of the features and of the attention in `ocr`.
+    The other parameters are those of `seg_hrnet`.
+
+    Raises UsageError on values that make no network.
     """
-    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
-    plan = planned("seg_hrnet_ocr", made_of, classes=classes, middle=middle, key=key)
-    return OCRHRNet(plan, classes, align_corners, middle, key)
+    config = TrunkConfig(width, widths, stem, planes, layer1, modules, blocks)
+    config = checked_config("seg_hrnet_ocr", config, classes=classes, middle=middle, key=key)
+    return OCRHRNet(config, classes, align_corners, middle, key)
 
 
 def cls_hrnet(
@@ -145,15 +163,20 @@ def cls_hrnet(
     """HRNet-C for classification: images (N, 3, H, W), normalised, -> logits (N, classes).
 
     The official code takes H and W that are multiples of 32; here every other size is rounded up at each halving.
-    head: a bottleneck brings branch i to 4 x head[i] channels. features: channels that are averaged and classified.
-    stem, planes, widths, modules, blocks, layer1: see `Plan`. Raises UsageError on values that make no network.
-    Convolutions are drawn as officially (normal, He et al. 2015 by outputs), all else as torch draws it.
+    Convolutions are initialised as in the official code (normal, He et al. 2015, fan-out), all else by torch's
+    defaults.
+
+    head: a bottleneck brings branch i to 4 x head[i] channels.
+    features: channels that are averaged and classified.
+    width, stem, planes, widths, modules, blocks, layer1: see `TrunkConfig`.
+
+    Raises UsageError on values that make no network.
     """
-    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
-    plan = planned("cls_hrnet", made_of, classes=classes, features=features, head=head)
+    config = TrunkConfig(width, widths, stem, planes, layer1, modules, blocks)
+    config = checked_config("cls_hrnet", config, classes=classes, features=features, head=head)
     if len(head) != 4:
         raise UsageError(f"cls_hrnet: head {tuple(head)} was given; there are four branches to bring to a width.")
-    return ClsHRNet(plan, classes, head, features)
+    return ClsHRNet(config, classes, head, features)
 
 
 def det_hrnetv2p(
@@ -171,26 +194,36 @@ def det_hrnetv2p(
 ) -> DetHRNet:
     """HRNetV2p with HRFPN, for detectors: images (N, 3, H, W), normalised -> `levels` maps (N, channels, h, w).
 
-    Finest first, at 1 / 4, 1 / 8 ... 1 / 64 of the input; stride=2 halves each (FCOS in mmdet): 1 / 8 ... 1 / 128.
-    H and W are multiples of 32, as detectors pad them; lower levels round down. The network's children `backbone`
-    and `neck` work apart from it: neck(backbone(images)) is what it returns. keys: what the neck's tensors are called,
-    as in HRNet/HRNet-Object-Detection or as in mmdet 3. stem, planes, widths, modules, blocks, layer1: see `Plan`.
-    Weights are drawn as mmdet draws them without a checkpoint. Raises UsageError on values that make no network.
+    Finest first, at 1 / 4, 1 / 8 ... 1 / 64 of the input. H and W are multiples of 32, as detectors pad them; lower
+    levels round down. The children `backbone` and `neck` can be used separately: neck(backbone(images)) is the output.
+    Weights are randomly initialised as in mmdet without a checkpoint.
+
+    keys: names of the neck's tensors: those of HRNet/HRNet-Object-Detection ("official") or of mmdet 3.
+    stride: 2 halves every map (FCOS in mmdet): 1 / 8 ... 1 / 128.
+    channels: of every map.
+    levels: number of maps.
+    width, stem, planes, widths, modules, blocks, layer1: see `TrunkConfig`.
+
+    Raises UsageError on values that make no network.
     """
-    made_of = Plan(width, widths, stem, planes, layer1, modules, blocks)
-    plan = planned("det_hrnetv2p", made_of, stride=stride, channels=channels, levels=levels)
+    config = TrunkConfig(width, widths, stem, planes, layer1, modules, blocks)
+    config = checked_config("det_hrnetv2p", config, stride=stride, channels=channels, levels=levels)
     if keys not in KEYS:
         raise UsageError(f"det_hrnetv2p: keys {keys!r} was given; there are {', '.join(KEYS)}.")
-    return DetHRNet(plan, keys, stride, channels, levels)
+    return DetHRNet(config, keys, stride, channels, levels)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a trunk is made of.
+class TrunkConfig:
+    """The sizes of a trunk: stem and four stages.
 
-    width: channels of the highest branch; the others have 2, 4 and 8 times as many, or say all four in `widths`.
-    stem: channels before layer1, which is `layer1` bottlenecks of 4 x planes channels. modules: how many in stages 2,
-    3 and 4. blocks: basic blocks per branch and module.
+    width: channels of the highest branch; the others have 2, 4 and 8 times as many.
+    widths: channels of all four branches, instead of `width`; or None.
+    stem: channels before layer1.
+    planes: a quarter of the channels of layer1.
+    layer1: number of bottlenecks in layer1.
+    modules: number of modules in stages 2, 3 and 4.
+    blocks: basic blocks per branch and module.
     """
 
     width: int
@@ -207,24 +240,24 @@ class Plan:
         return tuple(self.widths) if self.widths is not None else tuple(self.width * 2**i for i in range(4))
 
 
-def planned(entry: str, plan: Plan, **counts: Any) -> Plan:
+def checked_config(entry: str, config: TrunkConfig, **counts: Any) -> TrunkConfig:
     """The plan, checked, with what else the entry counts, by name. Raises UsageError on values that make no network."""
     names = ("width", "widths", "stem", "planes", "layer1", "modules", "blocks")
-    for name, value in {**{name: getattr(plan, name) for name in names}, **counts}.items():
-        if (name == "widths" and value is None) or (name == "width" and plan.widths is not None):
+    for name, value in {**{name: getattr(config, name) for name in names}, **counts}.items():
+        if (name == "widths" and value is None) or (name == "width" and config.widths is not None):
             continue  # one of the two is enough
         several = name in ("widths", "modules", "head")
         if several and not isinstance(value, Sequence):
             raise UsageError(f"{entry}: {name} {value!r} was given; it is a list of whole numbers.")
         if not all(type(each) is int and each >= 1 for each in (value if several else (value,))):
             raise UsageError(f"{entry}: {name} {value!r} was given; every count is a whole number of at least 1.")
-    four, modules = plan.branches, tuple(plan.modules)
+    four, modules = config.branches, tuple(config.modules)
     if len(four) != 4 or len(modules) != 3:
         raise UsageError(
             f"{entry}: widths {four} and modules {modules} were given: HRNet has four branches and "
             "three multi-resolution stages."
         )
-    return plan
+    return config
 
 
 # --- networks ------------------------------------------------------------------------------------------------------
@@ -239,28 +272,28 @@ class Trunk(nn.Module):
 
     def __init__(
         self,
-        plan: Plan,
+        config: TrunkConfig,
         outputs: Sequence[int] = range(4),
         align_corners: bool | None = None,
         exchange: Exchange = "full",
     ) -> None:
         super().__init__()
-        stem, planes = plan.stem, plan.planes
+        stem, planes = config.stem, config.planes
         self.conv1, self.bn1 = conv_norm(3, stem, 3, stride=2)
         self.conv2, self.bn2 = conv_norm(stem, stem, 3, stride=2)
         self.relu = nn.ReLU(inplace=True)
-        inputs = [stem] + [4 * planes] * (plan.layer1 - 1)
+        inputs = [stem] + [4 * planes] * (config.layer1 - 1)
         self.layer1 = nn.Sequential(*(Bottleneck(channels, planes) for channels in inputs))
 
-        two, three, four = (plan.branches[:count] for count in (2, 3, 4))
+        two, three, four = (config.branches[:count] for count in (2, 3, 4))
         across = exchange != "final"
         within = exchange == "full"
         self.transition1 = transition([4 * planes], two)
-        self.stage2 = stage(two, plan, 0, within, range(2) if across else (), align_corners)
+        self.stage2 = stage(two, config, 0, within, range(2) if across else (), align_corners)
         self.transition2 = transition(two, three)
-        self.stage3 = stage(three, plan, 1, within, range(3) if across else (), align_corners)
+        self.stage3 = stage(three, config, 1, within, range(3) if across else (), align_corners)
         self.transition3 = transition(three, four)
-        self.stage4 = stage(four, plan, 2, within, outputs, align_corners)
+        self.stage4 = stage(four, config, 2, within, outputs, align_corners)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Images (N, 3, H, W) -> one tensor (N, widths[i], H / 2^(i+2), W / 2^(i+2)) for each i of `outputs`."""
@@ -275,9 +308,9 @@ class Trunk(nn.Module):
 class PoseHRNet(Trunk):
     """`pose_hrnet` says what it is: heatmaps by one 1x1 convolution of one branch."""
 
-    def __init__(self, plan: Plan, joints: int, head: int, exchange: Exchange) -> None:
-        super().__init__(plan, (head - 1,), exchange=exchange)
-        self.final_layer = nn.Conv2d(plan.branches[head - 1], joints, 1)
+    def __init__(self, config: TrunkConfig, joints: int, head: int, exchange: Exchange) -> None:
+        super().__init__(config, (head - 1,), exchange=exchange)
+        self.final_layer = nn.Conv2d(config.branches[head - 1], joints, 1)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -288,25 +321,25 @@ class PoseHRNet(Trunk):
 class SegHRNet(Trunk):
     """`seg_hrnet` says what it is: logits by two 1x1 convolutions of all branches."""
 
-    def __init__(self, plan: Plan, classes: int, align_corners: bool) -> None:
-        super().__init__(plan, align_corners=align_corners)
+    def __init__(self, config: TrunkConfig, classes: int, align_corners: bool) -> None:
+        super().__init__(config, align_corners=align_corners)
         self.align_corners = align_corners
-        self.last_layer = classifier(sum(plan.branches), classes)
+        self.last_layer = classifier(sum(config.branches), classes)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = together(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
+        x = concatenate_branches(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
         return self.last_layer(x)  # (N, classes, H / 4, W / 4)
 
 
 class OCRHRNet(Trunk):
     """`seg_hrnet_ocr` says what it is: the logits of `SegHRNet` gather one object per class, pixels attend to them."""
 
-    def __init__(self, plan: Plan, classes: int, align_corners: bool, middle: int, key: int) -> None:
-        super().__init__(plan, align_corners=align_corners)
+    def __init__(self, config: TrunkConfig, classes: int, align_corners: bool, middle: int, key: int) -> None:
+        super().__init__(config, align_corners=align_corners)
         initialise(self)
         self.align_corners = align_corners
-        channels = sum(plan.branches)
+        channels = sum(config.branches)
         self.conv3x3_ocr = biased(channels, middle, 3)
         self.ocr_gather_head = SpatialGather()
         self.ocr_distri_head = SpatialOCR(middle, key, middle, dropout=0.05)
@@ -314,7 +347,7 @@ class OCRHRNet(Trunk):
         self.aux_head = classifier(channels, classes)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = together(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
+        x = concatenate_branches(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
         auxiliary = self.aux_head(x)  # (N, classes, H / 4, W / 4)
         x = self.conv3x3_ocr(x)  # (N, middle, H / 4, W / 4)
         objects = self.ocr_gather_head(x, auxiliary)  # (N, middle, classes, 1)
@@ -324,15 +357,15 @@ class OCRHRNet(Trunk):
 class ClsHRNet(Trunk):
     """`cls_hrnet` says what it is: from the highest branch down, each is halved and added to the next."""
 
-    def __init__(self, plan: Plan, classes: int, head: Sequence[int], features: int) -> None:
-        super().__init__(plan)
+    def __init__(self, config: TrunkConfig, classes: int, head: Sequence[int], features: int) -> None:
+        super().__init__(config)
         out = [4 * channels for channels in head]
-        widened = zip(plan.branches, head, strict=True)
+        widened = zip(config.branches, head, strict=True)
         self.incre_modules = nn.ModuleList(nn.Sequential(Bottleneck(*each)) for each in widened)
         self.downsamp_modules = nn.ModuleList(biased(out[i], out[i + 1], 3, 2) for i in range(3))
         self.final_layer = biased(out[-1], features, 1)
         self.classifier = nn.Linear(features, classes)
-        he_normal(self)
+        init_he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
         branches = self.features(x)
@@ -346,10 +379,10 @@ class ClsHRNet(Trunk):
 class DetHRNet(nn.Module):
     """`det_hrnetv2p` says what it is: trunk and pyramid, which a detector may also take apart."""
 
-    def __init__(self, plan: Plan, keys: Keys, stride: int, channels: int, levels: int) -> None:
+    def __init__(self, config: TrunkConfig, keys: Keys, stride: int, channels: int, levels: int) -> None:
         super().__init__()
-        self.backbone = Backbone(plan)
-        self.neck = HRFPN(plan.branches, channels, levels, stride, keys)
+        self.backbone = Backbone(config)
+        self.neck = HRFPN(config.branches, channels, levels, stride, keys)
         self.channels, self.strides = self.neck.channels, self.neck.strides
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -359,10 +392,10 @@ class DetHRNet(nn.Module):
 class Backbone(Trunk):
     """HRNetV2 without a head: images (N, 3, H, W) -> the four branches, highest resolution first."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.channels, self.strides = plan.branches, (4, 8, 16, 32)
-        he_normal(self)
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__(config)
+        self.channels, self.strides = config.branches, (4, 8, 16, 32)
+        init_he_normal(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return self.features(x)
@@ -393,11 +426,16 @@ def open_branch(layers: nn.ModuleDict, branches: list[Tensor], count: int) -> li
 
 
 def stage(
-    widths: Sequence[int], plan: Plan, number: int, within: bool, outputs: Sequence[int], align_corners: bool | None
+    widths: Sequence[int],
+    config: TrunkConfig,
+    number: int,
+    within: bool,
+    outputs: Sequence[int],
+    align_corners: bool | None,
 ) -> nn.Sequential:
     """The modules of a stage in a row, of which the last writes `outputs`. within: the ones before it exchange too."""
-    written = [range(len(widths)) if within else ()] * (plan.modules[number] - 1) + [outputs]
-    return nn.Sequential(*(MultiResolutionModule(widths, plan.blocks, each, align_corners) for each in written))
+    written = [range(len(widths)) if within else ()] * (config.modules[number] - 1) + [outputs]
+    return nn.Sequential(*(MultiResolutionModule(widths, config.blocks, each, align_corners) for each in written))
 
 
 class MultiResolutionModule(nn.Module):
@@ -463,8 +501,8 @@ def biased(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequen
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def he_normal(net: nn.Module) -> None:
-    """Draw every convolution: normal, variance 2 / (outputs x kernel area)."""
+def init_he_normal(net: nn.Module) -> None:
+    """Initialises every convolution: normal, variance 2 / (outputs x kernel area)."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

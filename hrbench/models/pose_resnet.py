@@ -42,10 +42,15 @@ def pose_resnet(
     """SimpleBaseline for top-down pose: images (N, 3, H, W), normalised, -> heatmaps (N, joints, H / 4, W / 4).
 
     H and W must be multiples of 32: others are rounded up on the way down and give larger heatmaps than a quarter.
-    planes: width of the four layers (a bottleneck writes 4 times as many channels); the stem has planes[0] channels.
+    Weights are randomly initialised as in the official code without ImageNet weights (`blocks.initialise`).
+
+    depth: 18, 34, 50, 101 or 152.
+    joints: number of heatmaps.
+    style: "pytorch" or "caffe", see the top of this file.
+    planes: width of the four layers (a bottleneck's output has 4 times as many channels); the stem has planes[0].
     deconvolutions: channels of each transposed convolution; each doubles the resolution, starting at 1/32.
-    Raises UsageError on values that make no network. Weights are drawn as the official code draws them where it is
-    given no ImageNet weights (`blocks.initialise`).
+
+    Raises UsageError on values that make no network.
     """
     if depth not in BLOCKS:
         raise UsageError(f"pose_resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
@@ -94,7 +99,7 @@ class PoseResNet(nn.Module):
 
 
 def layer(inputs: int, planes: int, blocks: int, stride: int, bottleneck: Style | None) -> nn.Sequential:
-    """`blocks` residual blocks, the first with `stride`; bottlenecks of that style, or basic blocks where None."""
+    """`blocks` residual blocks, the first with `stride`; bottlenecks of that style, or basic blocks if None."""
     if bottleneck is None:
         rest = [BasicBlock(planes, planes) for _ in range(blocks - 1)]
         return nn.Sequential(BasicBlock(inputs, planes, stride), *rest)

@@ -68,12 +68,17 @@ def refinenet(
 ) -> RefineNet:
     """RefineNet: images (N, 3, H, W), RGB, normalised by ImageNet's statistics, -> logits (N, classes, h, w).
 
-    h, w are a quarter of H, W, each of the four halvings rounded up; of the 1.2 times enlarged image with
-    cascade="4-cascaded-2-scale". depth: of the ResNet, 50, 101 or 152. cascade: see the top of this file.
-    pools: poolings in each chain. planes: channels of the ResNet's stem, its levels have 4 to 32 times as many. widths:
-    channels of the paths, from level 1/32 to 1/4. blocks: bottlenecks of the ResNet's four layers, in place of those of
-    `depth`. Raises UsageError on values that make no network. Convolutions are drawn as torch draws them; the papers
-    start from ImageNet weights.
+    h, w are a quarter of H, W, rounded up at each halving; with cascade="4-cascaded-2-scale" a quarter of the image
+    enlarged 1.2 times. Convolutions are initialised by torch's defaults; the papers start from ImageNet weights.
+
+    depth: of the ResNet, 50, 101 or 152.
+    cascade: see the top of this file.
+    pools: poolings in each chain.
+    planes: channels of the ResNet's stem; its levels have 4 to 32 times as many.
+    widths: channels of the paths, from level 1/32 to 1/4.
+    blocks: bottlenecks of the ResNet's four layers, instead of those of `depth`.
+
+    Raises UsageError on values that make no network.
     """
     if depth not in BLOCKS:
         raise UsageError(f"refinenet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")
@@ -88,13 +93,16 @@ def refinenet(
                 f"refinenet: {name} {tuple(values)} was given; it takes {count} whole number{'s' * (count > 1)} of "
                 "at least 1."
             )
-    return RefineNet(Plan(tuple(blocks), planes, tuple(widths)), classes, CASCADES[cascade], pools)
+    return RefineNet(RefineNetConfig(tuple(blocks), planes, tuple(widths)), classes, CASCADES[cascade], pools)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How large a RefineNet is. blocks: bottlenecks of the ResNet's layers. planes: channels of its stem. widths: of
-    the paths, from level 1/32 to 1/4.
+class RefineNetConfig:
+    """The sizes of a RefineNet.
+
+    blocks: bottlenecks of the ResNet's four layers.
+    planes: channels of the ResNet's stem.
+    widths: channels of the paths, from level 1/32 to 1/4.
     """
 
     blocks: tuple[int, ...]
@@ -107,16 +115,16 @@ class Plan:
         return tuple(factor * self.planes for factor in (32, 16, 8, 4))
 
 
-class ResNet(nn.Module):
-    """ResNet without its classifier: images (N, 3, H, W) -> its levels from 1/32 to 1/4, of `plan.levels` channels."""
+class RefineNetBackbone(nn.Module):
+    """ResNet without classifier: images (N, 3, H, W) -> its levels from 1/32 to 1/4, with `config.levels` channels."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, config: RefineNetConfig) -> None:
         super().__init__()
-        planes = plan.planes
+        planes = config.planes
         self.conv1, self.bn1 = conv_norm(3, planes, 7, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        one, two, three, four = plan.blocks
+        one, two, three, four = config.blocks
         self.layer1 = layer(planes, planes, one, 1)
         self.layer2 = layer(4 * planes, 2 * planes, two, 2)
         self.layer3 = layer(8 * planes, 4 * planes, three, 2)
@@ -138,21 +146,21 @@ def layer(inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(Bottleneck(inputs, planes, stride), *rest)
 
 
-class RefineNet(ResNet):
+class RefineNet(RefineNetBackbone):
     """`refinenet` says what it is. Derives from the ResNet because the official keys of both lie on one level.
 
     groups: the number of the block that reads each path, as in `CASCADES`.
     """
 
-    def __init__(self, plan: Plan, classes: int, groups: Sequence[int], pools: int) -> None:
-        super().__init__(plan)
-        self.plan = plan
+    def __init__(self, config: RefineNetConfig, classes: int, groups: Sequence[int], pools: int) -> None:
+        super().__init__(config)
+        self.config = config
         self.groups = tuple(groups)
         self.scales = (1.0,) if len(groups) == 4 else (1.2, 0.6)
         if len(self.scales) == 2:
-            self.resnet_ims0d6 = ResNet(plan)
+            self.resnet_ims0d6 = RefineNetBackbone(config)
         self.do = nn.Dropout(p=0.5)
-        before = 0  # channels that the block before writes, 0 where there is none
+        before = 0  # channels of the previous block's output, 0 for the first block
         for block in sorted(set(groups)):
             before = self.add_block(block, before, pools)
         self.clf_conv = nn.Conv2d(before, classes, 3, padding=1)
@@ -164,12 +172,12 @@ class RefineNet(ResNet):
     def add_block(self, block: int, before: int, pools: int) -> int:
         """Registers the layers of one block under their official names; returns the channels that it writes."""
         paths = self.paths(block)
-        inputs = [self.plan.widths[path % 4] for path in paths]
+        inputs = [self.config.widths[path % 4] for path in paths]
         width = min([*inputs, before]) if before else min(inputs)
         if before:
             self.add_module(leaving(block - 1), conv3x3(before, width))
         for path, channels in zip(paths, inputs, strict=True):
-            self.add_module(entering(path), conv3x3(self.plan.levels[path % 4], channels))
+            self.add_module(entering(path), conv3x3(self.config.levels[path % 4], channels))
             self.add_module(f"adapt_stage{path + 1}_b", nn.Sequential(ResidualConvUnits(channels, 2)))
             if before or len(paths) > 1:
                 self.add_module(joining(path), conv3x3(channels, width))

@@ -36,8 +36,8 @@ def resnet(depth: int = 50, style: Style = "pytorch", dilations: Sequence[int] =
     style: where the stride of a bottleneck is, in its 3x3 convolution ("pytorch") or in its first 1x1 ("caffe").
     dilations: of the 3x3 convolutions of each layer. A layer that is dilated more than the one before it does not
     halve the resolution, and its first block keeps the dilation of the layer before (as torchvision's
-    `replace_stride_with_dilation`): (1, 1, 2, 4) ends at 1/8. Convolutions are drawn normal, He et al. 2015 by
-    outputs. Raises UsageError on values that make no network.
+    `replace_stride_with_dilation`): (1, 1, 2, 4) ends at 1/8. Convolutions are initialised normal, He et al.
+    2015, fan-out. Raises UsageError on values that make no network.
     """
     if depth not in BLOCKS:
         raise UsageError(f"resnet: depth {depth!r} was given; there are {', '.join(map(str, BLOCKS))}.")

@@ -101,11 +101,14 @@ LEVELS = (3, 4, 5, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SpineNetBlock:
     """One block of a scale-permuted network.
 
-    inputs, merged: places in the sequence of stem and blocks (0 is the stem's first); the former are resampled, the
-    latter, of the same level and channels, added as they are. output: it is the P of its level.
+    level: log2 of the stride.
+    inputs: positions in the sequence of stem and blocks (0 is the stem's first), resampled and added.
+    kind: "bottleneck" or "residual", see `layers.scale_permuted.BLOCKS`.
+    output: whether it is the output of its level, P3 to P7.
+    merged: positions of blocks of the same level and channels that are added without resampling.
     """
 
     level: int
@@ -116,11 +119,11 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class SpineNetGraph:
     """stem: levels of its chain of bottlenecks. blocks: the scale-permuted part, in order."""
 
     stem: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[SpineNetBlock, ...]
 
     def needed(self) -> set[int]:
         """Places in the sequence on which some output depends."""
@@ -136,64 +139,64 @@ class Graph:
         return found
 
 
-SPINENET = Graph(
+SPINENET = SpineNetGraph(
     stem=(2, 2),
     blocks=(
-        Block(2, (0, 1)),
-        Block(4, (0, 1), "residual"),
-        Block(3, (2, 3)),
-        Block(4, (2, 4)),
-        Block(6, (3, 5), "residual"),
-        Block(4, (3, 5)),
-        Block(5, (6, 7), "residual"),
-        Block(7, (6, 8), "residual"),
-        Block(5, (8, 9)),
-        Block(5, (8, 10)),
-        Block(4, (5, 10), output=True),
-        Block(3, (4, 10), output=True),
-        Block(5, (7, 12), output=True, merged=(11,)),
-        Block(7, (5, 14), output=True),
-        Block(6, (12, 14), output=True),
+        SpineNetBlock(2, (0, 1)),
+        SpineNetBlock(4, (0, 1), "residual"),
+        SpineNetBlock(3, (2, 3)),
+        SpineNetBlock(4, (2, 4)),
+        SpineNetBlock(6, (3, 5), "residual"),
+        SpineNetBlock(4, (3, 5)),
+        SpineNetBlock(5, (6, 7), "residual"),
+        SpineNetBlock(7, (6, 8), "residual"),
+        SpineNetBlock(5, (8, 9)),
+        SpineNetBlock(5, (8, 10)),
+        SpineNetBlock(4, (5, 10), output=True),
+        SpineNetBlock(3, (4, 10), output=True),
+        SpineNetBlock(5, (7, 12), output=True, merged=(11,)),
+        SpineNetBlock(7, (5, 14), output=True),
+        SpineNetBlock(6, (12, 14), output=True),
     ),
 )
-R0_SP53 = Graph(
+R0_SP53 = SpineNetGraph(
     stem=(2, 2),
     blocks=(
-        Block(2, (0, 1)),
-        Block(3, (0, 1)),
-        Block(3, (2, 3)),
-        Block(4, (2, 4)),
-        Block(4, (3, 5)),
-        Block(3, (5, 6)),
-        Block(5, (4, 7)),
-        Block(4, (4, 8)),
-        Block(4, (8, 9)),
-        Block(4, (8, 10)),
-        Block(3, (4, 10), output=True),
-        Block(4, (6, 7), output=True, merged=(11,)),
-        Block(5, (8, 13), output=True),
-        Block(7, (6, 9), output=True),
-        Block(6, (7, 9), output=True),
+        SpineNetBlock(2, (0, 1)),
+        SpineNetBlock(3, (0, 1)),
+        SpineNetBlock(3, (2, 3)),
+        SpineNetBlock(4, (2, 4)),
+        SpineNetBlock(4, (3, 5)),
+        SpineNetBlock(3, (5, 6)),
+        SpineNetBlock(5, (4, 7)),
+        SpineNetBlock(4, (4, 8)),
+        SpineNetBlock(4, (8, 9)),
+        SpineNetBlock(4, (8, 10)),
+        SpineNetBlock(3, (4, 10), output=True),
+        SpineNetBlock(4, (6, 7), output=True, merged=(11,)),
+        SpineNetBlock(5, (8, 13), output=True),
+        SpineNetBlock(7, (6, 9), output=True),
+        SpineNetBlock(6, (7, 9), output=True),
     ),
 )
-R23_SP30 = Graph(
+R23_SP30 = SpineNetGraph(
     stem=(2, 2, 3, 3, 4, 4, 5),
     blocks=(
-        Block(4, (5, 6)),
-        Block(4, (5, 6)),
-        Block(4, (7, 8)),
-        Block(3, (8, 9)),
-        Block(2, (9, 10)),
-        Block(4, (5, 9), output=True),
-        Block(3, (9, 10), output=True),
-        Block(5, (9, 10), output=True),
-        Block(7, (11, 13), output=True),
-        Block(6, (9, 14), output=True),
+        SpineNetBlock(4, (5, 6)),
+        SpineNetBlock(4, (5, 6)),
+        SpineNetBlock(4, (7, 8)),
+        SpineNetBlock(3, (8, 9)),
+        SpineNetBlock(2, (9, 10)),
+        SpineNetBlock(4, (5, 9), output=True),
+        SpineNetBlock(3, (9, 10), output=True),
+        SpineNetBlock(5, (9, 10), output=True),
+        SpineNetBlock(7, (11, 13), output=True),
+        SpineNetBlock(6, (9, 14), output=True),
     ),
 )
 
 
-def _rewired(inputs: Sequence[int], merged: dict[int, tuple[int, ...]]) -> Graph:
+def _rewired(inputs: Sequence[int], merged: dict[int, tuple[int, ...]]) -> SpineNetGraph:
     """R0-SP53 with one input per block, and other merges."""
     blocks = [
         replace(block, inputs=(place,), merged=merged.get(i, ()))
@@ -222,9 +225,14 @@ def spinenet(
 ) -> SpineNet:
     """SpineNet as a backbone: images (N, 3, H, W), normalised, -> [P3, P4, P5, P6, P7], finest first.
 
-    Pl is (N, endpoints, ceil(H / 2^l), ceil(W / 2^l)); H and W are at least 65 and, for what TF2 computes, multiples
-    of 128. variant: the scaling ("49S", "49", "96", "143", "190"); width and endpoints replace that of the variant.
-    graph, activation, padding: see the top of this file. Raises UsageError for a value that is not there.
+    Pl is (N, endpoints, ceil(H / 2^l), ceil(W / 2^l)); H and W are at least 65; results are those of TF2 only for
+    multiples of 128.
+
+    variant: the scaling ("49S", "49", "96", "143", "190").
+    graph, activation, padding: see the top of this file.
+    width, endpoints: replace those of the variant.
+
+    Raises UsageError for an unknown value.
     """
     return SpineNet(_graph(graph), _scaling(variant, width, endpoints), activation, padding, 1e-3, 0.01)
 
@@ -252,7 +260,7 @@ def cls_spinenet(
     return SpineNetClassifier(trunk, classes)
 
 
-def _graph(name: str) -> Graph:
+def _graph(name: str) -> SpineNetGraph:
     if name not in GRAPHS:
         raise UsageError(f"spinenet: graph {name!r} was given; there are {', '.join(GRAPHS)}.")
     return GRAPHS[name]
@@ -274,7 +282,13 @@ class SpineNet(nn.Module):
     """`spinenet` says what it is. channels: of P3..P7; strides: pixels of the input per pixel of P3..P7; padding."""
 
     def __init__(
-        self, graph: Graph, scaling: Scaling, activation: Activation, padding: Padding, eps: float, momentum: float
+        self,
+        graph: SpineNetGraph,
+        scaling: Scaling,
+        activation: Activation,
+        padding: Padding,
+        eps: float,
+        momentum: float,
     ) -> None:
         super().__init__()
         check_choices("spinenet", activation, padding)
@@ -362,7 +376,7 @@ class ScalePermutedBlock(nn.Module):
 
     def __init__(
         self,
-        block: Block,
+        block: SpineNetBlock,
         parents: Sequence[tuple[int, str]],
         widths: dict[int, int],
         scaling: Scaling,

@@ -33,7 +33,7 @@ from hrbench.models.layers.scale_permuted import (
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def tf_resnet_fpn(depth: int = 50, channels: int = 256, padding: Padding = "tf2") -> ResNetFPN:
+def tf_resnet_fpn(depth: int = 50, channels: int = 256, padding: Padding = "tf2") -> TFResNetFPN:
     """Images (N, 3, H, W), H and W multiples of 128, -> P3 to P7, (N, channels, H / 2^l, W / 2^l), finest first.
 
     depth: 50, 101 or 152. padding: "tf2", as tensorflow/models; "tf1", as tensorflow/tpu, whose ResNet pads strided
@@ -45,15 +45,15 @@ def tf_resnet_fpn(depth: int = 50, channels: int = 256, padding: Padding = "tf2"
         raise UsageError(
             f"tf_resnet_fpn: depth {depth} and {channels} channels were given; depths: {', '.join(map(str, BLOCKS))}."
         )
-    return ResNetFPN(ResNet(BLOCKS[depth], padding), channels)
+    return TFResNetFPN(TFResNet(BLOCKS[depth], padding), channels)
 
 
-class ResNetFPN(nn.Module):
+class TFResNetFPN(nn.Module):
     """`tf_resnet_fpn` says what it is. channels, strides: of each level, as a detector asks for them."""
 
-    def __init__(self, backbone: ResNet, channels: int) -> None:
+    def __init__(self, backbone: TFResNet, channels: int) -> None:
         super().__init__()
-        self.backbone, self.decoder = backbone, FPN(backbone.channels[1:], channels)
+        self.backbone, self.decoder = backbone, TFFPN(backbone.channels[1:], channels)
         self.channels, self.strides = (channels,) * 5, (8, 16, 32, 64, 128)
         initialise(self, 1e-3, 0.01)
         for module in self.decoder.modules():
@@ -67,7 +67,7 @@ class ResNetFPN(nn.Module):
         return self.decoder(self.backbone(images)[1:])
 
 
-class ResNet(nn.Module):
+class TFResNet(nn.Module):
     """Images (N, 3, H, W) -> C2 to C5, (N, 256 x 2^i, H / 2^(i + 2), W / 2^(i + 2)) for i = 0 to 3."""
 
     def __init__(self, blocks: Sequence[int], padding: Padding) -> None:
@@ -90,7 +90,7 @@ class ResNet(nn.Module):
         return features
 
 
-class FPN(nn.Module):
+class TFFPN(nn.Module):
     """C3 to C5 -> P3 to P7, all of `channels` channels, each after a batch norm of its own and without activation.
 
     Keys name the level: `lateral.{3,4,5}`, `post.{3,4,5}`, `coarser.{6,7}`, `bns.{3..7}`. All convolutions have biases.

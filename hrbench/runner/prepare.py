@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hrbench.contracts import DataSet, HasFolder, Metric
 from hrbench.core.plugins import model_ref, resolve
 from hrbench.errors import UsageError
-from hrbench.models.build import loaded
-from hrbench.models.weights.sources import OWN, Found, weights_digest, weights_of
+from hrbench.models.build import build_with_weights
+from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, weights_digest, weights_of
 from hrbench.runner import precomputed
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, generate_absent, server_of
@@ -47,7 +47,7 @@ class Assembled:
     dataset: Any = None
     task: Any = None
     metrics: list[Metric] = field(default_factory=list)
-    weights: Found | None = None
+    weights: WeightsFile | None = None
     weights_digest: str | None = None
     network: Any = None
     dataset_digest: str | None = None
@@ -71,7 +71,7 @@ class Assembled:
     @property
     def unbuilt(self) -> bool:
         """Whether the network brings its own weights and was not built, so that nothing identifies them yet."""
-        return self.weights is not None and self.weights.source == OWN and self.weights_digest is None
+        return self.weights is not None and self.weights.source == OWN_WEIGHTS and self.weights_digest is None
 
     def score_key(self, files: Mapping[str, str]) -> str | None:
         """Key of the scores of stored predictions; None if one of the metrics' prediction files is not there.
@@ -160,10 +160,10 @@ def _without_data(
     return parts
 
 
-def _identify(parts: Assembled, found: Found, build_own: bool, digests: Mapping[str, str | None]) -> None:
+def _identify(parts: Assembled, found: WeightsFile, build_own: bool, digests: Mapping[str, str | None]) -> None:
     """Sets the weights and their digest; for a network with its own weights it is built, if `build_own`."""
     parts.weights = found
-    if found.source != OWN:
+    if found.source != OWN_WEIGHTS:
         parts.weights_digest = digests.get("weights") or weights_digest(found)
     elif build_own:
         parts.network, parts.notes = load_network(parts)
@@ -185,7 +185,7 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
     torch.manual_seed(parts.entry.seed)
     assert parts.weights is not None
     use = parts.entry.variant.use
-    net, notes = loaded(parts.entry.variant, parts.weights, parts.offline)
+    net, notes = build_with_weights(parts.entry.variant, parts.weights, parts.offline)
     own = model_ref(use).kind == "reference"  # only user-defined code is checked
     return net, [*notes, *(check_contract("hrbench.models", use, net) if own else [])]
 
@@ -211,7 +211,7 @@ def weights_record(parts: Assembled) -> WeightsRecord:
     """The record of the weights in the provenance."""
     found = parts.weights
     assert found is not None
-    own = found.source == OWN
+    own = found.source == OWN_WEIGHTS
     file, use = ("", parts.entry.variant.use) if own else (found.path.name, "")
     return WeightsRecord(found.source, parts.weights_digest, file=file, use=use)
 

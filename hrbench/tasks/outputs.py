@@ -1,4 +1,4 @@
-"""What a network's output of numbers may not be, and what is to be said beside a score of some that it may be.
+"""Checks of a network's outputs: values that are refused, and suspicious ones that are noted with the score.
 
 torch is used through the tensors that are handed in; nothing imports it here.
 """
@@ -21,46 +21,46 @@ def real(output: Tensor, wanted: str) -> Tensor:
 
     wanted: what the task expects, in words, for the error.
     """
-    kind = str(output.dtype).removeprefix("torch.")
-    if output.is_complex() or kind == "bool":
-        raise EntryError(f"the network returned values of type {kind}; {wanted}, of real numbers")
+    dtype = str(output.dtype).removeprefix("torch.")
+    if output.is_complex() or dtype == "bool":
+        raise EntryError(f"the network returned values of type {dtype}; {wanted}, of real numbers")
     return output
 
 
 @dataclass(slots=True)
-class Watch:
-    """Notes outputs that cannot tell anything apart; each counts once, however often a network is tried on it.
+class OutputMonitor:
+    """Notes degenerate outputs, with equal values everywhere; each output counts once, even if a batch is repeated.
 
     unit: what one output is of, in the plural ("images").
-    same: what it means that all numbers of an output are equal, and what follows; {} stands for how many are so.
+    tied_message: what it means that all numbers of an output are equal; {} stands for the number of such outputs.
     """
 
     unit: str
-    same: str
+    tied_message: str
     seen: set[Any] = field(default_factory=set)
     tied: set[Any] = field(default_factory=set)
     whole: str = ""
     first: np.ndarray | None = None
     varied: bool = False
 
-    def kind(self, output: Tensor) -> None:
+    def note_dtype(self, output: Tensor) -> None:
         """Notes the type of an output of whole numbers."""
         if not output.is_floating_point():
             self.whole = str(output.dtype).removeprefix("torch.")
 
-    def vector(self, key: Any, numbers: np.ndarray) -> None:
-        """Notes an output (C,), which is to tell its numbers apart and to differ from the others."""
+    def note_vector(self, key: Any, numbers: np.ndarray) -> None:
+        """Notes an output (C,), whose numbers should differ from one another and between outputs."""
         self._see(key, len(numbers) > 1 and bool((numbers == numbers[0]).all()))
         if self.first is None:
             self.first = numbers.copy()
         self.varied = self.varied or not np.array_equal(numbers, self.first)
 
-    def classes(self, key: Any, scores: Tensor) -> None:
-        """Notes scores (C, H, W) whose C maps may all be alike; more than two are looked at only if those are."""
+    def note_classes(self, key: Any, scores: Tensor) -> None:
+        """Notes scores (C, H, W) whose C maps may all be equal; compares all only if the first two are equal."""
         alike = len(scores) > 1 and bool((scores[0] == scores[1]).all())
         self._see(key, alike and bool((scores == scores[0]).all()))
 
-    def maps(self, key: Any, maps: np.ndarray) -> None:
+    def note_maps(self, key: Any, maps: np.ndarray) -> None:
         """Notes maps (K, h, w), each of which may have one value everywhere."""
         flat = maps.reshape(len(maps), -1)
         alike = flat.size > len(flat) and bool((flat[0] == flat[0, 0]).all())
@@ -72,13 +72,13 @@ class Watch:
             self.tied.add(key)
 
     def notes(self) -> list[str]:
-        """What is to be said beside a score, once all images are finished."""
+        """Notes to print with a score, once all images are finished."""
         said = []
         if self.whole:
             said.append(f"the network returned whole numbers ({self.whole}), of which many may be equal")
         if self.tied:
             counted = f"{len(self.tied)} of {len(self.seen)} {self.unit}"
-            said.append(f"{self.same.format(counted)}: are the weights the right ones?")
+            said.append(f"{self.tied_message.format(counted)}: are the weights the right ones?")
         elif self.first is not None and len(self.seen) > 1 and not self.varied:
             said.append(f"the network returned the same numbers for all {len(self.seen)} {self.unit}")
         return said

@@ -15,7 +15,7 @@ from hrbench import catalog
 from hrbench.cost.latency import measure
 from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
-from hrbench.miniature.draw import object_set
+from hrbench.miniature.generate import object_dataset
 from hrbench.runner import pipeline
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
@@ -102,7 +102,7 @@ def test_the_loop_keeps_most_of_a_bare_loop_of_a_miniature_detector(benchmark, t
     """Reading, and pasting and encoding of masks, beside a network that takes six thousandths of a second an image and
     fills all cores: what masks take, another tenth of its time, has no core to hide on.
     """
-    object_set.draw(tmp_path / "set")
+    object_dataset.generate(tmp_path / "set")
     variant, data = catalog.variants()[name], CocoInstances(tmp_path, folder="set")
     named = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
     protocol = {**dataclasses.asdict(named), **variant.protocol}

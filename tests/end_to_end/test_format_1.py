@@ -20,7 +20,7 @@ from hrbench.cli.command_line import main
 from hrbench.core import environment
 from hrbench.core.plugins import resolve
 from hrbench.errors import InputError
-from hrbench.miniature.draw import object_set, pose, shapes, street_set
+from hrbench.miniature.generate import object_dataset, pose_datasets, shape_dataset, street_dataset
 from hrbench.runner import costs
 from hrbench.runner.migration import migrate_result
 from hrbench.runner.prepare import Assembled, assemble
@@ -41,13 +41,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some images of each miniature, where a suite looks for them."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pose, "COCO_IMAGES", 8)
-        patch.setattr(street_set, "IMAGES", 8)
-        patch.setattr(object_set, "IMAGES", 8)
-        patch.setattr(shapes, "TEST_IMAGES", 20)
+        patch.setattr(pose_datasets, "COCO_IMAGES", 8)
+        patch.setattr(street_dataset, "IMAGES", 8)
+        patch.setattr(object_dataset, "IMAGES", 8)
+        patch.setattr(shape_dataset, "TEST_IMAGES", 20)
         for name, draw in (
-            ("coco-keypoints", pose.draw_coco), ("cityscapes", street_set.draw),
-            ("coco-instances", object_set.draw), ("imagenet", shapes.draw_imagenet),
+            ("coco-keypoints", pose_datasets.generate_coco), ("cityscapes", street_dataset.generate),
+            ("coco-instances", object_dataset.generate), ("imagenet", shape_dataset.generate_imagenet),
         ):  # fmt: skip
             draw(folder / "miniature" / "v1" / name)
     return folder

@@ -1,4 +1,4 @@
-"""Weights in a run: of entries that measure only costs, and those that a callable of one's own brings itself."""
+"""Weights in a run: of entries that measure only costs, and those that a user-defined callable loads itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = (
     NETWORK
     + '''
 
-def loaded(joints=17, file="tiny.safetensors"):
+def build_with_weights(joints=17, file="tiny.safetensors"):
     """With weights inside, as any library may give a network."""
     from pathlib import Path
     from safetensors.torch import load_file
@@ -86,7 +86,7 @@ def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
     suite = costs_suite(bench, "wide.pth")
     said = ran(bench, suite).notes
     assert any("float64 to float32" in note for note in said) and any("'module.' dropped" in note for note in said)
-    monkeypatch.setattr("hrbench.runner.prepare.loaded", lambda *_: pytest.fail("it was proved already"))
+    monkeypatch.setattr("hrbench.runner.prepare.build_with_weights", lambda *_: pytest.fail("it was proved already"))
     assert ran(bench, suite).notes == said
 
 

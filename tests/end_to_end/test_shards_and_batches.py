@@ -13,7 +13,7 @@ import pytest
 
 import hrbench
 from hrbench.cli.command_line import main
-from hrbench.miniature.draw import object_set, shapes, street_set
+from hrbench.miniature.generate import object_dataset, shape_dataset, street_dataset
 from hrbench.runner import pipeline
 from hrbench.runner.precomputed import prediction_file
 from hrbench.runner.prepare import Assembled, assemble, load_network
@@ -46,12 +46,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, the suite, and its run in `run`."""
     folder = tmp_path_factory.mktemp("tasks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(street_set, "IMAGES", 9)
-        patch.setattr(object_set, "IMAGES", 9)
-        patch.setattr(shapes, "TEST_IMAGES", 20)
-        street_set.draw(folder / "data" / "streets")
-        object_set.draw(folder / "data" / "objects")
-        shapes.draw_imagenet(folder / "data" / "shapes")
+        patch.setattr(street_dataset, "IMAGES", 9)
+        patch.setattr(object_dataset, "IMAGES", 9)
+        patch.setattr(shape_dataset, "TEST_IMAGES", 20)
+        street_dataset.generate(folder / "data" / "streets")
+        object_dataset.generate(folder / "data" / "objects")
+        shape_dataset.generate_imagenet(folder / "data" / "shapes")
     (folder / "suite.yaml").write_text(SUITE)
     assert run(folder) == 0
     yield folder

@@ -224,7 +224,7 @@ def test_sizes_and_normalised_pixels(golden, fill):
             np.testing.assert_array_equal(flat[case["normalised"]["index"]], np.float32(case["normalised"]["value"]))
         elif case["what"].startswith("multi_scale_aug"):
             scale = float(case["what"].partition("scale ")[2].partition(",")[0])
-            plan = geometry.plan(pixels.shape[:2], scale, checked(Inference(base=52, multiple=1)))
+            plan = geometry.window_plan(pixels.shape[:2], scale, checked(Inference(base=52, multiple=1)))
             ((_, scaled),) = plan.inputs(pixels.astype(np.float64), BLACK)
             same(scaled, case["resized"])
         else:

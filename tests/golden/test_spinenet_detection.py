@@ -13,7 +13,7 @@ from torchvision.models.detection._utils import BoxCoder
 
 from hrbench.cost.operations.count import count_operations
 from hrbench.models.detectors.retinanet import RetinaNet, retinanet
-from hrbench.models.detectors.spinenet_rcnn import MaskRCNN, spinenet_mask_rcnn
+from hrbench.models.detectors.spinenet_rcnn import SpineNetMaskRCNN, spinenet_mask_rcnn
 from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select
 from hrbench.models.spinenet import spinenet
 from hrbench.models.tf_resnet_fpn import tf_resnet_fpn
@@ -125,7 +125,7 @@ def test_retinanet_head(operations: dict[str, Any], fill: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def mask_rcnn(official: dict[str, Any], fill: Any) -> MaskRCNN:
+def mask_rcnn(official: dict[str, Any], fill: Any) -> SpineNetMaskRCNN:
     sizes = official["mask_rcnn"]["config"]
     backbone = Features(maps(fill, "mask_rcnn_P{}", sizes["channels"], 128))
     convs = (sizes["convs"],) * 3
@@ -133,7 +133,7 @@ def mask_rcnn(official: dict[str, Any], fill: Any) -> MaskRCNN:
     return fill.fill(net)
 
 
-def test_rpn_head(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> None:
+def test_rpn_head(official: dict[str, Any], mask_rcnn: SpineNetMaskRCNN, fill: Any) -> None:
     record = official["mask_rcnn"]
     with torch.inference_mode():
         scores, deltas = mask_rcnn.rpn_head(mask_rcnn.backbone.maps)
@@ -142,7 +142,7 @@ def test_rpn_head(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> N
         same(fill.sample(box.numpy()), record["rpn_boxes"][str(level)])
 
 
-def test_mask_rcnn_from_proposals_to_masks(official: dict[str, Any], mask_rcnn: MaskRCNN, fill: Any) -> None:
+def test_mask_rcnn_from_proposals_to_masks(official: dict[str, Any], mask_rcnn: SpineNetMaskRCNN, fill: Any) -> None:
     """Suppression is float32 in the official code, which moves a box by up to 1e-5 pixels and what is read there."""
     record = official["mask_rcnn"]
     image = torch.zeros(3, *record["image"], dtype=torch.float64)
@@ -234,7 +234,7 @@ def test_parameters_and_operations_of_mask_rcnn(
 ) -> None:
     record = golden("spinenet/counts.json")["variants"][f"SpineNet-{variant}"]["mask_rcnn"]
 
-    def build() -> MaskRCNN:
+    def build() -> SpineNetMaskRCNN:
         return spinenet_mask_rcnn(spinenet(variant), convs, width, linear, size, scales)
 
     with torch.device("meta"):

@@ -194,7 +194,7 @@ def test_a_forbidden_import_would_be_seen():
     assert wrong("hrbench.report.table", "hrbench.models.build")
     assert wrong("hrbench.store.keys", "hrbench.formats.labels")
     assert wrong("hrbench.cost.latency.measure", "hrbench.models.build")
-    assert wrong("hrbench.runner.prepare", "hrbench.miniature.draw.pose")
+    assert wrong("hrbench.runner.prepare", "hrbench.miniature.generate.pose_datasets")
     assert wrong("hrbench.statistics.bootstrap", "hrbench.errors")
     assert wrong("hrbench.core.files", "hrbench.contracts")
     assert wrong("hrbench.judge.comparability", "torch")

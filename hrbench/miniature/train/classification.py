@@ -1,4 +1,4 @@
-"""What a classifier learns from: drawn shapes, turned, mirrored, resized and lit at random, and their classes."""
+"""The training task of miniature classifiers: generated shapes, randomly rotated, mirrored, resized and brightened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.draw.shapes import pictures
+from hrbench.miniature.generate.shape_dataset import pictures
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 
@@ -20,11 +20,13 @@ CROP = 0.875
 
 
 @dataclass(frozen=True, slots=True)
-class ShapesLesson:
-    """Shapes and their classes (training.Lesson).
+class ShapesTrainingTask:
+    """Shapes and their classes (loop.TrainingTask).
 
-    size: relative range of the size, around the one at which the protocol shows them. shift: of the centre, in
-    fractions of the picture. light: contrast and brightness, relative. smoothing: of the labels.
+    size: relative range of the size, around that of the evaluation protocol.
+    shift: of the centre, in fractions of the picture.
+    light: range of contrast and brightness, relative.
+    smoothing: of the labels.
     """
 
     size: float = 0.15
@@ -32,18 +34,18 @@ class ShapesLesson:
     light: float = 0.15
     smoothing: float = 0.05
 
-    what: ClassVar[str] = "pictures"
+    unit: ClassVar[str] = "pictures"
 
-    def examples(self, variant: Variant, plan: Recipe) -> list[tuple[np.ndarray, int]]:
+    def examples(self, variant: Variant, recipe: Recipe) -> list[tuple[np.ndarray, int]]:
         """Pictures (64, 64, 3) uint8 in BGR with their classes."""
-        return list(pictures(plan.seed, plan.images))
+        return list(pictures(recipe.seed, recipe.images))
 
     def batches(
-        self, examples: Sequence[tuple[np.ndarray, int]], variant: Variant, plan: Recipe
+        self, examples: Sequence[tuple[np.ndarray, int]], variant: Variant, recipe: Recipe
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs (N, 3, h, w) normalised, classes (N,) int64."""
-        rng = np.random.default_rng([plan.seed, 11])
-        for chosen in shuffled(len(examples), plan.batch, rng):
+        rng = np.random.default_rng([recipe.seed, 11])
+        for chosen in shuffled(len(examples), recipe.batch, rng):
             images = np.stack([self.augmented(examples[k][0], variant.input, rng) for k in chosen])
             if variant.colour == "rgb":
                 images = np.ascontiguousarray(images[..., ::-1])
@@ -51,7 +53,7 @@ class ShapesLesson:
             yield normalised(images, variant.mean, variant.std), labels
 
     def augmented(self, image: np.ndarray, input: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """A picture (h, w, 3) uint8 as the protocol would show it, but turned, mirrored, resized, moved and lit."""
+        """A picture (h, w, 3) uint8 as in the protocol, randomly rotated, mirrored, resized, moved and brightened."""
         height, width = input
         side = image.shape[0]
         zoom = width / (CROP * side) * (1 + self.size * rng.uniform(-1, 1))

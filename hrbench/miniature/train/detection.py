@@ -1,4 +1,4 @@
-"""What a miniature detector learns from: drawn scenes, mirrored and lit at random, with boxes, masks and crowds."""
+"""The training task of miniature detectors: generated scenes with boxes, masks and crowds, randomly mirrored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.draw.object_scenes import ObjectScene, scenes
+from hrbench.miniature.generate.object_scenes import ObjectScene, scenes
 from hrbench.miniature.train.detection_losses import mask_rcnn_loss, retinanet_loss
 from hrbench.miniature.train.detection_targets import Truth
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
@@ -20,9 +20,15 @@ from hrbench.types import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One scene. image: (H, W, 3) uint8, BGR. boxes: (n, 4) float32, x1 y1 x2 y2. labels: (n,) int64. owners: (H, W)
-    uint8, k + 1 where object k is on top. crowds: (c, 4) float32."""
+class DetectionExample:
+    """One scene.
+
+    image: (H, W, 3) uint8, BGR.
+    boxes: (n, 4) float32, x1 y1 x2 y2 in pixels.
+    labels: (n,) int64.
+    owners: (H, W) uint8, k + 1 on the visible pixels of object k.
+    crowds: (c, 4) float32, boxes of crowd regions.
+    """
 
     image: np.ndarray
     boxes: np.ndarray
@@ -32,23 +38,23 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class DetectionLesson:
-    """Scenes of the detection miniature. mirrored: how many are. light: contrast and brightness, relative."""
+class DetectionTrainingTask:
+    """Scenes of the detection miniature. mirrored: share of them. light: range of contrast and brightness, relative."""
 
-    what: ClassVar[str] = "scenes"
+    unit: ClassVar[str] = "scenes"
     mirrored: float = 0.5
     light: float = 0.15
 
-    def examples(self, variant: Variant, plan: Recipe) -> list[Example]:
-        """`plan.images` scenes."""
-        return [example(scene) for scene in scenes(plan.seed, plan.images)]
+    def examples(self, variant: Variant, recipe: Recipe) -> list[DetectionExample]:
+        """`recipe.images` scenes."""
+        return [example(scene) for scene in scenes(recipe.seed, recipe.images)]
 
     def batches(
-        self, examples: Sequence[Example], variant: Variant, plan: Recipe
+        self, examples: Sequence[DetectionExample], variant: Variant, recipe: Recipe
     ) -> Iterator[list[tuple[Tensor, Truth]]]:
-        """Lists of images (3, H, W) with what is to be found in them."""
-        rng = np.random.default_rng([plan.seed, 11])
-        for chosen in shuffled(len(examples), plan.batch, rng):
+        """Lists of images (3, H, W) with their ground truth."""
+        rng = np.random.default_rng([recipe.seed, 11])
+        for chosen in shuffled(len(examples), recipe.batch, rng):
             changed = [self.augmented(examples[k], rng) for k in chosen]
             images = np.stack([each.image for each in changed])
             if variant.colour == "rgb":
@@ -57,8 +63,8 @@ class DetectionLesson:
             seeds = rng.integers(2**31, size=len(chosen)).tolist()
             yield [(each, truth(other, seed)) for each, other, seed in zip(inputs, changed, seeds, strict=True)]
 
-    def augmented(self, example: Example, rng: np.random.Generator) -> Example:
-        """The example, maybe mirrored, under another light."""
+    def augmented(self, example: DetectionExample, rng: np.random.Generator) -> DetectionExample:
+        """The example, possibly mirrored, with another brightness and contrast."""
         gain, offset = 1 + self.light * rng.uniform(-1, 1), 255 * self.light * rng.uniform(-1, 1)
         levels = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
         image, boxes, owners, crowds = np.take(levels, example.image), example.boxes, example.owners, example.crowds
@@ -66,10 +72,10 @@ class DetectionLesson:
             width = image.shape[1]
             image, owners = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(owners[:, ::-1])
             boxes, crowds = mirror_boxes(boxes, width), mirror_boxes(crowds, width)
-        return Example(image, boxes, example.labels, owners, crowds)
+        return DetectionExample(image, boxes, example.labels, owners, crowds)
 
     def loss(self, net: nn.Module, half: list[tuple[Tensor, Truth]]) -> Tensor:
-        """That of the network's kind, see `detection_losses`."""
+        """The loss of the network's class, see `detection_losses`."""
         images = torch.stack([image for image, _ in half]).contiguous(memory_format=torch.channels_last)
         truths = [truth for _, truth in half]
         if isinstance(net, RetinaNet):
@@ -79,8 +85,8 @@ class DetectionLesson:
         raise TypeError(f"there is no loss for a {type(net).__name__}")
 
 
-def example(scene: ObjectScene) -> Example:
-    """A scene as it is learned from; boxes fit the shown pixels tightly."""
+def example(scene: ObjectScene) -> DetectionExample:
+    """A scene as a training example; boxes fit the visible pixels tightly."""
     owners = np.zeros(scene.image.shape[:2], dtype=np.uint8)
     single = [thing for thing in scene.things if not thing.crowd]
     for number, thing in enumerate(single, start=1):
@@ -88,7 +94,7 @@ def example(scene: ObjectScene) -> Example:
     boxes = _boxes([thing.pixels for thing in single])
     crowds = _boxes([thing.pixels for thing in scene.things if thing.crowd])
     labels = np.array([thing.label for thing in single], dtype=np.int64)
-    return Example(scene.image, boxes, labels, owners, crowds)
+    return DetectionExample(scene.image, boxes, labels, owners, crowds)
 
 
 def _boxes(masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -108,7 +114,7 @@ def mirror_boxes(boxes: np.ndarray, width: int) -> np.ndarray:
     return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
 
 
-def truth(example: Example, seed: int) -> Truth:
+def truth(example: DetectionExample, seed: int) -> Truth:
     """The example's objects as tensors."""
     numbers = np.arange(1, len(example.boxes) + 1, dtype=np.uint8)[:, None, None]
     masks = torch.from_numpy((example.owners[None] == numbers).astype(np.float32))

@@ -1,4 +1,4 @@
-"""How wrong a detector is: the losses of Mask R-CNN and of RetinaNet, on images of one size.
+"""The losses of Mask R-CNN and of RetinaNet, on images of one size.
 
     Mask R-CNN    proposals: cross entropy of object or not, smooth L1 (beta 1/9) of deltas
                   boxes: cross entropy of the class, smooth L1 (beta 1) of deltas, both over all sampled boxes
@@ -49,12 +49,12 @@ def _proposals(
     truths: Sequence[Truth],
     generators: Sequence[torch.Generator],
 ) -> Tensor:
-    """Object or not, and where: of sampled anchors, over all images."""
+    """Objectness and box loss of sampled anchors, over all images."""
     logit = torch.cat([flat(each, 1) for each in logits], dim=1)[..., 0]  # (N, A)
     delta = torch.cat([flat(each, 4) for each in deltas], dim=1)  # (N, A, 4)
     count, total = 0, logit.new_zeros(())
     for image, (truth, generator) in enumerate(zip(truths, generators, strict=True)):
-        assigned = assign(anchors, truth, 0.3, 0.7, least=0.3)
+        assigned = assign(anchors, truth, 0.3, 0.7, min_overlap=0.3)
         objects, background = sample(assigned, SAMPLED, SAMPLED_SHARE, generator)
         chosen = torch.cat([objects, background])
         wanted = (assigned[chosen] >= 0).to(logit.dtype)
@@ -102,9 +102,9 @@ def _regions(
 
 
 def mask_targets(masks: Tensor, boxes: Tensor, owners: Tensor, cells: int) -> Tensor:
-    """The masks (n, h, w) of the objects that boxes (M, 4) stand for, cut out: (M, cells, cells), 0 or 1.
+    """The masks (n, h, w) of the objects that boxes (M, 4) are assigned to, cropped: (M, cells, cells), 0 or 1.
 
-    A cell is 1 where half of it or more is mask.
+    A cell is 1 if at least half of it is mask.
     """
     if not len(boxes):
         return masks.new_zeros(0, cells, cells)
@@ -113,7 +113,7 @@ def mask_targets(masks: Tensor, boxes: Tensor, owners: Tensor, cells: int) -> Te
 
 
 def retinanet_loss(net: RetinaNet, images: Tensor, truths: Sequence[Truth]) -> Tensor:
-    """The loss on images (N, 3, H, W), normalised. The output of the background, class 0, learns that nothing is it."""
+    """The loss on images (N, 3, H, W), normalised. The target of class 0, the background, is always 0."""
     features = net.backbone(images)
     logits, deltas = net.head(features)
     logit = torch.cat([flat(each, net.classes) for each in logits], dim=1)  # (N, A, classes)
@@ -121,7 +121,7 @@ def retinanet_loss(net: RetinaNet, images: Tensor, truths: Sequence[Truth]) -> T
     anchors = torch.cat(net.anchors.of(features))
     count, total = 0, logit.new_zeros(())
     for image, truth in enumerate(truths):
-        assigned = assign(anchors, truth, 0.4, 0.5, least=0.0)
+        assigned = assign(anchors, truth, 0.4, 0.5, min_overlap=0.0)
         (objects,) = torch.nonzero(assigned >= 0, as_tuple=True)
         wanted = torch.zeros_like(logit[image])
         wanted[objects, truth.labels[assigned[objects]] + 1] = 1

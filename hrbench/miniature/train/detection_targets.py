@@ -1,4 +1,4 @@
-"""Which boxes stand for which objects while a detector learns: assignment by overlap, sampling, encoding.
+"""Training targets of detectors: assignment of boxes to objects by overlap, sampling, encoding.
 
 Girshick et al., CVPR 2014, appendix C (encoding); Ren et al., Faster R-CNN, NeurIPS 2015, section 3.1.2 (assignment,
 sampling); Lin et al., RetinaNet, ICCV 2017, section 4. Boxes are (M, 4), x1 y1 x2 y2 in pixels, without the extra
@@ -19,10 +19,13 @@ BACKGROUND, IGNORED = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is to be found in one image (h, w).
+    """Ground truth of one image (h, w).
 
-    boxes: (n, 4). labels: (n,) int64 from 0. masks: (n, h, w) float32, 0 or 1. crowds: (c, 4), regions in which
-    nothing is background. seed: of all that is chosen at random for this image.
+    boxes: (n, 4).
+    labels: (n,) int64 from 0.
+    masks: (n, h, w) float32, 0 or 1.
+    crowds: (c, 4), regions in which nothing counts as background.
+    seed: of all random choices for this image.
     """
 
     boxes: Tensor
@@ -39,20 +42,21 @@ def encode(boxes: Tensor, targets: Tensor, stds: Sequence[float] = (1, 1, 1, 1))
     return torch.cat([shift, torch.log(wanted / sizes)], dim=1) / boxes.new_tensor(stds)
 
 
-def assign(boxes: Tensor, truth: Truth, low: float, high: float, least: float | None = None) -> Tensor:
-    """Which object each box (M, 4) stands for: int64 (M,), else BACKGROUND or IGNORED.
+def assign(boxes: Tensor, truth: Truth, low: float, high: float, min_overlap: float | None = None) -> Tensor:
+    """The object that each box (M, 4) is assigned to: int64 (M,), else BACKGROUND or IGNORED.
 
-    A box stands for the object that it overlaps most, if by an IoU of `high` at least; below `low` it is background, in
-    between ignored, and so is background that lies by half or more in a crowd. least: an object also takes the boxes
-    that overlap it most of all, if by this at least; None for no such boxes.
+    A box is assigned to the object that it overlaps most, if the IoU is at least `high`; below `low` it is background,
+    in between ignored. Background of which half or more lies in a crowd is ignored too.
+
+    min_overlap: each object also gets the boxes with its highest IoU, if that is at least this; None for no such boxes.
     """
     if len(truth.boxes):
         overlaps = box_iou(truth.boxes, boxes)  # (n, M)
         best, owner = overlaps.max(dim=0)
         result = torch.where(best >= high, owner, torch.where(best < low, BACKGROUND, IGNORED))
-        if least is not None:
+        if min_overlap is not None:
             most = overlaps.amax(dim=1, keepdim=True)
-            objects, taken = torch.nonzero((overlaps == most) & (most >= least), as_tuple=True)
+            objects, taken = torch.nonzero((overlaps == most) & (most >= min_overlap), as_tuple=True)
             result[taken] = objects
     else:
         result = torch.full((len(boxes),), BACKGROUND)
@@ -69,9 +73,9 @@ def _inside(boxes: Tensor, regions: Tensor) -> Tensor:
 
 
 def sample(assigned: Tensor, count: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Positions of boxes that stand for objects, at most share x count, and of background, up to count in all.
+    """Positions of boxes assigned to objects, at most share x count, and of background, up to count in all.
 
-    Drawn without replacement; the generator is a generator of the CPU.
+    Sampled without replacement, by a generator of the CPU.
     """
     (objects,) = torch.nonzero(assigned >= 0, as_tuple=True)
     (background,) = torch.nonzero(assigned == BACKGROUND, as_tuple=True)

@@ -1,21 +1,21 @@
-"""How any miniature network is trained: a recipe, a lesson and one loop for all tasks.
+"""How any miniature network is trained: a recipe, a training task and one loop for all tasks.
 
-A `Lesson` says what a network learns from and how wrong it was; a `Recipe` says with which lesson, how long and how
-fast; `train` does it, and `saved` writes the weights. What a task adds is one class:
+A `TrainingTask` gives the examples, the batches and the loss; a `Recipe` names the task, the iterations and the
+learning rate; `train` runs the loop, and `saved` writes the weights. To add a task, write one class:
 
     @dataclass(frozen=True, slots=True)
-    class ShapesLesson:
-        what: ClassVar[str] = "images"
-        def examples(self, variant, plan): return [draw(plan.seed, index) for index in range(plan.images)]
-        def batches(self, examples, variant, plan):
-            rng = np.random.default_rng([plan.seed, 11])
-            for chosen in shuffled(len(examples), plan.batch, rng):
+    class ShapesTrainingTask:
+        unit: ClassVar[str] = "images"
+        def examples(self, variant, recipe): return list(pictures(recipe.seed, recipe.images))
+        def batches(self, examples, variant, recipe):
+            rng = np.random.default_rng([recipe.seed, 11])
+            for chosen in shuffled(len(examples), recipe.batch, rng):
                 yield inputs_of(examples, chosen), targets_of(examples, chosen)
         def loss(self, net, half):
             inputs, targets = half
             return cross_entropy(net(inputs), targets)
 
-Everything random comes from `plan.seed`, so the same machine makes the same network.
+All random numbers come from `recipe.seed`, so the same machine gives the same network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.miniature.train.two_replicas import Batch, Halves
+from hrbench.miniature.train.two_replicas import Batch, TwoReplicas
 from hrbench.models import build as networks
 from hrbench.models.weights import load
 from hrbench.types import Variant
@@ -40,46 +40,53 @@ from hrbench.version import __version__
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
-class Lesson(Protocol):
-    """What a network of one task learns from. A frozen dataclass, its fields the settings of this task alone.
+class TrainingTask(Protocol):
+    """Examples, batches and loss of one task. A frozen dataclass; its fields are the settings of this task alone.
 
-    what: the examples in one word, for messages ("people", "scenes").
+    unit: what one example is, in the plural, for messages ("people", "scenes").
     """
 
-    what: ClassVar[str]
+    unit: ClassVar[str]
 
-    def examples(self, variant: Variant, plan: Recipe) -> Sequence[Any]:
-        """All that is learned from, drawn from `plan.seed` (never a test set's): of `plan.images` images."""
+    def examples(self, variant: Variant, recipe: Recipe) -> Sequence[Any]:
+        """The training examples of `recipe.images` images, generated from `recipe.seed` (never a test set's seed)."""
         ...
 
-    def batches(self, examples: Sequence[Any], variant: Variant, plan: Recipe) -> Iterator[Batch]:
-        """Endless batches of `plan.batch` examples, augmented and normalised as the network takes them.
+    def batches(self, examples: Sequence[Any], variant: Variant, recipe: Recipe) -> Iterator[Batch]:
+        """Endless batches of `recipe.batch` examples, augmented and normalised as the network takes them.
 
-        Either a tuple of tensors, each with one row for an example, or a list of examples of any kind (where images or
-        targets differ in size). Runs in one thread while the network works on the batch before.
+        Either a tuple of tensors, each with one row for an example, or a list of examples of any type (if images or
+        targets differ in size). Runs in one thread while the network computes the previous batch.
         """
         ...
 
     def loss(self, net: nn.Module, half: Any) -> Tensor:
-        """A scalar: how wrong the network, in training mode, is about half a batch, given in the form of the batch.
+        """The loss, a scalar, of the network in training mode on half a batch, which has the form of a batch.
 
-        Runs in one of two threads, each with a network of its own; it must not draw random numbers from a global
-        generator, whose order would depend on timing.
+        Runs in one of two threads, each with its own network; it must not use a global random generator,
+        because the order of its numbers would depend on timing.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is trained. start: the network whose trained weights it begins with, or "".
+    """How one network is trained.
 
-    iterations: steps of the optimiser, AdamW with a linear warm-up and a cosine. images: how many are drawn to learn
-    from. fresh: beginnings of the names of layers that do not come from `start`. batch: examples of a step. rate: peak
-    learning rate. decay: of weights with more than one dimension. clip: the greatest norm of all gradients together, 0
-    for no limit.
+    task: gives examples, batches and loss.
+    iterations: steps of the optimiser, AdamW with a linear warm-up and a cosine.
+    images: number of training images that are generated.
+    start: the network whose trained weights it begins with, or "".
+    fresh: prefixes of the names of layers that do not come from `start`.
+    batch: examples of a step.
+    rate: peak learning rate.
+    decay: weight decay of parameters with more than one dimension.
+    warmup: iterations of the linear warm-up.
+    clip: maximum norm of all gradients together, 0 for no limit.
+    seed: of the training images, the initial weights and the order of examples.
     """
 
-    lesson: Lesson
+    task: TrainingTask
     iterations: int
     images: int = 4000
     start: str = ""
@@ -94,7 +101,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told every so often. rate: iterations a second; left: seconds to go; loss: mean since the last telling."""
+    """Reported every `every` iterations of `train`.
+
+    done, total: iterations.
+    loss: mean of the iterations since the last report.
+    rate: iterations per second.
+    left: seconds that remain.
+    """
 
     done: int
     total: int
@@ -103,13 +116,13 @@ class Progress:
     left: float
 
 
-def build(variant: Variant, plan: Recipe) -> nn.Module:
-    """The network with random weights, or those of the recipe's `start` in all layers but the fresh ones."""
-    torch.manual_seed(plan.seed)
+def build(variant: Variant, recipe: Recipe) -> nn.Module:
+    """The network with random weights, or those of the recipe's `start` in all layers except the fresh ones."""
+    torch.manual_seed(recipe.seed)
     net = networks.build(variant)
-    if plan.start:
-        earlier = load.read_state(WEIGHTS / f"{plan.start}.safetensors")
-        fresh = {key: value for key, value in net.state_dict().items() if key.startswith(plan.fresh)}
+    if recipe.start:
+        earlier = load.read_state(WEIGHTS / f"{recipe.start}.safetensors")
+        fresh = {key: value for key, value in net.state_dict().items() if key.startswith(recipe.fresh)}
         net.load_state_dict({**earlier, **fresh}, strict=True)
     return net
 
@@ -117,56 +130,56 @@ def build(variant: Variant, plan: Recipe) -> nn.Module:
 def train(
     net: nn.Module,
     variant: Variant,
-    plan: Recipe,
+    recipe: Recipe,
     examples: Sequence[Any],
-    tell: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
     every: int = 100,
 ) -> list[float]:
-    """Train in place; returns the loss of every iteration. The network ends in evaluation mode."""
+    """Trains in place; returns the loss of every iteration. The network ends in evaluation mode."""
     net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimiser = _optimiser(net, plan)
-    halves = Halves(net, plan.lesson.loss)
+    optimiser = _optimiser(net, recipe)
+    halves = TwoReplicas(net, recipe.task.loss)
     losses: list[float] = []
-    source = plan.lesson.batches(examples, variant, plan)
+    source = recipe.task.batches(examples, variant, recipe)
     batch = next(source)
     started = time.perf_counter()
-    for step in range(plan.iterations):
+    for step in range(recipe.iterations):
         for group in optimiser.param_groups:
-            group["lr"] = plan.rate * schedule(step, plan.iterations, plan.warmup)
+            group["lr"] = recipe.rate * schedule(step, recipe.iterations, recipe.warmup)
         passes = halves.start(batch)
-        batch = next(source)  # drawn while the network works
+        batch = next(source)  # made while the network computes
         losses.append(halves.gather(passes))
-        if plan.clip:
-            nn.utils.clip_grad_norm_(net.parameters(), plan.clip)
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(net.parameters(), recipe.clip)
         optimiser.step()
         halves.spread()
-        if (step + 1) % every == 0 or step + 1 == plan.iterations:
+        if (step + 1) % every == 0 or step + 1 == recipe.iterations:
             rate = (step + 1) / (time.perf_counter() - started)
             recent = float(np.mean(losses[-every:]))
-            tell(Progress(step + 1, plan.iterations, recent, rate, (plan.iterations - step - 1) / rate))
+            on_progress(Progress(step + 1, recipe.iterations, recent, rate, (recipe.iterations - step - 1) / rate))
     halves.finish()
     net.eval()
     return losses
 
 
-def _optimiser(net: nn.Module, plan: Recipe) -> torch.optim.AdamW:
+def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     # Norms and biases are left out of the decay: it would only fight the statistics.
     learned = [p for p in net.parameters() if p.requires_grad]
     decayed = [p for p in learned if p.ndim > 1]
     others = [p for p in learned if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": plan.decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.rate)
+    groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.rate)
 
 
-def saved(net: nn.Module, path: Path, name: str, plan: Recipe) -> Path:
-    """Writes the weights as float16 safetensors that say how they were made; returns `path`."""
-    made_by = {"network": name, "iterations": str(plan.iterations), "seed": str(plan.seed), "hrbench": __version__}
+def saved(net: nn.Module, path: Path, name: str, recipe: Recipe) -> Path:
+    """Writes the weights as float16 safetensors with metadata on how they were trained; returns `path`."""
+    made_by = {"network": name, "iterations": str(recipe.iterations), "seed": str(recipe.seed), "hrbench": __version__}
     load.save(net, path, torch.float16, made_by)
     return path
 
 
 def shuffled(count: int, batch: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Endless lists of `batch` positions below `count`: every one comes once before any comes again."""
+    """Endless lists of `batch` positions below `count`: every position comes once before any is repeated."""
     queue: list[int] = []
     while True:
         while len(queue) < batch:

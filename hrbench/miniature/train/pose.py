@@ -1,9 +1,10 @@
-"""What a pose network learns from: heatmap targets, losses, accuracy and augmentation.
+"""The training task of miniature pose networks: heatmap targets, losses, accuracy and augmentation.
 
 `heatmap_targets` (quantised), the losses and `accuracy` follow the official HRNet code
 (deep-high-resolution-net.pytorch, lib/dataset/JointsDataset.py, lib/core/loss.py, lib/core/evaluate.py,
-lib/utils/transforms.py), and golden records pin them. The miniatures are trained on targets that are not rounded to
-heatmap pixels: at 24 x 18 pixels the rounding would lose more than the decoding's quarter offset can give back.
+lib/utils/transforms.py), and are tested against golden records. The miniatures are trained on targets that are not
+rounded to heatmap pixels: at 24 x 18 pixels the rounding would lose more than the decoding's quarter offset can give
+back.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from torch import Tensor, nn
 
 from hrbench.datasets.coco_keypoints import FLIP_PAIRS
 from hrbench.datasets.mpii import SCHEME
-from hrbench.miniature.draw.pose import coco_annotations, mpii_annotated, mpii_annotation
-from hrbench.miniature.draw.scenes import Kind, scenes
+from hrbench.miniature.generate.people_scenes import KeypointLayout, scenes
+from hrbench.miniature.generate.pose_datasets import coco_annotations, mpii_annotated, mpii_annotation
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.tasks.pose.geometry import PADDING, affine_matrix, box_to_centre_scale, transform_points
 from hrbench.types import Variant
@@ -36,11 +37,15 @@ def heatmap_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gaussians of height 1 around joints, cut off at three sigma.
 
-    joints: (..., K, 2) x, y in input pixels. visible: (..., K), above 0.5 where a joint is annotated. Sizes are
-    (width, height). sigma: in heatmap pixels. quantised: the centre is rounded to a heatmap pixel, half up, as
-    officially. Returns targets (..., K, h, w) and weights (..., K), float32. A joint whose window lies outside the
-    heatmap has weight 0, but one whose window just touches the border from outside keeps its weight and has an empty
-    target: the official code behaves so.
+    joints: (..., K, 2) x, y in input pixels.
+    visible: (..., K), above 0.5 if a joint is annotated.
+    image_size, heatmap_size: (width, height).
+    sigma: in heatmap pixels.
+    quantised: whether the centre is rounded to a heatmap pixel, half up, as in the official code.
+
+    Returns targets (..., K, h, w) and weights (..., K), float32. A joint whose window lies outside the heatmap has
+    weight 0. As in the official code, one whose window just touches the border from outside keeps its weight and has an
+    empty target.
     """
     width, height = heatmap_size
     stride = np.array(image_size, dtype=np.float64) / np.array(heatmap_size, dtype=np.float64)
@@ -63,7 +68,7 @@ def heatmap_targets(
 def mirror_joints(
     joints: np.ndarray, visible: np.ndarray, width: int, flip_pairs: Sequence[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints of the mirrored image: x -> width - 1 - x, left and right exchanged, zero where not annotated.
+    """Joints of the mirrored image: x -> width - 1 - x, left and right exchanged, zero if not annotated.
 
     joints: (K, 2) or (K, 3); visible: (K,). Returns new arrays (joints, visible).
     """
@@ -97,11 +102,11 @@ def hard_joints_loss(output: Tensor, target: Tensor, weight: Tensor | None = Non
 
 
 def accuracy(output: np.ndarray, target: np.ndarray, threshold: float = 0.5) -> tuple[np.ndarray, float, int]:
-    """How often the maximum of a heatmap lies near that of its target, as the official training log counts it.
+    """Share of heatmaps whose maximum is near that of the target, as in the official training log.
 
     output, target: (N, K, h, w). A distance is taken with x in units of h/10 and y in units of w/10 (in this order,
     officially), joints whose target maximum has x <= 1 or y <= 1 are left out. Returns the fraction below `threshold`
-    for each joint (-1 where none counts), their mean over the joints that count, and how many those are.
+    for each joint (-1 if none counts), their mean over the joints that count, and how many those are.
     """
 
     def maxima(maps: np.ndarray) -> np.ndarray:
@@ -125,9 +130,15 @@ def accuracy(output: np.ndarray, target: np.ndarray, threshold: float = 0.5) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One annotated person: its image (H, W, 3) uint8, joints (K, 2) in image pixels, visible (K,), and the region
-    to crop: centre (2,) in pixels and padded scale (2,) in units of 200 px."""
+class PoseExample:
+    """One annotated person.
+
+    image: (H, W, 3) uint8, BGR.
+    joints: (K, 2) in image pixels.
+    visible: (K,), above 0 if annotated.
+    centre: (2,) of the region to crop, in pixels.
+    scale: (2,) of the region to crop, padded, in units of 200 px.
+    """
 
     image: np.ndarray
     joints: np.ndarray
@@ -138,9 +149,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Ranges of random changes. scale: relative, normal, cut at one deviation. rotation: degrees, normal, cut at two
-    deviations, for `rotated` of the examples. shift: of the centre, uniform, in fractions of the region.
-    light: contrast and brightness, relative."""
+    """Ranges of random changes.
+
+    scale: relative, normal, clipped at one standard deviation.
+    rotation: degrees, normal, clipped at two standard deviations.
+    rotated: share of the examples that are rotated.
+    shift: of the centre, uniform, in fractions of the region.
+    mirrored: share of the examples that are mirrored.
+    light: range of contrast and brightness, relative.
+    """
 
     scale: float = 0.2
     rotation: float = 15.0
@@ -151,7 +168,7 @@ class Augmentation:
 
 
 def augmented(
-    example: Example,
+    example: PoseExample,
     input: tuple[int, int],
     flip_pairs: Sequence[tuple[int, int]],
     ranges: Augmentation,
@@ -177,25 +194,25 @@ def augmented(
     return image, joints, visible
 
 
-# --- the lesson ----------------------------------------------------------------------------------------------------
+# --- the training task --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class PoseLesson:
-    """Heatmaps of drawn people (training.Lesson). sigma: of the targets, in heatmap pixels."""
+class PoseTrainingTask:
+    """Heatmaps of generated people (loop.TrainingTask). sigma: of the targets, in heatmap pixels."""
 
-    kind: Kind
+    layout: KeypointLayout
     sigma: float = 1.25
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    what: ClassVar[str] = "people"
+    unit: ClassVar[str] = "people"
 
-    def examples(self, variant: Variant, plan: Recipe) -> list[Example]:
-        """People of drawn scenes with the regions that the protocol would crop for their ground-truth boxes."""
-        people: list[Example] = []
-        for scene in scenes(self.kind, plan.seed, plan.images):
-            if self.kind == "mpii":
-                rows = [mpii_annotation(scene, figure) for figure in scene.figures if mpii_annotated(figure)]
+    def examples(self, variant: Variant, recipe: Recipe) -> list[PoseExample]:
+        """People of generated scenes with the regions that the protocol would crop for their ground-truth boxes."""
+        people: list[PoseExample] = []
+        for scene in scenes(self.layout, recipe.seed, recipe.images):
+            if self.layout == "mpii":
+                rows = [mpii_annotation(scene, person) for person in scene.people if mpii_annotated(person)]
                 people += [_mpii_example(scene.image, row) for row in rows]
             else:
                 rows = [row for row in coco_annotations(scene) if row["num_keypoints"] > 0]
@@ -205,17 +222,17 @@ class PoseLesson:
     @property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
         """Joints that a mirror exchanges."""
-        return SCHEME.flip_pairs if self.kind == "mpii" else FLIP_PAIRS
+        return SCHEME.flip_pairs if self.layout == "mpii" else FLIP_PAIRS
 
     def batches(
-        self, examples: Sequence[Example], variant: Variant, plan: Recipe
+        self, examples: Sequence[PoseExample], variant: Variant, recipe: Recipe
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Inputs (N, 3, h, w) normalised, targets (N, K, h/4, w/4), weights (N, K)."""
-        rng = np.random.default_rng([plan.seed, 11])
+        rng = np.random.default_rng([recipe.seed, 11])
         height, width = variant.input
-        for chosen in shuffled(len(examples), plan.batch, rng):
+        for chosen in shuffled(len(examples), recipe.batch, rng):
             crops = [augmented(examples[k], (height, width), self.flip_pairs, self.augmentation, rng) for k in chosen]
-            images = np.stack([image for image, _, _ in crops])  # as OpenCV draws them: blue, green, red
+            images = np.stack([image for image, _, _ in crops])  # in OpenCV's order: blue, green, red
             if variant.colour == "rgb":
                 images = np.ascontiguousarray(images[..., ::-1])
             targets, shown = heatmap_targets(
@@ -234,14 +251,14 @@ class PoseLesson:
         return heatmap_loss(net(inputs.contiguous(memory_format=torch.channels_last)), targets, shown)
 
 
-def _coco_example(image: np.ndarray, row: dict, input: tuple[int, int]) -> Example:
+def _coco_example(image: np.ndarray, row: dict, input: tuple[int, int]) -> PoseExample:
     triples = np.array(row["keypoints"], dtype=np.float64).reshape(-1, 3)
     centre, scale = box_to_centre_scale(row["bbox"], input)
-    return Example(image, triples[:, :2], (triples[:, 2] > 0).astype(np.float32), centre, scale)
+    return PoseExample(image, triples[:, :2], (triples[:, 2] > 0).astype(np.float32), centre, scale)
 
 
-def _mpii_example(image: np.ndarray, row: dict) -> Example:
+def _mpii_example(image: np.ndarray, row: dict) -> PoseExample:
     # MPII's protocol: the centre moves down, the region grows, and 1-based becomes 0-based.
     centre = np.array(row["center"]) + np.array([0.0, 15 * row["scale"]]) - 1
     scale = np.array([row["scale"], row["scale"]]) * PADDING
-    return Example(image, np.array(row["joints"]) - 1, np.array(row["joints_vis"], dtype=np.float32), centre, scale)
+    return PoseExample(image, np.array(row["joints"]) - 1, np.array(row["joints_vis"], dtype=np.float32), centre, scale)

@@ -1,10 +1,10 @@
-"""Trains the miniature networks on drawn images: `python -m hrbench.miniature train NAME`.
+"""Trains the miniature networks on generated images: `python -m hrbench.miniature train NAME`.
 
-A recipe fixes everything that matters: the seed of the drawn images (never that of the test set), the number of
-iterations and of examples in each, the optimiser (AdamW with a linear warm-up and a cosine), and the lesson: targets,
-losses and augmentation.
-Sums of floats differ between processors, so another machine gets another network of like accuracy; the same machine
-gets the same one. What the shipped weights reached on the test sets, by the ordinary path, poses by true boxes:
+A recipe fixes everything: the seed of the generated images (never that of the test set), the number of iterations and
+of examples in each, the optimiser (AdamW with a linear warm-up and a cosine), and the training task: targets, losses
+and augmentation.
+Sums of floats differ between processors, so another machine gives a different network of similar accuracy; the same
+machine gives the same one. Scores of the shipped weights on the test sets, poses with ground-truth boxes:
 
     network                             iterations    CPU minutes    reached
     pose_hrnet_miniature_coco           5,000         9.3            OKS AP 0.877
@@ -18,8 +18,8 @@ gets the same one. What the shipped weights reached on the test sets, by the ord
     mask_rcnn_hrnetv2p_miniature_coco   1,500         6.5            box AP 0.673, mask AP 0.592
     retinanet_spinenet_miniature_coco   1,500         5.3            box AP 0.534
 
-A minute of drawing comes first. The MPII networks start from the trained COCO ones, all but the last layer, and so need
-fewer iterations.
+Generating the images takes about a minute more. The MPII networks start from the trained COCO networks except the last
+layer, and so need fewer iterations.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from pathlib import Path
 
 from hrbench.catalog import variants
 from hrbench.errors import UsageError
-from hrbench.miniature.train.classification import ShapesLesson
-from hrbench.miniature.train.detection import DetectionLesson
+from hrbench.miniature.train.classification import ShapesTrainingTask
+from hrbench.miniature.train.detection import DetectionTrainingTask
 from hrbench.miniature.train.loop import WEIGHTS, Progress, Recipe, build, saved, train
-from hrbench.miniature.train.pose import PoseLesson
-from hrbench.miniature.train.segmentation import StreetsLesson
+from hrbench.miniature.train.pose import PoseTrainingTask
+from hrbench.miniature.train.segmentation import StreetsTrainingTask
 
-COCO, MPII = PoseLesson("coco"), PoseLesson("mpii")
-STREETS = StreetsLesson()
-SHAPES = ShapesLesson()
-OBJECTS = DetectionLesson()
+COCO, MPII = PoseTrainingTask("coco"), PoseTrainingTask("mpii")
+STREETS = StreetsTrainingTask()
+SHAPES = ShapesTrainingTask()
+OBJECTS = DetectionTrainingTask()
 LAST = ("final_layer.",)
 
 RECIPES = {
@@ -56,8 +56,8 @@ RECIPES = {
 }
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe of a miniature network; UsageError names those there are."""
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a miniature network; UsageError for a name without a recipe lists those with one."""
     if name not in RECIPES:
         raise UsageError(f"there is no miniature network {name!r} to train; there are {', '.join(sorted(RECIPES))}")
     return RECIPES[name]
@@ -67,19 +67,19 @@ def train_and_save(
     name: str,
     out: Path | None,
     iterations: int | None,
-    tell: Callable[[str | Progress], None],
+    on_progress: Callable[[str | Progress], None],
 ) -> Path:
     """Train one network by its recipe and write its weights as float16 safetensors; returns the file.
 
     out: the file, by default the one that ships. iterations: instead of the recipe's.
     """
-    plan = recipe(name)
+    recipe = find_recipe(name)
     if iterations is not None:
-        plan = replace(plan, iterations=iterations)
+        recipe = replace(recipe, iterations=iterations)
     variant = variants()[name]
-    tell(f"drawing {plan.images} images")
-    examples = plan.lesson.examples(variant, plan)
-    tell(f"training {name} on {len(examples)} {plan.lesson.what} for {plan.iterations} iterations")
-    net = build(variant, plan)
-    train(net, variant, plan, examples, tell)
-    return saved(net, out or WEIGHTS / f"{name}.safetensors", name, plan)
+    on_progress(f"generating {recipe.images} images")
+    examples = recipe.task.examples(variant, recipe)
+    on_progress(f"training {name} on {len(examples)} {recipe.task.unit} for {recipe.iterations} iterations")
+    net = build(variant, recipe)
+    train(net, variant, recipe, examples, on_progress)
+    return saved(net, out or WEIGHTS / f"{name}.safetensors", name, recipe)

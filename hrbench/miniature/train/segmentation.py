@@ -1,7 +1,7 @@
-"""What a segmentation network learns from: crops of drawn streets, pixel-wise cross-entropy.
+"""The training task of miniature segmentation networks: crops of generated streets, pixel-wise cross-entropy.
 
 The official HRNet code (HRNet-Semantic-Segmentation, lib/core/criterion.py) enlarges the logits to the size of the
-labels and averages the cross-entropy over the pixels that are not ignored; so does `pixel_loss`.
+labels and averages the cross-entropy over the pixels that are not ignored; `pixel_loss` does the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.draw.streets import scenes
+from hrbench.miniature.generate.street_scenes import scenes
 from hrbench.miniature.train.loop import Recipe, normalised, shuffled
 from hrbench.types import Variant
 
@@ -25,7 +25,7 @@ IGNORED = 255
 
 
 def train_ids(labels: np.ndarray) -> np.ndarray:
-    """Cityscapes label ids, uint8 of any shape -> positions in a network's outputs, 255 where nothing is judged.
+    """Cityscapes label ids, uint8 of any shape -> positions in a network's outputs, 255 if the label is not evaluated.
 
     >>> train_ids(np.array([7, 23, 3], dtype=np.uint8)).tolist()
     [0, 10, 255]
@@ -43,43 +43,46 @@ def pixel_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class StreetsLesson:
-    """Crops of drawn streets. crop: (height, width) in pixels. scales: smallest and largest, uniform.
-    light: contrast and brightness, relative. Half of the crops are mirrored.
+class StreetsTrainingTask:
+    """Crops of generated streets, half of them mirrored.
+
+    crop: (height, width) in pixels.
+    scales: smallest and largest, uniform.
+    light: range of contrast and brightness, relative.
     """
 
-    what: ClassVar[str] = "scenes"
+    unit: ClassVar[str] = "scenes"
 
     crop: tuple[int, int] = (96, 128)
     scales: tuple[float, float] = (0.8, 1.4)
     light: float = 0.12
 
-    def examples(self, variant: Variant, plan: Recipe) -> list[tuple[np.ndarray, np.ndarray]]:
+    def examples(self, variant: Variant, recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray]]:
         """Image (H, W, 3) uint8, in the network's colour order, and positions of classes (H, W) uint8 of each scene."""
         order = slice(None, None, -1) if variant.colour == "rgb" else slice(None)
         return [
             (np.ascontiguousarray(scene.image[..., order]), train_ids(scene.labels))
-            for scene in scenes(plan.seed, plan.images)
+            for scene in scenes(recipe.seed, recipe.images)
         ]
 
     def batches(
-        self, examples: Sequence[tuple[np.ndarray, np.ndarray]], variant: Variant, plan: Recipe
+        self, examples: Sequence[tuple[np.ndarray, np.ndarray]], variant: Variant, recipe: Recipe
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches: inputs (N, 3, h, w) normalised, targets (N, h, w) int64. Each scene comes once."""
-        rng = np.random.default_rng([plan.seed, 11])
-        for chosen in shuffled(len(examples), plan.batch, rng):
+        rng = np.random.default_rng([recipe.seed, 11])
+        for chosen in shuffled(len(examples), recipe.batch, rng):
             crops = [self.cut(*examples[k], rng) for k in chosen]
             images = np.stack([image for image, _ in crops])
             targets = np.stack([labels for _, labels in crops])
             yield normalised(images, variant.mean, variant.std), torch.from_numpy(targets.astype(np.int64))
 
     def cut(self, image: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """One crop (h, w, 3) and its labels (h, w), from anywhere in the scaled scene; what lies outside is ignored."""
+        """One crop (h, w, 3) and its labels (h, w) from a random part of the scaled scene; outside is ignored."""
         height, width = self.crop
         scale = rng.uniform(*self.scales)
         x = rng.uniform(0, max(0.0, image.shape[1] * scale - width))
         y = rng.uniform(0, max(0.0, image.shape[0] * scale - height))
-        # Pixel centres: what is at (u + 0.5) / scale - 0.5 of the scene comes to u, less the corner of the crop.
+        # Pixel centres: position (u + 0.5) / scale - 0.5 of the scene maps to u, minus the corner of the crop.
         matrix = np.array([[scale, 0, scale / 2 - 0.5 - x], [0, scale, scale / 2 - 0.5 - y]])
         if rng.random() < 0.5:
             matrix[0] = [-matrix[0, 0], 0, width - 1 - matrix[0, 2]]
@@ -91,7 +94,7 @@ class StreetsLesson:
         return np.take(levels, seen), known
 
     def loss(self, net: nn.Module, half: tuple[Tensor, Tensor]) -> Tensor:
-        """Mean cross-entropy. Dropout is left out: it would draw from the global generator, at a time of its own."""
+        """Mean cross-entropy. Dropout is off: it would use the global generator in an order that depends on timing."""
         inputs, targets = half
         for module in net.modules():
             if isinstance(module, nn.Dropout):

@@ -1,7 +1,7 @@
 """One step of training on two cores: each half of a batch goes through its own copy of the network in its own thread.
 
-PyTorch's own threads meet after every operation, which on layers this small, and on a machine that does other work
-too, costs more than it gains. Halves meet once a step. The sums do not depend on timing: the result repeats.
+PyTorch's own threads meet after every operation, which on layers this small, and on a machine that does other work too,
+costs more than it gains. The two replicas synchronise once a step. The sums do not depend on timing, so results repeat.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 Batch = tuple[Tensor, ...] | list[Any]
-"""A tuple of tensors, each with one row for an example, or a list of examples, whatever each of them is."""
+"""A tuple of tensors, each with one row for an example, or a list of examples of any type."""
 
 Loss = Callable[[nn.Module, Any], Tensor]
-"""Called with a network in training mode and a batch, or half of one, as it was given; returns a scalar tensor."""
+"""Called with a network in training mode and a batch or half of one; returns a scalar tensor."""
 
 
 def split(batch: Batch) -> list[Batch]:
-    """Both halves of a batch, the first the larger one where they differ; a batch of one example is one half.
+    """Both halves of a batch, the first is the larger one if they differ; a batch of one example is one half.
 
     >>> split([1, 2, 3]), split([1])
     ([[1, 2], [3]], [[1]])
@@ -33,14 +33,14 @@ def split(batch: Batch) -> list[Batch]:
     return list(zip(*(tensor.chunk(2) for tensor in batch), strict=True))
 
 
-class Halves:
-    """The network and a twin. Norms see half a batch each; the network's running statistics become their mean."""
+class TwoReplicas:
+    """The network and a copy of it. Norms see half a batch each; the running statistics become the mean of both."""
 
     def __init__(self, net: nn.Module, loss: Loss) -> None:
         self.nets = (net, copy.deepcopy(net))
         self.loss = loss
         self.parameters = [list(each.parameters()) for each in self.nets]
-        # One thread inside PyTorch for each of ours: the setting belongs to the thread that makes it.
+        # One PyTorch thread for each of ours: the setting is local to the thread that sets it.
         self.pool = ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,))
 
     def start(self, batch: Batch) -> list[Future[float]]:
@@ -69,7 +69,7 @@ class Halves:
 
     @torch.no_grad()
     def spread(self) -> None:
-        """Give the twin the network's parameters, after the optimiser has changed them."""
+        """Copies the network's parameters to the replica, after the optimiser has changed them."""
         for mine, other in zip(*self.parameters, strict=True):
             other.copy_(mine)
 

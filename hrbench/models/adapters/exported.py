@@ -3,7 +3,7 @@
 torch.export: pytorch.org/docs/stable/export.html. The file holds network and weights. It is a program of torch's
 operators, and a file with more than that is refused before torch reads it (`exported_archive.py`): nothing but tensors
 is unpickled, nothing compiled is loaded. It takes one input (N, 3, H, W), of which
-N, H and W may be fixed: of a fixed N batches are run in pieces, a fixed H and W have to be the variant's. It computes
+N, H and W may be fixed: with a fixed N batches are split, a fixed H and W must be the variant's. It computes
 in the dtype that it was exported in, and in no other. Parameters are those of its state; operations are counted like
 any network's.
 """
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models.adapters.exported_archive import check_archive
-from hrbench.models.adapters.shared import checked, fits, fixed_size, pieces
+from hrbench.models.adapters.shared import check_task, checked, fixed_size, in_fixed_batches
 from hrbench.types import TASKS
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -35,12 +35,12 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 
     It returns that itself, or for segmentation torchvision's dictionary of "aux" and "out"; for detection it takes one
     image as a batch of 1 and returns boxes (M, 4), scores (M,), labels (M,) and, where there are any, masks (M, h, w)
-    or mask_crops (M, s, s), in that order or as a dictionary. input: (height, width) that it is going to be given.
-    Raises MissingError where there is no file, InputError for one that is none or damaged, UsageError where its input
-    is of another size or form.
+    or mask_crops (M, s, s), in that order or as a dictionary. input: (height, width) of the images it will get.
+    Raises MissingError if there is no file, InputError for a damaged file or one of another format, UsageError if its
+    input has another size or form.
     """
     path = Path(name).expanduser()
-    fits(task, TASKS, f"exported:{path.name}")
+    check_task(task, TASKS, f"exported:{path.name}")
     if not path.is_file():
         raise MissingError(f"the network's file {path} is not there")
     program = _read(path)
@@ -51,13 +51,13 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 
 def _read(path: Path) -> Any:
     check_archive(path)
-    told: list[BaseException] = []
+    logged: list[BaseException] = []
     try:
-        with torch.device("cpu"), _only_tensors(), _quiet(told), warnings.catch_warnings():
+        with torch.device("cpu"), _only_tensors(), _captured_log(logged), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions of the format
             return torch.export.load(path)
     except Exception as error:  # a damaged archive raises nearly anything
-        cause = told[0] if told else error
+        cause = logged[0] if logged else error
         first = " ".join(str(cause).split())[:200]
         raise InputError(
             f"{path}: torch {torch.__version__} cannot read it (of a newer torch?): {type(cause).__name__}: {first}"
@@ -65,11 +65,11 @@ def _read(path: Path) -> Any:
 
 
 @contextmanager
-def _quiet(told: list[BaseException]) -> Iterator[None]:
-    """torch logs what goes wrong, with a traceback, and raises an error that points to the log: it is told here."""
+def _captured_log(logged: list[BaseException]) -> Iterator[None]:
+    """Collects the errors that torch logs: what it raises only points to its log."""
 
     def keep(record: logging.LogRecord) -> bool:
-        told.extend([record.exc_info[1]] if record.exc_info and record.exc_info[1] else [])
+        logged.extend([record.exc_info[1]] if record.exc_info and record.exc_info[1] else [])
         return False
 
     logger = logging.getLogger("torch.export")
@@ -82,7 +82,7 @@ def _quiet(told: list[BaseException]) -> Iterator[None]:
 
 @contextmanager
 def _only_tensors() -> Iterator[None]:
-    """Where a file asks for more than tensors torch would unpickle it all; it is told not to."""
+    """Makes torch refuse a file that asks for more than tensors; otherwise it would unpickle everything."""
     before = os.environ.get(FORCE)
     os.environ[FORCE] = "1"
     try:
@@ -94,7 +94,7 @@ def _only_tensors() -> Iterator[None]:
 
 
 def _input(path: Path, program: Any) -> tuple[tuple[int | None, ...], torch.dtype]:
-    """Shape, None where a dimension is open, and dtype of the one input. Raises UsageError for any other."""
+    """Shape, None for a dynamic dimension, and dtype of the one input. Raises UsageError for any other."""
     names = list(program.graph_signature.user_inputs)
     values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
     if len(values) != 1 or not isinstance(values[0], Tensor):
@@ -143,20 +143,20 @@ class ExportedNetwork(nn.Module):
             wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
             raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
         if self.fixed_batch in (None, len(images)):
-            return checked(self._taken(self.net(images)), self.task, self._what)
+            return checked(self._taken(self.net(images)), self.task, self._label)
         if images.is_meta:  # a batch that is filled up would count for more than it is
             raise EntryError(f"operations are not counted: {self.path.name} takes {self.fixed_batch} images at once")
         outputs: list[Any] = []
 
         def run(piece: Tensor) -> list[Tensor]:
-            outputs.append(checked(self._taken(self.net(piece)), self.task, self._what))
+            outputs.append(checked(self._taken(self.net(piece)), self.task, self._label))
             return outputs[-1] if isinstance(outputs[-1], list) else [outputs[-1]]
 
-        whole = pieces(images, self.fixed_batch, run)
+        whole = in_fixed_batches(images, self.fixed_batch, run)
         return whole if isinstance(outputs[0], list) else whole[0]
 
     @property
-    def _what(self) -> str:
+    def _label(self) -> str:
         return f"exported:{self.path.name}"
 
     def _taken(self, output: Any) -> Any:
@@ -176,9 +176,9 @@ class ExportedNetwork(nn.Module):
             output = dict(zip(names, output, strict=False))
         if not isinstance(output, dict):
             raise EntryError(
-                f"{self._what} returned a {type(output).__name__}; a detector returns boxes, scores, labels"
+                f"{self._label} returned a {type(output).__name__}; a detector returns boxes, scores, labels"
             )
-        return checked([output], "detection", self._what)[0]
+        return checked([output], "detection", self._label)[0]
 
 
 def _rename_devices(net: Any, device: torch.device | None) -> None:

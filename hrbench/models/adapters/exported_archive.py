@@ -1,8 +1,8 @@
-"""What a file of torch.export.save would have torch run while it is read, found out before it is. Needs no torch.
+"""Checks a file of torch.export.save for anything that torch would run while it reads the file. Needs no torch.
 
 Such a file is a zip archive: a graph as JSON, and the numbers of its tensors. Beside these torch takes from it pickles
 of any object, compiled libraries, sizes as text that SymPy evaluates, and operators named by any path within torch; a
-file that has those is refused. What is left are torch's own operators on tensors.
+file with any of those is refused. Only torch's own operators on tensors remain.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def check_archive(path: Path) -> None:
                 raise InputError(f"{path}: not a whole file of torch.export.save: {damaged} in it is damaged")
             _check_names(path, archive.namelist())
             graphs = [name for name in archive.namelist() if name.endswith(".json")]
-            found = [reason for name in graphs for reason in _found(json.loads(archive.read(name)))]
+            found = [reason for name in graphs for reason in _unsafe_parts(json.loads(archive.read(name)))]
     except (zipfile.BadZipFile, OSError, ValueError, RecursionError, NotImplementedError, RuntimeError) as error:
         raise InputError(
             f"{path}: not a whole file of torch.export.save (damaged?): {type(error).__name__}: {error}"
@@ -62,19 +62,19 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise InputError(f"{path}: refused unread, because it holds two records of one name")
 
 
-def _found(value: Any) -> Iterator[str]:
+def _unsafe_parts(value: Any) -> Iterator[str]:
     """What of a graph, or of a list of tensors, could run something, in words."""
     if isinstance(value, list):
         for item in value:
-            yield from _found(item)
+            yield from _unsafe_parts(item)
     elif isinstance(value, dict):
-        yield from _found_here(value)
+        yield from _unsafe_in(value)
         for key, item in value.items():
             if key != "metadata":  # told to people only: stack traces, names of modules
-                yield from _found(item)
+                yield from _unsafe_parts(item)
 
 
-def _found_here(mapping: dict[str, Any]) -> Iterator[str]:
+def _unsafe_in(mapping: dict[str, Any]) -> Iterator[str]:
     record = str(mapping.get("path_name", NUMBERS[0]))
     if not record.startswith(NUMBERS):
         yield f"the object {record}, a pickle"
@@ -102,7 +102,7 @@ def _is_size(text: Any) -> bool:
 
 
 def _is_plain(node: ast.AST) -> bool:
-    if isinstance(node, ast.Call):  # SymPy's and torch's are classes, but for two; Python's own functions are not
+    if isinstance(node, ast.Call):  # SymPy's and torch's are classes, except two; Python's own functions are not
         return isinstance(node.func, ast.Name) and (node.func.id[0].isupper() or node.func.id in ("floor", "ceiling"))
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return re.fullmatch(r"[A-Za-z]\w*", node.value) is not None

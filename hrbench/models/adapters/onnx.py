@@ -1,12 +1,13 @@
 """Networks in ONNX files: `use: "onnx:net.onnx"`, run by onnxruntime on the CPU or a CUDA device.
 
 ONNX: github.com/onnx/onnx, operator sets of "ai.onnx". The file holds network and weights; it is data and runs no code
-of its own. It takes one input (N, 3, H, W), whose N, H and W may be fixed: of a fixed N batches are run in pieces, a
-fixed H and W have to be the variant's. It computes in the dtype of its input, and in no other.
+of its own. It takes one input (N, 3, H, W), whose N, H and W may be fixed: with a fixed N batches are split, a
+fixed H and W must be the variant's. It computes in the dtype of its input, and in no other.
 
-Parameters are the elements of the file's initialisers but of whole numbers in 32 and 64 bits (shapes, indices) and of
-running statistics, which are buffers: exporters mostly fold batch norms into convolutions, so that there are a few
-less of them, and biases more, than in the network that was exported. Operations are counted by `onnx_graph.replay`.
+Parameters are the elements of the file's initialisers, except 32- and 64-bit integers (shapes, indices) and running
+statistics, which are buffers. Exporters mostly fold batch norms into convolutions, so their number differs a little
+from that of the exported network: fewer parameters of norms, more biases. Operations are counted by
+`onnx_graph.replay`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.errors import EntryError, MissingError
-from hrbench.models.adapters.onnx_graph import Graph, read_graph, replay
-from hrbench.models.adapters.shared import checked, fits, fixed_size, library, pieces
+from hrbench.models.adapters.onnx_graph import OnnxGraph, read_graph, replay
+from hrbench.models.adapters.shared import check_task, checked, fixed_size, in_fixed_batches, library
 from hrbench.types import TASKS
 
 DETECTIONS = ("boxes", "scores", "labels")
@@ -31,12 +32,12 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 
     One output, as it is; segmentation and backbone: all outputs as a list where there are several. Detection: outputs
     named boxes (M, 4) x1 y1 x2 y2 in pixels of the input, scores (M,), labels (M,) as the file has them, and
-    mask_crops (M, s, s) or masks (M, h, w) where there are any, of one image at a time. input: (height, width) that it
-    is going to be given. Raises MissingError where there is no file, InputError for one that is no ONNX or damaged,
-    UsageError where its input is of another size or form.
+    mask_crops (M, s, s) or masks (M, h, w) where there are any, for one image at a time. input: (height, width) of the
+    images it will get. Raises MissingError if there is no file, InputError for a damaged file or one that is not ONNX,
+    UsageError if its input has another size or form.
     """
     path = Path(name).expanduser()
-    fits(task, TASKS, f"onnx:{path.name}")
+    check_task(task, TASKS, f"onnx:{path.name}")
     if not path.is_file():
         raise MissingError(f"the network's file {path} is not there")
     graph = read_graph(path)
@@ -51,27 +52,27 @@ class OnnxNetwork(nn.Module):
     once, None for any number.
     """
 
-    def __init__(self, path: Path, graph: Graph, task: str) -> None:
+    def __init__(self, path: Path, graph: OnnxGraph, task: str) -> None:
         super().__init__()
         self.path, self.graph, self.task = path, graph, task
         self.precision: torch.dtype = getattr(torch, graph.dtype)
         self.fixed_batch = graph.shape[0]
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
-        self.place = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
+        self.placeholder = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
         self._sessions: dict[str, Any] = {}
         self._outline()
 
     def _outline(self) -> None:
         """Parameters and buffers of the file's shapes, all views of one number."""
         self.initialisers = nn.ParameterList(
-            nn.Parameter(self.place.expand(shape), requires_grad=False) for shape in self.graph.parameters
+            nn.Parameter(self.placeholder.expand(shape), requires_grad=False) for shape in self.graph.parameters
         )
         for number, shape in enumerate(self.graph.statistics):
-            self.register_buffer(f"statistics_{number}", self.place.expand(shape), persistent=False)
+            self.register_buffer(f"statistics_{number}", self.placeholder.expand(shape), persistent=False)
 
     def _apply(self, fn: Any, recurse: bool = True) -> OnnxNetwork:
         """`.to(...)`: one number moves, so that no memory is taken for shapes."""
-        self.place = fn(self.place)
+        self.placeholder = fn(self.placeholder)
         self._outline()
         return self
 
@@ -91,7 +92,7 @@ class OnnxNetwork(nn.Module):
         if images.dtype != self.precision:
             wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
             raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
-        return pieces(images, self.fixed_batch, self._run)
+        return in_fixed_batches(images, self.fixed_batch, self._run)
 
     def _taken(self, outputs: list[Tensor]) -> Any:
         if len(outputs) == 1:
@@ -110,15 +111,15 @@ class OnnxNetwork(nn.Module):
         found = dict(zip(self.graph.outputs, self._outputs(image[None]), strict=True))
         ranks = {"boxes": 2, "scores": 1, "labels": 1, "masks": 3, "mask_crops": 3}
         single = {name: found[name].reshape(found[name].shape[-rank:]) for name, rank in ranks.items() if name in found}
-        kinds = {"labels": torch.int64, "masks": torch.bool}
+        dtypes = {"labels": torch.int64, "masks": torch.bool}
         if "masks" in single and single["masks"].is_floating_point():
             single["masks"] = single["masks"] > 0.5
-        return {name: value.to(kinds.get(name, torch.float32)) for name, value in single.items()}
+        return {name: value.to(dtypes.get(name, torch.float32)) for name, value in single.items()}
 
     # --- onnxruntime
 
     def _run(self, images: Tensor) -> list[Tensor]:
-        device = self.place.device
+        device = self.placeholder.device
         session = self._session(device)
         if device.type == "cuda":
             return _run_on_cuda(session, images.to(device).contiguous(), device)
@@ -126,7 +127,7 @@ class OnnxNetwork(nn.Module):
         return [torch.from_numpy(np.asarray(output)) for output in outputs]
 
     def _session(self, device: torch.device) -> Any:
-        """A session on the device, opened on first use; EntryError where onnxruntime has nothing that runs there."""
+        """A session on the device, opened on first use; EntryError if onnxruntime has no provider for it."""
         if str(device) in self._sessions:
             return self._sessions[str(device)]
         runtime = library("onnxruntime")

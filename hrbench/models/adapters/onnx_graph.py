@@ -24,8 +24,8 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
-    """An ONNX graph in plain values. shape: of the input, None where a dimension is open."""
+class OnnxGraph:
+    """An ONNX graph in plain values. shape: of the input, None for a dynamic dimension."""
 
     path: Path
     input: str
@@ -36,7 +36,7 @@ class Graph:
     statistics: tuple[Shape, ...]
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: Path) -> OnnxGraph:
     """The graph of a file.
 
     Raises InputError for what is no ONNX or lacks a file of its weights, UsageError for inputs that are no images.
@@ -57,7 +57,7 @@ def read_graph(path: Path) -> Graph:
         raise UsageError(f"{path.name} takes {element} of shape {stated}; images come as floats (N, 3, H, W)")
     running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
-    return Graph(
+    return OnnxGraph(
         path,
         inputs[0].name,
         shape,
@@ -92,12 +92,12 @@ def _check_data(path: Path) -> None:
 # --- operations ------------------------------------------------------------------------------------------------------
 
 
-def replay(graph: Graph, images: Tensor) -> list[Tensor]:
-    """The operators of the graph called on meta tensors of its shapes, so that whoever watches torch can count them.
+def replay(graph: OnnxGraph, images: Tensor) -> list[Tensor]:
+    """The operators of the graph called on meta tensors of its shapes, so that torch's operations can be counted.
 
     images: (N, 3, H, W) on the meta device. Shapes are ONNX's own shape inference, or those of one run over zeros where
     it leaves some open; each node that computes something calls torch's operator of that meaning once, each that moves
-    numbers calls none. Returns the outputs, as shapes. Raises EntryError where a shape cannot be told or a node has no
+    numbers calls none. Returns the outputs, as shapes. Raises EntryError if a shape is unknown or a node has no
     operator here: nothing is left out silently.
     """
     onnx = library("onnx")
@@ -124,7 +124,7 @@ def replay(graph: Graph, images: Tensor) -> list[Tensor]:
     return [_meta(_shape_of(shapes, name, None, graph), images.dtype) for name in graph.outputs]
 
 
-def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shape]:
+def _shapes(onnx: Any, model: Any, graph: OnnxGraph, given: Shape) -> dict[str, Shape]:
     """Value -> its shape, for an input of the given shape.
 
     Shapes that the file states with open dimensions would stand in the way and are taken out before; those it states
@@ -146,7 +146,7 @@ def _shapes(onnx: Any, model: Any, graph: Graph, given: Shape) -> dict[str, Shap
     return {**stated, **weights, **_known((*inferred.input, *inferred.value_info, *inferred.output))}
 
 
-def _shapes_of_a_run(onnx: Any, model: Any, graph: Graph, names: list[str], images: Tensor) -> dict[str, Shape]:
+def _shapes_of_a_run(onnx: Any, model: Any, graph: OnnxGraph, names: list[str], images: Tensor) -> dict[str, Shape]:
     """Shapes of values as they come out for an image of zeros; nothing where onnxruntime does not run the model."""
     made = {name for node in model.graph.node for name in node.output}
     wanted = [name for name in names if name in made]
@@ -176,7 +176,7 @@ def _known(values: Iterable[Any]) -> dict[str, Shape]:
     return found
 
 
-def _shape_of(shapes: Mapping[str, Shape], name: str, node: Any, graph: Graph) -> Shape:
+def _shape_of(shapes: Mapping[str, Shape], name: str, node: Any, graph: OnnxGraph) -> Shape:
     if name not in shapes:
         at = f" at {node.op_type} {node.name}".rstrip() if node is not None else ""
         raise EntryError(f"operations are not counted: the shape of {name}{at} in {graph.path.name} is not known")
@@ -187,11 +187,11 @@ def _meta(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
-Given = list[Shape]
-Replay = Callable[[Given, Shape, Mapping[str, Any], torch.dtype], Any]
+InputShapes = list[Shape]
+Replay = Callable[[InputShapes, Shape, Mapping[str, Any], torch.dtype], Any]
 
 
-def _convolution(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _convolution(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     """The input as it is after padding, which is what stride, kernel and output make of it."""
     weight, spatial = given[1], len(given[1]) - 2
     stride = list(attributes.get("strides", [1] * spatial))
@@ -204,7 +204,7 @@ def _convolution(given: Given, out: Shape, attributes: Mapping[str, Any], dtype:
     return run(image, _meta(weight, dtype), bias, stride=stride, dilation=dilation, groups=groups)
 
 
-def _transposed(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _transposed(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     weight, spatial = given[1], len(given[1]) - 2
     stride = list(attributes.get("strides", [1] * spatial))
     dilation = list(attributes.get("dilations", [1] * spatial))
@@ -218,35 +218,35 @@ def _transposed(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: 
     return run(_meta(given[0], dtype), _meta(weight, dtype), bias, stride, padding, more, groups, dilation)
 
 
-def _gemm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _gemm(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     features = given[0][0] if attributes.get("transA") else given[0][1]
     bias = _meta((out[1],), dtype) if len(given) > 2 else None
     return F.linear(_meta((out[0], features), dtype), _meta((out[1], features), dtype), bias)
 
 
-def _matmul(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _matmul(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     return torch.matmul(_meta(given[0], dtype), _meta(given[1], dtype))
 
 
-def _einsum(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _einsum(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     return torch.einsum(attributes["equation"].decode(), *(_meta(each, dtype) for each in given))
 
 
-def _batch_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _batch_norm(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     image, scale, shift, mean, variance = (_meta(each, dtype) for each in given[:5])
     return F.batch_norm(image, mean, variance, scale, shift)
 
 
-def _instance_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _instance_norm(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     return F.instance_norm(_meta(given[0], dtype), weight=_meta(given[1], dtype), bias=_meta(given[2], dtype))
 
 
-def _layer_norm(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _layer_norm(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     weight = _meta(given[1], dtype)
     return F.layer_norm(_meta(given[0], dtype), given[1], weight, _meta(given[2], dtype) if len(given) > 2 else None)
 
 
-def _resize(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
+def _resize(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Tensor:
     mode = attributes.get("mode", b"nearest")
     if len(out) != 4:
         return F.interpolate(_meta(given[0], dtype), size=list(out[2:]))
@@ -255,7 +255,7 @@ def _resize(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torc
 
 
 def _pool(function: Callable[[Tensor, list[int], list[int]], Any]) -> Replay:
-    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    def run(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
         kernel = list(attributes["kernel_shape"])
         stride = list(attributes.get("strides", [1] * len(kernel)))
         padded = [(o - 1) * s + k for o, s, k in zip(out[2:], stride, kernel, strict=True)]
@@ -264,24 +264,24 @@ def _pool(function: Callable[[Tensor, list[int], list[int]], Any]) -> Replay:
     return run
 
 
-def _all_at(function: Callable[..., Any]) -> Replay:
+def _elementwise(function: Callable[..., Any]) -> Replay:
     """An operator on each element of the output, or on operands that are broadcast to it."""
 
-    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    def run(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
         return function(_meta(out, dtype))
 
     return run
 
 
-def _two(function: Callable[[Tensor, Tensor], Any]) -> Replay:
-    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+def _binary(function: Callable[[Tensor, Tensor], Any]) -> Replay:
+    def run(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
         return function(_meta(given[0], dtype), _meta(given[-1], dtype))
 
     return run
 
 
-def _of_input(function: Callable[[Tensor], Any]) -> Replay:
-    def run(given: Given, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
+def _unary(function: Callable[[Tensor], Any]) -> Replay:
+    def run(given: InputShapes, out: Shape, attributes: Mapping[str, Any], dtype: torch.dtype) -> Any:
         return function(_meta(given[0], dtype))
 
     return run
@@ -302,24 +302,24 @@ REPLAYS: dict[str, Replay] = {
     "Upsample": _resize,
     "MaxPool": _pool(lambda x, kernel, stride: F.max_pool2d(x, kernel, stride)),
     "AveragePool": _pool(lambda x, kernel, stride: F.avg_pool2d(x, kernel, stride)),
-    "GlobalAveragePool": _of_input(lambda x: F.adaptive_avg_pool2d(x, 1)),
-    "GlobalMaxPool": _of_input(lambda x: F.adaptive_max_pool2d(x, 1)),
+    "GlobalAveragePool": _unary(lambda x: F.adaptive_avg_pool2d(x, 1)),
+    "GlobalMaxPool": _unary(lambda x: F.adaptive_max_pool2d(x, 1)),
     **{
-        name: _of_input(function)
+        name: _unary(function)
         for name, function in {
             "ReduceMean": torch.mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceL2": torch.norm,
             "ArgMax": torch.argmax,
         }.items()
     },
     **{
-        name: _two(function)
+        name: _binary(function)
         for name, function in {
             "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "Pow": torch.pow,
             "Max": torch.maximum, "Min": torch.minimum, "PRelu": lambda x, slope: torch.where(x > 0, x, x * slope),
         }.items()
     },
     **{
-        name: _all_at(function)
+        name: _elementwise(function)
         for name, function in {
             "Relu": torch.relu, "LeakyRelu": F.leaky_relu, "Elu": F.elu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh,
             "HardSigmoid": F.hardsigmoid, "HardSwish": F.hardswish, "Gelu": F.gelu, "Softplus": F.softplus,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, UsageError
 
-SAYS = {
+EXPECTED_OUTPUT = {
     "pose": "heatmaps (N, K, h, w)",
     "segmentation": "logits (N, C, h, w), or a list of such whose last is used",
     "classification": "logits (N, C)",
@@ -33,61 +33,71 @@ def library(name: str) -> Any:
         return importlib.import_module(name)
 
 
-def fits(task: str, tasks: Sequence[str], what: str) -> None:
+def check_task(task: str, tasks: Sequence[str], network_name: str) -> None:
     """Raises UsageError unless a source has networks for the task ("" asks for none in particular)."""
     if task and task not in tasks:
-        raise UsageError(f"{what} is for {' and '.join(tasks)}, not for {task}: give it the task it is made for")
+        raise UsageError(
+            f"{network_name} is for {' and '.join(tasks)}, not for {task}: give it the task it is made for"
+        )
 
 
-def drawn(args: Mapping[str, Any], loading: Sequence[str], what: str) -> dict[str, Any]:
-    """The arguments without those by which a library loads weights; UsageError where one of them asks for any.
+def without_weight_args(args: Mapping[str, Any], loading: Sequence[str], network_name: str) -> dict[str, Any]:
+    """The arguments without those by which a library loads weights; UsageError if one of them asks for weights.
 
-    loading: names of these arguments. What is measured is loaded by the suite, whose results name it.
+    loading: names of these arguments. Weights are loaded as the suite says, so that results can name them.
     """
     asked = next((name for name in loading if args.get(name)), None)
     if asked is not None:
-        raise UsageError(f"{what} is built without weights: leave {asked!r} out, and give the entry `weights: PATH`")
+        raise UsageError(
+            f"{network_name} is built without weights: leave {asked!r} out, and give the entry `weights: PATH`"
+        )
     return {name: value for name, value in args.items() if name not in loading}
 
 
-def refuse_unknown(args: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raises UsageError for an argument that nothing of the library has a name for, which it would pass over."""
+def refuse_unknown(args: Iterable[str], known: Iterable[str], network_name: str) -> None:
+    """Raises UsageError for an argument that the library does not know and would ignore."""
     known = set(known)
     for name in args:
         if name not in known:
-            raise UsageError(f"{what} takes no argument {name!r}; {suggestion(name, known)}")
+            raise UsageError(f"{network_name} takes no argument {name!r}; {suggestion(name, known)}")
 
 
-def named(*callables: Callable[..., Any]) -> set[str]:
+def argument_names(*callables: Callable[..., Any]) -> set[str]:
     """Names of the arguments of functions or classes; those of `*args` and `**kwargs` have none.
 
-    >>> sorted(named(fits, drawn))
+    >>> sorted(argument_names(fits, drawn))
     ['args', 'loading', 'task', 'tasks', 'what']
     """
     found = {each for one in callables for each in inspect.signature(one).parameters.values()}
     return {each.name for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)} - {"self"}
 
 
-def returning(net: nn.Module, task: str, what: str, take: Callable[[Any], Any] | None = None) -> nn.Module:
+def with_checked_output(
+    net: nn.Module, task: str, network_name: str, take: Callable[[Any], Any] | None = None
+) -> nn.Module:
     """The network itself, returning from now on what `take` makes of its output, checked to be what the task says.
 
     what: the network in words, for errors. Outputs of task "" are not checked.
     """
-    net.register_forward_hook(partial(_taken, task, what, take))
+    net.register_forward_hook(partial(_taken, task, network_name, take))
     return net
 
 
-def _taken(task: str, what: str, take: Callable[[Any], Any] | None, net: nn.Module, given: Any, output: Any) -> Any:
-    return checked(output if take is None else take(output), task, what)
+def _taken(
+    task: str, network_name: str, take: Callable[[Any], Any] | None, net: nn.Module, given: Any, output: Any
+) -> Any:
+    return checked(output if take is None else take(output), task, network_name)
 
 
-def checked(output: Any, task: str, what: str) -> Any:
+def checked(output: Any, task: str, network_name: str) -> Any:
     """The output, where it is what networks of the task return; a tuple of maps as a list. EntryError otherwise."""
     if isinstance(output, tuple) and task in ("segmentation", "backbone"):
         output = list(output)
     if not task or _is_right(output, task):
         return output
-    raise EntryError(f"{what} returned {described(output)}; a network for {task} returns {SAYS.get(task, task)}")
+    raise EntryError(
+        f"{network_name} returned {described(output)}; a network for {task} returns {EXPECTED_OUTPUT.get(task, task)}"
+    )
 
 
 def _is_right(output: Any, task: str) -> bool:
@@ -138,16 +148,18 @@ def as_backbone(net: nn.Module) -> nn.Module:
 # --- networks in files -----------------------------------------------------------------------------------------------
 
 
-def fixed_size(what: str, shape: Sequence[int | None], input: tuple[int, int] | None) -> None:
-    """Raises UsageError where a file's input (N, 3, H, W), None for an open dimension, is not of the size asked for."""
+def fixed_size(network_name: str, shape: Sequence[int | None], input: tuple[int, int] | None) -> None:
+    """Raises UsageError if a file's input (N, 3, H, W), None for an open dimension, is not of the size asked for."""
     sizes = tuple(shape[2:])
     if input is not None and any(size not in (None, side) for size, side in zip(sizes, input, strict=True)):
         stated = "x".join("any" if size is None else str(size) for size in sizes)
         asked = "x".join(map(str, input))
-        raise UsageError(f"{what} takes images of {stated} (height x width), not of {asked}: set `input` accordingly")
+        raise UsageError(
+            f"{network_name} takes images of {stated} (height x width), not of {asked}: set `input` accordingly"
+        )
 
 
-def pieces(images: Tensor, batch: int | None, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+def in_fixed_batches(images: Tensor, batch: int | None, run: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
     """Outputs of a batch of any size by a network whose batch is fixed: run piece by piece, the last one filled up.
 
     batch: images that the network takes at once, None for any number. run: images -> outputs, all with N first.
@@ -156,7 +168,7 @@ def pieces(images: Tensor, batch: int | None, run: Callable[[Tensor], list[Tenso
         return run(images)
     found = []
     for piece in images.split(batch):
-        lacking = batch - len(piece)
-        whole = torch.cat([piece, piece[-1:].expand(lacking, *piece.shape[1:])]) if lacking else piece
+        fill_count = batch - len(piece)
+        whole = torch.cat([piece, piece[-1:].expand(fill_count, *piece.shape[1:])]) if fill_count else piece
         found.append([output[: len(piece)] for output in run(whole)])
     return [torch.cat(parts) for parts in zip(*found, strict=True)]

@@ -21,7 +21,8 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
     """The folder of a network with its config.json, or the reason why there is none, in one sentence.
 
     name: a folder, written like a path, or a repository "organisation/name", which is looked for in the hub's cache.
-    fetch: whether the network may be used for what is not in it. weights: whether they are to be there too.
+    fetch: whether a repository that is not in the cache may be downloaded.
+    weights: whether the folder must have weights too.
     """
     written = model_ref(f"transformers:{name}").path
     if written is not None:
@@ -39,7 +40,7 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
 
 
 def weights_in(folder: Path) -> Path | None:
-    """The file of a folder that holds its weights, or the list of those that do; None where there is none."""
+    """The file of a folder that holds its weights, or the index of several such files; None if there is none."""
     return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
 
 

@@ -13,28 +13,28 @@ from torch import Tensor, nn
 
 from hrbench.core.text import suggestion
 from hrbench.errors import UsageError
-from hrbench.models.adapters.shared import drawn, fits, library, returning
+from hrbench.models.adapters.shared import check_task, library, with_checked_output, without_weight_args
 
 
 def build(name: str, *, task: str = "", input: tuple[int, int] | None = None, **args: Any) -> nn.Module:
-    """timm's network of that name with drawn weights and timm's own keys.
+    """timm's network of that name with random weights and timm's own keys.
 
     Classification: images (N, 3, H, W) -> logits (N, classes). Backbone: -> maps (N, channels[i], H / strides[i],
     W / strides[i]), finest first, also of networks that keep channels last inside. input: given to networks that
     are built for one size (`img_size`). args: of `timm.create_model`, such as num_classes or out_indices.
     Raises UsageError for an unknown name or another task.
     """
-    fits(task, ("classification", "backbone"), f"timm:{name}")
+    check_task(task, ("classification", "backbone"), f"timm:{name}")
     timm = library("timm")
     if not timm.is_model(name):
         raise UsageError(f"timm {timm.__version__} has no model {name!r}; {suggestion(name, timm.list_models())}")
-    args = {**_size(timm, name, input), **drawn(args, ("pretrained", "checkpoint_path"), f"timm:{name}")}
+    args = {**_size(timm, name, input), **without_weight_args(args, ("pretrained", "checkpoint_path"), f"timm:{name}")}
     if task == "backbone":
         net = timm.create_model(name, pretrained=False, features_only=True, **args)
         net.channels, net.strides = net.feature_info.channels(), net.feature_info.reduction()
-        return returning(net, task, f"timm:{name}", partial(channels_first, net.channels))
+        return with_checked_output(net, task, f"timm:{name}", partial(channels_first, net.channels))
     net = timm.create_model(name, pretrained=False, **args)
-    return returning(net, "classification", f"timm:{name}")
+    return with_checked_output(net, "classification", f"timm:{name}")
 
 
 def _size(timm: Any, name: str, input: tuple[int, int] | None) -> dict[str, Any]:

@@ -22,7 +22,15 @@ from torch import Tensor, nn
 
 from hrbench.core.text import suggestion
 from hrbench.errors import UsageError
-from hrbench.models.adapters.shared import as_backbone, drawn, fits, library, named, refuse_unknown, returning
+from hrbench.models.adapters.shared import (
+    argument_names,
+    as_backbone,
+    check_task,
+    library,
+    refuse_unknown,
+    with_checked_output,
+    without_weight_args,
+)
 
 LOADING = ("weights", "weights_backbone", "pretrained")
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -37,7 +45,7 @@ def build(
     nodes: Sequence[str] | None = None,
     **args: Any,
 ) -> nn.Module:
-    """torchvision's network of that name with drawn weights and torchvision's own keys.
+    """torchvision's network of that name with random weights and torchvision's own keys.
 
     Classification: images (N, 3, H, W) -> logits (N, classes). Segmentation: -> logits (N, classes, H, W), or with
     `aux_loss: true` a list of the auxiliary ones and these. Detection: a list of images (3, h, w) -> a dictionary for
@@ -56,14 +64,14 @@ def build(
     if kind is None:
         known = [each for names in kinds.values() for each in names]
         raise UsageError(f"torchvision has no image model {name!r}; {suggestion(name, known)}")
-    fits(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
-    args = {**_size(name, input), **drawn(args, LOADING, f"torchvision:{name}")}
+    check_task(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
+    args = {**_size(name, input), **without_weight_args(args, LOADING, f"torchvision:{name}")}
     builder = models.get_model_builder(name)
     refuse_unknown(args, _known(builder, kind) - {"progress", *LOADING}, f"torchvision:{name}")
     nothing: dict[str, Any] = {"weights": None}
     if "weights_backbone" in inspect.signature(builder).parameters:
         nothing["weights_backbone"] = None
-    if name in ("googlenet", "inception_v3"):  # they draw by SciPy otherwise, for most of a minute
+    if name in ("googlenet", "inception_v3"):  # they would be initialised by SciPy, which takes most of a minute
         nothing["init_weights"] = False
     net = models.get_model(name, **nothing, **args)
     if task == "backbone":
@@ -72,7 +80,7 @@ def build(
         raise UsageError(f"torchvision:{name}: nodes are those of a backbone; the task here is {kind}")
     if kind == "detection":
         return _detector(net, f"torchvision:{name}")
-    return returning(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
+    return with_checked_output(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
 
 
 def _known(builder: Any, kind: str) -> set[str]:
@@ -81,15 +89,15 @@ def _known(builder: Any, kind: str) -> set[str]:
     Builders take any: those of segmenters pass over what they do not name themselves, and so do the constructors of
     detectors.
     """
-    found = named(builder)
+    found = argument_names(builder)
     if kind == "segmentation":
         return found
     inner = inspect.unwrap(builder)
     helpers = [inner.__globals__.get(name) for name in inner.__code__.co_names if name.startswith("_")]
-    found |= named(*(each for each in helpers if inspect.isfunction(each)))
+    found |= argument_names(*(each for each in helpers if inspect.isfunction(each)))
     made = inspect.signature(builder).return_annotation
     own = [each for each in getattr(made, "__mro__", ()) if each.__module__.startswith("torchvision.")]
-    found |= named(*own)
+    found |= argument_names(*own)
     return found | {"size_divisible"} if kind == "detection" else found
 
 
@@ -112,18 +120,20 @@ def _heads(output: dict[str, Tensor]) -> Any:
 # --- backbones -------------------------------------------------------------------------------------------------------
 
 
-def _backbone(net: nn.Module, what: str, nodes: Sequence[str] | None) -> nn.Module:
+def _backbone(net: nn.Module, network_name: str, nodes: Sequence[str] | None) -> nn.Module:
     """The part of a classifier up to the last of `nodes`, under the classifier's keys."""
     if nodes is None and not all(hasattr(net, stage) for stage in STAGES):
         names = ", ".join(name for name, _ in net.named_children())
-        raise UsageError(f"{what} as a backbone: say which modules give its maps with `nodes`; it consists of {names}")
+        raise UsageError(
+            f"{network_name} as a backbone: say which modules give its maps with `nodes`; it consists of {names}"
+        )
     extraction = library("torchvision.models.feature_extraction")
     asked = list(STAGES if nodes is None else nodes)
     try:
         with torch.device("cpu"):
             part = extraction.create_feature_extractor(net.eval(), {node: node for node in asked})
     except ValueError as error:
-        raise UsageError(f"{what}: {' '.join(str(error).split())[:200]}") from None
+        raise UsageError(f"{network_name}: {' '.join(str(error).split())[:200]}") from None
     for node in part.graph.nodes:  # a hook would be lost when the network is copied, so the graph itself is told
         if node.op == "output":
             node.args = (list(node.args[0].values()),)
@@ -133,12 +143,12 @@ def _backbone(net: nn.Module, what: str, nodes: Sequence[str] | None) -> nn.Modu
 # --- detectors -------------------------------------------------------------------------------------------------------
 
 
-def _detector(net: Any, what: str) -> nn.Module:
+def _detector(net: Any, network_name: str) -> nn.Module:
     """A detector that takes normalised images as they are, numbers classes from 0 and can be counted by part."""
     net.transform = AsTheyAre(net.transform)
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
-    return returning(net, "detection", what, _from_zero)
+    return with_checked_output(net, "detection", network_name, _from_zero)
 
 
 class AsTheyAre(nn.Module):

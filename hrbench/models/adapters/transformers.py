@@ -35,7 +35,14 @@ from torch import Tensor, nn
 
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError, UsageError
-from hrbench.models.adapters.shared import as_backbone, fits, library, named, refuse_unknown, returning
+from hrbench.models.adapters.shared import (
+    argument_names,
+    as_backbone,
+    check_task,
+    library,
+    refuse_unknown,
+    with_checked_output,
+)
 from hrbench.models.adapters.snapshots import folder_of, forbidden
 from hrbench.types import Missing
 
@@ -51,12 +58,17 @@ AUTO = {
 def build(name: str, *, task: str = "", weights: bool = False, offline: bool = False, **args: Any) -> nn.Module:
     """The library's network with the library's own keys; see the top of this file for what it returns.
 
-    name: a folder, a repository, or a kind of network. weights: whether those that lie with it are read, all keys both
-    ways, or weights are drawn. offline: whether a repository must be on this disk. args: fields of its configuration,
-    such as num_labels. Raises UsageError for an unknown name or field or another task, MissingError where a repository
-    is not here, InputError where weights do not fit.
+    name: a folder, a repository, or a model type of the library.
+    task: one of `AUTO`, or "" for the first that fits.
+    weights: whether the weights of the folder or repository are loaded, strictly; otherwise they are randomly
+        initialised.
+    offline: whether a repository must be on this disk.
+    args: fields of the configuration, such as num_labels.
+
+    Raises UsageError for an unknown name or field or another task, MissingError if a repository is not on this disk,
+    InputError if weights do not fit.
     """
-    fits(task, tuple(AUTO), f"transformers:{name}")
+    check_task(task, tuple(AUTO), f"transformers:{name}")
     transformers = library("transformers")
     folder = folder_of(name, fetch=not offline and not forbidden(), weights=weights)
     config = _config(transformers, name, folder, args)
@@ -107,7 +119,7 @@ def _refuse_fields(name: str, made: Any, plain: Any, fields: Mapping[str, Any]) 
     made, plain: the configuration with and without the fields. What is a field only of those given was kept; what is
     none of either was understood.
     """
-    known = {*plain.to_dict(), *plain.attribute_map, *named(type(plain)), "num_labels", "attn_implementation"}
+    known = {*plain.to_dict(), *plain.attribute_map, *argument_names(type(plain)), "num_labels", "attn_implementation"}
     for key, value in fields.items():
         if key not in known and not _has(plain, key) and _has(made, key):
             what = f"transformers:{name} ({plain.model_type})"
@@ -124,7 +136,7 @@ def _has(config: Any, key: str) -> bool:
 
 
 def _refuse_kernels(name: str, fields: Any) -> None:
-    """Raises UsageError where a configuration names a repository of compiled code for its attention or its like."""
+    """Raises UsageError if a configuration names a repository of compiled code, for its attention for example."""
     for key, value in fields.items() if isinstance(fields, Mapping) else ():
         if isinstance(value, Mapping):
             _refuse_kernels(name, value)
@@ -161,7 +173,7 @@ def _task_of(transformers: Any, config: Any) -> str:
 
 
 def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
-    """The network with the weights of its folder; InputError where a key has no partner."""
+    """The network with the weights of its folder; InputError if a key is missing or left over."""
     try:
         with torch.device("cpu"):
             net, report = kind.from_pretrained(
@@ -202,7 +214,7 @@ def _adapted(net: Any, task: str, what: str) -> nn.Module:
     if task == "detection":
         net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
         net.register_forward_hook(partial(_boxes, int(net.config.num_labels)))
-        return returning(net, task, what)
+        return with_checked_output(net, task, what)
     experts = getattr(getattr(net.config, "backbone_config", None), "num_experts", 1)
     if task == "pose" and (experts or 1) > 1 and "dataset_index" in taken:
         net.register_forward_pre_hook(_first_data_set, with_kwargs=True)
@@ -212,7 +224,7 @@ def _adapted(net: Any, task: str, what: str) -> nn.Module:
         "segmentation": _semantic,
         "backbone": lambda output: list(output["feature_maps"]),
     }
-    net = returning(net, task, what, takes.get(task))
+    net = with_checked_output(net, task, what, takes.get(task))
     return as_backbone(net) if task == "backbone" else net
 
 

@@ -10,7 +10,8 @@ suppression, where the pixel that it adds is thus one of the original image; pro
 
 A network trained under one of them loses accuracy under the other. Everything else here is one formula, with `extent`
 as the pixel that mmdet1 adds. Boxes, and scores that are compared, are float32 at least also of a network in half
-precision (`full`): float16 has no fractions of a pixel above 1024, and torchvision suppresses none of it on a CPU.
+precision (`at_least_float32`): float16 has no fractions of a pixel above 1024, and torchvision suppresses none of it on
+a CPU.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def extent(convention: Convention) -> float:
     return 1.0 if convention == "mmdet1" else 0.0
 
 
-def full(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
     """float16 and bfloat16 as float32; float32 and float64 as they are."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
@@ -51,7 +52,7 @@ def decode(
     Girshick et al., CVPR 2014, appendix C; clamping of dw and dh on both sides is mmdetection's.
     """
     one = extent(convention)
-    boxes, deltas = full(boxes), full(deltas)
+    boxes, deltas = at_least_float32(boxes), at_least_float32(deltas)
     scaled = deltas.unflatten(1, (-1, 4)) * deltas.new_tensor(stds)
     old_sizes = (boxes[:, 2:] - boxes[:, :2] + one)[:, None]  # (M, 1, 2)
     centres = ((boxes[:, :2] + boxes[:, 2:]) * 0.5)[:, None] + old_sizes * scaled[..., :2]
@@ -65,7 +66,7 @@ def decode_distances(points: Tensor, distances: Tensor, size: tuple[int, int], c
 
     Tian et al., FCOS, ICCV 2019, section 3.1.
     """
-    points, distances = full(points), full(distances)
+    points, distances = at_least_float32(points), at_least_float32(distances)
     corners = torch.cat([points - distances[:, :2], points + distances[:, 2:]], dim=-1)
     return clip(corners, size, convention)
 
@@ -106,15 +107,16 @@ def detections(
     scores: Tensor,
     labels: Tensor,
     threshold: float,
-    most: int,
+    max_detections: int,
     convention: Convention,
     scale: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Candidates (M, 4), (M,), (M,) -> what is left of them after suppression by class, the `most` best at most.
+    """Candidates (M, 4), (M,), (M,) -> what is left of them after suppression by class, the `max_detections` best at
+    most.
 
     scale: sides of the input, in pixels of which the boxes are and stay to the bit, over those of its image, in pixels
     of which mmdet1 suppresses; without meaning for mmdet3.
     """
     compared = in_original(boxes, scale) if extent(convention) else boxes
-    kept = suppress(compared, scores, labels, threshold, convention)[:most]
+    kept = suppress(compared, scores, labels, threshold, convention)[:max_detections]
     return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

@@ -29,7 +29,7 @@ from hrbench.errors import UsageError
 DIVISOR = 32
 
 
-def pad_together(images: Sequence[Tensor], divisor: int = DIVISOR) -> tuple[Tensor, list[tuple[int, int]]]:
+def pad_to_batch(images: Sequence[Tensor], divisor: int = DIVISOR) -> tuple[Tensor, list[tuple[int, int]]]:
     """Images (3, h, w) of any sizes -> one batch (N, 3, H, W) and their own (h, w).
 
     H and W are the largest of each, rounded up to multiples of `divisor`. Zeros are added below and on the right, after
@@ -69,14 +69,15 @@ def backbone_and_neck(network: nn.Module) -> tuple[nn.Module, nn.Module]:
     return network, nn.Identity()
 
 
-def levels_of(network: nn.Module, who: str, least: int) -> tuple[int, tuple[int, ...]]:
-    """Channels, the same at all levels, and strides of a backbone; UsageError where heads cannot be put on it."""
+def levels_of(network: nn.Module, who: str, min_levels: int) -> tuple[int, tuple[int, ...]]:
+    """Channels, the same at all levels, and strides of a backbone; UsageError if it does not fit the heads."""
     channels = list(network.channels) if isinstance(network, HasLevels) else []
     strides = list(network.strides) if isinstance(network, HasLevels) else []
-    if len(channels) != len(strides) or len(strides) < least or len(set(channels)) != 1:
+    if len(channels) != len(strides) or len(strides) < min_levels or len(set(channels)) != 1:
         raise UsageError(
             f"{who}: the backbone {type(network).__name__} has channels {tuple(channels)} and strides "
-            f"{tuple(strides)}; it needs at least {least} levels of one width, as resnet_fpn and det_hrnetv2p have."
+            f"{tuple(strides)}; it needs at least {min_levels} levels of one width, as resnet_fpn and det_hrnetv2p "
+            "have."
         )
     return channels[0], tuple(strides)
 

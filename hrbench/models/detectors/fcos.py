@@ -28,18 +28,18 @@ from torch import Tensor, nn
 
 from hrbench.errors import UsageError
 from hrbench.models.detectors.anchors import grid_points
-from hrbench.models.detectors.boxes import Convention, decode_distances, detections, extent, full, positive
-from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
+from hrbench.models.detectors.boxes import Convention, at_least_float32, decode_distances, detections, extent, positive
+from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_to_batch
 
-CANDIDATES, SCORE, IOU, MOST = 1000, 0.05, 0.5, 100
+CANDIDATES_PER_LEVEL, SCORE_THRESHOLD, NMS_IOU, MAX_DETECTIONS = 1000, 0.05, 0.5, 100
 
 
 def fcos(backbone: nn.Module, classes: int = 80, convention: Convention = "mmdet3") -> FCOS:
     """FCOS: a list of images (3, h, w), normalised, of any sizes -> a list of dicts, see `FCOS`.
 
     backbone: with attributes `channels` (one number for all levels) and `strides`, finest first: a new one, which
-    becomes part of the detector. Raises UsageError for one that does not fit, and for a convention that there is not.
-    Weights are drawn as mmdet draws them.
+    becomes part of the detector. Raises UsageError for one that does not fit, and for an unknown convention.
+    Weights are randomly initialised as in mmdet.
     """
     extent(convention)
     channels, strides = levels_of(backbone, "fcos", 1)
@@ -68,7 +68,7 @@ class FCOS(nn.Module):
         self.bbox_head = FCOSHead(channels, classes, len(strides))
 
     def forward(self, images: Sequence[Tensor], scales: Sequence[float] | None = None) -> list[dict[str, Tensor]]:
-        batch, sizes = pad_together(images)
+        batch, sizes = pad_to_batch(images)
         scales = image_scales(scales, len(sizes))
         outputs = self.bbox_head(self.neck(self.backbone(batch)))
         return [self._selected(outputs, image, size, scales[image]) for image, size in enumerate(sizes)]
@@ -79,8 +79,8 @@ class FCOS(nn.Module):
         """Detections of one image of the batch."""
         boxes, scores, labels = [], [], []
         for stride, classes, distances, centreness in zip(self.strides, *outputs, strict=True):
-            score = full(flat(classes, self.classes)[image]).sigmoid()  # (points, classes)
-            centre = full(flat(centreness, 1)[image]).sigmoid()  # (points, 1)
+            score = at_least_float32(flat(classes, self.classes)[image]).sigmoid()  # (points, classes)
+            centre = at_least_float32(flat(centreness, 1)[image]).sigmoid()  # (points, 1)
             points = grid_points(classes.shape[-2:], stride, 0.5, score)
             point, label = self._candidates(score, centre)
             boxes.append(decode_distances(points[point], flat(distances, 4)[image, point], size, self.convention))
@@ -89,17 +89,17 @@ class FCOS(nn.Module):
         every = torch.cat(boxes)
         real = positive(every, self.convention)
         found = (every[real], torch.cat(scores)[real], torch.cat(labels)[real])
-        return detections(*found, IOU, MOST, self.convention, scale)
+        return detections(*found, NMS_IOU, MAX_DETECTIONS, self.convention, scale)
 
     def _candidates(self, score: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
         """Which points and classes of a level may become detections: two index tensors of one length."""
         if self.convention == "mmdet1":
             best = (score * centre).amax(dim=1)
-            kept = best.topk(min(CANDIDATES, len(best))).indices
-            row, label = torch.nonzero(score[kept] > SCORE, as_tuple=True)
+            kept = best.topk(min(CANDIDATES_PER_LEVEL, len(best))).indices
+            row, label = torch.nonzero(score[kept] > SCORE_THRESHOLD, as_tuple=True)
             return kept[row], label
-        point, label = torch.nonzero(score > SCORE, as_tuple=True)
-        order = score[point, label].sort(descending=True).indices[:CANDIDATES]
+        point, label = torch.nonzero(score > SCORE_THRESHOLD, as_tuple=True)
+        order = score[point, label].sort(descending=True).indices[:CANDIDATES_PER_LEVEL]
         return point[order], label[order]
 
     def count_parts(self, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
@@ -107,14 +107,14 @@ class FCOS(nn.Module):
 
         A one-stage detector has neither proposals nor masks: their numbers are left unused.
         """
-        batch, _ = pad_together(list(images))
+        batch, _ = pad_to_batch(list(images))
         self.bbox_head(self.neck(self.backbone(batch)))
         return {"not counted": "points, box decoding, top-k, NMS"}
 
 
 class FCOSHead(nn.Module):
     """Feature maps (N, C, h, w) -> class logits (N, classes, h, w), distances in pixels (N, 4, h, w) above zero and
-    centreness logits (N, 1, h, w) of each. All levels share the weights but for one scale of the distances.
+    centreness logits (N, 1, h, w) of each. All levels share the weights, except one scale of the distances.
     """
 
     def __init__(self, channels: int, classes: int, levels: int, hidden: int = 256, convolutions: int = 4) -> None:

@@ -34,14 +34,23 @@ from torch import Tensor, nn
 
 from hrbench.errors import UsageError
 from hrbench.models.detectors.anchors import cell_anchors, grid_anchors
-from hrbench.models.detectors.boxes import Convention, decode, detections, extent, full, in_original, positive, suppress
-from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_together
+from hrbench.models.detectors.boxes import (
+    Convention,
+    at_least_float32,
+    decode,
+    detections,
+    extent,
+    in_original,
+    positive,
+    suppress,
+)
+from hrbench.models.detectors.detector import backbone_and_neck, flat, image_scales, levels_of, pad_to_batch
 from hrbench.models.detectors.roi import FINEST, region_features
 from hrbench.models.layers.fpn import named_conv
 
 STDS = ((0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067))
 PROPOSALS = {"mmdet3": 1000, "mmdet1": 2000}
-PROPOSAL_IOU, SCORE, IOU, MOST = 0.7, 0.05, 0.5, 100
+PROPOSAL_NMS_IOU, SCORE_THRESHOLD, NMS_IOU, MAX_DETECTIONS = 0.7, 0.05, 0.5, 100
 ROI_LEVELS, BOX_CELLS, MASK_CELLS = 4, 7, 14
 Sizes = Sequence[tuple[int, int]]
 
@@ -57,13 +66,18 @@ def faster_rcnn(
 ) -> RCNN:
     """Faster R-CNN: a list of images (3, h, w), normalised, of any sizes -> a list of dicts, see `RCNN`.
 
+    Weights are randomly initialised as in mmdet. Parameters other than these are for small images and narrow networks,
+    see `DetectorSizes`.
+
     backbone: with attributes `channels` (one number for all levels) and `strides`, at least four levels, finest first:
-    a new one, which becomes part of the detector. All else is for small images and narrow networks, see `Made`. Raises
-    UsageError for a backbone that does not fit, for a convention that there is not, and for sizes that make no network.
-    Weights are drawn as mmdet draws them.
+        a new one, which becomes part of the detector.
+    classes: without the background.
+    convention: "mmdet3" or "mmdet1", see the top of this file.
+
+    Raises UsageError for a backbone that does not fit, an unknown convention and sizes that make no network.
     """
-    made = Made(anchor_scale, proposals, finest, hidden)
-    return RCNN("faster_rcnn", backbone, classes, convention, cascade=False, masks=False, made=made)
+    detector_sizes = DetectorSizes(anchor_scale, proposals, finest, hidden)
+    return RCNN("faster_rcnn", backbone, classes, convention, cascade=False, masks=False, detector_sizes=detector_sizes)
 
 
 def mask_rcnn(
@@ -77,8 +91,8 @@ def mask_rcnn(
     mask_hidden: int = 256,
 ) -> RCNN:
     """Mask R-CNN: as `faster_rcnn`, and a mask for each box."""
-    made = Made(anchor_scale, proposals, finest, hidden, mask_hidden)
-    return RCNN("mask_rcnn", backbone, classes, convention, cascade=False, masks=True, made=made)
+    detector_sizes = DetectorSizes(anchor_scale, proposals, finest, hidden, mask_hidden)
+    return RCNN("mask_rcnn", backbone, classes, convention, cascade=False, masks=True, detector_sizes=detector_sizes)
 
 
 def cascade_rcnn(
@@ -91,8 +105,8 @@ def cascade_rcnn(
     hidden: int = 1024,
 ) -> RCNN:
     """Cascade R-CNN: as `faster_rcnn`, with three box heads in a row."""
-    made = Made(anchor_scale, proposals, finest, hidden)
-    return RCNN("cascade_rcnn", backbone, classes, convention, cascade=True, masks=False, made=made)
+    detector_sizes = DetectorSizes(anchor_scale, proposals, finest, hidden)
+    return RCNN("cascade_rcnn", backbone, classes, convention, cascade=True, masks=False, detector_sizes=detector_sizes)
 
 
 def cascade_mask_rcnn(
@@ -106,17 +120,21 @@ def cascade_mask_rcnn(
     mask_hidden: int = 256,
 ) -> RCNN:
     """Cascade Mask R-CNN: as `cascade_rcnn`, and a mask for each box."""
-    made = Made(anchor_scale, proposals, finest, hidden, mask_hidden)
-    return RCNN("cascade_mask_rcnn", backbone, classes, convention, cascade=True, masks=True, made=made)
+    detector_sizes = DetectorSizes(anchor_scale, proposals, finest, hidden, mask_hidden)
+    return RCNN(
+        "cascade_mask_rcnn", backbone, classes, convention, cascade=True, masks=True, detector_sizes=detector_sizes
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class DetectorSizes:
     """The sizes of a detector; the defaults are those of every published one.
 
-    anchor_scale: side of a square anchor, in strides of its level. proposals: kept of each level and after their
-    suppression; None as the convention has it. finest: boxes with sides below twice this many pixels are read from
-    the finest level (`roi.level_of`). hidden: width of a box head; mask_hidden: of a mask head.
+    anchor_scale: side of a square anchor, in strides of its level.
+    proposals: kept of each level, and in all after their suppression; None for the convention's number.
+    finest: boxes with sides below twice this many pixels are read from the finest level (`roi.level_of`).
+    hidden: width of a box head.
+    mask_hidden: width of a mask head.
     """
 
     anchor_scale: float = 8.0
@@ -151,23 +169,26 @@ class RCNN(nn.Module):
         convention: Convention,
         cascade: bool,
         masks: bool,
-        made: Made = Made(),
+        detector_sizes: DetectorSizes = DetectorSizes(),
     ) -> None:
         super().__init__()
         extent(convention)
-        made.check(who)
+        detector_sizes.check(who)
         channels, self.strides = levels_of(network, who, ROI_LEVELS)
         if classes < 1:
             raise UsageError(f"{who}: classes {classes} was given; there is at least 1 beside the background.")
         self.convention: Convention = convention
         self.takes_scales = convention == "mmdet1"
-        self.anchor_scale, self.proposals = made.anchor_scale, made.proposals or PROPOSALS[convention]
+        self.anchor_scale, self.proposals = (
+            detector_sizes.anchor_scale,
+            detector_sizes.proposals or PROPOSALS[convention],
+        )
         self.backbone, self.neck = backbone_and_neck(network)
         self.rpn_head = RPNHead(channels)
-        self.roi_head = RoIHead(channels, classes, convention, cascade, masks, made)
+        self.roi_head = RoIHead(channels, classes, convention, cascade, masks, detector_sizes)
 
     def forward(self, images: Sequence[Tensor], scales: Sequence[float] | None = None) -> list[dict[str, Tensor]]:
-        batch, sizes = pad_together(images)
+        batch, sizes = pad_to_batch(images)
         scales = image_scales(scales, len(sizes))
         features = self.neck(self.backbone(batch))  # strides as self.strides
         proposals = self.propose(features, sizes)
@@ -185,7 +206,7 @@ class RCNN(nn.Module):
         """The anchors of each level, (h x w x A, 4): row by row, those of a cell innermost."""
         cells = [cell_anchors(stride, self.convention, (self.anchor_scale,)) for stride in self.strides]
         return [
-            grid_anchors(cell.to(full(feature[:0])), feature.shape[-2:], stride)
+            grid_anchors(cell.to(at_least_float32(feature[:0])), feature.shape[-2:], stride)
             for cell, feature, stride in zip(cells, features, self.strides, strict=True)
         ]
 
@@ -193,21 +214,21 @@ class RCNN(nn.Module):
         self, logits: Sequence[Tensor], deltas: Sequence[Tensor], anchors: Sequence[Tensor], sizes: Sizes
     ) -> list[Tensor]:
         """What the proposal head says of each level, its anchors and the images' (h, w) -> the boxes (M, 4) of each."""
-        most = self.proposals
+        max_proposals = self.proposals
         results = []
         for image, size in enumerate(sizes):
             boxes, scores, levels = [], [], []
             for level, (logit, delta, anchor) in enumerate(zip(logits, deltas, anchors, strict=True)):
-                score, order = full(flat(logit, 1)[image, :, 0]).sigmoid().sort(descending=True)
-                chosen = order[:most]
+                score, order = at_least_float32(flat(logit, 1)[image, :, 0]).sigmoid().sort(descending=True)
+                chosen = order[:max_proposals]
                 boxes.append(decode(anchor[chosen], flat(delta, 4)[image, chosen], (1, 1, 1, 1), size, self.convention))
-                scores.append(score[:most])
+                scores.append(score[:max_proposals])
                 levels.append(torch.full_like(chosen, level))
             every = torch.cat(boxes)[:, 0]
             real = positive(every, self.convention)
             every = every[real]
-            kept = suppress(every, torch.cat(scores)[real], torch.cat(levels)[real], PROPOSAL_IOU, self.convention)
-            results.append(every[kept[:most]])
+            kept = suppress(every, torch.cat(scores)[real], torch.cat(levels)[real], PROPOSAL_NMS_IOU, self.convention)
+            results.append(every[kept[:max_proposals]])
         return results
 
     def count_parts(self, images: Tensor, proposals: int = 1000, masks: int = 100) -> dict[str, Any]:
@@ -215,7 +236,7 @@ class RCNN(nn.Module):
 
         Every stage of a cascade sees all proposals, every mask head all masks. Returns the conditions of the count.
         """
-        batch, _ = pad_together(list(images))
+        batch, _ = pad_to_batch(list(images))
         features = self.neck(self.backbone(batch))
         self.rpn_head(features)
         conditions: dict[str, Any] = {"proposals": proposals}
@@ -239,7 +260,7 @@ class RPNHead(nn.Module):
         self.rpn_cls = nn.Conv2d(channels, anchors, 1)
         self.rpn_reg = nn.Conv2d(channels, 4 * anchors, 1)
         for convolution in (self.rpn_conv, self.rpn_cls, self.rpn_reg):
-            draw(convolution, 0.01)
+            init_normal(convolution, 0.01)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         hidden = [F.relu(self.rpn_conv(feature)) for feature in features]
@@ -256,19 +277,20 @@ class RoIHead(nn.Module):
         convention: Convention,
         cascade: bool,
         masks: bool,
-        made: Made = Made(),
+        detector_sizes: DetectorSizes = DetectorSizes(),
     ) -> None:
         super().__init__()
         self.convention: Convention = convention
-        self.classes, self.finest = classes, made.finest
+        self.classes, self.finest = classes, detector_sizes.finest
         outputs = classes + (convention == "mmdet1")  # mmdet 1 regresses boxes and masks of the background too
         heads = [
-            BoxHead(channels, classes, 1 if cascade else outputs, made.hidden) for _ in STDS[: 3 if cascade else 1]
+            RCNNBoxHead(channels, classes, 1 if cascade else outputs, detector_sizes.hidden)
+            for _ in STDS[: 3 if cascade else 1]
         ]
         self.bbox_head = nn.ModuleList(heads) if cascade else heads[0]
         self.mask_head: nn.Module | None = None
         if masks:
-            makers = [MaskHead(channels, outputs, made.mask_hidden) for _ in heads]
+            makers = [RCNNMaskHead(channels, outputs, detector_sizes.mask_hidden) for _ in heads]
             self.mask_head = nn.ModuleList(makers) if cascade else makers[0]
 
     @property
@@ -308,16 +330,18 @@ class RoIHead(nn.Module):
             ]
             refined = [each[:, 0] for each in moved]  # of a cascade, which has one box for all classes
         assert total is not None
-        scores = full(total / len(heads)).softmax(dim=1).split([len(each) for each in proposals])
+        scores = at_least_float32(total / len(heads)).softmax(dim=1).split([len(each) for each in proposals])
         return [self._selected(*each) for each in zip(moved, scores, scales, strict=True)]
 
     def _selected(self, boxes: Tensor, scores: Tensor, scale: float = 1.0) -> dict[str, Tensor]:
         """Boxes (M, 1 or outputs, 4) and scores (M, classes + 1) of one image -> its detections."""
         background_first = self.convention == "mmdet1"
         scores = scores[:, 1:] if background_first else scores[:, :-1]
-        row, label = torch.nonzero(scores > SCORE, as_tuple=True)
+        row, label = torch.nonzero(scores > SCORE_THRESHOLD, as_tuple=True)
         column = label + background_first if boxes.shape[1] > 1 else torch.zeros_like(label)
-        return detections(boxes[row, column], scores[row, label], label, IOU, MOST, self.convention, scale)
+        return detections(
+            boxes[row, column], scores[row, label], label, NMS_IOU, MAX_DETECTIONS, self.convention, scale
+        )
 
     def add_masks(
         self,
@@ -338,13 +362,15 @@ class RoIHead(nn.Module):
         labels = torch.cat([each["labels"] for each in found]) + (self.convention == "mmdet1")
         rows = torch.arange(len(labels), device=labels.device)
         heads = self.mask_heads
-        chosen = torch.stack([full(head(regions)[rows, labels]).sigmoid() for head in heads]).mean(dim=0)  # (M, 28, 28)
+        chosen = torch.stack([at_least_float32(head(regions)[rows, labels]).sigmoid() for head in heads]).mean(
+            dim=0
+        )  # (M, 28, 28)
         split = chosen.split([len(each) for each in boxes])
         for each, crops in zip(found, split, strict=True):
             each["mask_crops"] = crops
 
 
-class BoxHead(nn.Module):
+class RCNNBoxHead(nn.Module):
     """Region features (M, C, 7, 7) -> class logits (M, classes + 1), background included, and deltas (M, 4 boxes)."""
 
     def __init__(self, channels: int, classes: int, boxes: int, hidden: int = 1024) -> None:
@@ -357,8 +383,8 @@ class BoxHead(nn.Module):
             assert isinstance(layer, nn.Linear)
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-        draw(self.fc_cls, 0.01)
-        draw(self.fc_reg, 0.001)
+        init_normal(self.fc_cls, 0.01)
+        init_normal(self.fc_reg, 0.001)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = x.flatten(1)
@@ -367,7 +393,7 @@ class BoxHead(nn.Module):
         return self.fc_cls(x), self.fc_reg(x)
 
 
-class MaskHead(nn.Module):
+class RCNNMaskHead(nn.Module):
     """Region features (M, C, 14, 14) -> mask logits (M, outputs, 28, 28)."""
 
     def __init__(self, channels: int, outputs: int, hidden: int = 256, convolutions: int = 4) -> None:
@@ -388,8 +414,8 @@ class MaskHead(nn.Module):
         return self.conv_logits(F.relu(self.upsample(x)))
 
 
-def draw(layer: nn.Conv2d | nn.Linear, std: float) -> None:
-    """Weights normal with this deviation, bias 0."""
+def init_normal(layer: nn.Conv2d | nn.Linear, std: float) -> None:
+    """Initialises the weights: normal with this standard deviation, bias 0."""
     nn.init.normal_(layer.weight, std=std)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

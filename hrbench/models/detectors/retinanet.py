@@ -33,7 +33,7 @@ from torchvision.ops import clip_boxes_to_image
 
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
-from hrbench.models.detectors.tf_boxes import Anchors, decode, precise, select, squares
+from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, decode, select, square_batches
 from hrbench.models.layers.scale_permuted import Activation, check_choices
 from hrbench.models.layers.tf_layers import Tower
 
@@ -52,14 +52,18 @@ def retinanet(
 
     Boxes (m, 4) are x1, y1, x2, y2 in pixels of the image given; scores (m,) in (0.05, 1], descending; labels (m,)
     int64, COCO category ids minus 1. The official pipeline resizes the longer side of an image to the input size of
-    the catalog row; the network fills it up to a square (`tf_boxes.squares`).
+    the catalog row; the network fills it up to a square (`tf_boxes.square_batches`).
 
     backbone: images (N, 3, H, W) -> feature maps, finest first, all of one width, with `channels` and `strides`.
-    convs, width: of each of the two towers; width is the backbone's where it is not given. anchor_size: in strides.
-    scales: anchor sizes within an octave. classes: with the background. activation: relu (protocols A and B of the
-    paper) or swish (protocol C), of the head; the backbone has its own. divisor: squares are filled up to a multiple of
-    it; None for the coarsest stride, as officially (small images fill less with 32). Raises UsageError for values that
-    make no network.
+    convs, width: convolutions and channels of each of the two towers; None for the backbone's width.
+    anchor_size: side of a square anchor, in strides.
+    scales: anchor sizes within an octave.
+    classes: with the background.
+    activation: of the head, relu (protocols A and B of the paper) or swish (protocol C); the backbone has its own.
+    divisor: squares are padded to a multiple of it; None for the coarsest stride, as in the official code (small images
+        need less padding with 32).
+
+    Raises UsageError for values that make no network.
     """
     channels, strides = levels_of(backbone, "retinanet", 1)
     width = channels if width is None else width
@@ -86,11 +90,13 @@ class RetinaNet(nn.Module):
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}
-        for places, batch in squares(images, self.divisor):
+        for places, batch in square_batches(images, self.divisor):
             features = self.backbone(batch)
             logits, deltas = self.head(features)
-            scores = precise(torch.cat([flat(x, self.classes) for x in logits], dim=1)).sigmoid()[..., 1:]  # (N, A, 90)
-            moves = precise(torch.cat([flat(x, 4) for x in deltas], dim=1))  # (N, A, 4), A all anchors
+            scores = at_least_float32(torch.cat([flat(x, self.classes) for x in logits], dim=1)).sigmoid()[
+                ..., 1:
+            ]  # (N, A, 90)
+            moves = at_least_float32(torch.cat([flat(x, 4) for x in deltas], dim=1))  # (N, A, 4), A all anchors
             anchors = torch.cat(self.anchors.of(features))  # (A, 4)
             for i, place in enumerate(places):
                 height, width = images[place].shape[-2:]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-from hrbench.models.detectors.boxes import Convention, extent, full
+from hrbench.models.detectors.boxes import Convention, at_least_float32, extent
 
 FINEST = 56
 """A box of this many pixels squared, or up to twice as long, is read from the finest level."""
@@ -49,7 +49,7 @@ def region_features(
         (chosen,) = torch.nonzero(level == i, as_tuple=True)
         regions = torch.cat([images[chosen], _ends(every[chosen], stride, convention)], dim=1)
         samples = 2 if convention == "mmdet1" else 0
-        aligned = roi_align(full(feature), regions, output, 1 / stride, samples, aligned=True)
+        aligned = roi_align(at_least_float32(feature), regions, output, 1 / stride, samples, aligned=True)
         result[chosen] = aligned.to(result.dtype)
     return result
 

@@ -33,9 +33,9 @@ from torchvision.ops import clip_boxes_to_image
 
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
-from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, precise, propose, select, squares
+from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, crop, decode, propose, select, square_batches
 from hrbench.models.layers.scale_permuted import ACTIVATIONS, Activation, check_choices
-from hrbench.models.layers.tf_layers import Tower, draw, official_norms
+from hrbench.models.layers.tf_layers import Tower, init_normal, official_norms
 
 BOX_CROP, MASK_CROP = 7, 14
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -51,19 +51,25 @@ def spinenet_mask_rcnn(
     classes: int = 91,
     activation: Activation = "relu",
     threshold: float = 0.05,
-) -> MaskRCNN:
+) -> SpineNetMaskRCNN:
     """Mask R-CNN: a list of images (3, h, w), normalised -> a list of {boxes, scores, labels, mask_crops}, at most 100.
 
     Boxes (m, 4) are x1, y1, x2, y2 in pixels of the image given; scores (m,) in (threshold, 1], descending; labels
     (m,) int64, COCO category ids minus 1; mask_crops (m, 28, 28), probabilities in the box. The official pipeline
     resizes the longer side of an image to the input size of the catalog row; the network fills it up to a square
-    (`tf_boxes.squares`).
+    (`tf_boxes.square_batches`).
 
     backbone: images (N, 3, H, W) -> feature maps, finest first, all of one width, with `channels` and `strides`.
-    convs: of the RPN, the box and the mask head, all of `width` channels. linear: width of the box head's one fully
-    connected layer. anchor_size: in strides. scales: anchor sizes within an octave. classes: with the background.
-    activation: of the heads; the backbone has its own. threshold: tensorflow/models drops scores up to 0.05,
-    tensorflow/tpu up to 0. Raises UsageError for values that make no network.
+    convs: number of convolutions of the RPN, the box and the mask head.
+    width: channels of these convolutions.
+    linear: width of the box head's one fully connected layer.
+    anchor_size: side of a square anchor, in strides.
+    scales: anchor sizes within an octave.
+    classes: with the background.
+    activation: of the heads; the backbone has its own.
+    threshold: scores up to it are dropped: 0.05 in tensorflow/models, 0 in tensorflow/tpu.
+
+    Raises UsageError for values that make no network.
     """
     channels, strides = levels_of(backbone, "spinenet_mask_rcnn", 1)
     check_choices("spinenet_mask_rcnn", activation, "tf2")
@@ -74,17 +80,17 @@ def spinenet_mask_rcnn(
             "sizes and counts are positive, and classes count the background."
         )
     anchors = Anchors(strides, anchor_size, scales)
-    return MaskRCNN(
+    return SpineNetMaskRCNN(
         backbone,
         anchors,
         rpn_head(channels, width, convs[0], anchors, activation),
-        BoxHead(channels, width, convs[1], linear, classes, activation),
-        MaskHead(channels, width, convs[2], classes, activation),
+        SpineNetBoxHead(channels, width, convs[1], linear, classes, activation),
+        SpineNetMaskHead(channels, width, convs[2], classes, activation),
         threshold,
     )
 
 
-class MaskRCNN(nn.Module):
+class SpineNetMaskRCNN(nn.Module):
     """`spinenet_mask_rcnn` says what it is. Inference only."""
 
     def __init__(
@@ -92,8 +98,8 @@ class MaskRCNN(nn.Module):
         backbone: nn.Module,
         anchors: Anchors,
         rpn_head: Tower,
-        box_head: BoxHead,
-        mask_head: MaskHead,
+        box_head: SpineNetBoxHead,
+        mask_head: SpineNetMaskHead,
         threshold: float,
     ) -> None:
         super().__init__()
@@ -102,7 +108,7 @@ class MaskRCNN(nn.Module):
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}
-        for places, batch in squares(images, self.strides[-1]):
+        for places, batch in square_batches(images, self.strides[-1]):
             features = self.backbone(batch)
             sizes = [(images[i].shape[1], images[i].shape[2]) for i in places]
             proposals = self.proposals(features, sizes)
@@ -114,8 +120,8 @@ class MaskRCNN(nn.Module):
     def proposals(self, features: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Of each image, whose size (h, w) is given, up to 1000 boxes (p, 4)."""
         logits, deltas = self.rpn_head(features)
-        scores = [precise(flat(x, 1)[..., 0]).sigmoid() for x in logits]  # (N, A_l) by level, A_l its anchors
-        moves = [precise(flat(x, 4)) for x in deltas]  # (N, A_l, 4)
+        scores = [at_least_float32(flat(x, 1)[..., 0]).sigmoid() for x in logits]  # (N, A_l) by level, A_l its anchors
+        moves = [at_least_float32(flat(x, 4)) for x in deltas]  # (N, A_l, 4)
         anchors = self.anchors.of(features)  # (A_l, 4)
         found = []
         for i, size in enumerate(sizes):
@@ -130,7 +136,12 @@ class MaskRCNN(nn.Module):
         """Proposals (p, 4) of each image, its size (h, w) -> its {boxes, scores, labels}."""
         logits, deltas = self.box_head(crop(features, self.strides, proposals, BOX_CROP))
         counts = [len(each) for each in proposals]
-        parts = (proposals, precise(logits).softmax(dim=-1).split(counts), precise(deltas).split(counts), sizes)
+        parts = (
+            proposals,
+            at_least_float32(logits).softmax(dim=-1).split(counts),
+            at_least_float32(deltas).split(counts),
+            sizes,
+        )
         for mine, scores, moves, size in zip(*parts, strict=True):
             # Index 0 is the background, in the scores as in the boxes.
             decoded = clip_boxes_to_image(decode(moves[:, 1:], mine, BOX_WEIGHTS), size)  # (p, 90, 4)
@@ -142,7 +153,7 @@ class MaskRCNN(nn.Module):
         boxes = [each["boxes"] for each in detections]
         logits = self.mask_head(crop(features, self.strides, boxes, MASK_CROP))  # (all m, 91, 28, 28)
         labels = torch.cat([each["labels"] for each in detections]) + 1
-        masks = precise(logits[torch.arange(len(labels), device=labels.device), labels]).sigmoid()
+        masks = at_least_float32(logits[torch.arange(len(labels), device=labels.device), labels]).sigmoid()
         for each, mine in zip(detections, masks.split([len(box) for box in boxes]), strict=True):
             each["mask_crops"] = mine
 
@@ -166,7 +177,7 @@ def rpn_head(inputs: int, width: int, convs: int, anchors: Anchors, activation: 
     return Tower(inputs, width, convs, anchors.levels, predictors, 1, activation)
 
 
-class BoxHead(nn.Module):
+class SpineNetBoxHead(nn.Module):
     """RoI features (r, inputs, 7, 7) -> class logits (r, classes) and deltas (r, classes, 4), each dy, dx, dh, dw.
 
     Features are flattened channel by channel; the official kernel has its rows by y, x, channel.
@@ -180,8 +191,8 @@ class BoxHead(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         nn.init.uniform_(self.fc.weight, -(linear**-0.5), linear**-0.5)
         nn.init.zeros_(self.fc.bias)
-        draw(self.scores, 0.01)
-        draw(self.boxes, 0.001)
+        init_normal(self.scores, 0.01)
+        init_normal(self.boxes, 0.001)
         official_norms(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,7 +202,7 @@ class BoxHead(nn.Module):
         return self.scores(x), self.boxes(x).unflatten(1, (-1, 4))
 
 
-class MaskHead(nn.Module):
+class SpineNetMaskHead(nn.Module):
     """RoI features (r, inputs, 14, 14) -> mask logits (r, classes, 28, 28)."""
 
     def __init__(self, inputs: int, width: int, convs: int, classes: int, activation: Activation) -> None:

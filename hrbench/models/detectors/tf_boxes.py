@@ -36,8 +36,10 @@ RATIOS = (0.5, 1.0, 2.0)
 class Anchors:
     """The anchors of every cell of a pyramid, scale-major: index scale x 3 + ratio within a cell.
 
-    strides: in pixels, powers of two, finest first. size: side of the square anchor of the first scale, in strides of
-    its level. scales: how many octave fractions, 2^(i / scales). Ratios are width / height: 0.5, 1, 2.
+    strides: in pixels, powers of two, finest first.
+    size: side of the square anchor of the first scale, in strides of its level.
+    scales: number of scales within an octave, 2^(i / scales).
+    Ratios are width / height: 0.5, 1, 2.
     """
 
     strides: tuple[int, ...]
@@ -71,7 +73,7 @@ def precision(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def precise(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
     """float16 and bfloat16 as float32; float32 and float64 as they are."""
     return x.to(precision(x))
 
@@ -108,54 +110,57 @@ def crop(features: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Ten
     return crops
 
 
-def suppress(boxes: Tensor, scores: Tensor, top: int, overlap: float, most: int) -> tuple[Tensor, Tensor]:
-    """Of boxes (n, 4) the `top` best, of these the ones that overlap no better one, of these the `most` best.
+def suppress(
+    boxes: Tensor, scores: Tensor, max_candidates: int, overlap: float, max_kept: int
+) -> tuple[Tensor, Tensor]:
+    """Of boxes (n, 4) the `max_candidates` best, of these the ones that overlap no better one, of these the `max_kept`
+    best.
 
     -> (m, 4) and their scores (m,), descending; of equal scores the first comes first. The official suppression drops
     a box that overlaps a better one by exactly `overlap`, torchvision's only above that. A box whose corners are all 0
-    is none, and goes after it was counted among the `top`.
+    is none, and goes after it was counted among the `max_candidates`.
     """
     scores, order = scores.sort(descending=True, stable=True)
-    scores, boxes = scores[:top], boxes[order[:top]]
+    scores, boxes = scores[:max_candidates], boxes[order[:max_candidates]]
     real = (boxes > 0).any(dim=1)
     scores, boxes = scores[real], boxes[real]
-    kept = nms(boxes, scores, math.nextafter(overlap, 0))[:most]
+    kept = nms(boxes, scores, math.nextafter(overlap, 0))[:max_kept]
     return boxes[kept], scores[kept]
 
 
-def propose(levels: Sequence[tuple[Tensor, Tensor]], most: int = 1000) -> Tensor:
+def propose(levels: Sequence[tuple[Tensor, Tensor]], max_kept: int = 1000) -> Tensor:
     """The official choice of proposals: boxes (n_l, 4), clipped, and scores (n_l,) of each level -> (m, 4), m <= most.
 
-    The 1000 best of each level are suppressed at an overlap of 0.7 among themselves; the `most` best of all remain.
+    The 1000 best of each level are suppressed at an overlap of 0.7 among themselves; the `max_kept` best of all remain.
     """
     boxes, scores = zip(*(suppress(*level, 1000, 0.7, 1000) for level in levels), strict=True)
-    return torch.cat(boxes)[torch.cat(scores).sort(descending=True, stable=True)[1][:most]]
+    return torch.cat(boxes)[torch.cat(scores).sort(descending=True, stable=True)[1][:max_kept]]
 
 
 def select(
-    boxes: Tensor, scores: Tensor, threshold: float = 0.05, top: int = 5000, most: int = 100
+    boxes: Tensor, scores: Tensor, threshold: float = 0.05, max_candidates: int = 5000, max_kept: int = 100
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The official choice of detections: boxes (m, 4), scores (m,) in descending order, labels (m,) int64, m <= most.
 
     boxes: (n, k, 4), clipped to the image, k the number of classes or 1 where all share them. scores: (n, classes) in
-    [0, 1], without the background. Of each class the `top` best above the threshold are suppressed at an overlap of
-    0.5 among themselves; the `most` best of all classes remain.
+    [0, 1], without the background. Of each class the `max_candidates` best above the threshold are suppressed at an
+    overlap of 0.5 among themselves; the `max_kept` best of all classes remain.
     """
     good = scores > threshold
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     for label in torch.nonzero(good.any(dim=0))[:, 0].tolist():
         candidates = torch.nonzero(good[:, label])[:, 0]
         column = boxes[candidates, min(label, boxes.shape[1] - 1)]
-        best, confidences = suppress(column, scores[candidates, label], top, 0.5, most)
+        best, confidences = suppress(column, scores[candidates, label], max_candidates, 0.5, max_kept)
         kept.append((best, confidences, candidates.new_full((len(best),), label)))
     if not kept:
         return boxes.new_zeros(0, 4), scores.new_zeros(0), torch.zeros(0, dtype=torch.int64, device=boxes.device)
     chosen, confidences, labels = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    order = confidences.sort(descending=True, stable=True)[1][:most]
+    order = confidences.sort(descending=True, stable=True)[1][:max_kept]
     return chosen[order], confidences[order], labels[order]
 
 
-def squares(images: Sequence[Tensor], multiple: int = 128) -> Iterator[tuple[list[int], Tensor]]:
+def square_batches(images: Sequence[Tensor], multiple: int = 128) -> Iterator[tuple[list[int], Tensor]]:
     """Images (3, h, w) as batches (n, 3, side, side) of equal squares, with the positions of the images of each batch.
 
     side: the longer side, rounded up to a multiple of the coarsest stride; zeros fill below and to the right, as the

@@ -66,17 +66,17 @@ class Bottleneck(nn.Module):
 
 
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """The projection beside a block, or None where the identity fits."""
+    """The projection beside a block, or None if the identity fits."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(*conv_norm(inputs, outputs, 1, stride))
 
 
 def initialise(net: nn.Module, std: float = 0.001) -> None:
-    """Draw weights as both official pose repositories do before training from scratch.
+    """Initialises weights as both official pose repositories do before training from scratch.
 
     Convolutions and transposed convolutions: normal with standard deviation 0.001, biases 0; norms: scale 1, shift 0.
-    (Where a paper starts from ImageNet weights, load those instead.)
+    (If a paper starts from ImageNet weights, load those instead.)
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

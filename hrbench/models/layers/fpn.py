@@ -32,9 +32,12 @@ def named_conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Se
 class FPN(nn.Module):
     """Maps (N, inputs[i], h, w), finest first, each half as large as the one before -> `levels` maps of `channels`.
 
-    strides: of the inputs. start: the first input that is used (1 leaves out C2). extra: where levels beyond the
-    inputs come from, see above.
-    Attributes channels, strides: of what it returns, finest first. Raises UsageError on values that make no pyramid.
+    strides: of the inputs.
+    start: the first input that is used (1 leaves out C2).
+    extra: source of the levels beyond the inputs, see the top of this file.
+
+    The attributes `channels` and `strides` are those of the outputs, finest first. Raises UsageError on values that
+    make no pyramid.
     """
 
     def __init__(

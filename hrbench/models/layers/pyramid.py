@@ -25,7 +25,7 @@ def enlarge(x: Tensor, like: Tensor, align_corners: bool | None) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode=mode, align_corners=align_corners)
 
 
-def together(branches: list[Tensor], align_corners: bool) -> Tensor:
+def concatenate_branches(branches: list[Tensor], align_corners: bool) -> Tensor:
     """All branches at the resolution of the first, concatenated: (N, sum of widths, H / 4, W / 4)."""
     first, *others = branches
     return torch.cat([first, *(enlarge(each, first, align_corners) for each in others)], 1)
@@ -60,12 +60,12 @@ class HRFPN(nn.Module):
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         height, width = branches[0].shape[-2:]
-        least = 2 ** (len(self.strides) - 1)
-        if min(height, width) < least:
+        min_side = 2 ** (len(self.strides) - 1)
+        if min(height, width) < min_side:
             raise UsageError(
                 f"HRFPN: an image of about {4 * height}x{4 * width} was given; {len(self.strides)} levels need "
-                f"{4 * least}x{4 * least} or more."
+                f"{4 * min_side}x{4 * min_side} or more."
             )
-        x = self.reduction_conv(together(branches, align_corners=False))  # (N, channels, H / 4, W / 4)
+        x = self.reduction_conv(concatenate_branches(branches, align_corners=False))  # (N, channels, H / 4, W / 4)
         smooth = self.fpn_conv if hasattr(self, "fpn_conv") else self.fpn_convs
         return [each(F.avg_pool2d(x, 2**i) if i else x) for i, each in enumerate(smooth)]

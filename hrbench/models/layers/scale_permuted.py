@@ -88,7 +88,7 @@ class ConvNorm(nn.Module):
         return self.activation(self.bn(convolve(self.conv, x, self.padding)))
 
 
-class Bottleneck(nn.Module):
+class TFBottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions and a shortcut: (N, inputs, h, w) -> (N, 4 width, h / stride, w / stride)."""
 
     expansion = 4
@@ -111,7 +111,7 @@ class Bottleneck(nn.Module):
         return self.activation(y)
 
 
-class Residual(nn.Module):
+class TFResidual(nn.Module):
     """Two 3x3 convolutions and a shortcut: (N, width, h, w) -> the same shape."""
 
     expansion = 1
@@ -130,14 +130,14 @@ class Residual(nn.Module):
         return self.activation(y)
 
 
-BLOCKS: dict[str, type[Bottleneck] | type[Residual]] = {"bottleneck": Bottleneck, "residual": Residual}
+BLOCKS: dict[str, type[TFBottleneck] | type[TFResidual]] = {"bottleneck": TFBottleneck, "residual": TFResidual}
 
 
 def block_group(
     kind: str, inputs: int, width: int, stride: int, repeats: int, activation: Activation, padding: Padding
 ) -> nn.Sequential:
     """`repeats` blocks in a row, of which the first may change channels and resolution."""
-    make: type[Bottleneck] | type[Residual] = BLOCKS[kind]
+    make: type[TFBottleneck] | type[TFResidual] = BLOCKS[kind]
     first = make(inputs, width, stride, padding, activation)
     rest = (make(width * make.expansion, width, 1, padding, activation) for _ in range(repeats - 1))
     return nn.Sequential(first, *rest)
@@ -185,13 +185,13 @@ class Resample(nn.Module):
 
 
 def initialise(net: nn.Module, eps: float, momentum: float) -> None:
-    """Draw weights as both official codes do (variance scaling, by fan-in) and set their batch-norm constants.
+    """Initialises weights as both official codes do (variance scaling, by fan-in) and set their batch-norm constants.
 
     momentum: of the new value, as torch counts it (Keras' 0.99 is 0.01 here).
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            # 0.8796 is the deviation of a standard normal cut at 2, so that the drawn weights have 1 / sqrt(fan in).
+            # 0.8796 is the deviation of a standard normal cut at 2, so the initial weights have 1 / sqrt(fan in).
             std = 1 / math.sqrt(module.weight[0].numel()) / 0.87962566103423978
             nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
         elif isinstance(module, nn.BatchNorm2d):

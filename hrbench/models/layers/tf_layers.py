@@ -18,8 +18,8 @@ class Tower(nn.Module):
     """Convolutions on every level of a pyramid, then one convolution for each thing that is predicted.
 
     A list of (N, inputs, h_l, w_l), one for each level -> for each predictor a list of (N, outputs, h_l, w_l).
-    convs: how many 3x3 convolutions of `width` channels, their weights shared by all levels. levels: log2 of the
-    strides, finest first; each has its own batch norms, which its keys name: `bns.{level}.{convolution}`.
+    convs: how many 3x3 convolutions of `width` channels, their weights shared by all levels.
+    levels: log2 of the strides, finest first; each has its own batch norms, with keys `bns.{level}.{convolution}`.
     predictors: name -> outputs; each is a convolution of size `kernel`, shared by all levels as well.
     """
 
@@ -40,10 +40,10 @@ class Tower(nn.Module):
         norms = {str(level): nn.ModuleList(nn.BatchNorm2d(width) for _ in range(convs)) for level in levels}
         self.bns = nn.ModuleDict(norms)
         self.activation = ACTIVATIONS[activation]()
-        draw(self, 0.01)
+        init_normal(self, 0.01)
         for name, outputs in predictors.items():
             self.add_module(name, nn.Conv2d(widths[-1], outputs, kernel, padding=kernel // 2))
-            draw(self.get_submodule(name), 1e-5)
+            init_normal(self.get_submodule(name), 1e-5)
         official_norms(self)
 
     def forward(self, features: Sequence[Tensor]) -> list[list[Tensor]]:
@@ -67,8 +67,8 @@ def official_norms(net: nn.Module) -> None:
             module.eps, module.momentum = 1e-3, 0.01
 
 
-def draw(net: nn.Module, std: float) -> None:
-    """Draws the weights of convolutions and linear layers from a normal distribution of this deviation, biases 0."""
+def init_normal(net: nn.Module, std: float) -> None:
+    """Initialises convolutions and linear layers: normal with this standard deviation, biases 0."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.normal_(module.weight, std=std)

@@ -26,7 +26,7 @@ def read_h5(path: Path) -> dict[str, Tensor]:
     """Every variable of a Keras model by its own name, e.g. "conv2d_5/kernel:0".
 
     Files of `save_weights` list each layer's variables in the attribute "weight_names"; elsewhere (other writers) a
-    variable goes by its path. Raises MissingError where h5py is not installed, InputError for a damaged file.
+    variable goes by its path. Raises MissingError if h5py is not installed, InputError for a damaged file.
     """
     try:
         import h5py

@@ -1,8 +1,8 @@
-"""What the tensors of a network are called elsewhere: one explicit map for each source, and how it is applied.
+"""Names of a network's tensors in other code bases: one explicit map for each source, and how it is applied.
 
-A map says of every key of a file what it is in our network, or why it is beside it. A key of which it says nothing is
-left over, and what is left over is refused by whoever loads. The maps themselves are data, in `keys/`: rules are
-regular expressions that must match a whole key, tried in order, with what it is called here.
+A map gives for every key of a file our key, or the reason why the key is ignored. A key that a map does not cover is
+left over, and `load` refuses files with keys left over. The maps are data, in `keys/`: rules are regular expressions
+that must match a whole key, tried in order, each with our key.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from torch import Tensor, nn
 State = dict[str, Tensor]
 Rules = tuple[tuple[str, str], ...]
 PREFIXES = ("module.", "model.")  # DataParallel's, and the official segmentation code's
-OWN: Rules = ((r"(.+)", r"\1"),)
+SAME_KEYS: Rules = ((r"(.+)", r"\1"),)
 """The network's own keys, which are the official ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
-    """What a network must be built with to compute what the source's does: an attribute of it (also of a part of it,
-    "backbone.padding"), and its value. A network without the attribute is taken as it is.
+class BuildRequirement:
+    """What a network must be built with, so that it computes the same as the source's network.
+
+    attribute: of the network or of a part of it, such as "backbone.padding". A network without it is accepted.
+    value: what the attribute must be.
     """
 
     attribute: str
@@ -35,33 +37,40 @@ class Want:
 class KeyMap:
     """The names that one source gives to the tensors of certain networks.
 
-    sources: of the catalog, e.g. "openmmlab". uses: entry points; one that ends in ":" stands for all that begin so.
-    rules: file's key -> ours. listing: the same as a table that depends on the network, in place of rules. beside:
-    (keys of the file that belong to no network, the reason). zero: (keys of ours that the source does without, all of
-    them together, the reason); they are set to 0. convert: values of the source's conventions -> ours, for keys that
-    are ours already, with a note ("" where nothing changed). wants: see `Want`. note: what a user of the source's files
-    must know.
+    name: of the code base, for messages.
+    sources: sources of the catalog that it is for, such as "openmmlab".
+    uses: entry points; one that ends in ":" stands for all with that prefix.
+    rules: key of the file -> our key.
+    name_table: the same as a table that depends on the network, instead of rules.
+    ignored: (keys of the file that belong to no network, the reason).
+    zeroed: (our keys that the source does not have, the reason). They are set to 0, if the file has none of them.
+    convert: values in the source's conventions -> ours, under our keys, with a note ("" if nothing changed).
+    requires: what the network must be built with.
+    note: what a user of the source's files must know.
     """
 
     name: str
     sources: tuple[str, ...]
     uses: tuple[str, ...]
-    rules: Rules = OWN
-    listing: Callable[[Mapping[str, Tensor]], Mapping[str, str]] | None = None
-    beside: tuple[tuple[str, str], ...] = ()
-    zero: tuple[tuple[str, str], ...] = ()
+    rules: Rules = SAME_KEYS
+    name_table: Callable[[Mapping[str, Tensor]], Mapping[str, str]] | None = None
+    ignored: tuple[tuple[str, str], ...] = ()
+    zeroed: tuple[tuple[str, str], ...] = ()
     convert: Callable[[State, nn.Module], tuple[State, str]] | None = None
-    wants: tuple[Want, ...] = ()
+    requires: tuple[BuildRequirement, ...] = ()
     note: str = ""
 
-    def speaks_of(self, use: str) -> bool:
+    def applies_to(self, use: str) -> bool:
         return any(use == each or (each.endswith(":") and use.startswith(each)) for each in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A file's tensors under our keys. unknown: keys of the file that the map does not speak of, and those that two of
-    its keys came to. notes: what was dropped, renamed, converted or set.
+    """A file's tensors under our keys.
+
+    state: our key -> tensor.
+    unknown: keys of the file that the map does not cover, and those whose new key was already taken.
+    notes: what was dropped, renamed, converted or set.
     """
 
     state: State
@@ -71,7 +80,7 @@ class Translated:
 
 def translate(key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, target: Mapping[str, Tensor]) -> Translated:
     """Apply a map to what was read from a file; target: the state dict of `net`. Changes neither."""
-    kept, notes = set_aside(state, key_map.beside, target)
+    kept, notes = without_ignored(state, key_map.ignored, target)
     kept, prefix = without_prefix(kept, target)
     if prefix:
         notes = [f"prefix {prefix!r} dropped from all keys", *notes]
@@ -81,7 +90,7 @@ def translate(key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, targ
     if key_map.convert is not None:
         renamed, note = key_map.convert(renamed, net)
         notes += [note] if note else []
-    for pattern, reason in key_map.zero:
+    for pattern, reason in key_map.zeroed:
         absent = [key for key in target if re.fullmatch(pattern, key)]
         absent = [] if any(key in renamed for key in absent) else absent
         renamed |= {key: target[key].new_zeros(target[key].shape) for key in absent}
@@ -89,12 +98,12 @@ def translate(key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, targ
     return Translated(renamed, tuple(unknown), (*notes, *([key_map.note] if key_map.note else [])))
 
 
-def set_aside(
-    state: Mapping[str, Tensor], beside: tuple[tuple[str, str], ...], target: Mapping[str, Tensor]
+def without_ignored(
+    state: Mapping[str, Tensor], ignored: tuple[tuple[str, str], ...], target: Mapping[str, Tensor]
 ) -> tuple[State, list[str]]:
     """The state without the keys that belong to no network, and a note for each reason. Keys of the network stay."""
     kept, notes = dict(state), []
-    for pattern, reason in beside:
+    for pattern, reason in ignored:
         found = [key for key in kept if re.fullmatch(pattern, key) and key not in target]
         for key in found:
             del kept[key]
@@ -116,7 +125,7 @@ def without_prefix(state: State, expected: Mapping[str, Tensor]) -> tuple[State,
 
 def rename(key_map: KeyMap, state: State, target: Mapping[str, Tensor]) -> tuple[State, list[str]]:
     """The state under our keys, and the keys of the file that have none, or one that another has taken."""
-    listed = key_map.listing(target) if key_map.listing is not None else None
+    listed = key_map.name_table(target) if key_map.name_table is not None else None
     rules = [(re.compile(pattern), ours) for pattern, ours in key_map.rules]
     renamed: State = {}
     unknown = []
@@ -129,15 +138,15 @@ def rename(key_map: KeyMap, state: State, target: Mapping[str, Tensor]) -> tuple
     return renamed, unknown
 
 
-def unmet(key_map: KeyMap, net: nn.Module) -> list[str]:
+def unmet_requirements(key_map: KeyMap, net: nn.Module) -> list[str]:
     """What the network is built with otherwise than the source's networks, in words."""
-    found = [(want, _attribute(net, want)) for want in key_map.wants]
+    found = [(want, _attribute(net, want)) for want in key_map.requires]
     return [
         f"{want.attribute}={want.value!r} (this network has {value!r})" for want, value in found if value != want.value
     ]
 
 
-def _attribute(net: nn.Module, want: Want) -> Any:
+def _attribute(net: nn.Module, want: BuildRequirement) -> Any:
     value: Any = net
     for name in want.attribute.split("."):
         value = getattr(value, name, want.value)

@@ -1,7 +1,7 @@
 """Weights on disk <-> a network: read safely, load strictly, save.
 
 Nothing in a weights file is ever executed: safetensors hold no code, and PyTorch's pickles are read with
-`weights_only=True`. Nothing is skipped: every key of the file and of the network finds its partner, or it is an error.
+`weights_only=True`. Nothing is skipped: a key of the file or of the network without a partner is an error.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.models.weights.arrays import read_h5, read_npz
-from hrbench.models.weights.key_maps import OWN, KeyMap, translate, unmet, without_prefix
-from hrbench.models.weights.keys import candidates, namesakes
+from hrbench.models.weights.key_maps import SAME_KEYS, KeyMap, translate, unmet_requirements, without_prefix
+from hrbench.models.weights.keys import candidates, maps_with_same_keys
 from hrbench.models.weights.pickles import damaged_record, foreign_globals
 
 __all__ = ["LoadReport", "load", "read_state", "save", "state_digest"]
 
 PICKLES = (".pth", ".pt", ".tar")
-PRESENT = {"numpy", "torch"}  # can be imported wherever hrbench can
+PRESENT = {"numpy", "torch"}  # always installed with hrbench
 ARRAYS = {".npz": read_npz, ".h5": read_h5}
-CONTAINERS = ("state_dict", "model")  # where a training checkpoint keeps them
+CONTAINERS = ("state_dict", "model")  # keys of a training checkpoint that hold the state dict
 COUNTER = "num_batches_tracked"
 LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What was loaded. tensors: how many of the network's were set. notes: what a reader of the results should know."""
+    """What was loaded. tensors: how many of the network's were set. notes: for readers of the results."""
 
     path: Path
     digest: str
@@ -49,12 +49,14 @@ class LoadReport:
 def load(net: nn.Module, path: Path, *, source: str = "", use: str = "") -> LoadReport:
     """Set every parameter and buffer of `net` from a file, in place; dtypes and devices stay the network's.
 
-    source, use: the catalog's source of the file ("official", "openmmlab", "timm", ...) and the network's entry point.
-    They say by which maps its keys may be renamed (`keys/`): those of the source, or of every source where it is none
-    of these; the network's own keys are tried first, and the first map that fits in both directions is taken. A prefix
-    "module.", "model." or both on all keys of the file is dropped, unless the network's keys carry it too. Norm
-    counters (`num_batches_tracked`) may be absent from the file only all together; evaluation does not use them.
-    Raises MissingError, and InputError that lists what does not fit the nearest map; then nothing was loaded.
+    source: the catalog's source of the file ("official", "openmmlab", "timm", ...).
+    use: the network's entry point.
+
+    `source` and `use` select the maps by which keys may be renamed (`keys/`): those of the source, or of every source
+    if it has none. The network's own keys are tried first; the first map that fits in both directions is taken. A
+    prefix "module.", "model." or both on all keys of the file is dropped, unless the network's keys have it too. Norm
+    counters (`num_batches_tracked`) may be missing from the file only all together; evaluation does not use them.
+    Raises MissingError, and InputError that lists what does not fit the closest map; then nothing was loaded.
     """
     state = _read(path)
     target = net.state_dict()
@@ -67,11 +69,17 @@ def load(net: nn.Module, path: Path, *, source: str = "", use: str = "") -> Load
             break
     fit = min(fits, key=lambda each: each.misfits)
     if fit.misfits:
-        read_as = "" if fit.key_map.rules == OWN and not fit.key_map.wants else f" (read as {fit.key_map.name})"
+        read_as = (
+            "" if fit.key_map.rules == SAME_KEYS and not fit.key_map.requires else f" (read as {fit.key_map.name})"
+        )
         raise InputError(f"{path}: does not fit the network{read_as}, nothing was loaded; {'; '.join(fit.wrong)}")
     narrowed = sorted({_narrowing(fit.state[key], target[key]) for key in target} - {""})
     net.load_state_dict(fit.state, strict=True)
-    notes = (*fit.notes, *_doubts(fit.key_map, use, net), *(f"values narrowed from {pair}" for pair in narrowed))
+    notes = (
+        *fit.notes,
+        *_other_readings(fit.key_map, use, net),
+        *(f"values narrowed from {pair}" for pair in narrowed),
+    )
     return LoadReport(path, sha256(path), len(target), notes)
 
 
@@ -111,7 +119,7 @@ def save(
 ) -> None:
     """Write all parameters and buffers as safetensors; `dtype` converts the floating-point ones (float16 halves them).
 
-    metadata: how the weights came about, kept in the file's header.
+    metadata: how the weights were made, kept in the file's header.
     The file appears whole or not at all. Raises UsageError if the disk refuses, InputError for tensors that
     safetensors cannot hold.
     """
@@ -218,17 +226,17 @@ def _fit(key_map: KeyMap, read: Mapping[str, Tensor], target: Mapping[str, Tenso
     misfits = _misfits(state, target)
     misfits["left over"] = sorted([*misfits["left over"], *translated.unknown])
     wrong = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in misfits.items() if keys]
-    otherwise = unmet(key_map, net)
+    otherwise = unmet_requirements(key_map, net)
     if otherwise:
         wrong.append(f"the network must be built with {' and '.join(otherwise)}, as that of {key_map.name} is")
     return _Fit(key_map, state, sum(map(len, misfits.values())) + len(otherwise), tuple(wrong), tuple(notes))
 
 
-def _doubts(key_map: KeyMap, use: str, net: nn.Module) -> list[str]:
-    """Whose file this may be beside our own, if the network computes otherwise than that source's."""
-    if key_map.rules != OWN or key_map.wants:
+def _other_readings(key_map: KeyMap, use: str, net: nn.Module) -> list[str]:
+    """Notes on sources with the same keys whose networks compute differently from this one."""
+    if key_map.rules != SAME_KEYS or key_map.requires:
         return []
-    found = [(each, unmet(each, net)) for each in namesakes(use)]
+    found = [(each, unmet_requirements(each, net)) for each in maps_with_same_keys(use)]
     return [
         f"{each.name} has the same keys; a file of it is to be loaded with {' and '.join(other)}"
         for each, other in found
@@ -255,7 +263,7 @@ def _misfits(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[
 
 
 def _narrowing(source: Tensor, target: Tensor) -> str:
-    """ "float64 to float32" where values may lose digits or range, else ""."""
+    """ "float64 to float32" if values may lose digits or range, else ""."""
     if torch.promote_types(source.dtype, target.dtype) == target.dtype:
         return ""
     return f"{source.dtype} to {target.dtype}".replace("torch.", "")

@@ -1,8 +1,8 @@
 """Where a network's weights are published, where they lie on this disk, and their digests. Needs no torch.
 
-A catalog row says of each source one of four things:
+A catalog row has one of four entries for each source:
 
-    official: pose_hrnet_w32_256x192.pth                      a file that a person gets (HOMES says where)
+    official: pose_hrnet_w32_256x192.pth                      a file to download by hand (see DOWNLOAD_PAGES)
     openmmlab: https://host/path/net-c78dce93.pth             an address; its digest begins with c78dce93
     keras: https://host/path/net.h5#sha256=9f86d08...         an address, and the digest of the file
     timm: timm/hrnet_w18.ms_aug_in1k                          a repository of the Hugging Face hub ("timm" and "hf")
@@ -28,14 +28,14 @@ from hrbench.types import Missing, Reason, Variant
 
 SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")
-IN_FILE = ("onnx", "exported")
+SINGLE_FILE_SOURCES = ("onnx", "exported")
 """Kinds of `use` whose file holds the weights as well: "onnx:net.onnx"."""
-OWN = "own"
-"""What `weights` says where a callable of one's own returns its network with them."""
-GIVE_OWN = "give a file with weights: PATH, or weights: own if the callable loads them itself"
+OWN_WEIGHTS = "own"
+"""The value of `weights` if a user-defined callable returns its network with weights."""
+OWN_REMEDY = "give a file with weights: PATH, or weights: own if the callable loads them itself"
 
-# (entry point, source) -> where a person gets the files of that source.
-HOMES = {
+# (entry point, source) -> where to download the files of that source by hand.
+DOWNLOAD_PAGES = {
     ("pose_hrnet", "official"): "the model zoo of github.com/leoxiaobin/deep-high-resolution-net.pytorch",
     ("pose_resnet", "official"): "the model zoo of github.com/leoxiaobin/deep-high-resolution-net.pytorch",
     ("cls_hrnet", "official"): "the README of github.com/HRNet/HRNet-Image-Classification",
@@ -47,10 +47,12 @@ HOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A weights file that is there. source: the variant's source it belongs to, or "file" where a path was given;
-    "onnx" or "exported" where network and weights are one file; "own" where code of one's own brings them, and then
-    the path is an empty one.
+class WeightsFile:
+    """A weights file that exists.
+
+    path: of the file; empty if source is "own".
+    source: the variant's source of the file; "file" for a path that the user named; "onnx" or "exported" if network and
+        weights are one file; "own" if a user-defined callable loads them itself.
     """
 
     path: Path
@@ -61,9 +63,11 @@ class Found:
 class Source:
     """One place where a variant's weights are published.
 
-    file: the publisher's name, as a path below the folder of weights. address: what can be downloaded, "" where a
-    person has to get it. sha256: hexadecimal digits that the file's digest begins with, "" where none are known; hub:
-    whether the server tells the digest. home: where to get the file, in words or as an address.
+    name: of the source, such as "official".
+    file: the publisher's name, as a path below the folder of weights.
+    address: of the download, "" if it is manual.
+    sha256: hexadecimal digits that the file's digest begins with, "" if none are known.
+    home: where to get the file, in words or as an address.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Source:
 
     @property
     def hub(self) -> bool:
+        """Whether it is the Hugging Face hub, whose server sends the digest."""
         return self.name in HUB_SOURCES
 
     def target(self, folder: Path) -> Path:
@@ -88,7 +93,7 @@ class Source:
 
 
 def stated_source(variant: Variant, name: str) -> Source:
-    """What the catalog says of one of the variant's sources, taken apart."""
+    """The catalog's entry for one of the variant's sources, parsed."""
     text, _, fragment = variant.weights[name].partition("#")
     address = text if "://" in text else _hub(text) if name in HUB_SOURCES else ""
     if address != text:
@@ -97,39 +102,40 @@ def stated_source(variant: Variant, name: str) -> Source:
         file = text.partition("?")[0].rstrip("/").rpartition("/")[2]
     sha256 = fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else _digits(file)
     home = f"where {name} publishes its weights" if name != "shipped" else "the package of hrbench"
-    return Source(name, file, address, sha256, address or HOMES.get((variant.use, name), home))
+    return Source(name, file, address, sha256, address or DOWNLOAD_PAGES.get((variant.use, name), home))
 
 
-def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found | Missing:
-    """The weights file of a variant, or the reason why there is none, in one sentence.
+def find_weights(variant: Variant, weights: str | None, folder: Path) -> WeightsFile | Missing:
+    """The weights file of a variant, or the reason why there is none.
+
+    A network of "onnx:FILE" or "exported:FILE" has its weights in that file; a user-defined callable may load them
+    itself ("own"). Reads no files, only looks whether they exist.
 
     weights: None (the first of the variant's sources that is on disk), one of its sources, "none" (only costs are
-    wanted), "own", or a path. folder: where downloaded files lie (--weights), under the names their publishers gave
-    them; source "shipped" is looked for in the package instead. A network of "onnx:FILE" or "exported:FILE" has its
-    weights in that file; that of a callable of one's own may bring them itself ("own"). Reads nothing but the file
-    system's names.
+        measured), "own", or a path.
+    folder: of downloaded files (--weights), under the publishers' names; source "shipped" is in the package instead.
     """
     if weights == "none":
         return Missing(Reason("weights: none was asked for, so only costs are measured"))
     ref = model_ref(variant.use)
     own = ref.kind == "reference"
-    if weights == OWN and OWN not in variant.weights:
+    if weights == OWN_WEIGHTS and OWN_WEIGHTS not in variant.weights:
         if own:
-            return Found(Path(), OWN)
-        return Missing(Reason(f"{variant.name} is no callable of one's own, which weights: own is for"))
+            return WeightsFile(Path(), OWN_WEIGHTS)
+        return Missing(Reason(f"{variant.name} is no user-defined callable, which weights: own is for"))
     if weights is not None and weights not in variant.weights:
         return _given(variant, Path(weights).expanduser())
-    if ref.source in IN_FILE and weights is None:
+    if ref.source in SINGLE_FILE_SOURCES and weights is None:
         whole = Path(ref.target).expanduser()
         missing = Missing(Reason(f"the network's file {whole} is not there"))
-        return Found(whole, ref.source) if whole.is_file() else missing
+        return WeightsFile(whole, ref.source) if whole.is_file() else missing
     sources = [stated_source(variant, name) for name in (variant.weights if weights is None else [weights])]
     for source in sources:
         for path in _candidates(source, folder):
             if path.is_file():
-                return Found(path, source.name)
+                return WeightsFile(path, source.name)
     if not sources and own:
-        return Missing(Reason(f"{variant.name} has no weights", GIVE_OWN))
+        return Missing(Reason(f"{variant.name} has no weights", OWN_REMEDY))
     if not sources:
         known = f"no weights of {variant.name} have been published that hrbench knows of"
         return Missing(Reason(known, "give a file with weights: PATH"))
@@ -137,9 +143,9 @@ def find_weights(variant: Variant, weights: str | None, folder: Path) -> Found |
     return Missing(Reason(f"no weights of {variant.name} found: {absent}"))
 
 
-def _given(variant: Variant, path: Path) -> Found | Missing:
+def _given(variant: Variant, path: Path) -> WeightsFile | Missing:
     if path.is_file():
-        return Found(path, "file")
+        return WeightsFile(path, "file")
     sources = f"sources of {variant.name}: {', '.join(variant.weights)}" if variant.weights else ""
     return Missing(Reason(f"the weights {path} are not there", sources))
 
@@ -189,8 +195,8 @@ def _absent(variant: Variant, source: Source, folder: Path) -> str:
     return f"{looked} is not there ({source.name}: {how})"
 
 
-def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> Found | Missing:
-    """The weights file of a variant, or the reason why there is none; see `models.weight_files.find_weights`.
+def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> WeightsFile | Missing:
+    """The weights file of a variant, or the reason why there is none; see `find_weights`.
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
     """
@@ -201,10 +207,10 @@ def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool)
     if isinstance(place, Missing):
         return place
     file = weights_in(place)
-    return Missing(Reason(f"there are no weights in {place}")) if file is None else Found(file, "transformers")
+    return Missing(Reason(f"there are no weights in {place}")) if file is None else WeightsFile(file, "transformers")
 
 
-def weights_digest(found: Found) -> str:
+def weights_digest(found: WeightsFile) -> str:
     """SHA-256 of weights, 64 hexadecimal digits; of weights in several files it covers them all and their list."""
     if not found.path.name.endswith(".index.json"):
         return sha256(found.path)

@@ -38,7 +38,7 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
     return found
 
 
-def draw_classes(
+def render_classes(
     image: np.ndarray,
     rows: Sequence[Mapping[str, Any]],
     names: Sequence[str],
@@ -48,8 +48,12 @@ def draw_classes(
 ) -> None:
     """Writes the image (H, W, 3) RGB, 320 px wide, above its classes with a bar for each one's score.
 
-    truth: the right class's name, written above the others and its bar marked green, or "". box: the part that was
-    looked at, without its margin. Raises EntryError where the picture cannot be written.
+    rows: predictions, best first, each with "label" and "score".
+    names: of the classes.
+    truth: name of the right class, written above the others, its bar green; or "".
+    box: (x, y, width, height) of the part that the protocol uses, without its margin; or None.
+
+    Raises EntryError if the picture cannot be written.
     """
     zoom = WIDTH / image.shape[1]
     height = max(1, round(image.shape[0] * zoom))
@@ -72,7 +76,7 @@ def draw_classes(
         _write(table, text if len(text) <= 32 else text[:31] + "~", (8, top + 17))
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), np.concatenate([shown, table]), [cv2.IMWRITE_JPEG_QUALITY, 90]):
-        raise EntryError(f"the drawing {path} could not be written")
+        raise EntryError(f"the picture {path} could not be written")
 
 
 def _write(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:

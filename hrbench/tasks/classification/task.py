@@ -18,27 +18,31 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
-from hrbench.tasks.classification.render import draw_classes, read_rows
+from hrbench.tasks.classification.render import read_rows, render_classes
 from hrbench.tasks.inputs import normalised_batch
-from hrbench.tasks.outputs import Watch, real
+from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     pass
 
-BEST = 5
+TOP_CLASSES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CentreCrop:
     """The protocol; `version` is raised by hand whenever a prediction may change.
 
-    crop_fraction: the crop's share of the image's short side. order: "resize, crop": the short side is resized to
-    input / crop_fraction, rounded down (224 / 0.875 = 256), the long side in proportion, rounded down, and the middle
-    is cut out; "crop, resize": a square of crop_fraction x the short side is cut out of the middle and resized to the
-    input. interpolation: of resizing. antialias: whether its filter widens with the reduction, as Pillow's do; without
-    it, samples are taken between the four (bicubic: sixteen) nearest pixels. box_scale: where the data set has a box
-    for each image, the part that is looked at is the box enlarged by this about its centre, cut at the border.
+    crop_fraction: the crop's share of the image's short side.
+    order: "resize, crop": the short side is resized to input / crop_fraction, rounded down (224 / 0.875 = 256), the
+    long
+        side in proportion, rounded down, and the middle is cropped; "crop, resize": a square of crop_fraction x the
+        short side is cropped from the middle and resized to the input.
+    interpolation: of resizing.
+    antialias: whether the filter widens with the reduction, as Pillow's does; without it, each sample is interpolated
+        from the four (bicubic: sixteen) nearest pixels.
+    box_scale: if the data set has a box for each image, only the box is used, enlarged by this factor about its centre
+        and clipped at the border.
     """
 
     name: str = "imagenet"
@@ -76,7 +80,7 @@ class Classification:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
         self.protocol = CentreCrop(**protocol)
-        self.watch = Watch("images", "every class has the same score in {}, where ties go to the first class")
+        self.monitor = OutputMonitor("images", "every class has the same score in {}, where ties go to the first class")
         if not 0 < self.protocol.crop_fraction <= 1:
             raise UsageError(f"crop_fraction is {self.protocol.crop_fraction}; it lies above 0 and is at most 1")
         if not self.protocol.box_scale > 0:
@@ -112,27 +116,27 @@ class Classification:
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
             raise EntryError(f"the network returned {what} for {n} images; {wanted}")
-        self.watch.kind(real(output, wanted))
+        self.monitor.note_dtype(real(output, wanted))
         return list(output.float().cpu().numpy())
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.
 
-        Where there are fewer classes, all of them; of equal logits the lower index comes first.
+        All classes if there are fewer; of equal logits the lower index comes first.
         """
         if not pairs:
             return Prediction(sample.id, ())
         logits = pairs[0][1].astype(np.float64)
         if not np.isfinite(logits).all():
             raise EntryError(f"image {sample.id}: a logit is not finite; does the network diverge?")
-        self.watch.vector(sample.id, logits)
-        best = np.argsort(-logits, kind="stable")[:BEST]
+        self.monitor.note_vector(sample.id, logits)
+        best = np.argsort(-logits, kind="stable")[:TOP_CLASSES]
         powers = np.exp(logits - logits.max())
         return Prediction(sample.id, (best, (powers / powers.sum())[best]))
 
     def notes(self) -> list[str]:
-        """What is to be said beside a score, once all images are finished."""
-        return self.watch.notes()
+        """Notes to print with a score, once all images are finished."""
+        return self.monitor.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the classes that a prediction file holds for it, for `draw`."""
@@ -141,7 +145,7 @@ class Classification:
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the image with its classes to `path`, whose suffix says the format."""
         image = read_rgb(sample.path, sample.size)
-        draw_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
+        render_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
 
 
 def cut(image: np.ndarray, box: tuple[float, float, float, float], scale: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How an image becomes the input of a detector, and boxes in its pixels boxes in the image: by the code of four places.
+"""Resizing of images for detectors, and of boxes back to the image, as in the code of four repositories.
 
     resize        size of the input                                     pixels                        boxes go back by
     none          the image's own                                       its own                       nothing
@@ -32,10 +32,11 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How an item was made of its image: `original` and `input` are (width, height) in pixels.
+class Resizing:
+    """How an image was resized to its item.
 
-    factor: what both sides were multiplied by before they were rounded; 1 where each had its own ("fixed").
+    original, input: (width, height) of the image and of the item, in pixels.
+    factor: by which both sides were multiplied before rounding; 1 if each side had its own ("fixed").
     """
 
     original: Size
@@ -43,25 +44,25 @@ class Place:
     factor: float = 1.0
 
 
-def place(original: Size, resize: Resize, short: int, long: int, target: Size) -> Place:
+def resizing_of(original: Size, resize: Resize, short: int, long: int, target: Size) -> Resizing:
     """Size of the input for an image of this (width, height).
 
-    short, long: to what the short side is resized, unless the long one would then exceed `long`. target: (width,
-    height) of the network's input, for "tf" and "fixed".
+    short, long: the short side is resized to `short`, or to less if the long side would exceed `long`.
+    target: (width, height) of the network's input, for "tf" and "fixed".
     """
     width, height = original
     if resize == "none":
-        return Place(original, original)
+        return Resizing(original, original)
     if resize == "fixed":
-        return Place(original, target)
+        return Resizing(original, target)
     if resize == "tf":
         sides = np.array(original, np.float32)
         scale = (np.array(target, np.float32) / sides).min()
-        return Place(original, _at_least_one(np.rint(sides * scale)), float(scale))
+        return Resizing(original, _at_least_one(np.rint(sides * scale)), float(scale))
     scale = min(max(short, long) / max(original), min(short, long) / min(original))
     if resize == "torchvision":
-        return Place(original, _at_least_one(np.floor([width * scale, height * scale])), scale)
-    return Place(original, _at_least_one(np.floor([width * scale + 0.5, height * scale + 0.5])), scale)
+        return Resizing(original, _at_least_one(np.floor([width * scale, height * scale])), scale)
+    return Resizing(original, _at_least_one(np.floor([width * scale + 0.5, height * scale + 0.5])), scale)
 
 
 def _at_least_one(sides: np.ndarray) -> Size:
@@ -75,7 +76,7 @@ def resized(image: np.ndarray, size: Size) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
-def to_original(boxes: np.ndarray, at: Place, resize: Resize) -> np.ndarray:
+def to_original(boxes: np.ndarray, resizing: Resizing, resize: Resize) -> np.ndarray:
     """Boxes (M, 4) float32 in pixels of the input -> in pixels of the original image, float32.
 
     Clipping is the network's, which knows to what its convention clips; scaling back moves no corner out by more than
@@ -84,23 +85,23 @@ def to_original(boxes: np.ndarray, at: Place, resize: Resize) -> np.ndarray:
     if resize == "none":
         return boxes
     if resize == "mmdet1":
-        return boxes / np.float32(at.factor)
+        return boxes / np.float32(resizing.factor)
     if resize in ("torchvision", "fixed"):
-        ratios = [np.float32(a) / np.float32(b) for a, b in zip(at.original, at.input, strict=True)]
+        ratios = [np.float32(a) / np.float32(b) for a, b in zip(resizing.original, resizing.input, strict=True)]
         return boxes * np.array(ratios * 2, np.float32)
     if resize == "tf":
-        factors = [np.float32(b) / np.float32(a) for a, b in zip(at.original, at.input, strict=True)]
+        factors = [np.float32(b) / np.float32(a) for a, b in zip(resizing.original, resizing.input, strict=True)]
     else:
-        factors = [b / a for a, b in zip(at.original, at.input, strict=True)]
+        factors = [b / a for a, b in zip(resizing.original, resizing.input, strict=True)]
     return boxes / np.array(factors * 2, np.float32)
 
 
-def pasted_at(boxes: np.ndarray, at: Place, resize: Resize) -> np.ndarray:
+def pasted_at(boxes: np.ndarray, resizing: Resizing, resize: Resize) -> np.ndarray:
     """Boxes (M, 4) of `to_original` as that code pastes masks at them.
 
     mmdetection 1 takes them to the input's pixels and back once more, which moves some across a whole pixel.
     """
     if resize != "mmdet1":
         return boxes
-    factor = np.float32(at.factor)
+    factor = np.float32(resizing.factor)
     return boxes * factor / factor

@@ -23,10 +23,10 @@ from pycocotools import mask as coco_mask
 
 Paste = Literal["mmdet", "mmdet1", "tf", "torchvision"]
 
-AT_ONCE = 1 << 25
+PIXELS_AT_ONCE = 1 << 25
 """Pixels of masks that are encoded together: a hundred masks of a large photograph would be a gigabyte."""
 
-_THIN = 1e-6
+_MIN_WIDTH = 1e-6
 """Pixels; dividing by less may leave the range of numbers, which is looked after apart."""
 
 _Into = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
@@ -37,7 +37,7 @@ def pasted(crops: np.ndarray, boxes: np.ndarray, size: tuple[int, int], paste: P
 
     size: (width, height) of the image. Run lengths are {"size": [height, width], "counts": str}.
     """
-    into = _WAYS[paste]
+    into = _PASTE_FUNCTIONS[paste]
 
     def fill(canvas: np.ndarray, i: int) -> None:
         into(canvas, np.ascontiguousarray(crops[i], dtype=np.float32), boxes[i])
@@ -64,7 +64,7 @@ def _encoded(count: int, size: tuple[int, int], fill: Callable[[np.ndarray, int]
     """Run lengths of `count` masks, each drawn by fill(canvas (height, width) uint8 of zeros, its number)."""
     width, height = size
     found: list[dict[str, Any]] = []
-    step = max(1, AT_ONCE // (width * height))
+    step = max(1, PIXELS_AT_ONCE // (width * height))
     for start in range(0, count, step):
         canvases = np.zeros((height, width, min(step, count - start)), np.uint8, order="F")  # as the codec reads them
         for i in range(canvases.shape[2]):
@@ -97,7 +97,7 @@ def _within(first: int, end: int, x1: np.float32, x2: np.float32) -> np.ndarray:
     places += np.float32(0.5)
     places -= x1
     wide = x2 - x1
-    if wide > _THIN:
+    if wide > _MIN_WIDTH:
         places /= wide
         places *= 2
         places -= 1
@@ -152,7 +152,7 @@ def _laid(canvas: np.ndarray, mask: np.ndarray, left: int, top: int) -> None:
         canvas[rows, columns] = part
 
 
-_WAYS: dict[Paste, _Into] = {
+_PASTE_FUNCTIONS: dict[Paste, _Into] = {
     "mmdet": _sampled,
     "mmdet1": _whole,
     "tf": _bordered,

@@ -18,12 +18,15 @@ RETURNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImageDetections:
     """Detections of one image, in pixels of the network's input.
 
-    boxes: (M, 4) float32, x1 y1 x2 y2. scores: (M,) float32. labels: (M,) int64. crops: (M, s, s) float32,
-    probabilities within each box, or None. masks: (M, h x w / 8) uint8, boolean masks of the whole input packed by
-    eight pixels, or None; `size` is their (h, w).
+    boxes: (M, 4) float32, x1 y1 x2 y2.
+    scores: (M,) float32.
+    labels: (M,) int64.
+    crops: (M, s, s) float32, probabilities within each box, or None.
+    masks: (M, h x w / 8) uint8, boolean masks of the whole input, eight pixels in a byte, or None.
+    size: (h, w) of the masks.
     """
 
     boxes: np.ndarray
@@ -41,15 +44,15 @@ class Found:
         return bits.reshape(len(order), height, width).astype(bool)
 
 
-def found_in(output: Any, sizes: Sequence[tuple[int, int]]) -> list[Found]:
-    """A network's output for images of these (h, w). Raises EntryError where it is not what detectors return."""
+def read_detections(output: Any, sizes: Sequence[tuple[int, int]]) -> list[ImageDetections]:
+    """A network's output for images of these (h, w). Raises EntryError if it is not what detectors return."""
     if not isinstance(output, list | tuple) or len(output) != len(sizes):
         what = f"{len(output)} outputs" if isinstance(output, list | tuple) else f"a {type(output).__name__}"
         raise EntryError(f"the network returned {what} for {len(sizes)} images; {RETURNS}")
     return [_one(each, size) for each, size in zip(output, sizes, strict=True)]
 
 
-def _one(output: Any, size: tuple[int, int]) -> Found:
+def _one(output: Any, size: tuple[int, int]) -> ImageDetections:
     if not isinstance(output, Mapping) or not {"boxes", "scores", "labels"} <= set(output):
         what = f"{', '.join(map(str, output))}" if isinstance(output, Mapping) else f"a {type(output).__name__}"
         raise EntryError(f"the network returned {what} for an image; {RETURNS}")
@@ -63,7 +66,7 @@ def _one(output: Any, size: tuple[int, int]) -> Found:
         masks = None
     if masks is not None:
         _expect("masks", masks, (count, *size))
-    return Found(
+    return ImageDetections(
         boxes=_numbers(output["boxes"]),
         scores=_numbers(output["scores"]),
         labels=output["labels"].cpu().numpy().astype(np.int64),

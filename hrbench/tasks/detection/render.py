@@ -18,20 +18,20 @@ from hrbench.types import ClassScheme, Sample
 SHORT_SIDE, LONG_SIDE = 300, 560
 """Drawings are enlarged until the short side has the first, and never grow past the second."""
 
-LEAST, MOST, ALWAYS = 0.3, 20, 3
+MIN_SCORE, MAX_RENDERED, ALWAYS_RENDERED = 0.3, 20, 3
 """Drawn are detections with at least this score, so many at most, and the best few whatever their score."""
 
 MASKS = "masks.json"
 """The file of masks beside a file of boxes, where a network has both."""
 
-FONT, SOLID = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+FONT, OPACITY = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 
 
-def read_objects(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+def read_detections_file(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
     """Sample id -> its detections, best first, from a file of COCO results.
 
     Of a file of boxes the masks are those of `masks.json` beside it, whose rows stand in the same order: they are
-    left out where the two files disagree. Raises InputError where a file is no list of detections.
+    left out if the two files disagree. Raises InputError if a file is no list of detections.
     """
     ids = [sample.id for sample in samples]
     found = objects_of(path, ids)
@@ -48,7 +48,7 @@ def _named(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["category_id"], row["score"]
 
 
-def draw_objects(image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: ClassScheme) -> np.ndarray:
+def render_detections(image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: ClassScheme) -> np.ndarray:
     """The image, uint8 (H, W, 3) BGR, scaled for a report, with masks and boxes of `rows`, best first.
 
     rows: results of `Detection.finish`, boxes in the pixels of `image`, masks as run lengths on it. Other masks, which
@@ -58,15 +58,15 @@ def draw_objects(image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: C
     factor = min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    chosen = [row for n, row in enumerate(rows[:MOST]) if n < ALWAYS or row["score"] >= LEAST]
-    places = {category: place for place, category in enumerate(scheme.ids or range(len(scheme.names)))}
+    chosen = [row for n, row in enumerate(rows[:MAX_RENDERED]) if n < ALWAYS_RENDERED or row["score"] >= MIN_SCORE]
+    places = {category: class_index for class_index, category in enumerate(scheme.ids or range(len(scheme.names)))}
     for row in reversed(chosen):  # the best on top
-        place = places.get(row["category_id"])
-        colour = _colour(scheme, place)
+        class_index = places.get(row["category_id"])
+        colour = _colour(scheme, class_index)
         mask = _mask(row.get("segmentation"), (height, width))
         if mask is not None:
             _tint(canvas, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 0, colour)
-        name = f"category {row['category_id']}" if place is None else scheme.names[place]
+        name = f"category {row['category_id']}" if class_index is None else scheme.names[class_index]
         _box(canvas, row.get("bbox") or _around(mask), factor, colour, f"{name} {row['score']:.2f}")
     return canvas
 
@@ -89,9 +89,9 @@ def _around(mask: np.ndarray | None) -> list[float] | None:
     return [float(v) for v in (xs.min(), ys.min(), xs.max() - xs.min() + 1, ys.max() - ys.min() + 1)]
 
 
-def _tint(canvas: np.ndarray, where: np.ndarray, colour: tuple[int, int, int]) -> None:
-    mixed = canvas[where] * (1 - SOLID) + np.array(colour) * SOLID
-    canvas[where] = np.rint(mixed).astype(np.uint8)
+def _tint(canvas: np.ndarray, pixels: np.ndarray, colour: tuple[int, int, int]) -> None:
+    mixed = canvas[pixels] * (1 - OPACITY) + np.array(colour) * OPACITY
+    canvas[pixels] = np.rint(mixed).astype(np.uint8)
 
 
 def _box(
@@ -112,12 +112,12 @@ def _box(
     cv2.putText(canvas, text, (left + 1, top - base + 1), FONT, 0.36, shade, 1, cv2.LINE_AA)
 
 
-def _colour(scheme: ClassScheme, place: int | None) -> tuple[int, int, int]:
+def _colour(scheme: ClassScheme, class_index: int | None) -> tuple[int, int, int]:
     """BGR of a class: the data set's palette, or hues far from those of its neighbours in the list."""
-    if place is None:
+    if class_index is None:
         return 160, 160, 160
     if scheme.palette:
-        red, green, blue = scheme.palette[place]
+        red, green, blue = scheme.palette[class_index]
         return blue, green, red
-    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.75, 0.95)
+    red, green, blue = colorsys.hsv_to_rgb(class_index * 0.618034 % 1, 0.75, 0.95)
     return round(255 * blue), round(255 * green), round(255 * red)

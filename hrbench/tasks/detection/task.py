@@ -8,7 +8,7 @@
     torchvision    short side 800, long side 1333 at most        torchvision        COCO category ids less one
     torchvision-fixed    the network's input, squashed (SSD)     torchvision        COCO category ids less one
 
-`detection_geometry.py` and `mask_pasting.py` say how they differ and where that is known from. Score thresholds,
+`geometry.py` and `mask_pasting.py` describe the differences and name the sources. Score thresholds,
 suppression and padding are the network's own. torch is imported only where a network is called or a mask pasted.
 """
 
@@ -28,8 +28,8 @@ from hrbench.core.plugins import model_ref
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.detection import geometry, mask_pasting
-from hrbench.tasks.detection.outputs import Found, found_in
-from hrbench.tasks.detection.render import draw_objects, read_objects
+from hrbench.tasks.detection.outputs import ImageDetections, read_detections
+from hrbench.tasks.detection.render import read_detections_file, render_detections
 from hrbench.tasks.inputs import normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
@@ -41,13 +41,15 @@ if TYPE_CHECKING:
 class Detect:
     """A protocol; `version` is raised by hand whenever a prediction may change.
 
-    resize: how an image becomes the input (`detection_geometry`). short, long: of "mmdet", "mmdet1" and "torchvision",
-    the side in pixels that the short side is resized to, unless the long one would exceed `long`; "tf" and "fixed"
-    resize to the network's input. labels: what a network's label is: a position in the data set's class list
-    ("contiguous"), a category id less one ("category": networks with an output for each of COCO's 90 ids, unused ones
-    included), or a category id ("id": with an output for 0 as well). paste: by which code masks get on the image
-    (`mask_pasting`). extent: pixels added to x2 - x1 for the width of a result, 1 in mmdetection 1. most: detections
-    of an image that are kept, the best.
+    resize: how an image is resized to the input (`detection/geometry.py`).
+    short, long: for "mmdet", "mmdet1" and "torchvision": the short side is resized to `short` pixels, or to less if the
+        long side would exceed `long`; "tf" and "fixed" resize to the network's input.
+    labels: what a network's label is: a position in the data set's class list ("contiguous"), a category id minus one
+        ("category": networks with an output for each of COCO's 90 ids, unused ones included), or a category id ("id":
+        with an output for 0 as well).
+    paste: the code whose method pastes masks on the image (`mask_pasting`).
+    extent: pixels added to x2 - x1 for the width of a result, 1 in mmdetection 1.
+    most: maximum number of detections of an image.
     """
 
     name: str = "plain"
@@ -82,7 +84,7 @@ class Detection:
 
     @staticmethod
     def usual(use: str) -> str:
-        """The protocol by which networks of this `use` are evaluated where nothing says another.
+        """The protocol for networks of this `use` if no other is named.
 
         >>> Detection.usual("torchvision:fcos_resnet50_fpn"), Detection.usual("mine:detector")
         ('torchvision', 'plain')
@@ -110,20 +112,20 @@ class Detection:
         return 1
 
     def prepare(self, sample: Sample) -> list[Item]:
-        """The image, uint8 (h, w, 3) in the network's colour order, at the input's size or where floats are resized
-        (`detection_geometry.ON_FLOATS`) at its own.
+        """The image, uint8 (h, w, 3) in the network's colour order, at the input's size, or at its own
+        size if floats are resized (`geometry.ON_FLOATS`).
         """
         image = read_image(sample.path, sample.size)
         protocol, (height, width) = self.protocol, self.input
         original = (image.shape[1], image.shape[0])
-        place = geometry.place(original, protocol.resize, protocol.short, protocol.long, (width, height))
+        resizing = geometry.resizing_of(original, protocol.resize, protocol.short, protocol.long, (width, height))
         if protocol.resize not in geometry.ON_FLOATS:
-            image = geometry.resized(image, place.input)
+            image = geometry.resized(image, resizing.input)
         if self.colour == "rgb":
             image = image[..., ::-1]
-        return [Item(sample=sample.id, image=np.ascontiguousarray(image), content=place)]
+        return [Item(sample=sample.id, image=np.ascontiguousarray(image), content=resizing)]
 
-    def forward(self, net: Network, items: Sequence[Item]) -> list[Found]:
+    def forward(self, net: Network, items: Sequence[Item]) -> list[ImageDetections]:
         """What the network found in each item, in pixels of its input.
 
         A network with `takes_scales` is told by what factor each image was resized (mmdetection 1 suppresses boxes in
@@ -135,7 +137,7 @@ class Detection:
         """
         import torch
 
-        found: dict[int, Found] = {}
+        found: dict[int, ImageDetections] = {}
         takes_scales = isinstance(net, TakesScales) and net.takes_scales
         with torch.inference_mode():
             inputs = [self._input(net, item) for item in items]
@@ -143,7 +145,7 @@ class Detection:
                 places = [i for i, each in enumerate(inputs) if each.shape[1:] == (height, width)]
                 told = {"scales": [items[i].content.factor for i in places]} if takes_scales else {}
                 output = net([inputs[i] for i in places], **told)
-                found |= dict(zip(places, found_in(output, [(height, width)] * len(places)), strict=True))
+                found |= dict(zip(places, read_detections(output, [(height, width)] * len(places)), strict=True))
         return [found[i] for i in range(len(items))]
 
     def _input(self, net: Network, item: Item) -> torch.Tensor:
@@ -157,7 +159,7 @@ class Detection:
             image = F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)
         return image[0].to(like.dtype)
 
-    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Found]]) -> Prediction:
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, ImageDetections]]) -> Prediction:
         """COCO results rows of one image, best first: bbox x, y, width, height in its pixels, and `segmentation` as
         run lengths where the network gives masks.
 
@@ -166,7 +168,7 @@ class Detection:
         if not pairs:
             return Prediction(sample.id, [])
         ((item, found),) = pairs
-        protocol, place = self.protocol, item.content
+        protocol, resizing = self.protocol, item.content
         numbers = (found.boxes, found.scores) if found.crops is None else (found.boxes, found.scores, found.crops)
         if not all(np.isfinite(each).all() for each in numbers):
             raise EntryError(
@@ -179,7 +181,7 @@ class Detection:
         categories = self._categories(found.labels)
         order = np.argsort(-found.scores, kind="stable")
         order = order[categories[order] >= 0][: protocol.most]
-        boxes = geometry.to_original(found.boxes[order], place, protocol.resize)
+        boxes = geometry.to_original(found.boxes[order], resizing, protocol.resize)
         rows = [
             {
                 "image_id": sample.id,
@@ -191,7 +193,7 @@ class Detection:
                 categories[order], boxes.tolist(), found.scores[order].tolist(), strict=True
             )
         ]
-        for row, mask in zip(rows, self._masks(found, order, boxes, place), strict=False):
+        for row, mask in zip(rows, self._masks(found, order, boxes, resizing), strict=False):
             row["segmentation"] = mask
         return Prediction(sample.id, rows)
 
@@ -214,12 +216,14 @@ class Detection:
         self.unknown.update(categories[~known].tolist())
         return np.where(known, categories, -1)
 
-    def _masks(self, found: Found, order: np.ndarray, boxes: np.ndarray, place: geometry.Place) -> list[dict[str, Any]]:
+    def _masks(
+        self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
+    ) -> list[dict[str, Any]]:
         if found.crops is not None:
-            at = geometry.pasted_at(boxes, place, self.protocol.resize)
-            return mask_pasting.pasted(found.crops[order], at, place.original, self.protocol.paste)
+            at = geometry.pasted_at(boxes, resizing, self.protocol.resize)
+            return mask_pasting.pasted(found.crops[order], at, resizing.original, self.protocol.paste)
         if found.masks is not None:
-            return mask_pasting.scaled(found.unpacked(order), place.original)
+            return mask_pasting.scaled(found.unpacked(order), resizing.original)
         return []
 
     def notes(self) -> list[str]:
@@ -250,11 +254,11 @@ class Detection:
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, with masks of the file beside it, for `draw`."""
-        return read_objects(predictions, samples)
+        return read_detections_file(predictions, samples)
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
-        image = draw_objects(read_image(sample.path, sample.size), rows, self.scheme)
+        image = render_detections(read_image(sample.path, sample.size), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")

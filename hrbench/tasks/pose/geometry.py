@@ -62,9 +62,12 @@ def affine_matrix(
 ) -> np.ndarray:
     """The 2 x 3 float64 matrix from image pixels to a crop of `output` = (width, height), or back if `inverse`.
 
-    centre, scale: (2,) or a scalar scale for both axes, in their protocol's dtype; only the width's scale decides the
-    magnification. rotation: degrees, positive turns the region clockwise in the image. shift: of the centre, in
-    fractions of the region. The three point pairs are rounded to float32 before the matrix is solved in float64.
+    The three point pairs are rounded to float32 before the matrix is solved in float64.
+
+    centre: (2,) in image pixels, in the protocol's dtype.
+    scale: (2,), or a scalar for both axes, in units of 200 px; only the width's scale decides the magnification.
+    rotation: degrees, positive turns the region clockwise in the image.
+    shift: of the centre, in fractions of the region.
     """
     centre = np.asarray(centre)
     size = np.broadcast_to(np.asarray(scale), (2,)) * PIXEL_STD
@@ -139,7 +142,11 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Heatmaps to joints in image pixels.
 
-    heatmaps: (N, K, h, w); centres, scales: N of each. Returns (N, K, 2) float32 and confidences (N, K, 1).
+    heatmaps: (N, K, h, w).
+    centres, scales: N of each.
+    quarter_offset: whether maxima are moved a quarter pixel towards the higher neighbour.
+
+    Returns (N, K, 2) float32 and confidences (N, K, 1).
     """
     points, confidence = heatmap_maxima(heatmaps)
     if quarter_offset:

@@ -1,4 +1,4 @@
-"""Which of the people estimated in one image stay: rescoring and OKS non-maximum suppression.
+"""Rescoring and OKS non-maximum suppression of the people estimated in one image.
 
 Follows deep-high-resolution-net.pytorch lib/nms/nms.py and lib/dataset/coco.py (evaluate), pinned by golden records.
 OKS here compares two estimates: all joints count, whatever their confidence, and the area is the mean of the two
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def rescore(confidences: np.ndarray, box_score: float, threshold: float = 0.2) -> float:
-    """Box score times the mean of the joint confidences (K,) strictly above `threshold`, or 0 where there is none."""
+    """Box score times the mean of the joint confidences (K,) strictly above `threshold`, or 0 if there is none."""
     confident = np.asarray(confidences, dtype=np.float64)
     confident = confident[confident > threshold]
     # cumsum adds one after the other, as the official loop does; sum() would add pairwise
@@ -29,9 +29,12 @@ def oks_between(
 ) -> np.ndarray:
     """OKS of one estimate with N others, (N,) float64 in [0, 1].
 
-    person: (K, 3) x, y, confidence; others: (N, K, 3); area, areas: padded box areas in square pixels; sigmas: (K,).
-    With a visibility threshold only joints above it in the *other* estimate count (the official code means both, but
-    its `list and list` keeps the second alone); OKS is 0 where there is none.
+    person: (K, 3) x, y, confidence.
+    others: (N, K, 3).
+    area, areas: padded box areas in square pixels, of `person` and of `others`.
+    sigmas: (K,).
+    visibility_threshold: only joints above it in the *other* estimate count; OKS is 0 if there is none. (The official
+        code intends both estimates, but its `list and list` keeps only the second.)
     """
     variance = (2 * np.asarray(sigmas, dtype=np.float64)) ** 2
     delta = others[..., :2] - person[:, :2]
@@ -59,7 +62,8 @@ def oks_nms(
 ) -> list[int]:
     """Indices kept, by falling score: a person goes when its OKS with a kept one exceeds `threshold`.
 
-    people: (N, K, 3); scores, areas: (N,).
+    people: (N, K, 3).
+    scores, areas: (N,).
     """
     order, kept = _descending(np.asarray(scores)), []
     while order.size:
@@ -76,15 +80,15 @@ def soft_oks_nms(
     areas: np.ndarray,
     sigmas: np.ndarray,
     threshold: float = 0.9,
-    most: int = 20,
+    max_people: int = 20,
 ) -> list[int]:
-    """Indices of at most `most` people in the order of their decayed scores.
+    """Indices of at most `max_people` people in the order of their decayed scores.
 
     A kept person multiplies the others' scores by exp(-OKS^2 / threshold); the decayed scores only decide the order.
     """
     order = _descending(np.asarray(scores))
     decayed, kept = np.asarray(scores, dtype=np.float64)[order], []
-    while order.size and len(kept) < most:
+    while order.size and len(kept) < max_people:
         best, rest = order[0], order[1:]
         kept.append(int(best))
         overlap = oks_between(people[best], people[rest], float(areas[best]), areas[rest], sigmas)

@@ -32,12 +32,14 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
     }
 
 
-def draw_people(
-    image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: KeypointScheme, least: float = 0.2
+def render_people(
+    image: np.ndarray, rows: Sequence[Mapping[str, Any]], scheme: KeypointScheme, min_confidence: float = 0.2
 ) -> np.ndarray:
-    """The image, uint8 (H, W, 3) BGR, scaled for a report, with the joints of `rows` whose confidence exceeds `least`.
+    """The image, uint8 (H, W, 3) BGR, scaled for a report, with the joints of `rows`.
+
 
     rows: results of `Pose.finish`, keypoints in the pixels of `image`.
+    min_confidence: joints at or below it are not drawn.
     """
     height, width = image.shape[:2]
     factor = min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
@@ -48,7 +50,7 @@ def draw_people(
     for row in rows:
         joints = np.asarray(row["keypoints"], dtype=np.float64).reshape(-1, 3)
         points = [tuple(int(v) for v in np.rint((joint[:2] + 0.5) * factor - 0.5)) for joint in joints]
-        seen = joints[:, 2] > least
+        seen = joints[:, 2] > min_confidence
         for a, b in scheme.limbs:
             if seen[a] and seen[b]:
                 colour = sides[a] if sides[a] == sides[b] else MIDDLE

@@ -18,9 +18,9 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
-from hrbench.tasks.outputs import Watch, real
+from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.tasks.pose import geometry, nms
-from hrbench.tasks.pose.render import draw_people, read_rows
+from hrbench.tasks.pose.render import read_rows, render_people
 from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 class TopDown:
     """The protocol; `version` is raised by hand whenever a prediction may change.
 
+    A data set that scores each annotated person once (MPII) uses neither boxes, rescoring nor suppression.
+
     boxes: "detector" (the file behind the published tables), "ground_truth", or a file below the data set's folder;
-    "annotated" stands for a data set that gives a centre and scale for each person and nothing else (MPII).
-    flip: average with the mirrored image's heatmaps; shift_heatmap: those moved right by one first.
-    quarter_offset: move each maximum a quarter pixel towards its higher neighbour. image_threshold: least score of a
-    detector's box. visibility_threshold: joints above it enter a person's score. oks_threshold: of suppression.
-    soft_nms: the soft variant, at most 20 people to an image. A data set that scores each annotated person once
-    (MPII) uses neither boxes, rescoring nor suppression.
+        "annotated" for a data set with only a centre and a scale for each person (MPII).
+    flip: whether heatmaps are averaged with those of the mirrored image.
+    shift_heatmap: whether the mirrored image's heatmaps are first moved right by one pixel.
+    quarter_offset: whether each maximum is moved a quarter pixel towards its higher neighbour.
+    image_threshold: minimum score of a detector's box.
+    visibility_threshold: joints above it enter a person's score.
+    oks_threshold: of suppression.
+    soft_nms: whether the soft variant is used, with at most 20 people in an image.
     """
 
     name: str = "top-down"
@@ -72,7 +76,7 @@ class Pose:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = TopDown(**protocol)
-        self.watch = Watch("crops", "every heatmap is constant in {}, where joints go to a corner")
+        self.monitor = OutputMonitor("crops", "every heatmap is constant in {}, where joints go to a corner")
 
     def work(self, sample: Sample) -> int:
         """Forward passes of one crop: one for each person, two with the mirrored crop's."""
@@ -100,7 +104,7 @@ class Pose:
         return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
-        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's where the protocol says so."""
+        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`."""
         import torch
 
         with torch.inference_mode():
@@ -120,7 +124,7 @@ class Pose:
         wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
             raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
-        self.watch.kind(real(output, wanted))
+        self.monitor.note_dtype(real(output, wanted))
         return output.float().cpu().numpy()
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
@@ -130,7 +134,7 @@ class Pose:
         places = [item.content for item, _ in pairs]
         heatmaps = np.stack([raw for _, raw in pairs])
         for number, maps in enumerate(heatmaps):
-            self.watch.maps((sample.id, number), maps)
+            self.monitor.note_maps((sample.id, number), maps)
         points, confidence = geometry.decode(
             heatmaps, [p.centre for p in places], [p.scale for p in places], self.protocol.quarter_offset
         )
@@ -154,8 +158,8 @@ class Pose:
         )
 
     def notes(self) -> list[str]:
-        """What is to be said beside a score, once all images are finished."""
-        return self.watch.notes()
+        """Notes to print with a score, once all images are finished."""
+        return self.monitor.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""
@@ -163,10 +167,12 @@ class Pose:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
-        image = draw_people(read_image(sample.path, sample.size), rows, self.scheme, self.protocol.visibility_threshold)
+        image = render_people(
+            read_image(sample.path, sample.size), rows, self.scheme, self.protocol.visibility_threshold
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the drawing {path} could not be written")
+            raise EntryError(f"the picture {path} could not be written")
 
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])

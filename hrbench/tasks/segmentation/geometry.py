@@ -1,7 +1,7 @@
-"""Where the inputs of a segmentation network lie in an image: sizes, paddings, windows, and normalised pixels.
+"""Positions of a segmentation network's inputs in an image: sizes, paddings, windows, and normalised pixels.
 
 NumPy and OpenCV only. All sizes here are (height, width) in pixels; images are (H, W, 3). The arithmetic follows
-HRNet-Semantic-Segmentation (lib/datasets/base_dataset.py, cityscapes.py), whose results golden records pin.
+HRNet-Semantic-Segmentation (lib/datasets/base_dataset.py, cityscapes.py), and is tested against golden records.
 """
 
 from __future__ import annotations
@@ -100,11 +100,14 @@ def normalised(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WindowPlan:
     """How an image of one size is cut into inputs at one scale.
 
-    scaled: the size it is resized to. whole: with padding. window: of each input. corners: (top, left) of the windows
-    in it, row by row; a window that leaves `whole` is padded. black: whether padding is black, else the mean colour.
+    scaled: size of the resized image.
+    whole: size of the resized image with padding.
+    window: size of each input.
+    corners: (top, left) of the windows in `whole`, row by row; a window that extends beyond it is padded.
+    black: whether padding is black; otherwise it has the mean colour.
     """
 
     scaled: Size
@@ -129,7 +132,7 @@ class Plan:
         return count
 
 
-def plan(size: Size, scale: float, protocol: Inference) -> Plan:
+def window_plan(size: Size, scale: float, protocol: Inference) -> WindowPlan:
     """How an image of that size, as `sized` leaves it, is cut into inputs at one of the protocol's scales."""
     base = max(size) if protocol.base is None else protocol.base
     scaled = long_side_to(size, max(1, int(base * scale + 0.5)))
@@ -147,7 +150,7 @@ def plan(size: Size, scale: float, protocol: Inference) -> Plan:
     else:
         whole = window = up_to_multiple(scaled, protocol.multiple)
         starts, black = [[0], [0]], False
-    return Plan(scaled, whole, window, tuple((top, left) for top in starts[0] for left in starts[1]), black)
+    return WindowPlan(scaled, whole, window, tuple((top, left) for top in starts[0] for left in starts[1]), black)
 
 
 def _starts(side: int, crop: int, stride: float) -> list[int]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hrbench.contracts import Network
 from hrbench.errors import EntryError
-from hrbench.tasks.outputs import Watch, real
+from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.geometry import Size
 from hrbench.tasks.segmentation.protocols import Inference
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-CHANNELS = 512
+OPENCV_CHANNELS = 512
 """Class maps that OpenCV resizes together at most."""
 
 
@@ -33,8 +33,14 @@ CHANNELS = 512
 class Segmenter:
     """A network with what is needed to call it.
 
-    order: of the classes in a mirrored input's logits (left and right exchanged). dtype: of the inputs. black: the
-    normalised black pixel. batch: the most inputs in one call. watch: is shown the type of the logits, if given.
+    net: images (N, 3, H, W) -> logits.
+    protocol: windows, scales, flip and so on.
+    classes: number of them.
+    order: of the classes in a mirrored input's logits (left and right exchanged).
+    device, dtype: of the inputs.
+    black: the normalised black pixel.
+    batch: maximum number of inputs in one call.
+    monitor: notes the dtype of the logits, if not None.
     """
 
     net: Network
@@ -45,13 +51,14 @@ class Segmenter:
     dtype: torch.dtype
     black: tuple[float, ...]
     batch: int
-    watch: Watch | None = None
+    monitor: OutputMonitor | None = None
 
     def logits(self, inputs: Sequence[np.ndarray]) -> Tensor:
-        """Logits (N, C, h, w) of inputs (H, W, 3), averaged with those of the mirrored inputs where that is asked for.
+        """Logits (N, C, h, w) of inputs (H, W, 3), averaged with those of the mirrored inputs if the protocol has
+        `flip`.
 
         They are averaged at their own size: resizing is linear and has no left and right, so the sum is the same.
-        Raises EntryError where the network returns anything else.
+        Raises EntryError if the network returns anything else.
         """
         import torch
 
@@ -76,8 +83,8 @@ class Segmenter:
                 f"return logits ({n}, {self.classes}, h, w), or a list of them whose last is used"
             )
         real(last, f"a network for {self.classes} classes returns logits ({n}, {self.classes}, h, w)")
-        if self.watch is not None:
-            self.watch.kind(last)
+        if self.monitor is not None:
+            self.monitor.note_dtype(last)
         return last if last.dtype in (torch.float32, torch.float64) else last.float()
 
 
@@ -104,7 +111,7 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
 
     protocol = segmenter.protocol
     size = (images[0].shape[0], images[0].shape[1])
-    plan = geometry.plan(size, scale, protocol)
+    plan = geometry.window_plan(size, scale, protocol)
     several = len(plan.corners) > 1
     added_up = several or len(protocol.scales) > 1 or protocol.combine == "exp"
     count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
@@ -114,7 +121,7 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
         logits = segmenter.logits([pixels for _, pixels in chunk])
         for (corner, _), one in zip(chunk, logits, strict=True):
             scores = resized(one, plan.window, protocol.upsampling, protocol.align_corners)
-            scores = _combined(scores, protocol.combine, own=scores is not one) if added_up else scores
+            scores = _combined(scores, protocol.combine, may_overwrite=scores is not one) if added_up else scores
             if count is not None:
                 total = scores.new_zeros(len(scores), *plan.whole) if total is None else total
                 _add(total, scores, corner)
@@ -125,11 +132,11 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
             yield resized(scores, size, "bilinear", protocol.align_corners)
 
 
-def _combined(logits: Tensor, how: str, own: bool) -> Tensor:
-    """What is added up over windows and scales. own: whether the logits are ours to overwrite."""
-    if how == "softmax":
+def _combined(logits: Tensor, method: str, may_overwrite: bool) -> Tensor:
+    """The scores that are summed over windows and scales. may_overwrite: whether the logits may be overwritten."""
+    if method == "softmax":
         return logits.softmax(dim=0)
-    return logits.exp_() if own else logits.exp()
+    return logits.exp_() if may_overwrite else logits.exp()
 
 
 def _add(total: Tensor, scores: Tensor, corner: tuple[int, int]) -> None:
@@ -139,8 +146,8 @@ def _add(total: Tensor, scores: Tensor, corner: tuple[int, int]) -> None:
     part += scores[:, : part.shape[1], : part.shape[2]]
 
 
-def resized(scores: Tensor, size: Size, how: str, align_corners: bool) -> Tensor:
-    """Scores (C, h, w) at another size, (C, *size); themselves where they have it already.
+def resized(scores: Tensor, size: Size, method: str, align_corners: bool) -> Tensor:
+    """Scores (C, h, w) at another size, (C, *size); unchanged if they have that size.
 
     how: "bilinear", or "bicubic" for OpenCV's, which knows no aligned corners.
     """
@@ -148,7 +155,7 @@ def resized(scores: Tensor, size: Size, how: str, align_corners: bool) -> Tensor
         return scores
     import torch.nn.functional as F
 
-    if how == "bilinear":
+    if method == "bilinear":
         return F.interpolate(scores[None], size=size, mode="bilinear", align_corners=align_corners)[0]
     return _opencv_bicubic(scores, size)
 
@@ -158,18 +165,18 @@ def _opencv_bicubic(scores: Tensor, size: Size) -> Tensor:
 
     maps = scores.permute(1, 2, 0).cpu().numpy()
     made = np.empty((*size, maps.shape[2]), dtype=maps.dtype)
-    for first in range(0, maps.shape[2], CHANNELS):
-        some = np.ascontiguousarray(maps[..., first : first + CHANNELS])
+    for first in range(0, maps.shape[2], OPENCV_CHANNELS):
+        some = np.ascontiguousarray(maps[..., first : first + OPENCV_CHANNELS])
         large = cv2.resize(some, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-        made[..., first : first + CHANNELS] = large.reshape(*size, some.shape[2])
+        made[..., first : first + OPENCV_CHANNELS] = large.reshape(*size, some.shape[2])
     return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
 
 
 def class_map(scores: Tensor, image: int | str) -> np.ndarray:
     """The class of the highest score of each pixel, the first of equals: (H, W) uint8, uint16 of over 255 classes.
 
-    scores: (C, H, W). One class after the other, which on a processor takes a third of the time of argmax. Raises
-    EntryError naming the image where a pixel's highest score is not finite: it would be of class 0 without a word.
+    scores: (C, H, W). One class after the other, which takes a third of the time of argmax on a CPU. Raises
+    EntryError naming the image if a pixel's highest score is not finite: it would silently be class 0.
     """
     import torch
 

@@ -1,8 +1,8 @@
-"""How class maps are made from an image and a network: the settings, and the published ways by name.
+"""How class maps are made from an image and a network: the settings, and the published protocols by name.
 
 Sources: HRNet-Semantic-Segmentation (lib/datasets/base_dataset.py, cityscapes.py, lip.py, ade20k.py; lib/core/
 function.py) on its branches master, pytorch-v1.1 and HRNet-OCR; DrSleep/refinenet-pytorch (the notebook of VOC) and the
-paper of RefineNet (Lin et al., CVPR 2017). Golden records pin those of HRNet.
+paper of RefineNet (Lin et al., CVPR 2017). Those of HRNet are tested against golden records.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ from hrbench.errors import UsageError
 class Inference:
     """The protocol; `version` is raised by hand whenever a prediction may change. Sizes are in pixels.
 
-    size: what is done to the image before it is normalised. "own": nothing. "squash": resized to `crop`, whatever its
-    aspect (LIP). "short": its short side resized to `base`, then padded at the right and the bottom with the mean
-    colour to multiples of 8 (branch HRNet-OCR). keep_padding: that padding stays in the scores that are resized to the
-    image, as the official code for ADE20K has it.
-    scales: of the normalised image: its long side becomes int(base * scale + 0.5), where base is None the long side
-    itself times the scale. flip: the logits are averaged with those of the mirrored input; left and right classes of
-    the data set, where it has such, change places. combine: what is added up over scales: exp of the logits (HRNet; of
-    logits above 88 it is infinite in float32, there as here), or probabilities (softmax; those of one whole image at
-    one scale stay logits, whose maximum is the same).
-    windows: "none": whole images. "shifted": whole images up to scale 1, above it windows of `crop` = (height, width),
-    the last of a row or column moved back inside (Cityscapes). "cut": always windows, those at the border padded with
-    black; an image smaller than `crop` is padded to it. stride: from one window to the next, as a fraction of `crop`
-    (rounded down). Scores of windows are averaged.
+    size: how the image is resized before it is normalised. "own": not at all. "squash": to `crop`, without keeping the
+        aspect ratio (LIP). "short": its short side to `base`, then padded at the right and the bottom with the mean
+        colour to multiples of 8 (branch HRNet-OCR).
+    keep_padding: whether that padding stays in the scores that are resized to the image, as in the official code for
+        ADE20K.
+    base: the long side at scale 1 in pixels; None for the image's own long side.
+    scales: of the normalised image: its long side becomes int(base * scale + 0.5).
+    flip: whether the logits are averaged with those of the mirrored input; left and right classes of the data set, if
+        it has any, are exchanged.
+    combine: what is summed over scales: exp of the logits (HRNet; infinite in float32 for logits above 88, as in the
+        official code), or probabilities (softmax; for one whole image at one scale logits are used, which have the same
+        maximum).
+    windows: "none": whole images. "shifted": whole images up to scale 1, above it windows of `crop`, the last of a row
+        or column moved back inside (Cityscapes). "cut": always windows, those at the border padded with black; an image
+        smaller than `crop` is padded to it. Scores of windows are averaged.
+    crop: (height, width) of windows.
+    stride: from one window to the next, as a fraction of `crop`, rounded down to pixels.
     multiple: inputs are padded at the right and the bottom with the mean colour to multiples of it, for networks that
-    take no others. upsampling: of the logits to the input, bilinear or OpenCV's bicubic. align_corners: of all bilinear
-    resizing of logits and scores.
+        need this.
+    upsampling: of the logits to the input, bilinear or OpenCV's bicubic.
+    align_corners: of all bilinear resizing of logits and scores.
     """
 
     name: str = "plain"
@@ -55,18 +60,18 @@ PLAIN = Inference()
 HRNET = Inference("hrnet", combine="exp", windows="shifted", multiple=1)
 HRNET_OCR = Inference("hrnet-ocr", combine="exp", windows="shifted", multiple=1, align_corners=True)
 REFINENET = Inference("refinenet", multiple=1, upsampling="bicubic")
-NAMED = (PLAIN, HRNET, HRNET_OCR, REFINENET)
+NAMED_PROTOCOLS = (PLAIN, HRNET, HRNET_OCR, REFINENET)
 
 _USUAL = {"seg_hrnet": HRNET.name, "seg_hrnet_ocr": HRNET_OCR.name, "refinenet": REFINENET.name}
 
 
 def usual(use: str) -> str:
-    """The name of the protocol by which a network of that `use` is evaluated where nothing else is said."""
+    """The name of the protocol for networks of that `use` if no other is named."""
     return _USUAL.get(use, PLAIN.name)
 
 
 def checked(protocol: Inference) -> Inference:
-    """The protocol, its lists made tuples. Raises UsageError where its settings cannot be followed."""
+    """The protocol, its lists made tuples. Raises UsageError if its settings are invalid."""
     faults = {
         "scales: at least one, all above 0": not protocol.scales or min(protocol.scales) <= 0,
         "base: above 0, or null for the image's own long side": protocol.base is not None and protocol.base < 1,

@@ -19,10 +19,10 @@ NO_CLASS = np.iinfo(np.uint16).max
 PANEL = 480
 """Long side of each of the two pictures, in pixels."""
 
-MARK = "labels.txt"
+LABELS_FILE = "labels.txt"
 """The file in a folder of predictions that says whether its numbers are label "ids" or class "indices"."""
 
-SOLID = 0.65
+OPACITY = 0.65
 NOTHING = (96, 96, 96)
 FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18, 12
 
@@ -39,7 +39,7 @@ def read_maps(folder: Path, samples: Sequence[Sample], scheme: ClassScheme) -> d
     """
     classes = len(scheme.names)
     raw = {sample.id: _numbers(_file(folder, str(sample.id))) for sample in samples}
-    mark = folder / MARK
+    mark = folder / LABELS_FILE
     word = mark.read_text(errors="replace").strip() if mark.is_file() else ""
     ids = scheme.ids or tuple(range(classes))
     if word == "ids" or (word != "indices" and any(int(numbers.max()) >= classes for numbers in raw.values())):
@@ -75,7 +75,7 @@ def _numbers(path: Path) -> np.ndarray:
 # --- the picture -----------------------------------------------------------------------------------------------------
 
 
-def draw_classes(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) -> np.ndarray:
+def render_class_map(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) -> np.ndarray:
     """The image beside itself in grey, tinted by class, above the names of the classes there; uint8 (h, w, 3) BGR.
 
     image: uint8 (H, W, 3) BGR. classes: (H, W) class indices, larger ones for no class; of another size than the image
@@ -88,7 +88,7 @@ def draw_classes(image: np.ndarray, classes: np.ndarray, scheme: ClassScheme) ->
     colours = np.array([*palette(scheme), NOTHING], np.float32)[:, ::-1]
     tint = colours[np.minimum(small, len(scheme.names))]
     grey = cv2.cvtColor(cv2.cvtColor(panel, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)  # so that only classes have hues
-    tinted = np.rint(grey * (1 - SOLID) + tint * SOLID).astype(np.uint8)
+    tinted = np.rint(grey * (1 - OPACITY) + tint * OPACITY).astype(np.uint8)
     wide = size[0] > size[1]
     picture = np.concatenate([panel, tinted], axis=0 if wide else 1)
     return np.concatenate([picture, _legend(classes, scheme, picture.shape[1])])

@@ -1,7 +1,7 @@
 """Semantic segmentation: a class for each pixel, from whole images or windows, at one scale or several.
 
 The protocols of HRNetV2, its OCR branch and RefineNet, and a plain one for any network, as
-`segmentation_protocols.py` describes them. torch is imported only where a network is called, so that worker processes
+`protocols.py` describes them. torch is imported only where a network is called, so that worker processes
 and listings start without it.
 """
 
@@ -19,11 +19,11 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.inputs import tensor_like
-from hrbench.tasks.outputs import Watch
+from hrbench.tasks.outputs import OutputMonitor
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
-from hrbench.tasks.segmentation.protocols import NAMED, Inference, checked, usual
-from hrbench.tasks.segmentation.render import draw_classes, read_maps
+from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
+from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 
@@ -38,11 +38,11 @@ class Frame:
 class Segmentation:
     """The segmentation task for one variant, data set and protocol (contracts.Task).
 
-    Raises UsageError where the protocol's settings cannot be followed or the data set names no classes.
+    Raises UsageError if the protocol's settings are invalid or the data set names no classes.
     """
 
     Protocol = Inference
-    protocols = NAMED
+    protocols = NAMED_PROTOCOLS
     usual = staticmethod(usual)
 
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Segmentation:
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
-        self.watch = Watch("images", "every class has the same score in {}, where ties go to the first class")
+        self.monitor = OutputMonitor("images", "every class has the same score in {}, where ties go to the first class")
         if not self.scheme.names:
             raise UsageError("the data set names no classes, so no network can be evaluated on it")
 
@@ -59,7 +59,7 @@ class Segmentation:
         """Forward passes of the network: windows at every scale, each twice with mirrored inputs."""
         width, height = sample.size or stated_size(sample.path)
         _, whole = geometry.input_sizes((height, width), self.protocol)
-        windows = sum(len(geometry.plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
+        windows = sum(len(geometry.window_plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
         return windows * (2 if self.protocol.flip else 1)
 
     def prepare(self, sample: Sample) -> list[Item]:
@@ -87,7 +87,7 @@ class Segmentation:
                 images = [image.astype(np.float64) for image in images]
             maps = []
             for item, scores in zip(items, image_scores(segmenter, images), strict=True):
-                self.watch.classes(item.sample, scores)
+                self.monitor.note_classes(item.sample, scores)
                 maps.append(class_map(self._fitted(scores, item.content), item.sample))
             return maps
 
@@ -105,7 +105,7 @@ class Segmentation:
             dtype=like.dtype,
             black=tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True)),
             batch=batch,
-            watch=self.watch,
+            monitor=self.monitor,
         )
 
     def _fitted(self, scores: Any, frame: Frame) -> Any:
@@ -120,12 +120,12 @@ class Segmentation:
         return Prediction(sample.id, pairs[0][1])
 
     def notes(self) -> list[str]:
-        """What is to be said beside a score, such as that it took more than the one forward pass that costs are of."""
+        """Notes to print with a score, for example that it took more forward passes than costs count."""
         scales, flip = len(self.protocol.scales), self.protocol.flip
         if scales == 1 and not flip:
-            return self.watch.notes()
+            return self.monitor.notes()
         how = [f"{scales} scales"] * (scales > 1) + ["the mirrored image"] * flip
-        return [*self.watch.notes(), f"predicted from {' and '.join(how)}; costs are of one forward pass"]
+        return [*self.monitor.notes(), f"predicted from {' and '.join(how)}; costs are of one forward pass"]
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
@@ -133,7 +133,7 @@ class Segmentation:
 
     def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
         """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""
-        picture = draw_classes(read_image(sample.path, sample.size), rows, self.scheme)
+        picture = render_class_map(read_image(sample.path, sample.size), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
-            raise EntryError(f"the drawing {path} could not be written")
+            raise EntryError(f"the picture {path} could not be written")

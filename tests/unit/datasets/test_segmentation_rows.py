@@ -197,8 +197,8 @@ def test_what_voc_s_server_takes(tmp_path: Path):
 
 
 def test_towns_of_the_miniature_are_those_drawn() -> None:
-    from hrbench.miniature.draw.street_set import IMAGES
-    from hrbench.miniature.draw.streets import TOWNS
+    from hrbench.miniature.generate.street_dataset import IMAGES
+    from hrbench.miniature.generate.street_scenes import TOWNS
 
     assert catalog.datasets()["miniature-cityscapes"].args["cities"] == {
         town.name: IMAGES // len(TOWNS) for town in TOWNS

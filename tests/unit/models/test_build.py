@@ -18,7 +18,7 @@ from hrbench.core.plugins import sources
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
 from hrbench.models import build as networks
 from hrbench.models.weights import sources as sources_module
-from hrbench.models.weights.sources import Found
+from hrbench.models.weights.sources import WeightsFile
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Variant
 
@@ -134,7 +134,7 @@ def test_code_that_ends_the_program_ends_its_own_entry_only():
 
 
 def test_the_digest_of_weights_in_several_files_covers_them(tmp_path: Path):
-    index = Found(tmp_path / "model.safetensors.index.json", "transformers")
+    index = WeightsFile(tmp_path / "model.safetensors.index.json", "transformers")
     index.path.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
     (tmp_path / "one.safetensors").write_text("1")
     (tmp_path / "two.safetensors").write_text("2")
@@ -153,13 +153,13 @@ def test_weights_that_lie_with_a_network(tmp_path: Path):
     )
     net = tmp_path / "net.onnx"
     net.touch()
-    assert sources_module.weights_of(variant(f"onnx:{net}"), None, tmp_path, False) == Found(net, "onnx")
+    assert sources_module.weights_of(variant(f"onnx:{net}"), None, tmp_path, False) == WeightsFile(net, "onnx")
     folder = variant(f"transformers:{tmp_path}")
     assert "no folder with a config.json" in str(sources_module.weights_of(folder, None, tmp_path, False))
     (tmp_path / "config.json").write_text("{}")
     assert "there are no weights in" in str(sources_module.weights_of(folder, None, tmp_path, False))
     (tmp_path / "model.safetensors").touch()
-    assert sources_module.weights_of(folder, None, tmp_path, False) == Found(
+    assert sources_module.weights_of(folder, None, tmp_path, False) == WeightsFile(
         tmp_path / "model.safetensors", "transformers"
     )
     timm = replace(variant("timm:resnet10t"), weights={"timm": "timm/resnet10t.c3_in1k"})

@@ -80,7 +80,7 @@ def test_what_is_no_file_and_no_source(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 class Asking(torch.nn.Conv2d):
-    """A network of one's own with an argument called weights."""
+    """A user-defined network with an argument called weights."""
 
     def __init__(self, weights: str, width: int) -> None:
         super().__init__(3, width, 1)

@@ -10,14 +10,14 @@ import torch
 
 from hrbench import build
 from hrbench.errors import UsageError
-from hrbench.models.spinenet import GRAPHS, R0_SP53, SCALINGS, Graph, cls_spinenet, spinenet
+from hrbench.models.spinenet import GRAPHS, R0_SP53, SCALINGS, SpineNetGraph, cls_spinenet, spinenet
 
 pytestmark = pytest.mark.numeric
 
 TINY = {"width": 0.125, "endpoints": 8}
 
 
-def leftovers(graph: Graph, ahead: bool) -> dict[int, tuple[int, ...]]:
+def leftovers(graph: SpineNetGraph, ahead: bool) -> dict[int, tuple[int, ...]]:
     """Output block -> earlier blocks of its level and channels that no other reads.
 
     ahead: whether readers to come count, and the stem's chain (the paper's words are of blocks without a connection to

@@ -49,7 +49,8 @@ def test_what_is_missing_ends_it(tmp_path: Path):
 
 def test_a_drawn_set_of_which_a_part_is_gone_is_drawn_again(tmp_path: Path):
     folder = draw(tmp_path, 2)
-    drawn = replace(ROW, args={**ARGS, "count": 2}, draw="hrbench.miniature.draw.street_set:draw", miniature=True)
+    use = "hrbench.miniature.generate.street_dataset:generate"
+    drawn = replace(ROW, args={**ARGS, "count": 2}, draw=use, miniature=True)
     assert not any(one.bad for one in check_dataset(drawn, tmp_path, {}))
     (folder / "labels" / "0001.png").unlink()
     assert f"delete {folder}, and it is generated again on next use" in [*check_dataset(drawn, tmp_path, {})][-1].text

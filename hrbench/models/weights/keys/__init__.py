@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hrbench.models.weights.key_maps import OWN, KeyMap
+from hrbench.models.weights.key_maps import SAME_KEYS, KeyMap
 from hrbench.models.weights.keys import hub, keras, official, openmmlab
 
 MAPS: tuple[KeyMap, ...] = (*official.MAPS, *openmmlab.MAPS, *hub.MAPS, *keras.MAPS)
@@ -11,21 +11,25 @@ OWN_KEYS = KeyMap("the network's own keys", (), ())
 
 
 def candidates(source: str, use: str) -> list[KeyMap]:
-    """Maps to try for a file, in this order: our own keys first, then what the source (or any source, where `source` is
-    none that names keys, such as "file") calls them.
+    """Maps to try for a file, in this order: our own keys first, then the names of the source; those of every source if
+    `source` has no map, such as "file".
 
-    Our own keys are the official ones; where a source has them too, but for networks of its own conventions, its map
-    stands in their place.
+    Our own keys are the official ones. If a source uses the same keys for networks of other conventions, its maps are
+    tried instead.
     """
-    named = [each for each in MAPS if each.speaks_of(use)]
-    own = next((each for each in named if "official" in each.sources and each.rules == OWN), OWN_KEYS)
+    named = [each for each in MAPS if each.applies_to(use)]
+    own = next((each for each in named if "official" in each.sources and each.rules == SAME_KEYS), OWN_KEYS)
     if source in SOURCES:
         named = [each for each in named if source in each.sources]
-        if any(each.rules == OWN and not each.listing and (each.wants or each.convert) for each in named):
+        if any(each.rules == SAME_KEYS and not each.name_table and (each.requires or each.convert) for each in named):
             return named
     return [own, *(each for each in named if each is not own)]
 
 
-def namesakes(use: str) -> list[KeyMap]:
-    """Maps of sources that have our very keys, but networks of one convention alone."""
-    return [each for each in MAPS if each.speaks_of(use) and each.rules == OWN and each.wants and each.listing is None]
+def maps_with_same_keys(use: str) -> list[KeyMap]:
+    """Maps of sources that use exactly our keys, but only for networks of one convention."""
+    return [
+        each
+        for each in MAPS
+        if each.applies_to(use) and each.rules == SAME_KEYS and each.requires and each.name_table is None
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hrbench.models.weights.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import BuildRequirement, KeyMap, State
 
 CLASSIFIER = (r"fc\.(weight|bias)", "the classifier, which a backbone does without")
 FROZEN = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn", "retinanet_resnet50_fpn")
@@ -28,14 +28,14 @@ MAPS = (
         "timm and torchvision",
         ("timm", "torchvision"),
         ("resnet",),
-        beside=(CLASSIFIER,),
-        wants=(Want("style", "pytorch"),),
+        ignored=(CLASSIFIER,),
+        requires=(BuildRequirement("style", "pytorch"),),
     ),
     KeyMap("torchvision", ("torchvision",), tuple(f"torchvision:{name}" for name in FROZEN), convert=without_eps),
     KeyMap(
         "torchvision",
         ("torchvision",),
         ("torchvision:",),
-        beside=((r"aux_classifier\..+", "the auxiliary classifier, which only training uses"),),
+        ignored=((r"aux_classifier\..+", "the auxiliary classifier, which only training uses"),),
     ),
 )

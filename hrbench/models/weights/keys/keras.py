@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
-from hrbench.models.weights.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import BuildRequirement, KeyMap, State
 
 COUNTER = "num_batches_tracked"
 CHECKPOINT = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -139,18 +139,18 @@ MAPS = (
         "TensorFlow's SpineNet",
         ("keras",),
         ("spinenet",),
-        listing=backbone_names,
-        beside=(TRAINING,),
+        name_table=backbone_names,
+        ignored=(TRAINING,),
         convert=kernels,
-        wants=(Want("padding", "tf2"),),
+        requires=(BuildRequirement("padding", "tf2"),),
     ),
     KeyMap(
         "TensorFlow's detectors on SpineNet",
         ("keras",),
         ("retinanet", "spinenet_mask_rcnn"),
-        listing=detector_names,
-        beside=(TRAINING,),
+        name_table=detector_names,
+        ignored=(TRAINING,),
         convert=kernels,
-        wants=(Want("backbone.padding", "tf2"),),
+        requires=(BuildRequirement("backbone.padding", "tf2"),),
     ),
 )

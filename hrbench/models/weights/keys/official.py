@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hrbench.models.weights.key_maps import KeyMap, State, Want
+from hrbench.models.weights.key_maps import BuildRequirement, KeyMap, State
 
 COUNTER = "num_batches_tracked"
 SCALE = 1e-5
@@ -38,7 +38,7 @@ MAPS = (
         "the official code",
         (*SOURCES, "timm"),
         ("cls_hrnet",),
-        zero=(
+        zeroed=(
             (
                 r"(downsamp_modules\.\d+|final_layer)\.0\.bias",
                 "the ssld variants, which come from PaddlePaddle, have no such biases",
@@ -49,7 +49,7 @@ MAPS = (
         "the official code",
         SOURCES,
         ("seg_hrnet", "seg_hrnet_ocr"),
-        beside=(LOSS,),
+        ignored=(LOSS,),
         convert=inplace_abn,
     ),
     # HRNet-Object-Detection is mmdetection of early 2019: heads of regions at the top level, necks without ConvModule.
@@ -66,6 +66,6 @@ MAPS = (
             (r"(bbox_head\.(?:\d+\.)?(?:shared_fcs|fc_cls|fc_reg)\..+)", r"roi_head.\1"),
             (r"((?:backbone|neck|rpn_head)\..+)", r"\1"),
         ),
-        wants=(Want("convention", "mmdet1"),),
+        requires=(BuildRequirement("convention", "mmdet1"),),
     ),
 )

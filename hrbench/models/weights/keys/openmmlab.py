@@ -4,14 +4,14 @@ and 3. Names as in mmpose 1.3.2, mmsegmentation 1.2.2, mmpretrain 1.2.0 and mmde
 
 from __future__ import annotations
 
-from hrbench.models.weights.key_maps import OWN, KeyMap, Rules, Want
+from hrbench.models.weights.key_maps import SAME_KEYS, BuildRequirement, KeyMap, Rules
 from hrbench.models.weights.keys.official import DETECTORS, FCOS_OUTPUT
 
 SOURCE = ("openmmlab",)
 TRUNK: Rules = ((r"backbone\.(.+)", r"\1"),)
 PREPROCESSOR = (r"data_preprocessor\.(mean|std)", "mean and deviation of the input, which the catalog states")
 NO_BIAS = "OpenMMLab's convolutions before a norm have no bias"
-ALIGNED = (Want("align_corners", False),)
+ALIGNED = (BuildRequirement("align_corners", False),)
 
 ATTENTION = "ocr_distri_head.object_context_block"
 OBJECT_CONTEXT = r"decode_head\.1\.object_context_block"
@@ -51,14 +51,14 @@ MAPS = (
         SOURCE,
         ("pose_hrnet",),
         rules=(*TRUNK, (r"(?:keypoint_)?head\.(final_layer\..+)", r"\1")),
-        beside=(PREPROCESSOR,),
+        ignored=(PREPROCESSOR,),
     ),
     KeyMap(
         "mmpose",
         SOURCE,
         ("pose_resnet",),
         rules=(*TRUNK, (r"(?:keypoint_)?head\.((?:deconv_layers|final_layer)\..+)", r"\1")),
-        beside=(PREPROCESSOR,),
+        ignored=(PREPROCESSOR,),
         note="mmpose's networks read RGB, the official SimpleBaseline BGR: the variant's colour must be rgb",
     ),
     KeyMap(
@@ -71,18 +71,18 @@ MAPS = (
             (r"decode_head\.convs\.0\.bn\.(.+)", r"last_layer.1.\1"),
             (r"decode_head\.conv_seg\.(.+)", r"last_layer.3.\1"),
         ),
-        beside=(PREPROCESSOR,),
-        zero=((r"last_layer\.0\.bias", NO_BIAS),),
-        wants=ALIGNED,
+        ignored=(PREPROCESSOR,),
+        zeroed=((r"last_layer\.0\.bias", NO_BIAS),),
+        requires=ALIGNED,
     ),
     KeyMap(
         "mmsegmentation",
         SOURCE,
         ("seg_hrnet_ocr",),
         rules=(*TRUNK, *OCR_HEAD),
-        beside=(PREPROCESSOR,),
-        zero=((r"(aux_head|conv3x3_ocr)\.0\.bias", NO_BIAS),),
-        wants=ALIGNED,
+        ignored=(PREPROCESSOR,),
+        zeroed=((r"(aux_head|conv3x3_ocr)\.0\.bias", NO_BIAS),),
+        requires=ALIGNED,
     ),
     KeyMap(
         "mmpretrain",
@@ -97,16 +97,22 @@ MAPS = (
             (r"neck\.(?:0\.)?final_layer\.bn\.(.+)", r"final_layer.1.\1"),
             (r"head\.fc\.(.+)", r"classifier.\1"),
         ),
-        beside=(PREPROCESSOR,),
-        zero=((r"(downsamp_modules\.\d+|final_layer)\.0\.bias", NO_BIAS),),
+        ignored=(PREPROCESSOR,),
+        zeroed=((r"(downsamp_modules\.\d+|final_layer)\.0\.bias", NO_BIAS),),
     ),
     # Our detectors carry these keys; the background is the last class, not the first as in mmdetection 1.
     KeyMap(
         "mmdetection 2 and 3",
         SOURCE,
         DETECTORS,
-        beside=(PREPROCESSOR,),
-        wants=(Want("convention", "mmdet3"),),
+        ignored=(PREPROCESSOR,),
+        requires=(BuildRequirement("convention", "mmdet3"),),
     ),
-    KeyMap("mmdetection 2.0", SOURCE, ("fcos",), rules=(FCOS_OUTPUT, *OWN), wants=(Want("convention", "mmdet3"),)),
+    KeyMap(
+        "mmdetection 2.0",
+        SOURCE,
+        ("fcos",),
+        rules=(FCOS_OUTPUT, *SAME_KEYS),
+        requires=(BuildRequirement("convention", "mmdet3"),),
+    ),
 )

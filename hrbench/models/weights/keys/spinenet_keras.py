@@ -28,11 +28,11 @@ from dataclasses import dataclass
 
 import torch
 
-from hrbench.models.spinenet import LEVELS, SCALINGS, SPINENET, Block, spinenet
+from hrbench.models.spinenet import LEVELS, SCALINGS, SPINENET, SpineNetBlock, spinenet
 
 # The official list of blocks has a sixteenth, which no output of levels 3 to 7 depends on. The Keras model holds none
 # of its variables, but it has taken names, so those of the endpoints begin later.
-BLOCKS = (*SPINENET.blocks, Block(2, (2, 13), output=True))
+BLOCKS = (*SPINENET.blocks, SpineNetBlock(2, (2, 13), output=True))
 
 # Attribute in the official block -> attribute in ours, in the order of construction.
 SHORTCUT = (("_shortcut", "_norm0", "downsample.conv", "downsample.bn"),)
@@ -55,7 +55,7 @@ class KerasVariable:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class _KerasLayer:
     """A layer or an operator of the Keras graph. variables: (name, path within the layer, key), in Keras' order."""
 
     inputs: tuple[int, ...]
@@ -66,7 +66,7 @@ def keras_variables(variant: str) -> list[KerasVariable]:
     """All variables of the backbone, in the order of `model.weights`. variant: one of `spinenet.SCALINGS`."""
     with torch.device("meta"):
         shapes = {key: tuple(value.shape) for key, value in spinenet(variant).state_dict().items()}
-    graph = _Graph(SCALINGS[variant].repeats)
+    graph = _KerasGraph(SCALINGS[variant].repeats)
     listed = []
     with_weights = (layer.variables for layer in graph.in_keras_order() if layer.variables)
     for number, variables in enumerate(with_weights):
@@ -77,12 +77,12 @@ def keras_variables(variant: str) -> list[KerasVariable]:
     return listed
 
 
-class _Graph:
+class _KerasGraph:
     """The layers in the order of construction; `names` counts how often each default name was given out."""
 
     def __init__(self, repeats: int) -> None:
         self.repeats = repeats
-        self.layers = [_Layer(())]  # the image
+        self.layers = [_KerasLayer(())]  # the image
         self.names: dict[str, int] = {}
         self.outputs = self.build()
 
@@ -108,7 +108,7 @@ class _Graph:
         return [self.operator(self.conv_norm(ends[level], f"endpoints.{level}")) for level in LEVELS]
 
     def add(self, *inputs: int, variables: Sequence[tuple[str, str, str]] = ()) -> int:
-        self.layers.append(_Layer(inputs, tuple(variables)))
+        self.layers.append(_KerasLayer(inputs, tuple(variables)))
         return len(self.layers) - 1
 
     def operator(self, place: int, times: int = 1) -> int:
@@ -143,7 +143,7 @@ class _Graph:
             place = self.add(place, variables=variables)
         return self.operator(place)
 
-    def in_keras_order(self) -> list[_Layer]:
+    def in_keras_order(self) -> list[_KerasLayer]:
         """The layers that the outputs depend on, as Keras sorts them."""
         met: dict[int, None] = {}  # in the order in which a walk from the outputs first meets them
         done: list[int] = []  # after everything they depend on

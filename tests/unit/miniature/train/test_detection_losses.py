@@ -64,29 +64,29 @@ def test_a_mask_is_cut_out_and_scaled() -> None:
 # --- proposals -------------------------------------------------------------------------------------------------------
 
 
-def proposal_loss(anchors: Tensor, logit: Tensor, delta: Tensor, what: Truth) -> float:
+def proposal_loss(anchors: Tensor, logit: Tensor, delta: Tensor, target: Truth) -> float:
     """With one level of A anchors in A cells."""
     logits, deltas = logit.reshape(1, 1, 1, -1), delta.T.reshape(1, 4, 1, -1)
-    return losses._proposals([logits], [deltas], anchors, [what], [torch.Generator().manual_seed(0)]).item()
+    return losses._proposals([logits], [deltas], anchors, [target], [torch.Generator().manual_seed(0)]).item()
 
 
 def test_undecided_proposals_lose_a_bit_each() -> None:
     anchors = tensor([[0.0, 0, 10, 10], [50.0, 50, 60, 60], [80.0, 80, 95, 90]])
-    what = truth([[0, 0, 10, 10]], [0])
-    assert proposal_loss(anchors, torch.zeros(3), torch.zeros(3, 4), what) == pytest.approx(math.log(2))
+    target = truth([[0, 0, 10, 10]], [0])
+    assert proposal_loss(anchors, torch.zeros(3), torch.zeros(3, 4), target) == pytest.approx(math.log(2))
     sure = tensor([30.0, -30, -30])
-    assert proposal_loss(anchors, sure, torch.zeros(3, 4), what) == pytest.approx(0, abs=1e-6)
+    assert proposal_loss(anchors, sure, torch.zeros(3, 4), target) == pytest.approx(0, abs=1e-6)
 
 
 def test_proposals_far_from_their_object_lose_by_smooth_l1() -> None:
     anchors, sure = tensor([[0.0, 0, 10, 10], [50.0, 50, 60, 60]]), tensor([30.0, -30])
-    what = truth([[0, 0, 10, 10]], [0])
+    target = truth([[0, 0, 10, 10]], [0])
     delta = torch.zeros(2, 4)
     delta[0] = tensor([1.0, 0, 0, 0.05])  # linear beyond a ninth, quadratic within
     expected = (1 - 0.5 / 9 + 0.5 * 0.05**2 * 9) / 2
-    assert proposal_loss(anchors, sure, delta, what) == pytest.approx(expected, rel=1e-5)
+    assert proposal_loss(anchors, sure, delta, target) == pytest.approx(expected, rel=1e-5)
     delta[1] = 100.0  # background has no place to be
-    assert proposal_loss(anchors, sure, delta, what) == pytest.approx(expected, rel=1e-5)
+    assert proposal_loss(anchors, sure, delta, target) == pytest.approx(expected, rel=1e-5)
 
 
 # --- whole networks --------------------------------------------------------------------------------------------------
@@ -102,20 +102,20 @@ def test_retinanet_s_loss_is_the_sum_of_its_formulas(retinanet: Any, images: Ten
     logits, deltas = ([each.detach() for each in maps] for maps in retinanet.head(features))
     anchors = torch.cat(retinanet.anchors.of(features)).numpy().astype(np.float64)
     total, count = 0.0, 0
-    for i, what in enumerate(truths):
+    for i, target in enumerate(truths):
         rows = [x[i].permute(1, 2, 0).reshape(-1, 6) for x in logits]
         p = torch.cat(rows).double().sigmoid()
         moves = torch.cat([x[i].permute(1, 2, 0).reshape(-1, 4) for x in deltas]).double()
-        owner = assign(torch.from_numpy(anchors).float(), what, 0.4, 0.5, least=0.0)
+        owner = assign(torch.from_numpy(anchors).float(), target, 0.4, 0.5, min_overlap=0.0)
         for a in torch.nonzero(owner != IGNORED)[:, 0].tolist():
             k = int(owner[a])
             for c in range(6):
-                hit = k >= 0 and int(what.labels[k]) + 1 == c
+                hit = k >= 0 and int(target.labels[k]) + 1 == c
                 q = float(p[a, c]) if hit else 1 - float(p[a, c])
                 total -= (0.25 if hit else 0.75) * (1 - q) ** 1.5 * math.log(q)
             if k >= 0:
                 count += 1
-                dx, dy, dw, dh = encode(torch.from_numpy(anchors[a : a + 1]), what.boxes[k : k + 1].double())[
+                dx, dy, dw, dh = encode(torch.from_numpy(anchors[a : a + 1]), target.boxes[k : k + 1].double())[
                     0
                 ].tolist()
                 for wanted, got in zip((dy, dx, dh, dw), moves[a].tolist(), strict=True):
@@ -150,10 +150,10 @@ def test_mask_rcnn_s_regions_lose_what_an_undecided_head_must(mask_rcnn: Any, im
     for layer in (mask_rcnn.roi_head.bbox_head.fc_cls, mask_rcnn.roi_head.bbox_head.fc_reg):
         torch.nn.init.zeros_(layer.weight)
     torch.nn.init.zeros_(mask_rcnn.roi_head.mask_head.conv_logits.weight)
-    what = truth([[20, 30, 60, 70]], [4])
+    target = truth([[20, 30, 60, 70]], [4])
     features = mask_rcnn.neck(mask_rcnn.backbone(images[:1]))
     proposed = [tensor([[24.0, 30, 64, 70], [100.0, 100, 130, 130]])]
-    loss = losses._regions(mask_rcnn, features, proposed, [what], [torch.Generator().manual_seed(0)])
+    loss = losses._regions(mask_rcnn, features, proposed, [target], [torch.Generator().manual_seed(0)])
     shift = -0.1 / 0.1  # the first proposal lies a tenth of its width to the right, in units of 0.1
     box = F.smooth_l1_loss(tensor(shift), tensor(0.0)).item() / 3
     assert loss.item() == pytest.approx(math.log(6) + math.log(2) + box, rel=1e-4)

@@ -40,7 +40,7 @@ def test_encoding_undoes_decoding_and_is_torchvision_s(stds: tuple[float, ...]) 
 @pytest.mark.parametrize("best", [False, True])
 def test_assignment_is_torchvision_s(seed: int, best: bool) -> None:
     objects, boxes = random_boxes(6, seed), random_boxes(300, seed + 100)
-    ours = assign(boxes, truth(objects), 0.3, 0.5, least=0.0 if best else None)
+    ours = assign(boxes, truth(objects), 0.3, 0.5, min_overlap=0.0 if best else None)
     theirs = Matcher(0.5, 0.3, allow_low_quality_matches=best)(box_iou(objects, boxes))
     if not best:
         assert torch.equal(ours, theirs)
@@ -52,8 +52,8 @@ def test_assignment_is_torchvision_s(seed: int, best: bool) -> None:
 
 def test_an_object_takes_no_box_that_overlaps_it_less_than_asked() -> None:
     objects, boxes = tensor([[0.0, 0, 10, 10]]), tensor([[0.0, 0, 10, 2], [50.0, 50, 60, 60]])
-    assert assign(boxes, truth(objects), 0.3, 0.7, least=0.3).tolist() == [BACKGROUND, BACKGROUND]
-    assert assign(boxes, truth(objects), 0.3, 0.7, least=0.2).tolist() == [0, BACKGROUND]
+    assert assign(boxes, truth(objects), 0.3, 0.7, min_overlap=0.3).tolist() == [BACKGROUND, BACKGROUND]
+    assert assign(boxes, truth(objects), 0.3, 0.7, min_overlap=0.2).tolist() == [0, BACKGROUND]
 
 
 def test_what_lies_in_a_crowd_is_no_background() -> None:
@@ -63,7 +63,7 @@ def test_what_lies_in_a_crowd_is_no_background() -> None:
 
 
 def test_without_objects_all_is_background() -> None:
-    assert assign(random_boxes(5, 0), truth(torch.zeros(0, 4)), 0.3, 0.5, least=0.0).tolist() == [BACKGROUND] * 5
+    assert assign(random_boxes(5, 0), truth(torch.zeros(0, 4)), 0.3, 0.5, min_overlap=0.0).tolist() == [BACKGROUND] * 5
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hrbench.errors import UsageError
 from hrbench.miniature.__main__ import main
 from hrbench.miniature.train import recipes
 from hrbench.miniature.train.loop import WEIGHTS, Progress, build, schedule, shuffled, train
-from hrbench.miniature.train.recipes import RECIPES, recipe
+from hrbench.miniature.train.recipes import RECIPES, find_recipe
 from hrbench.models.weights import load
 
 pytestmark = pytest.mark.numeric
@@ -29,35 +29,35 @@ def test_every_miniature_network_has_a_recipe() -> None:
 
 def test_an_unknown_name_is_told_what_exists() -> None:
     with pytest.raises(UsageError, match=r"'pose_hrnet_miniature'.*pose_hrnet_miniature_coco, .*resnet_miniature_mpii"):
-        recipe("pose_hrnet_miniature")
+        find_recipe("pose_hrnet_miniature")
 
 
 @pytest.mark.parametrize("name", ["pose_resnet_miniature_coco", "pose_hrnet_miniature_mpii"])
 def test_batches_fit_the_network(name: str) -> None:
-    variant, plan = variants()[name], replace(recipe(name), batch=3, images=2)
-    people = plan.lesson.examples(variant, plan)
-    inputs, targets, shown = next(plan.lesson.batches(people, variant, plan))
+    variant, recipe = variants()[name], replace(find_recipe(name), batch=3, images=2)
+    people = recipe.task.examples(variant, recipe)
+    inputs, targets, shown = next(recipe.task.batches(people, variant, recipe))
     height, width = variant.input
     joints = variant.args["joints"]
     assert inputs.shape == (3, 3, height, width)
     assert targets.shape == (3, joints, height // 4, width // 4)
     assert shown.shape == (3, joints) and set(shown.unique().tolist()) <= {0.0, 1.0}
     assert 0.5 < targets.amax(dim=(2, 3))[shown > 0].median() <= 1
-    net = build(variant, replace(plan, start="")).eval()
+    net = build(variant, replace(recipe, start="")).eval()
     with torch.no_grad():
         assert net(inputs).shape == targets.shape
 
 
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "pose_resnet_miniature_coco"
-    variant, plan = variants()[name], replace(recipe(name), batch=8, iterations=48, warmup=4, images=4)
-    people = plan.lesson.examples(variant, plan)
+    variant, recipe = variants()[name], replace(find_recipe(name), batch=8, iterations=48, warmup=4, images=4)
+    people = recipe.task.examples(variant, recipe)
     told: list[Progress] = []
-    losses = train(build(variant, plan), variant, plan, people, told.append, every=12)
+    losses = train(build(variant, recipe), variant, recipe, people, told.append, every=12)
     assert len(losses) == 48
     # 0.70 on plain code and on AVX2; 0.81 with another seed.
     assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
-    short = replace(plan, iterations=6)
+    short = replace(recipe, iterations=6)
     first, again = (train(build(variant, short), variant, short, people) for _ in range(2))
     assert first == again and len(first) == 6
     assert [news.done for news in told] == [12, 24, 36, 48]
@@ -73,7 +73,7 @@ def test_everyone_comes_once_before_anybody_comes_again() -> None:
 
 def test_the_norm_of_gradients_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "pose_resnet_miniature_coco"
-    variant, plan = variants()[name], replace(recipe(name), batch=2, iterations=1, images=1, clip=1e-3)
+    variant, recipe = variants()[name], replace(find_recipe(name), batch=2, iterations=1, images=1, clip=1e-3)
     norms = []
     step = torch.optim.AdamW.step
 
@@ -83,8 +83,8 @@ def test_the_norm_of_gradients_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
         return step(self)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
-    for limited in (plan, replace(plan, clip=0.0)):
-        train(build(variant, limited), variant, limited, plan.lesson.examples(variant, plan))
+    for limited in (recipe, replace(recipe, clip=0.0)):
+        train(build(variant, limited), variant, limited, recipe.task.examples(variant, recipe))
     assert norms[0] <= 1.01e-3 < norms[1]
 
 
@@ -104,7 +104,7 @@ def test_shipped_weights_load_and_have_the_catalog_s_count(name: str) -> None:
     variant = variants()[name]
     path = WEIGHTS / f"{name}.safetensors"
     assert dict(variant.weights) == {"shipped": path.name}
-    net = build(variant, replace(recipe(name), start=""))
+    net = build(variant, replace(find_recipe(name), start=""))
     report = load.load(net, path)
     assert report.tensors == len(net.state_dict())
     assert sum(p.numel() for p in net.parameters()) == variant.parameters
@@ -116,8 +116,8 @@ def test_shipped_weights_say_how_they_were_made(name: str) -> None:
     with safe_open(WEIGHTS / f"{name}.safetensors", framework="pt") as file:
         made_by = file.metadata()
     assert made_by["network"] == name
-    assert made_by["iterations"] == str(recipe(name).iterations)
-    assert made_by["seed"] == str(recipe(name).seed)
+    assert made_by["iterations"] == str(find_recipe(name).iterations)
+    assert made_by["seed"] == str(find_recipe(name).seed)
 
 
 def test_shipped_weights_are_small() -> None:
@@ -127,8 +127,8 @@ def test_shipped_weights_are_small() -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if RECIPES[name].start])
 def test_a_start_brings_all_but_the_last_layer(name: str) -> None:
-    state = build(variants()[name], recipe(name)).state_dict()
-    start = load.read_state(WEIGHTS / f"{recipe(name).start}.safetensors")
+    state = build(variants()[name], find_recipe(name)).state_dict()
+    start = load.read_state(WEIGHTS / f"{find_recipe(name).start}.safetensors")
     fresh = [key for key in state if not torch.equal(state[key], start[key].to(state[key].dtype))]
     assert sorted(fresh) == ["final_layer.bias", "final_layer.weight"]
 
@@ -140,7 +140,7 @@ def test_the_command_trains_and_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "pose_resnet_miniature_coco"
-    tiny = replace(recipe(name), images=2, batch=2)
+    tiny = replace(find_recipe(name), images=2, batch=2)
     monkeypatch.setitem(recipes.RECIPES, name, tiny)
     out = tmp_path / "new.safetensors"
     assert main(["train", name, "--out", str(out), "--iterations", "2"]) == 0

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hrbench.catalog import variants
-from hrbench.miniature.train.classification import ShapesLesson
+from hrbench.miniature.train.classification import ShapesTrainingTask
 from hrbench.miniature.train.loop import build, train
-from hrbench.miniature.train.recipes import recipe
+from hrbench.miniature.train.recipes import find_recipe
 from hrbench.tasks.classification.task import CentreCrop, centre_crop
 
 pytestmark = pytest.mark.numeric
@@ -21,14 +21,14 @@ NAMES = ["cls_hrnet_miniature_imagenet", "cls_resnet_miniature_imagenet"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_batches_fit_the_network(name: str) -> None:
-    variant, plan = variants()[name], replace(recipe(name), batch=4, images=10)
-    examples = plan.lesson.examples(variant, plan)
-    inputs, labels = next(plan.lesson.batches(examples, variant, plan))
+    variant, recipe = variants()[name], replace(find_recipe(name), batch=4, images=10)
+    examples = recipe.task.examples(variant, recipe)
+    inputs, labels = next(recipe.task.batches(examples, variant, recipe))
     assert inputs.shape == (4, 3, *variant.input) and labels.shape == (4,) and labels.dtype == torch.int64
-    net = build(variant, plan).eval()
+    net = build(variant, recipe).eval()
     with torch.no_grad():
         assert net(inputs).shape == (4, variant.args["classes"])
-        assert plan.lesson.loss(net, (inputs, labels)).ndim == 0
+        assert recipe.task.loss(net, (inputs, labels)).ndim == 0
 
 
 def test_an_unchanged_picture_is_what_the_protocol_shows() -> None:
@@ -44,25 +44,25 @@ def test_an_unchanged_picture_is_what_the_protocol_shows() -> None:
 
     rows, columns = np.mgrid[:64, :64]
     image = np.stack([rows * 3, columns * 3, rows + columns], axis=2).astype(np.uint8)
-    shown = ShapesLesson().augmented(image, (64, 64), Still())  # type: ignore[arg-type]
+    shown = ShapesTrainingTask().augmented(image, (64, 64), Still())  # type: ignore[arg-type]
     expected = centre_crop(image, (64, 64), CentreCrop())
     assert np.abs(shown.astype(int) - expected).max() <= 3  # a pixel more or less of the 73
 
 
 def test_augmented_pictures_differ_and_keep_their_size() -> None:
     rng, image = np.random.default_rng(0), np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    drawn = [ShapesLesson().augmented(image, (48, 48), rng) for _ in range(3)]
+    drawn = [ShapesTrainingTask().augmented(image, (48, 48), rng) for _ in range(3)]
     assert all(each.shape == (48, 48, 3) and each.dtype == np.uint8 for each in drawn)
     assert not np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[1], drawn[2])
 
 
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "cls_resnet_miniature_imagenet"
-    variant, plan = variants()[name], replace(recipe(name), batch=10, iterations=50, images=10, warmup=3)
-    examples = plan.lesson.examples(variant, plan)
-    losses = train(build(variant, plan), variant, plan, examples)
+    variant, recipe = variants()[name], replace(find_recipe(name), batch=10, iterations=50, images=10, warmup=3)
+    examples = recipe.task.examples(variant, recipe)
+    losses = train(build(variant, recipe), variant, recipe, examples)
     # 0.61 on plain code and on AVX2; 0.50 with another seed.
     assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
-    short = replace(plan, iterations=6)
+    short = replace(recipe, iterations=6)
     first, again = (train(build(variant, short), variant, short, examples) for _ in range(2))
     assert first == again and len(first) == 6

@@ -15,11 +15,11 @@ from pycocotools.cocoeval import COCOeval
 
 from hrbench.catalog import variants
 from hrbench.datasets.coco_instances import CocoInstances
-from hrbench.miniature.draw.object_scenes import scenes
-from hrbench.miniature.draw.object_set import draw
-from hrbench.miniature.train.detection import DetectionLesson, Example, example, mirror_boxes, truth
+from hrbench.miniature.generate.object_dataset import generate
+from hrbench.miniature.generate.object_scenes import scenes
+from hrbench.miniature.train.detection import DetectionExample, DetectionTrainingTask, example, mirror_boxes, truth
 from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, train
-from hrbench.miniature.train.recipes import recipe
+from hrbench.miniature.train.recipes import find_recipe
 from hrbench.models.weights import load
 from hrbench.tasks.detection.task import Detection
 
@@ -29,11 +29,11 @@ MASK_RCNN, RETINANET = "mask_rcnn_hrnetv2p_miniature_coco", "retinanet_spinenet_
 
 
 @pytest.fixture(scope="module")
-def learned() -> list[Example]:
+def learned() -> list[DetectionExample]:
     return [example(scene) for scene in scenes(1, 12)]
 
 
-def test_boxes_fit_the_masks_and_crowds_are_apart(learned: list[Example]) -> None:
+def test_boxes_fit_the_masks_and_crowds_are_apart(learned: list[DetectionExample]) -> None:
     for each in learned:
         found = truth(each, 0)
         assert len(found.boxes) == len(found.labels) == len(found.masks) == each.owners.max()
@@ -44,11 +44,11 @@ def test_boxes_fit_the_masks_and_crowds_are_apart(learned: list[Example]) -> Non
     assert len(learned[11].boxes) == 0  # nothing is in it
 
 
-def test_a_mirrored_example_is_mirrored_in_all_its_parts(learned: list[Example]) -> None:
-    lesson = DetectionLesson(mirrored=1.0, light=0.0)
-    once = lesson.augmented(learned[7], np.random.default_rng(0))
+def test_a_mirrored_example_is_mirrored_in_all_its_parts(learned: list[DetectionExample]) -> None:
+    task = DetectionTrainingTask(mirrored=1.0, light=0.0)
+    once = task.augmented(learned[7], np.random.default_rng(0))
     np.testing.assert_array_equal(once.image, learned[7].image[:, ::-1])
-    again = lesson.augmented(once, np.random.default_rng(0))
+    again = task.augmented(once, np.random.default_rng(0))
     for name, value in asdict(again).items():
         np.testing.assert_array_equal(value, getattr(learned[7], name))
     boxes = truth(once, 0).boxes
@@ -57,35 +57,37 @@ def test_a_mirrored_example_is_mirrored_in_all_its_parts(learned: list[Example])
     assert mirror_boxes(np.zeros((0, 4)), 5).shape == (0, 4)
 
 
-def test_light_changes_colours_alone(learned: list[Example]) -> None:
-    other = DetectionLesson(mirrored=0.0, light=0.3).augmented(learned[0], np.random.default_rng(1))
+def test_light_changes_colours_alone(learned: list[DetectionExample]) -> None:
+    other = DetectionTrainingTask(mirrored=0.0, light=0.3).augmented(learned[0], np.random.default_rng(1))
     assert (other.image != learned[0].image).mean() > 0.5
     np.testing.assert_array_equal(other.owners, learned[0].owners)
 
 
 @pytest.mark.parametrize(
-    ("name", "plan"),
+    ("name", "recipe"),
     [
-        (MASK_RCNN, replace(recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
-        (RETINANET, replace(recipe(RETINANET), batch=4, iterations=32, warmup=8, images=2)),
+        (MASK_RCNN, replace(find_recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
+        (RETINANET, replace(find_recipe(RETINANET), batch=4, iterations=32, warmup=8, images=2)),
     ],
 )
-def test_a_little_training_reduces_the_loss_and_repeats(name: str, plan: Recipe) -> None:
+def test_a_little_training_reduces_the_loss_and_repeats(name: str, recipe: Recipe) -> None:
     variant = variants()[name]
-    plan = replace(plan, lesson=DetectionLesson(mirrored=0.0, light=0.0))  # the same scenes again and again
-    learned = plan.lesson.examples(variant, plan)
-    losses = train(build(variant, plan), variant, plan, learned)
-    assert len(losses) == plan.iterations
+    recipe = replace(recipe, task=DetectionTrainingTask(mirrored=0.0, light=0.0))  # the same scenes again and again
+    learned = recipe.task.examples(variant, recipe)
+    losses = train(build(variant, recipe), variant, recipe, learned)
+    assert len(losses) == recipe.iterations
     # 0.53 (AVX2) and 0.54 (plain code) of Mask R-CNN, 0.60 with another seed; 0.09 of RetinaNet, 0.21 with another.
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
-    short = replace(plan, iterations=4)
+    short = replace(recipe, iterations=4)
     first, again = (train(build(variant, short), variant, short, learned) for _ in range(2))
     assert first == again and len(first) == 4
 
 
 def test_another_kind_of_network_is_refused() -> None:
     with pytest.raises(TypeError, match="there is no loss for a Identity"):
-        DetectionLesson().loss(torch.nn.Identity(), [(torch.zeros(3, 8, 8), truth(example(next(scenes(1, 1))), 0))])
+        DetectionTrainingTask().loss(
+            torch.nn.Identity(), [(torch.zeros(3, 8, 8), truth(example(next(scenes(1, 1))), 0))]
+        )
 
 
 # --- what ships ----------------------------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ def test_another_kind_of_network_is_refused() -> None:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    draw(root / "set")
+    generate(root / "set")
     return root
 
 
@@ -104,7 +106,7 @@ def test_shipped_weights_reach_what_they_should(name: str, least: dict[str, floa
     variant, data = variants()[name], CocoInstances(root, folder="set")
     protocol = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
     task = Detection(variant, data, {**asdict(protocol), **variant.protocol})
-    net = build(variant, replace(recipe(name), start="")).eval()
+    net = build(variant, replace(find_recipe(name), start="")).eval()
     load.load(net, WEIGHTS / f"{name}.safetensors")
     rows = []
     for sample in data.samples(asdict(protocol)):

@@ -11,8 +11,8 @@ import torch
 from hrbench.miniature.train.loop import normalised
 from hrbench.miniature.train.pose import (
     Augmentation,
-    Example,
-    PoseLesson,
+    PoseExample,
+    PoseTrainingTask,
     augmented,
     hard_joints_loss,
     heatmap_loss,
@@ -26,7 +26,7 @@ NONE = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=0, light=0
 KINDS: tuple[Literal["coco"], Literal["mpii"]] = ("coco", "mpii")
 
 
-def dots() -> Example:
+def dots() -> PoseExample:
     """A black image with one bright dot for each of 17 joints, its channel values telling which."""
     image = np.zeros((120, 90, 3), dtype=np.uint8)
     rng = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def dots() -> Example:
     for k, (x, y) in enumerate(joints.astype(int)):
         image[y - 1 : y + 2, x - 1 : x + 2] = 100 + 9 * k
     scale = np.array([90 / 200, 120 / 200], dtype=np.float32)
-    return Example(image, joints, np.ones(17, dtype=np.float32), np.array([45, 60], dtype=np.float32), scale)
+    return PoseExample(image, joints, np.ones(17, dtype=np.float32), np.array([45, 60], dtype=np.float32), scale)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,10 @@ def test_joints_stay_on_their_pixels(ranges: Augmentation) -> None:
 def test_a_mirrored_example_exchanges_left_and_right() -> None:
     example = dots()
     always = Augmentation(scale=0, rotation=0, rotated=0, shift=0, mirrored=1, light=0)
-    image, joints, _ = augmented(example, (120, 90), PoseLesson("coco").flip_pairs, always, np.random.default_rng(0))
-    for left, right in PoseLesson("coco").flip_pairs:
+    image, joints, _ = augmented(
+        example, (120, 90), PoseTrainingTask("coco").flip_pairs, always, np.random.default_rng(0)
+    )
+    for left, right in PoseTrainingTask("coco").flip_pairs:
         x, y = joints[right]
         assert image[round(y), round(x), 0] == 100 + 9 * left  # what was the left joint's dot
     np.testing.assert_allclose(joints[0], [89 - example.joints[0, 0], example.joints[0, 1]])
@@ -85,8 +87,8 @@ def test_mirroring_twice_changes_nothing(kind: Literal["coco", "mpii"]) -> None:
     joints = np.random.default_rng(0).uniform(0, 50, (17 if kind == "coco" else 16, 2))
     seen = np.ones(len(joints))
     seen[3] = 0
-    once = mirror_joints(joints, seen, 64, PoseLesson(kind).flip_pairs)
-    twice, flags = mirror_joints(*once, 64, PoseLesson(kind).flip_pairs)
+    once = mirror_joints(joints, seen, 64, PoseTrainingTask(kind).flip_pairs)
+    twice, flags = mirror_joints(*once, 64, PoseTrainingTask(kind).flip_pairs)
     np.testing.assert_allclose(twice, joints * seen[:, None], atol=1e-12)
     assert np.array_equal(flags, seen)
 

@@ -12,18 +12,18 @@ from torch import nn
 
 from hrbench.catalog import variants
 from hrbench.datasets.cityscapes import SCHEME
-from hrbench.miniature.draw.street_set import IMAGES
-from hrbench.miniature.draw.streets import TEST_SEED, scenes
+from hrbench.miniature.generate.street_dataset import IMAGES
+from hrbench.miniature.generate.street_scenes import TEST_SEED, scenes
 from hrbench.miniature.train import loop
 from hrbench.miniature.train.loop import WEIGHTS, Recipe, build, normalised
 from hrbench.miniature.train.recipes import RECIPES
-from hrbench.miniature.train.segmentation import IGNORED, StreetsLesson, pixel_loss, train_ids
+from hrbench.miniature.train.segmentation import IGNORED, StreetsTrainingTask, pixel_loss, train_ids
 from hrbench.models.weights import load
 
 pytestmark = pytest.mark.numeric
 
 HRNET, REFINENET = "seg_hrnet_miniature_cityscapes", "seg_refinenet_miniature_cityscapes"
-STILL = StreetsLesson(scales=(1.0, 1.0), light=0.0)
+STILL = StreetsTrainingTask(scales=(1.0, 1.0), light=0.0)
 
 
 # --- labels and losses ---------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ def test_label_ids_become_positions_of_the_network_s_outputs() -> None:
 
 def test_the_loss_enlarges_and_ignores() -> None:
     """By hand: logits 0 and 1 of two classes, everywhere; log(1 + e) for the first class, less 1 for the second."""
-    logits = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 2, 3)
+    logits = torch.tensor([0.0, 1.0]).camera(1, 2, 1, 1).expand(1, 2, 2, 3)
     targets = torch.full((1, 8, 12), 255)
     targets[0, :4, 2] = 0
     targets[0, 4:5, 2] = 1
@@ -60,7 +60,7 @@ def test_dropout_is_left_out() -> None:
     """Two passes of the lesson's loss agree to the bit, though the network is in training mode."""
     net = nn.Sequential(nn.Conv2d(3, 19, 4, stride=4), nn.Dropout(0.5)).train()
     half = torch.randn(2, 3, 16, 16), torch.randint(0, 19, (2, 16, 16))
-    assert StreetsLesson().loss(net, half).item() == StreetsLesson().loss(net, half).item()
+    assert StreetsTrainingTask().loss(net, half).item() == StreetsTrainingTask().loss(net, half).item()
 
 
 # --- crops -----------------------------------------------------------------------------------------------------------
@@ -76,9 +76,9 @@ def checkered() -> tuple[np.ndarray, np.ndarray]:
 def test_labels_stay_on_their_pixels() -> None:
     image, labels = checkered()
     rng = np.random.default_rng(2)
-    lesson = StreetsLesson(scales=(0.8, 1.4), light=0.0)
+    task = StreetsTrainingTask(scales=(0.8, 1.4), light=0.0)
     for _ in range(12):
-        seen, known = lesson.cut(image, labels, rng)
+        seen, known = task.cut(image, labels, rng)
         assert seen.shape == (96, 128, 3) and known.shape == (96, 128)
         inside = np.ones(known.shape, dtype=bool)  # away from edges, where pixels are mixed
         for axis in (0, 1):
@@ -102,20 +102,20 @@ def test_crops_come_from_all_over_mirrored_and_not() -> None:
 
 def test_what_lies_outside_a_small_scene_is_ignored() -> None:
     image, labels = checkered()
-    lesson = StreetsLesson(crop=(160, 300), scales=(1.0, 1.0), light=0.0)
-    _, known = lesson.cut(image, labels, np.random.default_rng(1))
+    task = StreetsTrainingTask(crop=(160, 300), scales=(1.0, 1.0), light=0.0)
+    _, known = task.cut(image, labels, np.random.default_rng(1))
     assert (known != IGNORED).sum() == 128 * 256
     assert (known == IGNORED).sum() == 160 * 300 - 128 * 256
 
 
 def test_batches_fit_the_network_and_repeat() -> None:
-    variant, plan = variants()[HRNET], Recipe(StreetsLesson(), iterations=1, images=3, batch=4, seed=7)
-    lesson = StreetsLesson()
-    examples = lesson.examples(variant, plan)
+    variant, recipe = variants()[HRNET], Recipe(StreetsTrainingTask(), iterations=1, images=3, batch=4, seed=7)
+    task = StreetsTrainingTask()
+    examples = task.examples(variant, recipe)
     assert len(examples) == 3
     (scene,) = scenes(7, 1)
     assert np.array_equal(examples[0][0], scene.image[..., ::-1])  # the network takes red first
-    first, again = (list(islice(lesson.batches(examples, variant, plan), 2)) for _ in range(2))
+    first, again = (list(islice(task.batches(examples, variant, recipe), 2)) for _ in range(2))
     for (inputs, targets), (same, labels) in zip(first, again, strict=True):
         assert inputs.shape == (4, 3, 96, 128) and inputs.dtype == torch.float32
         assert targets.shape == (4, 96, 128) and targets.dtype == torch.int64
@@ -125,10 +125,10 @@ def test_batches_fit_the_network_and_repeat() -> None:
 
 @pytest.mark.parametrize("name", [HRNET, REFINENET])
 def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
-    variant, plan = variants()[name], replace(RECIPES[name], images=6, batch=4, iterations=12, warmup=4)
-    examples = plan.lesson.examples(variant, plan)
-    losses = loop.train(build(variant, plan), variant, plan, examples)
-    assert losses == loop.train(build(variant, plan), variant, plan, examples)
+    variant, recipe = variants()[name], replace(RECIPES[name], images=6, batch=4, iterations=12, warmup=4)
+    examples = recipe.task.examples(variant, recipe)
+    losses = loop.train(build(variant, recipe), variant, recipe, examples)
+    assert losses == loop.train(build(variant, recipe), variant, recipe, examples)
     # 0.54 to 0.60 with two seeds, on plain code and on AVX2.
     assert np.mean(losses[-3:]) < 0.85 * np.mean(losses[:3])
 

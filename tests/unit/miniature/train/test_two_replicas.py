@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.miniature.train.pose import heatmap_loss
-from hrbench.miniature.train.two_replicas import Halves, split
+from hrbench.miniature.train.two_replicas import TwoReplicas, split
 
 pytestmark = pytest.mark.numeric
 
@@ -36,14 +36,14 @@ def net() -> nn.Module:
 
 
 @pytest.fixture
-def halves(net: nn.Module) -> Iterator[Halves]:
-    made = Halves(net, loss_of)
+def halves(net: nn.Module) -> Iterator[TwoReplicas]:
+    made = TwoReplicas(net, loss_of)
     yield made
     made.pool.shutdown()
 
 
 @pytest.mark.parametrize("n", [1, 2, 8])
-def test_the_gradient_is_that_of_the_whole_batch(net: nn.Module, halves: Halves, n: int) -> None:
+def test_the_gradient_is_that_of_the_whole_batch(net: nn.Module, halves: TwoReplicas, n: int) -> None:
     alone = copy.deepcopy(net)
     loss = heatmap_loss(alone(batch(n)[0]), *batch(n)[1:])
     loss.backward()
@@ -53,7 +53,7 @@ def test_the_gradient_is_that_of_the_whole_batch(net: nn.Module, halves: Halves,
             torch.testing.assert_close(mine.grad, expected.grad)
 
 
-def test_the_twin_follows(net: nn.Module, halves: Halves) -> None:
+def test_the_twin_follows(net: nn.Module, halves: TwoReplicas) -> None:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(1)
@@ -64,7 +64,7 @@ def test_the_twin_follows(net: nn.Module, halves: Halves) -> None:
 
 def test_running_statistics_become_the_mean_of_both() -> None:
     norm = nn.BatchNorm2d(3, momentum=1.0)
-    halves = Halves(nn.Sequential(norm, nn.Conv2d(3, 2, 1)), loss_of)
+    halves = TwoReplicas(nn.Sequential(norm, nn.Conv2d(3, 2, 1)), loss_of)
     inputs, targets, shown = batch(8)
     halves.gather(halves.start((inputs, targets, shown)))
     halves.finish()
@@ -72,7 +72,7 @@ def test_running_statistics_become_the_mean_of_both() -> None:
     assert norm.num_batches_tracked == 1
 
 
-def test_an_error_in_a_half_is_told(halves: Halves) -> None:
+def test_an_error_in_a_half_is_told(halves: TwoReplicas) -> None:
     inputs, targets, shown = batch(4)
     with pytest.raises(RuntimeError, match="size"):
         halves.gather(halves.start((inputs, targets[:, :, :4], shown)))
@@ -96,7 +96,7 @@ def test_a_part_that_one_half_does_not_use_counts_as_zero_there(used: int) -> No
 
     alone = copy.deepcopy(net)
     (0.5 * (loss(alone, [0]) + loss(alone, [1]))).backward()
-    halves = Halves(net, loss)
+    halves = TwoReplicas(net, loss)
     halves.gather(halves.start([0, 1]))
     halves.pool.shutdown()
     for mine, expected in zip(net.parameters(), alone.parameters(), strict=True):

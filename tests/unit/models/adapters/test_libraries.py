@@ -15,7 +15,7 @@ from hrbench.core.plugins import LIBRARIES, arguments, exists, libraries, names,
 from hrbench.cost.operations.count import count_operations, on_meta
 from hrbench.cost.parameters import parameter_costs
 from hrbench.errors import EntryError, InputError, MissingError, UsageError
-from hrbench.models.adapters.shared import checked, described, returning
+from hrbench.models.adapters.shared import checked, described, with_checked_output
 from hrbench.models.adapters.transformers import _boxes, _semantic
 from hrbench.models.build import build
 from hrbench.models.weights.load import load, save
@@ -342,7 +342,7 @@ def test_sources_are_entry_points_of_their_own():
 
 
 def test_what_a_network_returned_is_told():
-    net = returning(nn.Identity(), "classification", "a net", lambda output: output[0])
+    net = with_checked_output(nn.Identity(), "classification", "a net", lambda output: output[0])
     assert copy.deepcopy(net)([torch.zeros(2, 3)]).shape == (2, 3)
     with pytest.raises(
         EntryError, match=r"^a net returned \(2,\); a network for classification returns logits \(N, C\)$"

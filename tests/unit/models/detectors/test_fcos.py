@@ -66,7 +66,7 @@ def test_boxes_are_suppressed_in_pixels_of_the_original_image(convention: Any, k
 
 
 def test_the_best_candidates_are_pairs_or_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CANDIDATES", 1)
+    monkeypatch.setattr(module, "CANDIDATES_PER_LEVEL", 1)
     score, centre = torch.tensor([[0.9, 0.8], [0.7, 0.6]]), torch.tensor([[0.1], [0.9]])
     newer, older = (fcos(Level(), classes=2, convention=convention)._candidates(score, centre) for convention in BOTH)
     assert [each.tolist() for each in newer] == [[0], [0]]  # the best class score

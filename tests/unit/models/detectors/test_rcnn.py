@@ -42,7 +42,7 @@ def drawn(make: Any, **options: Any) -> Any:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer proposals and detections than the sources keep, for the time that heads take."""
     monkeypatch.setattr(rcnn, "PROPOSALS", {"mmdet3": 60, "mmdet1": 60})
-    monkeypatch.setattr(rcnn, "MOST", 4)
+    monkeypatch.setattr(rcnn, "MAX_DETECTIONS", 4)
 
 
 def images() -> list[Tensor]:
@@ -171,7 +171,7 @@ def test_mask_heads_of_mmdetection_1_see_boxes_that_went_to_the_image_and_back(
         return region_features(maps, strides, boxes, cells, *rest)
 
     monkeypatch.setattr(rcnn, "region_features", watched)
-    monkeypatch.setattr(rcnn, "MOST", 50)
+    monkeypatch.setattr(rcnn, "MAX_DETECTIONS", 50)
     net = drawn(mask_rcnn, convention=convention).float()
     scales = [800 / 427, 1.3, 1.0]
     with torch.inference_mode():

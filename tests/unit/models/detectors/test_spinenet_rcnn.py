@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hrbench.cost.operations.count import count_operations
 from hrbench.errors import UsageError
-from hrbench.models.detectors.spinenet_rcnn import MaskRCNN, spinenet_mask_rcnn
+from hrbench.models.detectors.spinenet_rcnn import SpineNetMaskRCNN, spinenet_mask_rcnn
 
 pytestmark = pytest.mark.numeric
 
@@ -33,7 +33,7 @@ class Averages(nn.Module):
         return [self.conv(F.avg_pool2d(images, stride)) for stride in self.strides]
 
 
-def small(**given: Any) -> MaskRCNN:
+def small(**given: Any) -> SpineNetMaskRCNN:
     settings = {"convs": (1, 1, 1), "width": 8, "linear": 12, "anchor_size": SIZE, "classes": CLASSES, **given}
     return spinenet_mask_rcnn(Averages(), **settings)
 
@@ -44,7 +44,7 @@ def images(*sizes: tuple[int, int]) -> list[Tensor]:
 
 
 @pytest.fixture(scope="module")
-def net(fill: Any) -> MaskRCNN:
+def net(fill: Any) -> SpineNetMaskRCNN:
     net = fill.fill(small())
     with torch.no_grad():
         net.box_head.scores.weight.mul_(3)
@@ -57,7 +57,7 @@ def numbers(x: Tensor) -> np.ndarray:
     return x.detach().numpy()
 
 
-def proposals_of(net: MaskRCNN, features: list[Tensor], size: tuple[int, int]) -> np.ndarray:
+def proposals_of(net: SpineNetMaskRCNN, features: list[Tensor], size: tuple[int, int]) -> np.ndarray:
     scores, deltas = net.rpn_head(features)
     levels = []
     for stride, score, box in zip(STRIDES, scores, deltas, strict=True):
@@ -75,7 +75,7 @@ def crops(features: list[Tensor], boxes: np.ndarray, size: int) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(128, 128), (100, 128), (128, 60)])
-def test_what_is_between_the_heads_is_the_official_code_in_numpy(net: MaskRCNN, size: tuple[int, int]) -> None:
+def test_what_is_between_the_heads_is_the_official_code_in_numpy(net: SpineNetMaskRCNN, size: tuple[int, int]) -> None:
     (image,) = images(size)
     square = F.pad(image, (0, 128 - size[1], 0, 128 - size[0]))[None]
     with torch.inference_mode():
@@ -102,7 +102,7 @@ def test_what_is_between_the_heads_is_the_official_code_in_numpy(net: MaskRCNN, 
     np.testing.assert_allclose(found["mask_crops"], own, rtol=1e-9, atol=1e-9)
 
 
-def test_no_image_touches_another(net: MaskRCNN) -> None:
+def test_no_image_touches_another(net: SpineNetMaskRCNN) -> None:
     several = images((128, 70), (200, 256), (60, 128), (128, 70))
     with torch.inference_mode():
         together, alone = net(several), [net([image])[0] for image in several]

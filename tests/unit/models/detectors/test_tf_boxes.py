@@ -10,7 +10,7 @@ import tf_reference
 import torch
 
 from hrbench.errors import UsageError
-from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select, squares
+from hrbench.models.detectors.tf_boxes import Anchors, crop, decode, select, square_batches
 
 pytestmark = pytest.mark.numeric
 
@@ -34,9 +34,9 @@ def test_select_is_the_official_one(seed: int, columns: int) -> None:
     boxes = random_boxes(random, (150, columns), 30.0)
     boxes[::17] = 0
     scores = random.uniform(0, 1, (150, 6)) ** 3
-    for threshold, top, most in ((0.05, 5000, 100), (0.2, 40, 7), (0.05, 10, 100)):
-        expected = tf_reference.select(boxes, scores, threshold, top, most)
-        found = select(swap(boxes), torch.from_numpy(scores), threshold, top, most)
+    for threshold, max_candidates, max_kept in ((0.05, 5000, 100), (0.2, 40, 7), (0.05, 10, 100)):
+        expected = tf_reference.select(boxes, scores, threshold, max_candidates, max_kept)
+        found = select(swap(boxes), torch.from_numpy(scores), threshold, max_candidates, max_kept)
         torch.testing.assert_close(found[0], swap(expected[0]), rtol=0, atol=0)
         assert found[1].tolist() == expected[1].tolist()
         assert found[2].tolist() == expected[2].tolist()
@@ -52,7 +52,7 @@ def test_select_breaks_ties_as_the_official_one(seed: int) -> None:
     halves = [tf_reference.overlap(a[0], b[0]) == 0.5 for a in boxes for b in boxes]
     assert sum(halves) > 100
     expected = tf_reference.select(boxes, scores, 0.05, 5000, 20)
-    found = select(swap(boxes), torch.from_numpy(scores), most=20)
+    found = select(swap(boxes), torch.from_numpy(scores), max_kept=20)
     assert [each.tolist() for each in found] == [swap(expected[0]).tolist(), expected[1].tolist(), expected[2].tolist()]
 
 
@@ -105,7 +105,7 @@ def test_decoding_of_nothing_is_the_anchor_and_growth_is_limited() -> None:
 def test_squares_fill_up_below_and_to_the_right() -> None:
     sizes = [(100, 60), (300, 10), (128, 128), (1, 257)]
     images = [torch.full((3, *size), i + 1.0) for i, size in enumerate(sizes)]
-    batches = {batch.shape[-1]: (places, batch) for places, batch in squares(images)}
+    batches = {batch.shape[-1]: (places, batch) for places, batch in square_batches(images)}
     assert {side: places for side, (places, _) in batches.items()} == {128: [0, 2], 384: [1, 3]}
     for places, batch in batches.values():
         for place, square in zip(places, batch, strict=True):
@@ -117,4 +117,4 @@ def test_squares_fill_up_below_and_to_the_right() -> None:
 @pytest.mark.parametrize("shape", [(3, 4), (1, 3, 4, 4), (1, 4, 4), (3, 0, 4)])
 def test_squares_take_images_only(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="takes images"):
-        next(squares([torch.zeros(shape)]))
+        next(square_batches([torch.zeros(shape)]))

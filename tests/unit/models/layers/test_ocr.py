@@ -11,7 +11,7 @@ from torch import nn
 
 from hrbench.models.hrnet import seg_hrnet_ocr
 from hrbench.models.layers.ocr import SpatialGather
-from hrbench.models.layers.pyramid import together
+from hrbench.models.layers.pyramid import concatenate_branches
 
 pytestmark = pytest.mark.numeric
 
@@ -80,7 +80,7 @@ def test_logits_are_the_papers_equations(aligned: bool, fill: Any) -> None:
     image = torch.from_numpy(fill.image((2, 3, 45, 36)))
     with torch.inference_mode():
         output = net(image)
-        expected = by_hand(net, together(net.features(image), aligned).numpy())
+        expected = by_hand(net, concatenate_branches(net.features(image), aligned).numpy())
     assert [tuple(each.shape) for each in output] == [(2, 3, 12, 9)] * 2
     for got, wanted in zip(output, expected, strict=True):
         np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-9, atol=1e-12)

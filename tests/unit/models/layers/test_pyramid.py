@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
-from hrbench.models.layers.pyramid import HRFPN, enlarge, together
+from hrbench.models.layers.pyramid import HRFPN, concatenate_branches, enlarge
 
 pytestmark = pytest.mark.numeric
 
@@ -28,7 +28,7 @@ def test_three_ways_to_enlarge_a_row_by_hand() -> None:
 
 def test_together_is_all_branches_at_the_first_ones_size() -> None:
     maps = branches(31, 57)
-    x = together(maps, True)
+    x = concatenate_branches(maps, True)
     assert x.shape == (2, 10, 31, 57)
     assert torch.equal(x[:, :1], maps[0])
     torch.testing.assert_close(x[:, -4:, ::30, ::56], maps[3][:, :, [0, -1]][..., [0, -1]])

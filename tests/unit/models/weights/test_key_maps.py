@@ -17,7 +17,7 @@ from hrbench.models.detectors.fcos import fcos
 from hrbench.models.hrnet import det_hrnetv2p, pose_hrnet, seg_hrnet
 from hrbench.models.spinenet import spinenet
 from hrbench.models.weights.arrays import read_h5
-from hrbench.models.weights.key_maps import OWN, KeyMap, Want, rename, translate, unmet
+from hrbench.models.weights.key_maps import SAME_KEYS, BuildRequirement, KeyMap, rename, translate, unmet_requirements
 from hrbench.models.weights.keys import MAPS, SOURCES, candidates
 from hrbench.models.weights.keys.official import inplace_abn
 from hrbench.models.weights.keys.spinenet_keras import keras_variables
@@ -89,8 +89,8 @@ def test_tensorflows_variables_are_refused_by_the_other_padding_convention(tmp_p
 def test_every_map_says_for_what_and_from_where_it_is() -> None:
     for each in MAPS:
         assert each.name and each.sources and each.uses
-        assert each.listing is None or each.rules == OWN
-        assert all(reason for _, reason in (*each.beside, *each.zero))
+        assert each.name_table is None or each.rules == SAME_KEYS
+        assert all(reason for _, reason in (*each.ignored, *each.zeroed))
 
 
 # --- what a map does -------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_a_key_of_which_no_rule_speaks_and_one_that_comes_second_are_left_over()
 
 def test_keys_beside_the_network_are_told_with_the_reason_and_never_taken_from_it() -> None:
     net = nn.ModuleDict({"loss": nn.Linear(1, 1)})
-    key_map = KeyMap("other", (), (), beside=((r"loss\..+", "the loss"),))
+    key_map = KeyMap("other", (), (), ignored=((r"loss\..+", "the loss"),))
     state = {**net.state_dict(), "loss.a": torch.zeros(1), "loss.b": torch.zeros(1)}
     found = translate(key_map, state, net, net.state_dict())
     assert found.state.keys() == net.state_dict().keys()
@@ -113,7 +113,7 @@ def test_keys_beside_the_network_are_told_with_the_reason_and_never_taken_from_i
 
 def test_what_a_source_does_without_is_zero_also_in_a_network_that_had_other_values() -> None:
     net = nn.Conv2d(1, 1, 1)
-    key_map = KeyMap("other", (), (), zero=((r"bias", "it has none"),))
+    key_map = KeyMap("other", (), (), zeroed=((r"bias", "it has none"),))
     found = translate(key_map, {"weight": torch.ones(1, 1, 1, 1)}, net, net.state_dict())
     assert float(found.state["bias"]) == 0
     assert found.notes == ("bias set to 0: it has none",)
@@ -121,7 +121,7 @@ def test_what_a_source_does_without_is_zero_also_in_a_network_that_had_other_val
 
 def test_what_a_source_does_without_is_absent_all_together_or_missing() -> None:
     net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
-    key_map = KeyMap("other", (), (), zero=((r"\d\.bias", "it has none"),))
+    key_map = KeyMap("other", (), (), zeroed=((r"\d\.bias", "it has none"),))
     state = {key: value for key, value in net.state_dict().items() if key != "1.bias"}
     assert translate(key_map, state, net, net.state_dict()).state.keys() == state.keys()
 
@@ -131,7 +131,7 @@ def test_what_a_source_does_without_is_absent_all_together_or_missing() -> None:
 
 def rows_of_openmmlab() -> list[str]:
     """One catalog row for each entry point and each way of building it that one of the maps asks for."""
-    wanted = {want.attribute for each in MAPS for want in each.wants}
+    wanted = {want.attribute for each in MAPS for want in each.requires}
     found = {}
     for name, row in variants().items():
         if "openmmlab" in row.weights:
@@ -148,7 +148,7 @@ def test_a_row_with_weights_of_openmmlab_is_built_as_openmmlabs_network(name: st
     with torch.device("meta"):
         net = build(name)
     maps = [each for each in candidates("openmmlab", variants()[name].use) if "openmmlab" in each.sources]
-    assert any(not unmet(each, net) for each in maps)
+    assert any(not unmet_requirements(each, net) for each in maps)
 
 
 def test_mmpose_baselines_of_the_catalog_read_rgb() -> None:
@@ -256,8 +256,8 @@ def test_files_without_counters_are_rescaled_for_segmentation_alone(use: str, pa
     ],
 )
 def test_mmdetection_1(theirs: str, ours: str | None) -> None:
-    (key_map,) = (each for each in candidates("official", "faster_rcnn") if each.wants)
-    assert key_map.wants == (Want("convention", "mmdet1"),)
+    (key_map,) = (each for each in candidates("official", "faster_rcnn") if each.requires)
+    assert key_map.requires == (BuildRequirement("convention", "mmdet1"),)
     value = torch.zeros(1)
     assert rename(key_map, {theirs: value}, {}) == (({ours: value}, []) if ours else ({}, [theirs]))
 
@@ -267,7 +267,7 @@ def test_fcos_of_mmdetection_2_under_both_names_of_its_outputs() -> None:
     value = torch.zeros(1)
     theirs = {"bbox_head.fcos_reg.bias": value, "bbox_head.cls_convs.0.gn.bias": value}
     assert list(rename(early, theirs, {})[0]) == ["bbox_head.conv_reg.bias", "bbox_head.cls_convs.0.gn.bias"]
-    assert early.wants == (Want("convention", "mmdet3"),)
+    assert early.requires == (BuildRequirement("convention", "mmdet3"),)
 
 
 # --- a file that was tampered with -----------------------------------------------------------------------------------

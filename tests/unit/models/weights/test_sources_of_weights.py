@@ -8,7 +8,7 @@ import pytest
 
 from hrbench.catalog import variants
 from hrbench.models.weights import sources
-from hrbench.models.weights.sources import Found, find_weights, stated_source
+from hrbench.models.weights.sources import WeightsFile, find_weights, stated_source
 from hrbench.types import Missing, Variant
 
 ADDRESS = "https://models.example/pose/hrnet_w32-c78dce93.pth"
@@ -21,10 +21,10 @@ def variant(**weights: str) -> Variant:
 def test_left_out_means_the_first_source_that_is_there(tmp_path: Path) -> None:
     row = variant(official="a.pth", openmmlab=ADDRESS)
     (tmp_path / "hrnet_w32-c78dce93.pth").touch()
-    assert find_weights(row, None, tmp_path) == Found(tmp_path / "hrnet_w32-c78dce93.pth", "openmmlab")
+    assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "hrnet_w32-c78dce93.pth", "openmmlab")
     (tmp_path / "a.pth").touch()
-    assert find_weights(row, None, tmp_path) == Found(tmp_path / "a.pth", "official")
-    assert find_weights(row, "openmmlab", tmp_path) == Found(tmp_path / "hrnet_w32-c78dce93.pth", "openmmlab")
+    assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "a.pth", "official")
+    assert find_weights(row, "openmmlab", tmp_path) == WeightsFile(tmp_path / "hrnet_w32-c78dce93.pth", "openmmlab")
 
 
 def test_a_named_source_is_not_replaced_by_another(tmp_path: Path) -> None:
@@ -38,10 +38,10 @@ def test_a_named_source_is_not_replaced_by_another(tmp_path: Path) -> None:
 def test_a_file_may_lie_below_the_folder_or_in_it(tmp_path: Path) -> None:
     row = variant(official="pose_coco/a.pth")
     (tmp_path / "a.pth").touch()
-    assert find_weights(row, None, tmp_path) == Found(tmp_path / "a.pth", "official")
+    assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "a.pth", "official")
     (tmp_path / "pose_coco").mkdir()
     (tmp_path / "pose_coco" / "a.pth").touch()
-    assert find_weights(row, None, tmp_path) == Found(tmp_path / "pose_coco" / "a.pth", "official")
+    assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "pose_coco" / "a.pth", "official")
 
 
 def test_the_reason_says_what_where_and_whence(tmp_path: Path) -> None:
@@ -61,12 +61,12 @@ def test_no_sources_at_all(tmp_path: Path) -> None:
 
 def test_a_callable_of_ones_own_may_bring_its_weights(tmp_path: Path) -> None:
     own = Variant("pose", use="ourpkg.nets:pose", task="pose", input=(256, 192))
-    assert find_weights(own, "own", tmp_path) == Found(Path(), "own")
+    assert find_weights(own, "own", tmp_path) == WeightsFile(Path(), "own")
     both = "pose has no weights; give a file with weights: PATH, or weights: own if the callable loads them itself"
     assert str(find_weights(own, None, tmp_path)) == both
-    assert "is no callable of one's own" in str(find_weights(variant(), "own", tmp_path))
+    assert "is no user-defined callable" in str(find_weights(variant(), "own", tmp_path))
     (tmp_path / "a.pth").touch()
-    assert find_weights(variant(own="a.pth"), "own", tmp_path) == Found(tmp_path / "a.pth", "own")
+    assert find_weights(variant(own="a.pth"), "own", tmp_path) == WeightsFile(tmp_path / "a.pth", "own")
 
 
 def test_none_asks_for_none_even_where_there_are_some(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert isinstance(missing, Missing)
     assert f"the weights {path} are not there; sources of pose_hrnet_x: official" in str(missing)
     path.touch()
-    assert find_weights(variant(), str(path), tmp_path / "elsewhere") == Found(path, "file")
+    assert find_weights(variant(), str(path), tmp_path / "elsewhere") == WeightsFile(path, "file")
 
 
 def test_shipped_weights_lie_in_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_shipped_weights_lie_in_the_package(tmp_path: Path, monkeypatch: pytest.
     assert isinstance(find_weights(variant(shipped="b.safetensors"), None, tmp_path), Missing)
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "b.safetensors").touch()
-    assert find_weights(variant(shipped="b.safetensors"), None, tmp_path) == Found(
+    assert find_weights(variant(shipped="b.safetensors"), None, tmp_path) == WeightsFile(
         tmp_path / "package" / "b.safetensors", "shipped"
     )
 
@@ -102,10 +102,10 @@ def test_looking_for_weights_imports_no_torch() -> None:
 def test_the_same_weights_as_safetensors_will_do(tmp_path):
     variant = Variant(name="n", use="u", task="pose", input=(8, 8), weights={"official": "a.pth", "other": "b.pth.tar"})
     (tmp_path / "b.safetensors").write_bytes(b"")
-    assert find_weights(variant, None, tmp_path) == Found(tmp_path / "b.safetensors", "other")
+    assert find_weights(variant, None, tmp_path) == WeightsFile(tmp_path / "b.safetensors", "other")
     (tmp_path / "a.pth").write_bytes(b"")
     (tmp_path / "a.safetensors").write_bytes(b"")
-    assert find_weights(variant, None, tmp_path) == Found(tmp_path / "a.pth", "official")
+    assert find_weights(variant, None, tmp_path) == WeightsFile(tmp_path / "a.pth", "official")
 
 
 HUB = "timm/hrnet_w18.ms_aug_in1k"
@@ -120,7 +120,7 @@ def test_a_repository_of_the_hub_is_a_file_of_its_own_name(tmp_path: Path, monke
     reason = find_weights(row, None, tmp_path)
     assert f"{tmp_path / 'hrnet_w18.ms_aug_in1k.safetensors'} is not there (timm: get it from https://h" in str(reason)
     (tmp_path / "hrnet_w18.ms_aug_in1k.safetensors").touch()
-    assert find_weights(row, "timm", tmp_path) == Found(tmp_path / "hrnet_w18.ms_aug_in1k.safetensors", "timm")
+    assert find_weights(row, "timm", tmp_path) == WeightsFile(tmp_path / "hrnet_w18.ms_aug_in1k.safetensors", "timm")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub/")
     assert stated_source(row, "timm").address == f"https://mirror.example/hub/{HUB}/resolve/main/model.safetensors"
 
@@ -152,7 +152,7 @@ def test_converted_weights_are_found_whatever_the_format_was(tmp_path: Path) -> 
         (tmp_path / "net.safetensors").unlink(missing_ok=True)
         assert isinstance(find_weights(row, None, tmp_path), Missing)
         (tmp_path / "net.safetensors").touch()
-        assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.safetensors", "keras")
+        assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "net.safetensors", "keras")
 
 
 @pytest.mark.parametrize("kind", ["onnx", "exported"])
@@ -161,7 +161,7 @@ def test_some_networks_come_with_their_weights(tmp_path: Path, kind: str) -> Non
     assert str(find_weights(row, None, tmp_path)) == f"the network's file {tmp_path / 'net.onnx'} is not there"
     assert "only costs" in str(find_weights(row, "none", tmp_path))
     (tmp_path / "net.onnx").touch()
-    assert find_weights(row, None, tmp_path) == Found(tmp_path / "net.onnx", kind)
+    assert find_weights(row, None, tmp_path) == WeightsFile(tmp_path / "net.onnx", kind)
 
 
 def test_what_the_catalog_names_can_be_told_apart_on_one_disk() -> None:
@@ -173,4 +173,6 @@ def test_what_the_catalog_names_can_be_told_apart_on_one_disk() -> None:
             assert told.setdefault(source.target(Path("weights")), origin) == origin, row.name
             assert not source.address or source.address.startswith("https://"), row.name
             assert source.name != "openmmlab" or len(source.sha256) == 8, row.name
-            assert source.home != f"where {source.name} publishes its weights", f"HOMES does not know {row.use}"
+            assert source.home != f"where {source.name} publishes its weights", (
+                f"DOWNLOAD_PAGES does not know {row.use}"
+            )

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrbench.tasks.detection.geometry import Place, Resize, pasted_at, place, resized, to_original
+from hrbench.tasks.detection.geometry import Resize, Resizing, pasted_at, resized, resizing_of, to_original
 
 SIDES = st.integers(1, 3000)
 
 
 def of(size: tuple[int, int], resize: Any, target: tuple[int, int] = (640, 640)) -> tuple[int, int]:
-    return place(size, resize, 800, 1333, target).input
+    return resizing_of(size, resize, 800, 1333, target).input
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_sizes_of_inputs(size: Any, mmdet: Any, torchvision: Any, tf: Any) -> No
 
 
 def test_one_factor_or_one_for_each_side() -> None:
-    at = place((640, 427), "mmdet1", 800, 1333, (0, 0))
+    at = resizing_of((640, 427), "mmdet1", 800, 1333, (0, 0))
     assert at.factor == 800 / 427 and at.input == (1199, 800)
     boxes = np.array([[0, 0, 1199, 800]], np.float32)
     np.testing.assert_allclose(to_original(boxes, at, "mmdet"), [[0, 0, 640, 427]], rtol=1e-6)
@@ -47,7 +47,7 @@ def test_one_factor_or_one_for_each_side() -> None:
 
 
 def test_masks_of_mmdetection_1_go_to_the_input_and_back() -> None:
-    at = Place((640, 427), (1199, 800), 800 / 427)
+    at = Resizing((640, 427), (1199, 800), 800 / 427)
     boxes = np.random.default_rng(0).uniform(0, 427, (10000, 4)).astype(np.float32)
     moved = pasted_at(boxes, at, "mmdet1")
     assert 0 < np.count_nonzero(moved != boxes) < boxes.size
@@ -57,7 +57,7 @@ def test_masks_of_mmdetection_1_go_to_the_input_and_back() -> None:
 
 @given(size=st.tuples(SIDES, SIDES), resize=st.sampled_from(get_args(Resize)))
 def test_the_whole_input_is_the_whole_image(size: tuple[int, int], resize: Any) -> None:
-    at = place(size, resize, 800, 1333, (512, 384))
+    at = resizing_of(size, resize, 800, 1333, (512, 384))
     assert at.input[0] >= 1 and at.input[1] >= 1
     whole = np.array([[0, 0, *at.input]], np.float32)
     back = to_original(whole, at, resize)

@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from hrbench.errors import InputError
 from hrbench.formats.coco import rows as module
-from hrbench.tasks.detection.render import LONG_SIDE, MOST, SHORT_SIDE, draw_objects, read_objects
+from hrbench.tasks.detection.render import LONG_SIDE, MAX_RENDERED, SHORT_SIDE, read_detections_file, render_detections
 from hrbench.types import ClassScheme, Sample
 
 SCHEME = ClassScheme(("person", "car"), (1, 3), palette=((200, 0, 0), (0, 0, 200)))
@@ -51,19 +51,19 @@ def test_boxes_and_the_masks_beside_them(block: int, tmp_path: Path, monkeypatch
         [row(5, 0.2, bbox=box), row(6, 0.4, bbox=box), row(5, 0.9, 3, bbox=box)],
         [row(5, 0.2, segmentation=mask), row(6, 0.4, segmentation=mask), row(5, 0.9, 3, segmentation=mask)],
     )
-    found = read_objects(path, [sample(5), sample(7)])
+    found = read_detections_file(path, [sample(5), sample(7)])
     assert [(each["category_id"], each["score"], each["bbox"], each["segmentation"]) for each in found[5]] == [
         (3, 0.9, box, mask),
         (1, 0.2, box, mask),
     ]
     assert found[7] == [] and set(found) == {5, 7}
-    (alone,) = read_objects(tmp_path / "masks.json", [sample(6)])[6]
+    (alone,) = read_detections_file(tmp_path / "masks.json", [sample(6)])[6]
     assert alone["segmentation"] == mask and "bbox" not in alone
 
 
 def test_masks_of_other_detections_are_left_out(tmp_path: Path) -> None:
     path = write(tmp_path, [row(5, 0.2, bbox=[1, 2, 3, 4])], [row(5, 0.3, segmentation=runs((8, 9), (1, 2, 3, 4)))])
-    assert "segmentation" not in read_objects(path, [sample(5)])[5][0]
+    assert "segmentation" not in read_detections_file(path, [sample(5)])[5][0]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_a_file_that_is_none_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "predictions.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"predictions\.json: holds no list of detections"):
-        read_objects(path, [sample(5)])
+        read_detections_file(path, [sample(5)])
 
 
 def test_a_mask_and_a_box_are_drawn_in_the_colour_of_their_class() -> None:
     image = np.full((200, 300, 3), 255, np.uint8)
     rows = [row(1, 0.9, bbox=[60, 40, 120, 100], segmentation=runs((200, 300), (60, 40, 120, 100)))]
-    drawn = draw_objects(image, rows, SCHEME)
+    drawn = render_detections(image, rows, SCHEME)
     factor = SHORT_SIDE / 200
     assert drawn.shape == (SHORT_SIDE, round(300 * factor), 3)
     inside = drawn[int(100 * factor), int(120 * factor)].astype(int)
@@ -91,16 +91,16 @@ def test_a_mask_and_a_box_are_drawn_in_the_colour_of_their_class() -> None:
 
 def test_weak_detections_are_drawn_only_where_there_are_no_others() -> None:
     image = np.full((300, 300, 3), 255, np.uint8)
-    blank = draw_objects(image, [], SCHEME)
-    strong = [row(1, 0.9, bbox=[10, 20, 30, 30])] * MOST
-    assert not np.array_equal(draw_objects(image, [row(1, 0.01, bbox=[10, 20, 30, 30])], SCHEME), blank)
+    blank = render_detections(image, [], SCHEME)
+    strong = [row(1, 0.9, bbox=[10, 20, 30, 30])] * MAX_RENDERED
+    assert not np.array_equal(render_detections(image, [row(1, 0.01, bbox=[10, 20, 30, 30])], SCHEME), blank)
     np.testing.assert_array_equal(
-        draw_objects(image, [*strong[:3], row(1, 0.2, 3, bbox=[200, 200, 50, 50])], SCHEME),
-        draw_objects(image, strong[:3], SCHEME),
+        render_detections(image, [*strong[:3], row(1, 0.2, 3, bbox=[200, 200, 50, 50])], SCHEME),
+        render_detections(image, strong[:3], SCHEME),
     )
     np.testing.assert_array_equal(
-        draw_objects(image, [*strong, row(1, 0.9, 3, bbox=[200, 200, 50, 50])], SCHEME),
-        draw_objects(image, strong, SCHEME),
+        render_detections(image, [*strong, row(1, 0.9, 3, bbox=[200, 200, 50, 50])], SCHEME),
+        render_detections(image, strong, SCHEME),
     )
 
 
@@ -115,4 +115,4 @@ def test_any_image_any_box_and_any_class_can_be_drawn() -> None:
             row(1, 0.6, 1, segmentation=[[0, 0, 5, 0, 5, 5]]),
             row(1, 0.6, 1, segmentation=runs((height, width), (1, 1, 3, 3))),
         ]
-        assert max(draw_objects(image, rows, without).shape) <= max(LONG_SIDE, SHORT_SIDE)
+        assert max(render_detections(image, rows, without).shape) <= max(LONG_SIDE, SHORT_SIDE)

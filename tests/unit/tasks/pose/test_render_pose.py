@@ -11,7 +11,7 @@ import pytest
 
 from hrbench.errors import InputError
 from hrbench.formats.coco import rows as module
-from hrbench.tasks.pose.render import LEFT, LONG_SIDE, MIDDLE, RIGHT, SHORT_SIDE, draw_people, read_rows
+from hrbench.tasks.pose.render import LEFT, LONG_SIDE, MIDDLE, RIGHT, SHORT_SIDE, read_rows, render_people
 from hrbench.types import KeypointScheme, Person, Sample
 
 SCHEME = KeypointScheme(names=("nose", "left eye", "right eye"), flip_pairs=((1, 2),), limbs=((1, 2), (0, 1)))
@@ -96,16 +96,16 @@ def test_an_array_holds_people_by_their_index(tmp_path):
     [((60, 60), (SHORT_SIDE, SHORT_SIDE)), ((60, 600), (48, LONG_SIDE)), ((300, 400), (300, 400))],
 )
 def test_drawings_have_a_readable_size(size, drawn):
-    assert draw_people(np.zeros((*size, 3), np.uint8), [], SCHEME).shape == (*drawn, 3)
+    assert render_people(np.zeros((*size, 3), np.uint8), [], SCHEME).shape == (*drawn, 3)
 
 
 def test_joints_and_limbs_have_their_sides_colour_and_unsure_ones_are_left_out():
     image = np.zeros((300, 300, 3), np.uint8)
     sure = {"keypoints": [150, 50, 1, 50, 150, 1, 250, 150, 1]}
-    canvas = draw_people(image, [sure], SCHEME)
+    canvas = render_people(image, [sure], SCHEME)
     assert [tuple(canvas[y, x].tolist()) for x, y in ((150, 50), (50, 150), (250, 150))] == [MIDDLE, LEFT, RIGHT]
     assert tuple(canvas[150, 150].tolist()) == MIDDLE  # between left and right
     assert not image.any()
     unsure = {"keypoints": [150, 50, 1, 50, 150, 0.2, 250, 150, 1]}
-    canvas = draw_people(image, [unsure], SCHEME)
+    canvas = render_people(image, [unsure], SCHEME)
     assert canvas[50, 150].any() and not canvas[150, 50].any() and not canvas[150, 150].any()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hrbench.errors import InputError, MissingError
-from hrbench.tasks.segmentation.render import NO_CLASS, PANEL, draw_classes, palette, read_maps
+from hrbench.tasks.segmentation.render import NO_CLASS, PANEL, palette, read_maps, render_class_map
 from hrbench.types import ClassScheme, Sample
 
 STREET = ClassScheme(("road", "car", "sky"), ids=(7, 26, 23), palette=((128, 64, 128), (0, 0, 142), (70, 130, 180)))
@@ -87,7 +87,7 @@ def test_the_picture_has_image_colours_and_names(size):
     image = np.full((*size, 3), 255, np.uint8)
     classes = np.zeros(size, np.uint16)
     classes[:, size[1] // 2 :] = 2
-    picture = draw_classes(image, classes, STREET)
+    picture = render_class_map(image, classes, STREET)
     height, width = (max(1, round(side * PANEL / max(size))) for side in size)
     wide = width > height
     assert picture.shape[0] > (2 * height if wide else height) and picture.shape[1] == (width if wide else 2 * width)
@@ -100,7 +100,7 @@ def test_the_picture_has_image_colours_and_names(size):
 
 def test_labels_of_no_class_are_grey_and_named():
     classes = np.full((40, 60), NO_CLASS, np.uint16)
-    picture = draw_classes(np.zeros((40, 60, 3), np.uint8), classes, STREET)
+    picture = render_class_map(np.zeros((40, 60, 3), np.uint8), classes, STREET)
     assert [96, 96, 96] in picture[640:].reshape(-1, 3).tolist()
     np.testing.assert_array_equal(picture[320], np.full((480, 3), round(96 * 0.65)))
 
@@ -108,7 +108,7 @@ def test_labels_of_no_class_are_grey_and_named():
 def test_many_names_take_several_lines():
     scheme = ClassScheme(tuple(f"a class with a long name {number}" for number in range(30)))
     classes = np.arange(30, dtype=np.uint16).reshape(5, 6).repeat(8, axis=0).repeat(8, axis=1)
-    picture = draw_classes(np.zeros((40, 48, 3), np.uint8), classes, scheme)
+    picture = render_class_map(np.zeros((40, 48, 3), np.uint8), classes, scheme)
     assert picture.shape[0] > 2 * 400 + 10 * 18 and picture.shape[1] == 480
     assert cv2.imencode(".jpg", picture)[0]
 

@@ -29,7 +29,7 @@ PROTOCOLS = st.builds(
 
 @given(SIZES, st.floats(0.25, 2.5), PROTOCOLS)
 def test_windows_cover_every_pixel_and_each_has_the_same_size(size, scale, protocol):
-    plan = geometry.plan(size, scale, protocol)
+    plan = geometry.window_plan(size, scale, protocol)
     assert plan.counts().min() >= 1
     assert len(set(plan.corners)) == len(plan.corners)
     assert plan.whole[0] >= plan.scaled[0] and plan.whole[1] >= plan.scaled[1]
@@ -44,7 +44,7 @@ def test_windows_cover_every_pixel_and_each_has_the_same_size(size, scale, proto
 @given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.floats(0.5, 2), PROTOCOLS)
 def test_inputs_put_together_are_the_scaled_image(size, scale, protocol):
     image = np.random.default_rng(0).standard_normal((*size, 3), dtype=np.float32)
-    plan = geometry.plan(size, scale, protocol)
+    plan = geometry.window_plan(size, scale, protocol)
     canvas = np.full((plan.whole[0] + plan.window[0], plan.whole[1] + plan.window[1], 3), np.nan, np.float32)
     for (top, left), pixels in plan.inputs(image, (-2.0, -2.0, -2.0)):
         assert pixels.shape == (*plan.window, 3) and pixels.dtype == np.float32
@@ -77,27 +77,27 @@ def test_the_other_side_is_rounded():
 
 
 def test_windows_of_cityscapes_at_its_largest_scale():
-    plan = geometry.plan((1024, 2048), 1.75, HRNET)
+    plan = geometry.window_plan((1024, 2048), 1.75, HRNET)
     assert plan.scaled == plan.whole == (1792, 3584) and plan.window == (1024, 2048)
     assert plan.corners == ((0, 0), (0, 1536), (768, 0), (768, 1536))
 
 
 def test_windows_of_pascal_context():
     protocol = Inference(base=520, crop=(480, 480), windows="cut", stride=0.6667)
-    assert geometry.plan((375, 500), 0.5, protocol).corners == ((0, 0),)
-    plan = geometry.plan((375, 500), 2.0, protocol)
+    assert geometry.window_plan((375, 500), 0.5, protocol).corners == ((0, 0),)
+    plan = geometry.window_plan((375, 500), 2.0, protocol)
     assert plan.scaled == plan.whole == (780, 1040)
     assert plan.corners == tuple((top, left) for top in (0, 320) for left in (0, 320, 640))
-    assert geometry.plan((333, 500), 1.0, protocol).whole == (480, 520)
+    assert geometry.window_plan((333, 500), 1.0, protocol).whole == (480, 520)
 
 
 @given(st.integers(3, 2000))
 def test_two_thirds_are_rounded_down_as_officially(crop):
     official = int(crop * 2.0 / 3.0)
     for stride in (2 / 3, 0.666667):
-        assert geometry.plan((4 * crop, crop), 1.0, Inference(windows="cut", crop=(crop, crop), stride=stride)).corners[
-            1
-        ] == (official, 0)
+        assert geometry.window_plan(
+            (4 * crop, crop), 1.0, Inference(windows="cut", crop=(crop, crop), stride=stride)
+        ).corners[1] == (official, 0)
 
 
 def test_bytes_are_normalised_as_the_official_code_rounds_them():

@@ -7,11 +7,20 @@ import dataclasses
 import pytest
 
 from hrbench.errors import UsageError
-from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, NAMED, PLAIN, REFINENET, Inference, checked, usual
+from hrbench.tasks.segmentation.protocols import (
+    HRNET,
+    HRNET_OCR,
+    NAMED_PROTOCOLS,
+    PLAIN,
+    REFINENET,
+    Inference,
+    checked,
+    usual,
+)
 
 
 def test_the_plain_one_is_first_and_holds_for_any_network():
-    assert NAMED[0] is PLAIN
+    assert NAMED_PROTOCOLS[0] is PLAIN
     assert usual("smp:Unet") == usual("mine:net") == "plain"
     assert (usual("seg_hrnet"), usual("seg_hrnet_ocr"), usual("refinenet")) == ("hrnet", "hrnet-ocr", "refinenet")
 
@@ -22,7 +31,7 @@ def test_hrnet_and_its_ocr_branch_differ_in_corners_alone():
     assert REFINENET.upsampling == "bicubic" and not REFINENET.flip
 
 
-@pytest.mark.parametrize("protocol", NAMED, ids=lambda protocol: protocol.name)
+@pytest.mark.parametrize("protocol", NAMED_PROTOCOLS, ids=lambda protocol: protocol.name)
 def test_named_ones_can_be_followed(protocol):
     assert checked(protocol) is protocol
 

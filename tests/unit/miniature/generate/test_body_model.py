@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw import people
-from hrbench.miniature.draw.people import Body, Canvas
+from hrbench.miniature.generate import body_model
+from hrbench.miniature.generate.body_model import Body
+from hrbench.miniature.generate.canvas import Canvas
 
 PAIRS = [(left, left + 1) for left in range(1, 17, 2)]
 SIZE = (100, 120)
@@ -14,7 +15,7 @@ SIZE = (100, 120)
 
 def standing(seed: int) -> Body:
     """A body in the middle of a 100 x 120 image."""
-    body = people.pose_body(np.random.default_rng(seed), 90)
+    body = body_model.pose_body(np.random.default_rng(seed), 90)
     x, y, w, h = body.box
     body.shift(SIZE[0] / 2 - 0.5 - x - w / 2, SIZE[1] / 2 - y - h / 2)
     return body
@@ -22,7 +23,7 @@ def standing(seed: int) -> Body:
 
 def mirrored(body: Body) -> Body:
     """The body that a mirror shows: x reversed about the image's middle, left and right exchanged."""
-    order = np.arange(len(people.JOINTS))
+    order = np.arange(len(body_model.JOINTS))
     for left, right in PAIRS:
         order[[left, right]] = order[[right, left]]
     flip, about = np.array([-1.0, 1.0, 1.0]), np.array([SIZE[0] - 1.0, 0.0, 0.0])
@@ -42,7 +43,7 @@ def mirrored(body: Body) -> Body:
 
 def drawn(body: Body) -> tuple[np.ndarray, np.ndarray]:
     canvas = Canvas(*SIZE, 3)
-    people.draw_body(canvas, body)
+    body_model.draw_body(canvas, body)
     return canvas.finished()
 
 
@@ -60,9 +61,9 @@ def test_a_mirrored_body_draws_the_mirrored_picture(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_mirrored_body_shows_the_mirrored_joints(seed: int) -> None:
     body = standing(seed)
-    flags = people.visibility(body, drawn(body)[1], 3)
+    flags = body_model.visibility(body, drawn(body)[1], 3)
     other = mirrored(body)
-    exchanged = people.visibility(other, drawn(other)[1], 3)
+    exchanged = body_model.visibility(other, drawn(other)[1], 3)
     for left, right in PAIRS:
         exchanged[[left, right]] = exchanged[[right, left]]
     assert (flags != exchanged).sum() <= 1  # a joint on the very edge of what hides it
@@ -70,7 +71,7 @@ def test_a_mirrored_body_shows_the_mirrored_joints(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_limbs_have_the_lengths_of_a_body(seed: int) -> None:
-    j = people.pose_body(np.random.default_rng(seed), 200).joints
+    j = body_model.pose_body(np.random.default_rng(seed), 200).joints
     for a, b, length in ((5, 7, 0.165), (6, 8, 0.165), (7, 9, 0.15), (11, 13, 0.235), (14, 16, 0.225), (11, 12, 0.136)):
         assert np.linalg.norm(j[a] - j[b]) == pytest.approx(200 * length, rel=1e-6)
 
@@ -78,7 +79,7 @@ def test_limbs_have_the_lengths_of_a_body(seed: int) -> None:
 def test_left_is_to_the_right_of_who_looks_at_the_viewer_and_the_face_is_hidden_from_behind() -> None:
     fronts = backs = 0
     for seed in range(60):
-        body = people.pose_body(np.random.default_rng(seed), 100)
+        body = body_model.pose_body(np.random.default_rng(seed), 100)
         towards = float(body.chest[2, 2])
         if towards > 0.6:
             fronts += 1
@@ -107,12 +108,12 @@ def test_the_box_holds_everything_that_is_drawn() -> None:
 def test_flags_say_seen_hidden_or_outside() -> None:
     body = standing(3)
     _, ids = drawn(body)
-    alone = people.visibility(body, ids, 3)
+    alone = body_model.visibility(body, ids, 3)
     assert (alone[5:] > 0).all() and (alone[body.facing] > 0).all() and (alone[~body.facing] == 0).all()
-    ids[:, :] = people.CLUTTER
-    assert set(people.visibility(body, ids, 3)[body.facing]) == {1}
+    ids[:, :] = body_model.CLUTTER
+    assert set(body_model.visibility(body, ids, 3)[body.facing]) == {1}
     body.shift(1000, 0)
-    assert not people.visibility(body, ids, 3).any()
+    assert not body_model.visibility(body, ids, 3).any()
 
 
 def test_fine_pixels_are_averaged_with_rounding() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.object_scenes import LEAST_PIXELS, SIDE, scenes
-from hrbench.miniature.draw.objects import CATEGORIES, NAMES, Look, look, parts
-from hrbench.miniature.draw.scenes import TEST_SEED
+from hrbench.miniature.generate.object_outlines import CATEGORIES, NAMES, ObjectLook, look, parts
+from hrbench.miniature.generate.object_scenes import MIN_VISIBLE_PIXELS, SIDE, scenes
+from hrbench.miniature.generate.people_scenes import TEST_SEED
 from hrbench.miniature.train.recipes import RECIPES
 
 
@@ -31,7 +31,7 @@ def test_things_are_seen_and_do_not_share_pixels() -> None:
         assert scene.image.shape == (SIDE, SIDE, 3) and scene.image.dtype == np.uint8
         total = np.zeros((SIDE, SIDE), int)
         for thing in scene.things:
-            assert thing.pixels.sum() >= LEAST_PIXELS
+            assert thing.pixels.sum() >= MIN_VISIBLE_PIXELS
             total += thing.pixels
         assert total.max(initial=0) <= 1
         assert sum(thing.crowd for thing in scene.things) == (scene.index % 16 == 7)
@@ -51,7 +51,7 @@ def test_a_thing_fits_its_frame_and_looks_vary(name: str) -> None:
 
 def test_paint_tells_no_class() -> None:
     """Every class has a part in the first paint, the same one for all."""
-    red = Look((1, 2, 203), (7, 8, 9), (0.5, 0.5, 0.5, 0.5))
+    red = ObjectLook((1, 2, 203), (7, 8, 9), (0.5, 0.5, 0.5, 0.5))
     assert all(any(colour == (1, 2, 203) for _, colour in parts(name, red)) for name in NAMES)
 
 

@@ -1,4 +1,4 @@
-"""How a drawn set gets on a disk: whole or not at all, its images as PNG."""
+"""Writes a generated data set: whole or not at all, its images as PNG."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hrbench.core.files import REMEDY, whole_folder
 from hrbench.errors import InputError, UsageError
 
 
-def draw_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Have `write` fill `folder`, which appears whole or not at all. Raises UsageError if it cannot be written.
+def write_dataset(folder: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` to fill `folder`, which appears whole or not at all. Raises UsageError if it cannot be written.
 
-    Two processes may draw a set at once: that of the first stays, the other is the same to the last pixel.
+    Two processes may generate a set at once: the one that is finished first stays, the other has the same pixels.
     """
     try:
         with whole_folder(folder, replace=False) as part:
@@ -27,8 +27,8 @@ def draw_whole(folder: Path, write: Callable[[Path], None]) -> None:
 def save_png(path: Path, image: np.ndarray, options: Sequence[int] | None = None) -> None:
     """Write (H, W, 3) BGR or (H, W), uint8 or uint16, as PNG. Raises InputError if OpenCV does not.
 
-    options: of `cv2.imencode`; () for OpenCV's own. None compresses labels, and not images: noise halves at best, and
-    takes three times as long to read.
+    options: of `cv2.imencode`; () for OpenCV's defaults. None compresses labels but not images: noise would shrink to
+    half its size at best, and would take three times as long to read.
     """
     if options is None:
         options = (cv2.IMWRITE_PNG_COMPRESSION, 0 if image.ndim == 3 else 4)

@@ -1,15 +1,15 @@
-"""The detection miniature on disk: drawn scenes in the official layout of COCO instances, as PNG.
+"""The detection miniature on disk: generated scenes in the official layout of COCO instances, as PNG.
 
     <folder>/annotations/instances_val2017.json
     <folder>/val2017/000000000001.png ...
 
-The same seed gives the same pixels and annotations on every machine. The set is drawn beside its folder and renamed at
-the end, so that a folder is never half a set.
+The same seed gives the same pixels and annotations on every machine. The set is written beside its folder and renamed
+at the end, so a folder never holds half a set.
 
 Polygons run along the edges of pixels, in COCO's frame, where pixel (x, y) covers [x, x + 1) x [y, y + 1): rasterised
-by COCO's own code they are the drawn pixels again. COCO's polygons have no holes, so the pixels of something thin in
-front, all around which the thing shows, belong to it too. `area` is the area of that mask and `bbox` fits it tightly.
-Crowds are uncompressed run lengths, as in COCO.
+by COCO's own code they are the drawn pixels again. COCO's polygons have no holes, so the pixels of a thin object in
+front, entirely surrounded by the annotated object, belong to the mask too. `area` is the area of that mask and `bbox`
+fits it tightly. Crowds are uncompressed run lengths, as in COCO.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.object_scenes import ObjectScene, Thing, scenes
-from hrbench.miniature.draw.objects import CATEGORIES
-from hrbench.miniature.draw.scenes import TEST_SEED
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate.object_outlines import CATEGORIES
+from hrbench.miniature.generate.object_scenes import ObjectScene, Thing, scenes
+from hrbench.miniature.generate.people_scenes import TEST_SEED
+from hrbench.miniature.generate.write import save_png, write_dataset
 
 IMAGES = 144
 
 
-def draw(folder: Path) -> None:
-    """Draw the miniature of COCO instances into `folder`, not there yet. Raises InputError if it cannot be written."""
-    draw_whole(folder, _write)
+def generate(folder: Path) -> None:
+    """Generates the miniature of COCO instances in `folder`, a new one. Raises UsageError if it cannot be written."""
+    write_dataset(folder, _write)
 
 
 def _write(folder: Path) -> None:
@@ -44,7 +44,7 @@ def _write(folder: Path) -> None:
         save_png(folder / "val2017" / name, scene.image)
         images.append({"id": scene.index + 1, "file_name": name, "width": width, "height": height, "license": 1})
         found += annotated(scene)
-    for number, annotation in enumerate(found, start=1):  # 0 would silently be nothing to pycocotools
+    for number, annotation in enumerate(found, start=1):  # pycocotools silently ignores the id 0
         annotation["id"] = number
     content = {
         "info": {"description": "hrbench miniature of COCO instances, drawn", "version": "1", "year": 2017},
@@ -88,15 +88,15 @@ def polygons(mask: np.ndarray) -> list[list[int]]:
     >>> polygons(np.array([[0, 1, 1], [0, 0, 1]]))
     [[1, 0, 1, 1, 2, 1, 2, 2, 3, 2, 3, 0]]
     """
-    # On a grid twice as fine, outlines along the middles of fine pixels lie a quarter of a pixel within the edges, all
-    # the way round: moving each point to the nearest edge makes them exact.
+    # On a grid twice as fine, outlines through the centres of fine pixels lie a quarter of a pixel inside the edges
+    # everywhere: moving each point to the nearest edge makes them exact.
     fine = np.repeat(np.repeat(mask.astype(np.uint8), 2, axis=0), 2, axis=1)
     found, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [_corners((line.reshape(-1, 2) + 1) // 2).reshape(-1).tolist() for line in found]
 
 
 def _corners(points: np.ndarray) -> np.ndarray:
-    """The points (N, 2) of a closed line where it turns."""
+    """The points (N, 2) at which a closed line changes direction."""
     points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
     before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
     return points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.street_things import Block, Place, rectangle, wall
-from hrbench.miniature.draw.street_view import Paper, View, patch, patches, tint
+from hrbench.miniature.generate.street_camera import Camera, Paper, patch, patches, tint
+from hrbench.miniature.generate.street_elements import Frustum, StreetPosition, rectangle, wall
 
-VIEW = View(focal=100, centre=40, horizon=20, eye=1.5, air=(200, 200, 200), thickness=0.1)
+VIEW = Camera(focal=100, centre=40, horizon=20, eye=1.5, air=(200, 200, 200), thickness=0.1)
 
 
 @pytest.fixture
@@ -86,11 +86,11 @@ def test_a_patch_is_a_share_of_a_quad() -> None:
 def test_a_place_turns_what_stands_there() -> None:
     """Half a turn to the right: what was ahead is to the right, what was to the right is behind."""
     along, across, up = np.array([2.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5, 0.0])
-    ahead = Place(3, 10).world(along, across, up)
+    ahead = StreetPosition(3, 10).world(along, across, up)
     np.testing.assert_allclose(ahead, [[3, 0.5, 12], [4, 0, 10]])
-    turned = Place(3, 10, np.pi / 2).world(along, across, up)
+    turned = StreetPosition(3, 10, np.pi / 2).world(along, across, up)
     np.testing.assert_allclose(turned, [[5, 0.5, 10], [3, 0, 9]], atol=1e-12)
-    corners = Block((-2, 2, 1), (-1, 1, 1), 0.2, 1.2).corners(Place(0, 10))
+    corners = Frustum((-2, 2, 1), (-1, 1, 1), 0.2, 1.2).corners(StreetPosition(0, 10))
     assert corners[:, 1].tolist() == [0.2] * 4 + [1.2] * 4
     np.testing.assert_allclose(corners[[0, 6]], [[-1, 0.2, 8], [1, 1.2, 11]])
 

@@ -2,9 +2,9 @@
 
     <folder>/val/arrow/00000000.png
 
-A shape has any rotation, size, stretch and slant, a fill of its own, and often something lies over it; behind it are
-stripes, bands and specks, none of which is of a class. Every picture has its own generator, seeded by (seed, index), so
-that any part can be drawn alone. Testing uses the seed `TEST_SEED`, training any other.
+A shape has a random rotation, size, stretch, slant and fill, and is often partly covered; the background has stripes,
+bands and specks, none of which is of a class. Every picture has its own generator, seeded by (seed, index), so any part
+can be generated alone. Testing uses the seed `TEST_SEED`, training any other seed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate.write import save_png, write_dataset
 
 SIZE = 64
 FINE = 3  # drawn this many times larger, then averaged
@@ -46,7 +46,7 @@ _CROSS = np.array(
 )  # fmt: skip
 _ARROW = np.array([(1.05, 0), (0.15, 0.8), (0.15, 0.3), (-0.95, 0.3), (-0.95, -0.3), (0.15, -0.3), (0.15, -0.8)])
 
-# The outline in a square from -1 to 1, and what is cut out of it.
+# The outline in a square from -1 to 1, and the hole in it.
 SHAPES: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
     "arrow": (_ARROW, None),
     "circle": (_ROUND, None),
@@ -62,9 +62,9 @@ SHAPES: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
 CLASSES = tuple(SHAPES)
 
 
-def draw_imagenet(folder: Path) -> None:
-    """Draws the test set to `folder`, which appears whole or not at all. Raises UsageError if it cannot be written."""
-    draw_whole(folder, _write)
+def generate_imagenet(folder: Path) -> None:
+    """Generates the test set in `folder`, whole or not at all. Raises UsageError if it cannot be written."""
+    write_dataset(folder, _write)
 
 
 def _write(folder: Path) -> None:
@@ -75,7 +75,7 @@ def _write(folder: Path) -> None:
 
 
 def pictures(seed: int, count: int, first: int = 0) -> Iterator[tuple[np.ndarray, int]]:
-    """Pictures (64, 64, 3) uint8 in BGR and their classes, 0 to 9, which take turns."""
+    """Pictures (64, 64, 3) uint8 in BGR and their classes, 0 to 9 in turn."""
     for index in range(first, first + count):
         label = index % len(CLASSES)
         yield picture(np.random.default_rng([seed, index]), label), label
@@ -151,7 +151,7 @@ def _line(canvas: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _fill(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) -> np.ndarray:
-    """Something to fill a shape with that is not quite the colour behind it: (H, W, 3) uint8."""
+    """A fill that differs in colour from the background behind the shape: (H, W, 3) uint8."""
     colour = np.clip(behind + rng.uniform(30, 110) + rng.uniform(-25, 25, 3), 0, 255)
     area = np.empty((*size, 3), dtype=np.uint8)
     area[:] = colour
@@ -164,7 +164,7 @@ def _fill(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) -
 
 
 def _cover(canvas: np.ndarray, rng: np.random.Generator) -> None:
-    """A few lines before the shape, and sometimes a wide bar."""
+    """A few lines in front of the shape, and sometimes a wide bar."""
     for _ in range(int(rng.integers(0, 2))):
         _line(canvas, rng)
     if rng.random() < 0.15:

@@ -1,30 +1,31 @@
-"""Articulated people for the drawn data sets: a small 3-D body, posed at random and drawn as shaded capsules.
+"""Articulated people for the generated data sets: a small 3-D body, posed at random and drawn as shaded capsules.
 
-A body is symmetric: nothing but its geometry tells left from right. A face, hair and the front of a shirt say which way
-it looks, so that mirroring a picture and exchanging left with right gives another valid picture (colour-coded sides
-would not: the mirrored picture would have the wrong colour on each side).
+A body is symmetric: only its geometry distinguishes left from right. The face, the hair and the front of the shirt show
+which way it looks. So a mirrored picture with left and right exchanged is a valid picture too; with colour-coded sides
+it would not be, because each side would have the wrong colour.
 
 Frames. Body: x to the person's left, y down, z forward, in units of the standing height. Camera: x right, y down,
 z towards the viewer (larger is nearer), orthographic. At yaw 0 the person looks at the viewer.
 
-Only integer drawing of OpenCV on fixed-point coordinates is used, so the pixels are the same on every machine.
+`canvas.py` draws them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-# The 17 COCO keypoints in their official order, then four more that MPII asks for.
+from hrbench.miniature.generate.canvas import Canvas, Circle, shade
+
+# The 17 COCO keypoints in their official order, then four more that MPII has.
 JOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
     "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
     "right_ankle", "pelvis", "thorax", "upper_neck", "head_top",
 )  # fmt: skip
 MPII_ORDER = (16, 14, 12, 11, 13, 15, 17, 18, 19, 20, 10, 8, 6, 5, 7, 9)  # joint of JOINTS at each MPII position
-FACE_JOINTS = 5  # nose, eyes, ears: unlabelled where the person's own head hides them
+FACE_JOINTS = 5  # nose, eyes, ears: unlabelled if the person's own head hides them
 
 # Parts of a body as they appear in the id map.
 PARTS = (
@@ -32,9 +33,9 @@ PARTS = (
     "left_thigh", "left_shin", "right_thigh", "right_shin",
 )  # fmt: skip
 IDS_PER_PERSON = 16
-CLUTTER = 255  # id of whatever stands in front of people
+CLUTTER = 255  # id of the objects in front of people
 
-# A joint is seen where one of these parts of its own person is on top.
+# A joint is visible if one of these parts of the same person is on top.
 OWNERS = (
     ("head",), ("head",), ("head",), ("head",), ("head",),
     ("left_upper_arm", "torso"), ("right_upper_arm", "torso"),
@@ -55,7 +56,7 @@ TROUSERS = ((120, 78, 52), (70, 62, 58), (96, 104, 112), (60, 84, 116), (140, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PersonLook:
     """Colours (BGR) and dress of one person."""
 
     skin: tuple[int, int, int]
@@ -73,9 +74,16 @@ class Look:
 class Body:
     """One posed body in the camera frame, in pixels of the final image.
 
-    joints: (21, 3) x, y and depth. facing: (21,) bool, False for face joints on the far side of the head.
-    head: centre (x, y, depth) and radius. axes: (3, 3) head's left, down and forward in the camera frame;
-    chest: likewise for the chest. height: standing height in pixels.
+    joints: (21, 3) x, y and depth.
+    facing: (21,) bool, False for face joints on the far side of the head.
+    head: centre (x, y, depth) and radius.
+    axes: (3, 3), left, down and forward of the head in the camera frame.
+    chest: the same for the chest.
+    toes: (2, 3) x, y and depth, left and right.
+    height: standing height.
+    look: colours and dress.
+    id: number of the body in its scene, for the id map.
+    box: (x, y, width, height) around all that is drawn of it.
     """
 
     joints: np.ndarray
@@ -85,7 +93,7 @@ class Body:
     chest: np.ndarray
     toes: np.ndarray
     height: float
-    look: Look
+    look: PersonLook
     id: int = 0
     box: tuple[float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0))
 
@@ -98,12 +106,12 @@ class Body:
         self.box = (x + dx, y + dy, w, h)
 
 
-def draw_look(rng: np.random.Generator) -> Look:
+def random_look(rng: np.random.Generator) -> PersonLook:
     """Colours for one person; the shirt's front panel always differs clearly from the shirt."""
     shirt = CLOTH[rng.integers(len(CLOTH))]
     bright = sum(shirt) > 390
     panel = tuple(int(c * 0.5) for c in shirt) if bright else tuple(int(c + 0.7 * (250 - c)) for c in shirt)
-    return Look(
+    return PersonLook(
         skin=SKIN[rng.integers(len(SKIN))],
         hair=HAIR[rng.integers(len(HAIR))],
         shirt=shirt,
@@ -136,7 +144,7 @@ def _limb(side: float, forward: float, outward: float) -> np.ndarray:
 
 
 def _bent(along: np.ndarray, towards: np.ndarray, angle: float) -> np.ndarray:
-    """`along` turned by `angle` towards the part of `towards` that is square to it."""
+    """`along` rotated by `angle` towards the component of `towards` that is perpendicular to it."""
     square = towards - along * (along @ towards)
     return np.cos(angle) * along + np.sin(angle) * square / max(float(np.sqrt(square @ square)), 1e-6)
 
@@ -167,7 +175,7 @@ def pose_body(rng: np.random.Generator, height: float) -> Body:
 
     height: of the standing person, in pixels. Two thirds look towards the viewer, one third away.
     """
-    look = draw_look(rng)
+    look = random_look(rng)
     yaw = rng.uniform(-1.25, 1.25) + (np.pi if rng.random() < 1 / 3 else 0.0)
     camera = _turn(0, rng.uniform(-0.2, 0.1)) @ _turn(1, yaw)
     legs = ("stand", "walk", "walk", "wide", "sit", "jump")[rng.integers(6)]
@@ -220,43 +228,7 @@ def _extent(body: Body) -> tuple[float, float, float, float]:
 
 # --- drawing -----------------------------------------------------------------------------------------------------
 
-Circle = tuple[np.ndarray, float]
 Part = tuple[str, tuple[int, int, int], list[Circle]]
-_RIM = np.stack([np.cos(np.arange(14) * np.pi / 7), np.sin(np.arange(14) * np.pi / 7)], axis=1)
-
-
-class Canvas:
-    """Four channels, blue green red and id, drawn `fine` times larger than the final image."""
-
-    def __init__(self, width: int, height: int, fine: int) -> None:
-        self.fine = fine
-        self.pixels = np.zeros((height * fine, width * fine, 4), dtype=np.uint8)
-
-    def fixed(self, points: np.ndarray) -> np.ndarray:
-        """Final-image coordinates (N, 2) -> int32 coordinates of the canvas with four fractional bits."""
-        return np.rint(((points + 0.5) * self.fine - 0.5) * 16).astype(np.int32)
-
-    def polygon(self, points: np.ndarray, colour: tuple[int, ...], id: int) -> None:
-        """Fill the convex hull of (N, 2) final-image points."""
-        hull = cv2.convexHull(self.fixed(points))
-        cv2.fillConvexPoly(self.pixels, hull, (*colour, id), cv2.LINE_8, 4)
-
-    def hull(self, circles: list[Circle], grow: float, colour: tuple[int, ...], id: int, lift: float = 0.0) -> None:
-        """Fill the hull of circles whose radii grow by `grow` (a factor), lifted by `lift` radii."""
-        rims = [p[:2] + r * (grow * _RIM - np.array([0.0, lift])) for p, r in circles]
-        self.polygon(np.concatenate(rims), colour, id)
-
-    def finished(self) -> tuple[np.ndarray, np.ndarray]:
-        """The image (H, W, 3) uint8, each pixel the rounded mean of its square, and the fine id map."""
-        f = self.fine
-        height, width = self.pixels.shape[0] // f, self.pixels.shape[1] // f
-        total = self.pixels[..., :3].reshape(height, f, width, f, 3).sum(axis=(1, 3), dtype=np.uint32)
-        return ((total + f * f // 2) // (f * f)).astype(np.uint8), self.pixels[..., 3]
-
-
-def shade(colour: tuple[int, int, int], factor: float) -> tuple[int, ...]:
-    """The colour, lighter or darker by a factor."""
-    return tuple(int(min(255.0, max(0.0, c * factor))) for c in colour)
 
 
 def _parts(body: Body) -> list[Part]:
@@ -316,7 +288,7 @@ def draw_body(canvas: Canvas, body: Body) -> None:
 
 
 def _draw_front(canvas: Canvas, body: Body, id: int) -> None:
-    """The panel on the front of the shirt: what says that the chest is seen and not the back."""
+    """The panel on the front of the shirt, which distinguishes the chest from the back."""
     forward = body.chest[:, 2]
     if forward[2] < 0.1:
         return
@@ -330,7 +302,7 @@ def _draw_front(canvas: Canvas, body: Body, id: int) -> None:
 
 
 def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
-    """Face, eyes, nose, mouth and ears on a head of hair, where they look towards the viewer."""
+    """Face, eyes, nose, mouth and ears, drawn on the hair if they look towards the viewer."""
     centre, radius = body.head
     axes, look = body.axes, body.look
 
@@ -343,7 +315,7 @@ def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
             canvas.hull([(at, radius * 0.24)], 1.0, shade(look.skin, 0.62), id)
             canvas.hull([(at, radius * 0.24)], 0.7, shade(look.skin, 0.9), id)
     turn = np.arange(24) * np.pi / 12
-    # The face is a cap of the sphere; what of its rim lies behind the head is moved to the head's outline.
+    # The face is a cap of the sphere; the part of its rim behind the head is moved to the head's outline.
     rim = np.stack([0.86 * np.cos(turn), 0.2 + 0.84 * np.sin(turn), np.full(24, 0.5)], axis=1)
     rim /= np.sqrt((rim**2).sum(axis=1, keepdims=True))
     seen = rim @ axes.T
@@ -367,11 +339,11 @@ def _draw_face(canvas: Canvas, body: Body, id: int) -> None:
             canvas.hull([(on_head(direction), radius * size)], 1.0, colour, id)
 
 
-# --- what is seen ------------------------------------------------------------------------------------------------
+# --- visibility ------------------------------------------------------------------------------------------------
 
 
 def visibility(body: Body, ids: np.ndarray, fine: int) -> np.ndarray:
-    """COCO's flags of the 21 joints from the finished id map: 2 seen, 1 hidden by something, 0 not labelled.
+    """COCO's flags of the 21 joints from the finished id map: 2 visible, 1 hidden, 0 not labelled.
 
     Not labelled are joints outside the image and face joints on the far side of the person's own head.
     """

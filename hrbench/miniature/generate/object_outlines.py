@@ -1,7 +1,7 @@
-"""The things of the detection miniature as coloured outlines: a car, a bird, an umbrella, an apple, a clock.
+"""The classes of the detection miniature as coloured outlines: a car, a bird, an umbrella, an apple, a clock.
 
-Outlines lie in a frame of their own: x to the right, y down, the thing within about [-0.5, 0.5] both ways. Colours are
-drawn at random from one palette, so that it is the shape that tells a class. Ids and names are those of COCO.
+Frame of an outline: x to the right, y down, the object within about [-0.5, 0.5] both ways. Colours are sampled from
+one palette for all classes, so only the shape identifies a class. Ids and names are those of COCO.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hrbench.miniature.draw.people import shade
+from hrbench.miniature.generate.canvas import shade
 
 Colour = tuple[int, ...]
 Part = tuple[np.ndarray, Colour]
@@ -28,23 +28,23 @@ _DARK, _GLASS, _PALE = (45, 42, 40), (215, 195, 165), (238, 242, 244)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What varies within a class: two paints (blue, green, red) and four numbers in [0, 1]."""
+class ObjectLook:
+    """What varies within a class: two colours (blue, green, red) and four shape parameters in [0, 1]."""
 
     paint: tuple[int, int, int]
     other: tuple[int, int, int]
     knobs: tuple[float, float, float, float]
 
 
-def look(rng: np.random.Generator) -> Look:
+def look(rng: np.random.Generator) -> ObjectLook:
     """A random look."""
     first, second = rng.choice(len(_PAINTS), 2, replace=False)
     a, b, c, d = rng.random(4).tolist()
-    return Look(_PAINTS[first], _PAINTS[second], (a, b, c, d))
+    return ObjectLook(_PAINTS[first], _PAINTS[second], (a, b, c, d))
 
 
-def parts(name: str, look: Look) -> list[Part]:
-    """The outlines of a thing, to be drawn in this order. name: one of NAMES."""
+def parts(name: str, look: ObjectLook) -> list[Part]:
+    """The outlines of an object, to be drawn in this order. name: one of NAMES."""
     return _MAKERS[name](look)
 
 
@@ -62,7 +62,7 @@ def line(x1: float, y1: float, x2: float, y2: float, width: float) -> np.ndarray
     return np.stack([one + across, two + across, two - across, one - across])
 
 
-def _car(look: Look) -> list[Part]:
+def _car(look: ObjectLook) -> list[Part]:
     """From the side, driving to the right."""
     tall, back = 0.26 + 0.06 * look.knobs[0], -0.36 + 0.16 * look.knobs[1]
     body = [(-0.5, 0.16), (-0.49, -0.01), (-0.42, -0.05), (0.24, -0.06), (0.46, 0.0), (0.5, 0.07), (0.5, 0.16)]
@@ -85,7 +85,7 @@ def _car(look: Look) -> list[Part]:
     return found
 
 
-def _bird(look: Look) -> list[Part]:
+def _bird(look: ObjectLook) -> list[Part]:
     """Standing, looking to the right; the wing lies on the body or is raised."""
     raised = look.knobs[0] < 0.4
     wing = [(-0.1, 0.02), (0.14, 0.0), (0.0, -0.24), (-0.3, -0.46)] if raised else [
@@ -108,8 +108,8 @@ def _bird(look: Look) -> list[Part]:
     ]
 
 
-def _umbrella(look: Look) -> list[Part]:
-    """Open, with a hooked handle; its panels take turns in colour."""
+def _umbrella(look: ObjectLook) -> list[Part]:
+    """Open, with a hooked handle; its panels alternate in colour."""
     panels, deep = 4 + int(3 * look.knobs[0]), 0.44 + 0.1 * look.knobs[1]
     found: list[Part] = [
         (line(0.0, -0.45, 0.0, 0.36, 0.03), _DARK),
@@ -133,7 +133,7 @@ def _meridian(edge: float, deep: float) -> np.ndarray:
     return np.stack([edge * np.cos(t), 0.02 - deep * np.sin(t)], axis=1)
 
 
-def _apple(look: Look) -> list[Part]:
+def _apple(look: ObjectLook) -> list[Part]:
     """With a dent where the stalk is, a leaf and a light from the upper left."""
     angles = np.deg2rad(np.linspace(0, 360, 49))
     dent = 0.16 * np.exp(-(((angles - 1.5 * np.pi) / 0.42) ** 2)) + 0.05 * np.exp(-(((angles - np.pi / 2) / 0.3) ** 2))
@@ -151,7 +151,7 @@ def _apple(look: Look) -> list[Part]:
     ]
 
 
-def _clock(look: Look) -> list[Part]:
+def _clock(look: ObjectLook) -> list[Part]:
     """A face with twelve marks and two hands; some have two bells and feet."""
     found: list[Part] = []
     if look.knobs[0] < 0.5:
@@ -170,7 +170,7 @@ def _clock(look: Look) -> list[Part]:
     return found
 
 
-_MAKERS: dict[str, Callable[[Look], list[Part]]] = {
+_MAKERS: dict[str, Callable[[ObjectLook], list[Part]]] = {
     "car": _car,
     "bird": _bird,
     "umbrella": _umbrella,

@@ -1,7 +1,7 @@
-"""Random landscapes with things in them, drawn from a seed: the pictures of the detection miniature.
+"""Random landscapes with objects in them, generated from a seed: the images of the detection miniature.
 
-Every image has its own generator, seeded by (seed, index), so that any part of a set can be drawn alone and the order
-of drawing does not matter. Testing uses the seed `TEST_SEED`, training any other.
+Every image has its own generator, seeded by (seed, index), so any part of a set can be generated alone and the
+order does not matter. Testing uses the seed `TEST_SEED`, training any other seed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.objects import NAMES, Look, ellipse, look, parts
-from hrbench.miniature.draw.people import Canvas, shade
-from hrbench.miniature.draw.scenes import TEST_SEED
+from hrbench.miniature.generate.canvas import Canvas, shade
+from hrbench.miniature.generate.object_outlines import NAMES, ObjectLook, ellipse, look, parts
+from hrbench.miniature.generate.people_scenes import TEST_SEED
 
 __all__ = ["CROWD", "SIDE", "TEST_SEED", "ObjectScene", "Thing", "scenes"]
 
 SIDE = 160
 FINE = 3  # drawn this many times larger, then averaged
 CROWD = 200  # the id of a crowd's members in the id map
-LEAST_PIXELS, LEAST_SHOWN = 24, 0.25
-"""A thing of which less is to be seen is not drawn at all, so that whatever is drawn is annotated."""
+MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE = 24, 0.25
+"""A thing of which fewer pixels, or a smaller share, are visible is not drawn: so all that is drawn is annotated."""
 
 _SKIES = ((236, 208, 170), (240, 222, 196), (214, 190, 176), (196, 208, 232), (232, 226, 214))
 _GROUNDS = ((110, 176, 140), (134, 170, 180), (150, 168, 160), (96, 150, 124), (176, 178, 182), (142, 190, 206))
@@ -31,9 +31,11 @@ _HILLS = ((150, 160, 120), (168, 150, 132), (130, 150, 116), (176, 170, 150))
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One drawn thing. label: its class's place in `objects.NAMES`. pixels: (H, W) bool, where it is on top.
+    """One visible object, or a crowd of them.
 
-    crowd: the thing is a group of its class that is annotated as one region.
+    label: index of its class in `object_outlines.NAMES`.
+    pixels: (H, W) bool, its visible pixels.
+    crowd: whether it is a group of its class that is annotated as one region.
     """
 
     label: int
@@ -53,7 +55,7 @@ class ObjectScene:
 @dataclass(frozen=True, slots=True)
 class _Placed:
     label: int
-    look: Look
+    look: ObjectLook
     centre: tuple[float, float]
     matrix: np.ndarray  # (2, 2), from the frame of the outlines to pixels
     reach: float  # half the thing's size in pixels
@@ -61,7 +63,7 @@ class _Placed:
 
 
 def scenes(seed: int, count: int, first: int = 0) -> Iterator[ObjectScene]:
-    """Draw `count` scenes in memory, those numbered `first` onwards of the set that `seed` stands for."""
+    """Generates `count` scenes of the set with this seed, from number `first` on."""
     for index in range(first, first + count):
         yield _scene(index, np.random.default_rng([101, seed, index]))
 
@@ -89,20 +91,20 @@ def _scene(index: int, rng: np.random.Generator) -> ObjectScene:
 
 
 def _hidden(each: _Placed, pixels: np.ndarray) -> bool:
-    """Whether too little of a thing is to be seen to be worth an annotation; members of a crowd never are."""
+    """Whether too little of a thing is visible to annotate it; members of a crowd are never removed."""
     if each.crowd:
         return False
     alone = Canvas(SIDE, SIDE, FINE)
     _draw_thing(alone, each, 1)
     whole = int((alone.pixels[FINE // 2 :: FINE, FINE // 2 :: FINE, 3] > 0).sum())
-    return int(pixels.sum()) < max(LEAST_PIXELS, LEAST_SHOWN * whole)
+    return int(pixels.sum()) < max(MIN_VISIBLE_PIXELS, MIN_VISIBLE_SHARE * whole)
 
 
 # --- things --------------------------------------------------------------------------------------------------------
 
 
 def _place(index: int, rng: np.random.Generator) -> list[_Placed]:
-    """Things of all sizes, large ones first so that they lie behind; every twentieth image has a crowd, few nothing."""
+    """Things of all sizes, large ones behind; every 16th image also has a crowd, every 23rd image is empty."""
     if index % 23 == 11:
         return []
     placed: list[_Placed] = []
@@ -142,7 +144,7 @@ def _apart(one: _Placed, other: _Placed) -> bool:
 
 
 def _crowd(rng: np.random.Generator, taken: list[int]) -> list[_Placed]:
-    """Many small things of one class close together, on top of what is there; a class that is not there alone."""
+    """Many small things of one class close together, in front; of a class not yet in the image, if any is left."""
     free = [label for label in range(len(NAMES)) if label not in taken] or list(range(len(NAMES)))
     label = int(rng.choice(free))
     size = float(rng.uniform(13, 19))
@@ -167,7 +169,7 @@ def _draw_thing(canvas: Canvas, each: _Placed, id: int) -> None:
 
 
 def _draw_landscape(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Sky, clouds, hills, ground, conifers and a fence: nothing that is annotated, nothing that looks like it."""
+    """Sky, clouds, hills, ground, conifers and a fence: nothing that is annotated or looks like one of the classes."""
     sky, ground = _SKIES[rng.integers(len(_SKIES))], _GROUNDS[rng.integers(len(_GROUNDS))]
     horizon = float(rng.uniform(0.3, 0.62)) * SIDE
     rows = (np.arange(SIDE * FINE) + 0.5) / FINE

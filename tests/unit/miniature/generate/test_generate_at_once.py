@@ -11,11 +11,11 @@ import pytest
 from hrbench.core.digests import digest, sha256
 
 SMALL = {
-    "hrbench.miniature.draw.shapes:draw_imagenet": "TEST_IMAGES",
-    "hrbench.miniature.draw.street_set:draw": "IMAGES",
-    "hrbench.miniature.draw.object_set:draw": "IMAGES",
-    "hrbench.miniature.draw.pose:draw_coco": "COCO_IMAGES",
-    "hrbench.miniature.draw.pose:draw_mpii": "MPII_IMAGES",
+    "hrbench.miniature.generate.shape_dataset:generate_imagenet": "TEST_IMAGES",
+    "hrbench.miniature.generate.street_dataset:generate": "IMAGES",
+    "hrbench.miniature.generate.object_dataset:generate": "IMAGES",
+    "hrbench.miniature.generate.pose_datasets:generate_coco": "COCO_IMAGES",
+    "hrbench.miniature.generate.pose_datasets:generate_mpii": "MPII_IMAGES",
 }
 """What draws a set, and the name of its number of images."""
 

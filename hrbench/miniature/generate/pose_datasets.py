@@ -1,4 +1,4 @@
-"""The pose miniatures on disk: drawn scenes in the official layouts of COCO keypoints and MPII, as PNG.
+"""The pose miniatures on disk: generated scenes in the official layouts of COCO keypoints and MPII, as PNG.
 
     <folder>/annotations/person_keypoints_val2017.json                                  COCO
     <folder>/val2017/000000000001.png ...
@@ -6,8 +6,8 @@
 
     <folder>/annot/valid.json  annot/gt_valid.mat  images/000000001.png ...             MPII
 
-The same seed gives the same pixels and annotations on every machine. A set is drawn beside its folder and renamed at
-the end, so that a folder is never half a set.
+The same seed gives the same pixels and annotations on every machine. A set is written beside its folder and renamed at
+the end, so a folder never holds half a set.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import cv2
 import numpy as np
 import scipy.io
 
-from hrbench.miniature.draw import people as figures
-from hrbench.miniature.draw.scenes import TEST_SEED, Figure, Scene, scenes
-from hrbench.miniature.draw.write import draw_whole, save_png
+from hrbench.miniature.generate import body_model
+from hrbench.miniature.generate.people_scenes import TEST_SEED, AnnotatedPerson, PeopleScene, scenes
+from hrbench.miniature.generate.write import save_png, write_dataset
 
 COCO_IMAGES = 96
 MPII_IMAGES = 80
 COCO_JOINTS = 17
 AREA_OF_BOX = 0.53
-"""OKS needs a person's area. The mask of thin drawn limbs fills some 29 % of the box, that of a real person about
-53 %, so the mask would judge twice as strictly as COCO does; the box stands in for the body."""
+"""OKS needs a person's area. The mask of thin drawn limbs fills about 29 % of the box, that of a real person about 53
+%, so with the area of the mask OKS would be twice as strict as in COCO. The area is taken from the box instead."""
 
 COCO_SKELETON = (
     (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
@@ -43,14 +43,14 @@ MPII_NAMES = (
 )  # fmt: skip
 
 
-def draw_coco(folder: Path) -> None:
-    """Draw the COCO keypoint miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
-    draw_whole(folder, _write_coco)
+def generate_coco(folder: Path) -> None:
+    """Generates the COCO keypoint miniature in `folder`, a new one. Raises UsageError if it cannot be written."""
+    write_dataset(folder, _write_coco)
 
 
-def draw_mpii(folder: Path) -> None:
-    """Draw the MPII miniature into `folder`, not there yet. Raises InputError if it cannot be written."""
-    draw_whole(folder, _write_mpii)
+def generate_mpii(folder: Path) -> None:
+    """Generates the MPII miniature in `folder`, a new one. Raises UsageError if it cannot be written."""
+    write_dataset(folder, _write_mpii)
 
 
 # --- COCO --------------------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def _write_coco(folder: Path) -> None:
                 "id": 1,
                 "name": "person",
                 "supercategory": "person",
-                "keypoints": list(figures.JOINTS[:COCO_JOINTS]),
+                "keypoints": list(body_model.JOINTS[:COCO_JOINTS]),
                 "skeleton": [list(bone) for bone in COCO_SKELETON],
             }
         ],
@@ -94,28 +94,28 @@ def _write_coco(folder: Path) -> None:
     boxes.write_text(json.dumps(detections))
 
 
-def coco_annotations(scene: Scene) -> list[dict[str, Any]]:
+def coco_annotations(scene: PeopleScene) -> list[dict[str, Any]]:
     """COCO's annotations of one scene, without ids: the people, then the crowd as one region with a mask.
 
-    Keypoints are x, y, flag triples; box and area in pixels. A person cut off altogether is not annotated.
+    Keypoints are x, y, flag triples; box and area in pixels. A person entirely outside the image is not annotated.
     """
-    rows = [_coco_person(scene, figure) for figure in scene.figures if figure.role != "crowd" and _shown(figure)]
-    crowd = [figure for figure in scene.figures if figure.role == "crowd"]
+    rows = [_coco_person(scene, person) for person in scene.people if person.role != "crowd" and _shown(person)]
+    crowd = [person for person in scene.people if person.role == "crowd"]
     if crowd:
         rows.append(_coco_crowd(scene, crowd))
     return rows
 
 
-def _shown(figure: Figure) -> bool:
-    return bool(figure.pixels.sum() >= 12 and figure.box[2] >= 3 and figure.box[3] >= 3)
+def _shown(person: AnnotatedPerson) -> bool:
+    return bool(person.pixels.sum() >= 12 and person.box[2] >= 3 and person.box[3] >= 3)
 
 
-def _coco_person(scene: Scene, figure: Figure) -> dict[str, Any]:
-    flags = figure.flags[:COCO_JOINTS] if figure.role == "person" else np.zeros(COCO_JOINTS, dtype=np.int64)
+def _coco_person(scene: PeopleScene, person: AnnotatedPerson) -> dict[str, Any]:
+    flags = person.flags[:COCO_JOINTS] if person.role == "person" else np.zeros(COCO_JOINTS, dtype=np.int64)
     keypoints: list[float] = []
-    for (x, y), flag in zip(figure.joints[:COCO_JOINTS], flags, strict=True):
+    for (x, y), flag in zip(person.joints[:COCO_JOINTS], flags, strict=True):
         keypoints += [round(float(x), 2), round(float(y), 2), int(flag)] if flag else [0, 0, 0]
-    box = [round(value, 2) for value in figure.box]
+    box = [round(value, 2) for value in person.box]
     return {
         "id": 0,
         "image_id": scene.index + 1,
@@ -125,18 +125,18 @@ def _coco_person(scene: Scene, figure: Figure) -> dict[str, Any]:
         "area": round(AREA_OF_BOX * box[2] * box[3], 4),
         "num_keypoints": int((flags > 0).sum()),
         "keypoints": keypoints,
-        "segmentation": _outlines(figure.pixels),
+        "segmentation": _outlines(person.pixels),
     }
 
 
 def _outlines(pixels: np.ndarray) -> list[list[int]]:
-    """The outer outlines of a mask as polygons x, y, x, y, ...; specks without an area are left out."""
+    """The outer outlines of a mask as polygons x, y, x, y, ...; parts without an area are left out."""
     found, _ = cv2.findContours(pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [[int(v) for v in line.reshape(-1)] for line in found if len(line) >= 4]
 
 
-def _coco_crowd(scene: Scene, crowd: list[Figure]) -> dict[str, Any]:
-    pixels = np.any([figure.pixels for figure in crowd], axis=0)
+def _coco_crowd(scene: PeopleScene, crowd: list[AnnotatedPerson]) -> dict[str, Any]:
+    pixels = np.any([person.pixels for person in crowd], axis=0)
     rows, columns = np.nonzero(pixels)
     x, y = int(columns.min()), int(rows.min())
     down = pixels.T.reshape(-1)  # COCO's run lengths go down the columns and begin with the background
@@ -155,24 +155,24 @@ def _coco_crowd(scene: Scene, crowd: list[Figure]) -> dict[str, Any]:
     }
 
 
-def detected_boxes(scene: Scene) -> list[dict[str, Any]]:
-    """What a person detector might have found: shifted boxes, some twice, some people missed, some boxes of nobody.
+def detected_boxes(scene: PeopleScene) -> list[dict[str, Any]]:
+    """Simulated boxes of a person detector: shifted, some twice, some people missed, some false positives.
 
-    A score follows the quality of its box and how much of the person is seen, with noise.
+    The score is the IoU with the true box times a factor for how much of the person is visible, plus noise.
     """
     rng = np.random.default_rng([7, TEST_SEED, scene.index])
     height, width = scene.image.shape[:2]
     rows: list[tuple[list[float], float]] = []
-    for figure in scene.figures:
-        x, y, w, h = figure.box
-        clear = min(1.0, float(figure.pixels.sum()) / (0.25 * w * h)) if w * h > 0 else 0.0
-        missed = 0.04 + 0.4 * (1 - clear) + (0.3 if figure.role == "crowd" else 0.0)
-        if not _shown(figure) or rng.random() < missed:
+    for person in scene.people:
+        x, y, w, h = person.box
+        clear = min(1.0, float(person.pixels.sum()) / (0.25 * w * h)) if w * h > 0 else 0.0
+        missed = 0.04 + 0.4 * (1 - clear) + (0.3 if person.role == "crowd" else 0.0)
+        if not _shown(person) or rng.random() < missed:
             continue
         for spread in (0.045, 0.11) if rng.random() < 0.3 else (0.045,):
             left, top, right, bottom = rng.uniform(-1, 1, 4) * spread * np.array([w, h, w, h]) * 1.6
             box = [x + left, y + top, w + right - left, h + bottom - top]
-            score = _box_overlap(box, figure.box) * (0.45 + 0.55 * clear) + rng.uniform(-0.12, 0.08)
+            score = _box_overlap(box, person.box) * (0.45 + 0.55 * clear) + rng.uniform(-0.12, 0.08)
             rows.append((box, score))
     for _ in range(int(rng.integers(0, 4))):
         w, h = rng.uniform(0.08, 0.3) * width, rng.uniform(0.15, 0.5) * height
@@ -206,11 +206,11 @@ def _write_mpii(folder: Path) -> None:
         (folder / part).mkdir()
     rows, heads = [], []
     for scene in scenes("mpii", TEST_SEED, MPII_IMAGES):
-        people = [figure for figure in scene.figures if mpii_annotated(figure)]
+        people = [person for person in scene.people if mpii_annotated(person)]
         if people:
             save_png(folder / "images" / mpii_name(scene), scene.image)
-        rows += [mpii_annotation(scene, figure) for figure in people]
-        heads += [[round(value + 1, 2) for value in figure.head] for figure in people]
+        rows += [mpii_annotation(scene, person) for person in people]
+        heads += [[round(value + 1, 2) for value in person.head] for person in people]
     (folder / "annot" / "valid.json").write_text(json.dumps(rows))
     joints = np.array([row["joints"] for row in rows], dtype=np.float64)
     missing = 1 - np.array([row["joints_vis"] for row in rows], dtype=np.uint8)
@@ -224,30 +224,30 @@ def _write_mpii(folder: Path) -> None:
     }
     content = io.BytesIO()
     scipy.io.savemat(content, truth)
-    # SciPy notes the time in the head, a text of 116 bytes: then the set's digest would be another for every drawing
+    # SciPy notes the time in the head, a text of 116 bytes: so the set's digest would differ every time it is generated
     head = b"MATLAB 5.0 MAT-file, drawn by hrbench".ljust(116)
     (folder / "annot" / "gt_valid.mat").write_bytes(head + content.getvalue()[len(head) :])
 
 
-def mpii_name(scene: Scene) -> str:
+def mpii_name(scene: PeopleScene) -> str:
     return f"{scene.index + 1:09d}.png"
 
 
-def mpii_annotated(figure: Figure) -> bool:
-    """MPII's single people: at least half of the joints and some of the body are to be seen."""
-    flags = figure.flags[list(figures.MPII_ORDER)]
-    return figure.role == "person" and bool((flags == 2).sum() >= 8) and _shown(figure)
+def mpii_annotated(person: AnnotatedPerson) -> bool:
+    """MPII's single people: at least half of the joints and a part of the body are visible."""
+    flags = person.flags[list(body_model.MPII_ORDER)]
+    return person.role == "person" and bool((flags == 2).sum() >= 8) and _shown(person)
 
 
-def mpii_annotation(scene: Scene, figure: Figure) -> dict[str, Any]:
+def mpii_annotation(scene: PeopleScene, person: AnnotatedPerson) -> dict[str, Any]:
     """One row of valid.json: 1-based joints, centre and scale as MPII annotates them.
 
     The scale is the person's extent / 200 px. MPII's centres lie above the middle of the body, which is why its
     protocol moves them down by 15 x scale; these do too.
     """
-    order = list(figures.MPII_ORDER)
-    annotated = figure.flags[order] > 0
-    x, y, w, h = figure.whole
+    order = list(body_model.MPII_ORDER)
+    annotated = person.flags[order] > 0
+    x, y, w, h = person.whole
     scale = max(w, h) / 200
     return {
         "image": mpii_name(scene),
@@ -255,7 +255,7 @@ def mpii_annotation(scene: Scene, figure: Figure) -> dict[str, Any]:
         "scale": round(scale, 4),
         "joints": [
             [round(float(px) + 1, 2), round(float(py) + 1, 2)] if known else [0.0, 0.0]
-            for (px, py), known in zip(figure.joints[order], annotated, strict=True)
+            for (px, py), known in zip(person.joints[order], annotated, strict=True)
         ],
         "joints_vis": [int(known) for known in annotated],
     }

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from hrbench.miniature.draw.shapes import (
+from hrbench.miniature.generate.shape_dataset import (
     CLASSES,
     SHAPES,
     SIZE,
     TEST_IMAGES,
     TEST_SEED,
-    draw_imagenet,
+    generate_imagenet,
     picture,
     pictures,
 )
@@ -40,8 +40,8 @@ def test_training_pictures_are_others() -> None:
 
 
 def test_the_set_is_drawn_in_class_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hrbench.miniature.draw.shapes.TEST_IMAGES", 20)
-    draw_imagenet(tmp_path / "imagenet")
+    monkeypatch.setattr("hrbench.miniature.generate.shape_dataset.TEST_IMAGES", 20)
+    generate_imagenet(tmp_path / "imagenet")
     files = sorted((tmp_path / "imagenet").rglob("*.png"))
     assert len(files) == 20 and [path.name for path in tmp_path.iterdir()] == ["imagenet"]
     assert sorted({path.parent.name for path in files}) == list(CLASSES) == sorted(CLASSES)

@@ -19,9 +19,8 @@ from pycocotools.coco import COCO
 from hrbench.datasets.coco_keypoints import FLIP_PAIRS, NAMES, CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import UsageError
-from hrbench.miniature.draw import people as figures
-from hrbench.miniature.draw import pose
-from hrbench.miniature.draw.pose import COCO_IMAGES, MPII_IMAGES, draw_coco, draw_mpii
+from hrbench.miniature.generate import body_model, pose_datasets
+from hrbench.miniature.generate.pose_datasets import COCO_IMAGES, MPII_IMAGES, generate_coco, generate_mpii
 
 BOXES = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 
@@ -29,8 +28,8 @@ BOXES = "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
-    draw_coco(root / "coco")
-    draw_mpii(root / "deep" / "mpii")
+    generate_coco(root / "coco")
+    generate_mpii(root / "deep" / "mpii")
     return root
 
 
@@ -68,16 +67,16 @@ def test_nothing_is_left_beside_a_set_and_others_may_read_it(root: Path) -> None
 def test_a_second_drawing_is_the_same_and_keeps_what_is_there(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pose, "MPII_IMAGES", 6)
-    draw_mpii(tmp_path / "mpii")
-    draw_mpii(tmp_path / "again")
+    monkeypatch.setattr(pose_datasets, "MPII_IMAGES", 6)
+    generate_mpii(tmp_path / "mpii")
+    generate_mpii(tmp_path / "again")
     for name in ("annot/valid.json", "images/000000001.png", "images/000000006.png"):
         assert (tmp_path / "mpii" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     for name in ("images/000000001.png", "images/000000006.png"):
         assert (tmp_path / "mpii" / name).read_bytes() == (root / "deep/mpii" / name).read_bytes()
     marked = tmp_path / "mpii" / "mark"
     marked.touch()
-    draw_mpii(tmp_path / "mpii")  # as when another process was faster
+    generate_mpii(tmp_path / "mpii")  # as when another process was faster
     assert marked.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "mpii"]
 
@@ -86,9 +85,9 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pose, "save_png", full)
+    monkeypatch.setattr(pose_datasets, "save_png", full)
     with pytest.raises(UsageError, match=r"coco: the miniature cannot be drawn there: No space left"):
-        draw_coco(tmp_path / "coco")
+        generate_coco(tmp_path / "coco")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,8 +139,8 @@ def test_left_is_right_of_right_for_who_shows_the_face(people: list[dict[str, An
     both = (triples[:, :3, 2] > 0).all(axis=1)
     assert both.sum() > 50
     assert (triples[both, 1, 0] > triples[both, 2, 0]).mean() > 0.9
-    assert [(figures.JOINTS[a].replace("left", "right"), figures.JOINTS[b]) for a, b in FLIP_PAIRS] == [
-        (figures.JOINTS[b], figures.JOINTS[b]) for _, b in FLIP_PAIRS
+    assert [(body_model.JOINTS[a].replace("left", "right"), body_model.JOINTS[b]) for a, b in FLIP_PAIRS] == [
+        (body_model.JOINTS[b], body_model.JOINTS[b]) for _, b in FLIP_PAIRS
     ]
 
 
@@ -208,10 +207,10 @@ def test_detections_find_most_people_and_nobody_at_times(
 
 def test_mpii_does_not_depend_on_when_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SciPy notes the time in a .mat file, and the data set's digest covers it."""
-    monkeypatch.setattr(pose, "MPII_IMAGES", 3)
+    monkeypatch.setattr(pose_datasets, "MPII_IMAGES", 3)
     for place, day in (("one", "Mon Jan  1 00:00:00 2001"), ("two", "Tue Feb  2 02:02:02 2002")):
         monkeypatch.setattr(time, "asctime", lambda *given, day=day: day)
-        draw_mpii(tmp_path / place)
+        generate_mpii(tmp_path / place)
     one, two = ((tmp_path / place / "annot/gt_valid.mat").read_bytes() for place in ("one", "two"))
     assert one == two and b"2001" not in one[:128]
 

@@ -16,8 +16,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from hrbench.errors import InputError, UsageError
-from hrbench.miniature.draw import object_set, write
-from hrbench.miniature.draw.object_set import IMAGES, draw, filled, polygons
+from hrbench.miniature.generate import object_dataset, write
+from hrbench.miniature.generate.object_dataset import IMAGES, filled, generate, polygons
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools on NumPy 2
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "deep" / "set"
-    draw(folder)
+    generate(folder)
     return folder
 
 
@@ -80,8 +80,8 @@ def test_all_sizes_crowds_and_empty_images_exist_and_things_overlap(coco: COCO) 
 
 
 def test_a_second_drawing_is_the_same(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_set, "IMAGES", 9)
-    draw(tmp_path / "again")
+    monkeypatch.setattr(object_dataset, "IMAGES", 9)
+    generate(tmp_path / "again")
     for name in ("val2017/000000000001.png", "val2017/000000000009.png"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
 
@@ -96,9 +96,9 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(object_set, "save_png", full)
+    monkeypatch.setattr(object_dataset, "save_png", full)
     with pytest.raises(UsageError, match=r"set: the miniature cannot be drawn there: No space left"):
-        draw(tmp_path / "set")
+        generate(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,6 +136,6 @@ def test_holes_are_filled_and_outlines_turn_only_at_corners() -> None:
 @pytest.mark.parametrize("last", [0, 1])
 def test_run_lengths_go_down_the_columns(last: int) -> None:
     mask = np.array([[0, 1], [1, last]], bool)
-    runs = object_set._runs(mask)
+    runs = object_dataset._runs(mask)
     assert runs == {"size": [2, 2], "counts": [1, 3] if last else [1, 2, 1]}
     np.testing.assert_array_equal(coco_mask.decode(coco_mask.frPyObjects(runs, 2, 2)), mask)

@@ -1,4 +1,4 @@
-"""A camera on a street, and drawing through it: what the street miniature's scenes are painted with.
+"""A pinhole camera on a street, and a labelled canvas on which 3-D shapes are drawn as the camera sees them.
 
 Frames. World: x right, y up from the ground, z ahead, in metres; the camera stands at x = 0, z = 0. Image: pixels of
 the final picture, x right, y down.
@@ -14,22 +14,25 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hrbench.miniature.draw.people import Canvas, shade
+from hrbench.miniature.generate.canvas import Canvas, shade
 
 Colour = tuple[int, ...]
 """Blue, green, red, 0 to 255."""
 
 BODY_IDS = 16  # 1 to 15 are the parts of the person being drawn, for a moment
 FIRST_INSTANCE = 64  # ids below, from BODY_IDS on, are labels without an instance
-NEAREST = 0.5  # metres; what lies nearer, or behind, is drawn as if it were this far away
+NEAR_PLANE = 0.5  # metres; points nearer than that, or behind the camera, are drawn at this distance
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Camera:
     """A pinhole camera that looks straight ahead.
 
-    focal: in pixels. centre, horizon: x and y of the vanishing point, in pixels. eye: height in metres. air: colour of
-    what is far away; thickness: how fast it gets there, per metre.
+    focal: focal length in pixels.
+    centre, horizon: x and y of the vanishing point, in pixels.
+    eye: height of the camera in metres.
+    air: colour of infinitely distant objects.
+    thickness: how fast colours approach `air`, per metre.
     """
 
     focal: float
@@ -41,13 +44,13 @@ class View:
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """World points (N, 3) -> image points (N, 2)."""
-        z = np.maximum(points[:, 2], NEAREST)
+        z = np.maximum(points[:, 2], NEAR_PLANE)
         scale = self.focal / z
         return np.stack([self.centre + scale * points[:, 0], self.horizon + scale * (self.eye - points[:, 1])], axis=1)
 
     def size(self, metres: float, z: float) -> float:
         """How many pixels a length has at a distance."""
-        return self.focal * metres / max(z, NEAREST)
+        return self.focal * metres / max(z, NEAR_PLANE)
 
     def faded(self, colour: Colour, z: float) -> Colour:
         """The colour as it is seen through z metres of air."""
@@ -56,14 +59,14 @@ class View:
 
 
 class Paper:
-    """A canvas on which every stroke says what it shows: a Cityscapes label id, with or without an instance.
+    """A canvas on which every shape that is drawn has a class: a Cityscapes label id, with or without an instance.
 
     values: for each id of the canvas, what Cityscapes writes into instanceIds: label x 1000 + number for an instance,
     the label alone for everything else.
     """
 
-    def __init__(self, view: View, width: int, height: int, fine: int) -> None:
-        self.view = view
+    def __init__(self, camera: Camera, width: int, height: int, fine: int) -> None:
+        self.camera = camera
         self.canvas = Canvas(width, height, fine)
         self.values = np.zeros(256, dtype=np.uint16)
         self.values[BODY_IDS:FIRST_INSTANCE] = np.arange(FIRST_INSTANCE - BODY_IDS)
@@ -75,7 +78,7 @@ class Paper:
         return BODY_IDS + label
 
     def instance(self, label: int) -> int:
-        """A new canvas id for one more instance of a label; a group region where the canvas has no id left."""
+        """A new canvas id for one more instance of a label; a group region if the canvas has no id left."""
         if self.used == len(self.values):
             return self.stuff(label)
         number = self.counts.get(label, 0)
@@ -90,49 +93,49 @@ class Paper:
 
     def face(self, corners: np.ndarray, colour: Colour, id: int) -> None:
         """Fill the hull of world points (N, 3), seen through the air between."""
-        self.flat(self.view.project(corners), self.view.faded(colour, float(corners[:, 2].mean())), id)
+        self.flat(self.camera.project(corners), self.camera.faded(colour, float(corners[:, 2].mean())), id)
 
     def faces(self, quads: np.ndarray, colours: np.ndarray, id: int) -> None:
         """Fill flat quads of world points (N, 4, 3) in colours (N, 3), in that order: `face` for many at once."""
-        clear = np.exp(-self.view.thickness * np.maximum(quads[..., 2].mean(axis=1), 0.0))[:, None]
-        seen = np.rint(clear * np.clip(colours, 0, 255) + (1 - clear) * np.array(self.view.air)).astype(int).tolist()
-        routes = self.canvas.fixed(self.view.project(quads.reshape(-1, 3))).reshape(-1, 4, 2)
+        clear = np.exp(-self.camera.thickness * np.maximum(quads[..., 2].mean(axis=1), 0.0))[:, None]
+        seen = np.rint(clear * np.clip(colours, 0, 255) + (1 - clear) * np.array(self.camera.air)).astype(int).tolist()
+        routes = self.canvas.fixed(self.camera.project(quads.reshape(-1, 3))).reshape(-1, 4, 2)
         for route, colour in zip(routes, seen, strict=True):
             cv2.fillConvexPoly(self.canvas.pixels, route, (*colour, id), cv2.LINE_8, 4)
 
     def disc(self, at: np.ndarray, radius: float, colour: Colour, id: int) -> None:
         """Fill a disc that faces the camera; at: a world point (3,), radius in metres."""
-        (point,) = self.view.project(at[None])
-        size = self.view.size(radius, float(at[2]))
-        self.canvas.hull([(point, size)], 1.0, self.view.faded(colour, float(at[2])), id)
+        (point,) = self.camera.project(at[None])
+        size = self.camera.size(radius, float(at[2]))
+        self.canvas.hull([(point, size)], 1.0, self.camera.faded(colour, float(at[2])), id)
 
     def bar(self, start: np.ndarray, end: np.ndarray, width: float, colour: Colour, id: int) -> None:
         """A round bar between two world points (3,), `width` metres thick and never thinner than 0.7 pixels."""
         circles = []
         for point in (start, end):
-            (seen,) = self.view.project(point[None])
-            circles.append((seen, max(0.35, self.view.size(width / 2, float(point[2])))))
-        self.canvas.hull(circles, 1.0, self.view.faded(colour, float(start[2] + end[2]) / 2), id)
+            (seen,) = self.camera.project(point[None])
+            circles.append((seen, max(0.35, self.camera.size(width / 2, float(point[2])))))
+        self.canvas.hull(circles, 1.0, self.camera.faded(colour, float(start[2] + end[2]) / 2), id)
 
     def line(self, points: np.ndarray, width: float, colour: Colour) -> None:
         """A line through world points (N, 3), on top of what is there and of the same label; width in pixels."""
-        route = self.canvas.fixed(self.view.project(points))
+        route = self.canvas.fixed(self.camera.project(points))
         thickness = max(1, round(width * self.canvas.fine))
 
         def stroke(mask: np.ndarray, corner: np.ndarray) -> None:
             cv2.polylines(mask, [route - corner], False, 1, thickness, cv2.LINE_8, 4)
 
         pixels, mask = self._window(route, thickness, stroke)
-        pixels[mask, :3] = self.view.faded(colour, float(points[:, 2].mean()))
+        pixels[mask, :3] = self.camera.faded(colour, float(points[:, 2].mean()))
 
     def claim(self, points: np.ndarray, id: int) -> None:
-        """Give the hull of image points (N, 2) to an id, without a stroke: what is seen through a wheel is bicycle."""
+        """Gives the hull of image points (N, 2) an id without drawing: what is seen through a wheel is bicycle."""
         pixels, mask = self._hull(points)
         pixels[mask, 3] = id
 
     def shadow(self, corners: np.ndarray, grounds: tuple[int, ...]) -> None:
         """Darken the hull of world points (N, 3) where the canvas shows one of the labels `grounds`."""
-        pixels, mask = self._hull(self.view.project(corners))
+        pixels, mask = self._hull(self.camera.project(corners))
         dark = mask & np.isin(pixels[..., 3], [self.stuff(label) for label in grounds])
         pixels[dark, :3] = (pixels[dark, :3].astype(np.uint16) * 5 // 8).astype(np.uint8)
 
@@ -143,7 +146,7 @@ class Paper:
     def _window(
         self, route: np.ndarray, margin: int, stroke: Callable[[np.ndarray, np.ndarray], object]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The part of the canvas around fixed-point coordinates (N, 2), and the mask there of what `stroke` fills."""
+        """The part of the canvas around fixed-point coordinates (N, 2), and the mask there that `stroke` fills."""
         height, width = self.canvas.pixels.shape[:2]
         x0, y0 = np.clip(route.min(axis=0) // 16 - margin, 0, (width, height))
         x1, y1 = np.clip(route.max(axis=0) // 16 + margin + 1, 0, (width, height))

@@ -10,25 +10,25 @@ import pytest
 
 from hrbench.datasets.cityscapes import CityscapesDataset
 from hrbench.errors import UsageError
-from hrbench.miniature.draw import street_set
-from hrbench.miniature.draw.street_set import draw
-from hrbench.miniature.draw.streets import TEST_SEED, TOWNS, scenes
+from hrbench.miniature.generate import street_dataset
+from hrbench.miniature.generate.street_dataset import generate
+from hrbench.miniature.generate.street_scenes import TEST_SEED, TOWNS, scenes
 
 FEW = 9
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(street_set, "IMAGES", FEW)
+    monkeypatch.setattr(street_dataset, "IMAGES", FEW)
     return FEW
 
 
 def test_a_set_is_a_hundred_scenes_or_more_and_as_many_of_each_town() -> None:
-    assert street_set.IMAGES >= 100 and street_set.IMAGES % len(TOWNS) == 0
+    assert street_dataset.IMAGES >= 100 and street_dataset.IMAGES % len(TOWNS) == 0
 
 
 def test_the_loader_finds_every_file(tmp_path: Path, few: int) -> None:
-    draw(tmp_path / "deep" / "streets")
+    generate(tmp_path / "deep" / "streets")
     cities = {town.name: few // 3 for town in TOWNS}
     loader = CityscapesDataset(tmp_path, folder="deep/streets", cities=cities)
     assert loader.missing({}) == []
@@ -39,7 +39,7 @@ def test_the_loader_finds_every_file(tmp_path: Path, few: int) -> None:
 
 
 def test_files_hold_the_scene(tmp_path: Path, few: int) -> None:
-    draw(tmp_path / "streets")
+    generate(tmp_path / "streets")
     for scene in scenes(TEST_SEED, few):
         stem = f"val/{scene.town}/{scene.town}_{scene.index // 3:06d}_000019"
         for path, pixels in (
@@ -53,8 +53,8 @@ def test_files_hold_the_scene(tmp_path: Path, few: int) -> None:
 
 
 def test_a_second_drawing_is_the_same_to_the_byte(tmp_path: Path, few: int) -> None:
-    draw(tmp_path / "one")
-    draw(tmp_path / "two")
+    generate(tmp_path / "one")
+    generate(tmp_path / "two")
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))
     assert len(files) == 3 * few
     assert all((tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes() for file in files)
@@ -64,7 +64,7 @@ def test_a_failed_drawing_leaves_nothing(tmp_path: Path, few: int, monkeypatch: 
     def full(path: Path, image: np.ndarray) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(street_set, "save_png", full)
+    monkeypatch.setattr(street_dataset, "save_png", full)
     with pytest.raises(UsageError, match=r"streets: the miniature cannot be drawn there: No space left"):
-        draw(tmp_path / "streets")
+        generate(tmp_path / "streets")
     assert list(tmp_path.iterdir()) == []

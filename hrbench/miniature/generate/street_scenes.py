@@ -1,8 +1,8 @@
-"""Random street scenes drawn from a seed: the pictures of the segmentation miniature, for testing and for training.
+"""Random street scenes generated from a seed: the images of the segmentation miniature, for testing and for training.
 
-Every scene has its own generator, seeded by (kind, seed, index), so that any part of a set can be drawn alone and the
-order of drawing does not matter. Testing uses the seed `TEST_SEED`, training any other. A scene belongs to one of three
-invented towns, which differ in their houses, trees and traffic.
+Every scene has its own generator, seeded by (`_SEED_PREFIX`, seed, index), so any part of a set can be generated alone
+and the order does not matter. Testing uses the seed `TEST_SEED`, training any other seed. A scene belongs to one of
+three invented towns, which differ in their houses, trees and traffic.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrbench.miniature.draw import street_things as things
-from hrbench.miniature.draw.street_things import Place, rectangle, wall
-from hrbench.miniature.draw.street_view import Colour, Paper, View, patch, patches, tint
+from hrbench.miniature.generate import street_elements as things
+from hrbench.miniature.generate.street_camera import Camera, Colour, Paper, patch, patches, tint
+from hrbench.miniature.generate.street_elements import StreetPosition, rectangle, wall
 
 TEST_SEED = 2016
 WIDTH, HEIGHT = 256, 128
 FINE = 3  # drawn this many times larger, then averaged
-SMALLEST = 12  # pixels; what is left of a thing below that is nobody's instance, but label 5, dynamic
+MIN_INSTANCE_PIXELS = 12  # pixels; an instance of which fewer are visible becomes label 5, dynamic
 
-_KIND = 4  # keeps these seeds apart from those of the pose miniatures
+_SEED_PREFIX = 4  # so that no seed sequence is one of the pose miniatures'
 _SKIES = (((228, 200, 168), (238, 228, 216)), ((214, 206, 198), (232, 230, 228)), ((210, 176, 140), (222, 224, 236)))
 _ROADS = ((104, 100, 96), (92, 90, 92), (116, 112, 108))
 _PAVEMENTS = ((158, 162, 164), (146, 156, 168), (166, 162, 154))
@@ -29,8 +29,13 @@ _PAVEMENTS = ((158, 162, 164), (146, 156, 168), (166, 162, 154))
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """What the scenes of one town have in common. walls: colours of houses; green: share of plots with trees in place
-    of a house; storeys: fewest and most; crowd: how many people there are, relative; parked: how many cars, relative.
+    """What the scenes of one town have in common.
+
+    walls: colours of houses.
+    green: share of plots with trees instead of a house.
+    storeys: smallest and largest number.
+    crowd: number of people, relative to the average town.
+    parked: number of parked cars, relative to the average town.
     """
 
     name: str
@@ -52,9 +57,14 @@ TOWNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """image: (H, W, 3) uint8, BGR. labels: (H, W) uint8, Cityscapes label ids. instances: (H, W) uint16, label x 1000 +
-    number for an instance, the label alone for everything else. town: its name.
+class StreetScene:
+    """A generated street with its ground truth.
+
+    index: its number in the set.
+    town: its name.
+    image: (H, W, 3) uint8, BGR.
+    labels: (H, W) uint8, Cityscapes label ids.
+    instances: (H, W) uint16, label x 1000 + number for an instance, the label alone for everything else.
     """
 
     index: int
@@ -64,15 +74,15 @@ class Scene:
     instances: np.ndarray
 
 
-def scenes(seed: int, count: int, first: int = 0) -> Iterator[Scene]:
-    """Draw `count` scenes in memory, those numbered `first` onwards of the set that `seed` stands for."""
+def scenes(seed: int, count: int, first: int = 0) -> Iterator[StreetScene]:
+    """Generates `count` scenes of the set with this seed, from number `first` on."""
     for index in range(first, first + count):
-        yield _scene(index, np.random.default_rng([_KIND, seed, index]))
+        yield _scene(index, np.random.default_rng([_SEED_PREFIX, seed, index]))
 
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    """Where things are: x of the kerbs and of the houses in metres, left and right."""
+    """x of the kerbs, the houses and the lanes in metres, left and right."""
 
     kerbs: tuple[float, float]
     houses: tuple[float, float]
@@ -80,13 +90,13 @@ class Street:
 
 
 Stroke = tuple[float, Callable[[], None]]
-"""How far away a thing is, and what draws it."""
+"""Distance of an object in metres, and the function that draws it."""
 
 
-def _scene(index: int, rng: np.random.Generator) -> Scene:
+def _scene(index: int, rng: np.random.Generator) -> StreetScene:
     town = TOWNS[index % len(TOWNS)]
     sky = _SKIES[rng.integers(len(_SKIES))]
-    view = View(
+    camera = Camera(
         focal=rng.uniform(150, 200),
         centre=WIDTH * rng.uniform(0.4, 0.6),
         horizon=HEIGHT * rng.uniform(0.37, 0.46),
@@ -94,7 +104,7 @@ def _scene(index: int, rng: np.random.Generator) -> Scene:
         air=sky[1],
         thickness=rng.uniform(0.004, 0.012),
     )
-    paper = Paper(view, WIDTH, HEIGHT, FINE)
+    paper = Paper(camera, WIDTH, HEIGHT, FINE)
     left, right = -rng.uniform(3.6, 7.0), rng.uniform(3.0, 5.6)
     street = Street(
         kerbs=(left, right),
@@ -119,13 +129,13 @@ def _scene(index: int, rng: np.random.Generator) -> Scene:
 
 def _draw_sky(paper: Paper, colours: tuple[Colour, Colour], rng: np.random.Generator) -> None:
     """A gradient down to the horizon, and clouds."""
-    pixels, view = paper.canvas.pixels, paper.view
-    rows = np.clip((np.arange(pixels.shape[0]) + 0.5) / FINE / view.horizon, 0, 1)[:, None]
+    pixels, camera = paper.canvas.pixels, paper.camera
+    rows = np.clip((np.arange(pixels.shape[0]) + 0.5) / FINE / camera.horizon, 0, 1)[:, None]
     shades = (1 - rows) * np.array(colours[0], dtype=float) + rows * np.array(colours[1], dtype=float)
     pixels[..., :3] = np.rint(shades).astype(np.uint8)[:, None, :]
     pixels[..., 3] = paper.stuff(things.SKY)
     for _ in range(int(rng.integers(0, 5))):
-        at = np.array([rng.uniform(0, WIDTH), rng.uniform(0, 0.7) * view.horizon])
+        at = np.array([rng.uniform(0, WIDTH), rng.uniform(0, 0.7) * camera.horizon])
         for _ in range(5):
             spread = np.array([rng.uniform(-14, 14), rng.uniform(-2.5, 2.5)])
             ends = [(at + spread, rng.uniform(2, 4)), (at + spread + [rng.uniform(4, 12), 0], rng.uniform(1, 3))]
@@ -191,9 +201,11 @@ def _draw_row(paper: Paper, street: Street, side: int, town: Town, rng: np.rando
             continue
         if rng.random() < town.green:
             for _ in range(int(rng.integers(1, 4))):
-                place = Place(x + outward * rng.uniform(1.0, 4.5), rng.uniform(near + 0.5, max(near + 1, end)))
-                if place.z > 4.0:
-                    things.draw_tree(paper, place, rng)
+                position = StreetPosition(
+                    x + outward * rng.uniform(1.0, 4.5), rng.uniform(near + 0.5, max(near + 1, end))
+                )
+                if position.z > 4.0:
+                    things.draw_tree(paper, position, rng)
             things.draw_hedge(paper, x, near, end, rng.uniform(0.8, 1.7), rng)
             continue
         height = 3.1 * rng.integers(town.storeys[0], town.storeys[1] + 1) + rng.uniform(0, 1)
@@ -214,7 +226,7 @@ def _draw_facade(paper: Paper, quad: np.ndarray, colour: Colour, rng: np.random.
     across, floors = max(1, round(length / 2.6)), max(1, round(height / 3.1))
     paper.face(quad, colour, id)
     far = float(quad[:, 2].mean())
-    if paper.view.size(1.2, far) < 1.0:
+    if paper.camera.size(1.2, far) < 1.0:
         return
     shop = rng.random() < 0.35
     column, floor = (grid.ravel() for grid in np.meshgrid(np.arange(across)[::-1], np.arange(floors), indexing="ij"))
@@ -248,17 +260,17 @@ def _vehicles(paper: Paper, street: Street, town: Town, rng: np.random.Generator
     """Cars parked at the kerbs and driving, buses; behind 45 m parked cars are one group region."""
     strokes: list[Stroke] = []
 
-    def add(place: Place, label: int, group: bool = False) -> None:
+    def add(position: StreetPosition, label: int, group: bool = False) -> None:
         id = paper.stuff(label) if group else paper.instance(label)
         draw = things.draw_bus if label == things.BUS else things.draw_car
-        strokes.append((place.z, lambda: draw(paper, place, id, rng)))
+        strokes.append((position.z, lambda: draw(paper, position, id, rng)))
 
     for side, (kerb, inward) in enumerate(zip(street.kerbs, (1, -1), strict=True)):
         z = rng.uniform(5, 14)
         while z < 60:
             if rng.random() < 0.36 * town.parked and abs(kerb) > 3.2:
                 heading = (np.pi if side == 0 else 0.0) + rng.normal(0, 0.03)
-                add(Place(kerb + inward * 1.15, z, heading), things.CAR, group=z > 45)
+                add(StreetPosition(kerb + inward * 1.15, z, heading), things.CAR, group=z > 45)
             z += rng.uniform(5.2, 7.0)
     occupied: list[tuple[float, float]] = []
     for _ in range(int(rng.integers(0, 4))):
@@ -269,13 +281,15 @@ def _vehicles(paper: Paper, street: Street, town: Town, rng: np.random.Generator
             continue
         occupied.append((lane, z))
         x = street.lanes[lane] + (0.6 if lane == 0 else -0.5) + rng.uniform(-0.2, 0.2)
-        add(Place(x, z, (np.pi if lane == 0 else 0.0) + rng.normal(0, 0.04)), things.BUS if bus else things.CAR)
+        add(
+            StreetPosition(x, z, (np.pi if lane == 0 else 0.0) + rng.normal(0, 0.04)), things.BUS if bus else things.CAR
+        )
     if rng.random() < 0.22:  # one that turns or crosses
         heading = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 2.2))
         bus = rng.random() < 0.4
         z = rng.uniform(16, 26) if bus else rng.uniform(10, 22)
         if all(abs(z - at) > 9 for _, at in occupied):
-            add(Place(rng.uniform(-2.5, 2.0), z, heading), things.BUS if bus else things.CAR)
+            add(StreetPosition(rng.uniform(-2.5, 2.0), z, heading), things.BUS if bus else things.CAR)
     return strokes
 
 
@@ -292,36 +306,36 @@ def _furniture(paper: Paper, street: Street, town: Town, rng: np.random.Generato
     for kerb, inward in zip(street.kerbs, (1.0, -1.0), strict=True):
         x = kerb - inward * 0.45
         for z in np.arange(rng.uniform(5, 16), 60, rng.uniform(12, 20)):
-            place = Place(x, float(z))
-            strokes.append((z, lambda place=place, inward=inward: things.draw_lamp(paper, place, inward, rng)))
+            position = StreetPosition(x, float(z))
+            strokes.append((z, lambda position=position, inward=inward: things.draw_lamp(paper, position, inward, rng)))
         for z in np.arange(rng.uniform(6, 30), 60, rng.uniform(9, 20)):
             if rng.random() < 0.4 + town.green / 2:
-                place = Place(kerb - inward * rng.uniform(0.8, 1.4), float(z))
-                strokes.append((z, lambda place=place: things.draw_tree(paper, place, rng)))
+                position = StreetPosition(kerb - inward * rng.uniform(0.8, 1.4), float(z))
+                strokes.append((z, lambda position=position: things.draw_tree(paper, position, rng)))
         for _ in range(int(rng.integers(0, 4))):
-            place = Place(kerb - inward * rng.uniform(0.3, 0.9), rng.uniform(5, 24))
+            position = StreetPosition(kerb - inward * rng.uniform(0.3, 0.9), rng.uniform(5, 24))
             draw = things.draw_traffic_light if rng.random() < 0.3 else things.draw_sign
-            strokes.append((place.z, lambda draw=draw, place=place: draw(paper, place, rng)))
+            strokes.append((position.z, lambda draw=draw, position=position: draw(paper, position, rng)))
     for _ in range(int(rng.integers(0, 3))):
         x, _ = _pavement(street, rng, 0.6, 0.95)
-        place = Place(x, rng.uniform(5, 20), rng.normal(0, 0.1))
-        strokes.append((place.z, lambda place=place: things.draw_bin(paper, place, rng)))
+        position = StreetPosition(x, rng.uniform(5, 20), rng.normal(0, 0.1))
+        strokes.append((position.z, lambda position=position: things.draw_bin(paper, position, rng)))
     for _ in range(int(rng.integers(0, 4))):
         x, _ = _pavement(street, rng, 0.2, 0.8)
         z = rng.uniform(5, 14)
         for k in range(int(rng.integers(1, 4))):  # often a few side by side
-            place = Place(x, z + 0.75 * k, np.pi / 2 + rng.normal(0, 0.25))
+            position = StreetPosition(x, z + 0.75 * k, np.pi / 2 + rng.normal(0, 0.25))
             id = paper.instance(things.BICYCLE)
-            strokes.append((place.z, lambda place=place, id=id: things.draw_bicycle(paper, place, id, rng)))
+            strokes.append((position.z, lambda position=position, id=id: things.draw_bicycle(paper, position, id, rng)))
     return strokes
 
 
 def _people(paper: Paper, street: Street, town: Town, rng: np.random.Generator) -> list[Stroke]:
-    """People on the pavements, some on the road, now and then a far group that is annotated as one."""
+    """People on the pavements, some on the road, sometimes a distant group that is annotated as one region."""
     strokes: list[Stroke] = []
 
     def add(x: float, z: float, id: int) -> None:
-        strokes.append((z, lambda: things.draw_person(paper, Place(x, z), id, rng)))
+        strokes.append((z, lambda: things.draw_person(paper, StreetPosition(x, z), id, rng)))
 
     for _ in range(int(rng.poisson(4.6 * town.crowd))):
         x, _ = _pavement(street, rng)
@@ -342,19 +356,19 @@ def _people(paper: Paper, street: Street, town: Town, rng: np.random.Generator) 
 # --- the finished scene --------------------------------------------------------------------------------------------
 
 
-def _finished(index: int, town: Town, paper: Paper, rng: np.random.Generator) -> Scene:
+def _finished(index: int, town: Town, paper: Paper, rng: np.random.Generator) -> StreetScene:
     """The image as a camera takes it, and the labels at the middle of each pixel."""
     image, ids = paper.canvas.finished()
     middle = ids[FINE // 2 :: FINE, FINE // 2 :: FINE]
     instances = paper.values[middle]
     used, counts = np.unique(instances, return_counts=True)
-    for value in used[(used >= 1000) & (counts < SMALLEST)]:
+    for value in used[(used >= 1000) & (counts < MIN_INSTANCE_PIXELS)]:
         instances[instances == value] = things.DYNAMIC
     border = np.ones(instances.shape, dtype=bool)
     border[1:-1, 2:-2] = False
     instances[border & (instances != things.EGO_VEHICLE)] = things.OUT_OF_ROI
     labels = np.where(instances >= 1000, instances // 1000, instances).astype(np.uint8)
-    return Scene(index, town.name, _exposed(image, rng), labels, instances)
+    return StreetScene(index, town.name, _exposed(image, rng), labels, instances)
 
 
 def _exposed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
