@@ -65,8 +65,8 @@ def refuse_unknown(args: Iterable[str], known: Iterable[str], network_name: str)
 def argument_names(*callables: Callable[..., Any]) -> set[str]:
     """Names of the arguments of functions or classes; those of `*args` and `**kwargs` have none.
 
-    >>> sorted(argument_names(fits, drawn))
-    ['args', 'loading', 'task', 'tasks', 'what']
+    >>> sorted(argument_names(check_task, without_weight_args))
+    ['args', 'loading', 'network_name', 'task', 'tasks']
     """
     found = {each for one in callables for each in inspect.signature(one).parameters.values()}
     return {each.name for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)} - {"self"}

@@ -128,9 +128,9 @@ def test_many_masks_are_encoded_in_parts(monkeypatch: Any) -> None:
     rng = np.random.default_rng(2)
     crops, boxes = rng.uniform(0, 1, (7, 28, 28)), np.tile(np.array([1, 2, 30, 35], np.float32), (7, 1))
     whole = pasted(crops, boxes, (40, 50), "mmdet")
-    monkeypatch.setattr(mask_pasting, "AT_ONCE", 3 * 40 * 50)
+    monkeypatch.setattr(mask_pasting, "PIXELS_AT_ONCE", 3 * 40 * 50)
     assert pasted(crops, boxes, (40, 50), "mmdet") == whole and len({each["counts"] for each in whole}) == 7
-    monkeypatch.setattr(mask_pasting, "AT_ONCE", 1)
+    monkeypatch.setattr(mask_pasting, "PIXELS_AT_ONCE", 1)
     assert pasted(crops, boxes, (40, 50), "mmdet") == whole
     assert pasted(crops[:0], boxes[:0], (40, 50), "mmdet") == []
 
