@@ -36,9 +36,23 @@ class _Version(msgspec.Struct):
     format: int
 
 
+class ChangedResultError(InputError):
+    """A result.json that is whole but not as hrbench wrote it.
+
+    result: the entry it is of, failed for this reason, without anything that was changed or may have been.
+    """
+
+    def __init__(self, path: Path, changed: Result) -> None:
+        reason = Reason(f"{path} was changed after it was written", "delete its folder and run again")
+        super().__init__(f"{reason.what}: {reason.remedy}")
+        entry = changed.entry
+        self.result = Result(changed.name, entry, "failed", (reason,), limited=changed.limited, folder=str(path.parent))
+
+
 def to_json(result: Result) -> bytes:
     """The result as indented JSON; `from_json` gives back an equal one, folder aside."""
     plain = msgspec.json.decode(msgspec.json.encode(_plain(replace(result, folder=""))))  # as a reader will decode it
+    plain["reason"] = result.reason  # in a line, for people and their scripts; `reasons` is what is read back
     content = {"result": plain, "format": FORMAT, "digest": digest(plain)}
     return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
@@ -46,7 +60,8 @@ def to_json(result: Result) -> bytes:
 def from_json(data: bytes, path: Path) -> Result:
     """The result in a file's content, of this format or an older one.
 
-    Raises InputError naming `path` if it is damaged, was changed after it was written, or is of a newer format.
+    Raises InputError naming `path` if it is damaged or of a newer format, ChangedResultError if it was changed after it
+    was written.
     """
     try:
         data.decode()  # msgspec skips unknown fields without checking that they are UTF-8
@@ -57,9 +72,9 @@ def from_json(data: bytes, path: Path) -> Result:
             result = format_1.result_of(msgspec.json.decode(data))
         else:
             plain = msgspec.json.decode(data)
-            if digest(plain["result"]) != plain.get("digest"):
-                raise InputError(f"{path} was changed after it was written: delete its folder and run again")
             result = msgspec.json.decode(data, type=_StoredResult).result
+            if digest(plain["result"]) != plain.get("digest"):
+                raise ChangedResultError(path, result)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
     return replace(result, folder=str(path.parent))

@@ -28,7 +28,7 @@ import msgspec
 from hrbench.core.files import remove_unfinished_files, write_whole
 from hrbench.errors import InputError, UsageError
 from hrbench.store.integrity import LOG, changed_files, digests_of
-from hrbench.store.results import from_json, to_json
+from hrbench.store.results import ChangedResultError, from_json, to_json
 from hrbench.types import Result, Suite
 
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
@@ -125,12 +125,17 @@ class RunFolder:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
 
         skip: called with a sentence on each damaged result, which is left out; without it the first raises InputError.
+            One that is whole but was changed after it was written is there as a failed entry without numbers.
         """
         stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
         results = []
         for name in [name for name in self.read_run().entries if name in stored] or list(stored):
             try:
                 results.append(_read(stored[name], name))
+            except ChangedResultError as error:
+                if skip is None:
+                    raise
+                results.append(_named(error.result, name))
             except InputError as error:
                 if skip is None:
                     raise
@@ -268,5 +273,8 @@ class RunFolder:
 
 def _read(path: Path, name: str) -> Result:
     """The result in a file, with the name of its folder: a stored name is never used as a path."""
-    result = from_json(path.read_bytes(), path)
+    return _named(from_json(path.read_bytes(), path), name)
+
+
+def _named(result: Result, name: str) -> Result:
     return replace(result, name=name, entry=replace(result.entry, name=name))

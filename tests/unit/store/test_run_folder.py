@@ -184,6 +184,23 @@ def test_a_damaged_result_is_told_and_left_out(tmp_path):
         folder.results()
 
 
+def test_a_changed_result_is_a_failed_entry_without_numbers(tmp_path):
+    folder = RunFolder(tmp_path)
+    path = folder.commit(folder.begin("a"), result_of(0.25, name="a")) and tmp_path / "entries" / "a" / "result.json"
+    path.write_text(path.read_text().replace("0.25", "12.5"))
+    (changed,) = folder.results(pytest.fail)
+    assert changed.name == "a" and changed.status == "failed" and not (changed.scores or changed.costs)
+    assert changed.reason == f"{path} was changed after it was written; delete its folder and run again"
+    with pytest.raises(InputError, match="was changed after it was written: delete its folder"):
+        folder.results()
+
+
+def test_the_reason_stands_in_one_line_for_scripts(tmp_path):
+    reasons = (Reason("no data", "get them"), Reason("no weights"))
+    stored = json.loads(to_json(replace(result_of(), status="empty", reasons=reasons)))["result"]
+    assert stored["reason"] == "no data; get them; no weights"
+
+
 def test_damaged_files_beside_the_entries_are_named(tmp_path):
     folder = RunFolder(tmp_path)
     (tmp_path / "environment.json").write_text("[")
