@@ -22,7 +22,7 @@ OWN = (
     NETWORK
     + '''
 
-def build_with_weights(joints=17, file="tiny.safetensors"):
+def loaded(joints=17, file="tiny.safetensors"):
     """With weights inside, as any library may give a network."""
     from pathlib import Path
     from safetensors.torch import load_file

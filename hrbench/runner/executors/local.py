@@ -240,7 +240,7 @@ class _RunningJob:
                             selector.unregister(key.fileobj)
             self.channel.setblocking(False)
             os.set_blocking(self.printed, False)
-            with contextlib.suppress(BlockingIOError):  # all who wrote have ended, but for one that the disk holds
+            with contextlib.suppress(BlockingIOError):  # all who wrote have ended except one that the disk holds up
                 while self._hear():
                     pass
             with contextlib.suppress(BlockingIOError):

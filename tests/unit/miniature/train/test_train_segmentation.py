@@ -39,7 +39,7 @@ def test_label_ids_become_positions_of_the_network_s_outputs() -> None:
 
 def test_the_loss_enlarges_and_ignores() -> None:
     """By hand: logits 0 and 1 of two classes, everywhere; log(1 + e) for the first class, less 1 for the second."""
-    logits = torch.tensor([0.0, 1.0]).camera(1, 2, 1, 1).expand(1, 2, 2, 3)
+    logits = torch.tensor([0.0, 1.0]).view(1, 2, 1, 1).expand(1, 2, 2, 3)
     targets = torch.full((1, 8, 12), 255)
     targets[0, :4, 2] = 0
     targets[0, 4:5, 2] = 1

@@ -44,7 +44,7 @@ def row(image: int, score: float, category: int = 1, **more: Any) -> dict[str, A
 
 @pytest.mark.parametrize("block", [30, 1 << 19])
 def test_boxes_and_the_masks_beside_them(block: int, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK_BYTES", block)
     box, mask = [1.0, 2.0, 3.0, 4.0], runs((8, 9), (1, 2, 3, 4))
     path = write(
         tmp_path,

@@ -36,7 +36,7 @@ def test_rows_of_the_chosen_images_in_the_files_order(block, indent, tmp_path, m
         row["note"] = ['}, {"image_id": 5', {"a": {}, "b": [{}, {}]}, "]", "},"][n % 4]
     path = tmp_path / "predictions.json"
     path.write_text(json.dumps(rows, indent=indent))
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK_BYTES", block)
     found = read_rows(path, [sample("a"), sample(5), sample(77)])
     assert found == {
         "a": [{"keypoints": [2.5, -1e-7, 1]}],
@@ -61,7 +61,7 @@ def test_a_file_in_which_nobody_was_found(text, tmp_path):
 def test_a_file_that_is_none_is_named(text, block, tmp_path, monkeypatch):
     path = tmp_path / "predictions.json"
     path.write_text(text)
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK_BYTES", block)
     with pytest.raises(InputError, match=r"predictions\.json: holds no list of predicted people"):
         read_rows(path, [sample(5)])
 
