@@ -106,9 +106,8 @@ class _SuiteRun:
         for note in result.notes:
             self.on_event(Event("note", entry.name, text=note))
         if result.status == "costs_only":
-            self.on_event(
-                Event("note", entry.name, text="costs only")
-            )  # nothing was asked for, so nothing is left empty
+            # no accuracy was requested, so none is empty
+            self.on_event(Event("note", entry.name, text="costs only"))
         else:
             kind = "failed" if result.status == "failed" else "result"
             self.on_event(Event(kind, entry.name, "accuracy", result.reason))

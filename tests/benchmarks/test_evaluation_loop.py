@@ -1,4 +1,4 @@
-"""Preparing beside decoding box by box, the evaluation loop beside a bare loop, a warm run beside its networks."""
+"""Preparing beside decoding box by box, and the evaluation loop beside a bare loop."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ import time
 
 import cv2
 import pytest
-import torch
 
 import hrbench
 from hrbench import catalog
-from hrbench.cost.latency import measure
 from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.miniature.generate import object_dataset
 from hrbench.runner import pipeline
-from hrbench.runner.prepare import assemble
-from hrbench.runner.settings import Settings
-from hrbench.runner.suite import run_suite
-from hrbench.store.run_folder import RunFolder
-from hrbench.tasks.classification.task import Classification
 from hrbench.tasks.detection.task import Detection
 from hrbench.tasks.pose import geometry
 from hrbench.tasks.pose.task import Pose
-from hrbench.tasks.segmentation.task import Segmentation
 
 BOXES = {"boxes": "person_detection_results/detections_person.json"}
 
@@ -132,39 +124,3 @@ def test_the_loop_keeps_most_of_a_bare_loop_of_a_miniature_detector(benchmark, t
     benchmark.extra_info["ratio"] = min(peer) / min(ours)
     benchmark.pedantic(loop, rounds=1)
     assert min(peer) / min(ours) >= kept
-
-
-def test_a_warm_miniature_run_takes_ten_seconds_beside_its_networks(benchmark, tmp_path, monkeypatch):
-    suite = hrbench.load_suite("miniature")
-    settings = Settings(data=tmp_path / "data", weights=tmp_path / "weights", device="cpu")
-    for entry in suite.entries:
-        assemble(entry, settings)  # generates the sets, which a warm run then finds
-    within = 0.0
-
-    def timed(function):
-        def call(*args, **kwargs):
-            nonlocal within
-            started = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                within += time.perf_counter() - started
-
-        return call
-
-    for task in (Pose, Segmentation, Detection, Classification):
-        monkeypatch.setattr(task, "forward", timed(task.forward))
-    monkeypatch.setattr(measure, "measure_latency", timed(measure.measure_latency))
-    torch.zeros(1)
-
-    def run() -> float:
-        nonlocal within
-        within, started = 0.0, time.perf_counter()
-        results = list(run_suite(suite, RunFolder(tmp_path / f"run-{started}"), settings))
-        assert all(result.status == "done" for result in results)
-        return time.perf_counter() - started - within
-
-    run()
-    beside = benchmark.pedantic(run, rounds=1)
-    benchmark.extra_info["seconds_beside_networks"] = beside
-    assert beside <= 10

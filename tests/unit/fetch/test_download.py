@@ -350,7 +350,7 @@ def test_nobody_there(target: Path) -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused(site: Site, target: Path) -> None:
     error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
     error.verify_message = "self-signed certificate"
-    job = module._Transfer("https://models.example/a.pth", None, None, None, 1.0)  # type: ignore[arg-type]
+    job = module._Transfer("https://models.example/a.pth", None, None, None, 1.0)
     told = module._unreachable(job, error)
     assert isinstance(told, EntryError) and "the certificate of models.example is not trusted" in str(told)
 

@@ -44,7 +44,7 @@ def test_an_unchanged_picture_is_what_the_protocol_shows() -> None:
 
     rows, columns = np.mgrid[:64, :64]
     image = np.stack([rows * 3, columns * 3, rows + columns], axis=2).astype(np.uint8)
-    shown = ShapesTrainingTask().augmented(image, (64, 64), Still())  # type: ignore[arg-type]
+    shown = ShapesTrainingTask().augmented(image, (64, 64), Still())
     expected = centre_crop(image, (64, 64), CentreCrop())
     assert np.abs(shown.astype(int) - expected).max() <= 3  # a pixel more or less of the 73
 
