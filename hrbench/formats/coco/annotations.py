@@ -7,7 +7,6 @@ consistent is checked by the readers of the metrics, which read it completely (`
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import Four, Whole
+from hrbench.formats.coco.rle import decoded
 
 HOME = "get it from cocodataset.org (images, annotations)"
 
@@ -161,21 +161,18 @@ def mask_fault(mask: Any, size: tuple[int, int]) -> str:
             if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
                 return "has a polygon that is no list of three corners or more"
             reach = 2 * max(size)  # the codec does a step for each pixel of an edge
-            if any(abs(value) > reach for polygon in mask for value in polygon):
+            if not all(abs(value) <= reach for polygon in mask for value in polygon):
                 return f"has a polygon with a corner beyond {reach} pixels on an image of {width}x{height}"
             codec.merge(codec.frPyObjects(mask, height, width))
             return ""
         if list(mask["size"]) != [height, width]:
             return f"has a mask of {mask['size'][1]}x{mask['size'][0]} pixels on an image of {width}x{height}"
-        if isinstance(mask["counts"], list):
-            if sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
-                return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", DeprecationWarning
-                )  # about how pycocotools 2.0.11 passes memory to NumPy
-                codec.decode(mask)
+        if isinstance(mask["counts"], str):
+            decoded(mask["counts"], (height, width))
+        elif not isinstance(mask["counts"], list):
+            return "has a mask that cannot be read (counts is neither text nor a list)"
+        elif sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
+            return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
     except (TypeError, ValueError, KeyError, IndexError) as error:
         return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
     return ""

@@ -10,11 +10,13 @@ pycocotools does not check codes, and reads past the end of a truncated one: so 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as codec
 
 MAX_PIXELS = 1 << 29  # of an image: the codec reads only numbers of up to 30 bits and a sign correctly
 MAX_CHARACTERS = 6  # of one number
@@ -82,6 +84,21 @@ def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray
     empty = (length == 0) & (place > 0)
     plain = np.logical_not(np.logical_or.reduceat(empty, first))
     return np.add.reduceat(np.where(odd, length, 0), first).astype(np.float64), plain
+
+
+def decoded(counts: str | bytes, size: tuple[int, int]) -> np.ndarray:
+    """The mask (height, width) uint8, 0 or 1, of one compressed code.
+
+    counts: the code.
+    size: (height, width) of the image.
+    Raises CodeError if the code is not valid for this size.
+    """
+    height, width = size
+    text = counts.encode("utf-8", "replace") if isinstance(counts, str) else counts
+    checked(text, [len(text)], np.array([height * width]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
+        return codec.decode({"size": [height, width], "counts": text})  # type: ignore[arg-type]
 
 
 def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

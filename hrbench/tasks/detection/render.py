@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
+from hrbench.formats.coco.rle import CodeError, decoded
 from hrbench.formats.coco.rows import objects_of
 from hrbench.types import ClassScheme, Sample
 
@@ -72,14 +71,15 @@ def render_detections(image: np.ndarray, rows: Sequence[Mapping[str, Any]], sche
 
 
 def _mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | None:
-    """A mask (h, w) uint8 of compressed run lengths of this (height, width), None for anything else."""
+    """A mask (h, w) uint8 of valid compressed run lengths of this (height, width), None for anything else."""
     if not isinstance(segmentation, Mapping) or not isinstance(segmentation.get("counts"), str | bytes):
         return None
     if tuple(segmentation.get("size", ())) != size:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
-        return coco_mask.decode(dict(segmentation))  # type: ignore[arg-type]
+    try:
+        return decoded(segmentation["counts"], size)
+    except CodeError:
+        return None
 
 
 def _around(mask: np.ndarray | None) -> list[float] | None:

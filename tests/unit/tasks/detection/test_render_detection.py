@@ -12,7 +12,14 @@ from pycocotools import mask as coco_mask
 
 from hrbench.errors import InputError
 from hrbench.formats.coco import rows as module
-from hrbench.tasks.detection.render import LONG_SIDE, MAX_RENDERED, SHORT_SIDE, read_detections_file, render_detections
+from hrbench.tasks.detection.render import (
+    LONG_SIDE,
+    MAX_RENDERED,
+    SHORT_SIDE,
+    _mask,
+    read_detections_file,
+    render_detections,
+)
 from hrbench.types import ClassScheme, Sample
 
 SCHEME = ClassScheme(("person", "car"), (1, 3), palette=((200, 0, 0), (0, 0, 200)))
@@ -40,6 +47,14 @@ def write(folder: Path, boxes: list[dict[str, Any]], masks: list[dict[str, Any]]
 
 def row(image: int, score: float, category: int = 1, **more: Any) -> dict[str, Any]:
     return {"image_id": image, "category_id": category, "score": score, **more}
+
+
+def test_a_code_that_does_not_cover_its_image_is_no_mask() -> None:
+    mask = runs((8, 9), (1, 2, 3, 4))
+    drawn = _mask(mask, (8, 9))
+    assert drawn is not None and drawn.sum() == 12
+    assert _mask({**mask, "counts": mask["counts"][:1]}, (8, 9)) is None
+    assert _mask(mask, (9, 8)) is None
 
 
 @pytest.mark.parametrize("block", [30, 1 << 19])
