@@ -47,7 +47,11 @@ class Processes:
 
     @classmethod
     def open(cls, settings: Settings, folders: Sequence[str] = ()) -> Processes:
-        return cls(InProcessExecutor() if settings.in_process else LocalExecutor(), settings, folders)
+        if settings.in_process:
+            return cls(InProcessExecutor(), settings, folders)
+        executor = LocalExecutor()
+        executor.warm()  # its process starts while the first entry is planned
+        return cls(executor, settings, folders)
 
     def call(
         self,
@@ -57,6 +61,7 @@ class Processes:
         entry: Entry,
         log: Path,
         quiet: bool = False,
+        network: bool = True,
     ) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs`. Raises JobFailed if it fails, however its process ended.
 
@@ -66,11 +71,12 @@ class Processes:
         entry: gives the timeout and the modules that the job needs.
         log: file for what the job prints.
         quiet: whether the job measures times.
+        network: whether it runs the entry's network.
 
         Returns the value of the function, and the outcome, which lists what the job changed in its process.
         """
         device = "cpu"
-        if may_use_gpu(self.settings):
+        if network and may_use_gpu(self.settings):
             device = "cuda" if self.settings.device == "auto" else self.settings.device
         path = [*sys.path, *(folder for folder in self.folders if folder not in sys.path)]
         job = Job(
@@ -80,7 +86,7 @@ class Processes:
             timeout=entry.timeout,
             device=device,
             quiet=quiet,
-            modules=(*MODULES, *modules_for(entry)),
+            modules=(*MODULES, *modules_for(entry, network)),
             path=tuple(path),
         )
         outcome = self.executor.submit(job, lambda event: on_event(msgspec.convert(event, Event)))

@@ -316,7 +316,13 @@ class _SuiteRun:
             entry_folder = self.folder.entry(entry.name)
             entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
         return self.processes.call(
-            function, request, self.on_event, entry, entry_folder / LOG, quiet=function == "cost"
+            function,
+            request,
+            self.on_event,
+            entry,
+            entry_folder / LOG,
+            quiet=function == "cost",
+            network=function != "verify" and plan.accuracy != "score",
         )
 
     def note_environment(self) -> None:

@@ -10,6 +10,7 @@ what they have stored of each image, and neither match nor predict again. The in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -34,6 +35,7 @@ def intervals(
     resamples: int = 1000,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    at_once: int = 0,
 ) -> list[tuple[float, float] | None]:
     """The 95 % interval (low, high) of every number that `statistic` gives for image weights (I,).
 
@@ -43,15 +45,22 @@ def intervals(
     resamples: how many; 0 for no intervals.
     seed: of the random numbers.
     groups: (I,) number of each image's group, from 0 without gaps, to resample groups; None to resample images.
+    at_once: how many resamples `statistic` takes at once: it is then given weights (B, I), B at most this, and returns
+        (B, Q). 0: one, as weights (I,).
 
     Returns None for a number that no resample has, for all numbers without resamples, and if there are fewer than two
     images or groups.
     """
     units = images if groups is None else int(groups.max(initial=-1)) + 1
     if units < 2 or resamples < 1:
-        return [None] * len(statistic(np.ones(images, np.int64)))
+        ones = np.ones((1, images) if at_once else images, np.int64)
+        return [None] * statistic(ones).shape[-1]
     counts = resample_counts(units, resamples, seed)
-    values = np.array([statistic(weights if groups is None else weights[groups]) for weights in counts])
+    drawn = counts if groups is None else (weights[groups] for weights in counts)
+    if at_once:
+        values = np.concatenate([statistic(np.stack(block)) for block in _blocks(drawn, at_once)])
+    else:
+        values = np.array([statistic(weights) for weights in drawn])
     tails = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
     result: list[tuple[float, float] | None] = []
     for column in values.T:
@@ -59,3 +68,8 @@ def intervals(
         low, high = np.percentile(column, tails).tolist() if len(column) else (0.0, 0.0)
         result.append((low, high) if len(column) else None)
     return result
+
+
+def _blocks(items: Iterator[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    while block := list(islice(items, size)):
+        yield block

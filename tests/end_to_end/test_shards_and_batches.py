@@ -24,7 +24,7 @@ pytestmark = pytest.mark.numeric
 
 SUITE = """
 suite: tasks
-defaults: {cost: {operations: false, latency: false}}
+defaults: {resamples: 60, cost: {operations: false, latency: false}}
 entries:
   - name: segmentation
     model: seg_hrnet_miniature_cityscapes
@@ -46,8 +46,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, the suite, and its run in `run`."""
     folder = tmp_path_factory.mktemp("tasks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(street_dataset, "IMAGES", 9)
-        patch.setattr(object_dataset, "IMAGES", 9)
+        patch.setattr(street_dataset, "IMAGES", 6)
+        patch.setattr(object_dataset, "IMAGES", 8)
         patch.setattr(shape_dataset, "TEST_IMAGES", 20)
         street_dataset.generate(folder / "data" / "streets")
         object_dataset.generate(folder / "data" / "objects")
@@ -117,7 +117,7 @@ def test_a_batch_of_one_and_one_of_sixteen_predict_the_same(place, name):
 
 
 def test_a_batch_that_is_found_changes_no_score(place):
-    assert run(place, "--set", "batch=auto", out="auto") == 0
+    assert run(place, "--set", "batch=auto", "--in-process", out="auto") == 0
     for name in NAMES:
         for score, other in zip(result(place, name).scores, result(place, name, "auto").scores, strict=True):
             assert (score.value is None) == (other.value is None)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.numeric
 
 NAME = "pose_hrnet_miniature_coco"
 INPUT = (96, 72)
-LIMIT = 12
+IMAGES = 12
 OWN = """
 from hrbench.models.hrnet import pose_hrnet
 
@@ -31,6 +31,7 @@ SUITE = """
     suite: sources
     title: Networks from everywhere
     defaults:
+      resamples: 60
       cost: {latency: {batch: 1, budget: 0.05}}
     entries:
       - {name: original, model: pose_hrnet_miniature_coco, dataset: &coco miniature-coco-keypoints, protocol: &boxes {boxes: ground_truth}}
@@ -67,7 +68,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Resul
     (files / "damaged.onnx").write_bytes((files / "net.onnx").read_bytes()[:3000])
     suite = folder / "suite.yaml"
     suite.write_text(dedent(SUITE))
-    assert run(folder, "--only", "original") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hrbench.miniature.generate.pose_datasets.COCO_IMAGES", IMAGES)
+        assert run(folder, "--only", "original") == 0
     shutil.copy(folder / "run" / "entries" / "original" / "predictions.json", files / "given.json")
     assert run(folder) == 3
     return folder, {result.name: result for result in hrbench.load(folder / "run")}
@@ -75,9 +78,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Resul
 
 def run(folder: Path, *more: str) -> int:
     places = ["--data", str(folder / "data"), "--weights", str(folder / "weights"), "--out", str(folder / "run")]
-    return main(
-        ["run", str(folder / "suite.yaml"), *places, "--device", "cpu", "--plain", "--limit", str(LIMIT), *more]
-    )
+    return main(["run", str(folder / "suite.yaml"), *places, "--device", "cpu", "--plain", "--in-process", *more])
 
 
 def ap(result: Result) -> float:

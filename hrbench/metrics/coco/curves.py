@@ -9,6 +9,7 @@ never rises. So a recall is reached at a hit, and the maximum of precision from 
 
 Why it is fast: all categories and thresholds are concatenated in a few flat arrays, so that a weighting takes about
 twenty array operations for any number of classes. How many recalls a number of hits reaches is looked up in a table.
+On a small set, where calling NumPy would take longer than its work, several weightings share these operations.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hrbench.metrics.coco.matching import Matches, MatchSettings
 
 LOOP_MIN_CATEGORIES = 20  # from so many categories on, a loop over recalls is faster
 HITS_PER_RECALL = 10  # up to so many hits per recall, `np.maximum.at` is faster
+BLOCK_VALUES, MAX_BLOCK = 1 << 18, 64  # weightings share operations up to so many values; more than 64 gain nothing
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Number:
 class Recall:
     """Recall of all categories in one area range, prepared for many weightings.
 
-    T thresholds, I images, C categories, N detections. A segment is one category at one threshold. Segments
-    are sorted by threshold, then category; the hits of each by falling score.
+    B weightings at once, T thresholds, I images, C categories, N detections. A segment is one category at one
+    threshold. Segments are sorted by threshold, then category; the hits of each by falling score.
     """
 
     def __init__(
@@ -68,11 +70,11 @@ class Recall:
         self.objects_at = np.concatenate((np.zeros(1, np.int64), np.cumsum(positives.sum(axis=0))))
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(recall (T, C), objects (C,)) under `weights` (I,) int32; recall is 0 if there is no object."""
-        objects = np.diff(self.objects.under(weights)[self.objects_at])
+        """(recall (B, T, C), objects (B, C)) under `weights` (B, I) int32; recall is 0 if there is no object."""
+        objects = np.diff(self.objects.under(weights)[:, self.objects_at])
         running = self.running.under(weights)
-        found = (running[self.starts + self.lengths] - running[self.starts]).reshape(self.shape)
-        return found / np.maximum(objects, 1), objects
+        found = (running[:, self.starts + self.lengths] - running[:, self.starts]).reshape(-1, *self.shape)
+        return found / np.maximum(objects, 1)[:, None], objects
 
 
 class Curves:
@@ -113,60 +115,66 @@ class Curves:
         self.base, self.extra = _Running(image[always]), _Running(np.concatenate(extras))
         self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
         self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
-        self.bounds = np.cumsum([0] + [len(mine) for mine in self.finds.places]).tolist()  # of thresholds, among hits
-        sizes = np.diff(self.bounds)
+        sizes = [len(mine) for mine in self.finds.places]
         self.table = np.repeat(np.arange(len(sizes)) * (len(self.recalls) + 1) * positives.shape[1], sizes)
-        self.first = np.diff(self.table, prepend=-1) != 0  # hit of a threshold
+
+    @property
+    def size(self) -> int:
+        """Values of the largest array that one weighting needs."""
+        thresholds, categories = self.finds.shape
+        return max(len(self.table), thresholds * (len(self.recalls) + 1) * categories)
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(precision (T, R, C), recall (T, C), objects (C,)) under `weights` (I,) int32; 0 if there is no object."""
+        """(precision (B, T, R, C), recall (B, T, C), objects (B, C)) under `weights` (B, I) int32; 0: no objects."""
         recall, objects = self.finds.at(weights)
         (thresholds, categories), lengths, running = self.finds.shape, self.finds.lengths, self.finds.running.sums
-        found = running[1:] - np.repeat(running[self.finds.starts], lengths)
+        found = running[:, 1:] - np.repeat(running[:, self.finds.starts], lengths, axis=1)
         base, extra = self.base.under(weights), self.extra.under(weights)
-        counted = base.take(self.base_at, mode="clip")
-        counted += extra.take(self.extra_at, mode="clip")
-        counted -= np.repeat(base[self.base_from] + extra[self.extra_from], lengths)
+        counted = base.take(self.base_at, axis=1, mode="clip")
+        counted += extra.take(self.extra_at, axis=1, mode="clip")
+        counted -= np.repeat(base[:, self.base_from] + extra[:, self.extra_from], lengths, axis=1)
         precision = counted + np.spacing(1)  # the official denominator: fp + tp + spacing(1)
         np.divide(found, precision, out=precision)
 
+        best = np.zeros((len(weights), thresholds, len(self.recalls) + 1, categories))
         reached, offsets = self._reached(objects)
-        if categories > 1:
-            found += np.repeat(np.tile(offsets, thresholds), lengths)
-        best = np.zeros((thresholds, len(self.recalls) + 1, categories))
+        if offsets.size > 1:
+            found += np.repeat(np.tile(offsets, thresholds), lengths, axis=1)
         places = reached.take(found, mode="clip")
+        places += self.table
+        if len(weights) > 1:
+            places += np.arange(0, best.size, best[0].size)[:, None]
+        places, precision = places.ravel(), precision.ravel()
         if len(places) < HITS_PER_RECALL * best.size:
-            for table, start, end in zip(best, self.bounds[:-1], self.bounds[1:], strict=True):
-                np.maximum.at(table.ravel(), places[start:end], precision[start:end])
+            np.maximum.at(best.ravel(), places, precision)
         else:  # equal places are adjacent
-            turns = np.concatenate((self.first[:1], places[1:] != places[:-1]))
-            turns |= self.first
-            starts = np.flatnonzero(turns)
-            best.ravel()[places[starts] + self.table[starts]] = np.maximum.reduceat(precision, starts)
-        return _envelope(best)[:, 1:], recall, objects
+            starts = np.flatnonzero(np.concatenate((np.ones(1, bool), places[1:] != places[:-1])))
+            best.ravel()[places[starts]] = np.maximum.reduceat(precision, starts)
+        return _envelope(best)[:, :, 1:], recall, objects
 
     def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A table, and where each category starts in it (C,). Entry n: recalls that n hits reach x C + category."""
-        recalls, categories, room = len(self.recalls), len(objects), objects + 2
-        total = np.maximum(objects, 1)[:, None]
+        """A table, and where each category starts in it (B, C). Entry n: recalls that n hits reach x C + category."""
+        recalls, (_, categories) = len(self.recalls), objects.shape
+        room = objects.ravel() + 2
+        total = np.maximum(objects.reshape(-1, 1), 1)
         # fewest hits n with n / total >= recall in floating point, which is what the official search compares
         fewest = np.ceil(self.recalls * total)
         fewest -= (fewest - 1) / total >= self.recalls
         fewest += fewest / total < self.recalls
         offsets = (np.cumsum(room) - room).astype(np.int32)
-        need = np.minimum(fewest, objects[:, None] + 1).astype(np.intp) + offsets[:, None]
+        need = np.minimum(fewest, objects.reshape(-1, 1) + 1).astype(np.intp) + offsets[:, None]
         reached = np.cumsum(np.bincount(need.ravel(), minlength=int(room.sum())))
-        which = np.arange(categories)
-        reached = (reached - np.repeat(which * recalls, room)) * categories + np.repeat(which, room)
-        return reached, offsets
+        which = np.arange(objects.size)
+        reached = (reached - np.repeat(which * recalls, room)) * categories + np.repeat(which % categories, room)
+        return reached, offsets.reshape(objects.shape)
 
 
 def _envelope(best: np.ndarray) -> np.ndarray:
-    """(T, R, C): the maximum from each recall on."""
-    if best.shape[2] < LOOP_MIN_CATEGORIES:
-        return np.maximum.accumulate(best[:, ::-1], axis=1)[:, ::-1]
-    for at in range(best.shape[1] - 2, -1, -1):
-        np.maximum(best[:, at], best[:, at + 1], out=best[:, at])
+    """(B, T, R, C): the maximum from each recall on."""
+    if best.shape[3] < LOOP_MIN_CATEGORIES:
+        return np.maximum.accumulate(best[:, :, ::-1], axis=2)[:, :, ::-1]
+    for at in range(best.shape[2] - 2, -1, -1):
+        np.maximum(best[:, :, at], best[:, :, at + 1], out=best[:, :, at])
     return best
 
 
@@ -175,11 +183,13 @@ class _Running:
 
     def __init__(self, images: np.ndarray) -> None:
         self.images = images.astype(np.intp)
-        self.sums = np.zeros(len(images) + 1, np.int32)
+        self.sums = np.zeros((1, len(images) + 1), np.int32)
 
     def under(self, weights: np.ndarray) -> np.ndarray:
-        """(len(images) + 1,) int32, valid until the next call."""
-        np.cumsum(weights.take(self.images, mode="clip"), out=self.sums[1:])
+        """(B, len(images) + 1) int32 under `weights` (B, I), valid until the next call."""
+        if len(self.sums) != len(weights):
+            self.sums = np.zeros((len(weights), len(self.images) + 1), np.int32)
+        np.cumsum(weights.take(self.images, axis=1, mode="clip"), axis=1, out=self.sums[:, 1:])
         return self.sums
 
 
@@ -207,24 +217,38 @@ class Accumulator:
                 curves = Recall(image[rows], matches.category[rows], hits, positives, len(settings.thresholds))
             self.curves[area, limit] = curves
 
+        sizes = [curves.size for curves in self.curves.values() if isinstance(curves, Curves)]
+        self.block = min(max(BLOCK_VALUES // max([1, *sizes]), 1), MAX_BLOCK)
+        """How many weightings `at_each` is best given at once."""
+
     def at(self, weights: np.ndarray | None = None) -> np.ndarray:
         """(len(numbers),) float64; -1 if nothing counts, as pycocotools has it.
 
         weights: (I,) whole numbers of times each image occurs; None: once each.
         """
-        times = np.ones(self.images, np.int32) if weights is None else weights.astype(np.int32)
+        return self.at_each(np.ones((1, self.images), np.int32) if weights is None else weights[None])[0]
+
+    def at_each(self, weights: np.ndarray) -> np.ndarray:
+        """(B, len(numbers)) float64: what `at` gives for each of several `weights` (B, I)."""
+        times = weights.astype(np.int32)
         tables: dict[tuple[int, int], Tables] = {}
         for key, curves in self.curves.items():
             tables[key] = curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
-        return np.array([_mean(tables[number.area, number.limit], number) for number in self.numbers])
+        values = np.empty((len(times), len(self.numbers)))
+        for column, number in enumerate(self.numbers):
+            precision, recall, objects = tables[number.area, number.limit]
+            table = precision if number.kind == "precision" else recall
+            assert table is not None
+            values[:, column] = [_mean(one, some, number) for one, some in zip(table, objects > 0, strict=True)]
+        return values
 
 
-def _mean(tables: Tables, number: Number) -> float:
-    """The mean over all categories with objects, summed in the official order."""
-    precision, recall, objects = tables
-    table = precision if number.kind == "precision" else recall
-    assert table is not None
-    some = objects > 0
+def _mean(table: np.ndarray, some: np.ndarray, number: Number) -> float:
+    """The mean over all categories with objects, summed in the official order.
+
+    table: (T, R, C) precision or (T, C) recall.
+    some: (C,) bool, whether a category has objects.
+    """
     if number.category is not None:
         table, some = table[..., number.category], some[number.category]
         if not some:

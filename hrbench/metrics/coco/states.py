@@ -81,10 +81,10 @@ def scored(
     values = accumulator.at()
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        values = accumulator.at(weights)
+        values = accumulator.at_each(weights)
         return np.where(values > -1, values, np.nan)
 
-    ends = intervals(statistic, len(matches.images), resamples, seed)
+    ends = intervals(statistic, len(matches.images), resamples, seed, at_once=accumulator.block)
     objects = matches.positives.sum(axis=0, dtype=np.int64)  # (C, A)
     scores = []
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):

@@ -39,7 +39,7 @@ from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
-from hrbench.metrics.labels.states import group_numbers, matrices, scores_of, state_of
+from hrbench.metrics.labels.states import AT_ONCE, group_numbers, matrices, scores_of, state_of
 from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, State
@@ -154,7 +154,7 @@ class CityscapesIoU:
         arrays = arrays_of(state, FORM)
         images, totals = len(arrays["image"]), sums(arrays)
         groups = group_numbers(arrays) if self.interval == "group" else None
-        ends = intervals(totals.at, images, resamples, seed, groups)
+        ends = intervals(totals.at, images, resamples, seed, groups, at_once=AT_ONCE)
         alone = (~np.isnan(totals.images())).sum(axis=0).tolist()
         return scores_of(self.name, self.quantities, totals.all().tolist(), ends, alone, images)
 

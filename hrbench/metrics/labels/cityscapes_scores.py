@@ -127,9 +127,10 @@ class Sums:
     total: np.ndarray
 
     def at(self, weights: np.ndarray) -> np.ndarray:
-        """(Q,) the numbers if image i counts `weights`[i] times."""
+        """(B, Q) the numbers if image i counts `weights`[b, i] times; weights (B, I)."""
         # pixels are whole numbers, exact in any order; the others are added row by row, in the same order every time
-        return numbers(weights @ self.pixels, (weights[:, None] * self.weighted).sum(axis=0))
+        weighted = [(times[:, None] * self.weighted).sum(axis=0) for times in weights]
+        return numbers(weights @ self.pixels, np.stack(weighted))
 
     def all(self) -> np.ndarray:
         """(Q,) the numbers over all images, NaN if one does not exist."""

@@ -42,7 +42,7 @@ from hrbench.formats.label_folders import (
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.states import CELLS, cells_of, form_of, group_numbers, scores_of, state_of
+from hrbench.metrics.labels.states import AT_ONCE, CELLS, cells_of, form_of, group_numbers, scores_of, state_of
 from hrbench.metrics.states import arrays_of, merge
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import Measurement, Prediction, Quantity, State
@@ -210,7 +210,9 @@ class MeanIoU:
         groups = group_numbers(arrays) if self.interval == "group" else None
         values = numbers(table.sum(axis=0))
         # whole numbers below 2^53 are exact in any order of summing
-        ends = intervals(lambda weights: numbers(np.tensordot(weights, table, 1)), images, resamples, seed, groups)
+        ends = intervals(
+            lambda weights: numbers(np.tensordot(weights, table, 1)), images, resamples, seed, groups, at_once=AT_ONCE
+        )
         alone = (~np.isnan(numbers(table))).sum(axis=0).tolist()
         return scores_of(self.name, self.quantities, values.tolist(), ends, alone, images)
 

@@ -17,6 +17,9 @@ from hrbench.types import Measurement, Quantity, Reason, State
 
 CELLS = ("truth", "predicted", "pixels")
 
+AT_ONCE = 50
+"""How many resamples are counted together: their arrays are a few classes wide."""
+
 
 def form_of(metric: str, version: int, **blocks: tuple[str, ...]) -> StateForm:
     """Rows by image, with the group it belongs to. blocks: see `StateForm`."""

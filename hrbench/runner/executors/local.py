@@ -30,16 +30,8 @@ from hrbench.runner.executors.output import KeptOutput
 from hrbench.runner.executors.processes import kill_group, python_command
 from hrbench.runner.executors.recipes import refused
 
-MODULES = (
-    "torch",
-    "numpy",
-    "cv2",
-    "hrbench.runner.evaluate",
-    "hrbench.runner.costs",
-    "hrbench.cost.latency.measure",
-    "hrbench.cost.operations.count",
-)
-"""What the server imports before its first fork: what nearly every entry needs."""
+MODULES = ("numpy", "cv2", "hrbench.runner.evaluate")
+"""What the server imports before its first fork: what every entry needs."""
 
 CLOSE_SECONDS = 15.0
 """How long the server may take to end what it has started."""

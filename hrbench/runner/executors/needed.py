@@ -11,16 +11,29 @@ from hrbench.types import Entry
 _USES_TORCHVISION = ("timm", "torchvision", "smp")
 """Sources of networks whose libraries import torchvision, which takes longer than torch itself."""
 
-_ALWAYS = ("hrbench.models.weights.load", "hrbench.runner.gallery", "PIL.Image", "numpy.ma", "safetensors.torch")
+_ALWAYS = ("hrbench.runner.gallery", "PIL.Image", "numpy.ma")
+
+_NETWORKS = (
+    "torch",
+    "safetensors.torch",
+    "hrbench.models.weights.load",
+    "hrbench.runner.costs",
+    "hrbench.cost.latency.measure",
+    "hrbench.cost.operations.count",
+)
 
 
-def modules_for(entry: Entry) -> tuple[str, ...]:
-    """Dotted names, each once, of what `Job.modules` of an entry may say. Imports nothing."""
+def modules_for(entry: Entry, network: bool = True) -> tuple[str, ...]:
+    """Dotted names, each once, of what `Job.modules` of an entry may say. Imports nothing.
+
+    network: whether the job runs the entry's network; what only scores needs no torch, which takes seconds to import.
+    """
     found = [*_ALWAYS]
-    for ref in networks(entry.variant.use, entry.variant.args):
+    for ref in networks(entry.variant.use, entry.variant.args) if network else ():
         found.append(built_in_module("sources", ref.source) if ref.source else built_in_module("models", ref.target))
         found += ["torchvision"] if ref.source in _USES_TORCHVISION else []
-    found += [built_in_module("costs", name) for name in entry.cost]
+    if network:
+        found += [*_NETWORKS, *(built_in_module("costs", name) for name in entry.cost)]
     if entry.dataset is not None:
         found += [built_in_module("datasets", entry.dataset.use), built_in_module("tasks", entry.dataset.task)]
         found += [built_in_module("metrics", name) for name in entry.metrics]

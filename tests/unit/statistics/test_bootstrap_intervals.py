@@ -43,6 +43,20 @@ def test_nothing_to_draw_gives_no_interval(images: int, resamples: int) -> None:
     assert intervals(lambda w: np.zeros(3), images, resamples) == [None] * 3
 
 
+@pytest.mark.parametrize("groups", [None, np.arange(30) // 3])
+@pytest.mark.parametrize("at_once", [1, 7, 200, 1000])
+def test_resamples_may_come_several_at_once(at_once: int, groups: np.ndarray | None) -> None:
+    values = np.random.default_rng(0).integers(0, 9, (30, 2))
+
+    def together(weights: np.ndarray) -> np.ndarray:
+        assert len(weights) <= at_once
+        return weights @ values
+
+    alone = intervals(lambda weights: weights @ values, 30, 200, 4, groups)
+    assert intervals(together, 30, 200, 4, groups, at_once) == alone
+    assert intervals(together, 30, 0, 4, groups, at_once) == [None, None]
+
+
 def test_ap_intervals_equal_those_of_pycocotools_on_repeated_images(written) -> None:
     """The same draws, each made a data set of its own and evaluated by pycocotools from the start: equal to the bit."""
     truth, results = case(2, images=15)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from random_coco import case, repeated
 
-from hrbench.metrics.coco.curves import Accumulator, Curves
+from hrbench.metrics.coco.curves import Accumulator, Curves, Number
 from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
-from hrbench.metrics.coco.matching import MatchSettings
+from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
 
@@ -31,8 +31,8 @@ def curves(hits: Sequence[int], counted: Sequence[int], positives: Sequence[int]
 
 def at(curve: Curves, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """(precision (T, R), recall (T,)) of the one category."""
-    precision, recall, _ = curve.at(np.array(weights, np.int32))
-    return precision[..., 0], recall[:, 0]
+    precision, recall, _ = curve.at(np.array([weights], np.int32))
+    return precision[0, ..., 0], recall[0, :, 0]
 
 
 def test_precision_is_the_best_at_this_recall_or_beyond() -> None:
@@ -52,7 +52,7 @@ def test_nothing_found_and_nothing_to_find() -> None:
     precision, recall = at(curves([0], [3], [4], [0]), [1])
     assert not precision.any() and not recall.any()
     assert not at(curves([], [], [4], []), [1])[0].any()
-    assert curves([0], [3], [0], [0]).at(np.array([1], np.int32))[2].tolist() == [0]
+    assert curves([0], [3], [0], [0]).at(np.array([[1]], np.int32))[2].tolist() == [[0]]
 
 
 def test_an_image_of_weight_zero_is_not_there() -> None:
@@ -76,3 +76,35 @@ def test_whole_weights_equal_repeated_images_to_the_last_bit(seed: int, written)
         if not any(times[list(target.images).index(row["image_id"])] for row in results):
             continue  # pycocotools cannot load empty results
         assert accumulator.at(times).tolist() == repeated(truth, results, times.tolist(), target.images.tolist())
+
+
+def random_matches(seed: int, images: int, categories: int, areas: int) -> Matches:
+    """Matches without any geometry behind them: some detections hit, some are ignored, scores are often equal."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.poisson(4, images)
+    number = int(lengths.sum())
+    category, image = rng.integers(0, categories, number), np.repeat(np.arange(images), lengths)
+    positives = rng.poisson(0.5, (images, categories, areas))
+    hits = rng.integers(0, 1024, (number, areas)).astype(np.uint16)
+    ignored = rng.integers(0, 1024, (number, areas)).astype(np.uint16) & ~hits
+    np.add.at(positives, (image, category), 1)  # no category has more hits than objects
+    if categories > 2:  # one without any object
+        positives[:, 1], hits[category == 1] = 0, 0
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    score = np.round(rng.random(number), 1)
+    return Matches(np.arange(images), np.arange(categories), offsets, score, category, hits, ignored, positives)
+
+
+@pytest.mark.parametrize("categories", [1, 2, 3, 25])
+@pytest.mark.parametrize("images", [2, 9, 60])
+def test_weightings_together_give_what_each_gives_alone(images: int, categories: int) -> None:
+    several = [Number("own", "precision", 0, 0, category=categories - 1), Number("own", "recall", None, 0, category=0)]
+    accumulator = Accumulator(random_matches(7, images, categories, 3), KEYPOINTS, [*NUMBERS, *several])
+    rng = np.random.default_rng(images)
+    times = rng.multinomial(images, [1 / images] * images, size=17)
+    assert accumulator.at_each(times).tolist() == [accumulator.at(each).tolist() for each in times]
+
+
+def test_a_large_set_takes_one_weighting_at_a_time() -> None:
+    small, large = (Accumulator(random_matches(1, images, 80, 3), KEYPOINTS, NUMBERS) for images in (5, 8000))
+    assert small.block > large.block == 1
