@@ -62,6 +62,7 @@ def test_scoring_alone_needs_no_torch():
     suite = hrbench.load_suite("miniature")
     names = dict.fromkeys([*MODULES, *(name for entry in suite.entries for name in modules_for(entry, network=False))])
     assert "hrbench.metrics.topk" in names and "hrbench.tasks.detection.task" in names
-    code = f"import importlib, sys\nfor name in {list(names)!r}: importlib.import_module(name)\nprint('torch' in sys.modules)"
+    imports = f"import importlib, sys\nfor name in {list(names)!r}: importlib.import_module(name)\n"
+    code = f"{imports}print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["False"], done.stderr
