@@ -123,6 +123,12 @@ def _owners(module: ModuleType) -> Iterator[Distribution]:
 
 
 def _installed(name: str) -> str:
+    return _version_on(name, tuple(sys.path))
+
+
+@cache
+def _version_on(name: str, path: tuple[str, ...]) -> str:
+    """The version of a package on a search path: what is loaded stays so, and looking takes milliseconds."""
     try:
         return version(name)
     except PackageNotFoundError:
