@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from empty import empty
 
 import hrbench
 from hrbench.cli.command_line import main
@@ -19,6 +20,7 @@ suite: real
 defaults:
   dataset: coco-keypoints-val2017
   weights: fill0.safetensors
+  resamples: 60
   cost: {latency: false}
 entries:
   - {name: gt, model: pose_hrnet_w32_coco_256x192, protocol: {boxes: ground_truth}}
@@ -32,11 +34,21 @@ entries:
 def run(realdata, fill, tmp_path_factory) -> Path:
     """Both entries run, limited to a few images to keep the test short."""
     folder = tmp_path_factory.mktemp("real")
-    save(fill.fill(hrbench.build("pose_hrnet_w32_coco_256x192")).float(), folder / "fill0.safetensors")
+    save(fill.fill(empty(hrbench.build, "pose_hrnet_w32_coco_256x192")).float(), folder / "fill0.safetensors")
     (folder / "suite.yaml").write_text(SUITE)
-    places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain", "--verify"]
+    places = [
+        "--data",
+        str(realdata),
+        "--out",
+        str(folder / "run"),
+        "--device",
+        "cpu",
+        "--plain",
+        "--verify",
+        "--in-process",
+    ]
     assert main(["run", str(folder / "suite.yaml"), *places, "--only", "gt", "--limit", "12"]) == 0
-    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "4"]) == 0
+    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "2"]) == 0
     return folder / "run"
 
 
@@ -47,7 +59,7 @@ def test_people_and_joints_are_the_official_ones(run, realdata, entry, boxes):
     expected = json.loads(path.read_text())
     images = {row["image_id"] for row in rows}
     expected = [row for row in expected if row["image_id"] in images]
-    assert len(rows) == len(expected) > 10
+    assert len(rows) == len(expected) > 7
 
     near = []
     for row in rows:

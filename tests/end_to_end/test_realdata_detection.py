@@ -23,6 +23,7 @@ suite: real
 defaults:
   dataset: coco-val2017
   batch: 4
+  resamples: 60
   cost: {{latency: false}}
 entries:
   - name: drawn
@@ -44,7 +45,7 @@ def run(realdata: Path, fill: Any, tmp_path_factory: Any) -> Path:
     net.roi_heads.mask_predictor.mask_fcn_logits.bias.data += 3
     save(net, folder / "drawn.safetensors")
     (folder / "suite.yaml").write_text(SUITE)
-    places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain"]
+    places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain", "--in-process"]
     assert main(["run", str(folder / "suite.yaml"), *places, "--limit", str(LIMIT)]) == 0
     return folder / "run" / "entries" / "drawn"
 
@@ -78,7 +79,9 @@ def test_score_and_pycocotools_agree(
         shape = {"size": mask["size"], "counts": mask["counts"].decode()}
         rows += [{**row, "bbox": one["bbox"]} if kind == "bbox" else {**row, "segmentation": shape}][: number % 3]
     (tmp_path / file).write_text(json.dumps(rows))
-    assert main(["score", metric, "--gt", str(target), "--pred", str(tmp_path / file), "--json"]) == 0
+    assert (
+        main(["score", metric, "--gt", str(target), "--pred", str(tmp_path / file), "--json", "--resamples", "60"]) == 0
+    )
     scores = {each["quantity"]["name"]: each["value"] for each in json.loads(capsys.readouterr().out)["scores"]}
     with contextlib.redirect_stdout(io.StringIO()):
         official = COCOeval(truth, truth.loadRes(str(tmp_path / file)), kind)

@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 import torch
+from small_sets import drawn_with
 
 import hrbench
 from hrbench.cli.command_line import main
@@ -68,8 +69,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Resul
     (files / "damaged.onnx").write_bytes((files / "net.onnx").read_bytes()[:3000])
     suite = folder / "suite.yaml"
     suite.write_text(dedent(SUITE))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hrbench.miniature.generate.pose_datasets.COCO_IMAGES", IMAGES)
+    with drawn_with(IMAGES):
         assert run(folder, "--only", "original") == 0
     shutil.copy(folder / "run" / "entries" / "original" / "predictions.json", files / "given.json")
     assert run(folder) == 3

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import empty
 from torch import nn
 
 from hrbench.models.hrnet import cls_hrnet, det_hrnetv2p, seg_hrnet
@@ -71,7 +72,7 @@ def check(net: nn.Module, records: list[dict[str, Any]], fill: Any) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_are_the_official_ones(name: str, golden: Any, fill: Any) -> None:
     record = golden(f"{FOLDER}/{name}.json")
-    net = fill.fill(NETWORKS[name]())
+    net = fill.fill(empty(NETWORKS[name]))
     check(net, [record, *record["more"]], fill)
     if "inplace_abn" in record:  # what old in-place norms make of the same weights: their scale is |weight| + eps
         for module in net.modules():
@@ -84,17 +85,17 @@ def test_outputs_are_the_official_ones(name: str, golden: Any, fill: Any) -> Non
 def test_both_official_ways_to_enlarge(name: str, golden: Any, fill: Any) -> None:
     """Branch HRNet-OCR aligns corners, in exchange units and before the head; the others do not."""
     record = golden(f"{FOLDER}/{name}.json")["ocr_branch_seg_hrnet"]
-    net = fill.fill(NETWORKS[name](align_corners=True))
+    net = fill.fill(empty(NETWORKS[name], align_corners=True))
     check(net, record["align_corners_True"], fill)
     if "small" in name:
-        check(fill.fill(NETWORKS[name]()), record["align_corners_False"], fill)
+        check(fill.fill(empty(NETWORKS[name])), record["align_corners_False"], fill)
 
 
 @pytest.mark.parametrize("keys", ["official", "mmdet3"])
 def test_a_detector_may_take_backbone_and_neck_apart(keys: Any, golden: Any, fill: Any) -> None:
     name = "det_hrnetv2p_w32_hrfpn" + ("_mmdet3" if keys == "mmdet3" else "")
     record = golden(f"{FOLDER}/{name}.json")
-    whole = fill.fill(det_hrnetv2p(32, keys=keys))
+    whole = fill.fill(empty(det_hrnetv2p, 32, keys=keys))
     detector = nn.Module()
     detector.backbone, detector.neck = whole.backbone, whole.neck
     assert sorted(detector.state_dict()) == sorted(key for key, _ in record["keys"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import empty
 from torch import nn
 
 from hrbench.models.hrnet import pose_hrnet
@@ -42,7 +43,7 @@ def test_keys_shapes_and_counts_are_the_official_ones(name: str, golden: Any) ->
 @pytest.fixture(scope="module", params=RECORDS)
 def filled(request: pytest.FixtureRequest, golden: Any, fill: Any) -> tuple[dict[str, Any], nn.Module]:
     record = golden(f"pose/models/{request.param}.json")
-    return record, fill.fill(NETWORKS[request.param]())
+    return record, fill.fill(empty(NETWORKS[request.param]))
 
 
 @pytest.mark.parametrize("which", [("input_shape", "output"), ("config_input_shape", "output_at_config_input")])

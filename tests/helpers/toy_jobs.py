@@ -179,7 +179,8 @@ def print_lines(emit, count, die=False):
 def write_megabytes(emit, count):
     print("first line", flush=True)
     for _ in range(count):
-        os.write(1, b"y" * 1_000_000)
+        sys.stdout.buffer.write(b"y" * 1_000_000)
+    sys.stdout.buffer.flush()
     print("\nlast line")
 
 

@@ -27,7 +27,7 @@ def test_data_sets(use: str, tmp_path):
 
 
 @pytest.mark.parametrize("name", plugins.names("hrbench.tasks"))
-def test_tasks(name: str, tmp_path):
+def test_tasks(name: str, tmp_path, few_images):
     task = case_of(name, tmp_path).task
     assert isinstance(task, contracts.Task) and check_contract("hrbench.tasks", name, task) == []
 

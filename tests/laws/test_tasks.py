@@ -16,7 +16,7 @@ TASKS = plugins.names("hrbench.tasks")
 
 
 @pytest.fixture(scope="module", params=TASKS)
-def case(request, tmp_path_factory) -> Case:
+def case(request, tmp_path_factory, few_images) -> Case:
     return case_of(request.param, tmp_path_factory.mktemp("data"))
 
 

@@ -7,17 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_sets import IMAGE_NUMBERS
 
 from hrbench.core.digests import digest, sha256
-
-SMALL = {
-    "hrbench.miniature.generate.shape_dataset:generate_imagenet": "TEST_IMAGES",
-    "hrbench.miniature.generate.street_dataset:generate": "IMAGES",
-    "hrbench.miniature.generate.object_dataset:generate": "IMAGES",
-    "hrbench.miniature.generate.pose_datasets:generate_coco": "COCO_IMAGES",
-    "hrbench.miniature.generate.pose_datasets:generate_mpii": "MPII_IMAGES",
-}
-"""What draws a set, and the name of its number of images."""
 
 DRAW = """
 import importlib, sys
@@ -36,10 +28,10 @@ def contents(folder: Path) -> str:
     return digest([(path.relative_to(folder).as_posix(), sha256(path)) for path in files])
 
 
-@pytest.mark.parametrize("draw", SMALL)
+@pytest.mark.parametrize("draw", IMAGE_NUMBERS)
 def test_two_that_draw_one_set_at_once(draw: str, tmp_path: Path) -> None:
     def start(folder: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", DRAW, draw, SMALL[draw], str(tmp_path / folder)]
+        command = [sys.executable, "-c", DRAW, draw, IMAGE_NUMBERS[draw], str(tmp_path / folder)]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -82,7 +82,7 @@ def test_nothing_is_found_where_nothing_is_proposed(make: Any, convention: Any, 
 def test_half_precision_finds_boxes_of_float32(dtype: torch.dtype, convention: Any) -> None:
     net = drawn(mask_rcnn, convention=convention).to(dtype)
     with torch.inference_mode():
-        found = net([image.to(dtype) for image in images()])
+        found = net([images()[2].to(dtype)])  # the smallest: some processors compute in half precision very slowly
     assert all(len(each["boxes"]) for each in found)
     assert {each[key].dtype for each in found for key in ("boxes", "scores")} == {torch.float32}
 
