@@ -67,7 +67,7 @@ def test_light_changes_colours_alone(learned: list[DetectionExample]) -> None:
     ("name", "recipe"),
     [
         (MASK_RCNN, replace(find_recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
-        (RETINANET, replace(find_recipe(RETINANET), batch=4, iterations=32, warmup=8, images=2)),
+        (RETINANET, replace(find_recipe(RETINANET), batch=4, iterations=16, warmup=4, images=2)),
     ],
 )
 def test_a_little_training_reduces_the_loss_and_repeats(name: str, recipe: Recipe) -> None:
@@ -76,11 +76,11 @@ def test_a_little_training_reduces_the_loss_and_repeats(name: str, recipe: Recip
     learned = recipe.task.examples(variant, recipe)
     losses = train(build(variant, recipe), variant, recipe, learned)
     assert len(losses) == recipe.iterations
-    # 0.53 (AVX2) and 0.54 (plain code) of Mask R-CNN, 0.60 with another seed; 0.09 of RetinaNet, 0.21 with another.
+    # 0.52 (AVX2) and 0.54 (plain code) of Mask R-CNN; 0.37 and 0.32 of RetinaNet.
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
-    short = replace(recipe, iterations=4)
+    short = replace(recipe, iterations=2)
     first, again = (train(build(variant, short), variant, short, learned) for _ in range(2))
-    assert first == again and len(first) == 4
+    assert first == again and len(first) == 2
 
 
 def test_another_kind_of_network_is_refused() -> None:
