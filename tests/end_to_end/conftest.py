@@ -30,7 +30,7 @@ SUITE = """
       dataset: coco-keypoints-val2017
       protocol: {boxes: ground_truth}
       weights: tiny.safetensors
-      cost: {latency: {batch: [1], budget: 0.3}}
+      cost: {latency: {batch: [1], budget: 0.1}}
     entries:
       - name: one
         model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48]}

@@ -243,7 +243,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
           protocol: {boxes: ground_truth}
           weights: tiny.safetensors
           batch: 2
-          cost: {latency: {batch: [1], budget: 0.3}}
+          cost: {latency: {batch: [1], budget: 0.1}}
         entries:
           - name: one
             model: {base: pose_hrnet_w32_coco_256x192, use: "tiny_nets:pose", args: {joints: 17}, input: [64, 48]}

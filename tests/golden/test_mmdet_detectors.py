@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pycocotools import mask as coco_mask
+from seeds import some
 from torch import Tensor, nn
 
 from hrbench import catalog
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.numeric
 
 PARTS = ("keys", "legacy", "parameters", "parts")
 RECORDS = sorted(p.stem for p in (Path(__file__).parent / "data/mmdet").glob("*.json") if p.stem not in PARTS)
+ALIKE = [f"{name}_r50_fpn" for name in ("mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn")]  # heads of other records
 SIZES = [(64, 96), (50, 70)]
 BACKGROUND = {(False, False): 7.5, (False, True): 0.5, (True, False): 10.0, (True, True): 3.0}  # as recorded
 CONVENTIONS: Any = ("mmdet3", "mmdet1")
@@ -77,7 +79,7 @@ def same_proposals(found: list[Tensor], expected: list[dict[str, Any]]) -> None:
         np.testing.assert_allclose(ours[: len(theirs["boxes"])], theirs["boxes"], rtol=1e-9, atol=1e-9)
 
 
-@pytest.fixture(scope="module", params=RECORDS)
+@pytest.fixture(scope="module", params=some(RECORDS, later=ALIKE))
 def filled(request: pytest.FixtureRequest, golden: Any, fill: Any) -> tuple[dict[str, Any], Any]:
     name = request.param
     with torch.device("meta"):
