@@ -122,7 +122,8 @@ class Curves:
     def size(self) -> int:
         """Values of the largest array that one weighting needs."""
         thresholds, categories = self.finds.shape
-        return max(len(self.table), thresholds * (len(self.recalls) + 1) * categories)
+        sums = (self.finds.running, self.finds.objects, self.base, self.extra)
+        return max(thresholds * (len(self.recalls) + 1) * categories, *(len(each.images) for each in sums))
 
     def at(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(precision (B, T, R, C), recall (B, T, C), objects (B, C)) under `weights` (B, I) int32; 0: no objects."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from random_coco import case, repeated
+from random_matches import random_matches
 
 from hrbench.metrics.coco.curves import Accumulator, Curves, Number
 from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
-from hrbench.metrics.coco.matching import Matches, MatchSettings
+from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
 
@@ -76,23 +77,6 @@ def test_whole_weights_equal_repeated_images_to_the_last_bit(seed: int, written)
         if not any(times[list(target.images).index(row["image_id"])] for row in results):
             continue  # pycocotools cannot load empty results
         assert accumulator.at(times).tolist() == repeated(truth, results, times.tolist(), target.images.tolist())
-
-
-def random_matches(seed: int, images: int, categories: int, areas: int) -> Matches:
-    """Matches without any geometry behind them: some detections hit, some are ignored, scores are often equal."""
-    rng = np.random.default_rng(seed)
-    lengths = rng.poisson(4, images)
-    number = int(lengths.sum())
-    category, image = rng.integers(0, categories, number), np.repeat(np.arange(images), lengths)
-    positives = rng.poisson(0.5, (images, categories, areas))
-    hits = rng.integers(0, 1024, (number, areas)).astype(np.uint16)
-    ignored = rng.integers(0, 1024, (number, areas)).astype(np.uint16) & ~hits
-    np.add.at(positives, (image, category), 1)  # no category has more hits than objects
-    if categories > 2:  # one without any object
-        positives[:, 1], hits[category == 1] = 0, 0
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    score = np.round(rng.random(number), 1)
-    return Matches(np.arange(images), np.arange(categories), offsets, score, category, hits, ignored, positives)
 
 
 @pytest.mark.parametrize("categories", [1, 2, 3, 25])
