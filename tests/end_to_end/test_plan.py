@@ -111,8 +111,15 @@ def test_a_result_that_was_edited_is_told_and_run_again(bench, tiny_suite, capsy
     assert result(bench.folder / "run").scores == before.scores
 
 
-@pytest.mark.parametrize("name", ["predictions.json", "states.npz"])
-@pytest.mark.parametrize("damage", ["changed", "truncated", "gone", "link"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("predictions.json", "changed"),
+        ("predictions.json", "gone"),
+        ("states.npz", "truncated"),
+        ("states.npz", "link"),
+    ],
+)
 def test_a_damaged_file_has_that_entry_alone_run_again(bench, tiny_suite, capsys, name, damage):
     assert main(bench.arguments(tiny_suite)) == 0
     before = hrbench.load(bench.folder / "run")

@@ -67,7 +67,11 @@ def test_light_changes_colours_alone(learned: list[DetectionExample]) -> None:
     ("name", "recipe"),
     [
         (MASK_RCNN, replace(find_recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
-        (RETINANET, replace(find_recipe(RETINANET), batch=4, iterations=16, warmup=4, images=2)),
+        pytest.param(
+            RETINANET,
+            replace(find_recipe(RETINANET), batch=4, iterations=16, warmup=4, images=2),
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_a_little_training_reduces_the_loss_and_repeats(name: str, recipe: Recipe) -> None:
@@ -101,7 +105,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools on NumPy 2
-@pytest.mark.parametrize(("name", "least"), [(MASK_RCNN, {"bbox": 0.45, "segm": 0.35}), (RETINANET, {"bbox": 0.45})])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        (MASK_RCNN, {"bbox": 0.45, "segm": 0.35}),
+        pytest.param(RETINANET, {"bbox": 0.45}, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_shipped_weights_reach_what_they_should(name: str, least: dict[str, float], root: Path) -> None:
     variant, data = variants()[name], CocoInstances(root, folder="set")
     protocol = next(each for each in Detection.protocols if each.name == variant.protocol["name"])
