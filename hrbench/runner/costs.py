@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from hrbench.contracts import CostProbe, Runtime
 from hrbench.core import environment
@@ -23,7 +24,7 @@ from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.format_1_keys import format_1_cost_key
-from hrbench.types import Conditions, Entry, Event, Measurement, Result, Variant
+from hrbench.types import Better, Conditions, Entry, Event, Measurement, Reason, Result, Unit, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +54,10 @@ def probe_of(name: str) -> CostProbe:
     unknown = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
     if unknown:
         raise EntryError(f"{name}: depends names {', '.join(unknown)}; it may name device, driver, torch and threads")
+    for one in probe.quantities:
+        for given, known, what in ((one.unit, get_args(Unit), "unit"), (one.better, get_args(Better), "better")):
+            if given not in known:
+                raise EntryError(f"{name}: {one.name} has {what} {given!r}; there is {', '.join(known)}")
     return probe
 
 
@@ -197,6 +202,16 @@ def measure_cell(
     return tuple(values)
 
 
+def unmeasured(entry: Entry, cell: Mapping[str, Any], reason: Reason) -> tuple[Measurement, ...]:
+    """The quantities of a cell without values, for the reason why it could not be measured."""
+    found = []
+    for name in cell["probes"]:
+        probe, _, conditions = _cells(name, requested_probes(entry)[name])
+        under = conditions[cell["number"]]
+        found += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
+    return tuple(found)
+
+
 def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
     """A probe, its options and the conditions of its cells."""
     probe = probe_of(name)
@@ -204,13 +219,20 @@ def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any
     return probe, options, list(probe.cells(options))
 
 
-def _checked(name: str, probe: CostProbe, values: list[Measurement]) -> list[Measurement]:
-    """The measurements of a probe. Raises EntryError if one is of a quantity that the probe does not list."""
+def _checked(name: str, probe: CostProbe, values: Any) -> list[Measurement]:
+    """The measurements of a probe. Raises EntryError if they are not what a probe returns."""
+    if not isinstance(values, list | tuple) or not all(isinstance(one, Measurement) for one in values) or not values:
+        raise EntryError(f"cost {name} returned {values!r:.60}; a list of Measurement is needed, one at least")
     known = {one.name for one in probe.quantities}
     for one in values:
+        what = f"cost {name} measured {one.quantity.name}"
         if one.quantity.name not in known:
-            raise EntryError(f"cost {name} measured {one.quantity.name}, which is not among its quantities")
-    return values
+            raise EntryError(f"{what}, which is not among its quantities")
+        if one.value is None and one.reason is None:
+            raise EntryError(f"{what} as None without a reason")
+        if one.value is not None and not (isinstance(one.value, int | float) and math.isfinite(one.value)):
+            raise EntryError(f"{what} as {one.value!r:.60}; an int or a finite float is needed, or None and a reason")
+    return list(values)
 
 
 def _phase(name: str, cell: Conditions) -> str:

@@ -16,7 +16,16 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
-from hrbench.runner.costs import cell_name, cost_cells, cost_keys, measured_by, only_counts, threads_of, valid_costs
+from hrbench.runner.costs import (
+    cell_name,
+    cost_cells,
+    cost_keys,
+    measured_by,
+    only_counts,
+    threads_of,
+    unmeasured,
+    valid_costs,
+)
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
@@ -233,7 +242,8 @@ class _SuiteRun:
         except Exception as error:  # as above: the other entries go on
             problem = Reason(f"costs were not measured: {in_words(error)}")
             result = replace(result, costs=(), cost_key=None, cost_keys={}, costs_reason=problem)
-        if result.costs_reason is not None and result.status in ("empty", "costs_only") and not result.costs:
+        measured = any(cost.value is not None for cost in result.costs)
+        if result.costs_reason is not None and result.status in ("empty", "costs_only") and not measured:
             # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reasons=(result.costs_reason,))
         result = self.folder.update(self._noted_threads(result))
@@ -293,11 +303,13 @@ class _SuiteRun:
             try:
                 returned, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
             except JobFailed as error:
-                problem = problem or Reason(f"costs were not measured: {in_words(error)}")
                 failed |= {*cell["probes"]}
                 if only_counts(cell):  # a network that cannot be built will not be timed either
+                    problem = Reason(f"costs were not measured: {in_words(error)}")
                     failed |= {*names}
                     break
+                reason = Reason(f"{cell_name(cell)} was not measured: {in_words(error)}")
+                problem, costs = problem or reason, [*costs, *unmeasured(entry, cell, reason)]
                 continue
             costs += jobs.costs_of(returned)
             notes += witness.notes(outcome)

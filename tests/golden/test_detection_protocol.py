@@ -68,6 +68,21 @@ def same_masks(rows: list[dict[str, Any]], counts: list[str], size: tuple[int, i
     assert {tuple(row["segmentation"]["size"]) for row in rows} == {(height, width)}
 
 
+def nearly_same_masks(rows: Any, expected: list[str], size: tuple[int, int]) -> None:
+    """All masks together differ by two pixels at most.
+
+    OpenCV and torch resize floats by other instructions from release to release, and from processor to processor: a
+    pixel at one half may fall on either side.
+    """
+    theirs = [{"size": [size[1], size[0]], "counts": counts} for counts in expected]
+    apart = [
+        int(coco_mask.area(coco_mask.merge([row["segmentation"], mask])))
+        - int(coco_mask.area(coco_mask.merge([row["segmentation"], mask], intersect=True)))
+        for row, mask in zip(rows, theirs, strict=True)
+    ]
+    assert sum(apart) <= 2, apart
+
+
 @pytest.mark.parametrize("case", range(len(cases.SIZES)))
 def test_inputs_boxes_and_masks_are_mmdetections(case: int, golden: Any, fill: Any, tmp_path: Path) -> None:
     record, size = golden("detection/mmdet.json")[case], cases.SIZES[case]
@@ -86,7 +101,7 @@ def test_inputs_boxes_and_masks_are_mmdetections(case: int, golden: Any, fill: A
         [[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]
     )
     np.testing.assert_allclose(corners, record["boxes"], rtol=1e-6, atol=1e-4)
-    same_masks(prediction.value, record["masks"], size)
+    nearly_same_masks(prediction.value, record["masks"], size)
 
 
 @pytest.mark.parametrize("case", range(len(cases.SIZES)))
@@ -101,14 +116,7 @@ def test_inputs_boxes_and_masks_are_those_of_tensorflow(case: int, golden: Any, 
     assert ours["index"] == record["image"]["index"] and ours["shape"] == record["image"]["shape"]
     np.testing.assert_allclose(ours["value"], record["image"]["value"], atol=2e-5)
     np.testing.assert_allclose([row["bbox"] for row in prediction.value], record["boxes"], rtol=1e-6, atol=1e-4)
-    # OpenCV resizes floats by other instructions from release to release: a pixel at one half may fall on either side
-    theirs = [{"size": [size[1], size[0]], "counts": counts} for counts in record["masks"]]
-    apart = [
-        int(coco_mask.area(coco_mask.merge([row["segmentation"], mask])))
-        - int(coco_mask.area(coco_mask.merge([row["segmentation"], mask], intersect=True)))
-        for row, mask in zip(prediction.value, theirs, strict=True)
-    ]
-    assert sum(apart) <= 2, apart
+    nearly_same_masks(prediction.value, record["masks"], size)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,44 @@ def test_a_probe_that_lacks_something_or_measures_something_else_is_an_error(fol
             measured_costs(entry, SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("[]", r"cost size returned \[\]; a list of Measurement is needed, one at least"),
+        ("None", "cost size returned None; a list of Measurement is needed"),
+        ("[count]", "a list of Measurement is needed"),
+        (
+            "[Measurement(SIZE, float('nan'))]",
+            "cost size measured weights-size as nan; an int or a finite float",
+        ),
+        ("[Measurement(SIZE, 'many')]", "cost size measured weights-size as 'many'; an int or a finite float"),
+        ("[Measurement(SIZE, None)]", "cost size measured weights-size as None without a reason"),
+    ],
+)
+def test_what_is_no_measurement_leaves_its_cell_empty_with_the_reason(
+    folder: Path, _installed: None, returned: str, said: str
+):
+    source = PROBE.replace('[Measurement(SIZE, count * cell.more["bytes each"], conditions=cell)]', returned)
+    assert source != PROBE
+    (folder / "size_probe.py").write_text(source, encoding="utf-8")
+    failed, _ = run_of(folder, "{latency: false, operations: false, size: true}")
+    assert failed.status == "costs_only"
+    assert re.search(f"^size, bytes each 4 was not measured: .*{said}", str(failed.costs_reason))
+    *counts, size = failed.costs
+    assert all(count.value for count in counts) and size.value is None and size.reason == failed.costs_reason
+    assert size.quantity.name == "weights-size" and size.conditions.more == {"bytes each": 4}
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [('"MiB", "lower"', "unit 'MiB'"), ('"bytes", "smaller"', "better 'smaller'")]
+)
+def test_a_quantity_of_unknown_words_is_refused(folder: Path, word: str, said: str):
+    (folder / "size_probe.py").write_text(PROBE.replace('"bytes", "lower"', word), encoding="utf-8")
+    (entry,) = suite_of(folder, '{"size_probe:Size": true}').entries
+    with pytest.raises(EntryError, match=f"size_probe:Size: weights-size has {said}; there is "):
+        cost_keys(entry, SETTINGS)
+
+
 def test_settings_of_one_beside_the_suite_are_held_to_its_options(folder: Path):
     (entry,) = suite_of(folder, '{"size_probe:Size": {bytes: 1}}').entries
     with pytest.raises(UsageError, match="cost size_probe:Size does not take bytes; it takes bytes_each"):
@@ -207,11 +246,12 @@ def test_a_probe_that_fails_leaves_the_others_and_is_tried_again(folder: Path, _
     failed, _ = run_of(folder, "{latency: false, size: true}")
     assert "ZeroDivisionError" in str(failed.costs_reason) and set(failed.cost_keys) == {"parameters", "operations"}
     assert failed.status == "costs_only" and {cost.quantity.name for cost in failed.costs} >= {"parameters", "macs"}
+    assert failed.costs[-1].value is None and failed.costs[-1].reason == failed.costs_reason
     sys.modules.pop("size_probe", None)
     (folder / "size_probe.py").write_text(PROBE, encoding="utf-8")
     mended, cells = run_of(folder, "{latency: false, size: true}")
     assert len(cells) == 1 and cells[0].startswith("size") and mended.costs_reason is None
-    assert mended.costs[:-1] == failed.costs and mended.costs[-1].value
+    assert mended.costs[:-1] == failed.costs[:-1] and mended.costs[-1].value
 
 
 def test_check_says_how_many_cells_are_to_be_measured(folder: Path, _installed: None):
