@@ -192,15 +192,20 @@ class RunFolder:
         return superseded
 
     def past(self, name: str) -> list[Result]:
-        """Superseded results of the entry that can be read, latest first, each with its `folder`."""
+        """Superseded results of the entry that are whole, latest first, each with its `folder`.
+
+        Those whose files have changed since they were stored are left out.
+        """
         found = []
         for path in reversed(self._superseded(name)):
             if path.is_symlink():
                 continue
             try:
-                found.append(_read(path / "result.json", name))
+                result = _read(path / "result.json", name)
             except (InputError, OSError):
                 continue
+            if not changed_files(path, result.files):
+                found.append(result)
         return found
 
     def restore(self, past: Path, name: str) -> Path:

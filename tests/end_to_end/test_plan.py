@@ -124,7 +124,7 @@ def test_a_damaged_file_has_that_entry_alone_run_again(bench, tiny_suite, capsys
     assert main(bench.arguments(tiny_suite)) == 0
     before = hrbench.load(bench.folder / "run")
     path = bench.folder / "run" / "entries" / "one" / name
-    data = bytearray(path.read_bytes())
+    data = bytearray(whole := path.read_bytes())
     if damage == "changed":
         data[len(data) // 2] ^= 1
     path.unlink()
@@ -139,6 +139,7 @@ def test_a_damaged_file_has_that_entry_alone_run_again(bench, tiny_suite, capsys
     assert main(bench.arguments(tiny_suite)) == 0
     out = capsys.readouterr().out
     assert f"{path} is not the file that was stored with the result" in out
-    assert out.count("stored already") == 1
+    assert out.count("stored already") == 1 and "valid again" not in out
+    assert path.read_bytes() == whole and not path.is_symlink()
     after = hrbench.load(bench.folder / "run")
     assert [replace(a, seconds={}, notes=()).scores for a in after] == [b.scores for b in before]
