@@ -17,8 +17,7 @@ def check(args: Namespace, echo: Echo) -> int:
     from hrbench.runner.suite import importable
     from hrbench.store.run_folder import RunFolder
 
-    checker = Checker(settings, RunFolder(args.out or Path("runs") / suite.name))
-    with importable(suite):
+    with importable(suite), Checker(settings, RunFolder(args.out or Path("runs") / suite.name)) as checker:
         rows = [checker.check(entry) for entry in suite.entries]
     groups = grouped(row.reasons for row in rows)
     reasons = list(dict.fromkeys(group for row in rows for group in groups[row.reasons]))

@@ -2,7 +2,7 @@
 
 Ground truth and precomputed predictions are read. A network is built, on the meta device, if that may fail: one of
 another source, user-defined code, a row that cannot be built, or arguments that no row of the catalog has. The tests
-build all others.
+build all others. It is built in a process of its own, as in a run, and within the entry's timeout.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 from hrbench import catalog
 from hrbench.contracts import DataSet
 from hrbench.core.limit import limited
-from hrbench.core.plugins import networks, resolve
+from hrbench.core.plugins import networks
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
-from hrbench.models.build import build
 from hrbench.models.weights.sources import weights_of
+from hrbench.runner import jobs
 from hrbench.runner.costs import cost_cells, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
+from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
@@ -59,16 +60,25 @@ class Checker:
     """Checks the entries of one suite, whose folder is importable; a network of several entries is built once.
 
     folder: of the run that `run` would resume; it may not exist.
+    processes: build the networks; None until the first is built.
     built: network -> why it cannot be built, "" if it can.
     """
 
     settings: Settings
     folder: RunFolder | None = None
+    processes: Processes | None = None
     built: dict[str, str] = field(default_factory=dict)
+
+    def __enter__(self) -> Checker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.processes is not None:
+            self.processes.close()
 
     def check(self, entry: Entry) -> EntryCheck:
         """What a run would do with an entry. Errors are returned, not raised."""
-        if failure := self._build_failure(entry.variant):
+        if failure := self._build_failure(entry):
             return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(failure),))
         stored, damage = self._stored(entry)
         plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, generate=False)
@@ -123,14 +133,25 @@ class Checker:
     def _weights(self, entry: Entry) -> object:
         return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
 
-    def _build_failure(self, variant: Variant) -> str:
+    def _build_failure(self, entry: Entry) -> str:
         """Why a network cannot be built; "" if it can, or if it need not be tried."""
+        variant = entry.variant
         if not _must_be_tried(variant):
             return ""
-        key = repr((variant.use, variant.args, variant.task, variant.input))
+        key = repr((variant.use, variant.args, variant.task, variant.input, entry.timeout))
         if key not in self.built:
-            self.built[key] = _failure(variant)
+            self.built[key] = self._built(entry)
         return self.built[key]
+
+    def _built(self, entry: Entry) -> str:
+        settings = replace(self.settings, device="cpu")
+        if self.processes is None:
+            self.processes = Processes.open(settings)
+        try:
+            self.processes.call("builds", jobs.request(entry, settings), lambda event: None, entry, None)
+        except JobFailed as error:
+            return in_words(error)
+        return ""
 
 
 def _to_generate(entry: Entry, dataset: DataSet | None) -> bool:
@@ -155,16 +176,3 @@ def _cached(name: str) -> bool:
         return isinstance(folder_of(name, fetch=False, weights=False), Path)
     except ImportError:  # without the library nothing is downloaded either: building reports what to install
         return True
-
-
-def _failure(variant: Variant) -> str:
-    """The error of building a network, in words; "" if it succeeds."""
-    from hrbench.cost.operations.count import on_meta
-
-    try:
-        if not variant.absent:  # imported before, since tensors made on import would be on meta too
-            resolve("hrbench.models", variant.use)
-        on_meta(lambda: build(variant, offline=True))
-    except Exception as error:  # whatever third-party code raises
-        return in_words(error)
-    return ""

@@ -59,7 +59,7 @@ class Processes:
         request: Mapping[str, Any],
         on_event: EventHandler,
         entry: Entry,
-        log: Path,
+        log: Path | None,
         quiet: bool = False,
         network: bool = True,
     ) -> tuple[dict[str, Any], Outcome]:
@@ -69,7 +69,7 @@ class Processes:
         request: its arguments, JSON values.
         on_event: called with the events of the job.
         entry: gives the timeout and the modules that the job needs.
-        log: file for what the job prints.
+        log: file for what the job prints; None for none.
         quiet: whether the job measures times.
         network: whether it runs the entry's network.
 
@@ -82,7 +82,7 @@ class Processes:
         job = Job(
             f"hrbench.runner.jobs:{function}",
             dict(request),
-            log=str(log),
+            log="" if log is None else str(log),
             timeout=entry.timeout,
             device=device,
             quiet=quiet,

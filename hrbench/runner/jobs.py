@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from hrbench.core import environment
+from hrbench.core.plugins import resolve
+from hrbench.models.build import build
 from hrbench.runner.costs import measure_cell
 from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
 from hrbench.runner.plan import Plan, plan_entry
@@ -83,6 +85,17 @@ def verify(emit: Emit, **request: Any) -> dict[str, Any]:
         raise plan.error
     assert plan.parts is not None and stored is not None
     return {"notes": list(verify_stored(plan.parts, stored).notes)}
+
+
+def builds(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Builds the network of an entry, without values. Returns {}; raises what building it raises."""
+    from hrbench.cost.operations.count import on_meta
+
+    variant = _entry(request).variant
+    if not variant.absent:  # imported before, since tensors made on import would be on meta too
+        resolve("hrbench.models", variant.use)
+    on_meta(lambda: build(variant, offline=True))
+    return {}
 
 
 def cost(emit: Emit, **request: Any) -> dict[str, Any]:

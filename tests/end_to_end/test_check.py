@@ -90,3 +90,34 @@ def test_a_repository_that_a_run_would_fetch_is_not_built(bench, suite, capsys, 
     path = suite('model: {use: "transformers:nobody/nothing", task: pose, input: [64, 48]}')
     assert main(["check", str(path)]) == 0
     assert "costs only" in capsys.readouterr().out
+
+
+BUILDS = """
+import os, time
+from tiny_nets import Tiny
+
+def exits(joints=17):
+    os._exit(0)
+
+def hangs(joints=17):
+    time.sleep(600)
+
+def speaks(joints=17):
+    print("hello from a network")
+    return Tiny(joints)
+"""
+
+
+def test_what_building_does_to_its_process_is_told_and_stops_no_other(bench, capfd):
+    (bench.folder / "builds.py").write_text(BUILDS)
+    names = ("exits", "hangs", "speaks")
+    entries = [
+        f'- {{name: {name}, timeout: 2, model: {{use: "builds:{name}", task: pose, input: [64, 48]}}}}'
+        for name in names
+    ]
+    path = bench.suite("\n".join(["suite: builds", "entries:", *entries]))
+    assert main(["check", str(path)]) == 3
+    captured = capfd.readouterr()
+    assert "hello from a network" not in captured.out + captured.err
+    assert "ended with status 0 before there was a result" in captured.out and "timeout of 2 s" in captured.out
+    assert "2 would fail" in captured.out and "costs only" in captured.out
