@@ -85,12 +85,22 @@ def run(suite: Suite, folder: str | Path | None = None, **settings: Any) -> Iter
     """Runs a suite and yields each entry's result when it is complete; the same call again resumes.
 
     folder: where results are stored, by default runs/<suite>.
-    settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline).
+    settings: fields of `runner.settings.Settings` (data, weights, device, workers, verify, offline, rescore,
+        in_process). What belongs to the suite (only, limit, overrides) is an argument of `load_suite`.
+
+    Raises UsageError for another setting.
     """
+    from dataclasses import fields
+
+    from hrbench.errors import UsageError
     from hrbench.runner.settings import Settings
     from hrbench.runner.suite import run_suite
     from hrbench.store.run_folder import RunFolder
 
+    known = [each.name for each in fields(Settings)]
+    if unknown := [key for key in settings if key not in known]:
+        of_suite = "; only, limit and overrides are given to load_suite"
+        raise UsageError(f"run takes no {', '.join(unknown)}; it takes folder, {', '.join(known)}{of_suite}")
     for key in {"data", "weights"} & set(settings):
         settings[key] = Path(settings[key])
     return run_suite(suite, RunFolder(folder or Path("runs") / suite.name), Settings(**settings))

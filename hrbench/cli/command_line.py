@@ -19,7 +19,7 @@ from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
 
 EPILOG = """examples:
-  hrbench run suites/miniature.yaml           generated data, trained networks: the whole flow in a minute or two
+  hrbench run suites/miniature.yaml           generated data, trained networks: the whole flow in two to three minutes
   hrbench run pose --data data --weights weights
   hrbench check pose                          what is there, what is missing, how much work it would be
   hrbench score coco-keypoints --gt person_keypoints_val2017.json --pred results.json

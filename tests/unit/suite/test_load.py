@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
+import hrbench
 from hrbench.errors import EntryError, UsageError
 from hrbench.suite.load import find_suite, load_suite, suite_names
 from hrbench.suite.registry import CostOptions
@@ -474,3 +475,10 @@ def test_what_is_not_yaml_is_one_error(tmp_path):
     with pytest.raises(UsageError) as error:
         load_suite(path, KNOWN)
     assert len(str(error.value).splitlines()) == 1 and "not YAML" in str(error.value)
+
+
+def test_a_setting_that_run_does_not_take_is_named_before_anything_is_run(tmp_path: Path) -> None:
+    suite = hrbench.load_suite("miniature")
+    with pytest.raises(UsageError, match=r"^run takes no limit; it takes folder, data, .* are given to load_suite"):
+        hrbench.run(suite, tmp_path / "run", limit=8)
+    assert not (tmp_path / "run").exists()
