@@ -189,7 +189,8 @@ class _SuiteRun:
         status = "costs_only" if parts.costs_only else "empty"
         provenance = Provenance(weights=weights)
         result = Result(entry.name, entry, status, parts.reasons, notes=notes, provenance=provenance)
-        return self._without_accuracy(replace(result, limited=entry.limit), stored)
+        limited = None if parts.costs_only else entry.limit  # costs are of the network, whatever the images
+        return self._without_accuracy(replace(result, limited=limited), stored)
 
     def _stays(self, plan: Plan, stored: Result | None) -> Result:
         """The stored result unchanged, since there is nothing to score again; or an empty result with the reason."""
