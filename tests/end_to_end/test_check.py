@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hrbench.cli.command_line import main
+from hrbench.runner.executors.in_process import InProcessExecutor
 
 SEG = "task: segmentation, input: [64, 64]"
 # what stands for the model -> what is said of it
@@ -46,7 +47,9 @@ def alone(folder: Path) -> None:
     (folder / "alone.onnx.data").unlink()
 
 
-def test_what_run_fails_check_fails_with_the_reason(bench, suite, capsys):
+def test_what_run_fails_check_fails_with_the_reason(bench, suite, capsys, monkeypatch):
+    # in processes of their own each would import its library anew; the last test below has such processes
+    monkeypatch.setattr("hrbench.runner.execution.LocalExecutor", InProcessExecutor)
     alone(bench.folder)
     for name in ("junk.onnx", "junk.pt2"):
         (bench.folder / name).write_bytes(b"junk")
