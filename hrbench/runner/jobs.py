@@ -5,6 +5,7 @@ Each takes `emit`, which passes on events as dictionaries, and the values of a `
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -91,10 +92,14 @@ def builds(emit: Emit, **request: Any) -> dict[str, Any]:
     """Builds the network of an entry, without values. Returns {}; raises what building it raises."""
     from hrbench.cost.operations.count import on_meta
 
-    variant = _entry(request).variant
-    if not variant.absent:  # imported before, since tensors made on import would be on meta too
-        resolve("hrbench.models", variant.use)
-    on_meta(lambda: build(variant, offline=True))
+    variant, writes = _entry(request).variant, sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # a check leaves nothing beside the suite
+    try:
+        if not variant.absent:  # imported before, since tensors made on import would be on meta too
+            resolve("hrbench.models", variant.use)
+        on_meta(lambda: build(variant, offline=True))
+    finally:
+        sys.dont_write_bytecode = writes
     return {}
 
 
