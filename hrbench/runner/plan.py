@@ -102,11 +102,12 @@ def _plan_with_key(parts: Assembled, settings: Settings, stored: Result | None, 
         return Plan(entry, "score", (), parts, stored)
     if settings.rescore:
         return Plan(entry, "stay", (_nothing_to_score(stored),), parts, stored)
-    for past in folder.past(entry.name) if folder is not None else ():
-        if past.prediction_key == key and past.predicted and past.score_key == parts.score_key(past.files):
+    superseded = [] if folder is None or key is None else folder.past(entry.name, key)
+    for past in superseded:
+        if past.predicted and past.score_key == parts.score_key(past.files):
             return Plan(entry, "restore", (), parts, past, Path(past.folder))
-    for past in folder.past(entry.name) if folder is not None else ():
-        if past.prediction_key == key and parts.score_key(past.files) is not None:
+    for past in superseded:
+        if parts.score_key(past.files) is not None:
             return Plan(entry, "score", (), parts, past, Path(past.folder))
     return Plan(entry, "predict", (), parts, stored)
 

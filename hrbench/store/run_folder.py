@@ -191,10 +191,10 @@ class RunFolder:
         folder.rename(superseded)
         return superseded
 
-    def past(self, name: str) -> list[Result]:
-        """Superseded results of the entry that are whole, latest first, each with its `folder`.
+    def past(self, name: str, prediction_key: str) -> list[Result]:
+        """Superseded results of the entry with this key, latest first, each with its `folder`.
 
-        Those whose files have changed since they were stored are left out.
+        Those whose files have changed since they were stored are left out; files of other keys are not read.
         """
         found = []
         for path in reversed(self._superseded(name)):
@@ -204,7 +204,7 @@ class RunFolder:
                 result = _read(path / "result.json", name)
             except (InputError, OSError):
                 continue
-            if not changed_files(path, result.files):
+            if result.prediction_key == prediction_key and not changed_files(path, result.files):
                 found.append(result)
         return found
 

@@ -96,9 +96,10 @@ def decoded(counts: str | bytes, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     text = counts.encode("utf-8", "replace") if isinstance(counts, str) else counts
     checked(text, [len(text)], np.array([height * width]))
+    decode: Any = codec.decode  # its type stubs do not cover all that it takes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
-        return codec.decode({"size": [height, width], "counts": text})  # type: ignore[arg-type]
+        return decode({"size": [height, width], "counts": text})
 
 
 def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

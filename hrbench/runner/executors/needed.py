@@ -21,6 +21,7 @@ _NETWORKS = (
     "hrbench.cost.latency.measure",
     "hrbench.cost.operations.count",
 )
+"""What a job that runs a network needs besides: torch, and what imports it."""
 
 
 def modules_for(entry: Entry, network: bool = True) -> tuple[str, ...]:

@@ -153,15 +153,16 @@ def test_results_follow_the_suites_order_and_its_parts_add_up(tmp_path):
 def test_a_superseded_result_comes_back_by_its_key_and_only_to_its_own_entry(tmp_path):
     folder = RunFolder(tmp_path)
     for name, key in (("a", "1"), ("a.b", "1"), ("a", "2"), ("a.b", "2")):
-        folder.commit(folder.begin(name), result_of(name=name, score_key=key))
+        folder.commit(folder.begin(name), result_of(name=name, prediction_key="p", score_key=key))
     for number in range(9):
-        folder.commit(folder.begin("a"), result_of(name="a", score_key=f"later {number}"))
-    assert [past.score_key for past in folder.past("a")] == [
+        folder.commit(folder.begin("a"), result_of(name="a", prediction_key="p", score_key=f"later {number}"))
+    assert [past.score_key for past in folder.past("a", "p")] == [
         *(f"later {number}" for number in range(7, -1, -1)),
         "2",
         "1",
     ]
-    (wanted,) = (past for past in folder.past("a") if past.score_key == "1")
+    assert folder.past("a", "other") == []
+    (wanted,) = (past for past in folder.past("a", "p") if past.score_key == "1")
     assert wanted.name == "a" and folder.restore(Path(wanted.folder), "a") == folder.entry("a")
     stored = folder.read("a")
     assert stored is not None and stored.score_key == "1"
@@ -309,15 +310,15 @@ def test_an_entry_of_such_a_name_is_not_stored(tmp_path, name):
 
 def test_an_entry_that_is_a_link_is_set_aside_and_nothing_is_written_through_it(tmp_path):
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "result.json").write_bytes(to_json(result_of()))
+    (tmp_path / "outside" / "result.json").write_bytes(to_json(result_of(prediction_key="p")))
     folder = RunFolder(tmp_path / "run")
     (tmp_path / "run" / "entries").mkdir(parents=True)
     folder.entry("one").symlink_to("../../outside")
     with pytest.raises(InputError, match="is a link"):
         folder.read("one")
     folder.commit(folder.begin("one"), result_of(0.75))
-    assert (tmp_path / "outside" / "result.json").read_bytes() == to_json(result_of())
-    assert not folder.entry("one").is_symlink() and folder.past("one") == []
+    assert (tmp_path / "outside" / "result.json").read_bytes() == to_json(result_of(prediction_key="p"))
+    assert not folder.entry("one").is_symlink() and folder.past("one", "p") == []
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"\xc3", b"[" * 100_000, b"", b'{"a": "\xe9"}', b"\0", b'"\\ud800"'])
