@@ -36,17 +36,8 @@ def run(realdata, fill, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("real")
     save(fill.fill(empty(hrbench.build, "pose_hrnet_w32_coco_256x192")).float(), folder / "fill0.safetensors")
     (folder / "suite.yaml").write_text(SUITE)
-    places = [
-        "--data",
-        str(realdata),
-        "--out",
-        str(folder / "run"),
-        "--device",
-        "cpu",
-        "--plain",
-        "--verify",
-        "--in-process",
-    ]
+    places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain"]
+    places += ["--verify", "--in-process"]
     assert main(["run", str(folder / "suite.yaml"), *places, "--only", "gt", "--limit", "12"]) == 0
     assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "2"]) == 0
     return folder / "run"

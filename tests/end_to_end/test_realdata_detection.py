@@ -79,9 +79,8 @@ def test_score_and_pycocotools_agree(
         shape = {"size": mask["size"], "counts": mask["counts"].decode()}
         rows += [{**row, "bbox": one["bbox"]} if kind == "bbox" else {**row, "segmentation": shape}][: number % 3]
     (tmp_path / file).write_text(json.dumps(rows))
-    assert (
-        main(["score", metric, "--gt", str(target), "--pred", str(tmp_path / file), "--json", "--resamples", "60"]) == 0
-    )
+    files = ["--gt", str(target), "--pred", str(tmp_path / file)]
+    assert main(["score", metric, *files, "--json", "--resamples", "60"]) == 0
     scores = {each["quantity"]["name"]: each["value"] for each in json.loads(capsys.readouterr().out)["scores"]}
     with contextlib.redirect_stdout(io.StringIO()):
         official = COCOeval(truth, truth.loadRes(str(tmp_path / file)), kind)
