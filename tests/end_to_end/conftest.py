@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from one_server import one_server
 from tiny_bench import NETWORK, Bench, draw_coco
 
 from hrbench.models.weights.load import save
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_server() -> Iterator[None]:
+    with one_server():
+        yield
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def run(realdata, fill, tmp_path_factory) -> Path:
     (folder / "suite.yaml").write_text(SUITE)
     places = ["--data", str(realdata), "--out", str(folder / "run"), "--device", "cpu", "--plain"]
     places += ["--verify", "--in-process"]
-    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "gt", "--limit", "12"]) == 0
+    assert main(["run", str(folder / "suite.yaml"), *places, "--only", "gt", "--limit", "6"]) == 0
     assert main(["run", str(folder / "suite.yaml"), *places, "--only", "det", "--limit", "2"]) == 0
     return folder / "run"
 

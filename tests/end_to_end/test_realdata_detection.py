@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from empty import uninitialised
 
 import hrbench
 from hrbench.cli.command_line import main
@@ -37,7 +38,9 @@ entries:
 def run(realdata: Path, fill: Any, tmp_path_factory: Any) -> Path:
     """The run's folder. Every detection is a person, its box an anchor, most of it its mask, so that some fit."""
     folder = tmp_path_factory.mktemp("real")
-    net: Any = fill.fill(hrbench.build("torchvision:maskrcnn_resnet50_fpn", task="detection", **ARGS)).float()
+    with uninitialised():
+        net: Any = hrbench.build("torchvision:maskrcnn_resnet50_fpn", task="detection", **ARGS)
+    net = fill.fill(net).float()
     net.roi_heads.box_predictor.cls_score.bias.data[1] += 20
     for layer in (net.rpn.head.bbox_pred, net.roi_heads.box_predictor.bbox_pred):
         layer.weight.data.zero_()

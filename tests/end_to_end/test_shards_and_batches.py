@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         object_dataset.generate(folder / "data" / "objects")
         shape_dataset.generate_imagenet(folder / "data" / "shapes")
     (folder / "suite.yaml").write_text(SUITE)
-    assert run(folder) == 0
+    assert run(folder, "--in-process") == 0
     yield folder
 
 
@@ -129,7 +129,7 @@ def test_a_prediction_of_another_size_is_named_where_it_is_kept(place, tmp_path,
     copied(place / "data" / "streets", tmp_path / "data" / "streets")
     image = next((tmp_path / "data" / "streets" / "leftImg8bit").rglob("*.png"))
     cv2.imwrite(str(image), cv2.imread(str(image))[:-1])
-    assert run(tmp_path, "--only", "segmentation") == 3
+    assert run(tmp_path, "--only", "segmentation", "--in-process") == 3
     (failed,) = hrbench.load(tmp_path / "run")
     said, _, kept = failed.reason.partition(" pixels, its ground truth ")
     assert Path(said.partition(": is ")[0]).is_file() and kept.endswith("entries/segmentation")

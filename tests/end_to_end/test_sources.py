@@ -19,14 +19,14 @@ from hrbench.types import Result
 
 pytestmark = pytest.mark.numeric
 
-NAME = "pose_hrnet_miniature_coco"
-INPUT = (96, 72)
+NAME = "pose_resnet_miniature_coco"
+INPUT = (96, 64)
 IMAGES = 12
 OWN = """
-from hrbench.models.hrnet import pose_hrnet
+from hrbench.models.pose_resnet import pose_resnet
 
-def narrow(joints, stem=16):
-    return pose_hrnet(joints=joints, stem=stem, widths=[20, 24, 40, 64], modules=[1, 1, 1], blocks=2, layer1=2)
+def narrow(joints, depth=18):
+    return pose_resnet(depth=depth, joints=joints, planes=[20, 32, 48, 64], deconvolutions=[32, 32, 32])
 """
 SUITE = """
     suite: sources
@@ -35,11 +35,11 @@ SUITE = """
       resamples: 60
       cost: {latency: {batch: 1, budget: 0.05}}
     entries:
-      - {name: original, model: pose_hrnet_miniature_coco, dataset: &coco miniature-coco-keypoints, protocol: &boxes {boxes: ground_truth}}
-      - {name: onnx, model: {use: "onnx:files/net.onnx", task: pose, input: [96, 72]}, dataset: *coco, protocol: *boxes}
-      - {name: exported, model: {use: "exported:files/net.pt2", task: pose, input: [96, 72]}, dataset: *coco, protocol: *boxes}
+      - {name: original, model: pose_resnet_miniature_coco, dataset: &coco miniature-coco-keypoints, protocol: &boxes {boxes: ground_truth}}
+      - {name: onnx, model: {use: "onnx:files/net.onnx", task: pose, input: [96, 64], colour: bgr}, dataset: *coco, protocol: *boxes}
+      - {name: exported, model: {use: "exported:files/net.pt2", task: pose, input: [96, 64], colour: bgr}, dataset: *coco, protocol: *boxes}
       - name: own
-        model: {use: "own_nets:narrow", args: {joints: 17}, task: pose, input: [96, 72]}
+        model: {use: "own_nets:narrow", args: {joints: 17}, task: pose, input: [96, 64], colour: bgr}
         weights: files/own.safetensors
         dataset: *coco
         protocol: *boxes
@@ -47,7 +47,7 @@ SUITE = """
       - {name: timm, model: {use: "timm:resnet10t", input: [64, 64]}}
       - {name: torchvision, model: {use: "torchvision:lraspp_mobilenet_v3_large", task: segmentation, input: [64, 64]}}
       - {name: unknown, model: {use: "timm:resnet10x", input: [64, 64]}}
-      - {name: damaged, model: {use: "onnx:files/damaged.onnx", task: pose, input: [96, 72]}, dataset: *coco, protocol: *boxes}
+      - {name: damaged, model: {use: "onnx:files/damaged.onnx", task: pose, input: [96, 64], colour: bgr}, dataset: *coco, protocol: *boxes}
       - {name: other-size, model: {use: "onnx:files/net.onnx", task: pose, input: [64, 48]}, dataset: *coco, protocol: *boxes}
 """  # noqa: E501
 
@@ -116,7 +116,7 @@ def test_a_file_has_the_costs_of_its_network(ran):
         assert timed(results[name])
     assert cost(results["exported"], "parameters") == cost(original, "parameters")
     counted = next(each for each in results["onnx"].costs if each.quantity.name == "parameters")
-    assert counted.value == 472_333 and "initialisers" in counted.conditions.counted  # norms folded into biases
+    assert counted.value == 337_281 and "initialisers" in counted.conditions.counted  # norms folded into biases
 
 
 def test_given_predictions_are_judged_and_need_no_network(ran):
@@ -142,7 +142,7 @@ def test_a_broken_one_says_why_and_disturbs_nobody(ran):
     folder, results = ran
     assert "has no model 'resnet10x'; did you mean resnet10t?" in results["unknown"].reason
     assert results["damaged"].status == "failed" and "damaged.onnx: not a whole ONNX file" in results["damaged"].reason
-    assert "takes images of 96x72 (height x width), not of 64x48" in results["other-size"].reason
+    assert "takes images of 96x64 (height x width), not of 64x48" in results["other-size"].reason
     page = (folder / "run" / "report.html").read_text()
     assert "resnet10x" in page and str(folder / "files") not in page.replace(results["damaged"].reason, "")
     lines = (folder / "run" / "report.csv").read_text().splitlines()

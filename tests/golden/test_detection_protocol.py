@@ -12,6 +12,7 @@ import detection_cases as cases
 import numpy as np
 import pytest
 import torch
+from empty import uninitialised
 from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
@@ -136,9 +137,12 @@ def test_all_of_it_is_torchvisions(name: str, args: dict[str, Any], fill: Any, t
 
     size = (333, 250)
     sides = {} if name.startswith("ssd") else {"min_size": 192, "max_size": 320}
-    theirs = fill.fill(models.get_model(name, weights=None, weights_backbone=None, **args, **sides)).float()
+    with uninitialised():
+        theirs = models.get_model(name, weights=None, weights_backbone=None, **args, **sides)
+    theirs = fill.fill(theirs).float()
     use = f"torchvision:{name}"
-    ours: Any = build(Variant("tried", use, "detection", (320, 320), args=args)).eval()
+    with uninitialised():
+        ours: Any = build(Variant("tried", use, "detection", (320, 320), args=args)).eval()
     ours.load_state_dict(theirs.state_dict())
     settings = {} if name.startswith("ssd") else {"short": 192, "long": 320}
     task = task_for(Detection.usual(use), use, (320, 320), **settings)

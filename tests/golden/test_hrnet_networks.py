@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from empty import empty
+from empty import empty, on_meta
 from seeds import some
 from torch import nn
 
@@ -41,7 +41,7 @@ def test_every_record_has_its_network() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_keys_shapes_and_counts_are_the_official_ones(name: str, golden: Any) -> None:
     record = golden(f"{FOLDER}/{name}.json")
-    with torch.device("meta"):
+    with on_meta():
         net = NETWORKS[name]()
     keys = [[key, list(value.shape)] for key, value in net.state_dict().items()]
     assert sorted(keys) == sorted(record["keys"])

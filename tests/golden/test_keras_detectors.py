@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from torch import nn
 
 from hrbench.errors import InputError
@@ -32,7 +33,7 @@ TRAINED = {
 
 def detector(use: str, **backbone: Any) -> nn.Module:
     args = {"backbone": {**BACKBONE, "args": {**BACKBONE["args"], **backbone}}, **HEADS[use]}
-    with torch.device("meta"):
+    with on_meta():
         net = build(Variant(name=use, use=use, task="detection", input=(128, 128), args=args))
     return net.to_empty(device="cpu").double()
 

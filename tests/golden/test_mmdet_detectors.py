@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from pycocotools import mask as coco_mask
 from seeds import some
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ def same_proposals(found: list[Tensor], expected: list[dict[str, Any]]) -> None:
 @pytest.fixture(scope="module", params=some(RECORDS, later=ALIKE))
 def filled(request: pytest.FixtureRequest, golden: Any, fill: Any) -> tuple[dict[str, Any], Any]:
     name = request.param
-    with torch.device("meta"):
+    with on_meta():
         net = build(name)
     fill.fill(net.to_empty(device="cpu"))
     if "hrnet" in name:
@@ -136,7 +137,7 @@ def test_detections_are_mmdetections(filled: tuple[dict[str, Any], nn.Module], f
 @pytest.fixture(scope="module")
 def legacy(fill: Any) -> RCNN:
     """Faster R-CNN of mmdet 1 with the weights of mmdet 3's, whose background comes last and has no box."""
-    with torch.device("meta"):
+    with on_meta():
         newer, net = faster_rcnn(resnet_fpn(50)), faster_rcnn(resnet_fpn(50), convention="mmdet1")
     state = fill.fill(newer.to_empty(device="cpu")).state_dict()
     for name in ("weight", "bias"):

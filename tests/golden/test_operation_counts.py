@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ PAPER_GFLOPS = {
 }
 
 
+@cache
 def ledger_of(name: str) -> Ledger:
     variant = variants()[name]
     return count_operations(lambda: resolve("hrbench.models", variant.use)(**variant.args), (1, 3, *variant.input))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from empty import empty
+from empty import empty, on_meta
 from torch import nn
 
 from hrbench.models.hrnet import pose_hrnet
@@ -32,7 +32,7 @@ def test_every_record_has_its_network() -> None:
 @pytest.mark.parametrize("name", RECORDS)
 def test_keys_shapes_and_counts_are_the_official_ones(name: str, golden: Any) -> None:
     record = golden(f"pose/models/{name}.json")
-    with torch.device("meta"):
+    with on_meta():
         net = NETWORKS[name]()
     keys = [[key, list(value.shape)] for key, value in net.state_dict().items()]
     assert sorted(keys) == sorted(record["keys"])

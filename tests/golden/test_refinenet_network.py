@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from empty import empty
+from empty import empty, on_meta
 from torch import nn
 
 from hrbench.models.refinenet import refinenet
@@ -55,7 +55,7 @@ def test_multiply_adds_are_the_recorded_ones(record: dict[str, Any]) -> None:
         nonlocal counted
         counted += output.numel() * module.weight[0].numel()
 
-    with torch.device("meta"):
+    with on_meta():
         net = refinenet(depth=101, classes=21).eval()
         image = torch.empty(record["flops"]["input_shape"])
     for module in net.modules():

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta, uninitialised
 from seeds import some
 from torch import Tensor, nn
 
@@ -55,7 +56,7 @@ CONTAINED = ("mmdet_faster_rcnn_hrnetv2p_w18", "mmdet_mask_rcnn_hrnetv2p_w18", "
 
 def network(use: str, **args: Any) -> nn.Module:
     """The network with whatever the memory holds for weights: a file must set them all."""
-    with torch.device("meta"):
+    with on_meta():
         net = build(Variant(name=use, use=use, task="", input=(64, 96), args=args))
     return net.to_empty(device="cpu")
 
@@ -119,7 +120,7 @@ def test_every_record_has_its_network() -> None:
 @pytest.mark.parametrize("name", [name for name in RECORDS if name.startswith("mmdet")])
 def test_our_detectors_have_mmdetections_keys(name: str) -> None:
     use, args = NETWORKS[name]
-    with torch.device("meta"):
+    with on_meta():
         net = build(Variant(name=use, use=use, task="", input=(64, 96), args=args))
     ours = {key: list(value.shape) for key, value in net.state_dict().items()}
     assert ours == dict(record_of(name)["keys"])
@@ -157,7 +158,9 @@ def asked(net: nn.Module, path: Path, fill: Any) -> nn.Module:
 @pytest.mark.parametrize("name", some(TIMM, later=["hrnet_w18_ssld", "hrnet_w18_small_v2"]))
 def test_timm_files_give_timms_logits(name: str, fill: Any, tmp_path: Path) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed")
-    theirs = asked(timm.create_model(name), tmp_path / "model.pth", fill)
+    with uninitialised():
+        theirs = timm.create_model(name)
+    theirs = asked(theirs, tmp_path / "model.pth", fill)
     ours = network("cls_hrnet", **TIMM[name])
     notes = load(ours, tmp_path / "model.pth", source="timm", use="cls_hrnet").notes
     assert any("set to 0: the ssld variants" in note for note in notes) == name.endswith("ssld")
@@ -176,11 +179,15 @@ def test_a_resnet_file_fills_our_backbone_and_gives_the_sources_last_map(
         from torchvision.models import resnet50
         from torchvision.models.feature_extraction import create_feature_extractor
 
-        theirs = asked(resnet50(), tmp_path / "w.pth", fill)
+        with uninitialised():
+            theirs = resnet50()
+        theirs = asked(theirs, tmp_path / "w.pth", fill)
         last = lambda images: create_feature_extractor(theirs, ["layer4"])(images)["layer4"]  # noqa: E731
     else:
         timm = pytest.importorskip("timm", reason="timm is not installed")
-        theirs = asked(timm.create_model("resnet50"), tmp_path / "w.pth", fill)
+        with uninitialised():
+            theirs = timm.create_model("resnet50")
+        theirs = asked(theirs, tmp_path / "w.pth", fill)
         last = theirs.forward_features
     ours = network("resnet", depth=50)
     (note,) = load(ours, tmp_path / "w.pth", source=source, use="resnet").notes
@@ -193,7 +200,9 @@ def test_a_resnet_file_fills_our_backbone_and_gives_the_sources_last_map(
 def test_a_torchvision_network_takes_its_own_file_without_the_auxiliary_classifier(fill: Any, tmp_path: Path) -> None:
     from torchvision.models.segmentation import fcn_resnet50
 
-    theirs = asked(fcn_resnet50(weights=None, weights_backbone=None, aux_loss=True), tmp_path / "w.pth", fill)
+    with uninitialised():
+        theirs = fcn_resnet50(weights=None, weights_backbone=None, aux_loss=True)
+    theirs = asked(theirs, tmp_path / "w.pth", fill)
     ours = network("torchvision:fcn_resnet50", task="segmentation")
     report = load(ours, tmp_path / "w.pth", source="torchvision", use="torchvision:fcn_resnet50")
     assert any("aux_classifier" in note for note in report.notes) == (report.tensors < len(theirs.state_dict()))
@@ -211,11 +220,12 @@ def test_torchvisions_first_detectors_have_norms_that_add_nothing_to_the_varianc
     from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
     from torchvision.ops.misc import FrozenBatchNorm2d
 
-    theirs = FasterRCNN(_resnet_fpn_extractor(resnet50(norm_layer=FrozenBatchNorm2d), 3), 91)
+    with uninitialised():
+        theirs = FasterRCNN(_resnet_fpn_extractor(resnet50(norm_layer=FrozenBatchNorm2d), 3), 91)
     overwrite_eps(theirs, 0.0)
     theirs = asked(theirs, tmp_path / "fasterrcnn.pth", fill)
     use = "torchvision:fasterrcnn_resnet50_fpn"
-    with torch.device("cpu"):
+    with uninitialised():
         ours = build(Variant(name=use, use=use, task="detection", input=(64, 96), args={"task": "detection"}))
     notes = load(ours, tmp_path / "fasterrcnn.pth", source="torchvision", use=use).notes
     assert notes[0].startswith("norms without eps")
@@ -255,8 +265,10 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
     net = network("mask_rcnn", backbone=backbone, convention="mmdet1").double()
     heads = [(key, list(value.shape)) for key, value in net.state_dict().items() if "_head" in key.partition(".")[0]]
     state = {}
-    for key, shape in [*_counted(record["keys"]), *heads]:
-        state[key.removeprefix("roi_head.")] = torch.tensor(fill.tensor(key.removeprefix("roi_head."), tuple(shape)))
+    for key, shape in _counted(record["keys"]):
+        state[key] = torch.from_numpy(fill.tensor(key, tuple(shape)))
+    for key, shape in heads:  # the largest tensors, which no record holds
+        state[key.removeprefix("roi_head.")] = torch.ones(tuple(shape), dtype=torch.float64) * 0.25
     assert "bbox_head.fc_cls.weight" in state and "neck.fpn_conv.0.weight" in state
     path = tmp_path / "mask_rcnn_hrnetv2p_w32.pth"
     torch.save({"state_dict": state}, path)

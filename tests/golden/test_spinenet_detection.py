@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder
 
@@ -209,7 +210,7 @@ def test_parameters_and_operations_of_retinanet(
     def build() -> RetinaNet:
         return retinanet(spinenet(variant), *head, anchor_size=size)
 
-    with torch.device("meta"):
+    with on_meta():
         assert sum(p.numel() for p in build().parameters()) == record["retinanet_total_params_trainable"]
     ledger = count_operations(build, (1, 3, side, side))
     (row,) = (each for each in record["per_input"] if each["input"] == [side, side])
@@ -237,7 +238,7 @@ def test_parameters_and_operations_of_mask_rcnn(
     def build() -> SpineNetMaskRCNN:
         return spinenet_mask_rcnn(spinenet(variant), convs, width, linear, size, scales)
 
-    with torch.device("meta"):
+    with on_meta():
         parameters = sum(p.numel() for p in build().parameters())
     assert parameters == record[f"total_params_trainable_num_scales{scales}"]
     ledger = count_operations(build, (1, 3, side, side))
@@ -262,7 +263,7 @@ def test_parameters_and_operations_of_mask_rcnn(
     ],
 )
 def test_detectors_on_resnet_fpn_are_as_large_as_published(build: Any, parameters: float, gmacs: float) -> None:
-    with torch.device("meta"):
+    with on_meta():
         assert sum(p.numel() for p in build().parameters()) / 1e6 == pytest.approx(parameters, rel=3e-3)
     assert count_operations(build, (1, 3, 640, 640)).total("macs") / 1e9 == pytest.approx(gmacs, rel=5e-3)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from seeds import some
 from spinenet_reference import Reference, nearest
 from torch import Tensor, nn
@@ -34,13 +35,13 @@ def network(fill: Any) -> Callable[..., nn.Module]:
 
     @cache
     def weights(variant: str) -> dict[str, Tensor]:
-        with torch.device("meta"):
+        with on_meta():
             keys = spinenet(variant).state_dict()
         drawn = {key: fill.tensor(key, tuple(value.shape)) for key, value in keys.items()}
         return {key: torch.tensor(0) if value is None else torch.from_numpy(value) for key, value in drawn.items()}
 
     def make(variant: str, **choices: str) -> nn.Module:
-        with torch.device("meta"):
+        with on_meta():
             net = spinenet(variant, **choices).double().eval()  # type: ignore[arg-type]
         net.load_state_dict(weights(variant), assign=True)
         return net
@@ -59,7 +60,7 @@ def assert_sampled(fill: Any, output: Tensor, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize("variant", RECORDED)
 def test_keys_shapes_and_counts_are_the_recorded_ones(variant: str, golden: Any) -> None:
     record = golden(f"spinenet/keys_{variant}.json")
-    with torch.device("meta"):
+    with on_meta():
         net = spinenet(variant)
     state = {key: list(value.shape) for key, value in net.state_dict().items()}
     counters = {key for key in state if key.endswith("num_batches_tracked")}
@@ -103,7 +104,7 @@ def test_repeated_blocks_give_the_official_outputs(network: Callable[..., nn.Mod
 @pytest.mark.parametrize("variant", some(SCALINGS, later=["96", "143"]))
 def test_parameters_operations_and_sizes_are_the_counted_ones(variant: str, golden: Any) -> None:
     record = golden("spinenet/counts.json")["variants"][f"SpineNet-{variant}"]
-    with torch.device("meta"):
+    with on_meta():
         net = spinenet(variant).eval()
     assert sum(p.numel() for p in net.parameters()) == record["backbone"]["params_trainable"]
     assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == record["backbone"]["conv_layers"]
@@ -119,7 +120,7 @@ def test_parameters_operations_and_sizes_are_the_counted_ones(variant: str, gold
 
 
 def test_scale_permuted_resnet_has_the_counted_parameters(golden: Any) -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = spinenet("49", graph="r0-sp53")
     assert (
         sum(p.numel() for p in net.parameters())
@@ -131,7 +132,7 @@ def test_scale_permuted_resnet_has_the_counted_parameters(golden: Any) -> None:
 def test_classifiers_have_the_published_figures(variant: str) -> None:
     imagenet, inaturalist, gmacs = CLASSIFIERS[variant]
     for classes, published in ((1000, imagenet), (1001, imagenet), (5089, inaturalist)):
-        with torch.device("meta"):
+        with on_meta():
             net = cls_spinenet(variant, classes)
         assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == published
         ledger = count_operations(net, (1, 3, 224, 224))

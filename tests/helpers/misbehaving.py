@@ -118,15 +118,16 @@ FAULTS = {
 """Each by the name of its entry and of its function. The thread count is that of OMP_NUM_THREADS=2."""
 
 
-def suite(well: tuple[str, str, str], faults: tuple[str, ...] = tuple(FAULTS)) -> str:
-    """A suite with well-behaved entries before, between and after the networks of `faults`."""
+def suite(well: tuple[str, ...], faults: tuple[str, ...] = tuple(FAULTS)) -> str:
+    """A suite with two or three well-behaved entries: before, in the middle of, and after the networks of `faults`."""
     half = len(faults) // 2
+    first, *middle, last = well
     entries = [
-        _well(well[0], "[64, 48]"),
+        _well(first, "[64, 48]"),
         *map(_misbehaving, faults[:half]),
-        _well(well[1], "[96, 72]"),
+        *(_well(one, "[96, 72]") for one in middle),
         *map(_misbehaving, faults[half:]),
-        _well(well[2], "[48, 36]"),
+        _well(last, "[48, 36]"),
     ]
     return _HEAD + "".join(entries)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from empty import on_meta
 from torch import Tensor, nn
 
 from hrbench import catalog
-from hrbench.cost.operations.recorder import Recorder, SkipInitialisation
+from hrbench.cost.operations.recorder import Recorder
 from hrbench.errors import UsageError
 from hrbench.models.build import build
 from hrbench.models.weights.sources import HUB_SOURCES, stated_source
@@ -102,7 +103,7 @@ def test_row_builds_on_meta_and_returns_what_its_task_says(name: str) -> None:
     library = row.use.partition(":")[0] if re.match(r"\w+:", row.use) else ""
     if library and find_spec(LIBRARIES.get(library, library)) is None:
         pytest.skip(f"{library} is not installed")
-    with torch.device("meta"), SkipInitialisation():
+    with on_meta():
         net = build(row)
         images = torch.empty(2, 3, *row.input)
     assert not net.training

@@ -35,10 +35,21 @@ class Canvas:
 
     def finished(self) -> tuple[np.ndarray, np.ndarray]:
         """The image (H, W, 3) uint8, each pixel the rounded mean of its square, and the fine id map."""
-        f = self.fine
-        height, width = self.pixels.shape[0] // f, self.pixels.shape[1] // f
-        total = self.pixels[..., :3].reshape(height, f, width, f, 3).sum(axis=(1, 3), dtype=np.uint32)
-        return ((total + f * f // 2) // (f * f)).astype(np.uint8), self.pixels[..., 3]
+        squares = self.fine * self.fine
+        return ((summed(self.pixels, self.fine)[..., :3] + squares // 2) // squares).astype(np.uint8), self.pixels[
+            ..., 3
+        ]
+
+
+def summed(pixels: np.ndarray, fine: int) -> np.ndarray:
+    """(H, W, C) uint32: the sum of each square of (H x fine, W x fine, C) uint8."""
+    height, width, channels = pixels.shape[0] // fine, pixels.shape[1] // fine, pixels.shape[2]
+    # rows, then columns: NumPy's sum over both axes at once takes seven times as long
+    rows = pixels.reshape(height, fine, -1).sum(axis=1, dtype=np.uint32).reshape(height, width, fine, channels)
+    total = rows[:, :, 0].copy()
+    for column in range(1, fine):
+        total += rows[:, :, column]
+    return total
 
 
 def shade(colour: tuple[int, int, int], factor: float) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hrbench.miniature.generate.canvas import summed
 from hrbench.miniature.generate.write import save_png, write_dataset
 
 SIZE = 64
@@ -93,7 +94,7 @@ def picture(rng: np.random.Generator, label: int) -> np.ndarray:
     behind = canvas[mask > 0].mean(axis=0)
     canvas[mask > 0] = _fill(rng, canvas.shape[:2], behind)[mask > 0]
     _cover(canvas, rng)
-    fine = canvas.reshape(SIZE, FINE, SIZE, FINE, 3).sum(axis=(1, 3), dtype=np.int64)
+    fine = summed(canvas, FINE).astype(np.int64)
     light = int(rng.integers(180, 300))
     noise = rng.integers(-8, 9, size=(SIZE, SIZE, 3), dtype=np.int64)
     return np.clip(fine // FINE**2 * light // 256 + noise, 0, 255).astype(np.uint8)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from empty import on_meta
 from ruamel.yaml import YAML
 
 from hrbench.catalog import datasets, read, variants
@@ -49,10 +50,9 @@ def test_published_parameter_counts():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_row_builds_with_its_parameter_count(name: str):
-    import torch
 
     row = variants()[name]
-    with torch.device("meta"):
+    with on_meta():
         net = resolve("hrbench.models", row.use)(**row.args)
     assert sum(parameter.numel() for parameter in net.parameters()) == row.parameters
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 
 from hrbench.errors import UsageError
 from hrbench.models.cls_resnet import cls_resnet
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.numeric
 @pytest.mark.parametrize(("depth", "millions"), [(50, 25.6), (101, 44.6), (152, 60.2)])
 def test_the_papers_parameter_counts(depth: int, millions: float) -> None:
     """arXiv 1908.07919, Table XV."""
-    with torch.device("meta"):
+    with on_meta():
         net = cls_resnet(depth)
         peer = getattr(torchvision.models, f"resnet{depth}")(weights=None)
     assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == millions

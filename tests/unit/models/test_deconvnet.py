@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 
 from hrbench.errors import UsageError
 from hrbench.models.deconvnet import deconvnet
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.numeric
 
 @pytest.fixture(scope="module")
 def net() -> torch.nn.Module:
-    with torch.device("meta"):
+    with on_meta():
         return deconvnet().eval()
 
 
@@ -29,7 +30,7 @@ def test_layers_are_those_of_the_prototxt(net: torch.nn.Module) -> None:
 
 
 def test_the_encoder_is_vgg16(net: torch.nn.Module) -> None:
-    with torch.device("meta"):
+    with on_meta():
         peer = torchvision.models.vgg16_bn(weights=None)
     counted = sum(p.numel() for key, p in net.named_parameters() if key.startswith(("conv", "bn")) and "fc" not in key)
     assert counted == sum(p.numel() for p in peer.features.parameters())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
@@ -33,7 +34,7 @@ def macs(net: nn.Module, shape: tuple[int, ...]) -> int:
 )
 def test_both_figures_of_the_papers_rows(head: Any, stem: Any, parameters: float, gflops: float) -> None:
     """arXiv 1908.07919, Table III: Dilated-ResNet and DeepLabV3."""
-    with torch.device("meta"):
+    with on_meta():
         net = dilated_resnet(101, 19, head, stem).eval()
     assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == parameters
     assert round(macs(net, (1, 3, 1024, 2048)) / 2**30, 1) == gflops

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from empty import on_meta
 from torch import nn
 
 from hrbench.errors import UsageError
@@ -15,7 +16,7 @@ NARROW: dict[str, Any] = {"stem": 16, "widths": (20, 24, 40, 64), "modules": (1,
 
 
 def meta(**arguments: Any) -> nn.Module:
-    with torch.device("meta"):
+    with on_meta():
         return pose_hrnet(**arguments).eval()
 
 
@@ -169,8 +170,8 @@ SMALL_V1: dict[str, Any] = {"widths": (16, 32, 64, 128), "modules": (1, 1, 1), "
 SMALL_V2: dict[str, Any] = {"width": 18, "modules": (1, 3, 2), "blocks": 2, "layer1": 2}
 
 
-def on_meta(make: Any, **arguments: Any) -> Any:
-    with torch.device("meta"):
+def shapes_of(make: Any, **arguments: Any) -> Any:
+    with on_meta():
         return make(**arguments).eval()
 
 
@@ -192,16 +193,16 @@ def on_meta(make: Any, **arguments: Any) -> Any:
     ],
 )
 def test_published_parameter_counts_of_heads_on_all_branches(make: Any, arguments: Any, millions: str) -> None:
-    assert f"{parameters(on_meta(make, **arguments)) / 1e6:.1f}" == millions
+    assert f"{parameters(shapes_of(make, **arguments)) / 1e6:.1f}" == millions
 
 
 def test_heads_differ_and_the_trunk_is_one() -> None:
     """But for the exchange unit that ends stage 4, the trunk of pose is that of all others, key for key."""
     shapes = {key: value.shape for key, value in meta(width=48).state_dict().items() if not key.startswith("final")}
     for make in (seg_hrnet, seg_hrnet_ocr, cls_hrnet):
-        state = on_meta(make, width=48).state_dict()
+        state = shapes_of(make, width=48).state_dict()
         assert all(state[key].shape == shape for key, shape in shapes.items())
-    state = on_meta(det_hrnetv2p, width=48).state_dict()
+    state = shapes_of(det_hrnetv2p, width=48).state_dict()
     assert all(state[f"backbone.{key}"].shape == shape for key, shape in shapes.items())
 
 
@@ -209,8 +210,8 @@ def test_heads_differ_and_the_trunk_is_one() -> None:
 def test_segmentation_takes_every_size(size: tuple[int, int]) -> None:
     quarter = tuple(-(-side // 4) for side in size)
     image = torch.empty(2, 3, *size, device="meta")
-    assert on_meta(seg_hrnet, classes=5, **NARROW)(image).shape == (2, 5, *quarter)
-    assert [each.shape for each in on_meta(seg_hrnet_ocr, classes=5, **NARROW)(image)] == [(2, 5, *quarter)] * 2
+    assert shapes_of(seg_hrnet, classes=5, **NARROW)(image).shape == (2, 5, *quarter)
+    assert [each.shape for each in shapes_of(seg_hrnet_ocr, classes=5, **NARROW)(image)] == [(2, 5, *quarter)] * 2
 
 
 def test_align_corners_changes_values_and_nothing_else() -> None:
@@ -228,7 +229,7 @@ def test_align_corners_changes_values_and_nothing_else() -> None:
 
 
 def test_detection_backbone_says_its_levels() -> None:
-    net = on_meta(det_hrnetv2p, width=18, stride=2)
+    net = shapes_of(det_hrnetv2p, width=18, stride=2)
     maps = net(torch.empty(1, 3, 256, 384, device="meta"))
     assert (net.channels, net.strides) == ((256,) * 5, (8, 16, 32, 64, 128))
     assert [tuple(level.shape) for level in maps] == [(1, 256, 256 // s, 384 // s) for s in net.strides]
@@ -236,7 +237,7 @@ def test_detection_backbone_says_its_levels() -> None:
 
 
 def test_head_of_classification_by_its_branches() -> None:
-    net = on_meta(cls_hrnet, classes=7, head=(2, 3, 4, 5), features=11, **NARROW)
+    net = shapes_of(cls_hrnet, classes=7, head=(2, 3, 4, 5), features=11, **NARROW)
     assert net(torch.empty(2, 3, 64, 64, device="meta")).shape == (2, 7)
     assert [each[0].conv3.out_channels for each in net.incre_modules] == [8, 12, 16, 20]
     assert [each[0].weight.shape[:2] for each in net.downsamp_modules] == [(12, 8), (16, 12), (20, 16)]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 from torch import nn
 
 from hrbench.errors import UsageError
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.numeric
 
 
 def meta(**arguments: Any) -> nn.Module:
-    with torch.device("meta"):
+    with on_meta():
         return pose_resnet(**arguments).eval()
 
 
@@ -39,7 +40,7 @@ def test_published_parameter_counts(depth: int, joints: int, expected: int) -> N
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
 def test_the_backbone_has_torchvisions_keys(depth: int) -> None:
-    with torch.device("meta"):
+    with on_meta():
         peer = getattr(torchvision.models, f"resnet{depth}")(weights=None).state_dict()
     state = meta(depth=depth).state_dict()
     backbone = {key: value.shape for key, value in state.items() if not key.startswith(("deconv_layers.", "final_"))}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.numeric
 
 
 def meta(**arguments: Any) -> Any:
-    with torch.device("meta"):
+    with on_meta():
         return refinenet(**arguments).eval()
 
 
@@ -62,7 +63,7 @@ def test_a_narrow_network_is_as_wide_as_it_is_told() -> None:
 
 def test_the_heads_of_the_cascades_count_as_their_layers_do() -> None:
     """In 3x3 convolutions of 256 to 256 channels (589,824 weights), from the description alone."""
-    with torch.device("meta"):
+    with on_meta():
         peer = torchvision.models.resnet50(weights=None)
     trunk = parameters(peer) - parameters(peer.fc)
     unit = 256 * 256 * 9

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 
 from hrbench.errors import UsageError
 from hrbench.models.resnet import resnet, resnet_fpn
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.numeric
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
 def test_keys_and_shapes_are_torchvisions_without_the_classifier(depth: int) -> None:
-    with torch.device("meta"):
+    with on_meta():
         theirs = getattr(torchvision.models, f"resnet{depth}")().state_dict()
         ours = resnet(depth).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items() if not k.startswith("fc.")}
@@ -47,7 +48,7 @@ def test_maps_are_torchvisions(dilations: tuple[int, ...], replaced: tuple[bool,
 
 
 def test_caffe_moves_the_stride_to_the_first_convolution() -> None:
-    with torch.device("meta"):
+    with on_meta():
         block = resnet(50, "caffe").layer2[0]
     assert (block.conv1.stride, block.conv2.stride) == ((2, 2), (1, 1))  # type: ignore[union-attr]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from empty import on_meta
 
 from hrbench.errors import UsageError
 from hrbench.models.segnet import segnet
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.numeric
 
 
 def test_layers_are_those_of_the_prototxt() -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = segnet(classes=11)
     shapes = {key[: -len(".weight")]: tuple(p.shape) for key, p in net.named_parameters() if p.dim() == 4}
     assert len(shapes) == 26
@@ -29,7 +30,7 @@ def test_layers_are_those_of_the_prototxt() -> None:
 
 
 def test_the_encoder_is_vgg16() -> None:
-    with torch.device("meta"):
+    with on_meta():
         peer, net = torchvision.models.vgg16_bn(weights=None).features, segnet()
     counted = sum(p.numel() for key, p in net.named_parameters() if "_D" not in key)
     assert counted == sum(p.numel() for p in peer.parameters())

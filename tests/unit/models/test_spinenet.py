@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 
 from hrbench import build
 from hrbench.errors import UsageError
@@ -63,7 +64,7 @@ def test_ablations_keep_one_connection_of_each_block(name: str, kept) -> None:
 
 
 def test_what_no_output_depends_on_is_not_built() -> None:
-    with torch.device("meta"):
+    with on_meta():
         blocks = {name: spinenet(graph=name, **TINY) for name in GRAPHS}
     left_out = {
         name: (len(net.graph.stem) - len(net.stem.blocks), sorted({str(i) for i in range(15)} - set(net.blocks)))
@@ -90,7 +91,7 @@ def test_every_weight_reaches_an_output(graph: str) -> None:
 @pytest.mark.parametrize("padding", ["tf1", "tf2"])
 @pytest.mark.parametrize("size", [(128, 128), (224, 224), (200, 328), (65, 100), (640, 896)])
 def test_levels_have_the_size_of_the_input_divided_and_rounded_up(padding, size: tuple[int, int]) -> None:
-    with torch.device("meta"):
+    with on_meta():
         levels = spinenet(padding=padding, **TINY).eval()(torch.empty(1, 3, *size))
     assert [level.shape for level in levels] == [
         (1, 8, math.ceil(size[0] / 2**level), math.ceil(size[1] / 2**level)) for level in range(3, 8)
@@ -115,7 +116,7 @@ def test_images_of_a_batch_do_not_touch() -> None:
 
 
 def test_widths_are_scaled_and_truncated() -> None:
-    with torch.device("meta"):
+    with on_meta():
         state = {key: tuple(value.shape) for key, value in spinenet("49S").state_dict().items()}
     assert state["stem.conv.weight"] == (64, 3, 7, 7)  # never scaled
     assert state["blocks.2.layers.0.conv2.weight"] == (83, 83, 3, 3)  # 0.65 x 128 = 83.2
@@ -125,7 +126,7 @@ def test_widths_are_scaled_and_truncated() -> None:
 
 @pytest.mark.parametrize("variant", SCALINGS)
 def test_each_block_is_repeated(variant: str) -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = spinenet(variant)
     groups = [*net.stem.blocks, *(block.layers for block in net.blocks.values())]
     assert {len(group) for group in groups} == {{"49S": 1, "49": 1, "96": 2, "143": 3, "190": 4}[variant]}
@@ -145,7 +146,7 @@ def test_weights_are_drawn_by_fan_in_and_norms_have_the_official_constants() -> 
 
 
 def test_a_backbone_says_its_channels_and_strides() -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = build("spinenet_96", activation="swish", padding="tf2")
     assert (net.channels, net.strides) == ((256,) * 5, (8, 16, 32, 64, 128))
     assert not net.training
@@ -163,7 +164,7 @@ def test_a_backbone_says_its_channels_and_strides() -> None:
     ],
 )
 def test_what_is_not_there_is_said(arguments: dict, told: str) -> None:
-    with pytest.raises(UsageError, match=told), torch.device("meta"):
+    with pytest.raises(UsageError, match=told), on_meta():
         spinenet(**arguments)
 
 

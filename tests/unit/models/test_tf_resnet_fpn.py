@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from empty import on_meta
 from torch import nn
 
 from hrbench.errors import UsageError
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.numeric
 
 @pytest.mark.parametrize(("depth", "parameters"), [(50, 27_379_264), (101, 46_371_392), (152, 62_015_040)])
 def test_levels_and_parameters(depth: int, parameters: int) -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = tf_resnet_fpn(depth).eval()
         levels = net(torch.empty(2, 3, 256, 384))
     assert [tuple(x.shape) for x in levels] == [(2, 256, 256 // s, 384 // s) for s in (8, 16, 32, 64, 128)]
@@ -25,7 +26,7 @@ def test_levels_and_parameters(depth: int, parameters: int) -> None:
 
 
 def test_conventions() -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = tf_resnet_fpn()
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
@@ -35,7 +36,7 @@ def test_conventions() -> None:
 
 def test_the_two_paddings_are_two_networks_of_the_same_weights(fill: Any) -> None:
     image = torch.from_numpy(fill.image((1, 3, 128, 128)))
-    with torch.device("meta"):
+    with on_meta():
         two, one = tf_resnet_fpn(channels=8), tf_resnet_fpn(channels=8, padding="tf1").double().eval()
     fill.fill(two.to_empty(device="cpu"))
     one.load_state_dict(two.state_dict(), assign=True)
@@ -51,7 +52,7 @@ def test_values_that_make_no_network(given: dict[str, Any]) -> None:
 
 
 def test_sizes_whose_levels_do_not_double() -> None:
-    with torch.device("meta"):
+    with on_meta():
         net, image = tf_resnet_fpn(channels=8), torch.empty(1, 3, 128, 200)
     with pytest.raises(UsageError, match="an image of 128x200 was given; it reads multiples of 128"):
         net(image)

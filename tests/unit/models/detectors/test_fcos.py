@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from empty import on_meta
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
@@ -94,7 +95,7 @@ def test_what_is_found_is_in_the_image(convention: Any, dtype: torch.dtype) -> N
 
 
 def test_parts_run_on_meta() -> None:
-    with torch.device("meta"):
+    with on_meta():
         conditions = fcos(Level()).count_parts(torch.empty(2, 3, 64, 96), proposals=10, masks=4)
     assert set(conditions) == {"not counted"}
 

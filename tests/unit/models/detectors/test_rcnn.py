@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from empty import on_meta
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
@@ -197,7 +198,7 @@ def test_so_many_proposals_are_kept(convention: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_parts_run_on_meta_and_every_head_sees_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = cascade_mask_rcnn(Pyramid(), classes=3)
         seen: list[tuple[int, ...]] = []
         for head in (*net.roi_head.box_heads, *net.roi_head.mask_heads):
@@ -205,12 +206,12 @@ def test_parts_run_on_meta_and_every_head_sees_all(monkeypatch: pytest.MonkeyPat
         conditions = net.count_parts(torch.empty(2, 3, 64, 96), proposals=10, masks=4)
     assert seen == [(20, 8, 7, 7)] * 3 + [(8, 8, 14, 14)] * 3
     assert conditions["proposals"] == 10 and conditions["masks"] == 4 and "NMS" in conditions["not counted"]
-    with torch.device("meta"):
+    with on_meta():
         assert "masks" not in faster_rcnn(Pyramid(), classes=3).count_parts(torch.empty(1, 3, 64, 96))
 
 
 def test_a_backbone_that_needs_no_neck_is_the_backbone() -> None:
-    with torch.device("meta"):
+    with on_meta():
         keys = faster_rcnn(Pyramid()).state_dict()
     assert "backbone.levels.0.weight" in keys and not any(key.startswith("neck") for key in keys)
 

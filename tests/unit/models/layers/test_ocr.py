@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from torch import nn
 
 from hrbench.models.hrnet import seg_hrnet_ocr
@@ -103,7 +104,7 @@ def norm(prefix: str) -> set[str]:
 
 
 def test_keys_of_the_head_are_those_of_the_official_branch() -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = seg_hrnet_ocr(classes=3, **NARROW)
     biased = {"conv3x3_ocr.0", "aux_head.0", "aux_head.3", "cls_head"}
     block = "ocr_distri_head.object_context_block"
@@ -119,7 +120,7 @@ def test_keys_of_the_head_are_those_of_the_official_branch() -> None:
 
 
 def test_parameters_of_the_head_counted_by_hand() -> None:
-    with torch.device("meta"):
+    with on_meta():
         whole = sum(p.numel() for p in seg_hrnet_ocr(48, classes=19).parameters())
         trunk = sum(
             p.numel()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from empty import on_meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -145,7 +146,7 @@ def test_every_source_that_the_catalog_names_has_maps() -> None:
 
 @pytest.mark.parametrize("name", rows_of_openmmlab())
 def test_a_row_with_weights_of_openmmlab_is_built_as_openmmlabs_network(name: str) -> None:
-    with torch.device("meta"):
+    with on_meta():
         net = build(name)
     maps = [each for each in candidates("openmmlab", variants()[name].use) if "openmmlab" in each.sources]
     assert any(not unmet_requirements(each, net) for each in maps)

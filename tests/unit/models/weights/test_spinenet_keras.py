@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from empty import on_meta
 
 from hrbench.models.spinenet import SCALINGS, spinenet
 from hrbench.models.weights.keys.keras import turned
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.numeric
 @pytest.mark.parametrize("variant", SCALINGS)
 def test_every_key_has_one_variable(variant: str) -> None:
     listed = keras_variables(variant)
-    with torch.device("meta"):
+    with on_meta():
         state = spinenet(variant).state_dict()
     assert {v.key for v in listed} == {key for key in state if not key.endswith("num_batches_tracked")}
     assert len({v.key for v in listed}) == len({v.name for v in listed}) == len({v.path for v in listed}) == len(listed)
