@@ -13,8 +13,9 @@ from tiny_bench import NETWORK, Bench, draw_coco
 from hrbench.models.weights.load import save
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def shared_server() -> Iterator[None]:
+    """Runs of one test file share a server, which ends with the file: others look at what is left running."""
     with one_server():
         yield
 

@@ -1,4 +1,4 @@
-"""Runs of one test process that share the process that starts their entries' processes: importing torch takes seconds.
+"""Runs of one test file that share the process that starts their entries' processes: importing torch takes seconds.
 
 What an entry does stays in its own process, so all that they share is what that process has imported.
 """
