@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from hrbench.types import (
+    ByImage,
     ClassScheme,
     Conditions,
     Item,
@@ -245,6 +246,20 @@ class Metric(Protocol):
     def verify(
         self, target: Path, predictions: Path, images: Sequence[int | str] | None = None
     ) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class JudgedByImage(Protocol):
+    """A metric two states of which can be judged against each other, image by image. Checked on the class."""
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The state's numbers as a function of image weights. A state tells all that is needed for it.
+
+        classes: whether the numbers of single classes are among them, for a metric that has them.
+        Raises InputError for a state that is damaged, or of another metric or version.
+        """
+        ...
 
 
 # --- networks --------------------------------------------------------------------------------------------------------
@@ -496,6 +511,7 @@ REQUIRED: Mapping[str, type] = {
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
+    "hrbench.metrics": (JudgedByImage,),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""

@@ -373,6 +373,89 @@ class Known:
     costs: Mapping[str, type] = field(default_factory=dict)
 
 
+# --- what a gate holds a release to -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """How much worse a number may be; of an absolute and a relative margin the larger counts.
+
+    points: absolute: percentage points of a fraction, else in the quantity's unit.
+    relative: a share of the former value (0.03 for 3 %).
+    """
+
+    points: float | None = None
+    relative: float | None = None
+
+
+Tier = Literal["required", "watched", "ignored"]
+"""What a row's regression does: it blocks, it is told, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a policy; of the rules that fit a row the last that sets a tier, or a margin, decides.
+
+    quantity: a pattern for NAME or METRIC/NAME of a score, or the name of a cost.
+    entry: a pattern for names of entries.
+    tier, margin: None for what the rule does not set.
+    where: "file:line".
+    """
+
+    quantity: str = "*"
+    entry: str = "*"
+    tier: Tier | None = None
+    margin: Margin | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A bound that a number must keep whatever it was before.
+
+    quantity, entry: patterns, as in `Rule`.
+    bound: in the quantity's unit (fractions in [0, 1]).
+    least: whether the number must be at least, rather than at most, the bound.
+    """
+
+    quantity: str
+    bound: float
+    least: bool = True
+    entry: str = "*"
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A regression that somebody has accepted for a time.
+
+    quantity, entry: patterns, as in `Rule`.
+    reason: shown wherever the row is.
+    until: the last day, "2027-01-31".
+    """
+
+    quantity: str
+    reason: str
+    until: str
+    entry: str = "*"
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a gate requires.
+
+    source: the file, or "" for the default policy.
+    block_open: whether a required row that cannot be told blocks.
+    """
+
+    source: str = ""
+    block_open: bool = False
+    rules: tuple[Rule, ...] = ()
+    floors: tuple[Floor, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+
+
 # --- what flows through an evaluation --------------------------------------------------------------------------------
 
 
@@ -481,6 +564,31 @@ class State:
     version: int
     params: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class ByImage:
+    """The numbers of a state as a function of how often each image occurs: what judging two states needs.
+
+    images: (I,) ids of the images, rising, each once. Only these are resampled.
+    names: of the Q numbers, as their quantities have them.
+    overall: how many of them, from the first, are not of a single class.
+    at: weights (B, I) int64 -> (B, Q) float64, NaN for a number that does not exist under them. With every weight 1 the
+        numbers are the metric's scores, to the last bit.
+    at_once: how many weightings `at` is best given at once.
+    truth: (I,) uint64 digests of each image's ground truth; None if the state has none (files of format 1).
+    groups: (I,) names of the groups that images belong to, such as cities; None if there are none.
+    right: (I, Q) bool if each number is a share of images: whether an image is right; None for other metrics.
+    """
+
+    images: np.ndarray
+    names: tuple[str, ...]
+    overall: int
+    at: Callable[[np.ndarray], np.ndarray]
+    at_once: int = 1
+    truth: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    right: np.ndarray | None = None
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

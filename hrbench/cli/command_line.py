@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 
+from hrbench.cli import judging_arguments
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -56,6 +57,23 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench report runs/pose
   hrbench report runs/ours runs/baseline --out both
   hrbench report runs/pose --table our_table.yaml""",
+    "compare": """examples:
+  hrbench compare runs/before runs/after
+  hrbench compare v1.2 runs/pose --changed                a baseline against a run
+  hrbench compare runs/x:teacher runs/x:student --across input
+  hrbench compare runs/before runs/after --format md --sort verdict
+Marks: + better, - worse, ~ much the same, ? cannot be told, ! no difference to tell.""",
+    "gate": """examples:
+  hrbench gate runs/pose --against v1.2
+  hrbench gate runs/pose --against v1.2 --strict          a release: what cannot be told blocks
+  hrbench gate runs/pose --against v1.2 --policy gate.yaml
+Exit codes: 0 passed; 1 worse, missing or below a floor; 2 not comparable, or usage; 3 failed, or nothing was compared;
+4 cannot tell, with --strict. Writes gate.json, junit.xml and summary.md into RUN.""",
+    "baseline": """examples:
+  hrbench baseline save runs/pose v1.2 --note "release 1.2"
+  hrbench baseline list
+  hrbench baseline show v1.2
+  hrbench baseline remove v1.2""",
     "models": """examples:
   hrbench models
   hrbench models 'pose_hrnet*'
@@ -76,12 +94,15 @@ The same command again resumes a download. `hrbench models NAME` shows a network
   hrbench metrics""",
     "schema": """examples:
   hrbench schema > suite.schema.json          then, first line of a suite:
-                                              # yaml-language-server: $schema=suite.schema.json""",
+                                              # yaml-language-server: $schema=suite.schema.json
+  hrbench schema policy
+  hrbench schema gate""",
 }
 
 
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
+    "compare": "compare", "gate": "gate", "baseline": "gate",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -90,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="hrbench",
+        allow_abbrev=False,
         description="Measures high-resolution vision networks and writes tables like the papers'.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -100,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, help: str) -> argparse.ArgumentParser:
         return commands.add_parser(
             name,
+            allow_abbrev=False,
             help=help,
             description=help[0].upper() + help[1:] + ".",
             epilog=EXAMPLES[name],
@@ -126,7 +149,11 @@ def parser() -> argparse.ArgumentParser:
         _places(listing)
     _fetch(command("fetch", "download weights or data, with their digests checked"))
     command("metrics", "metrics there are, and the files they read")
-    command("schema", "the JSON Schema of suite files, for editors")
+    schema = command("schema", "the JSON Schema of suite files, policies, or gate.json, for editors")
+    schema.add_argument("kind", nargs="?", choices=("suite", "policy", "gate"), default="suite", help="of what (suite)")
+    judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
+    judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
+    judging_arguments.baseline(command("baseline", "save what a release was, to judge later ones against it"))
     return top
 
 

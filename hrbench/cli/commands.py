@@ -39,7 +39,10 @@ def metrics(args: Namespace, echo: Echo) -> int:
 
 
 def schema(args: Namespace, echo: Echo) -> int:
+    from hrbench.report.judged_values import gate_schema
+    from hrbench.suite.policy_schema import policy_schema
     from hrbench.suite.schema import suite_schema
 
-    echo(json.dumps(suite_schema(known()), indent=2))
+    made = {"suite": lambda: suite_schema(known()), "policy": policy_schema, "gate": gate_schema}[args.kind]
+    echo(json.dumps(made(), indent=2))
     return 0

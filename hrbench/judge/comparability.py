@@ -1,13 +1,17 @@
-"""When two numbers may be compared."""
+"""When two numbers may be compared: in one table (`comparison_key`), and as two releases that are judged.
+
+A judgement is stricter: what differs in how two numbers were measured is named, and then no number is given. Weights,
+network, code and libraries may differ; they are what is judged, and `changes` lists which of them do.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from hrbench.types import Measurement, Result
+from hrbench.types import Measurement, Result, State
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -69,3 +73,146 @@ def measured_on(result: Result) -> tuple[str, str]:
     """Name of the data set, and the protocol, of a result that has a data set."""
     assert result.entry.dataset is not None
     return result.entry.dataset.name, json.dumps(result.entry.protocol, sort_keys=True, default=str)
+
+
+# --- two results that are judged ------------------------------------------------------------------------------------
+
+ACROSS = ("runtime", "dtype", "threads", "input")
+"""Conditions that a comparison may name as meant to differ (`--across`)."""
+
+_COST_CONDITIONS = (
+    "batch", "input", "dtype", "device", "threads", "convention", "proposals", "masks", "percentile", "channels_last",
+    "timed", "counted",
+)  # fmt: skip
+
+_OF_PREDICTIONS = ("labels", "detection_area")
+"""Parameters of states that say what the predictions were like, and not how they are judged."""
+
+
+def protocol_differences(first: Result, second: Result) -> list[str]:
+    """How the settings differ that both were predicted with: ["protocol: flip true / false"].
+
+    Predictions from a file have no protocol that is known; they differ from no other.
+    """
+    one, other = first.entry.protocol, second.entry.protocol
+    if not one or not other:
+        return []
+    return [f"protocol: {text}" for text in _differences(one, other)]
+
+
+def data_differences(first: Result, second: Result) -> list[str]:
+    """How the data differ that both were measured on. What a state knows of each image is not looked at."""
+    found = []
+    one, other = first.provenance.dataset, second.provenance.dataset
+    if one is None or other is None:
+        return ["data: not known"]
+    if one.sha256 != other.sha256:
+        found.append(f"data: {one.name} {_short(one.sha256)} / {other.name} {_short(other.sha256)}")
+    if one.images != other.images:
+        found.append(f"data: {one.images:,} images / {other.images:,} images")
+    return found
+
+
+def limit_differences(first: Result, second: Result) -> list[str]:
+    """How the limits on the number of images differ, and the rules by which the images were chosen."""
+    one, other = (_limit(result) for result in (first, second))
+    return [] if one == other else [f"limit: {one} / {other}"]
+
+
+def version_differences(first: Result, second: Result, metric: str) -> list[str]:
+    """How the version differs of the metric that two results were scored with."""
+    records = [result.provenance.metrics.get(metric) for result in (first, second)]
+    one, other = (None if record is None else record.version for record in records)
+    return [] if one == other else [f"metric: {metric} version {one or '-'} / {other or '-'}"]
+
+
+def metric_differences(first: State, second: State) -> list[str]:
+    """How the metric of two states differs: its version, its options."""
+    found = []
+    if first.version != second.version:
+        found.append(f"metric: {first.metric} version {first.version} / {second.version}")
+    options = [{k: v for k, v in state.params.items() if k not in _OF_PREDICTIONS} for state in (first, second)]
+    return found + [f"metric: {first.metric} {text}" for text in _differences(*options)]
+
+
+def cost_differences(first: Measurement, second: Measurement, across: Iterable[str] = ()) -> list[str]:
+    """How two costs of one quantity differ in what they were measured under: ["batch 1 / 8"].
+
+    across: conditions that are meant to differ, of `ACROSS`.
+    """
+    one, other = first.conditions.stated(), second.conditions.stated()
+    names = [name for name in _COST_CONDITIONS if name not in across]
+    return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
+
+
+def changes(first: Result, second: Result) -> list[str]:
+    """What differs between two results that is being judged: network, weights, code, libraries, machine."""
+    found = []
+    one, other = first.entry.variant, second.entry.variant
+    if (one.use, one.args) != (other.use, other.args):
+        found.append(f"network: {_network(first)} / {_network(second)}")
+    elif first.entry.variant.input != second.entry.variant.input:
+        found.append(f"input: {_sides(one.input)} / {_sides(other.input)}")
+    weights = [result.provenance.weights for result in (first, second)]
+    digests = [None if record is None else record.sha256 for record in weights]
+    if digests[0] != digests[1]:
+        found.append(f"weights: {_short(digests[0])} / {_short(digests[1])}")
+    if bool(first.entry.predictions) != bool(second.entry.predictions):
+        texts = ("a file of predictions" if one.entry.predictions else "a network" for one in (first, second))
+        found.append("predictions: " + " / ".join(texts))
+    if first.entry.dtype != second.entry.dtype:
+        found.append(f"dtype: {first.entry.dtype} / {second.entry.dtype}")
+    found += [f"{name}: {text}" for name, text in _environment(first, second)]
+    return found
+
+
+def _environment(first: Result, second: Result) -> list[tuple[str, str]]:
+    one, other = first.provenance.environment, second.provenance.environment
+    found = [
+        (name, f"{one.get(name, '-')} / {other.get(name, '-')}")
+        for name in ("hrbench", "python", "processor")
+        if one.get(name) != other.get(name)
+    ]
+    packages = [known if isinstance(known := side.get("packages"), Mapping) else {} for side in (one, other)]
+    for name in sorted({*packages[0], *packages[1]}):
+        versions = [str(side.get(name, "-")) for side in packages]
+        if versions[0] != versions[1]:
+            found.append((name, " / ".join(versions)))
+    if first.provenance.device != second.provenance.device:
+        found.append(("device", f"{first.provenance.device or '-'} / {second.provenance.device or '-'}"))
+    return found
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """ "name value / value" for each name whose values differ."""
+    return [
+        f"{name.replace('_', ' ')} {_text(one.get(name))} / {_text(other.get(name))}"
+        for name in dict.fromkeys([*one, *other])
+        if not same_value(one.get(name), other.get(name))
+    ]
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    text = text.strip('"') if isinstance(value, str) else text.replace("null", "-")
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _limit(result: Result) -> str:
+    if result.limited is None:
+        return "none"
+    rule = result.provenance.limit_rule
+    return f"{result.limited} images" + (f" ({rule})" if rule else "")
+
+
+def _short(sha256: str | None) -> str:
+    return sha256[:12] if sha256 else "-"
+
+
+def _sides(input: tuple[int, int]) -> str:
+    return f"{input[0]}x{input[1]}"
+
+
+def _network(result: Result) -> str:
+    variant = result.entry.variant
+    return variant.name or variant.use

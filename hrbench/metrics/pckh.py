@@ -12,16 +12,22 @@ where names are not known; `distance` (N, 16) float64, over 0.6 head diagonals; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
-from hrbench.metrics.states import StateForm, arrays_of, merge
+from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, Reason, State
+
+FORM = StateForm(
+    "mpii-pckh", 1, "person", ("image", "distance", "visible"), unlike={"image": "whether images are known"}
+)
+AT_ONCE = 64
+"""How many weightings are taken at once."""
 
 HEAD_SHARE = 0.6
 LEFT_OUT = ("pelv", "thor")
@@ -62,8 +68,8 @@ def _quantities() -> tuple[Quantity, ...]:
 class MpiiPckh:
     """PCKh on MPII people, percentages equal to the HRNet code's to the last bit."""
 
-    name = "mpii-pckh"
-    version = 1
+    name = FORM.metric
+    version = FORM.version
     prediction_file = "predictions.npy"
     oracle = "a plain count, joint by joint,"
     main = "pckh@0.5/mean"
@@ -104,26 +110,17 @@ class MpiiPckh:
             "image": rows.astype(np.int64) if target.image is None else target.image[rows],
             "distance": np.where(visible, distance, 0.0),
             "visible": visible,
+            TRUTH: truth_digests(_truth_rows(target, rows)),
         }
         return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""
-        return merge(states, self._form)
-
-    @property
-    def _form(self) -> StateForm:
-        return StateForm(
-            self.name,
-            self.version,
-            "person",
-            ("image", "distance", "visible"),
-            unlike={"image": "whether images are known"},
-        )
+        return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The ten numbers with their 95 % intervals over images, people of one image resampled together."""
-        arrays, joints = arrays_of(state, self._form), tuple(state.params["joints"])
+        arrays, joints = arrays_of(state, FORM), tuple(state.params["joints"])
         table = _by_image(arrays)
         values = percentages(table.sum(axis=0), joints) / 100
 
@@ -144,12 +141,32 @@ class MpiiPckh:
                 scores.append(Measurement(quantity, value, self.name, interval, n))
         return scores
 
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The ten numbers as a function of image weights, people of one image together."""
+        arrays, joints = arrays_of(state, FORM), tuple(state.params["joints"])
+        table = _by_image(arrays).astype(np.float64)
+        images, where = np.unique(arrays["image"], return_inverse=True)
+
+        def at(weights: np.ndarray) -> np.ndarray:
+            # whole numbers: exact in any order
+            sums = (weights @ table.reshape(len(table), -1)).reshape(len(weights), 4, -1)
+            return np.stack([percentages(one, joints) for one in sums]) / 100
+
+        truth = None
+        if TRUTH in arrays:
+            order = np.argsort(where, kind="stable")  # people by image, in the official order
+            parts = np.split(arrays[TRUTH][order], np.cumsum(np.bincount(where, minlength=len(images)))[:-1])
+            truth = truth_digests(part.astype("<u8").tobytes() for part in parts)
+        names = tuple(quantity.name for quantity in MpiiPckh.quantities)
+        return ByImage(images, names, len(names), at, AT_ONCE, truth)
+
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name (or person's row) -> area under its PCKh curve up to 0.5, in [0, 1], over its visible joints.
 
         Images without a visible joint that counts are absent.
         """
-        arrays = arrays_of(state, self._form)
+        arrays = arrays_of(state, FORM)
         counts = arrays["visible"] & _counting(state.params["joints"])
         good = np.where(counts, 1 - np.minimum(arrays["distance"], 0.5) / 0.5, 0.0).sum(axis=1)
         images, where = np.unique(arrays["image"], return_inverse=True)
@@ -174,6 +191,14 @@ class MpiiPckh:
                     counts[number][place] += (x * x + y * y) ** 0.5 / size <= threshold
         values = percentages(np.array(counts, dtype=np.float64), truth.joints) / 100
         return {quantity.name: value for quantity, value in zip(self.quantities, values.tolist(), strict=True)}
+
+
+def _truth_rows(target: MpiiTruth, rows: np.ndarray) -> Iterator[bytes]:
+    """What is annotated of each person, as bytes: head, visible joints and their places."""
+    for row in rows.tolist():
+        seen = target.visible[row]
+        place = np.where(seen[:, None], target.position[row], 0.0)
+        yield np.concatenate(([target.head[row]], seen, place.ravel())).astype("<f8").tobytes()
 
 
 def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:

@@ -8,14 +8,25 @@ any order gives the same bits.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.types import State
+
+TRUTH = "truth_digest"
+"""The array (N,) uint64 with a digest of each row's ground truth, so that two states can tell whether they mean the
+same images. States in files of format 1 have none; no number depends on it."""
+
+
+def truth_digests(rows: Iterable[bytes]) -> np.ndarray:
+    """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b."""
+    values = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little") for row in rows]
+    return np.array(values, np.uint64)
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
     if missing:
         raise InputError(f"a state of {form.metric} lacks {', '.join(missing)}; measure again")
     order = np.argsort(state.arrays[form.key], kind="stable")
-    arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows)}
+    known = (TRUTH,) if TRUTH in state.arrays else ()
+    arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows, *known)}
     for count, names in form.blocks.items():
         many, starts = _extents(state.arrays[count], form.offsets)
         many, starts = many[order], starts[order]
@@ -81,7 +93,8 @@ def merge(states: Sequence[State], form: StateForm) -> State:
         raise InputError(
             f"{form.key} {repeated[0]} is in more than one of the merged states; merge each {form.key} once"
         )
-    together = {name: np.concatenate([part[name] for part in parts]) for name in form.arrays if name not in form.blocks}
+    rows = [name for name in (*form.arrays, TRUTH) if name not in form.blocks and all(name in part for part in parts)]
+    together = {name: np.concatenate([part[name] for part in parts]) for name in rows}
     for count in form.blocks:
         many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])
         together[count] = _offsets(many) if form.offsets else many

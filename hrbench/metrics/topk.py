@@ -25,11 +25,15 @@ from hrbench.formats.class_predictions import (
     read_truth,
     write_predictions,
 )
-from hrbench.metrics.states import StateForm, arrays_of, merge
+from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, Reason, State
 
 PLACES = (1, 5)
+FORM = StateForm("topk", 1, "image", ("rank", "valid", "confidence"), unlike={"image": "whether images have numbers"})
+AT_ONCE = 64
+"""How many weightings are taken at once: a product of matrices."""
+
 _WHERE = {1: "the first predicted", 5: "among the first five predicted"}
 
 
@@ -48,8 +52,8 @@ class TopK:
     outputs, as folders or lists have them, if they are known.
     """
 
-    name = "topk"
-    version = 1
+    name = FORM.metric
+    version = FORM.version
     prediction_file = "predictions.csv"
     oracle = "a plain count, image by image,"
     main = "top1"
@@ -97,27 +101,18 @@ class TopK:
             "rank": rank.astype(np.int64),
             "valid": valid,
             "confidence": predictions.confidence[place[asked]],
+            TRUTH: truth_digests(np.array(target.labels[row], "<i8").tobytes() for row in asked.tolist()),
         }
         enough = min(PLACES[-1], len(target.classes) or PLACES[-1])
         return State(self.name, self.version, {"labels": labels.shape[1], "enough": enough}, arrays)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising id. Raises InputError if an image occurs twice or forms differ."""
-        return merge(states, self._form)
-
-    @property
-    def _form(self) -> StateForm:
-        return StateForm(
-            self.name,
-            self.version,
-            "image",
-            ("rank", "valid", "confidence"),
-            unlike={"image": "whether images have numbers"},
-        )
+        return merge(states, FORM)
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """Both numbers with their 95 % intervals over images, those without a valid class left out."""
-        arrays = arrays_of(state, self._form)
+        arrays = arrays_of(state, FORM)
         rank = arrays["rank"][arrays["valid"] > 0]
         hits = np.stack([(rank >= 0) & (rank < k) for k in PLACES], axis=1).astype(np.float64)
         n = len(rank)
@@ -129,6 +124,25 @@ class TopK:
             else:
                 scores.append(Measurement(quantity, right / n, self.name, interval, n))
         return scores
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """Both numbers as a function of image weights; images without a valid class have none and are left out."""
+        arrays = arrays_of(state, FORM)
+        counted = arrays["valid"] > 0
+        rank = arrays["rank"][counted]
+        known = [k for k in PLACES if int(state.params["labels"]) >= min(k, int(state.params["enough"]))]
+        right = np.stack([(rank >= 0) & (rank < k) for k in known], axis=1)
+
+        def at(weights: np.ndarray) -> np.ndarray:
+            # whole numbers: exact in any order
+            with np.errstate(invalid="ignore"):
+                return (weights @ right.astype(np.float64)) / weights.sum(axis=1)[:, None]
+
+        truth = arrays[TRUTH][counted] if TRUTH in arrays else None
+        return ByImage(
+            arrays["image"][counted], tuple(f"top{k}" for k in known), len(known), at, AT_ONCE, truth, right=right
+        )
 
     def _lacking(self, state: State, k: int, images: int) -> str:
         """Why there is no such number, or ""."""
@@ -143,7 +157,7 @@ class TopK:
         Where none was predicted, at most 0.1, the less the surer the network was. Images without a valid class are
         absent.
         """
-        arrays = arrays_of(state, self._form)
+        arrays = arrays_of(state, FORM)
         sure = np.clip(arrays["confidence"], 0.0, 1.0)
         quality = np.where(arrays["rank"] >= 0, 1 / (np.maximum(arrays["rank"], 0) + 1.0), 0.1 * (1 - sure))
         counted = arrays["valid"] > 0

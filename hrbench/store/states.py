@@ -1,4 +1,9 @@
-"""states.npz: the state of a metric, read without pickle."""
+"""states.npz: the state of a metric, read without pickle.
+
+The form of the file has a number of its own, which has nothing to do with the metric's version: a new form changes no
+number. Format 2 has digests of each image's ground truth among the arrays; format 1 has neither these nor the number.
+Every format that was ever written is read.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,15 @@ from hrbench.core.files import write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.types import State
 
+FORMAT = 2
+"""Of the file; raised if an older hrbench could misread a newer one."""
+
 
 def write_state(state: State, path: Path) -> None:
     """Writes states.npz: the arrays, and metric, version and parameters as JSON in an array of bytes."""
-    head = msgspec.json.encode({"metric": state.metric, "version": state.version, "params": dict(state.params)})
+    head = msgspec.json.encode(
+        {"format": FORMAT, "metric": state.metric, "version": state.version, "params": dict(state.params)}
+    )
     arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
     write_whole(path, lambda stream: np.savez_compressed(stream, **arrays))
 
@@ -26,6 +36,8 @@ def read_state(path: Path) -> State:
         # Opened here, since NumPy does not close a file that is no complete archive.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             head = msgspec.json.decode(stored["__head__"].tobytes())
+            if head.get("format", 1) > FORMAT:
+                raise ValueError(f"it has format {head['format']}, this hrbench reads up to {FORMAT}")
             arrays = {name: stored[name] for name in stored.files if name != "__head__"}
         return State(head["metric"], head["version"], head["params"], arrays)
     except FileNotFoundError:

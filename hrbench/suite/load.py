@@ -24,6 +24,7 @@ from hrbench.store.keys import content_key
 from hrbench.suite.context import Context
 from hrbench.suite.datasets import disambiguate
 from hrbench.suite.entries import entry
+from hrbench.suite.gate import policy_of
 from hrbench.suite.matrix import _expand, _merge, _override
 from hrbench.suite.naming import name_entries
 from hrbench.suite.schema import EntryFields, suite_schema
@@ -62,6 +63,8 @@ def load_suite(
     context = Context(known, path.resolve().parent, problems)
     entries = []
     if _checked_top(root, problems):
+        if (gate := root.get("gate")) is not None:
+            policy_of(gate, problems)
         entries = _entries(root, [item for item in settings if item is not None], limit, only, context)
     problems.raise_any()
     table = root.get("table") or Node("", source)

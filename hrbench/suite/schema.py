@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 
 from hrbench.suite.costs import cost_schema
+from hrbench.suite.policy_schema import GateFields
 from hrbench.types import Known
 
 Dtype = Literal["float32", "float16", "bfloat16", "float64"]
@@ -197,6 +198,7 @@ class SuiteFields(Strict):
     suite: Annotated[str, Field(pattern=SAFE_NAME)] = Field(description="Name of the suite and of its run folder.")
     title: str = Field("", description="Heading of the report.")
     table: str = Field("", description="Layout of the table: the name of one that ships, or a file.")
+    gate: GateFields | None = Field(None, description="What `hrbench gate` holds a run of the suite to.")
     defaults: Defaults | None = Field(None, description="Values for every entry that does not override them.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(
         None, description="A matrix: one entry for each of these and each of `datasets`."

@@ -22,9 +22,9 @@ from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
-from hrbench.metrics.states import merge
-from hrbench.types import Measurement, Prediction, Quantity, State
+from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
+from hrbench.metrics.states import TRUTH, arrays_of, merge
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
 
 INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
@@ -187,7 +187,8 @@ class CocoObjects:
             "most": INSTANCES.max_detections[-1],
             "detection_area": predictions.area_from,
         }
-        return state_of(matches, self.name, self.version, params)
+        truth = truth_of(truths, matches.images, *_annotated(target.shape))
+        return state_of(matches, self.name, self.version, params, truth)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
@@ -207,6 +208,13 @@ class CocoObjects:
         """(12,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
 
+    @classmethod
+    def by_image(cls, state: State, classes: bool = False) -> ByImage:
+        """The twelve numbers as a function of image weights, then the AP of each class if `classes`."""
+        truth = arrays_of(state, form_of(cls.name, cls.version)).get(TRUTH)
+        asked = numbers(state.params["names"] if classes else ())
+        return by_image(matches_of(state, cls.name, cls.version), INSTANCES, asked, truth)
+
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its objects were found, in [0, 1]; see `states.image_scores`."""
         return image_scores(self._matches(state), INSTANCES)
@@ -221,6 +229,13 @@ class CocoObjects:
 
     def _matches(self, state: State) -> Matches:
         return matches_of(state, self.name, self.version)
+
+
+def _annotated(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | None]:
+    """The numbers and the codes that are annotated of each object, as `truth_of` takes them."""
+    if isinstance(shape, np.ndarray):
+        return shape, None
+    return shape.size, [mask["counts"] for mask in shape.codes(np.arange(len(shape)))]
 
 
 def _absent(number: Number) -> str:

@@ -27,9 +27,9 @@ from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
-from hrbench.metrics.coco.states import chosen, form_of, image_scores, matches_of, scored, state_of
-from hrbench.metrics.states import merge
-from hrbench.types import Measurement, Prediction, Quantity, State
+from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
+from hrbench.metrics.states import TRUTH, arrays_of, merge
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
 NUMBERS = (
@@ -119,7 +119,9 @@ class CocoKeypointAP:
             "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
         }
-        return state_of(matches, self.name, self.version, params)
+        annotated = np.concatenate([target.keypoints.reshape(len(target.keypoints), -1), target.box], axis=1)
+        truth = truth_of(target.truths, matches.images, annotated)
+        return state_of(matches, self.name, self.version, params, truth)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
@@ -137,6 +139,13 @@ class CocoKeypointAP:
     def raw(self, state: State) -> np.ndarray:
         """(10,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
         return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The ten numbers as a function of image weights; there are none of single classes."""
+        name, version = CocoKeypointAP.name, CocoKeypointAP.version
+        truth = arrays_of(state, form_of(name, version)).get(TRUTH)
+        return by_image(matches_of(state, name, version), KEYPOINTS, NUMBERS, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 
 from hrbench.errors import InputError
+from hrbench.formats.coco.columns import Truths
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import Matches, MatchSettings
-from hrbench.metrics.states import StateForm, arrays_of
+from hrbench.metrics.states import TRUTH, StateForm, arrays_of, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Quantity, Reason, State
 
 
-def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, Any]) -> State:
-    """The state that holds these matches, of the categories params["categories"]."""
+def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, Any], truth: np.ndarray) -> State:
+    """The state that holds these matches, of the categories params["categories"].
+
+    truth: (I,) uint64 digests of what is annotated in each image (`truth_of`).
+    """
     arrays = {
         "image": matches.images,
         "offsets": matches.offsets,
@@ -26,8 +30,26 @@ def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, A
         "hits": matches.hits,
         "ignored": matches.ignored,
         "positives": matches.positives,
+        TRUTH: truth,
     }
     return State(metric, version, params, arrays)
+
+
+def truth_of(
+    truths: Truths, images: np.ndarray, columns: np.ndarray, codes: Sequence[bytes] | None = None
+) -> np.ndarray:
+    """(I,) uint64: a digest of what is annotated in each of `images`, objects in the order of the file.
+
+    columns: (G, K) float64, further numbers of each object, such as its box.
+    codes: a code of each object, such as its mask.
+    """
+    facts = np.column_stack([truths.category, truths.area, truths.crowd, truths.ignore, columns]).astype("<f8")
+    order = np.argsort(truths.image, kind="stable")
+    bounds = np.stack([np.searchsorted(truths.image[order], images, side) for side in ("left", "right")], axis=1)
+    rows = (order[start:end] for start, end in bounds.tolist())
+    if codes is None:
+        return truth_digests(facts[some].tobytes() for some in rows)
+    return truth_digests(facts[some].tobytes() + b"".join(codes[one] for one in some.tolist()) for some in rows)
 
 
 def form_of(metric: str, version: int) -> StateForm:
@@ -95,6 +117,18 @@ def scored(
             reason = f"no annotated {absent(number)} in {len(matches.images)} images"
             scores.append(Measurement(quantity, None, metric, reason=Reason(reason)))
     return scores
+
+
+def by_image(matches: Matches, settings: MatchSettings, numbers: Sequence[Number], truth: np.ndarray | None) -> ByImage:
+    """The numbers as a function of image weights, NaN where pycocotools has -1. truth: (I,) digests, or None."""
+    accumulator = Accumulator(matches, settings, numbers)
+
+    def at(weights: np.ndarray) -> np.ndarray:
+        values = accumulator.at_each(weights)
+        return np.where(values > -1, values, np.nan)
+
+    overall = sum(number.category is None for number in numbers)
+    return ByImage(matches.images, tuple(number.name for number in numbers), overall, at, accumulator.block, truth)
 
 
 def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, float]:

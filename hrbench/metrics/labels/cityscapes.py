@@ -39,10 +39,10 @@ from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
-from hrbench.metrics.labels.states import AT_ONCE, group_numbers, matrices, scores_of, state_of
-from hrbench.metrics.states import arrays_of, merge
+from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
+from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -158,6 +158,19 @@ class CityscapesIoU:
         alone = (~np.isnan(totals.images())).sum(axis=0).tolist()
         return scores_of(self.name, self.quantities, totals.all().tolist(), ends, alone, images)
 
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The means as a function of image weights, then the numbers of each class and category if `classes`."""
+        arrays = arrays_of(state, FORM)
+        totals = sums(arrays)
+        shown = [quantity.name for quantity in QUANTITIES if classes or "/" not in quantity.name]
+
+        def at(weights: np.ndarray) -> np.ndarray:
+            return totals.at(weights)[:, : len(shown)]
+
+        overall = sum("/" not in name for name in shown)
+        return ByImage(arrays["image"], tuple(shown), overall, at, AT_ONCE, arrays.get(TRUTH), arrays["group"])
+
     def matrix(self, state: State) -> np.ndarray:
         """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""
         table = matrices(arrays_of(state, FORM), (COUNT, COUNT))
@@ -231,7 +244,7 @@ def _counted(labels: Path, prediction: Path, table: np.ndarray | None) -> dict[s
             beside = "label ids" if which == "instances" else "ground truth"
             raise InputError(f"{path}: is {one.shape[1]}x{one.shape[0]} pixels, its {beside} {labels} {width}x{height}")
     try:
-        return count(maps[0], maps[1], maps[2], table)
+        rows = count(maps[0], maps[1], maps[2], table)
     except UnknownLabelError as error:
         kind = "instance" if error.which == "instances" else "label"
         known = f"label ids run from 0 to {COUNT - 1}"
@@ -242,3 +255,4 @@ def _counted(labels: Path, prediction: Path, table: np.ndarray | None) -> dict[s
         if error.which == "instances":
             known = "ids above 1000 are 1000 x a label that has instances + a number"
         raise InputError(f"{paths[error.which]}: holds {kind} {error.number}, which does not exist; {known}") from None
+    return {**rows, TRUTH: truth_digests([map_bytes(maps[0], maps[1])])}

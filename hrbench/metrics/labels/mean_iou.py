@@ -42,10 +42,19 @@ from hrbench.formats.label_folders import (
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.states import AT_ONCE, CELLS, cells_of, form_of, group_numbers, scores_of, state_of
-from hrbench.metrics.states import arrays_of, merge
+from hrbench.metrics.labels.states import (
+    AT_ONCE,
+    CELLS,
+    cells_of,
+    form_of,
+    group_numbers,
+    map_bytes,
+    scores_of,
+    state_of,
+)
+from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
 
 FORM = form_of("miou", 1, cells=CELLS)
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
@@ -186,7 +195,7 @@ class MeanIoU:
         truths, guesses = self.classes.truths(), self.classes.guesses(predictions.kind)
 
         def counted(name: str) -> dict[str, np.ndarray]:
-            return cells_of(self._matrix(target.labels[name], predictions.files[name], truths, guesses))
+            return self._counted(target.labels[name], predictions.files[name], truths, guesses)
 
         rows = list(in_order(counted, names))
         groups = [name.rpartition("/")[0] for name in names]
@@ -215,6 +224,18 @@ class MeanIoU:
         )
         alone = (~np.isnan(numbers(table))).sum(axis=0).tolist()
         return scores_of(self.name, self.quantities, values.tolist(), ends, alone, images)
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The means as a function of image weights, then the IoU of each class if `classes`."""
+        arrays, names = arrays_of(state, FORM), state.params["names"]
+        table = _sums(arrays, len(names))
+        shown = [quantity.name for quantity in MEANS] + ([f"IoU/{name}" for name in names] if classes else [])
+
+        def at(weights: np.ndarray) -> np.ndarray:
+            return numbers(np.tensordot(weights, table, 1))[:, : len(shown)]
+
+        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, AT_ONCE, arrays.get(TRUTH), arrays["group"])
 
     def matrix(self, state: State) -> np.ndarray:
         """(C, C + 1) int64, evaluated pixels: rows true class, columns predicted class, the last no class."""
@@ -259,8 +280,8 @@ class MeanIoU:
             )
         return names
 
-    def _matrix(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> np.ndarray:
-        """(C, C + 1) of one image. Raises InputError naming the file at fault."""
+    def _counted(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of one image. Raises InputError naming the file at fault."""
         maps = [read_labels(truth, "a label map"), read_labels(prediction, "a predicted label map")]
         (height, width), (rows, columns) = (one.shape for one in maps)
         if (height, width) != (rows, columns):
@@ -280,7 +301,8 @@ class MeanIoU:
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
-        return histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
+        matrix = histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
+        return {**cells_of(matrix), TRUTH: truth_digests([map_bytes(maps[0])])}
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
@@ -289,16 +311,21 @@ class MeanIoU:
                 f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)}; "
                 "construct it with the same names"
             )
-        images = len(arrays["image"])
-        at = np.repeat(np.arange(images), arrays["cells"])
-        truth, predicted, pixels = arrays["truth"], arrays["predicted"], arrays["pixels"]
-        table = np.zeros((images, 3, len(self.classes)))
-        right = truth == predicted
-        table[at[right], 0, truth[right]] = pixels[right]
-        np.add.at(table[:, 1], (at, truth), pixels)
-        known = predicted < len(self.classes)
-        np.add.at(table[:, 2], (at[known], predicted[known]), pixels[known])
-        return table
+        return _sums(arrays, len(self.classes))
+
+
+def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
+    """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
+    images = len(arrays["image"])
+    at = np.repeat(np.arange(images), arrays["cells"])
+    truth, predicted, pixels = arrays["truth"], arrays["predicted"], arrays["pixels"]
+    table = np.zeros((images, 3, classes))
+    right = truth == predicted
+    table[at[right], 0, truth[right]] = pixels[right]
+    np.add.at(table[:, 1], (at, truth), pixels)
+    known = predicted < classes
+    np.add.at(table[:, 2], (at[known], predicted[known]), pixels[known])
+    return table
 
 
 def numbers(counts: np.ndarray) -> np.ndarray:

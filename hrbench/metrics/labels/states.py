@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hrbench.metrics.states import StateForm
+from hrbench.metrics.states import TRUTH, StateForm
 from hrbench.types import Measurement, Quantity, Reason, State
 
 CELLS = ("truth", "predicted", "pixels")
@@ -36,6 +36,15 @@ def cells_of(matrix: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def map_bytes(*maps: np.ndarray) -> bytes:
+    """Maps of labels (H, W) as bytes that differ wherever their size or one of their labels differs."""
+    parts = []
+    for each in maps:  # the same labels give the same bytes, in a file of 8 bits or of 16
+        width = "<u2" if int(each.max(initial=0)) > 255 else "u1"
+        parts += [np.array(each.shape, "<i8").tobytes(), each.astype(width).tobytes()]
+    return b"".join(parts)
+
+
 def state_of(
     form: StateForm,
     params: Mapping[str, Any],
@@ -44,8 +53,13 @@ def state_of(
     rows: Sequence[Mapping[str, np.ndarray]],
     kinds: Mapping[str, type],
 ) -> State:
-    """A state from each image's rows. kinds: the dtype of each array of a block (needed without images)."""
+    """A state from each image's rows.
+
+    rows: the arrays of the blocks, and under `TRUTH` the digest of the image's ground truth.
+    kinds: the dtype of each array of a block (needed without images).
+    """
     arrays: dict[str, np.ndarray] = {"image": np.array(images, np.str_), "group": np.array(groups, np.str_)}
+    arrays[TRUTH] = np.concatenate([np.zeros(0, np.uint64), *(row[TRUTH] for row in rows)])
     for count, names in form.blocks.items():
         arrays[count] = np.array([len(row[names[0]]) for row in rows], np.int64)
         for name in names:

@@ -1,0 +1,92 @@
+"""The command `hrbench compare`: two or more sides, number by number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from hrbench.cli.shared import Echo
+from hrbench.cli.text import columns
+from hrbench.core import units
+from hrbench.errors import UsageError
+from hrbench.judge.compare import Comparison, Row
+from hrbench.judge.compare import compare as compared
+from hrbench.judge.evidence import Options
+from hrbench.judge.sides import read_side, selected
+from hrbench.report import difference
+from hrbench.report.judged_values import as_json, comparison_values, row_values
+
+
+def compare(args: Namespace, echo: Echo) -> int:
+    """0 if anything could be compared, else 2."""
+    if len(args.sides) < 2:
+        raise UsageError("compare takes two sides or more: hrbench compare A B")
+    sides = [selected(read_side(text, Path(args.baselines)), args.only) for text in args.sides]
+    options = options_of(args)
+    found = [compared(sides[0], side, options=options, matches=args.match, most=args.replicates) for side in sides[1:]]
+    texts = {"table": _table, "md": _markdown, "csv": _csv}
+    if args.format == "json":
+        echo(as_json([comparison_values(one) for one in found]))
+    else:
+        echo("\n\n".join(texts[args.format](one, _rows(one, args)) for one in found))
+    return 0 if any(one.compared for one in found) else 2
+
+
+def options_of(args: Namespace) -> Options:
+    """How to look, as the arguments say."""
+    return Options(args.seed, args.classes, tuple(args.across), args.common_images, args.groups, args.trust_stored)
+
+
+def _rows(comparison: Comparison, args: Namespace) -> list[Row]:
+    rows = difference.ordered(comparison.rows, args.sort)
+    return difference.changed(rows) if args.changed else rows
+
+
+def _table(comparison: Comparison, rows: list[Row]) -> str:
+    lines = [f"{comparison.second} against {comparison.first}", *comparison.damaged]
+    lines += _changes(comparison)
+    if rows:
+        lines += ["", table(rows)]
+    return "\n".join([*lines, "", _sum(comparison)])
+
+
+def table(rows: list[Row]) -> str:
+    """Rows as aligned text."""
+    return columns([difference.HEADINGS, *map(difference.cells, rows)], right=(3, 4))
+
+
+def _changes(comparison: Comparison) -> list[str]:
+    """What differs that is judged, once if it is the same for all entries."""
+    found = {entry: changes for entry, changes in comparison.changes.items() if changes}
+    if len(set(found.values())) == 1 and len(found) == len(comparison.changes) > 1:
+        return [f"all entries: {'; '.join(next(iter(found.values())))}"]
+    return [f"{entry}: {'; '.join(changes)}" for entry, changes in found.items()]
+
+
+def _sum(comparison: Comparison) -> str:
+    counted = dict.fromkeys(difference.ORDER, 0)
+    for row in comparison.rows:
+        counted[row.verdict] += 1
+    told = ", ".join(f"{many} {verdict}" for verdict, many in counted.items() if many)
+    replicates = max((row.evidence.replicates for row in comparison.rows), default=0)
+    used = f"; {replicates:,} replicates of the bootstrap" if replicates else ""
+    return f"{units.amount(len(comparison.rows), 'number')}: {told or 'nothing to compare'}{used}"
+
+
+def _markdown(comparison: Comparison, rows: list[Row]) -> str:
+    return f"{comparison.second} against {comparison.first}\n\n{difference.markdown_table(rows)}"
+
+
+def _csv(comparison: Comparison, rows: list[Row]) -> str:
+    out = io.StringIO()
+    values = [{**asdict(row_values(row)), "first": comparison.first, "second": comparison.second} for row in rows]
+    for one in values:
+        low, high = one.pop("interval") or ("", "")
+        one |= {"low": low, "high": high, "reasons": "; ".join(one["reasons"])}
+    writer = csv.DictWriter(out, list(values[0]) if values else ["entry"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(values)
+    return out.getvalue().rstrip("\n")

@@ -1,0 +1,150 @@
+"""The commands `hrbench gate` and `hrbench baseline`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hrbench.cli.compare import options_of, table
+from hrbench.cli.shared import Echo
+from hrbench.cli.text import columns, facts
+from hrbench.core import units
+from hrbench.core.files import write_whole
+from hrbench.errors import MissingError, UsageError
+from hrbench.judge import baseline as baselines
+from hrbench.judge.compare import compare
+from hrbench.judge.gate import Decision, decide
+from hrbench.judge.sides import Side, read_side, selected
+from hrbench.report import difference
+from hrbench.report.judged_values import as_json, gate_values
+from hrbench.statistics import paired
+from hrbench.suite.gate import read_policy, suite_policy
+from hrbench.types import Policy
+
+
+def gate(args: Namespace, echo: Echo) -> int:
+    """The exit code of `judge.gate`; writes gate.json, junit.xml and summary.md."""
+    from hrbench.ci.annotations import workflow_commands
+    from hrbench.ci.junit import junit
+
+    release = selected(_release(args.run), args.only)
+    try:
+        before = selected(read_side(args.against, Path(args.baselines)), args.only)
+    except MissingError as error:
+        echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {Path(args.against).name}")
+        return 3
+    policy, notes = _policy(args, release.path, before.path)
+    comparison = compare(before, release, policy, options_of(args), args.match, paired.MOST)
+    decision = decide(comparison, args.strict)
+    if not before.results:
+        notes.append(f"{before.path} is empty: hrbench baseline save {args.run} {Path(args.against).name}")
+    out = Path(args.out) if args.out else release.path
+    _write(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
+    _write(out / "junit.xml", junit(decision).decode())
+    _write(out / "summary.md", difference.markdown_summary(decision, notes))
+    echo(_text(decision, notes))
+    if args.annotations:
+        echo(workflow_commands(decision))
+    return decision.exit_code
+
+
+def _release(run: str) -> Side:
+    path = Path(run)
+    if not (path / "entries").is_dir():
+        raise MissingError(f"there is no run folder {run}: hrbench run SUITE --out {run}")
+    return read_side(run, Path())
+
+
+def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]]:
+    """The policy in force, and what should be known about it first."""
+    own = suite_policy(run / "suite.yaml") if (run / "suite.yaml").is_file() else None
+    policy = read_policy(Path(args.policy)) if args.policy else own or Policy()
+    former = suite_policy(before / "suite.yaml") if (before / "suite.yaml").is_file() else None
+    notes = []
+    if not args.policy and _content(policy) != _content(former or Policy()):
+        notes.append(f"the policy of {run} is not that of {before}: the release may have loosened its own gate")
+    return policy, notes
+
+
+def _content(policy: Policy) -> Policy:
+    """A policy without the places where it was read."""
+    return replace(
+        policy,
+        source="",
+        rules=tuple(replace(one, where="") for one in policy.rules),
+        floors=tuple(replace(one, where="") for one in policy.floors),
+        waivers=tuple(replace(one, where="") for one in policy.waivers),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def _text(decision: Decision, notes: Sequence[str]) -> str:
+    lines = [*notes, *decision.comparison.damaged]
+    for heading, rows in (("blocks", decision.blocking), ("told", decision.told)):
+        if rows:
+            lines += [f"{heading}:", table(difference.ordered(rows, "verdict")), ""]
+    return "\n".join([*lines, decision.words])
+
+
+def baseline(args: Namespace, echo: Echo) -> int:
+    """save, list, show, remove."""
+    folder = Path(args.baselines)
+    return {"save": _save, "list": _list, "show": _show, "remove": _remove}[args.action](args, folder, echo)
+
+
+def _save(args: Namespace, folder: Path, echo: Echo) -> int:
+    if not (Path(args.run) / "entries").is_dir():
+        raise UsageError(f"there is no run folder {args.run}")
+    saved = baselines.save(Path(args.run), args.name, folder, args.note, args.replace)
+    for told in saved.left_out.values():
+        echo(f"left out: {told}")
+    entries = units.amount(len(saved.baseline.entries), "entry", "entries")
+    echo(f"{saved.path}: {entries}, {saved.bytes / 1e6:.2f} MB")
+    return 0
+
+
+def _list(args: Namespace, folder: Path, echo: Echo) -> int:
+    rows = [("name", "saved", "entries", "note")]
+    for name in baselines.names(folder):
+        one = baselines.read(name, folder)
+        rows.append((name, units.date(one.created), str(len(one.entries)), one.note))
+    echo(columns(rows) if len(rows) > 1 else f"no baseline in {folder}; hrbench baseline save RUN NAME saves one")
+    return 0
+
+
+def _show(args: Namespace, folder: Path, echo: Echo) -> int:
+    one = baselines.read(args.name, folder)
+    side = read_side(str(folder / args.name), folder)
+    echo(
+        facts(
+            {
+                "name": one.name,
+                "saved": f"{units.date(one.created, clock=True)}, by hrbench {one.hrbench}",
+                "note": one.note or "-",
+                "entries": "\n".join(_main(result) for result in side.results.values()) or "-",
+                **({"damaged": "\n".join(side.damaged.values())} if side.damaged else {}),
+            }
+        )
+    )
+    return 0
+
+
+def _main(result: object) -> str:
+    from hrbench.types import Result
+
+    assert isinstance(result, Result)
+    first = next((score for score in result.scores if score.value is not None), None)
+    if first is None or first.value is None:
+        return f"{result.name}: {result.status}"
+    return f"{result.name}: {first.quantity.label} {units.show(first.value, first.quantity.unit, 2)}"
+
+
+def _remove(args: Namespace, folder: Path, echo: Echo) -> int:
+    echo(f"removed {baselines.remove(args.name, folder)}")
+    return 0

@@ -1,0 +1,143 @@
+"""Baselines: what a release was judged to be, small enough to commit.
+
+    reports/baselines/NAME/
+      baseline.json suite.yaml run.json environment.json
+      entries/<entry>/result.json states.npz
+
+A baseline is a run folder without pictures and predictions; the results hold the digests of the predictions, so equal
+ones are recognised. It is read with every check of a run folder.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from hrbench.core.files import whole_folder, write_whole
+from hrbench.core.text import suggestion
+from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.store.integrity import changed_files
+from hrbench.store.run_folder import RunFolder
+from hrbench.types import Result
+from hrbench.version import __version__
+
+FOLDER = Path("reports/baselines")
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+_COPIED = ("suite.yaml", "run.json", "environment.json")
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """The content of baseline.json.
+
+    created: UTC, in ISO 8601.
+    hrbench: version that saved it.
+    entries: names of the entries it holds.
+    """
+
+    format: int
+    name: str
+    created: str
+    hrbench: str
+    note: str = ""
+    entries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A baseline that was saved. left_out: entry -> why it is not in it, in a sentence."""
+
+    baseline: Baseline
+    path: Path
+    bytes: int
+    left_out: dict[str, str]
+
+
+def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: bool = False) -> Saved:
+    """Saves the results and states of a run folder as a baseline.
+
+    Entries that failed or whose files have changed are left out and told.
+
+    Raises UsageError for a name that is no plain name or is taken, MissingError if the run holds nothing to save.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be the name of a baseline: letters, digits and . _ + - only")
+    source, goal = RunFolder(run), folder / name
+    if goal.exists() and not replace:
+        raise UsageError(f"{goal} exists: choose another name, or --replace it")
+    left_out: dict[str, str] = {}
+    stored = source.results(skip=lambda text: left_out.update({text: text}))
+    kept = [result for result in stored if _whole(result, left_out)]
+    if not kept:
+        raise MissingError(f"{run} holds no result to save; run its suite first")
+    baseline = Baseline(
+        FORMAT,
+        name,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        __version__,
+        note,
+        tuple(result.name for result in kept),
+    )
+    with whole_folder(goal, replace=replace) as part:
+        _fill(part, source, kept, baseline)
+    return Saved(baseline, goal, sum(path.stat().st_size for path in goal.rglob("*") if path.is_file()), left_out)
+
+
+def _whole(result: Result, left_out: dict[str, str]) -> bool:
+    """Whether a result may be in a baseline; else the reason is noted."""
+    if result.status == "failed":
+        left_out[result.name] = f"{result.name} failed: {result.reason}"
+    elif wrong := changed_files(Path(result.folder), _states(result)):
+        left_out[result.name] = f"{Path(result.folder) / wrong[0]} is not the file that was stored with the result"
+    return result.name not in left_out
+
+
+def _states(result: Result) -> dict[str, str]:
+    return {name: digest for name, digest in result.files.items() if name.startswith("states") and "/" not in name}
+
+
+def _fill(part: Path, source: RunFolder, results: Sequence[Result], baseline: Baseline) -> None:
+    for name in _COPIED:
+        if (source.path / name).is_file():
+            shutil.copyfile(source.path / name, part / name)
+    for result in results:
+        entry = part / "entries" / result.name
+        entry.mkdir(parents=True)
+        for name in ("result.json", *_states(result)):
+            shutil.copyfile(Path(result.folder) / name, entry / name)
+    data = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
+    write_whole(part / "baseline.json", lambda stream: stream.write(data))
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """The baselines in a folder, sorted by name."""
+    return sorted(path.parent.name for path in folder.glob("*/baseline.json"))
+
+
+def read(name: str, folder: Path = FOLDER) -> Baseline:
+    """What is known of a baseline. Raises MissingError if there is none, InputError if baseline.json is damaged."""
+    path = folder / name / "baseline.json"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        raise MissingError(f"there is no baseline {name!r} in {folder}; {suggestion(name, names(folder))}")
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Baseline)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}): save the baseline again") from None
+    if found.format > FORMAT:
+        raise InputError(f"{path} has format {found.format}, this hrbench reads {FORMAT}: use a newer hrbench")
+    return found
+
+
+def remove(name: str, folder: Path = FOLDER) -> Path:
+    """Removes a baseline and returns where it was. Raises MissingError if there is none."""
+    read(name, folder)
+    if (folder / name).is_symlink():
+        raise UsageError(f"{folder / name} is a link, which hrbench never makes: remove it by hand")
+    shutil.rmtree(folder / name)
+    return folder / name

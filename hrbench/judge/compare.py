@@ -1,0 +1,200 @@
+"""Two sides entry by entry: pairs them by name, and judges every number that either side has.
+
+comparison = compare(read_side("runs/old", baselines), read_side("runs/new", baselines))
+for row in comparison.rows: print(row.entry, row.key, row.verdict)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from hrbench.errors import UsageError
+from hrbench.judge import policies
+from hrbench.judge.accuracy import accuracy_evidence
+from hrbench.judge.comparability import changes
+from hrbench.judge.costs import cell_of, cost_evidence
+from hrbench.judge.evidence import Evidence, Options
+from hrbench.judge.sides import Side
+from hrbench.judge.verdict import Judgement, Verdict, discoveries, judge
+from hrbench.statistics import paired
+from hrbench.types import Policy, Result, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One number of a comparison, judged under a policy.
+
+    judgement: its verdict, with the evidence.
+    tier: what the policy makes of it; "told" for a class, which is in no family.
+    where: "file:line" of the rule that decided its tier, "default" for none.
+    floor: the bound that it is below, in words; "" if there is none.
+    waiver: why its regression is accepted, in words; "" if it is not.
+    """
+
+    judgement: Judgement
+    tier: Tier
+    where: str = "default"
+    floor: str = ""
+    waiver: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.judgement.evidence
+
+    @property
+    def entry(self) -> str:
+        return self.evidence.entry
+
+    @property
+    def key(self) -> str:
+        return self.evidence.key
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.judgement.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two sides, judged.
+
+    first, second: their names.
+    rows: by entry in the order of the second side, then those that only the first has.
+    changes: entry -> what differs that is judged: network, weights, code, libraries.
+    damaged: what could not be read, a sentence each.
+    policy: that the rows were judged under.
+    """
+
+    first: str
+    second: str
+    rows: tuple[Row, ...]
+    changes: Mapping[str, tuple[str, ...]]
+    damaged: tuple[str, ...]
+    policy: Policy
+
+    @property
+    def compared(self) -> int:
+        """How many rows have a difference."""
+        return sum(row.evidence.state == "compared" for row in self.rows)
+
+
+def compare(
+    first: Side,
+    second: Side,
+    policy: Policy | None = None,
+    options: Options | None = None,
+    matches: Sequence[str] = (),
+    most: int = paired.BLOCK,
+    today: date | None = None,
+) -> Comparison:
+    """Judges the second side against the first.
+
+    policy: tiers and margins; None for the default ones.
+    options: how to look.
+    matches: "OLD=NEW" for entries that were renamed, with one `*` each.
+    most: replicates of the bootstrap that a row may use.
+    today: for the dates of waivers.
+
+    Raises UsageError for a match of another form.
+    """
+    policy, options = policy or Policy(), options or Options()
+    found: list[Evidence] = []
+    differ: dict[str, tuple[str, ...]] = {}
+    for one, other in _pairs(first, second, matches):
+        if one is not None and other is not None:
+            found += [*accuracy_evidence(one, other, options), *cost_evidence(one, other, options)]
+            differ[other.name] = tuple(changes(one, other))
+        else:
+            found += _one_sided(one, other)
+    rows = _judged(found, {**first.results, **second.results}, policy, most, today or date.today())
+    damaged = (*first.damaged.values(), *second.damaged.values())
+    return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy)
+
+
+def _pairs(first: Side, second: Side, matches: Sequence[str]) -> Iterator[tuple[Result | None, Result | None]]:
+    """Results of the same entry. Two single entries are a pair whatever their names are."""
+    if len(first.results) == len(second.results) == 1 and ":" in first.name and ":" in second.name:
+        yield next(iter(first.results.values())), next(iter(second.results.values()))
+        return
+    renamed = _renamed(first, second, matches)
+    for name, result in second.results.items():
+        yield first.results.get(renamed.get(name, name)), result
+    taken = {renamed.get(name, name) for name in second.results}
+    for name, result in first.results.items():
+        if name not in taken:
+            yield result, None
+
+
+def _renamed(first: Side, second: Side, matches: Sequence[str]) -> dict[str, str]:
+    """Name on the second side -> name on the first, of entries that `matches` rename."""
+    renamed: dict[str, str] = {}
+    for match in matches:
+        old, equals, new = match.partition("=")
+        if not equals or old.count("*") != new.count("*") or old.count("*") > 1:
+            raise UsageError(f"--match {match}: give OLD=NEW, with one * in both or in neither")
+        head, star, tail = old.partition("*")
+        for name in first.results:
+            if name == old:
+                renamed[new] = name
+            elif star and len(name) >= len(head + tail) and name.startswith(head) and name.endswith(tail):
+                renamed[new.replace("*", name[len(head) : len(name) - len(tail)])] = name
+    unknown = [match for match in matches if not any(new in second.results for new in renamed)]
+    if unknown:
+        raise UsageError(f"--match {unknown[0]}: no entry of {second.name} is named so")
+    return renamed
+
+
+def _one_sided(first: Result | None, second: Result | None) -> list[Evidence]:
+    """Every number of an entry that only one side has."""
+    only = first or second
+    assert only is not None
+    found = []
+    for one in (*only.scores, *only.costs):
+        row = Evidence(only.name, only.name, one.metric, one.quantity, cell_of(one))
+        if second is None:
+            found.append(replace(row, state="missing", first=one.value, reasons=("the entry is not there any more",)))
+        else:
+            found.append(replace(row, state="new", second=one.value))
+    return found
+
+
+def _judged(
+    found: Sequence[Evidence], results: Mapping[str, Result], policy: Policy, most: int, today: date
+) -> list[Row]:
+    """All rows with tiers and verdicts, in the order of `found`.
+
+    Families: required rows of accuracy, and required costs. Other rows are judged one by one; of classes that are worse
+    by themselves those that Benjamini and Hochberg do not confirm are told as open.
+    """
+    placed = [policies.place(policy, evidence, results) for evidence in found]
+    made: dict[int, Judgement] = {}
+    for accuracy in (True, False):
+        mine = [place for place, evidence in enumerate(found) if bool(evidence.metric) == accuracy]
+        family = [place for place in mine if placed[place].tier == "required"]
+        alone = [place for place in mine if placed[place].tier != "required"]
+        for places, corrected in ((family, True), (alone, False)):
+            judged = judge([(found[place], placed[place].margin) for place in places], corrected, most)
+            made |= dict(zip(places, judged, strict=True))
+    classes = [place for place in made if placed[place].tier != "required" and found[place].single_class]
+    _confirm_classes(made, classes)
+    return [
+        Row(
+            made[place],
+            at.tier,
+            at.where,
+            policies.below(policy, evidence),
+            policies.waived(policy, evidence, today) if made[place].verdict in ("regressed", "missing") else "",
+        )
+        for place, (evidence, at) in enumerate(zip(found, placed, strict=True))
+    ]
+
+
+def _confirm_classes(made: dict[int, Judgement], places: Sequence[int]) -> None:
+    """Of many classes some look worse by chance: only those stay that their number does not explain."""
+    for place, confirmed in zip(places, discoveries([made[place] for place in places]), strict=True):
+        one = made[place]
+        if one.verdict == "regressed" and one.evidence.means != "exact" and not confirmed:
+            told = f"worse by itself (p {one.p:.3g}), not among {len(places)} classes (Benjamini-Hochberg at 5 %)"
+            made[place] = replace(one, verdict="cannot tell", reasons=(*one.reasons, told))

@@ -1,0 +1,84 @@
+"""How far apart two costs are: counts are exact; times that were measured apart are told, and judged only if asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from hrbench.judge import comparability
+from hrbench.judge.evidence import Evidence, Options
+from hrbench.statistics import paired
+from hrbench.types import Measurement, Result
+
+TIMES = ("seconds", "joules", "bytes")
+"""Units that are compared by their ratio."""
+
+
+def cell_of(one: Measurement) -> str:
+    """Under which of several conditions a cost was measured, in words: "batch 8"; "" if there is only one."""
+    conditions = one.conditions
+    if one.metric or one.quantity.unit not in TIMES:
+        return ""
+    parts = [f"batch {conditions.batch}" if conditions.batch is not None else "", conditions.dtype]
+    return " ".join(part for part in parts if part and part != "float32")
+
+
+def cost_evidence(first: Result, second: Result, options: Options) -> list[Evidence]:
+    """The evidence for every cost that either side has, those without a better direction left out."""
+    one, other = ({(each.quantity.name, cell_of(each)): each for each in result.costs} for result in (first, second))
+    found = []
+    for key in dict.fromkeys([*other, *one]):
+        known = other.get(key) or one[key]
+        if known.quantity.better == "neither":
+            continue
+        was, now = (side[key].value if key in side else None for side in (one, other))
+        row = Evidence(second.name, first.name, "", known.quantity, key[1], first=was, second=now)
+        if row.first is None and row.second is None:
+            continue  # a cost that neither side measured is no news
+        if row.second is None or row.first is None:
+            found.append(_one_cost(row, one.get(key), other.get(key), second))
+        else:
+            found.append(_cost(row, one[key], other[key], options))
+    return found
+
+
+def _one_cost(row: Evidence, one: Measurement | None, other: Measurement | None, second: Result) -> Evidence:
+    if row.second is None:
+        reason = str(other.reason) if other is not None else "it was not measured"
+        state = "failed" if second.status == "failed" and other is None else "missing"
+        return replace(row, state=state, reasons=(second.reason if state == "failed" else reason,))
+    reason = str(one.reason) if one is not None else "it was not measured"
+    return replace(row, state="new", reasons=(f"the former result: {reason}",))
+
+
+def _cost(row: Evidence, one: Measurement, other: Measurement, options: Options) -> Evidence:
+    if differ := comparability.cost_differences(one, other, options.across):
+        return replace(row, state="not comparable", reasons=tuple(differ))
+    assert row.first is not None and row.second is not None
+    sign = -1.0 if row.quantity.better == "lower" else 1.0
+    if row.quantity.unit not in TIMES:
+        exact = sign * (row.second - row.first) + 0.0  # no negative zero
+        return replace(
+            row, difference=exact, interval=(exact, exact), means="exact", p=lambda bound: float(exact >= bound)
+        )
+    if row.first <= 0 or row.second <= 0:
+        return replace(row, state="not comparable", reasons=("a value of 0 has no ratio",))
+    difference = sign * math.log(row.second / row.first)
+    note = "measured apart: at most a warning, unless --trust-stored"
+    if one.interval is None or other.interval is None or min(*one.interval, *other.interval) <= 0:
+        return replace(row, difference=difference, means="measured apart", reasons=(note,))
+    ends = sign * math.log(other.interval[0] / one.interval[1]), sign * math.log(other.interval[1] / one.interval[0])
+    return replace(
+        row,
+        difference=difference,
+        interval=(min(ends), max(ends)),
+        means="measured apart",
+        reasons=() if options.trust_stored else (note,),
+        p=_by_interval(min(ends), max(ends)) if options.trust_stored else None,
+    )
+
+
+def _by_interval(low: float, high: float) -> Callable[[float], float]:
+    """A p as far as two intervals tell: at the level of the interval, or none."""
+    return lambda bound: paired.TAIL / 2 if high < bound else 1.0

@@ -1,0 +1,82 @@
+"""What a policy makes of one number: its tier, its margin, its floors, its waivers.
+
+By default each metric's main number is required and its others are watched; parameters and operations are required,
+times and memory are watched. Rules are read from top to bottom, and the last that fits decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+
+from hrbench.core import units
+from hrbench.judge.evidence import Evidence
+from hrbench.judge.verdict import default_margin
+from hrbench.types import Floor, Margin, Policy, Result, Rule, Tier, Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Tier and margin of a row, and "file:line" of the rule that decided the tier ("default" if none did)."""
+
+    tier: Tier
+    margin: Margin
+    where: str
+
+
+def place(policy: Policy, evidence: Evidence, results: Mapping[str, Result]) -> Place:
+    """What the policy makes of a number. results: by entry, for which number is a metric's main one."""
+    tier, margin, where = default_tier(evidence, results), default_margin(evidence), "default"
+    for rule in policy.rules:
+        if fits(rule, evidence):
+            margin = rule.margin or margin
+            if rule.tier is not None:
+                tier, where = rule.tier, rule.where
+    return Place(tier, margin, where)
+
+
+def default_tier(evidence: Evidence, results: Mapping[str, Result]) -> Tier:
+    """The tier of a number that no rule names."""
+    if not evidence.metric:
+        return "required" if evidence.quantity.unit in ("count", "operations") else "watched"
+    scores = results[evidence.entry].scores if evidence.entry in results else ()
+    if evidence.single_class:
+        return "watched"
+    main = next((score.quantity.name for score in scores if score.metric == evidence.metric), evidence.quantity.name)
+    return "required" if evidence.quantity.name == main else "watched"
+
+
+def fits(rule: Rule | Floor | Waiver, evidence: Evidence) -> bool:
+    """Whether a rule names this number: its NAME or METRIC/NAME, of this entry. A class needs its own pattern."""
+    if not fnmatchcase(evidence.entry, rule.entry):
+        return False
+    name, key = evidence.quantity.name, evidence.key
+    if evidence.single_class and "/" not in rule.quantity.removeprefix(f"{evidence.metric}/"):
+        return False
+    return any(fnmatchcase(each, rule.quantity) for each in (name, key))
+
+
+def below(policy: Policy, evidence: Evidence) -> str:
+    """The first floor that the second side's number does not keep, in words; "" if it keeps all."""
+    for floor in policy.floors:
+        value = evidence.second
+        if (
+            fits(floor, evidence)
+            and value is not None
+            and (value < floor.bound if floor.least else value > floor.bound)
+        ):
+            unit, own = evidence.quantity.unit, evidence.quantity.divisor
+            word = "at least" if floor.least else "at most"
+            bound = units.with_unit(floor.bound, unit, own=own)
+            return f"{units.with_unit(value, unit, own=own)}, {word} {bound} is asked for ({floor.where})"
+    return ""
+
+
+def waived(policy: Policy, evidence: Evidence, today: date) -> str:
+    """Why a regression of this number is accepted today, in words; "" if it is not. An expired waiver is none."""
+    for waiver in policy.waivers:
+        if fits(waiver, evidence) and today <= date.fromisoformat(waiver.until):
+            return f"{waiver.reason} (until {waiver.until}, {waiver.where})"
+    return ""

@@ -1,0 +1,103 @@
+"""What is judged: the stored results and states of a run folder or of a baseline, read and checked.
+
+A side is written RUN, RUN:ENTRY, or as the name of a baseline. A baseline has the files of a run folder that judging
+needs, and not the predictions: their digests are in its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from hrbench.core.digests import sha256
+from hrbench.core.text import suggestion
+from hrbench.errors import InputError, MissingError
+from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import read_state
+from hrbench.types import Result, State
+
+
+@dataclass(frozen=True)
+class Side:
+    """The results of one side by entry, in the suite's order.
+
+    name: as it was asked for.
+    damaged: entry -> why its result cannot be used, in one sentence.
+    """
+
+    name: str
+    path: Path
+    results: Mapping[str, Result]
+    damaged: Mapping[str, str]
+
+
+def read_side(text: str, baselines: Path) -> Side:
+    """The side that a person named.
+
+    text: a run folder, the name or path of a baseline, or either with ":ENTRY".
+    baselines: the folder of baselines that names are looked for in.
+
+    Raises MissingError if there is nothing, InputError if run.json is damaged.
+    """
+    path, entry = _found(text, baselines)
+    folder = RunFolder(path)
+    damaged: dict[str, str] = {}
+    results = {result.name: result for result in folder.results(skip=lambda text: damaged.update({text: text}))}
+    if entry:
+        if entry not in results:
+            raise MissingError(f"{path} has no entry {entry!r}; {suggestion(entry, results)}")
+        results = {entry: results[entry]}
+    return Side(text, path, results, damaged)
+
+
+def _found(text: str, baselines: Path) -> tuple[Path, str]:
+    """The folder, and the entry that is asked for, or ""."""
+    name, colon, entry = text.rpartition(":")
+    for place, one in ((text, ""), *(((name, entry),) if colon else ())):
+        for path in (Path(place), baselines / place):
+            if (path / "entries").is_dir():
+                return path, one
+    known = sorted(each.name for each in baselines.glob("*") if (each / "entries").is_dir())
+    saved = f"baselines in {baselines}: {', '.join(known)}" if known else f"there is no baseline in {baselines}"
+    raise MissingError(
+        f"{text}: neither a run folder nor a baseline; {saved} (`hrbench baseline save RUN NAME` saves one)"
+    )
+
+
+def selected(side: Side, only: str) -> Side:
+    """The side with only the entries whose name matches a pattern; "" for all."""
+    if not only:
+        return side
+    results = {name: result for name, result in side.results.items() if fnmatchcase(name, only)}
+    return Side(side.name, side.path, results, side.damaged)
+
+
+def state_names(metrics: Sequence[str]) -> dict[str, str]:
+    """Metric -> the file with its state in an entry's folder."""
+    return {metric: f"states-{metric}.npz" if number else "states.npz" for number, metric in enumerate(metrics)}
+
+
+def state_of(result: Result, metric: str) -> State:
+    """The stored state of one metric. Raises MissingError; InputError if it is not the file that was stored."""
+    metrics = list(dict.fromkeys(score.metric for score in result.scores))
+    name = state_names(_in_order(result, metrics)).get(metric, "")
+    path = Path(result.folder) / name
+    if not name or not path.is_file():
+        raise MissingError(f"{result.folder} holds no state of {metric}: run the suite again")
+    if path.is_symlink() or sha256(path) != result.files.get(name):
+        raise InputError(f"{path} is not the file that was stored with the result")
+    return read_state(path)
+
+
+def _in_order(result: Result, metrics: Sequence[str]) -> Sequence[str]:
+    """The metrics in the order in which an entry's states are numbered: that of its scores."""
+    named = [name for name in result.entry.metrics if name in metrics]
+    return named if len(named) == len(metrics) else metrics
+
+
+def prediction_digests(result: Result, prediction_file: str) -> dict[str, str]:
+    """Name -> SHA-256 of the files of predictions that a metric reads; another ending may have been stored."""
+    stem = Path(prediction_file).stem
+    return {name: digest for name, digest in result.files.items() if "/" not in name and Path(name).stem == stem}
