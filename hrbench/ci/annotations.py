@@ -20,7 +20,7 @@ def workflow_commands(decision: Decision) -> str:
 
 
 def _line(kind: str, row: Row) -> str:
-    title = f"{row.entry}: {row.evidence.metric} {heading(row)}"
+    title = f"{row.entry}: {heading(row)}"
     return f"::{kind} title={_property(title)}::{_data(verdict_text(row))}"
 
 

@@ -32,7 +32,7 @@ def junit(decision: Decision) -> bytes:
 def _suite(root: xml.Element, entry: str, rows: list[Row], blocking: set[int]) -> None:
     suite = xml.SubElement(root, "testsuite", name=_clean(entry))
     for row in rows:
-        name = f"{row.evidence.metric} {heading(row)}".strip()
+        name = heading(row)
         case = xml.SubElement(suite, "testcase", classname=_clean(entry), name=_clean(name), time="0")
         said = _clean(verdict_text(row))
         if id(row) in blocking:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns
@@ -53,9 +55,16 @@ def _table(comparison: Comparison, rows: list[Row]) -> str:
     return "\n".join([*lines, "", _sum(comparison)])
 
 
-def table(rows: list[Row]) -> str:
-    """Rows as aligned text."""
-    return columns([difference.HEADINGS, *map(difference.cells, rows)], right=(3, 4))
+def table(rows: Sequence[Row]) -> str:
+    """Rows as aligned text, an entry named in its first row; then what should be known of an entry's metric."""
+    cells = [difference.cells(row) for row in rows]
+    shown = [
+        (one[0], "" if before and before[1] == one[1] else one[1], *one[2:])
+        for before, one in zip([None, *cells], cells, strict=False)
+    ]
+    notes = dict.fromkeys(f"{row.entry}, {row.evidence.metric}: {note}" for row in rows for note in row.evidence.notes)
+    text = columns([difference.HEADINGS, *shown], right=(3, 4))
+    return "\n".join([text, *([""] if notes else []), *notes])
 
 
 def _changes(comparison: Comparison) -> list[str]:
@@ -82,10 +91,12 @@ def _markdown(comparison: Comparison, rows: list[Row]) -> str:
 
 def _csv(comparison: Comparison, rows: list[Row]) -> str:
     out = io.StringIO()
-    values = [{**asdict(row_values(row)), "first": comparison.first, "second": comparison.second} for row in rows]
+    values: list[dict[str, Any]] = [
+        {**asdict(row_values(row)), "first": comparison.first, "second": comparison.second} for row in rows
+    ]
     for one in values:
         low, high = one.pop("interval") or ("", "")
-        one |= {"low": low, "high": high, "reasons": "; ".join(one["reasons"])}
+        one |= {"low": low, "high": high, "reasons": "; ".join(one["reasons"]), "notes": "; ".join(one["notes"])}
     writer = csv.DictWriter(out, list(values[0]) if values else ["entry"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(values)

@@ -55,6 +55,8 @@ def _metric(
         known = other.get(name) or one[name]
         was, now = (side[name].value if name in side else None for side in (one, other))
         rows.append(Evidence(second.name, first.name, metric, known.quantity, first=was, second=now))
+    # a number that neither side has, such as the IoU of a class that does not occur, is no news
+    rows = [row for row in rows if row.first is not None or row.second is not None]
     rows = [_existence(row, one, other, first, second) for row in rows]
     both = [row for row in rows if row.state == "compared"]
     if not both:
@@ -70,8 +72,6 @@ def _existence(
     name = row.quantity.name
     if row.second is None:
         reason = str(other[name].reason) if name in other else second.reason or "the entry has no such number"
-        if row.first is None:
-            return replace(row, state="missing", reasons=(f"neither side has it: {reason}",))
         state = "failed" if second.status == "failed" else "missing"
         return replace(row, state=state, reasons=(reason,))
     if row.first is None:
@@ -187,7 +187,7 @@ def _judged(sides: Sequence[ByImage], pairing: _Pairing, rows: list[Evidence], o
     rows = [known.get(name) or _class_row(template, name) for name in names]
     overall = {*first.names[: first.overall], *second.names[: second.overall]}
     rows = [
-        replace(row, reasons=pairing.notes, units=len(pairing.first), single_class=row.quantity.name not in overall)
+        replace(row, notes=pairing.notes, units=len(pairing.first), single_class=row.quantity.name not in overall)
         for row in rows
     ]
     columns = [[side.names.index(name) for name in names] for side in sides]

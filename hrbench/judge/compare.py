@@ -147,11 +147,12 @@ def _renamed(first: Side, second: Side, matches: Sequence[str]) -> dict[str, str
 
 
 def _one_sided(first: Result | None, second: Result | None) -> list[Evidence]:
-    """Every number of an entry that only one side has."""
+    """An entry that only one side has: the main number of each of its metrics, or the first of its costs."""
     only = first or second
     assert only is not None
+    mains = {score.metric: score for score in reversed(only.scores)}
     found = []
-    for one in (*only.scores, *only.costs):
+    for one in [*reversed(mains.values())] or only.costs[:1]:
         row = Evidence(only.name, only.name, one.metric, one.quantity, cell_of(one))
         if second is None:
             found.append(replace(row, state="missing", first=one.value, reasons=("the entry is not there any more",)))

@@ -28,7 +28,8 @@ class Evidence:
     error: its standard error; 0 if it is exact.
     means: how it was judged; "" if it was not.
     state: "compared", or why there is no difference, in a word.
-    reasons: why, in words; for a compared number what should be known besides.
+    reasons: why, in words.
+    notes: what should be known besides, the same for all numbers of a metric.
     units: images, or groups, that were resampled.
     replicates: how many, of the bootstrap.
     p: one-sided p of the hypothesis "the difference is at least" a number in the difference's unit.
@@ -50,6 +51,7 @@ class Evidence:
     means: Means | Literal[""] = ""
     state: Literal["compared", "missing", "new", "not comparable", "failed"] = "compared"
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     units: int = 0
     replicates: int = 0
     p: Callable[[float], float] | None = None

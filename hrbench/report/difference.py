@@ -34,9 +34,8 @@ ORDER: dict[Verdict, int] = {
 
 
 def heading(row: Row) -> str:
-    """What a number is called: "AP", "latency, batch 8"; with its metric where the name alone is not clear."""
-    name = row.evidence.quantity.name
-    return f"{name}, {row.evidence.cell}" if row.evidence.cell else name
+    """What a number is called, with its metric: "coco-boxes/AP", "latency, batch 8"."""
+    return f"{row.key}, {row.evidence.cell}" if row.evidence.cell else row.key
 
 
 def value_text(row: Row, value: float | None) -> str:

@@ -54,6 +54,7 @@ class RowValues:
     margin: float
     verdict: Verdict
     reasons: tuple[str, ...]
+    notes: tuple[str, ...]
     tier: Tier
     rule: str
     floor: str
@@ -125,6 +126,7 @@ def row_values(row: Row) -> RowValues:
         math.expm1(judgement.margin) if relative else judgement.margin,
         row.verdict,
         judgement.reasons,
+        evidence.notes,
         row.tier,
         row.where,
         row.floor,
