@@ -574,7 +574,8 @@ class ByImage:
     names: of the Q numbers, as their quantities have them.
     overall: how many of them, from the first, are not of a single class.
     at: weights (B, I) int64 -> (B, Q) float64, NaN for a number that does not exist under them. With every weight 1 the
-        numbers are the metric's scores, to the last bit.
+        numbers are the metric's scores, to the last bit (Cityscapes' iIoU: to rounding, since its official sum runs
+        over instances).
     at_once: how many weightings `at` is best given at once.
     truth: (I,) uint64 digests of each image's ground truth; None if the state has none (files of format 1).
     groups: (I,) names of the groups that images belong to, such as cities; None if there are none.

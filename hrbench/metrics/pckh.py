@@ -151,7 +151,7 @@ class MpiiPckh:
         def at(weights: np.ndarray) -> np.ndarray:
             # whole numbers: exact in any order
             sums = (weights @ table.reshape(len(table), -1)).reshape(len(weights), 4, -1)
-            return np.stack([percentages(one, joints) for one in sums]) / 100
+            return percentages(sums, joints) / 100
 
         truth = None
         if TRUTH in arrays:
@@ -202,24 +202,24 @@ def _truth_rows(target: MpiiTruth, rows: np.ndarray) -> Iterator[bytes]:
 
 
 def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:
-    """(10,) float64 in percent, in the order of `MpiiPckh.quantities`; NaN if a joint of a part is never visible.
+    """(..., 10) float64 in percent, in the order of `MpiiPckh.quantities`; NaN if a joint of a part is never visible.
 
-    counts: (4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. If the official Mean is NaN because some
-    joint is never visible, that joint has no weight here.
+    counts: (..., 4, 16): right at 0.5, at 0.11, at 0.1, and visible, per joint. If the official Mean is NaN because
+    some joint is never visible, that joint has no weight here.
     """
-    visible = counts[3]
+    visible = counts[..., 3, :]
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = 100.0 * counts[:3] / visible
-        ratio = np.where(_counting(joints), visible, 0) / np.sum(visible[_counting(joints)])
-        means = np.sum(np.where(ratio > 0, share * ratio, 0.0), axis=1)
-    if not np.any(ratio > 0):
-        means[:] = np.nan
+        share = 100.0 * counts[..., :3, :] / visible[..., None, :]
+        total = np.sum(visible[..., _counting(joints)], axis=-1)
+        ratio = (np.where(_counting(joints), visible, 0) / total[..., None])[..., None, :]
+        means = np.sum(np.where(ratio > 0, share * ratio, 0.0), axis=-1)
+    means = np.where(np.any(ratio > 0, axis=-1), means, np.nan)
     place = {joint: n for n, joint in enumerate(joints)}
     parts = []
     for _, names in PARTS:
-        some = [share[0, place[joint]] for joint in names]
+        some = [share[..., 0, place[joint]] for joint in names]
         parts.append(some[0] if len(some) == 1 else 0.5 * (some[0] + some[1]))
-    return np.array([*parts, *means])
+    return np.concatenate([np.stack(parts, axis=-1), means], axis=-1)
 
 
 def _counting(joints: Sequence[str]) -> np.ndarray:

@@ -32,9 +32,11 @@ class RowValues:
     change: after minus before, or for times, energy and memory the ratio minus 1 (`change_is`).
     interval: 95 %, of the change.
     margin: as the change is.
-    p: one-sided, of the hypothesis that it is not worse by more than the margin; level: that it was compared with.
+    p: one-sided, of the hypothesis that it is not worse by more than the margin.
+    level: that p was compared with.
     p_no_difference: McNemar's exact test, for shares of images.
-    units: images or groups that were resampled; replicates: of the bootstrap.
+    units: images or groups that were resampled.
+    replicates: of the bootstrap.
     rule: "file:line" of the rule that decided the tier, or "default".
     """
 

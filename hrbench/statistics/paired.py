@@ -30,7 +30,7 @@ MONTE_CARLO_ERRORS = 3.0
 """How far, in its own Monte Carlo errors, a p must be from a threshold that decides about it."""
 
 ImageStatistic = Callable[[np.ndarray], np.ndarray]
-"""Weights (B, I) int64, how often each image occurs -> (B, Q) float64, NaN where a number does not exist."""
+"""Weights (B, I) int64, how often each image occurs -> (B, Q) float64, NaN for a number that does not exist."""
 
 
 @dataclass(frozen=True)

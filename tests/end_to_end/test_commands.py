@@ -17,7 +17,10 @@ from hrbench import catalog
 from hrbench.cli.command_line import EPILOG, EXAMPLES, main, parser
 
 README = Path(__file__).parents[2] / "README.md"
-COMMANDS = ("run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema")
+COMMANDS = (
+    "run", "check", "score", "profile", "report", "models", "datasets", "metrics", "fetch", "schema", "compare", "gate",
+    "baseline",
+)  # fmt: skip
 
 
 OWN_TABLE = """

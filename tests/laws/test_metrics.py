@@ -262,3 +262,54 @@ def test_metrics_never_import_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
+    """As a function of weights the numbers are the metric's own: with every weight 1, and with 0 for some images."""
+    state = drawn.measured()
+    side = type(drawn.metric).by_image(state)
+    assert side.images.tolist() == sorted(side.images.tolist()) and len(side.names) == side.overall
+    whole = {one.quantity.name: one.value for one in drawn.metric.summarise(state, resamples=0)}
+    agree(numbers_of(side, np.ones(len(side.images), np.int64)), whole)
+    for seed in range(3):
+        keep = np.random.default_rng(seed).random(len(side.images)) < 0.6
+        keep[seed] = True
+        some = [image for image in drawn.ids if image in set(side.images[keep].tolist())]
+        if not some:  # images that are not counted, such as those without a valid class
+            continue
+        part = {one.quantity.name: one.value for one in drawn.metric.summarise(drawn.measured(some), resamples=0)}
+        agree(numbers_of(side, keep.astype(np.int64)), part)
+
+
+def agree(found: dict[str, float | None], expected: dict[str, float | None]) -> None:
+    """Equal to the bit, but for iIoU: the official script adds instance by instance, which no weight of images can."""
+    for name, value in found.items():
+        assert value == (pytest.approx(expected[name], rel=1e-13) if name.startswith("iIoU") else expected[name])
+
+
+def numbers_of(side, weights: np.ndarray) -> dict[str, float | None]:
+    values = side.at(np.stack([weights, weights]))
+    assert values.shape == (2, len(side.names)) and np.array_equal(values[0], values[1], equal_nan=True)
+    return {name: None if value != value else value for name, value in zip(side.names, values[0].tolist(), strict=True)}
+
+
+def test_a_state_tells_the_truth_of_its_images(drawn):
+    """Each image's digest is that of its ground truth alone: the same in any part, and whatever was predicted."""
+    side = type(drawn.metric).by_image(drawn.measured())
+    assert side.truth is not None and side.truth.dtype == np.uint64 and len(side.truth) == len(side.images)
+    assert len(set(side.truth.tolist())) > 1
+    known = dict(zip(side.images.tolist(), side.truth.tolist(), strict=True))
+    some = [image for image in drawn.ids if image in known][::2]
+    part = type(drawn.metric).by_image(drawn.measured(some))
+    assert part.truth is not None
+    assert dict(zip(part.images.tolist(), part.truth.tolist(), strict=True)) == {image: known[image] for image in some}
+
+
+def test_a_state_of_a_former_format_has_no_truth_and_the_same_numbers(drawn):
+    state = drawn.measured()
+    former = replace(state, arrays={name: value for name, value in state.arrays.items() if name != "truth_digest"})
+    old, new = (type(drawn.metric).by_image(one) for one in (former, state))
+    once = np.ones((1, len(new.images)), np.int64)
+    assert old.truth is None and np.array_equal(old.at(once), new.at(once), equal_nan=True)
+    merged = drawn.metric.merge([former])
+    assert merged.arrays.keys() == former.arrays.keys()

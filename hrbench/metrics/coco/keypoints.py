@@ -119,7 +119,9 @@ class CocoKeypointAP:
             "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
         }
-        annotated = np.concatenate([target.keypoints.reshape(len(target.keypoints), -1), target.box], axis=1)
+        annotated = np.concatenate(
+            [target.keypoints.reshape(len(target.box), 3 * len(self.sigmas)), target.box], axis=1
+        )
         truth = truth_of(target.truths, matches.images, annotated)
         return state_of(matches, self.name, self.version, params, truth)
 

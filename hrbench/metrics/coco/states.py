@@ -120,7 +120,7 @@ def scored(
 
 
 def by_image(matches: Matches, settings: MatchSettings, numbers: Sequence[Number], truth: np.ndarray | None) -> ByImage:
-    """The numbers as a function of image weights, NaN where pycocotools has -1. truth: (I,) digests, or None."""
+    """The numbers as a function of image weights, NaN if pycocotools has -1. truth: (I,) digests, or None."""
     accumulator = Accumulator(matches, settings, numbers)
 
     def at(weights: np.ndarray) -> np.ndarray:
