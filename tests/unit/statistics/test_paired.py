@@ -95,9 +95,7 @@ def test_paired_ap_is_that_of_pycocotools_on_the_repeated_images(seed: int, writ
     """Bit for bit, with the same multiplicities, on both sides."""
     truth, results = case(seed, images=6)
     orders = [np.random.default_rng(seed + side).permutation(len(results)).tolist() for side in (10, 20)]
-    results, other = (
-        [{**row, "score": s} for row, s in zip(results, map(float, order), strict=True)] for order in orders
-    )
+    first, other = ([{**row, "score": float(n)} for row, n in zip(results, order, strict=True)] for order in orders)
     metric, sides = CocoKeypointAP(), []
     for rows in (first, other):
         paths = written(truth, rows)
