@@ -5,6 +5,8 @@
     results = list(hrbench.run(suite, folder="runs/pose"))
     frame = hrbench.frame(hrbench.load("runs/pose"))
     scores = hrbench.score("coco-keypoints", ground_truth="person_keypoints_val2017.json", predictions="results.json")
+    frame = hrbench.compare("runs/before", "runs/after").frame()
+    decision = hrbench.gate("runs/pose", against="v1.2")
 
 Importing this imports nothing else: each function loads what it needs when it is called.
 """
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     import pandas
     from torch import nn
 
+    from hrbench.judge.compare import Comparison
+    from hrbench.judge.gate import Decision
     from hrbench.types import Measurement, Result, Suite, Variant
 
-__all__ = ["__version__", "build", "frame", "load", "load_suite", "run", "score"]
+__all__ = ["__version__", "build", "compare", "frame", "gate", "load", "load_suite", "run", "score"]
 
 
 def build(
@@ -154,3 +158,56 @@ def score(
         resamples=resamples,
         seed=seed,
     ).scores
+
+
+def compare(
+    first: str | Path, second: str | Path, *, baselines: str | Path = "reports/baselines", **options: Any
+) -> Comparison:
+    """Judges the second of two run folders, baselines, or RUN:ENTRY against the first, under the default policy.
+
+    baselines: folder in which names of baselines are looked for.
+    options: fields of `judge.evidence.Options` (seed, classes, across, common_images, groups, trust_stored).
+
+    Raises MissingError for a side that is not there.
+    """
+    from hrbench.judge.compare import compare as compared
+    from hrbench.judge.evidence import Options
+    from hrbench.judge.sides import read_side
+
+    sides = [read_side(str(side), Path(baselines)) for side in (first, second)]
+    return compared(sides[0], sides[1], options=Options(**options))
+
+
+def gate(
+    run: str | Path,
+    *,
+    against: str | Path,
+    policy: str | Path | None = None,
+    strict: bool = False,
+    baselines: str | Path = "reports/baselines",
+    **options: Any,
+) -> Decision:
+    """Whether a run may pass, judged against a baseline: `.outcome`, `.exit_code`, `.blocking`, `.comparison`.
+
+    against: a baseline by name or path, or a run folder.
+    policy: a file; None for `gate:` of the suite that is stored in the run, or the default policy.
+    strict: whether a required number that cannot be told blocks.
+    baselines: folder in which the name is looked for.
+    options: as for `compare`.
+
+    Raises MissingError for a side that is not there, UsageError for a faulty policy.
+    """
+    from hrbench.judge.compare import compare as compared
+    from hrbench.judge.evidence import Options
+    from hrbench.judge.gate import decide
+    from hrbench.judge.sides import read_side
+    from hrbench.statistics.paired import MOST
+    from hrbench.suite.gate import read_policy, suite_policy
+
+    before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
+    stored = release.path / "suite.yaml"
+    if policy is not None:
+        rules = read_policy(Path(policy))
+    else:
+        rules = suite_policy(stored) if stored.is_file() else None
+    return decide(compared(before, release, rules, Options(**options), most=MOST), strict)

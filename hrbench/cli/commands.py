@@ -39,7 +39,7 @@ def metrics(args: Namespace, echo: Echo) -> int:
 
 
 def schema(args: Namespace, echo: Echo) -> int:
-    from hrbench.report.judged_values import gate_schema
+    from hrbench.judge.values import gate_schema
     from hrbench.suite.policy_schema import policy_schema
     from hrbench.suite.schema import suite_schema
 

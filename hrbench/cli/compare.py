@@ -18,8 +18,8 @@ from hrbench.judge.compare import Comparison, Row
 from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import Options
 from hrbench.judge.sides import read_side, selected
+from hrbench.judge.values import as_json, comparison_values, row_values
 from hrbench.report import difference
-from hrbench.report.judged_values import as_json, comparison_values, row_values
 
 
 def compare(args: Namespace, echo: Echo) -> int:

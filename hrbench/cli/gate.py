@@ -17,8 +17,8 @@ from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
 from hrbench.judge.gate import Decision, decide
 from hrbench.judge.sides import Side, read_side, selected
+from hrbench.judge.values import as_json, gate_values
 from hrbench.report import difference
-from hrbench.report.judged_values import as_json, gate_values
 from hrbench.statistics import paired
 from hrbench.suite.gate import read_policy, suite_policy
 from hrbench.types import Policy

@@ -27,12 +27,21 @@ def accuracy_evidence(first: Result, second: Result, options: Options) -> list[E
     for metric in metrics:
         one, other = ({s.quantity.name: s for s in result.scores if s.metric == metric} for result in (first, second))
         found += _metric(first, second, metric, one, other, options)
-    if not metrics and "failed" in (first.status, second.status) and (first.entry.metrics or second.entry.metrics):
-        reason = second.reason if second.status == "failed" else f"the former result: {first.reason}"
-        nothing = Quantity("accuracy", "accuracy", "fraction", "higher")
-        names = second.entry.metrics or first.entry.metrics
-        found += [Evidence(second.name, first.name, name, nothing, state="failed", reasons=(reason,)) for name in names]
-    return found
+    return found if metrics else _without_scores(first, second)
+
+
+def _without_scores(first: Result, second: Result) -> list[Evidence]:
+    """What becomes of an entry whose accuracy neither side has although it was asked for: one row for each metric."""
+    if "costs_only" in (first.status, second.status):
+        return []
+    state, reason = "missing", f"neither side has an accuracy: {second.reason}"
+    if "failed" in (first.status, second.status):
+        state, reason = "failed", second.reason if second.status == "failed" else f"the former result: {first.reason}"
+    nothing = Quantity("accuracy", "accuracy", "fraction", "higher")
+    return [
+        Evidence(second.name, first.name, name, nothing, state=state, reasons=(reason,))
+        for name in second.entry.metrics or first.entry.metrics
+    ]
 
 
 def _metric(

@@ -7,8 +7,9 @@ for row in comparison.rows: print(row.entry, row.key, row.verdict)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from hrbench.errors import UsageError
 from hrbench.judge import policies
@@ -20,6 +21,9 @@ from hrbench.judge.sides import Side
 from hrbench.judge.verdict import Judgement, Verdict, discoveries, judge
 from hrbench.statistics import paired
 from hrbench.types import Policy, Result, Tier
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,17 @@ class Comparison:
     changes: Mapping[str, tuple[str, ...]]
     damaged: tuple[str, ...]
     policy: Policy
+
+    def frame(self) -> pandas.DataFrame:
+        """The rows as a table, a column for each field of `judge.values.RowValues`, the interval as low and high."""
+        import pandas
+
+        from hrbench.judge.values import row_values
+
+        rows = [asdict(row_values(row)) for row in self.rows]
+        for row in rows:
+            row["low"], row["high"] = row.pop("interval") or (None, None)
+        return pandas.DataFrame(rows)
 
     @property
     def compared(self) -> int:

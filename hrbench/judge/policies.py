@@ -42,8 +42,8 @@ def default_tier(evidence: Evidence, results: Mapping[str, Result]) -> Tier:
     if not evidence.metric:
         return "required" if evidence.quantity.unit in ("count", "operations") else "watched"
     scores = results[evidence.entry].scores if evidence.entry in results else ()
-    if evidence.single_class:
-        return "watched"
+    if evidence.single_class or (evidence.state == "missing" and evidence.first is None):
+        return "watched"  # of a number that neither side has nothing can be required
     main = next((score.quantity.name for score in scores if score.metric == evidence.metric), evidence.quantity.name)
     return "required" if evidence.quantity.name == main else "watched"
 

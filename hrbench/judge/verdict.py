@@ -201,9 +201,8 @@ def _by_interval(
         return {"verdict": verdict, "reasons": (*reasons, *told)}
     told = []
     if p <= LEVEL:
-        told.append(
-            f"worse by more than the margin by itself (p {p:.3g}), not among {tests} rows (Holm asks {level:.2g})"
-        )
+        alone = f"worse by more than the margin by itself (p {p:.3g})"
+        told.append(f"{alone}, not among {tests} rows (Holm asks for {level:.2g})")
     elif high < 0:
         told.append("worse than before, perhaps by less than the margin")
     elif low > 0:

@@ -9,6 +9,7 @@ from hrbench.core import units
 from hrbench.judge.compare import Row
 from hrbench.judge.costs import TIMES
 from hrbench.judge.gate import Decision
+from hrbench.judge.values import change
 from hrbench.judge.verdict import Verdict
 
 MARKS: dict[Verdict, str] = {
@@ -57,20 +58,6 @@ def difference_text(row: Row) -> str:
     if interval is None or interval[0] == interval[1]:
         return text
     return f"{text} [{_signed(row, interval[0])}, {_signed(row, interval[1])}]"
-
-
-def change(row: Row) -> tuple[float, tuple[float, float] | None] | None:
-    """How the number itself changed: (change, interval). For times, energy and memory the change is relative."""
-    evidence = row.evidence
-    if evidence.difference is None:
-        return None
-    sign = -1.0 if evidence.quantity.better == "lower" else 1.0
-    turn = (lambda d: math.expm1(sign * d)) if evidence.quantity.unit in TIMES else (lambda d: sign * d + 0.0)
-    interval = None
-    if evidence.interval is not None:
-        ends = sorted(turn(end) for end in evidence.interval)
-        interval = (ends[0], ends[1])
-    return turn(evidence.difference), interval
 
 
 def margin_text(row: Row) -> str:

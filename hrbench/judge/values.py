@@ -14,7 +14,6 @@ from hrbench.judge.costs import TIMES
 from hrbench.judge.evidence import Means
 from hrbench.judge.gate import Decision, Outcome
 from hrbench.judge.verdict import Verdict
-from hrbench.report.difference import change
 from hrbench.types import Tier
 
 FORMAT = 1
@@ -104,6 +103,20 @@ class GateValues:
     notes: tuple[str, ...]
     blocking: tuple[Blocking, ...]
     comparison: ComparisonValues
+
+
+def change(row: Row) -> tuple[float, tuple[float, float] | None] | None:
+    """How the number itself changed: (change, interval). For times, energy and memory the change is relative."""
+    evidence = row.evidence
+    if evidence.difference is None:
+        return None
+    sign = -1.0 if evidence.quantity.better == "lower" else 1.0
+    turn = (lambda d: math.expm1(sign * d)) if evidence.quantity.unit in TIMES else (lambda d: sign * d + 0.0)
+    interval = None
+    if evidence.interval is not None:
+        ends = sorted(turn(end) for end in evidence.interval)
+        interval = (ends[0], ends[1])
+    return turn(evidence.difference), interval
 
 
 def row_values(row: Row) -> RowValues:
