@@ -206,8 +206,7 @@ def gate(
 
     before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
     stored = release.path / "suite.yaml"
-    if policy is not None:
-        rules = read_policy(Path(policy))
-    else:
-        rules = suite_policy(stored) if stored.is_file() else None
+    rules = read_policy(Path(policy)) if policy is not None else None
+    if rules is None and stored.is_file():
+        rules = suite_policy(stored)
     return decide(compared(before, release, rules, Options(**options), most=MOST), strict)

@@ -1,8 +1,11 @@
 """states.npz: the state of a metric, read without pickle.
 
 The form of the file has a number of its own, which has nothing to do with the metric's version: a new form changes no
-number. Format 2 has digests of each image's ground truth among the arrays; format 1 has neither these nor the number.
-Every format that was ever written is read.
+number. Every format that was ever written is read.
+
+Format 2: metrics put digests of each image's ground truth among the arrays, and float64 arrays are stored by the place
+of their bytes, all first bytes, then all second ones, which compresses to four fifths and in a fraction of the time.
+Format 1: neither, and no number of the format.
 """
 
 from __future__ import annotations
@@ -23,10 +26,10 @@ FORMAT = 2
 
 def write_state(state: State, path: Path) -> None:
     """Writes states.npz: the arrays, and metric, version and parameters as JSON in an array of bytes."""
-    head = msgspec.json.encode(
-        {"format": FORMAT, "metric": state.metric, "version": state.version, "params": dict(state.params)}
-    )
-    arrays: dict[str, Any] = {"__head__": np.frombuffer(head, np.uint8), **state.arrays}
+    planes = {name: list(each.shape) for name, each in state.arrays.items() if each.dtype == np.float64}
+    head = {"format": FORMAT, "metric": state.metric, "version": state.version, "params": dict(state.params)}
+    arrays: dict[str, Any] = {"__head__": np.frombuffer(msgspec.json.encode({**head, "planes": planes}), np.uint8)}
+    arrays |= {name: _planes(each) if name in planes else each for name, each in state.arrays.items()}
     write_whole(path, lambda stream: np.savez_compressed(stream, **arrays))
 
 
@@ -39,8 +42,19 @@ def read_state(path: Path) -> State:
             if head.get("format", 1) > FORMAT:
                 raise ValueError(f"it has format {head['format']}, this hrbench reads up to {FORMAT}")
             arrays = {name: stored[name] for name in stored.files if name != "__head__"}
+        arrays |= {name: _whole(arrays[name], shape) for name, shape in head.get("planes", {}).items()}
         return State(head["metric"], head["version"], head["params"], arrays)
     except FileNotFoundError:
         raise MissingError(f"no file {path}") from None
     except Exception as error:  # zip, header and JSON errors alike mean a damaged file
         raise InputError(f"{path} is not a state of hrbench: {error}") from None
+
+
+def _planes(array: np.ndarray) -> np.ndarray:
+    """(8, N) uint8: the first bytes of all numbers, the second ones, ..."""
+    return np.ascontiguousarray(array.astype("<f8").reshape(-1).view(np.uint8).reshape(-1, 8).T)
+
+
+def _whole(planes: np.ndarray, shape: list[int]) -> np.ndarray:
+    """The float64 numbers of some shape whose bytes lie in planes."""
+    return np.ascontiguousarray(planes.T).view("<f8").reshape(shape).astype(np.float64)

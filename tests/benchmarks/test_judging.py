@@ -1,0 +1,77 @@
+"""What judging costs: a pair of bootstraps beside two single ones, a gate whose predictions are all equal.
+
+Of box AP at val2017's size: 36,000 objects of 80 classes, 500,000 detections, all twelve numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+from by_turns import least_cpu
+
+from hrbench.cli.command_line import main
+from hrbench.metrics.coco.curves import Accumulator
+from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes
+from hrbench.metrics.coco.instances import NUMBERS as TWELVE
+from hrbench.metrics.coco.states import matches_of
+from hrbench.statistics import paired
+from hrbench.statistics.bootstrap import resample_counts
+
+DRAWS = 20
+ENTRIES = 100
+
+
+def test_a_pair_costs_little_more_than_two_single_bootstraps(benchmark, box_scale_files) -> None:
+    """With the same number of replicates; what is prepared once is in neither. Both sides have the same state."""
+    metric = CocoBoxes()
+    target = metric.read_target(box_scale_files[0])
+    state = metric.measure(metric.read_predictions(box_scale_files[1], target), target)
+    matches = matches_of(state, metric.name, metric.version)
+    accumulators = [Accumulator(matches, INSTANCES, TWELVE) for _ in range(2)]
+    sides = [metric.by_image(state) for _ in range(2)]
+    statistics = paired.PairedStatistics(sides[0].at, sides[1].at, 5000, np.arange(5000), at_once=sides[0].at_once)
+
+    def single() -> None:
+        for accumulator in accumulators:
+            for weights in resample_counts(5000, DRAWS, 0):
+                accumulator.at(weights)
+
+    ours, theirs = least_cpu(3, lambda: statistics.block(0, 0, DRAWS), single)
+    benchmark.pedantic(statistics.block, (0, 0, DRAWS), rounds=1)
+    benchmark.extra_info.update(ratio=ours / theirs, seconds_for_2000=2000 / DRAWS * ours)
+    assert ours <= 1.3 * theirs
+
+
+def test_a_gate_of_a_hundred_equal_entries_takes_two_seconds(benchmark, tmp_path: Path, capsys) -> None:
+    one = stored_run(tmp_path / "one")
+    for copy in range(ENTRIES):
+        shutil.copytree(one / "entries" / "net", tmp_path / "before" / "entries" / f"net{copy:03d}")
+    run = json.loads((one / "run.json").read_text())
+    run["entries"] = [f"net{copy:03d}" for copy in range(ENTRIES)]
+    (tmp_path / "before" / "run.json").write_text(json.dumps(run))
+    shutil.copytree(tmp_path / "before", tmp_path / "after")
+    spent = []
+    for _ in range(3):
+        start = time.process_time()
+        assert main(["gate", str(tmp_path / "after"), "--against", str(tmp_path / "before")]) == 0
+        spent.append(time.process_time() - start)
+    capsys.readouterr()
+    benchmark.pedantic(main, (["gate", str(tmp_path / "after"), "--against", str(tmp_path / "before")],), rounds=1)
+    benchmark.extra_info.update(cpu_seconds=min(spent))
+    assert min(spent) < 2
+
+
+def stored_run(folder: Path) -> Path:
+    """A run of one miniature with its accuracy and counts."""
+    suite = folder.with_suffix(".yaml")
+    suite.write_text(
+        "suite: one\ndefaults: {cost: {latency: false}, resamples: 100}\nentries:\n"
+        "  - {name: net, model: pose_resnet_miniature_coco, dataset: miniature-coco-keypoints}\n"
+    )
+    data = folder.with_name("data")
+    assert main(["run", str(suite), "--data", str(data), "--out", str(folder), "--plain", "--in-process"]) == 0
+    return folder
