@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas
     from torch import nn
 
-    from hrbench.judge.compare import Comparison
     from hrbench.judge.gate import Decision
+    from hrbench.judge.rows import Comparison
     from hrbench.types import Measurement, Result, Suite, Variant
 
 __all__ = ["__version__", "build", "compare", "frame", "gate", "load", "load_suite", "run", "score"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hrbench.judge.compare import Row
 from hrbench.judge.gate import Decision
+from hrbench.judge.rows import Row
 from hrbench.report.difference import heading, ordered, verdict_text
 
 MOST = 10

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from xml.etree import ElementTree as xml
 
-from hrbench.judge.compare import Row
 from hrbench.judge.gate import Decision
+from hrbench.judge.rows import Row
 from hrbench.report.difference import difference_text, heading, margin_text, value_text, verdict_text
 
 _NOT_XML = re.compile("[^\t\n\r\x20-퟿-�\U00010000-\U0010ffff]")

@@ -14,11 +14,11 @@ from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns
 from hrbench.core import units
 from hrbench.errors import UsageError
-from hrbench.judge.compare import Comparison, Row
 from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import Options
+from hrbench.judge.rows import Comparison, Row, row_values
 from hrbench.judge.sides import read_side, selected
-from hrbench.judge.values import as_json, comparison_values, row_values
+from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
 
 

@@ -7,9 +7,8 @@ for row in comparison.rows: print(row.entry, row.key, row.verdict)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 from hrbench.errors import UsageError
 from hrbench.judge import policies
@@ -17,82 +16,11 @@ from hrbench.judge.accuracy import accuracy_evidence
 from hrbench.judge.comparability import changes
 from hrbench.judge.costs import cell_of, cost_evidence
 from hrbench.judge.evidence import Evidence, Options
+from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
-from hrbench.judge.verdict import Judgement, Verdict, discoveries, judge
+from hrbench.judge.verdict import Judgement, discoveries, judge
 from hrbench.statistics import paired
-from hrbench.types import Policy, Result, Tier
-
-if TYPE_CHECKING:
-    import pandas
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One number of a comparison, judged under a policy.
-
-    judgement: its verdict, with the evidence.
-    tier: what the policy makes of it; "told" for a class, which is in no family.
-    where: "file:line" of the rule that decided its tier, "default" for none.
-    floor: the bound that it is below, in words; "" if there is none.
-    waiver: why its regression is accepted, in words; "" if it is not.
-    """
-
-    judgement: Judgement
-    tier: Tier
-    where: str = "default"
-    floor: str = ""
-    waiver: str = ""
-
-    @property
-    def evidence(self) -> Evidence:
-        return self.judgement.evidence
-
-    @property
-    def entry(self) -> str:
-        return self.evidence.entry
-
-    @property
-    def key(self) -> str:
-        return self.evidence.key
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.judgement.verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two sides, judged.
-
-    first, second: their names.
-    rows: by entry in the order of the second side, then those that only the first has.
-    changes: entry -> what differs that is judged: network, weights, code, libraries.
-    damaged: what could not be read, a sentence each.
-    policy: that the rows were judged under.
-    """
-
-    first: str
-    second: str
-    rows: tuple[Row, ...]
-    changes: Mapping[str, tuple[str, ...]]
-    damaged: tuple[str, ...]
-    policy: Policy
-
-    def frame(self) -> pandas.DataFrame:
-        """The rows as a table, a column for each field of `judge.values.RowValues`, the interval as low and high."""
-        import pandas
-
-        from hrbench.judge.values import row_values
-
-        rows = [asdict(row_values(row)) for row in self.rows]
-        for row in rows:
-            row["low"], row["high"] = row.pop("interval") or (None, None)
-        return pandas.DataFrame(rows)
-
-    @property
-    def compared(self) -> int:
-        """How many rows have a difference."""
-        return sum(row.evidence.state == "compared" for row in self.rows)
+from hrbench.types import Policy, Result
 
 
 def compare(

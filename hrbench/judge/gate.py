@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hrbench.judge.compare import Comparison, Row
+from hrbench.judge.rows import Comparison, Row
 
 Outcome = Literal["passed", "failed", "regressed", "not comparable", "cannot tell"]
 

@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from hrbench.judge.compare import Comparison, Row
-from hrbench.judge.costs import TIMES
-from hrbench.judge.evidence import Means
 from hrbench.judge.gate import Decision, Outcome
-from hrbench.judge.verdict import Verdict
-from hrbench.types import Tier
+from hrbench.judge.rows import Comparison, RowValues, row_values
 
 FORMAT = 1
 """Of gate.json; raised if a reader of a former one could misread it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowValues:
-    """One number of a comparison.
-
-    entry, former_entry: names on the second and on the first side.
-    metric: "" for a cost.
-    cell: under which of several conditions a cost was measured.
-    before, after: in the unit (fractions in [0, 1], seconds, bytes); null if there is none.
-    change: after minus before, or for times, energy and memory the ratio minus 1 (`change_is`).
-    interval: 95 %, of the change.
-    margin: as the change is.
-    p: one-sided, of the hypothesis that it is not worse by more than the margin.
-    level: that p was compared with.
-    p_no_difference: McNemar's exact test, for shares of images.
-    units: images or groups that were resampled.
-    replicates: of the bootstrap.
-    rule: "file:line" of the rule that decided the tier, or "default".
-    """
-
-    entry: str
-    former_entry: str
-    metric: str
-    quantity: str
-    cell: str
-    unit: str
-    better: str
-    single_class: bool
-    before: float | None
-    after: float | None
-    change: float | None
-    change_is: Literal["absolute", "relative"]
-    interval: tuple[float, float] | None
-    margin: float
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...]
-    tier: Tier
-    rule: str
-    floor: str
-    waiver: str
-    judged_by: Means | Literal[""]
-    p: float | None
-    level: float | None
-    p_no_difference: float | None
-    standard_error: float
-    units: int
-    replicates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,57 +49,6 @@ class GateValues:
     notes: tuple[str, ...]
     blocking: tuple[Blocking, ...]
     comparison: ComparisonValues
-
-
-def change(row: Row) -> tuple[float, tuple[float, float] | None] | None:
-    """How the number itself changed: (change, interval). For times, energy and memory the change is relative."""
-    evidence = row.evidence
-    if evidence.difference is None:
-        return None
-    sign = -1.0 if evidence.quantity.better == "lower" else 1.0
-    turn = (lambda d: math.expm1(sign * d)) if evidence.quantity.unit in TIMES else (lambda d: sign * d + 0.0)
-    interval = None
-    if evidence.interval is not None:
-        ends = sorted(turn(end) for end in evidence.interval)
-        interval = (ends[0], ends[1])
-    return turn(evidence.difference), interval
-
-
-def row_values(row: Row) -> RowValues:
-    """A row as plain values."""
-    evidence, judgement = row.evidence, row.judgement
-    at, quantity = change(row), evidence.quantity
-    relative = quantity.unit in TIMES
-    return RowValues(
-        row.entry,
-        evidence.former,
-        evidence.metric,
-        quantity.name,
-        evidence.cell,
-        quantity.unit,
-        quantity.better,
-        evidence.single_class,
-        evidence.first,
-        evidence.second,
-        None if at is None else at[0],
-        "relative" if relative else "absolute",
-        None if at is None else at[1],
-        math.expm1(judgement.margin) if relative else judgement.margin,
-        row.verdict,
-        judgement.reasons,
-        evidence.notes,
-        row.tier,
-        row.where,
-        row.floor,
-        row.waiver,
-        evidence.means,
-        judgement.p,
-        None if judgement.p is None else judgement.level,
-        evidence.p_none,
-        evidence.error,
-        evidence.units,
-        evidence.replicates,
-    )
 
 
 def comparison_values(comparison: Comparison) -> ComparisonValues:

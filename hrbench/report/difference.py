@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from hrbench.core import units
-from hrbench.judge.compare import Row
 from hrbench.judge.costs import TIMES
 from hrbench.judge.gate import Decision
-from hrbench.judge.values import change
+from hrbench.judge.rows import Row, change
 from hrbench.judge.verdict import Verdict
 
 MARKS: dict[Verdict, str] = {
