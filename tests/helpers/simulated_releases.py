@@ -229,6 +229,7 @@ def power(pool: Pool, truth: float, error: float, z: float, trials: range, image
     z: 1.96 for one row; 2.87 for the first step of twelve, where eleven rows without a difference are beside it.
     """
     margin = -truth - (z + 1.645) * error
+    assert margin >= 0, "the pool's loss is too small for this question"
     found = 0
     for seed in trials:
         row = pool.draw(np.random.default_rng([seed, 11]), images, seed)
@@ -261,6 +262,9 @@ def spread(pool: Pool, trials: range, images: int = IMAGES) -> float:
 
 # --- the whole simulation --------------------------------------------------------------------------------------------
 
+POWER_SHARE = 4.0
+"""Of the losses in `METRICS`: power is asked for a loss of several standard errors."""
+
 TWELVE = [(metric, seed) for seed in range(3) for metric in METRICS]
 
 
@@ -281,7 +285,7 @@ def _exchangeable_part(gates: range) -> int:
 
 def _power_part(job: tuple[str, float]) -> tuple[str, float, int]:
     metric, z = job
-    pool = pool_of(metric, 5)
+    pool = pool_of(metric, 5, POWER_SHARE)
     return metric, z, power(pool, pool.truth(), spread(pool, range(2000)), z, range(400))
 
 
