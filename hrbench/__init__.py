@@ -195,16 +195,18 @@ def gate(
     baselines: folder in which the name is looked for.
     options: as for `compare`.
 
-    Raises MissingError for a side that is not there, UsageError for a faulty policy.
+    Raises MissingError for a side that is not there, InputError for a baseline that was changed, UsageError for a
+    faulty policy.
     """
     from hrbench.judge.compare import compare as compared
     from hrbench.judge.evidence import Options
-    from hrbench.judge.gate import decide
+    from hrbench.judge.gate import check_baseline, decide
     from hrbench.judge.sides import read_side
     from hrbench.statistics.paired import MOST
     from hrbench.suite.gate import read_policy, suite_policy
 
     before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
+    check_baseline(before)
     stored = release.path / "suite.yaml"
     rules = read_policy(Path(policy)) if policy is not None else None
     if rules is None and stored.is_file():

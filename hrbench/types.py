@@ -579,6 +579,7 @@ class ByImage:
     at_once: how many weightings `at` is best given at once.
     truth: (I,) uint64 digests of each image's ground truth; None if the state has none (files of format 1).
     groups: (I,) names of the groups that images belong to, such as cities; None if there are none.
+    qualities: what `Metric.qualities` gives: image -> how good it is, in [0, 1]; images without a value are absent.
     right: (I, Q) bool if each number is a share of images: whether an image is right; None for other metrics.
     """
 
@@ -586,6 +587,7 @@ class ByImage:
     names: tuple[str, ...]
     overall: int
     at: Callable[[np.ndarray], np.ndarray]
+    qualities: Callable[[], Mapping[int | str, float]]
     at_once: int = 1
     truth: np.ndarray | None = None
     groups: np.ndarray | None = None

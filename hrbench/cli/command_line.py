@@ -68,7 +68,7 @@ Marks: + better, - worse, ~ much the same, ? cannot be told, ! no difference to 
   hrbench gate runs/pose --against v1.2 --strict          a release: what cannot be told blocks
   hrbench gate runs/pose --against v1.2 --policy gate.yaml
 Exit codes: 0 passed; 1 worse, missing or below a floor; 2 not comparable, or usage; 3 failed, or nothing was compared;
-4 cannot tell, with --strict. Writes gate.json, junit.xml and summary.md into RUN.""",
+4 cannot tell, with --strict. Writes gate.json, junit.xml, summary.md and comparison.html into RUN.""",
     "baseline": """examples:
   hrbench baseline save runs/pose v1.2 --note "release 1.2"
   hrbench baseline list

@@ -15,17 +15,18 @@ from hrbench.core.files import write_whole
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
-from hrbench.judge.gate import Decision, decide
+from hrbench.judge.gate import Decision, check_baseline, decide
 from hrbench.judge.sides import Side, read_side, selected
 from hrbench.judge.values import as_json, gate_values
 from hrbench.report import difference
+from hrbench.report.comparison_page import render_comparison
 from hrbench.statistics import paired
 from hrbench.suite.gate import read_policy, suite_policy
 from hrbench.types import Policy
 
 
 def gate(args: Namespace, echo: Echo) -> int:
-    """The exit code of `judge.gate`; writes gate.json, junit.xml and summary.md."""
+    """The exit code of `judge.gate`; writes gate.json, junit.xml, summary.md and comparison.html."""
     from hrbench.ci.annotations import workflow_commands
     from hrbench.ci.junit import junit
 
@@ -35,6 +36,7 @@ def gate(args: Namespace, echo: Echo) -> int:
     except MissingError as error:
         echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {Path(args.against).name}")
         return 3
+    check_baseline(before)
     policy, notes = _policy(args, release.path, before.path)
     comparison = compare(before, release, policy, options_of(args), args.match, paired.MOST)
     decision = decide(comparison, args.strict)
@@ -44,6 +46,7 @@ def gate(args: Namespace, echo: Echo) -> int:
     _write(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
     _write(out / "junit.xml", junit(decision).decode())
     _write(out / "summary.md", difference.markdown_summary(decision, notes))
+    _write(out / "comparison.html", render_comparison(comparison, (before, release), decision))
     echo(_text(decision, notes))
     if args.annotations:
         echo(workflow_commands(decision))

@@ -21,6 +21,9 @@ def compare(command: argparse.ArgumentParser) -> None:
         "--format", choices=("table", "md", "json", "csv"), default="table", help="what is printed (table)"
     )
     command.add_argument(
+        "--html", metavar="FILE", help="write a page, too, with plots and the images that changed most"
+    )
+    command.add_argument(
         "--replicates", metavar="N", type=_replicates, default=2000, help="of the bootstrap, at most, by 2,000 (2000)"
     )
 
@@ -30,7 +33,9 @@ def gate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--against", metavar="BASELINE", required=True, help="a baseline, or the run folder before")
     command.add_argument("--policy", metavar="FILE", help="a policy; by default `gate:` of the suite stored in RUN")
     command.add_argument("--strict", action="store_true", help="a required number that cannot be told blocks (exit 4)")
-    command.add_argument("--out", metavar="DIR", help="where gate.json, junit.xml and summary.md are written (RUN)")
+    command.add_argument(
+        "--out", metavar="DIR", help="where gate.json, junit.xml, summary.md and comparison.html go (RUN)"
+    )
     command.add_argument("--annotations", action="store_true", help="print GitHub's annotations, too")
     _how(command)
 

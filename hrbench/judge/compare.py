@@ -6,7 +6,7 @@ for row in comparison.rows: print(row.entry, row.key, row.verdict)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -45,13 +45,14 @@ def compare(
     policy, options = policy or Policy(), options or Options()
     found: list[Evidence] = []
     differ: dict[str, tuple[str, ...]] = {}
-    for one, other in _pairs(first, second, matches):
+    pairs = list(_pairs(first, second, matches))
+    for one, other in pairs:
         if one is not None and other is not None:
             found += [*accuracy_evidence(one, other, options), *cost_evidence(one, other, options)]
             differ[other.name] = tuple(changes(one, other))
         else:
             found += _one_sided(one, other)
-    rows = _judged(found, {**first.results, **second.results}, policy, most, today or date.today())
+    rows = _judged(found, policies.mains_of(pairs), policy, most, today or date.today())
     damaged = (*first.damaged.values(), *second.damaged.values())
     return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy)
 
@@ -104,15 +105,13 @@ def _one_sided(first: Result | None, second: Result | None) -> list[Evidence]:
     return found
 
 
-def _judged(
-    found: Sequence[Evidence], results: Mapping[str, Result], policy: Policy, most: int, today: date
-) -> list[Row]:
+def _judged(found: Sequence[Evidence], mains: policies.Mains, policy: Policy, most: int, today: date) -> list[Row]:
     """All rows with tiers and verdicts, in the order of `found`.
 
     Families: required rows of accuracy, and required costs. Other rows are judged one by one; of classes that are worse
     by themselves those that Benjamini and Hochberg do not confirm are told as open.
     """
-    placed = [policies.place(policy, evidence, results) for evidence in found]
+    placed = [policies.place(policy, evidence, mains) for evidence in found]
     made: dict[int, Judgement] = {}
     for accuracy in (True, False):
         mine = [place for place, evidence in enumerate(found) if bool(evidence.metric) == accuracy]

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hrbench.errors import InputError
 from hrbench.judge.rows import Comparison, Row
+from hrbench.judge.sides import Side
 
 Outcome = Literal["passed", "failed", "regressed", "not comparable", "cannot tell"]
 
@@ -36,6 +38,13 @@ class Decision:
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.outcome]
+
+
+def check_baseline(side: Side) -> None:
+    """Raises InputError if a baseline is not as it was saved: its entries would look new, and pass."""
+    if side.damaged:
+        told = "; ".join(side.damaged.values())
+        raise InputError(f"the baseline {side.name} cannot be trusted: {told}; save it again, or restore its files")
 
 
 def decide(comparison: Comparison, strict: bool = False) -> Decision:

@@ -6,7 +6,7 @@ times and memory are watched. Rules are read from top to bottom, and the last th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -26,9 +26,24 @@ class Place:
     where: str
 
 
-def place(policy: Policy, evidence: Evidence, results: Mapping[str, Result]) -> Place:
-    """What the policy makes of a number. results: by entry, for which number is a metric's main one."""
-    tier, margin, where = default_tier(evidence, results), default_margin(evidence), "default"
+Mains = Mapping[tuple[str, str], str]
+"""(entry, metric) -> the name of the metric's main number."""
+
+
+def mains_of(pairs: Iterable[tuple[Result | None, Result | None]]) -> Mains:
+    """The main numbers of entries on two sides: a metric's scores begin with it, on the side that has any."""
+    found: dict[tuple[str, str], str] = {}
+    for pair in pairs:
+        name = next(result.name for result in reversed(pair) if result is not None)
+        for result in pair:
+            for score in reversed(result.scores if result is not None else ()):
+                found[name, score.metric] = score.quantity.name
+    return found
+
+
+def place(policy: Policy, evidence: Evidence, mains: Mains) -> Place:
+    """What the policy makes of a number."""
+    tier, margin, where = default_tier(evidence, mains), default_margin(evidence), "default"
     for rule in policy.rules:
         if fits(rule, evidence):
             margin = rule.margin or margin
@@ -37,14 +52,13 @@ def place(policy: Policy, evidence: Evidence, results: Mapping[str, Result]) -> 
     return Place(tier, margin, where)
 
 
-def default_tier(evidence: Evidence, results: Mapping[str, Result]) -> Tier:
+def default_tier(evidence: Evidence, mains: Mains) -> Tier:
     """The tier of a number that no rule names."""
     if not evidence.metric:
         return "required" if evidence.quantity.unit in ("count", "operations") else "watched"
-    scores = results[evidence.entry].scores if evidence.entry in results else ()
     if evidence.single_class or (evidence.state == "missing" and evidence.first is None):
         return "watched"  # of a number that neither side has nothing can be required
-    main = next((score.quantity.name for score in scores if score.metric == evidence.metric), evidence.quantity.name)
+    main = mains.get((evidence.entry, evidence.metric), evidence.quantity.name)
     return "required" if evidence.quantity.name == main else "watched"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from hrbench.core.digests import sha256
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
+from hrbench.store.results import CHANGED
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
 from hrbench.types import Result, State
@@ -24,7 +25,7 @@ class Side:
     """The results of one side by entry, in the suite's order.
 
     name: as it was asked for.
-    damaged: entry -> why its result cannot be used, in one sentence.
+    damaged: why results cannot be used, in a sentence each; one that was changed by hand is a failed result besides.
     """
 
     name: str
@@ -45,6 +46,7 @@ def read_side(text: str, baselines: Path) -> Side:
     folder = RunFolder(path)
     damaged: dict[str, str] = {}
     results = {result.name: result for result in folder.results(skip=lambda text: damaged.update({text: text}))}
+    damaged |= {name: result.reason for name, result in results.items() if CHANGED in result.reason}
     if entry:
         if entry not in results:
             raise MissingError(f"{path} has no entry {entry!r}; {suggestion(entry, results)}")

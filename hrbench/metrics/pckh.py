@@ -12,7 +12,7 @@ where names are not known; `distance` (N, 16) float64, over 0.6 head diagonals; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,20 +159,15 @@ class MpiiPckh:
             parts = np.split(arrays[TRUTH][order], np.cumsum(np.bincount(where, minlength=len(images)))[:-1])
             truth = truth_digests(part.astype("<u8").tobytes() for part in parts)
         names = tuple(quantity.name for quantity in MpiiPckh.quantities)
-        return ByImage(images, names, len(names), at, AT_ONCE, truth)
+        qualities = lambda: _qualities(arrays, joints)  # noqa: E731
+        return ByImage(images, names, len(names), at, qualities, AT_ONCE, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name (or person's row) -> area under its PCKh curve up to 0.5, in [0, 1], over its visible joints.
 
         Images without a visible joint that counts are absent.
         """
-        arrays = arrays_of(state, FORM)
-        counts = arrays["visible"] & _counting(state.params["joints"])
-        good = np.where(counts, 1 - np.minimum(arrays["distance"], 0.5) / 0.5, 0.0).sum(axis=1)
-        images, where = np.unique(arrays["image"], return_inverse=True)
-        number = np.bincount(where, counts.sum(axis=1), minlength=len(images))
-        total = np.bincount(where, good, minlength=len(images))
-        return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
+        return _qualities(arrays_of(state, FORM), state.params["joints"])
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by counting person by person and joint by joint, in plain Python; NaN if there is none."""
@@ -220,6 +215,15 @@ def percentages(counts: np.ndarray, joints: Sequence[str]) -> np.ndarray:
         some = [share[..., 0, place[joint]] for joint in names]
         parts.append(some[0] if len(some) == 1 else 0.5 * (some[0] + some[1]))
     return np.concatenate([np.stack(parts, axis=-1), means], axis=-1)
+
+
+def _qualities(arrays: Mapping[str, np.ndarray], joints: Sequence[str]) -> dict[int | str, float]:
+    counts = arrays["visible"] & _counting(joints)
+    good = np.where(counts, 1 - np.minimum(arrays["distance"], 0.5) / 0.5, 0.0).sum(axis=1)
+    images, where = np.unique(arrays["image"], return_inverse=True)
+    number = np.bincount(where, counts.sum(axis=1), minlength=len(images))
+    total = np.bincount(where, good, minlength=len(images))
+    return {image: t / n for image, t, n in zip(images.tolist(), total.tolist(), number.tolist(), strict=True) if n}
 
 
 def _counting(joints: Sequence[str]) -> np.ndarray:

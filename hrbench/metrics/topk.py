@@ -12,7 +12,7 @@ first class, 0 if none was given.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -140,9 +140,8 @@ class TopK:
                 return (weights @ right.astype(np.float64)) / weights.sum(axis=1)[:, None]
 
         truth = arrays[TRUTH][counted] if TRUTH in arrays else None
-        return ByImage(
-            arrays["image"][counted], tuple(f"top{k}" for k in known), len(known), at, AT_ONCE, truth, right=right
-        )
+        names, qualities = tuple(f"top{k}" for k in known), lambda: _qualities(arrays)
+        return ByImage(arrays["image"][counted], names, len(names), at, qualities, AT_ONCE, truth, right=right)
 
     def _lacking(self, state: State, k: int, images: int) -> str:
         """Why there is no such number, or ""."""
@@ -157,11 +156,7 @@ class TopK:
         Where none was predicted, at most 0.1, the less the surer the network was. Images without a valid class are
         absent.
         """
-        arrays = arrays_of(state, FORM)
-        sure = np.clip(arrays["confidence"], 0.0, 1.0)
-        quality = np.where(arrays["rank"] >= 0, 1 / (np.maximum(arrays["rank"], 0) + 1.0), 0.1 * (1 - sure))
-        counted = arrays["valid"] > 0
-        return dict(zip(arrays["image"][counted].tolist(), quality[counted].tolist(), strict=True))
+        return _qualities(arrays_of(state, FORM))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """Both numbers by going through the CSV in plain Python, image after image; NaN if there is none."""
@@ -194,6 +189,13 @@ class TopK:
         places = [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
         places = places or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
+
+
+def _qualities(arrays: Mapping[str, np.ndarray]) -> dict[int | str, float]:
+    sure = np.clip(arrays["confidence"], 0.0, 1.0)
+    quality = np.where(arrays["rank"] >= 0, 1 / (np.maximum(arrays["rank"], 0) + 1.0), 0.1 * (1 - sure))
+    counted = arrays["valid"] > 0
+    return dict(zip(arrays["image"][counted].tolist(), quality[counted].tolist(), strict=True))
 
 
 def _rows(images: Sequence[int | str], target: ClassTruth) -> np.ndarray:

@@ -17,6 +17,7 @@ from small_sets import drawn_with
 
 import hrbench
 from hrbench.cli.command_line import main
+from hrbench.errors import InputError
 from hrbench.models.weights.sources import SHIPPED
 
 pytestmark = pytest.mark.numeric
@@ -200,6 +201,38 @@ def test_a_baseline_takes_the_place_of_its_run(releases, capsys):
     assert gate(capsys, releases.folder / "before", against="v1.0")[0] == 0
     assert main(["baseline", "remove", "v1.0"]) == 0 and not folder.exists()
     assert main(["baseline", "remove", "v1.0"]) == 2
+
+
+@pytest.mark.parametrize("damage", ["edited", "unreadable"])
+def test_a_baseline_that_was_changed_is_no_pass(releases, capsys, damage):
+    """Its entries would look new, and new numbers block nothing."""
+    changed = releases.copy("before", "changed")
+    path = changed / "entries" / "pose" / "result.json"
+    path.write_text("{" if damage == "unreadable" else path.read_text().replace('"value": 0.', '"value": 1.', 1))
+    assert main(["gate", "lot", "--against", "changed"]) == 2
+    assert "the baseline changed cannot be trusted" in capsys.readouterr().err
+    with pytest.raises(InputError, match="cannot be trusted"):
+        hrbench.gate("lot", against="changed")
+
+
+def test_an_entry_that_fails_now(releases, capsys):
+    """Only its main number is required, and the reason is told."""
+    failed = releases.copy("before", "failing")
+    shutil.rmtree(failed / "entries" / "pose")
+    suite = releases.folder / "failing.yaml"
+    suite.write_text(SUITE.format(weights="same", flip="true", gate=""))
+    (releases.folder / "weights" / "bad").mkdir(exist_ok=True)
+    (releases.folder / "weights" / "bad" / f"{POSE}.safetensors").write_bytes(b"no weights")
+    shutil.copy(releases.folder / "weights" / "same" / f"{CLASSES}.safetensors", releases.folder / "weights" / "bad")
+    suite.write_text(SUITE.format(weights="bad", flip="true", gate=""))
+    places = ["--data", "data", "--out", "failing", "--device", "cpu", "--plain", "--in-process"]
+    assert main(["run", str(suite), *places, "--only", "pose"]) == 3
+    capsys.readouterr()
+    code, values, _ = gate(capsys, failed)
+    assert code == 3 and values["outcome"] == "failed"
+    assert [(one["entry"], one["quantity"]) for one in values["blocking"]] == [("pose", "AP")]
+    (row,) = [row for row in values["comparison"]["rows"] if (row["entry"], row["quantity"]) == ("pose", "AP")]
+    assert row["before"] is not None and row["after"] is None and "safetensors" in row["reasons"][0]
 
 
 def test_no_baseline_is_no_pass(releases, capsys):

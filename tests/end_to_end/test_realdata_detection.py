@@ -17,7 +17,7 @@ from hrbench.models.weights.load import save
 
 pytestmark = [pytest.mark.realdata, pytest.mark.numeric]
 
-LIMIT = 4
+LIMIT = 2
 ARGS = {"box_score_thresh": 0.0, "rpn_post_nms_top_n_test": 200}
 SUITE = f"""
 suite: real

@@ -252,8 +252,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_results(bench):
         """
     )
     read_lines(bench.arguments(suite, out="whole", apart=True))
-    for most in (2, 5):  # while the first entry predicts, then further on
-        read_lines(bench.arguments(suite, apart=True), most)
+    read_lines(bench.arguments(suite, apart=True), 3)  # while the first entry predicts, or just after
     read_lines(bench.arguments(suite, apart=True))
     assert stored(bench.folder / "run") == stored(bench.folder / "whole")
     assert files(bench.folder / "run") == files(bench.folder / "whole")

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.numeric
 
 PARTS = ("keys", "legacy", "parameters", "parts")
 RECORDS = sorted(p.stem for p in (Path(__file__).parent / "data/mmdet").glob("*.json") if p.stem not in PARTS)
-ALIKE = [f"{name}_r50_fpn" for name in ("mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn")]  # heads of other records
+# Heads of other records; and parts of the cascade with masks on the same backbone.
+ALIKE = [f"{name}_r50_fpn" for name in ("mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn")]
+ALIKE += ["mask_rcnn_hrnetv2p_w18", "cascade_rcnn_hrnetv2p_w18"]
 SIZES = [(64, 96), (50, 70)]
 BACKGROUND = {(False, False): 7.5, (False, True): 0.5, (True, False): 10.0, (True, True): 3.0}  # as recorded
 CONVENTIONS: Any = ("mmdet3", "mmdet1")

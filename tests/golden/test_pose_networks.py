@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from empty import empty, on_meta
+from seeds import some
 from torch import nn
 
 from hrbench.models.hrnet import pose_hrnet
@@ -40,7 +41,7 @@ def test_keys_shapes_and_counts_are_the_official_ones(name: str, golden: Any) ->
     assert sum(b.numel() for b in net.buffers()) == record["n_buffers"]
 
 
-@pytest.fixture(scope="module", params=RECORDS)
+@pytest.fixture(scope="module", params=some(RECORDS, later=["pose_resnet_152_coco_384x288"]))
 def filled(request: pytest.FixtureRequest, golden: Any, fill: Any) -> tuple[dict[str, Any], nn.Module]:
     record = golden(f"pose/models/{request.param}.json")
     return record, fill.fill(empty(NETWORKS[request.param]))

@@ -53,6 +53,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 # Parts of these are parts of others: of the cascade with masks, and of the same heads on the other backbone.
 CONTAINED = ("mmdet_faster_rcnn_hrnetv2p_w18", "mmdet_mask_rcnn_hrnetv2p_w18", "mmdet_cascade_rcnn_hrnetv2p_w18")
 
+ALIKE = ("mmseg_fcn_hr48", "mmseg_fcn_hr18", "mmdet_cascade_rcnn_r50_fpn", "mmdet_faster_rcnn_r50_fpn")  # another width
+
 
 def network(use: str, **args: Any) -> nn.Module:
     """The network with whatever the memory holds for weights: a file must set them all."""
@@ -126,7 +128,13 @@ def test_our_detectors_have_mmdetections_keys(name: str) -> None:
     assert ours == dict(record_of(name)["keys"])
 
 
-@pytest.mark.parametrize("name", some([name for name in RECORDS if name not in CONTAINED], later=["mmseg_fcn_hr48"]))
+@pytest.mark.parametrize(
+    "name",
+    some(
+        [name for name in RECORDS if name not in CONTAINED],
+        later=["mmseg_fcn_hr48", "mmseg_fcn_hr18", "mmdet_cascade_rcnn_r50_fpn", "mmdet_faster_rcnn_r50_fpn"],
+    ),
+)
 def test_openmmlab_files_give_openmmlabs_outputs(name: str, fill: Any, tmp_path: Path) -> None:
     record = record_of(name)
     path = tmp_path / "epoch_210.pth"

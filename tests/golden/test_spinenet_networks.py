@@ -101,7 +101,7 @@ def test_repeated_blocks_give_the_official_outputs(network: Callable[..., nn.Mod
         assert_sampled(fill, output, record["outputs"][f"P{level}"])
 
 
-@pytest.mark.parametrize("variant", some(SCALINGS, later=["96", "143"]))
+@pytest.mark.parametrize("variant", some(SCALINGS, later=["96", "143", "190"]))
 def test_parameters_operations_and_sizes_are_the_counted_ones(variant: str, golden: Any) -> None:
     record = golden("spinenet/counts.json")["variants"][f"SpineNet-{variant}"]
     with on_meta():
@@ -128,7 +128,7 @@ def test_scale_permuted_resnet_has_the_counted_parameters(golden: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("variant", some(CLASSIFIERS, later=["96", "143"]))
+@pytest.mark.parametrize("variant", some(CLASSIFIERS, later=["96", "143", "190"]))
 def test_classifiers_have_the_published_figures(variant: str) -> None:
     imagenet, inaturalist, gmacs = CLASSIFIERS[variant]
     for classes, published in ((1000, imagenet), (1001, imagenet), (5089, inaturalist)):

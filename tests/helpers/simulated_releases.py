@@ -152,7 +152,7 @@ def _sums_on(table: np.ndarray, numbers: Callable[[np.ndarray], np.ndarray]) -> 
         def at(weights: np.ndarray) -> np.ndarray:
             return numbers((weights @ mine).reshape(len(weights), *table.shape[1:]))
 
-        return ByImage(images, ("it",), 1, at, 100)
+        return ByImage(images, ("it",), 1, at, dict, 100)
 
     return on
 
@@ -174,7 +174,7 @@ def _right_on(right: np.ndarray) -> Choose:
         def at(weights: np.ndarray) -> np.ndarray:
             return (weights @ mine.astype(float)) / weights.sum(axis=1)[:, None]
 
-        return ByImage(images, ("it",), 1, at, 100, right=mine)
+        return ByImage(images, ("it",), 1, at, dict, 100, right=mine)
 
     return on
 

@@ -271,6 +271,7 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
     assert side.images.tolist() == sorted(side.images.tolist()) and len(side.names) == side.overall
     whole = {one.quantity.name: one.value for one in drawn.metric.summarise(state, resamples=0)}
     agree(numbers_of(side, np.ones(len(side.images), np.int64)), whole)
+    assert side.qualities() == drawn.metric.qualities(state)
     for seed in range(3):
         keep = np.random.default_rng(seed).random(len(side.images)) < 0.6
         keep[seed] = True

@@ -127,8 +127,13 @@ def by_image(matches: Matches, settings: MatchSettings, numbers: Sequence[Number
         values = accumulator.at_each(weights)
         return np.where(values > -1, values, np.nan)
 
+    def qualities() -> dict[int | str, float]:
+        return image_scores(matches, settings)
+
     overall = sum(number.category is None for number in numbers)
-    return ByImage(matches.images, tuple(number.name for number in numbers), overall, at, accumulator.block, truth)
+    return ByImage(
+        matches.images, tuple(number.name for number in numbers), overall, at, qualities, accumulator.block, truth
+    )
 
 
 def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, float]:

@@ -15,7 +15,7 @@ as in the official script. Predictions: PNGs anywhere below a folder whose names
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,7 +38,7 @@ from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
-from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, sums
+from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, sums
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -169,7 +169,9 @@ class CityscapesIoU:
             return totals.at(weights)[:, : len(shown)]
 
         overall = sum("/" not in name for name in shown)
-        return ByImage(arrays["image"], tuple(shown), overall, at, AT_ONCE, arrays.get(TRUTH), arrays["group"])
+        qualities = lambda: _qualities(arrays, totals)  # noqa: E731
+        truth, groups = arrays.get(TRUTH), arrays["group"]
+        return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups)
 
     def matrix(self, state: State) -> np.ndarray:
         """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""
@@ -179,8 +181,7 @@ class CityscapesIoU:
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
-        values = sums(arrays).images()[:, 0].tolist()
-        return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
+        return _qualities(arrays, sums(arrays))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by the official script, NaN if it has none. Raises UsageError if it is not installed."""
@@ -209,6 +210,11 @@ class CityscapesIoU:
         table[: len(self.ids)] = self.ids
         table[VOID] = 0
         return table
+
+
+def _qualities(arrays: Mapping[str, np.ndarray], totals: Sums) -> dict[int | str, float]:
+    values = totals.images()[:, 0].tolist()
+    return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
 
 def _instances_of(labels: Path) -> Path:

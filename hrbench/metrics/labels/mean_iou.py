@@ -235,7 +235,9 @@ class MeanIoU:
         def at(weights: np.ndarray) -> np.ndarray:
             return numbers(np.tensordot(weights, table, 1))[:, : len(shown)]
 
-        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, AT_ONCE, arrays.get(TRUTH), arrays["group"])
+        qualities = lambda: _qualities(arrays, table)  # noqa: E731
+        truth, groups = arrays.get(TRUTH), arrays["group"]
+        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, qualities, AT_ONCE, truth, groups)
 
     def matrix(self, state: State) -> np.ndarray:
         """(C, C + 1) int64, evaluated pixels: rows true class, columns predicted class, the last no class."""
@@ -248,8 +250,7 @@ class MeanIoU:
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
-        values = numbers(self._sums(state, arrays))[:, 0].tolist()
-        return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
+        return _qualities(arrays, self._sums(state, arrays))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by counting pixels class by class in each image; NaN if there is none."""
@@ -312,6 +313,11 @@ class MeanIoU:
                 "construct it with the same names"
             )
         return _sums(arrays, len(self.classes))
+
+
+def _qualities(arrays: Mapping[str, np.ndarray], table: np.ndarray) -> dict[int | str, float]:
+    values = numbers(table)[:, 0].tolist()
+    return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
 
 
 def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:

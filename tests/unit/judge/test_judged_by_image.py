@@ -27,7 +27,7 @@ def side(values: np.ndarray, images: np.ndarray | None = None, **more) -> ByImag
         with np.errstate(invalid="ignore"):
             return weights @ columns / weights.sum(axis=1, keepdims=True)
 
-    return ByImage(images, ("AP", "AP50", "AP/person"), 2, at, 10, truth, **more)
+    return ByImage(images, ("AP", "AP50", "AP/person"), 2, at, dict, 10, truth, **more)
 
 
 VALUES = np.random.default_rng(0).random(60)

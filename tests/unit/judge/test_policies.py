@@ -15,21 +15,12 @@ AP50 = Quantity("AP50", "AP50", "fraction", "higher")
 PERSON = replace(points(0, 1), quantity=Quantity("AP/person", "person", "fraction", "higher"), single_class=True)
 
 
-def tiers(policy: Policy, mains: dict | None = None) -> list[str]:
+def tiers(policy: Policy) -> list[str]:
     rows = [points(0, 1), points(0, 1, quantity=AP50), parameters(1, 1), PERSON]
-    return [place(policy, row, mains or RESULTS).tier for row in rows]
+    return [place(policy, row, MAINS).tier for row in rows]
 
 
-class _Result:
-    """As much of a result as a policy looks at: which number of a metric comes first."""
-
-    def __init__(self, *names: str) -> None:
-        from hrbench.types import Measurement
-
-        self.scores = [Measurement(Quantity(name, name, "fraction", "higher"), 0.5, "coco-boxes") for name in names]
-
-
-RESULTS = {"net": _Result("AP", "AP50")}
+MAINS = {("net", "coco-boxes"): "AP"}
 
 
 def test_by_default_main_numbers_and_counts_are_required() -> None:
@@ -45,12 +36,12 @@ def test_the_last_rule_that_fits_decides_and_is_named() -> None:
         )
     )
     assert tiers(policy) == ["watched", "required", "required", "watched"]
-    at = place(policy, points(0, 1, quantity=AP50), RESULTS)  # type: ignore[arg-type]
+    at = place(policy, points(0, 1, quantity=AP50), MAINS)
     assert (at.where, at.margin) == ("p.yaml:3", Margin(points=1.0))
 
 
 def test_a_margin_alone_leaves_the_tier() -> None:
-    at = place(Policy(rules=(Rule("AP", margin=Margin(points=2)),)), points(0, 1), RESULTS)  # type: ignore[arg-type]
+    at = place(Policy(rules=(Rule("AP", margin=Margin(points=2)),)), points(0, 1), MAINS)
     assert (at.tier, at.where, at.margin) == ("required", "default", Margin(points=2))
 
 

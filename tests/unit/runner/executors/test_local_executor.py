@@ -209,7 +209,7 @@ def test_a_copy_of_the_process_answers_nothing(executor: Executor):
 @pytest.mark.parametrize("hang", [False, True])
 def test_no_descendant_is_left(executor: Executor, hang):
     events = []
-    outcome = executor.submit(job("start_children", hang=hang, timeout=60 if not hang else 5), events.append)
+    outcome = executor.submit(job("start_children", hang=hang, timeout=60 if not hang else 2), events.append)
     assert bool(outcome.failure) is hang
     *pids, server = events[0]["pids"]
     assert left_of(pids) == []
