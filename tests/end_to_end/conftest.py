@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,16 @@ from one_server import one_server
 from tiny_bench import NETWORK, Bench, draw_coco
 
 from hrbench.models.weights.load import save
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,3 +65,18 @@ SUITE = """
 def tiny_suite(bench: Bench) -> Path:
     """Two entries of the tiny network at two sizes, on ground-truth boxes."""
     return bench.suite(SUITE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    found = os.environ.get("HRBENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        reason = "no Chromium: install one, or name it in HRBENCH_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield chromium
+        chromium.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,6 @@ from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Q
 
 pytestmark = pytest.mark.browser
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COCO = DatasetRow("coco-keypoints-val2017", "coco-keypoints", "pose", ("coco-keypoints",), title="COCO val2017")
 PROTOCOL = {
     "name": "top-down", "version": 1, "boxes": "detector", "flip": True, "shift_heatmap": True, "quarter_offset": True,
@@ -38,21 +27,6 @@ NETWORKS = {  # title: parameters, GMACs, AP; None where the data are missing
     "HRNet-W32": (28_536_113, 7.645, 0.744),
     "HRNet-W48": (63_595_745, 15.692, 0.751),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = os.environ.get("HRBENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        reason = "no Chromium: install one, or name it in HRBENCH_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
