@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hrbench.cli.remeasuring import remeasuring
 from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns
 from hrbench.core import units
@@ -29,7 +30,11 @@ def compare(args: Namespace, echo: Echo) -> int:
         raise UsageError("compare takes two sides or more: hrbench compare A B")
     sides = [selected(read_side(text, Path(args.baselines)), args.only) for text in args.sides]
     options = options_of(args)
-    found = [compared(sides[0], side, options=options, matches=args.match, most=args.replicates) for side in sides[1:]]
+    with remeasuring(args, sides) as again:
+        found = [
+            compared(sides[0], side, options=options, matches=args.match, most=args.replicates, remeasure=again)
+            for side in sides[1:]
+        ]
     texts = {"table": _table, "md": _markdown, "csv": _csv}
     if args.format == "json":
         echo(as_json([comparison_values(one) for one in found]))

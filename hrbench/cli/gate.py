@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrbench.cli.compare import options_of, table
+from hrbench.cli.remeasuring import remeasuring
 from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
@@ -38,7 +39,8 @@ def gate(args: Namespace, echo: Echo) -> int:
         return 3
     check_baseline(before)
     policy, notes = _policy(args, release.path, before.path)
-    comparison = compare(before, release, policy, options_of(args), args.match, paired.MOST)
+    with remeasuring(args, (before, release)) as again:
+        comparison = compare(before, release, policy, options_of(args), args.match, paired.MOST, remeasure=again)
     decision = decide(comparison, args.strict)
     if not before.results:
         notes.append(f"{before.path} is empty: hrbench baseline save {args.run} {Path(args.against).name}")

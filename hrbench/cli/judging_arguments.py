@@ -80,8 +80,25 @@ def _how(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--groups", action="store_true", help="resample whole groups of images, such as cities")
     command.add_argument("--trust-stored", action="store_true", help="judge times that were measured apart")
+    command.add_argument(
+        "--remeasure", action="store_true", help="measure latencies of both again, in turns, on this machine"
+    )
+    command.add_argument(
+        "--time", metavar="SECONDS", type=_seconds, help="with --remeasure: begin no further look after so long"
+    )
+    command.add_argument("--device", metavar="D", default="auto", help="with --remeasure: auto, cpu, cuda or cuda:N")
     command.add_argument("--seed", metavar="N", type=int, default=0, help="of the bootstrap (0)")
     _folder(command)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def _replicates(text: str) -> int:

@@ -16,6 +16,7 @@ from hrbench.judge.accuracy import accuracy_evidence
 from hrbench.judge.comparability import changes
 from hrbench.judge.costs import cell_of, cost_evidence
 from hrbench.judge.evidence import Evidence, Options
+from hrbench.judge.rounds import Remeasure
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
 from hrbench.judge.verdict import Judgement, discoveries, judge
@@ -31,6 +32,7 @@ def compare(
     matches: Sequence[str] = (),
     most: int = paired.BLOCK,
     today: date | None = None,
+    remeasure: Remeasure | None = None,
 ) -> Comparison:
     """Judges the second side against the first.
 
@@ -39,6 +41,7 @@ def compare(
     matches: "OLD=NEW" for entries that were renamed, with one `*` each.
     most: replicates of the bootstrap that a row may use.
     today: for the dates of waivers.
+    remeasure: measures latencies again, together; None to take the stored ones.
 
     Raises UsageError for a match of another form.
     """
@@ -46,13 +49,17 @@ def compare(
     found: list[Evidence] = []
     differ: dict[str, tuple[str, ...]] = {}
     pairs = list(_pairs(first, second, matches))
+    mains = policies.mains_of(pairs)
     for one, other in pairs:
         if one is not None and other is not None:
-            found += [*accuracy_evidence(one, other, options), *cost_evidence(one, other, options)]
+            costs = cost_evidence(one, other, options)
+            if remeasure is not None:
+                costs = [remeasure(one, other, each, policies.place(policy, each, mains).margin) for each in costs]
+            found += [*accuracy_evidence(one, other, options), *costs]
             differ[other.name] = tuple(changes(one, other))
         else:
             found += _one_sided(one, other)
-    rows = _judged(found, policies.mains_of(pairs), policy, most, today or date.today())
+    rows = _judged(found, mains, policy, most, today or date.today())
     damaged = (*first.damaged.values(), *second.damaged.values())
     return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hrbench.types import Quantity
 
-Means = Literal["equal predictions", "exact", "bootstrap", "score test", "measured apart"]
+Means = Literal["equal predictions", "exact", "bootstrap", "score test", "measured apart", "interleaved"]
 """How a difference was judged."""
 
 
@@ -25,12 +25,13 @@ class Evidence:
     difference: second minus first in the better direction, so that a negative one is worse, in the quantity's unit; for
         times, energy and memory the logarithm of the ratio, in the better direction. None if not comparable.
     interval: 95 %, of the difference.
-    error: its standard error; 0 if it is exact.
+    error: its standard error; 0 if it is exact, or not known.
+    quiet: of times that were measured in turns: the interval of the first side against itself.
     means: how it was judged; "" if it was not.
     state: "compared", or why there is no difference, in a word.
     reasons: why, in words.
     notes: what should be known besides, the same for all numbers of a metric.
-    units: images, or groups, that were resampled.
+    units: images, or groups, that were resampled; rounds of times that were measured in turns.
     replicates: how many, of the bootstrap.
     p: one-sided p of the hypothesis "the difference is at least" a number in the difference's unit.
     p_none: p of no difference at all (McNemar's exact test), for shares of images.
@@ -48,6 +49,7 @@ class Evidence:
     difference: float | None = None
     interval: tuple[float, float] | None = None
     error: float = 0.0
+    quiet: tuple[float, float] | None = None
     means: Means | Literal[""] = ""
     state: Literal["compared", "missing", "new", "not comparable", "failed"] = "compared"
     reasons: tuple[str, ...] = ()

@@ -97,7 +97,8 @@ class RowValues:
     p: one-sided, of the hypothesis that it is not worse by more than the margin.
     level: that p was compared with.
     p_no_difference: McNemar's exact test, for shares of images.
-    units: images or groups that were resampled.
+    quiet: 95 % interval of the first side against itself, logarithm of the ratio, of times measured in turns.
+    units: images or groups that were resampled; rounds of times measured in turns.
     replicates: of the bootstrap.
     rule: "file:line" of the rule that decided the tier, or "default".
     """
@@ -128,6 +129,7 @@ class RowValues:
     level: float | None
     p_no_difference: float | None
     standard_error: float
+    quiet: tuple[float, float] | None
     units: int
     replicates: int
 
@@ -178,6 +180,7 @@ def row_values(row: Row) -> RowValues:
         None if judgement.p is None else judgement.level,
         evidence.p_none,
         evidence.error,
+        evidence.quiet,
         evidence.units,
         evidence.replicates,
     )

@@ -159,6 +159,8 @@ def _judged(
         return replace(made, verdict=_exact(evidence.difference, margin))
     if p is None or evidence.interval is None:
         return replace(made, reasons=(*made.reasons, *_as_stored(evidence, margin)))
+    if evidence.means == "interleaved":
+        return _interleaved(made, margin, p, p <= LEVEL if step is None else step.rejected)
     if evidence.means != "measured apart" and evidence.units < TOO_FEW_IMAGES:
         return replace(made, reasons=(*made.reasons, f"too few images: {evidence.units}, at least {TOO_FEW_IMAGES}"))
     if evidence.replicates >= paired.MOST and not paired.settled(p, evidence.replicates, levels):
@@ -167,6 +169,28 @@ def _judged(
         )
     regressed = p <= LEVEL if step is None else step.rejected
     return replace(made, **_by_interval(evidence, margin, p, regressed, level, tests, made.reasons))
+
+
+def _interleaved(made: Judgement, margin: float, p: float, regressed: bool) -> Judgement:
+    """The judgement of a time that was measured in turns; none where the machine differs from itself as much."""
+    evidence = made.evidence
+    assert evidence.interval is not None
+    rounds = f"{evidence.units} rounds"
+    if evidence.quiet is None or not (-margin < evidence.quiet[0] and evidence.quiet[1] < margin):
+        seen = "" if evidence.quiet is None else " to ".join(_percent(end) for end in evidence.quiet)
+        told = f"the machine is not quiet enough: the same network differs from itself by {seen} in {rounds}"
+        return replace(made, reasons=(*made.reasons, told))
+    low, high = evidence.interval
+    if regressed:
+        return replace(made, verdict="regressed")
+    if low > -margin:
+        return replace(made, verdict="improved" if low > margin else "unchanged" if high < margin else "not worse")
+    return replace(made, reasons=(*made.reasons, f"after {rounds}"))
+
+
+def _percent(logarithm: float) -> str:
+    share = 100 * math.expm1(logarithm)
+    return f"{'+' if share > 0 else '−' if share < 0 else ''}{abs(share):.1f} %"
 
 
 def _exact(difference: float, margin: float) -> Verdict:
