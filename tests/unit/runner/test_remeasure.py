@@ -1,0 +1,88 @@
+"""Latencies measured again: which visits are asked for, when it stops, and what a failure leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from evidence import LATENCY, points
+
+from hrbench.errors import EntryError
+from hrbench.judge.costs import cell_of
+from hrbench.judge.evidence import Evidence
+from hrbench.runner.remeasure import VISIT_SECONDS, Interleaved, folders_of
+from hrbench.types import Conditions, Entry, Margin, Measurement, Result, Variant
+
+M = Margin(relative=0.03)
+
+
+def result(name: str, batch: int = 1, first_pass: float = 0.1) -> Result:
+    entry = Entry(
+        name, Variant(name, "pose_hrnet", "pose", (64, 48)), None, {}, (), {"latency": {}, "parameters": True}
+    )
+    conditions = Conditions(batch=batch, dtype="float32", first_pass=first_pass)
+    return Result(name, entry, "costs_only", costs=(Measurement(LATENCY, 0.05, conditions=conditions),))
+
+
+def row(batch: int = 1) -> Evidence:
+    one = result("net", batch).costs[0]
+    return Evidence("net", "net", "", LATENCY, cell_of(one), first=0.05, second=0.05, means="measured apart")
+
+
+class Machine:
+    """Visits that take what each side takes, and what was asked of them."""
+
+    def __init__(self, **seconds: float) -> None:
+        self.seconds, self.asked = seconds, []
+
+    def __call__(self, entry, cell) -> float:
+        self.asked.append((entry.name, entry.cost["latency"], entry.cost["parameters"], cell["probes"]))
+        return self.seconds[entry.name]
+
+
+def test_visits_are_in_turns_and_of_the_latency_alone() -> None:
+    machine, events = Machine(a=0.05, b=0.06), []
+    found = Interleaved(machine, on_event=events.append)(result("a", 8), result("b", 8), row(8), M)
+    assert [name for name, *_ in machine.asked] == ["a", "b", "a", "b", "a"] * 10
+    latency = {"batch": [8], "dtype": ["float32"], "budget": VISIT_SECONDS}
+    assert all(asked[1:] == (latency, False, ["latency"]) for asked in machine.asked)
+    assert found.means == "interleaved" and found.units == 10 and found.first == 0.05
+    assert events[0].kind == "cost" and [event.done for event in events[1:]] == list(range(10))
+
+
+def test_a_slow_first_pass_gets_a_longer_visit() -> None:
+    machine = Machine(a=0.05, b=0.05)
+    Interleaved(machine)(result("a"), result("b", first_pass=2.0), row(), M)
+    assert machine.asked[0][1]["budget"] == 6.0
+
+
+def test_an_open_row_goes_on_until_its_time_is_over() -> None:
+    class Noisy(Machine):
+        def __call__(self, entry, cell) -> float:
+            super().__call__(entry, cell)
+            return 0.05 * (1 + 0.2 * (len(self.asked) % 3))
+
+    assert Interleaved(Noisy(a=0, b=0))(result("a"), result("b"), row(), M).units == 40
+    now = iter(range(10_000))
+    limited = Interleaved(Noisy(a=0, b=0), seconds=2, clock=lambda: next(now))
+    assert limited(result("a"), result("b"), row(), M).units == 20  # looks at 10, and at 20 the time is over
+    assert limited(result("a"), result("b"), row(), M).units == 10
+
+
+def test_a_visit_that_fails_leaves_the_stored_numbers_with_the_reason() -> None:
+    def broken(entry, cell) -> float:
+        raise EntryError("its process was killed")
+
+    found = Interleaved(broken)(result("a"), result("b"), row(), M)
+    assert found == replace(row(), reasons=("was not measured again: its process was killed",))
+
+
+@pytest.mark.parametrize("other", [points(0, 1), replace(row(), second=None), replace(row(), cell="batch 4")])
+def test_what_is_no_latency_of_both_is_left_alone(other: Evidence) -> None:
+    assert Interleaved(lambda *_: pytest.fail("no visit"))(result("a"), result("b"), other, M) is other
+
+
+def test_networks_beside_their_suite_are_found() -> None:
+    here = replace(result("a"), entry=replace(result("a").entry, where="suites/x.yaml:3"))
+    assert folders_of([here, here, result("b")]) == (str(Path("suites").resolve()),)
