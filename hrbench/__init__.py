@@ -195,8 +195,8 @@ def gate(
     baselines: folder in which the name is looked for.
     options: as for `compare`.
 
-    Raises MissingError for a side that is not there, InputError for a baseline that was changed, UsageError for a
-    faulty policy.
+    It writes no file. Raises MissingError for a side that is not there, InputError for a baseline that was changed,
+    UsageError for a faulty policy.
     """
     from hrbench.judge.compare import compare as compared
     from hrbench.judge.evidence import Options

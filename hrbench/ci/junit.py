@@ -21,7 +21,7 @@ def junit(decision: Decision) -> bytes:
     """
     blocking = {id(row) for row in decision.blocking}
     root = xml.Element("testsuites", name="hrbench gate")
-    rows = [row for row in decision.comparison.rows if row.tier != "ignored"]
+    rows = [row for row in decision.comparison.rows if row.counts]
     for entry, some in groupby(sorted(rows, key=lambda row: row.entry), key=lambda row: row.entry):
         _suite(root, entry, list(some), blocking)
     _count(root, root.iter("testcase"))

@@ -13,7 +13,7 @@ from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
 from hrbench.core.files import write_whole
-from hrbench.errors import MissingError, UsageError
+from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
 from hrbench.judge.gate import Decision, check_baseline, decide
@@ -31,20 +31,30 @@ def gate(args: Namespace, echo: Echo) -> int:
     from hrbench.ci.annotations import workflow_commands
     from hrbench.ci.junit import junit
 
-    release = selected(_release(args.run), args.only)
+    release = _release(args.run)
+    out = Path(args.out) if args.out else release.path
+    _remove_former(out)  # whatever happens now, no verdict of before is taken for this one's
     try:
-        before = selected(read_side(args.against, Path(args.baselines)), args.only)
+        before = read_side(args.against, Path(args.baselines))
     except MissingError as error:
-        echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {Path(args.against).name}")
+        name = Path(args.against).name or "NAME"
+        echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {name}")
         return 3
     check_baseline(before)
+    if unread := [text for name, text in release.damaged.items() if name not in release.results]:
+        raise InputError(f"{'; '.join(unread)}")
+    release, before = selected(release, args.only), selected(before, args.only)
+    if args.only and not release.results and not before.results:
+        raise UsageError(f"--only {args.only}: neither {args.run} nor {args.against} has an entry that is named so")
     policy, notes = _policy(args, release.path, before.path)
     with remeasuring(args, (before, release)) as again:
-        comparison = compare(before, release, policy, options_of(args), args.match, paired.MOST, remeasure=again)
+        comparison = compare(
+            before, release, policy, options_of(args), args.match, paired.MOST, remeasure=again, only=bool(args.only)
+        )
     decision = decide(comparison, args.strict)
-    if not before.results:
+    notes += comparison.notes
+    if not before.whole:
         notes.append(f"{before.path} is empty: hrbench baseline save {args.run} {Path(args.against).name}")
-    out = Path(args.out) if args.out else release.path
     _write(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
     _write(out / "junit.xml", junit(decision).decode())
     _write(out / "summary.md", difference.markdown_summary(decision, notes))
@@ -68,9 +78,15 @@ def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]
     policy = read_policy(Path(args.policy)) if args.policy else own or Policy()
     former = suite_policy(before / "suite.yaml") if (before / "suite.yaml").is_file() else None
     notes = []
-    if not args.policy and _content(policy) != _content(former or Policy()):
-        notes.append(f"the policy of {run} is not that of {before}: the release may have loosened its own gate")
+    if _content(policy) != _content(former or Policy()):
+        why = "" if args.policy else ": the release may have loosened its own gate"
+        notes.append(f"the policy of {args.policy or run} is not that of {before}{why}")
     return policy, notes
+
+
+def _remove_former(out: Path) -> None:
+    for name in ("gate.json", "junit.xml", "summary.md", "comparison.html"):
+        (out / name).unlink(missing_ok=True)
 
 
 def _content(policy: Policy) -> Policy:

@@ -87,8 +87,14 @@ def _how(command: argparse.ArgumentParser) -> None:
         "--time", metavar="SECONDS", type=_seconds, help="with --remeasure: begin no further look after so long"
     )
     command.add_argument("--device", metavar="D", default="auto", help="with --remeasure: auto, cpu, cuda or cuda:N")
-    command.add_argument("--seed", metavar="N", type=int, default=0, help="of the bootstrap (0)")
+    command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
     _folder(command)
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -6,6 +6,7 @@ A run goes on without its output: what it measures is stored, and its report is 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,9 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):  # an encoding without "−" or "×" writes a question mark, and goes on
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def echo(text: str) -> None:

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from hrbench.contracts import JudgedByImage
 from hrbench.core.plugins import resolve
 from hrbench.errors import HrbenchError
 from hrbench.judge import comparability
-from hrbench.judge.by_image import evidence_by_image
+from hrbench.judge.by_image import class_row, evidence_by_image
 from hrbench.judge.evidence import Evidence, Options
-from hrbench.judge.sides import prediction_digests, state_of
-from hrbench.types import Measurement, Quantity, Result
+from hrbench.judge.sides import check_files, prediction_digests, state_of
+from hrbench.types import ByImage, Measurement, Quantity, Result
 
 
 def accuracy_evidence(first: Result, second: Result, options: Options) -> list[Evidence]:
@@ -55,7 +57,7 @@ def _metric(
     """The evidence for the numbers of one metric, by name on either side."""
     rows = []
     for name in dict.fromkeys([*other, *one]):
-        known = other.get(name) or one[name]
+        known = one.get(name) or other[name]  # what is better is for the former side to say
         was, now = (side[name].value if name in side else None for side in (one, other))
         rows.append(Evidence(second.name, first.name, metric, known.quantity, first=was, second=now))
     # a number that neither side has, such as the IoU of a class that does not occur, is no news
@@ -64,8 +66,10 @@ def _metric(
     both = [row for row in rows if row.state == "compared"]
     if not both:
         return rows
-    judged = _paired(first, second, metric, both, options)
-    return [*judged, *(row for row in rows if row.state != "compared")]
+    apart = [row for row in rows if row.state != "compared"]
+    lacking = {row.quantity.name for row in apart}
+    judged = [row for row in _paired(first, second, metric, both, options) if row.quantity.name not in lacking]
+    return [*judged, *apart]
 
 
 def _existence(
@@ -98,7 +102,11 @@ def _paired(first: Result, second: Result, metric: str, rows: list[Evidence], op
         made: Any = offered
         digests = [prediction_digests(result, made.prediction_file) for result in (first, second)]
         if digests[0] and digests[0] == digests[1] and _equal(rows):
-            return [_unchanged(row) for row in rows]
+            for result in (first, second):
+                check_files(result, metric, made.prediction_file)
+            return [
+                _unchanged(row) for row in [*rows, *(_classes(made, second, metric, rows) if options.classes else [])]
+            ]
         states = state_of(first, metric), state_of(second, metric)
         if differ := comparability.metric_differences(*states):
             return _refused(rows, *differ)
@@ -114,6 +122,18 @@ def _refused(rows: Sequence[Evidence], *reasons: str) -> list[Evidence]:
     parts = "/" in rows[0].quantity.name
     shown = [row for row in rows if parts or "/" not in row.quantity.name]
     return [replace(row, state="not comparable", reasons=reasons) for row in shown]
+
+
+def _classes(metric: Any, result: Result, name: str, rows: Sequence[Evidence]) -> list[Evidence]:
+    """The numbers of single classes of a state, which both sides share."""
+    side: ByImage = metric.by_image(state_of(result, name), True)
+    values = side.at(np.ones((1, len(side.images)), np.int64))[0].tolist()
+    known = {row.quantity.name for row in rows}
+    return [
+        replace(class_row(rows[0], label), first=value, second=value, single_class=True)
+        for label, value in list(zip(side.names, values, strict=True))[side.overall :]
+        if label not in known and value == value
+    ]
 
 
 def _equal(rows: Sequence[Evidence]) -> bool:

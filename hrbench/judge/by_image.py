@@ -79,7 +79,7 @@ def evidence_by_image(
     names = [name for name in second.names if name in first.names]
     known = {row.quantity.name: row for row in rows}
     template = rows[0]
-    rows = [known.get(name) or _class_row(template, name) for name in names]
+    rows = [known.get(name) or class_row(template, name) for name in names]
     overall = {*first.names[: first.overall], *second.names[: second.overall]}
     rows = [
         replace(row, notes=pairing.notes, units=len(pairing.first), single_class=row.quantity.name not in overall)
@@ -102,7 +102,7 @@ def evidence_by_image(
     return _bootstrapped(statistics, rows, options.seed, np.zeros((0, len(rows))))
 
 
-def _class_row(template: Evidence, name: str) -> Evidence:
+def class_row(template: Evidence, name: str) -> Evidence:
     """A row for a number of a single class, which results need not hold."""
     label = name.partition("/")[2] or name
     quantity = replace(template.quantity, name=name, label=label, description=f"{name}, of a single class.")

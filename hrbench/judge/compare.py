@@ -33,6 +33,7 @@ def compare(
     most: int = paired.BLOCK,
     today: date | None = None,
     remeasure: Remeasure | None = None,
+    only: bool = False,
 ) -> Comparison:
     """Judges the second side against the first.
 
@@ -41,11 +42,15 @@ def compare(
     matches: "OLD=NEW" for entries that were renamed, with one `*` each.
     most: replicates of the bootstrap that a row may use.
     today: for the dates of waivers.
+    only: whether the sides are parts of what they are, so that a floor may have no number there.
     remeasure: measures latencies again, together; None to take the stored ones.
 
     Raises UsageError for a match of another form.
     """
     policy, options = policy or Policy(), options or Options()
+    if policies.names_classes(policy):
+        options = replace(options, classes=True)
+    today = today or date.today()
     found: list[Evidence] = []
     differ: dict[str, tuple[str, ...]] = {}
     pairs = list(_pairs(first, second, matches))
@@ -59,9 +64,14 @@ def compare(
             differ[other.name] = tuple(changes(one, other))
         else:
             found += _one_sided(one, other)
-    rows = _judged(found, mains, policy, most, today or date.today())
+    notes = policies.idle(policy, found, today)
+    if only:
+        notes += [reason for row in policies.without_number(policy, found) for reason in row.reasons]
+    else:
+        found += policies.without_number(policy, found)
+    rows = _judged(found, mains, policy, most, today)
     damaged = (*first.damaged.values(), *second.damaged.values())
-    return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy)
+    return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy, tuple(notes))
 
 
 def _pairs(first: Side, second: Side, matches: Sequence[str]) -> Iterator[tuple[Result | None, Result | None]]:
@@ -134,11 +144,16 @@ def _judged(found: Sequence[Evidence], mains: policies.Mains, policy: Policy, mo
             made[place],
             at.tier,
             at.where,
-            policies.below(policy, evidence),
-            policies.waived(policy, evidence, today) if made[place].verdict in ("regressed", "missing") else "",
+            "; ".join(evidence.reasons) if _is_floor(evidence) else policies.below(policy, evidence),
+            policies.waived(policy, evidence, today) if made[place].verdict == "regressed" else "",
         )
         for place, (evidence, at) in enumerate(zip(found, placed, strict=True))
     ]
+
+
+def _is_floor(evidence: Evidence) -> bool:
+    """Whether it is no number of an entry but a floor that has none."""
+    return not evidence.metric and evidence.state == "missing" and evidence.first is None
 
 
 def _confirm_classes(made: dict[int, Judgement], places: Sequence[int]) -> None:

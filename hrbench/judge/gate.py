@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hrbench.errors import InputError
+from hrbench.judge import baseline
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
 
@@ -42,8 +43,12 @@ class Decision:
 
 def check_baseline(side: Side) -> None:
     """Raises InputError if a baseline is not as it was saved: its entries would look new, and pass."""
-    if side.damaged:
-        told = "; ".join(side.damaged.values())
+    told = "; ".join(side.damaged.values())
+    if (side.path / "baseline.json").exists():  # a run folder has none
+        saved = set(baseline.read(side.path.resolve().name, side.path.resolve().parent).entries)
+        if lost := sorted(saved - {*side.whole}):
+            told = told or f"{side.path} does not hold {', '.join(lost)}, which was saved in it"
+    if told:
         raise InputError(f"the baseline {side.name} cannot be trusted: {told}; save it again, or restore its files")
 
 
@@ -52,31 +57,27 @@ def decide(comparison: Comparison, strict: bool = False) -> Decision:
 
     strict: whether a required row that cannot be told blocks, as a release asks.
     """
-    rows = [row for row in comparison.rows if row.tier != "ignored"]
+    rows = [row for row in comparison.rows if row.counts]
     required = [row for row in rows if row.tier == "required" and not row.waiver]
+    worse = [row for row in required if row.verdict in ("regressed", "missing")]
+    # a floor holds whatever the tier is, and whatever was waived
+    worse += [row for row in rows if row.floor and not any(row is other for other in worse)]
     classes: list[tuple[Outcome, list[Row]]] = [
         ("failed", [row for row in required if row.verdict == "failed"]),
-        (
-            "regressed",
-            [row for row in required if row.verdict in ("regressed", "missing")]
-            + [row for row in rows if row.floor and row.verdict not in ("regressed", "missing")],
-        ),
+        ("regressed", worse),
         ("not comparable", [row for row in required if row.verdict == "not comparable"]),
     ]
     if strict or comparison.policy.block_open:
         classes.append(("cannot tell", [row for row in required if row.verdict == "cannot tell"]))
-    outcome: Outcome = "passed"
-    blocking: list[Row] = []
-    for name, some in classes:
-        if some and not blocking:
-            outcome, blocking = name, some
-    words = _words(outcome, blocking)
-    if not comparison.compared and outcome not in ("failed", "not comparable"):
-        outcome, words = (
-            "failed",
-            f"nothing was compared: {comparison.first} has none of the numbers of {comparison.second}",
-        )
-    told = [row for row in rows if row not in blocking and _worth_telling(row)]
+    nothing: tuple[Outcome, list[Row]] = ("passed", [])
+    outcome, blocking = next((one for one in classes if one[1]), nothing)
+    words = _words(outcome, blocking, rows)
+    if outcome == "passed" and not comparison.compared:
+        outcome, words = "failed", f"nothing was compared: {comparison.first} and {comparison.second} share no number"
+    elif outcome == "passed" and not any(row.tier == "required" for row in rows):
+        outcome, words = "failed", "nothing is required: the policy leaves no number that could block"
+    decided = {id(row) for row in blocking}
+    told = [row for row in rows if id(row) not in decided and _worth_telling(row)]
     return Decision(comparison, outcome, tuple(blocking), tuple(told), words)
 
 
@@ -84,19 +85,30 @@ def _worth_telling(row: Row) -> bool:
     return row.verdict not in ("unchanged", "not worse") or bool(row.waiver or row.floor)
 
 
-def _words(outcome: Outcome, blocking: Sequence[Row]) -> str:
+def _words(outcome: Outcome, blocking: Sequence[Row], rows: Sequence[Row]) -> str:
     if outcome == "passed":
-        return "passed: no required number is worse than its margin allows"
+        required = [row for row in rows if row.tier == "required"]
+        open_rows = sum(row.verdict == "cannot tell" for row in required)
+        new, waived = sum(row.verdict == "new" for row in required), sum(bool(row.waiver) for row in required)
+        told = [
+            f"{many} {what}" for many, what in ((open_rows, "cannot be told"), (new, "new"), (waived, "waived")) if many
+        ]
+        more = f" ({', '.join(told)})" if told else ""
+        return f"passed: none of {len(required)} required numbers is worse than its margin allows{more}"
     first = blocking[0]
-    what = (
-        "is below its floor"
-        if first.floor and outcome == "regressed" and first.verdict != "regressed"
-        else {
-            "failed": "failed",
-            "regressed": "is missing" if first.verdict == "missing" else "is worse than its margin allows",
-            "not comparable": "cannot be compared",
-            "cannot tell": "cannot be told",
-        }[outcome]
-    )
     more = f", and {len(blocking) - 1} more" if len(blocking) > 1 else ""
-    return f"{outcome}: {first.key} of {first.entry} {what}{more}"
+    return f"{outcome}: {first.key} of {first.entry} {_what(outcome, first)}{more}"
+
+
+def _what(outcome: Outcome, first: Row) -> str:
+    if first.floor and outcome == "regressed":
+        return "does not keep its floor"
+    if first.verdict == "missing":
+        return "is missing"
+    words: dict[Outcome, str] = {
+        "failed": "failed",
+        "regressed": "is worse than its margin allows",
+        "not comparable": "cannot be compared",
+        "cannot tell": "cannot be told",
+    }
+    return words[outcome]

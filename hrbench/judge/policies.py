@@ -6,7 +6,7 @@ times and memory are watched. Rules are read from top to bottom, and the last th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from hrbench.core import units
 from hrbench.judge.evidence import Evidence
 from hrbench.judge.verdict import default_margin
-from hrbench.types import Floor, Margin, Policy, Result, Rule, Tier, Waiver
+from hrbench.types import Floor, Margin, Policy, Quantity, Result, Rule, Tier, Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ Mains = Mapping[tuple[str, str], str]
 
 
 def mains_of(pairs: Iterable[tuple[Result | None, Result | None]]) -> Mains:
-    """The main numbers of entries on two sides: a metric's scores begin with it, on the side that has any."""
+    """The main numbers of entries on two sides: a metric's scores begin with it, on the former side if it has any."""
     found: dict[tuple[str, str], str] = {}
     for pair in pairs:
         name = next(result.name for result in reversed(pair) if result is not None)
-        for result in pair:
+        for result in reversed(pair):  # what the former side says comes last, and stays
             for score in reversed(result.scores if result is not None else ()):
                 found[name, score.metric] = score.quantity.name
     return found
@@ -72,6 +72,35 @@ def fits(rule: Rule | Floor | Waiver, evidence: Evidence) -> bool:
     return any(fnmatchcase(each, rule.quantity) for each in (name, key))
 
 
+def names_classes(policy: Policy) -> bool:
+    """Whether a rule, floor or waiver may name a single class, which is looked at only if it is asked for."""
+    return any("/" in one.quantity for one in (*policy.rules, *policy.floors, *policy.waivers))
+
+
+def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
+    """A row for each floor that no number of the second side is held to: what is not there cannot keep it."""
+    rows = []
+    for floor in policy.floors:
+        held = [one for one in found if fits(floor, one) and one.second is not None]
+        if not held:
+            sign = ">=" if floor.least else "<="
+            reason = f"there is no such number for the floor {floor.quantity} {sign} {floor.bound:g} ({floor.where})"
+            quantity = Quantity(floor.quantity, floor.quantity, "fraction", "higher" if floor.least else "lower")
+            rows.append(Evidence(floor.entry, floor.entry, "", quantity, state="missing", reasons=(reason,)))
+    return rows
+
+
+def idle(policy: Policy, found: Sequence[Evidence], today: date) -> list[str]:
+    """What a person should know of a policy: rules and waivers that fit no number, and waivers that have expired."""
+    told = [
+        f"{rule.where}: no number fits {rule.quantity!r} of {rule.entry!r}"
+        for rule in (*policy.rules, *policy.waivers)
+        if not any(fits(rule, one) for one in found)
+    ]
+    late = [waiver for waiver in policy.waivers if today > date.fromisoformat(waiver.until)]
+    return told + [f"{waiver.where}: the waiver of {waiver.quantity} ended on {waiver.until}" for waiver in late]
+
+
 def below(policy: Policy, evidence: Evidence) -> str:
     """The first floor that the second side's number does not keep, in words; "" if it keeps all."""
     for floor in policy.floors:
@@ -83,8 +112,13 @@ def below(policy: Policy, evidence: Evidence) -> str:
         ):
             unit, own = evidence.quantity.unit, evidence.quantity.divisor
             word = "at least" if floor.least else "at most"
-            bound = units.with_unit(floor.bound, unit, own=own)
-            return f"{units.with_unit(value, unit, own=own)}, {word} {bound} is asked for ({floor.where})"
+            shown = [units.with_unit(one, unit, own=own) for one in (value, floor.bound)]
+            if unit in ("count", "operations"):
+                shown = [f"{one:,.15g}" for one in (value, floor.bound)]
+            hint = (
+                "; a fraction is at most 1: write 0.8 for 80 points" if unit == "fraction" and floor.bound > 1 else ""
+            )
+            return f"{shown[0]}, {word} {shown[1]} is asked for ({floor.where}{hint})"
     return ""
 
 

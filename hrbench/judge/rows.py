@@ -46,6 +46,11 @@ class Row:
         return self.evidence.key
 
     @property
+    def counts(self) -> bool:
+        """Whether the row is looked at: an ignored one only if it is below a floor."""
+        return self.tier != "ignored" or bool(self.floor)
+
+    @property
     def verdict(self) -> Verdict:
         return self.judgement.verdict
 
@@ -59,6 +64,7 @@ class Comparison:
     changes: entry -> what differs that is judged: network, weights, code, libraries.
     damaged: what could not be read, a sentence each.
     policy: that the rows were judged under.
+    notes: on the policy: what in it fits no number, or has expired.
     """
 
     first: str
@@ -67,6 +73,7 @@ class Comparison:
     changes: Mapping[str, tuple[str, ...]]
     damaged: tuple[str, ...]
     policy: Policy
+    notes: tuple[str, ...] = ()
 
     def frame(self) -> pandas.DataFrame:
         """The rows as a table, a column for each field of `judge.values.RowValues`, the interval as low and high."""

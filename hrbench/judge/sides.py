@@ -7,13 +7,14 @@ needs, and not the predictions: their digests are in its results.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hrbench.core.digests import sha256
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
+from hrbench.store.integrity import changed_files
 from hrbench.store.results import CHANGED
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
@@ -25,6 +26,7 @@ class Side:
     """The results of one side by entry, in the suite's order.
 
     name: as it was asked for.
+    whole: names of all entries, those too that were not asked for.
     damaged: why results cannot be used, in a sentence each; one that was changed by hand is a failed result besides.
     """
 
@@ -32,6 +34,7 @@ class Side:
     path: Path
     results: Mapping[str, Result]
     damaged: Mapping[str, str]
+    whole: tuple[str, ...] = ()
 
 
 def read_side(text: str, baselines: Path) -> Side:
@@ -46,12 +49,22 @@ def read_side(text: str, baselines: Path) -> Side:
     folder = RunFolder(path)
     damaged: dict[str, str] = {}
     results = {result.name: result for result in folder.results(skip=lambda text: damaged.update({text: text}))}
+    _refuse_links(path, results)
+    whole = tuple(results)
     damaged |= {name: result.reason for name, result in results.items() if CHANGED in result.reason}
     if entry:
         if entry not in results:
             raise MissingError(f"{path} has no entry {entry!r}; {suggestion(entry, results)}")
         results = {entry: results[entry]}
-    return Side(text, path, results, damaged)
+    return Side(text, path, results, damaged, whole)
+
+
+def _refuse_links(path: Path, results: Mapping[str, Result]) -> None:
+    for name in results:
+        folder = path / "entries" / name
+        for link in (folder, folder / "result.json"):
+            if link.is_symlink():
+                raise InputError(f"{link} is a link, which hrbench never makes: copy what it points at, or remove it")
 
 
 def _found(text: str, baselines: Path) -> tuple[Path, str]:
@@ -73,7 +86,7 @@ def selected(side: Side, only: str) -> Side:
     if not only:
         return side
     results = {name: result for name, result in side.results.items() if fnmatchcase(name, only)}
-    return Side(side.name, side.path, results, side.damaged)
+    return replace(side, results=results)
 
 
 def state_names(metrics: Sequence[str]) -> dict[str, str]:
@@ -91,6 +104,16 @@ def state_of(result: Result, metric: str) -> State:
     if path.is_symlink() or sha256(path) != result.files.get(name):
         raise InputError(f"{path} is not the file that was stored with the result")
     return read_state(path)
+
+
+def check_files(result: Result, metric: str, prediction_file: str) -> None:
+    """Raises InputError if the state of a metric, or its predictions where they lie, are not those that were stored."""
+    expected = prediction_digests(result, prediction_file)
+    name = state_names(_in_order(result, list(dict.fromkeys(score.metric for score in result.scores)))).get(metric, "")
+    there = {file: digest for file, digest in expected.items() if (Path(result.folder) / file).exists()}
+    wrong = changed_files(Path(result.folder), {name: result.files.get(name, ""), **there})
+    if wrong:
+        raise InputError(f"{Path(result.folder) / wrong[0]} is not the file that was stored with the result")
 
 
 def _in_order(result: Result, metrics: Sequence[str]) -> Sequence[str]:

@@ -57,7 +57,7 @@ def render_comparison(comparison: Comparison, sides: tuple[Side, Side], decision
         mark=lambda row: MARKS[row.verdict], heading=heading, value=value_text, difference=difference_text,
         margin=margin_text, said=verdict_text, forest=lambda row: Markup(forest(row)),
     )  # fmt: skip
-    rows = [row for row in comparison.rows if row.tier != "ignored"]
+    rows = [row for row in comparison.rows if row.counts]
     blocking = [] if decision is None else list(decision.blocking)
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,

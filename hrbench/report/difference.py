@@ -43,6 +43,8 @@ def value_text(row: Row, value: float | None) -> str:
     quantity = row.evidence.quantity
     if value is None:
         return "–"
+    if quantity.unit in ("count", "operations") and row.evidence.difference:
+        return units.exact(value, quantity.unit)  # a parameter more is seen
     decimals = 2 if quantity.unit == "fraction" else None
     return units.show(value, quantity.unit, decimals, quantity.divisor)
 
@@ -73,7 +75,7 @@ def verdict_text(row: Row) -> str:
     """The verdict, with what should be known besides: "cannot tell: about 12,000 images would settle it"."""
     told = [*row.judgement.reasons]
     if row.floor:
-        told.insert(0, f"below its floor: {row.floor}")
+        told = [f"floor: {row.floor}", *(one for one in told if one != row.floor)]
     if row.waiver:
         told.insert(0, f"waived: {row.waiver}")
     return f"{row.verdict}: {'; '.join(told)}" if told else row.verdict
@@ -136,7 +138,7 @@ def markdown_summary(decision: Decision, notes: Sequence[str]) -> str:
     head += [f"- {_text(note)}" for note in (*notes, *comparison.damaged)][:20]
     head += ["", f"{_text(comparison.second)} against {_text(comparison.first)}:", ""]
     rows = ordered([*decision.blocking, *decision.told], "verdict")
-    quiet = sum(row.tier != "ignored" for row in comparison.rows) - len(rows)
+    quiet = sum(row.counts for row in comparison.rows) - len(rows)
     text = "\n".join(head)[:20_000] + "\n"
     text += markdown_table(rows, MOST_BYTES - len(text.encode()) - 200) if rows else ""
     return text + f"\n{units.amount(quiet, 'number')} unchanged or not worse.\n"
@@ -157,5 +159,7 @@ def _signed(row: Row, value: float) -> str:
     if quantity.unit in TIMES:
         text = f"{abs(100 * value):.1f} %"
         return ("" if not text.strip("0. %") else "+" if value > 0 else units.MINUS) + text
+    if quantity.unit in ("count", "operations") and value:
+        return f"{'+' if value > 0 else units.MINUS}{abs(value):,.0f}"
     decimals = 2 if quantity.unit == "fraction" else None
     return units.signed(value, quantity.unit, decimals, quantity.divisor)

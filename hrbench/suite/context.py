@@ -13,6 +13,7 @@ from hrbench.core.nested_args import is_network
 from hrbench.core.plugins import model_ref, sources
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node, Problems
+from hrbench.suite.policy_schema import DAY, PERCENT
 from hrbench.types import Known
 
 
@@ -97,6 +98,10 @@ def _expanded(text: str) -> Path:
         return Path(text)
 
 
+PATTERNS = {PERCENT: "must be a number, or a share such as 3%", DAY: "must be a day such as 2027-01-31"}
+"""What is asked for in words, where it is not a name."""
+
+
 def explain(error: Mapping[str, Any], value: Any) -> str:
     """An error of pydantic in plain words: "must be a valid integer, not 'abc'"."""
     message = str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")
@@ -105,6 +110,9 @@ def explain(error: Mapping[str, Any], value: Any) -> str:
     if error["type"] == "too_long":
         return f"must have at most {error['ctx']['max_length']} values"
     if error["type"] == "string_pattern_mismatch":
-        message = "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit"
+        message = PATTERNS.get(
+            error["ctx"]["pattern"],
+            "must consist of letters, digits and . _ + - (it names a file), and begin with a letter or digit",
+        )
     shown = json.dumps(value, ensure_ascii=False)
     return f"{message}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"

@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hrbench.types import Tier
 
-_PERCENT = r"^\s*\d+(\.\d+)?\s*%\s*$"
+PERCENT = r"^\s*\d+(\.\d+)?\s*%\s*$"
+
+
+DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
 class _Strict(BaseModel):
@@ -16,7 +19,7 @@ class _Strict(BaseModel):
 
 
 Absolute = Annotated[float, Field(ge=0)]
-Percent = Annotated[str, Field(pattern=_PERCENT)]
+Percent = Annotated[str, Field(pattern=PERCENT)]
 
 
 class MarginFields(_Strict):
@@ -51,7 +54,7 @@ class WaiverFields(_Strict):
     quantity: Annotated[str, Field(min_length=1)] = Field(description="A pattern for NAME or METRIC/NAME.")
     entry: Annotated[str, Field(min_length=1)] = Field("*", description="A pattern for names of entries.")
     reason: Annotated[str, Field(min_length=1)] = Field(description="Why; shown wherever the row is.")
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(description="The last day, 2027-01-31.")
+    until: Annotated[str, Field(pattern=DAY)] = Field(description="The last day, 2027-01-31.")
 
 
 class GateFields(_Strict):

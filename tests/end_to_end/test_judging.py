@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as xml
@@ -363,3 +366,116 @@ def test_from_python(releases):
     decision = hrbench.gate("lot", against="before")
     assert decision.exit_code == 1 and decision.blocking[0].verdict == "regressed"
     assert hrbench.gate("before", against="before", strict=True).exit_code == 0
+
+
+# --- what must not pass ----------------------------------------------------------------------------------------------
+
+
+def under(capsys: pytest.CaptureFixture[str], text: str, run: str = "lot", *more: str) -> tuple[int, dict, str]:
+    """A gate under a policy."""
+    Path("policy.yaml").write_text(text)
+    return gate(capsys, Path(run), "--policy", "policy.yaml", *more)
+
+
+@pytest.mark.parametrize("tier", ["watched", "ignored"])
+def test_a_floor_holds_whatever_the_tier_and_whatever_is_waived(releases, capsys, tier):
+    rules = f"rules: [{{tier: {tier}}}, {{quantity: parameters, tier: required}}]\n"
+    waiver = "waivers: [{quantity: AP, reason: known, until: 2999-01-01}]\n"
+    for text in (rules + "floors: [AP >= 0.6]\n", waiver + "floors: [AP >= 0.6]\n"):
+        code, values, _ = under(capsys, text, "lot", "--only", "pose")
+        assert code == 1 and "AP" in [one["quantity"] for one in values["blocking"]]
+    assert under(capsys, "floors: [AP >= 0.6]\n", "before")[0] == 0
+
+
+@pytest.mark.parametrize("floor", ["APP >= 0.1", "latency <= 5", "{floor: AP >= 0.1, entry: nobody}"])
+def test_a_floor_without_a_number_is_not_kept(releases, capsys, floor):
+    code, values, printed = under(capsys, f"floors: [{floor}]\n", "before")
+    assert code == 1 and "there is no such number for the floor" in values["blocking"][0]["quantity"] + printed
+
+
+def test_a_class_that_is_named_is_looked_at(releases, capsys):
+    """Without --classes, and whether or not the predictions are equal."""
+    streets = Path(__file__).parents[1] / "data" / "baseline_1"
+    shutil.copytree(streets, "streets", dirs_exist_ok=True)
+    Path("streets/baseline.json").unlink()
+    code, values, _ = under_against(capsys, "floors: [IoU/road >= 0.999]\n", "streets", "streets")
+    assert code == 1 and values["blocking"][0]["quantity"] == "IoU/road"
+    code, values, _ = under_against(capsys, "rules: [{quantity: AP/*, tier: required}]\n", "streets", "streets")
+    classes = [row for row in values["comparison"]["rows"] if row["quantity"].startswith("AP/")]
+    assert code == 0 and len(classes) > 3 and {row["tier"] for row in classes} == {"required"}
+
+
+def under_against(capsys, text: str, run: str, against: str) -> tuple[int, dict, str]:
+    Path("policy.yaml").write_text(text)
+    return gate(capsys, Path(run), "--policy", "policy.yaml", against=against)
+
+
+def test_a_policy_that_requires_nothing_is_no_pass(releases, capsys):
+    code, values, _ = under(capsys, "rules: [{tier: watched}]\n")
+    assert code == 3 and values["words"].startswith("nothing is required")
+
+
+def test_what_fits_nothing_in_a_policy_is_told(releases, capsys):
+    text = "rules: [{quantity: APP, tier: ignored}]\nwaivers: [{quantity: AP, reason: old, until: 2001-01-01}]\n"
+    _, values, _ = under(capsys, text)
+    assert "policy.yaml:1: no number fits 'APP' of '*'" in values["notes"]
+    assert "policy.yaml:2: the waiver of AP ended on 2001-01-01" in values["notes"]
+    assert values["notes"][0] == "the policy of policy.yaml is not that of before"
+
+
+def test_a_baseline_that_lost_an_entry_is_refused(releases, capsys):
+    assert main(["baseline", "save", "before", "cut"]) == 0
+    folder = Path("reports/baselines/cut")
+    shutil.rmtree(folder / "entries" / "pose")
+    assert main(["gate", "lot", "--against", "cut"]) == 2
+    assert "cut does not hold pose, which was saved in it" in capsys.readouterr().err
+    (folder / "baseline.json").write_text("[]")
+    assert main(["gate", "lot", "--against", "cut"]) == 2
+
+
+def test_a_result_that_was_copied_without_its_files_is_not_equal(releases, capsys):
+    copied = releases.copy("lot", "copied")
+    shutil.copy("before/entries/pose/result.json", copied / "entries" / "pose" / "result.json")
+    code, values, _ = gate(capsys, copied, "--only", "pose")
+    assert code == 2 and verdicts(values)["pose", "AP"] == "not comparable"
+
+
+@pytest.mark.parametrize("place", ["entries/pose", "entries/pose/result.json"])
+def test_links_are_refused(releases, capsys, place):
+    linked = releases.copy("lot", "linked")
+    path = linked / place
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    path.symlink_to(Path("before").resolve() / place)
+    assert main(["gate", "linked", "--against", "before"]) == 2
+    assert "is a link, which hrbench never makes" in capsys.readouterr().err
+
+
+def test_no_former_verdict_stays_where_there_is_none(releases, capsys):
+    run = releases.copy("before", "stale")
+    assert gate(capsys, run)[0] == 0
+    assert main(["gate", "stale", "--against", "nowhere"]) == 3
+    assert not any((run / name).exists() for name in ("gate.json", "junit.xml", "summary.md", "comparison.html"))
+
+
+def test_a_result_that_cannot_be_read_is_input_that_cannot_be_read(releases, capsys):
+    run = releases.copy("before", "unread")
+    (run / "entries" / "pose" / "result.json").write_text('{"result": ')
+    assert main(["gate", "unread", "--against", "before"]) == 2
+    assert "is not a result of hrbench" in capsys.readouterr().err
+
+
+def test_what_passes_says_what_it_does_not_know(releases, capsys):
+    part = releases.copy("before", "half")
+    shutil.rmtree(part / "entries" / "classes")
+    _, values, _ = gate(capsys, releases.copy("lot", "more"), against="half")
+    code, values, _ = gate(capsys, releases.copy("before", "more"), against="half")
+    assert code == 0 and values["words"].endswith("is worse than its margin allows (1 new)")
+    assert main(["gate", "more", "--against", "half", "--only", "zzz"]) == 2
+    assert main(["gate", "more", "--against", "half", "--only", "pose", "--across", "dtype"]) == 0
+
+
+def test_an_encoding_without_minus_is_no_traceback(releases):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "hrbench", "compare", "before", "lot"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "regressed" in done.stdout and "Traceback" not in done.stderr

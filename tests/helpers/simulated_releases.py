@@ -308,7 +308,7 @@ def main(which: Sequence[str]) -> None:
             for job in workers.map(_power_part, [(metric, z) for metric in METRICS for z in (1.96, 2.87)]):
                 print("power: metric, z, regressed of 400:", *job, flush=True)
         if "coverage" in which:
-            sizes = (IMAGES, 200, 100, 50, 30)
+            sizes = (30, 50, 200, IMAGES)
             for job in workers.map(_coverage_part, [(metric, size) for size in sizes for metric in METRICS]):
                 print("coverage: metric, images, of 2000:", *job, flush=True)
 
