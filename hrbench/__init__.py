@@ -200,13 +200,14 @@ def gate(
     """
     from hrbench.judge.compare import compare as compared
     from hrbench.judge.evidence import Options
-    from hrbench.judge.gate import check_baseline, decide
+    from hrbench.judge.gate import check_baseline, check_release, decide
     from hrbench.judge.sides import read_side
     from hrbench.statistics.paired import MOST
     from hrbench.suite.gate import read_policy, suite_policy
 
     before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
     check_baseline(before)
+    check_release(release)
     stored = release.path / "suite.yaml"
     rules = read_policy(Path(policy)) if policy is not None else None
     if rules is None and stored.is_file():

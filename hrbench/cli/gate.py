@@ -13,10 +13,10 @@ from hrbench.cli.shared import Echo
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
 from hrbench.core.files import write_whole
-from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.errors import MissingError, UsageError
 from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
-from hrbench.judge.gate import Decision, check_baseline, decide
+from hrbench.judge.gate import Decision, check_baseline, check_release, decide
 from hrbench.judge.sides import Side, read_side, selected
 from hrbench.judge.values import as_json, gate_values
 from hrbench.report import difference
@@ -41,8 +41,7 @@ def gate(args: Namespace, echo: Echo) -> int:
         echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {name}")
         return 3
     check_baseline(before)
-    if unread := [text for name, text in release.damaged.items() if name not in release.results]:
-        raise InputError(f"{'; '.join(unread)}")
+    check_release(release)
     release, before = selected(release, args.only), selected(before, args.only)
     if args.only and not release.results and not before.results:
         raise UsageError(f"--only {args.only}: neither {args.run} nor {args.against} has an entry that is named so")

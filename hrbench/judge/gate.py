@@ -52,6 +52,12 @@ def check_baseline(side: Side) -> None:
         raise InputError(f"the baseline {side.name} cannot be trusted: {told}; save it again, or restore its files")
 
 
+def check_release(side: Side) -> None:
+    """Raises InputError if a result of the release cannot be read; one that was changed by hand counts as failed."""
+    if unread := [text for name, text in side.damaged.items() if name not in side.whole]:
+        raise InputError("; ".join(unread))
+
+
 def decide(comparison: Comparison, strict: bool = False) -> Decision:
     """What the gate says of a comparison.
 

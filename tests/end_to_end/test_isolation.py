@@ -10,7 +10,6 @@ from pathlib import Path
 import misbehaving
 import psutil
 import pytest
-from one_server import OWN
 
 import hrbench
 from hrbench.cli.command_line import main
@@ -22,7 +21,6 @@ WELL = ("first", "middle", "last")
 @pytest.fixture
 def bench(bench, monkeypatch):
     (bench.folder / "misbehaving_nets.py").write_text(misbehaving.NETWORKS)
-    monkeypatch.setattr("hrbench.runner.executors.local._ServerProcess", OWN)  # which ends with its run
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # one of the networks sets another number
     return bench
 

@@ -149,6 +149,7 @@ defaults:
   dataset: coco-keypoints-val2017
   protocol: {boxes: ground_truth}
   weights: tiny.safetensors
-  cost: {operations: true, latency: {batch: [1], budget: 0.2}}
+  resamples: 60
+  cost: {operations: true, latency: {batch: [1], budget: 0.1}}
 entries:
 """

@@ -12,11 +12,8 @@ import pytest
 
 from hrbench.runner.executors import local
 
-OWN = local._ServerProcess
-"""What an executor starts otherwise: a server of its own."""
 
-
-class Kept(OWN):
+class Kept(local._ServerProcess):
     """A server that an executor leaves for the next one, unless it is dead or busy."""
 
     def hang_up(self) -> None:
