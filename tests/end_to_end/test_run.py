@@ -85,8 +85,8 @@ def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
 
 
 def test_workers_and_batches_change_nothing(bench, tiny_suite):
-    assert main(bench.arguments(tiny_suite, out="a")) == 0
-    assert main(bench.arguments(tiny_suite, "--workers", "2", out="b")) == 0
+    assert main(bench.arguments(tiny_suite, "--only", "one", out="a")) == 0
+    assert main(bench.arguments(tiny_suite, "--only", "one", "--workers", "2", out="b")) == 0
     assert files(bench.folder / "a") == files(bench.folder / "b")
     assert same_states(bench.folder / "a", bench.folder / "b")
 

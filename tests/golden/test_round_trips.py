@@ -288,7 +288,9 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
     for level, expected in zip(levels, record["output"], strict=True):
         np.testing.assert_allclose(fill.sample(level.numpy())["value"], expected["value"], rtol=1e-9, atol=0)
     assert torch.equal(net.state_dict()["roi_head.bbox_head.fc_cls.weight"], state["bbox_head.fc_cls.weight"])
-    later = network("mask_rcnn", backbone=backbone)
+    with on_meta():  # keys and shapes are enough to refuse it
+        use = {"backbone": backbone}
+        later = build(Variant("later", "mask_rcnn", task="", input=(64, 96), args=use))
     with pytest.raises(InputError, match=r"built with convention='mmdet1' \(this network has 'mmdet3'\)"):
         load(later, path, source="official", use="mask_rcnn")
 
