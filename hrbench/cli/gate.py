@@ -52,6 +52,8 @@ def gate(args: Namespace, echo: Echo) -> int:
         )
     decision = decide(comparison, args.strict)
     notes += comparison.notes
+    if release.path.resolve() == before.path.resolve():
+        notes.append(f"{args.run} is held to itself")
     if not before.whole:
         notes.append(f"{before.path} is empty: hrbench baseline save {args.run} {Path(args.against).name}")
     _write(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")

@@ -48,7 +48,8 @@ def compare(
     Raises UsageError for a match of another form.
     """
     policy, options = policy or Policy(), options or Options()
-    if policies.names_classes(policy):
+    results = (*first.results.values(), *second.results.values())
+    if policies.names_classes(policy, {score.metric for result in results for score in result.scores}):
         options = replace(options, classes=True)
     today = today or date.today()
     found: list[Evidence] = []
@@ -64,7 +65,7 @@ def compare(
             differ[other.name] = tuple(changes(one, other))
         else:
             found += _one_sided(one, other)
-    notes = policies.idle(policy, found, today)
+    notes = [] if only else policies.idle(policy, found, today)
     if only:
         notes += [reason for row in policies.without_number(policy, found) for reason in row.reasons]
     else:

@@ -80,7 +80,7 @@ def decide(comparison: Comparison, strict: bool = False) -> Decision:
     words = _words(outcome, blocking, rows)
     if outcome == "passed" and not comparison.compared:
         outcome, words = "failed", f"nothing was compared: {comparison.first} and {comparison.second} share no number"
-    elif outcome == "passed" and not any(row.tier == "required" for row in rows):
+    elif outcome == "passed" and not comparison.policy.floors and not any(row.tier == "required" for row in rows):
         outcome, words = "failed", "nothing is required: the policy leaves no number that could block"
     decided = {id(row) for row in blocking}
     told = [row for row in rows if id(row) not in decided and _worth_telling(row)]

@@ -72,9 +72,20 @@ def fits(rule: Rule | Floor | Waiver, evidence: Evidence) -> bool:
     return any(fnmatchcase(each, rule.quantity) for each in (name, key))
 
 
-def names_classes(policy: Policy) -> bool:
-    """Whether a rule, floor or waiver may name a single class, which is looked at only if it is asked for."""
-    return any("/" in one.quantity for one in (*policy.rules, *policy.floors, *policy.waivers))
+def names_classes(policy: Policy, metrics: Iterable[str]) -> bool:
+    """Whether a rule, floor or waiver may name a single class, which is looked at only if it is asked for.
+
+    metrics: that scored the results; METRIC/NAME names no class.
+    """
+    known = tuple(metrics)
+    patterns = (one.quantity for one in (*policy.rules, *policy.floors, *policy.waivers))
+    return any("/" in name for pattern in patterns for name in _stripped(pattern, known))
+
+
+def _stripped(pattern: str, metrics: Sequence[str]) -> list[str]:
+    """The pattern without the name of the metric that it begins with, if it begins with one."""
+    found = [pattern.removeprefix(f"{metric}/") for metric in metrics if pattern.startswith(f"{metric}/")]
+    return found or [pattern]
 
 
 def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:

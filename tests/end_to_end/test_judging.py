@@ -368,6 +368,11 @@ def test_from_python(releases):
     assert hrbench.gate("before", against="before", strict=True).exit_code == 0
 
 
+def test_a_run_that_is_held_to_itself_is_told(releases, capsys):
+    code, values, _ = gate(capsys, releases.folder / "before")
+    assert code == 0 and values["notes"][-1] == f"{releases.folder / 'before'} is held to itself"
+
+
 # --- what must not pass ----------------------------------------------------------------------------------------------
 
 

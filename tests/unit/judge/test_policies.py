@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from evidence import AP, parameters, points
 
-from hrbench.judge.policies import below, fits, place, waived
+from hrbench.judge.policies import below, fits, names_classes, place, waived
 from hrbench.types import Floor, Margin, Policy, Quantity, Rule, Waiver
 
 AP50 = Quantity("AP50", "AP50", "fraction", "higher")
@@ -76,6 +76,16 @@ def test_a_pattern_of_numbers_takes_classes_only_if_it_names_them(pattern: str, 
 )
 def test_floors(floor: Floor, told: str) -> None:
     assert below(Policy(floors=(floor,)), points(0, 1)) == told
+
+
+@pytest.mark.parametrize(
+    ("quantity", "named"),
+    [("AP", False), ("coco-boxes/AP", False), ("AP/person", True), ("coco-boxes/AP/*", True), ("IoU/road", True)],
+)
+def test_classes_are_looked_at_where_a_pattern_names_one(quantity: str, named: bool) -> None:
+    for policy in (Policy(rules=(Rule(quantity),)), Policy(floors=(Floor(quantity, 0.5),))):
+        assert names_classes(policy, {"coco-boxes", "coco-masks"}) is named
+    assert not names_classes(Policy(), {"coco-boxes"})
 
 
 def test_a_waiver_holds_until_its_day() -> None:
