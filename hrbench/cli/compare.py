@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import sys
+import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +25,9 @@ from hrbench.judge.rows import Comparison, Row, row_values
 from hrbench.judge.sides import Side, read_side, selected
 from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
+
+_IN = "     "
+"""Before what is told below a row."""
 
 
 def compare(args: Namespace, echo: Echo) -> int:
@@ -73,16 +79,47 @@ def _table(comparison: Comparison, rows: list[Row]) -> str:
     return "\n".join([*lines, "", _sum(comparison)])
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Rows as aligned text, an entry named in its first row; then what should be known of an entry's metric."""
+def table(rows: Sequence[Row], width: int | None = None) -> str:
+    """Rows as aligned text, an entry named in its first row; then what should be known of an entry's metric.
+
+    width: of the terminal; what a verdict says besides then stands below its row where it would be too long. None to
+        ask the terminal, 0 for no limit, as in a file.
+    """
+    if width is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     cells = [difference.cells(row) for row in rows]
     shown = [
         (one[0], "" if before and before[1] == one[1] else one[1], *one[2:])
         for before, one in zip([None, *cells], cells, strict=False)
     ]
+    lines = columns([difference.HEADINGS, *shown], right=(3, 4)).splitlines()
+    if width and max(map(len, lines)) > width:
+        lines = _narrow(rows, cells, width)
     notes = dict.fromkeys(f"{row.entry}, {row.evidence.metric}: {note}" for row in rows for note in row.evidence.notes)
-    text = columns([difference.HEADINGS, *shown], right=(3, 4))
-    return "\n".join([text, *([""] if notes else []), *notes])
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _narrow(rows: Sequence[Row], cells: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """The rows without a column of entries: each entry stands above its rows, and what is told below each row."""
+    metrics: dict[str, set[str]] = {}
+    for row in rows:
+        metrics.setdefault(row.entry, set()).add(row.evidence.metric)
+    short = [
+        (one[0], one[2] if len(metrics[row.entry] - {""}) > 1 else one[2].removeprefix(f"{row.evidence.metric}/"),
+         *one[3:-1], row.verdict)
+        for one, row in zip(cells, rows, strict=True)
+    ]  # fmt: skip
+    names = (*difference.HEADINGS[:1], *difference.HEADINGS[2:])
+    heading, rule, *lines = columns([names, *short], right=(2, 3)).splitlines()
+    found, entry = [heading, rule], ""
+    for line, one, row in zip(lines, cells, rows, strict=True):
+        if one[1] != entry:
+            entry = one[1]
+            found.append(entry)
+        found.append(line)
+        told = difference.verdict_text(row).removeprefix(row.verdict).removeprefix(": ")
+        found += textwrap.wrap(told, max(width, 20), initial_indent=_IN, subsequent_indent=_IN)
+    return found
 
 
 def _changes(comparison: Comparison) -> list[str]:
