@@ -68,7 +68,7 @@ def margin_text(row: Row) -> str:
         return f"{units.significant(100 * math.expm1(margin))} %"
     if quantity.unit == "fraction":
         return f"{100 * margin:.2f}"
-    return units.show(margin, quantity.unit, own=quantity.divisor)
+    return f"{margin:,.15g}"
 
 
 def verdict_text(row: Row) -> str:
