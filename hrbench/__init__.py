@@ -203,13 +203,10 @@ def gate(
     from hrbench.judge.gate import check_baseline, check_release, decide
     from hrbench.judge.sides import read_side
     from hrbench.statistics.paired import MOST
-    from hrbench.suite.gate import read_policy, suite_policy
+    from hrbench.suite.gate import policy_of_run, read_policy
 
     before, release = (read_side(str(side), Path(baselines)) for side in (against, run))
     check_baseline(before)
     check_release(release)
-    stored = release.path / "suite.yaml"
-    rules = read_policy(Path(policy)) if policy is not None else None
-    if rules is None and stored.is_file():
-        rules = suite_policy(stored)
+    rules = read_policy(Path(policy)) if policy is not None else policy_of_run(release.path)
     return decide(compared(before, release, rules, Options(**options), most=MOST), strict)

@@ -406,7 +406,7 @@ class Rule:
     entry: str = "*"
     tier: Tier | None = None
     margin: Margin | None = None
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +422,7 @@ class Floor:
     bound: float
     least: bool = True
     entry: str = "*"
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,18 +438,18 @@ class Waiver:
     reason: str
     until: str
     entry: str = "*"
-    where: str = ""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a gate requires.
+    """What a gate requires. Two policies that require the same are equal, wherever they were read.
 
     source: the file, or "" for the default policy.
     block_open: whether a required row that cannot be told blocks.
     """
 
-    source: str = ""
+    source: str = field(default="", compare=False)
     block_open: bool = False
     rules: tuple[Rule, ...] = ()
     floors: tuple[Floor, ...] = ()

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
+from hrbench.cli.argument_types import count, natural, numbers
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -177,7 +178,7 @@ def _suite(command: argparse.ArgumentParser) -> None:
     command.add_argument("suite", metavar="SUITE", help="a suite file, or the name of a shipped suite")
     _places(command)
     command.add_argument("--only", metavar="GLOB", help="only entries whose name matches")
-    command.add_argument("--limit", metavar="N", type=_count, help="evaluate N images only, spread over the set")
+    command.add_argument("--limit", metavar="N", type=count, help="evaluate N images only, spread over the set")
     command.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -193,7 +194,10 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", help="run folder (runs/<suite>)")
     command.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     command.add_argument(
-        "--workers", metavar="N", type=_natural, help="processes that prepare images; 0 for threads (by the set's size)"
+        "--workers",
+        metavar="N",
+        type=natural,
+        help="processes that prepare images; 0 for threads (by the set's size)",
     )
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
@@ -241,9 +245,9 @@ def _score(command: argparse.ArgumentParser) -> None:
         default=[],
         help="what the metric is made with, such as per_class=true; values are YAML (repeatable)",
     )
-    command.add_argument("--sigmas", metavar="S,S,...", type=_numbers, help="OKS constants, one for each joint")
-    command.add_argument("--resamples", metavar="N", type=_natural, default=1000, help="of the bootstrap (1000)")
-    command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
+    command.add_argument("--sigmas", metavar="S,S,...", type=numbers, help="OKS constants, one for each joint")
+    command.add_argument("--resamples", metavar="N", type=natural, default=1000, help="of the bootstrap (1000)")
+    command.add_argument("--seed", metavar="N", type=natural, default=0, help="of the bootstrap (0)")
     command.add_argument(
         "--verify", action="store_true", help="also score by the metric's reference implementation, and compare"
     )
@@ -266,10 +270,10 @@ def _profile(command: argparse.ArgumentParser) -> None:
         default=[],
         help="arguments of the network, written after MODEL; values are YAML, keys may be dotted (repeatable)",
     )
-    command.add_argument("--depth", metavar="N", type=_count, default=1, help="depth of the module ledger (1)")
+    command.add_argument("--depth", metavar="N", type=count, default=1, help="depth of the module ledger (1)")
     command.add_argument("--operators", action="store_true", help="the ledger by operator as well")
     command.add_argument("--latency", action="store_true", help="measure latency as well")
-    command.add_argument("--batch", metavar="N", type=_count, default=1, help="batch of the latency (1)")
+    command.add_argument("--batch", metavar="N", type=count, default=1, help="batch of the latency (1)")
     command.add_argument("--dtype", metavar="T", default="float32", help="dtype of the latency (float32)")
     command.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
 
@@ -293,26 +297,6 @@ def _fetch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--offline", action="store_true", help="list what would be downloaded; never use the network")
     command.add_argument("--force", action="store_true", help="download again what is there")
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
-
-
-def _count(text: str) -> int:
-    value = _natural(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return value
-
-
-def _natural(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 0.03,0.05") from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

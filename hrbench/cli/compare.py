@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.cli.remeasuring import remeasuring
-from hrbench.cli.shared import Echo
+from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns
 from hrbench.core import units
-from hrbench.core.files import write_whole
 from hrbench.errors import UsageError
 from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import Options
 from hrbench.judge.rows import Comparison, Row, row_values
-from hrbench.judge.sides import Side, read_side, selected
+from hrbench.judge.sides import read_side, selected
 from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
+from hrbench.report.comparison_page import render_comparison
 
 _IN = "     "
 """Before what is told below a row."""
@@ -34,6 +34,8 @@ def compare(args: Namespace, echo: Echo) -> int:
     """0 if anything could be compared, else 2."""
     if len(args.sides) < 2:
         raise UsageError("compare takes two sides or more: hrbench compare A B")
+    if args.html and len(args.sides) > 2:
+        raise UsageError("--html shows one comparison: give two sides")
     sides = [selected(read_side(text, Path(args.baselines)), args.only) for text in args.sides]
     options = options_of(args)
     with remeasuring(args, sides) as again:
@@ -47,18 +49,8 @@ def compare(args: Namespace, echo: Echo) -> int:
     else:
         echo("\n\n".join(texts[args.format](one, _rows(one, args)) for one in found))
     if args.html:
-        _write_page(Path(args.html), found, sides)
+        write_text(Path(args.html), render_comparison(found[0], (sides[0], sides[1])))
     return 0 if any(one.compared for one in found) else 2
-
-
-def _write_page(path: Path, found: Sequence[Comparison], sides: Sequence[Side]) -> None:
-    from hrbench.report.comparison_page import render_comparison
-
-    if len(found) > 1:
-        raise UsageError("--html shows one comparison: give two sides")
-    page = render_comparison(found[0], (sides[0], sides[1]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda stream: stream.write(page.encode()))
 
 
 def options_of(args: Namespace) -> Options:

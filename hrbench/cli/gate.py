@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hrbench.cli.compare import options_of, table
 from hrbench.cli.remeasuring import remeasuring
-from hrbench.cli.shared import Echo
+from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
-from hrbench.core.files import write_whole
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
@@ -22,8 +20,8 @@ from hrbench.judge.values import as_json, gate_values
 from hrbench.report import difference
 from hrbench.report.comparison_page import render_comparison
 from hrbench.statistics import paired
-from hrbench.suite.gate import read_policy, suite_policy
-from hrbench.types import Policy
+from hrbench.suite.gate import policy_of_run, read_policy
+from hrbench.types import Policy, Result
 
 
 def gate(args: Namespace, echo: Echo) -> int:
@@ -56,10 +54,10 @@ def gate(args: Namespace, echo: Echo) -> int:
         notes.append(f"{args.run} is held to itself")
     if not before.whole:
         notes.append(f"{before.path} is empty: hrbench baseline save {args.run} {Path(args.against).name}")
-    _write(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
-    _write(out / "junit.xml", junit(decision).decode())
-    _write(out / "summary.md", difference.markdown_summary(decision, notes))
-    _write(out / "comparison.html", render_comparison(comparison, (before, release), decision))
+    write_text(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
+    write_text(out / "junit.xml", junit(decision).decode())
+    write_text(out / "summary.md", difference.markdown_summary(decision, notes))
+    write_text(out / "comparison.html", render_comparison(comparison, (before, release), decision))
     echo(_text(decision, notes))
     if args.annotations:
         echo(workflow_commands(decision))
@@ -75,35 +73,16 @@ def _release(run: str) -> Side:
 
 def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]]:
     """The policy in force, and what should be known about it first."""
-    own = suite_policy(run / "suite.yaml") if (run / "suite.yaml").is_file() else None
-    policy = read_policy(Path(args.policy)) if args.policy else own or Policy()
-    former = suite_policy(before / "suite.yaml") if (before / "suite.yaml").is_file() else None
-    notes = []
-    if _content(policy) != _content(former or Policy()):
-        why = "" if args.policy else ": the release may have loosened its own gate"
-        notes.append(f"the policy of {args.policy or run} is not that of {before}{why}")
-    return policy, notes
+    policy = read_policy(Path(args.policy)) if args.policy else policy_of_run(run)
+    if policy == policy_of_run(before):
+        return policy, []
+    why = "" if args.policy else ": the release may have loosened its own gate"
+    return policy, [f"the policy of {args.policy or run} is not that of {before}{why}"]
 
 
 def _remove_former(out: Path) -> None:
     for name in ("gate.json", "junit.xml", "summary.md", "comparison.html"):
         (out / name).unlink(missing_ok=True)
-
-
-def _content(policy: Policy) -> Policy:
-    """A policy without the places where it was read."""
-    return replace(
-        policy,
-        source="",
-        rules=tuple(replace(one, where="") for one in policy.rules),
-        floors=tuple(replace(one, where="") for one in policy.floors),
-        waivers=tuple(replace(one, where="") for one in policy.waivers),
-    )
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda stream: stream.write(text.encode()))
 
 
 def _text(decision: Decision, notes: Sequence[str]) -> str:
@@ -157,10 +136,8 @@ def _show(args: Namespace, folder: Path, echo: Echo) -> int:
     return 0
 
 
-def _main(result: object) -> str:
-    from hrbench.types import Result
-
-    assert isinstance(result, Result)
+def _main(result: Result) -> str:
+    """An entry with its first number."""
     first = next((score for score in result.scores if score.value is not None), None)
     if first is None or first.value is None:
         return f"{result.name}: {result.status}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from hrbench.cli.argument_types import natural, replicates, seconds
 from hrbench.judge.comparability import ACROSS
 
 BASELINES = "reports/baselines"
@@ -24,7 +25,11 @@ def compare(command: argparse.ArgumentParser) -> None:
         "--html", metavar="FILE", help="write a page, too, with plots and the images that changed most"
     )
     command.add_argument(
-        "--replicates", metavar="N", type=_replicates, default=2000, help="of the bootstrap, at most, by 2,000 (2000)"
+        "--replicates",
+        metavar="N",
+        type=replicates,
+        default=2000,
+        help="of the bootstrap, at most, by 2,000 (2000)",
     )
 
 
@@ -84,30 +89,11 @@ def _how(command: argparse.ArgumentParser) -> None:
         "--remeasure", action="store_true", help="measure latencies of both again, in turns, on this machine"
     )
     command.add_argument(
-        "--time", metavar="SECONDS", type=_seconds, help="with --remeasure: begin no further look after so long"
+        "--time",
+        metavar="SECONDS",
+        type=seconds,
+        help="with --remeasure: begin no further look after so long",
     )
     command.add_argument("--device", metavar="D", default="auto", help="with --remeasure: auto, cpu, cuda or cuda:N")
-    command.add_argument("--seed", metavar="N", type=_natural, default=0, help="of the bootstrap (0)")
+    command.add_argument("--seed", metavar="N", type=natural, default=0, help="of the bootstrap (0)")
     _folder(command)
-
-
-def _natural(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
-def _replicates(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 2000 <= int(text) <= 50_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 2000 to 50000")
-    return int(text)

@@ -33,6 +33,14 @@ def load_suite_of(args: Namespace) -> Suite:
     return load_suite(args.suite, known(), overrides=args.overrides, only=args.only, limit=args.limit)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole, and makes its folder if there is none."""
+    from hrbench.core.files import write_whole
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
 def open_event_display(args: Namespace, echo: Echo) -> Bars | Lines:
     """Progress bars on a terminal, plain lines otherwise or with --plain. The caller closes it."""
     from hrbench.cli.progress import Bars, Lines

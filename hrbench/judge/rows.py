@@ -21,7 +21,7 @@ class Row:
     """One number of a comparison, judged under a policy.
 
     judgement: its verdict, with the evidence.
-    tier: what the policy makes of it; "told" for a class, which is in no family.
+    tier: what the policy makes of it.
     where: "file:line" of the rule that decided its tier, "default" for none.
     floor: the bound that it is below, in words; "" if there is none.
     waiver: why its regression is accepted, in words; "" if it is not.

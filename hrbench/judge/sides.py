@@ -6,18 +6,17 @@ needs, and not the predictions: their digests are in its results.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from hrbench.core.digests import sha256
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
 from hrbench.store.integrity import changed_files
 from hrbench.store.results import CHANGED
 from hrbench.store.run_folder import RunFolder
-from hrbench.store.states import read_state
+from hrbench.store.states import read_state, state_file
 from hrbench.types import Result, State
 
 
@@ -89,37 +88,32 @@ def selected(side: Side, only: str) -> Side:
     return replace(side, results=results)
 
 
-def state_names(metrics: Sequence[str]) -> dict[str, str]:
-    """Metric -> the file with its state in an entry's folder."""
-    return {metric: f"states-{metric}.npz" if number else "states.npz" for number, metric in enumerate(metrics)}
-
-
 def state_of(result: Result, metric: str) -> State:
     """The stored state of one metric. Raises MissingError; InputError if it is not the file that was stored."""
-    metrics = list(dict.fromkeys(score.metric for score in result.scores))
-    name = state_names(_in_order(result, metrics)).get(metric, "")
-    path = Path(result.folder) / name
-    if not name or not path.is_file():
+    name = _state_name(result, metric)
+    if not (Path(result.folder) / name).is_file():
         raise MissingError(f"{result.folder} holds no state of {metric}: run the suite again")
-    if path.is_symlink() or sha256(path) != result.files.get(name):
-        raise InputError(f"{path} is not the file that was stored with the result")
-    return read_state(path)
+    _check(result, {name: result.files.get(name, "")})
+    return read_state(Path(result.folder) / name)
 
 
 def check_files(result: Result, metric: str, prediction_file: str) -> None:
     """Raises InputError if the state of a metric, or its predictions where they lie, are not those that were stored."""
     expected = prediction_digests(result, prediction_file)
-    name = state_names(_in_order(result, list(dict.fromkeys(score.metric for score in result.scores)))).get(metric, "")
     there = {file: digest for file, digest in expected.items() if (Path(result.folder) / file).exists()}
-    wrong = changed_files(Path(result.folder), {name: result.files.get(name, ""), **there})
-    if wrong:
+    name = _state_name(result, metric)
+    _check(result, {name: result.files.get(name, ""), **there})
+
+
+def _check(result: Result, expected: Mapping[str, str]) -> None:
+    if wrong := changed_files(Path(result.folder), expected):
         raise InputError(f"{Path(result.folder) / wrong[0]} is not the file that was stored with the result")
 
 
-def _in_order(result: Result, metrics: Sequence[str]) -> Sequence[str]:
-    """The metrics in the order in which an entry's states are numbered: that of its scores."""
-    named = [name for name in result.entry.metrics if name in metrics]
-    return named if len(named) == len(metrics) else metrics
+def _state_name(result: Result, metric: str) -> str:
+    """States are numbered in the order of an entry's metrics, which is that of its scores."""
+    metrics = list(dict.fromkeys(score.metric for score in result.scores))
+    return state_file(metrics, metrics.index(metric))
 
 
 def prediction_digests(result: Result, prediction_file: str) -> dict[str, str]:

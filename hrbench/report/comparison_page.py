@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hrbench.core import units
@@ -25,12 +23,12 @@ from hrbench.report.difference import (
     value_text,
     verdict_text,
 )
+from hrbench.report.figures import data_uri
 from hrbench.report.forest import forest
+from hrbench.report.page import environment, text_of
 from hrbench.types import Result
 from hrbench.version import __version__
 
-TEMPLATES = Path(__file__).parent / "templates"
-_IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 SHOWN = 6
 """Images of each entry that changed most."""
 
@@ -49,17 +47,14 @@ def render_comparison(comparison: Comparison, sides: tuple[Side, Side], decision
     sides: that were compared; their folders hold the pictures.
     decision: of a gate; None for a comparison without one.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals.update(
+    templates = environment()
+    templates.globals.update(
         mark=lambda row: MARKS[row.verdict], heading=heading, value=value_text, difference=difference_text,
         margin=margin_text, said=verdict_text, forest=lambda row: Markup(forest(row)),
     )  # fmt: skip
     rows = [row for row in comparison.rows if row.counts]
     blocking = [] if decision is None else list(decision.blocking)
-    return environment.get_template("comparison.html.j2").render(
+    return templates.get_template("comparison.html.j2").render(
         comparison=comparison,
         decision=decision,
         verdict=decision.words if decision is not None else sentence(rows),
@@ -71,8 +66,8 @@ def render_comparison(comparison: Comparison, sides: tuple[Side, Side], decision
         images=changed_images(comparison, sides),
         method=method(rows),
         version=__version__,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        own_css=Markup((TEMPLATES / "comparison.css").read_text(encoding="utf-8")),
+        css=text_of("report.css"),
+        own_css=text_of("comparison.css"),
     )
 
 
@@ -121,10 +116,9 @@ def _pictures(change: ImageChange, first: Result, second: Result) -> tuple[tuple
     found = []
     for when, result in (("before", first), ("after", second)):
         for drawing in result.drawings:
-            path = Path(result.folder) / drawing.file
-            if str(drawing.sample) == str(change.image) and path.suffix in _IMAGES and path.is_file():
-                data = base64.b64encode(path.read_bytes()).decode()
-                found.append((when, f"data:{_IMAGES[path.suffix]};base64,{data}"))
+            uri = data_uri(Path(result.folder), drawing.file) if str(drawing.sample) == str(change.image) else ""
+            if uri:
+                found.append((when, uri))
                 break
     return tuple(found)
 

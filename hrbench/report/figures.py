@@ -192,7 +192,7 @@ def rendered_images(result: Result, folder_of: Callable[[Result], Path]) -> list
     order = {"worst": 0, "typical": 1}
     found = []
     for drawing in sorted(result.drawings, key=lambda drawing: order.get(drawing.kind, 2)):
-        uri = _data_uri(folder_of(result), drawing.file)
+        uri = data_uri(folder_of(result), drawing.file)
         caption = drawing.caption or f"image {drawing.sample}"
         found.append(
             RenderedImage(uri, drawing.kind, caption if uri else f"{caption} (the file {drawing.file} is not there)")
@@ -200,7 +200,7 @@ def rendered_images(result: Result, folder_of: Callable[[Result], Path]) -> list
     return found
 
 
-def _data_uri(folder: Path, file: str) -> str:
+def data_uri(folder: Path, file: str) -> str:
     """An image as a data URI; "" for a file that is missing, is no image, or lies outside the folder."""
     path = (folder / file).resolve()
     kind = _IMAGES.get(path.suffix.lower())

@@ -11,12 +11,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from hrbench.core import units
 from hrbench.core.text import last_lines
-from hrbench.report import figures, machines
+from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
 from hrbench.report.grid import Column, Table, TableRow, marker
 from hrbench.report.latex import render_latex
@@ -32,7 +32,6 @@ from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
 from hrbench.version import __version__
 
-TEMPLATES = Path(__file__).parent / "templates"
 LOG_BYTES = 1 << 16  # that are read from the end of a log
 _PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
 
@@ -98,10 +97,10 @@ def render_html(
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
-    page = _environment().get_template("report.html.j2")
+    template = _environment().get_template("report.html.j2")
     labels = row_labels(results)
     with_images = [(result, label) for result, label in zip(results, labels, strict=True) if result.drawings]
-    return page.render(
+    return template.render(
         title=title or layout.title or "Results",
         summary=summarise(results, tables),
         dates_and_devices=machines.dates_and_devices(environment),
@@ -120,20 +119,14 @@ def render_html(
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        css=page.text_of("report.css"),
+        script=page.text_of("report.js"),
     )
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page.environment()
     environment.globals.update(headings=headings, marker=marker, body=_body, input_of=_input)
     environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
     return environment

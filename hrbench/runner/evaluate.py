@@ -27,9 +27,9 @@ from hrbench.runner.gallery import render_images
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
-from hrbench.runner.stored_scores import main_first, state_file
+from hrbench.runner.stored_scores import main_first
 from hrbench.store.integrity import digests_of
-from hrbench.store.states import write_state
+from hrbench.store.states import state_file, write_state
 from hrbench.types import (
     DatasetRecord,
     Event,
@@ -224,7 +224,7 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
         target = metric.read_target(parts.dataset.target)
         predictions = metric.read_predictions(precomputed.prediction_file(metric, folder), target)
         state = metric.measure(predictions, target, images)
-        write_state(state, folder / state_file(parts.metrics, len(states)))
+        write_state(state, folder / state_file([each.name for each in parts.metrics], len(states)))
         states.append(state)
         summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += main_first(summary, metric)

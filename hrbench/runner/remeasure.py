@@ -58,7 +58,7 @@ class Interleaved:
             for look in LOOKS:
                 while len(rounds) < look:
                     self._say(second.name, evidence, len(rounds), look)
-                    rounds.append(Round(tuple(self.visit(*sides[side]) for side in ORDER)))  # type: ignore[arg-type]
+                    rounds.append(Round(tuple(self.visit(*sides[side]) for side in ORDER)))
                 found = with_rounds(evidence, rounds)
                 if not is_open(found, margin) or self._is_late():
                     return found

@@ -7,13 +7,8 @@ from pathlib import Path
 
 from hrbench.contracts import Metric
 from hrbench.errors import HrbenchError
-from hrbench.store.states import read_state
+from hrbench.store.states import read_state, state_file
 from hrbench.types import Entry, Measurement, Reason, Result
-
-
-def state_file(metrics: Sequence[Metric], number: int) -> str:
-    """The name in an entry's folder of the state of the metric with this number among the entry's."""
-    return f"states-{metrics[number].name}.npz" if number else "states.npz"
 
 
 def main_first(scores: Sequence[Measurement], metric: Metric) -> list[Measurement]:
@@ -30,8 +25,9 @@ def recompute_scores(entry: Entry, metrics: Sequence[Metric], folder: Path) -> l
     Raises HrbenchError for a state that is missing, damaged, or of another metric or version.
     """
     scores: list[Measurement] = []
+    names = [metric.name for metric in metrics]
     for number, metric in enumerate(metrics):
-        state = read_state(folder / state_file(metrics, number))
+        state = read_state(folder / state_file(names, number))
         scores += main_first(metric.summarise(state, resamples=entry.resamples, seed=entry.seed), metric)
     return scores
 

@@ -31,9 +31,9 @@ ERROR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The medians of the five visits of a round, in seconds."""
+    """A round. visits: the medians of its five visits, in seconds, in `ORDER`."""
 
-    visits: tuple[float, float, float, float, float]
+    visits: tuple[float, ...]
 
     @property
     def change(self) -> float:

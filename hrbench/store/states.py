@@ -10,6 +10,7 @@ Format 1: neither, and no number of the format.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from hrbench.types import State
 
 FORMAT = 2
 """Of the file; raised if an older hrbench could misread a newer one."""
+
+
+def state_file(metrics: Sequence[str], number: int) -> str:
+    """The name in an entry's folder of the state of the metric with this number among those that scored the entry."""
+    return f"states-{metrics[number]}.npz" if number else "states.npz"
 
 
 def write_state(state: State, path: Path) -> None:

@@ -50,6 +50,12 @@ def suite_policy(path: Path) -> Policy | None:
     return policy
 
 
+def policy_of_run(run: Path) -> Policy:
+    """The policy of the suite that is stored in a run folder or baseline; the default one if it has none."""
+    stored = run / "suite.yaml"
+    return (suite_policy(stored) if stored.is_file() else None) or Policy()
+
+
 def policy_of(node: Node, problems: Problems) -> Policy:
     """The policy in a mapping; its errors are added to `problems`."""
     if not isinstance(node.value, dict):

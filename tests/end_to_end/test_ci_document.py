@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hrbench.cli.command_line import parser
+from hrbench.suite.gate import read_policy
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/ci.md").read_text()
@@ -60,3 +61,10 @@ def test_every_step_runs_in_order_in_a_fresh_clone(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").read_text().startswith("## hrbench gate: passed")
     log = subprocess.run(["git", "log", "-1", "--format=%s"], cwd=tmp_path / "clone", capture_output=True, text=True)
     assert log.stdout.strip() == "Baseline of v9.9"
+
+
+def test_the_policy_of_the_documentation_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/judging.md").read_text(), re.S)
+    (tmp_path / "policy.yaml").write_text(example)
+    policy = read_policy(tmp_path / "policy.yaml")
+    assert (len(policy.rules), len(policy.floors), len(policy.waivers)) == (6, 1, 1)

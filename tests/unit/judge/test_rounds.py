@@ -33,7 +33,7 @@ def history(seed: int, ratio: float, noise: float) -> Callable[[], Round]:
             visits.append(
                 0.05 * (ratio if number in (1, 3) else 1.0) * math.exp(level + rng.normal(0, noise) + disturbed)
             )
-        return Round(tuple(visits))  # type: ignore[arg-type]
+        return Round(tuple(visits))
 
     return one
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from evidence import AP, LATENCY, parameters, points
@@ -38,8 +39,9 @@ def test_a_row_alone(difference: float, error: float, verdict: str) -> None:
 
 
 def test_the_four_states_without_a_difference_are_told_as_they_are() -> None:
-    for state in ("missing", "new", "not comparable", "failed"):
-        row = Evidence("net", "net", "coco-boxes", AP, state=state, reasons=("why",))  # type: ignore[arg-type]
+    states: tuple[Any, ...] = ("missing", "new", "not comparable", "failed")
+    for state in states:
+        row = Evidence("net", "net", "coco-boxes", AP, state=state, reasons=("why",))
         (judged,) = judge([(row, M)])
         assert (judged.verdict, judged.reasons, judged.p) == (state, ("why",), None)
 
@@ -155,8 +157,8 @@ def test_margins(evidence: Evidence, margin: Margin, expected: float) -> None:
         ("macs", "operations", Margin(points=0.0)),
     ],
 )
-def test_default_margins(name: str, unit: str, margin: Margin) -> None:
-    assert default_margin(Evidence("n", "n", "", Quantity(name, name, unit, "lower"))) == margin  # type: ignore[arg-type]
+def test_default_margins(name: str, unit: Any, margin: Margin) -> None:
+    assert default_margin(Evidence("n", "n", "", Quantity(name, name, unit, "lower"))) == margin
 
 
 def test_of_many_classes_those_that_chance_explains_are_not_confirmed() -> None:

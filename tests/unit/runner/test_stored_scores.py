@@ -10,8 +10,9 @@ import pytest
 
 from hrbench.contracts import Metric
 from hrbench.core.plugins import resolve
-from hrbench.runner.stored_scores import recompute_scores, score_mismatch, state_file
+from hrbench.runner.stored_scores import recompute_scores, score_mismatch
 from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import state_file
 from hrbench.types import Result
 
 FORMAT_1 = Path(__file__).parents[2] / "data" / "format1"
@@ -59,7 +60,7 @@ def test_a_changed_score_does_not_count_whatever_of_it_was_changed(stored: Resul
 
 def test_a_state_that_is_not_there_or_damaged_does_not_count(stored: Result) -> None:
     metrics = metrics_of(stored)
-    second = Path(stored.folder) / state_file(metrics, 1)
+    second = Path(stored.folder) / state_file([metric.name for metric in metrics], 1)
     assert second.name == "states-coco-masks.npz"
     second.write_bytes(second.read_bytes()[:100])
     wrong = score_mismatch(stored, metrics)

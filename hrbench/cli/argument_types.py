@@ -1,0 +1,41 @@
+"""What an argument of a command may be: each function parses one, or says what is asked for."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def count(text: str) -> int:
+    value = natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return value
+
+
+def natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 0.03,0.05") from None
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def replicates(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 2000 <= int(text) <= 50_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 2000 to 50000")
+    return int(text)
