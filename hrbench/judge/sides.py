@@ -14,7 +14,6 @@ from pathlib import Path
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError
 from hrbench.store.integrity import changed_files
-from hrbench.store.results import CHANGED
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state, state_file
 from hrbench.types import Result, State
@@ -47,10 +46,13 @@ def read_side(text: str, baselines: Path) -> Side:
     path, entry = _found(text, baselines)
     folder = RunFolder(path)
     damaged: dict[str, str] = {}
-    results = {result.name: result for result in folder.results(skip=lambda text: damaged.update({text: text}))}
+    found = folder.results(
+        skip=lambda text: damaged.update({text: text}),
+        changed=lambda result: damaged.update({result.name: result.reason}),
+    )
+    results = {result.name: result for result in found}
     _refuse_links(path, results)
     whole = tuple(results)
-    damaged |= {name: result.reason for name, result in results.items() if CHANGED in result.reason}
     if entry:
         if entry not in results:
             raise MissingError(f"{path} has no entry {entry!r}; {suggestion(entry, results)}")

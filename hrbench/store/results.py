@@ -36,10 +36,6 @@ class _Version(msgspec.Struct):
     format: int
 
 
-CHANGED = "was changed after it was written"
-"""What is said of a result.json that is whole but not as hrbench wrote it."""
-
-
 class ChangedResultError(InputError):
     """A result.json that is whole but not as hrbench wrote it.
 
@@ -47,7 +43,7 @@ class ChangedResultError(InputError):
     """
 
     def __init__(self, path: Path, changed: Result) -> None:
-        reason = Reason(f"{path} {CHANGED}", "delete its folder and run again")
+        reason = Reason(f"{path} was changed after it was written", "delete its folder and run again")
         super().__init__(f"{reason.what}: {reason.remedy}")
         entry = changed.entry
         self.result = Result(changed.name, entry, "failed", (reason,), limited=changed.limited, folder=str(path.parent))

@@ -121,11 +121,14 @@ class RunFolder:
             raise InputError(f"{entry_folder / wrong[0]} is not the file that was stored with the result")
         return result
 
-    def results(self, skip: Callable[[str], object] | None = None) -> list[Result]:
+    def results(
+        self, skip: Callable[[str], object] | None = None, changed: Callable[[Result], object] = lambda result: None
+    ) -> list[Result]:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
 
         skip: called with a sentence on each damaged result, which is left out; without it the first raises InputError.
             One that is whole but was changed after it was written is there as a failed entry without numbers.
+        changed: called with each of these.
         """
         stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
         results = []
@@ -136,6 +139,7 @@ class RunFolder:
                 if skip is None:
                     raise
                 results.append(_named(error.result, name))
+                changed(results[-1])
             except InputError as error:
                 if skip is None:
                     raise
