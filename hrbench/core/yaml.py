@@ -1,23 +1,28 @@
 """YAML 1.2 as a tree with line numbers, and all errors in it at once.
 
-ruamel's own objects are not used: they stop at the first duplicate key, and lose line numbers when two mappings are
-merged.
+libyaml scans and parses, as PyYAML brings it: the catalog takes a twentieth of the time of a parser in Python, which
+every command would pay. PyYAML's own scalars are those of YAML 1.1, where `no` is false and `1e3` is text; here are
+those of YAML 1.2's core schema. Its objects are not used: they keep the last of two equal keys, and no line numbers.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from yaml.cyaml import CParser  # pyright: ignore[reportAttributeAccessIssue]: compiled, and without types
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import CollectionEndEvent, CollectionStartEvent
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from yaml.resolver import BaseResolver
 
 from hrbench.errors import UsageError
 
+MAX_DEPTH = 200
 MAX_VALUES = 200_000  # aliases of aliases can turn ten lines into gigabytes
 
 
@@ -105,12 +110,13 @@ def read(text: str, source: str, problems: Problems) -> Node:
     reader = _TreeBuilder(source, problems)
     top = Node(None, source, 1)
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        if _depth(text) > MAX_DEPTH:  # libyaml of before 2026 overflows the stack
+            raise RecursionError
+        root = _Parser(text).get_single_node()
         return top if root is None else reader.node(root, ())
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        problems.add(Node(None, source, line), f"not YAML: {error.problem or error.context or 'cannot be read'}")
+        line, told = _syntax_error(error, text)
+        problems.add(Node(None, source, line), told)
     except (YAMLError, ValueError) as error:  # ValueError: characters that YAML does not have
         problems.add(top, f"not YAML: {error}")
     except RecursionError:
@@ -118,6 +124,31 @@ def read(text: str, source: str, problems: Problems) -> Node:
     except _TooManyValues:
         problems.add(top, f"more than {MAX_VALUES:,} values once its aliases are written out")
     return top
+
+
+def _depth(text: str) -> int:
+    """How deep collections are nested, up to the first error; it needs no recursion."""
+    parser, depth, deepest = _Parser(text), 0, 0
+    try:
+        while parser.check_event():
+            event = parser.get_event()
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            deepest = max(deepest, depth)
+    except YAMLError:
+        pass  # told when the text is read
+    return deepest
+
+
+def _syntax_error(error: MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Line and words of an error. One at the end is told of the last line, with the line of what was left open."""
+    mark = error.problem_mark or error.context_mark
+    lines = max(1, len(text.splitlines()))
+    if "nesting depth" in str(error.problem):  # libyaml's own limit, of flow collections
+        return 1, "nested too deeply"
+    told = "not YAML: " + str(error.problem or error.context or "cannot be read")
+    if error.context and error.context_mark is not None and error.problem:
+        told += f" {error.context} that begins in line {error.context_mark.line + 1}"
+    return min(lines, mark.line + 1) if mark is not None else 1, told
 
 
 def value(text: str, source: str, problems: Problems) -> Node:
@@ -171,6 +202,24 @@ def parse_assignments(texts: Iterable[str], option: str, example: str, problems:
     return values
 
 
+class _Parser(CParser, BaseResolver):
+    """libyaml with the scalars of YAML 1.2, and `1_000` and `0b1` besides."""
+
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        BaseResolver.__init__(self)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?", "-+0123456789."),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+."),
+):
+    _Parser.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
+
+
 class _TooManyValues(Exception):
     """The document is larger than any suite."""
 
@@ -182,7 +231,7 @@ class _TreeBuilder:
     count: int = 0
 
     def node(self, raw: Any, above: tuple[int, ...], key_line: int = 0) -> Node:
-        """A tree from ruamel's node graph; `above` holds the ids of the collections around it."""
+        """A tree from PyYAML's node graph; `above` holds the ids of the collections around it."""
         self.count += 1
         if self.count > MAX_VALUES:
             raise _TooManyValues
@@ -266,5 +315,4 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "bool": _boolean,
     "int": _integer,
     "float": _real,
-    "timestamp": str,  # a suite has no dates: 2017-11-20 is an ordinary name
 }

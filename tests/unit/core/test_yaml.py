@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError as MarkedRuamelError
+from yaml.error import MarkedYAMLError
+from yaml.nodes import ScalarNode
 
-from hrbench.core.yaml import MAX_VALUES, Node, Problems, load, read, value
+from hrbench.core.yaml import MAX_VALUES, Node, Problems, _Parser, load, read, value
 from hrbench.errors import UsageError
 
 
@@ -70,16 +77,50 @@ def test_all_errors_at_once():
         ("a: 1\n\tb: 2", "f.yaml:2: not YAML: "),
         ("a: *x", "f.yaml:1: not YAML: found undefined alias"),
         ("a: \x00", "f.yaml:1: not YAML: "),
-        ('a: "\\ud800"', "f.yaml:1: holds characters that are not text"),
+        ('a: "\\ud800"', "f.yaml:1: not YAML: found invalid Unicode character escape code"),
+        (
+            "a:\n- b: [1\n",
+            "f.yaml:2: not YAML: did not find expected ',' or ']' while parsing a flow sequence that begins",
+        ),
         ('a: "x\\0y"', "f.yaml:1: holds characters that are not text"),
         ("a: &x [*x]", "f.yaml:1: an alias that contains itself"),
         ("--- 1\n--- 2", "f.yaml:2: not YAML: "),
         ("a: !!int x", "f.yaml:1: 'x': "),
-        ("[" * 1200, "f.yaml:1: "),
+        ("- " * 1200, "f.yaml:1: nested too deeply"),
+        ("\n".join(f"{' ' * i}a:" for i in range(300)), "f.yaml:1: nested too deeply"),
+        ("[" * 1200, "f.yaml:1: nested too deeply"),
     ],
 )
 def test_what_is_no_yaml(text: str, message: str):
     assert errors(text).startswith(message)
+
+
+OF_RUAMEL_ALONE = re.compile(r"[-+]?\.?_.*|[-+]?\.[0-9_]+[eE][0-9].*")
+"""What it takes for a number though it is none (`-_3`), and the other way round (`.5e3`)."""
+
+PLAIN = st.text("0123456789_+-.eExXobBinfNaAtruU~ ", max_size=8)
+
+
+@given(PLAIN)
+@example("0o17")
+@example("017")
+@example("1_000")
+@example("1e3")
+@example("2017-11-20")
+@example("-.inf")
+@example("yes")
+@example("1:30")
+@example(".5e3")
+def test_plain_scalars_are_those_of_yaml_1_2(text: str):
+    try:
+        expected: Any = YAML(typ="safe", pure=True).compose(text)
+        mine: Any = _Parser(text).get_single_node()
+    except (MarkedYAMLError, MarkedRuamelError):
+        return
+    if not isinstance(mine, ScalarNode) or OF_RUAMEL_ALONE.fullmatch(text.strip()):
+        return
+    name = str(expected.tag).rpartition(":")[2]
+    assert (mine.tag.rpartition(":")[2], mine.value) == ("str" if name == "timestamp" else name, expected.value)
 
 
 def test_aliases_of_aliases_do_not_explode():

@@ -305,7 +305,11 @@ def test_entries_that_only_leaves_out_need_not_know_a_setting(load: Load, errors
         ("protocol.flp=1", "--set protocol.flp=1: the protocol of task pose has no setting 'flp'; did you mean flip?"),
         ("batch", "--set batch: must be KEY=VALUE, such as cost.latency.batch=1"),
         ("a..b=1", "--set a..b=1: must be KEY=VALUE, such as cost.latency.batch=1"),
-        ("batch=[1", "--set batch=[1: not YAML: expected ',' or ']', but got '<stream end>'"),
+        (
+            "batch=[1",
+            "--set batch=[1: not YAML: did not find expected ',' or ']' while parsing a flow sequence that begins "
+            "in line 1",
+        ),
         ("batch=", "--set batch=: batch has no value; give one or leave the key out"),
         ("name=x", "--set name=x: name cannot be the same for every entry; use --only to choose entries"),
     ],
