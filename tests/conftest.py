@@ -21,6 +21,9 @@ from hypothesis.internal.conjecture import providers
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# It would decide over OMP_NUM_THREADS, which is what tests set.
+os.environ.pop("MKL_NUM_THREADS", None)
+
 # Several test processes share the cores: each computes on one, told before anything imports torch.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")

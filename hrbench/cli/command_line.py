@@ -75,6 +75,13 @@ Exit codes: 0 passed; 1 worse, missing or below a floor; 2 not comparable, or us
   hrbench baseline list
   hrbench baseline show v1.2
   hrbench baseline remove v1.2""",
+    "history": """examples:
+  hrbench history                             main numbers of every entry over all baselines and runs
+  hrbench history AP                          each release, with intervals and changes
+  hrbench history AP --only 'pose_hrnet_w32*' --html history.html
+  hrbench history 'coco-boxes/*' --format csv
+Baselines and run folders are the truth; what was read is remembered in history.sqlite beside them, and made anew
+if it is deleted.""",
     "models": """examples:
   hrbench models
   hrbench models 'pose_hrnet*'
@@ -104,6 +111,7 @@ The same command again resumes a download. `hrbench models NAME` shows a network
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
+    "history": "history",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -154,6 +162,7 @@ def parser() -> argparse.ArgumentParser:
     schema.add_argument("kind", nargs="?", choices=("suite", "policy", "gate"), default="suite", help="of what (suite)")
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
     judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
+    judging_arguments.history(command("history", "numbers over baselines and runs, and where they changed"))
     judging_arguments.baseline(command("baseline", "save what a release was, to judge later ones against it"))
     return top
 

@@ -61,6 +61,24 @@ def baseline(command: argparse.ArgumentParser) -> None:
         _folder(action)
 
 
+def history(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "quantity", metavar="QUANTITY", nargs="?", default="",
+        help="a number, such as AP or coco-boxes/AP, whose changes are looked for; by default main numbers, in short",
+    )  # fmt: skip
+    command.add_argument("--only", metavar="GLOB", default="", help="only entries whose name matches")
+    command.add_argument("--runs", metavar="DIR", default="runs", help="folder of run folders (runs)")
+    _folder(command)
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="what is printed (table)")
+    command.add_argument("--html", metavar="FILE", help="write a page, too, with a drawing of each series")
+    command.add_argument("--export", choices=("mlflow",), help="send every release to a tracking server, too")
+    command.add_argument(
+        "--tracking", metavar="URI", default="",
+        help="with --export: where to, such as sqlite:///mlflow.db or http://host:5000 (MLFLOW_TRACKING_URI)",
+    )  # fmt: skip
+    command.add_argument("--seed", metavar="N", type=natural, default=0, help="of the bootstrap (0)")
+
+
 def _folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--baselines",

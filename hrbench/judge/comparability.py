@@ -11,7 +11,8 @@ import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from hrbench.types import Measurement, Result, State
+from hrbench.core.digests import digest
+from hrbench.types import Conditions, Measurement, Result, State
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -131,8 +132,14 @@ def metric_differences(first: State, second: State) -> list[str]:
     found = []
     if first.version != second.version:
         found.append(f"metric: {first.metric} version {first.version} / {second.version}")
-    options = [{k: v for k, v in state.params.items() if k not in _OF_PREDICTIONS} for state in (first, second)]
-    return found + [f"metric: {first.metric} {text}" for text in _differences(*options)]
+    return found + [
+        f"metric: {first.metric} {text}" for text in _differences(metric_options(first), metric_options(second))
+    ]
+
+
+def metric_options(state: State) -> dict[str, Any]:
+    """What decides how predictions are judged, of a state's parameters."""
+    return {name: value for name, value in state.params.items() if name not in _OF_PREDICTIONS}
 
 
 def cost_differences(first: Measurement, second: Measurement, across: Iterable[str] = ()) -> list[str]:
@@ -143,6 +150,41 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     one, other = first.conditions.stated(), second.conditions.stated()
     names = [name for name in _COST_CONDITIONS if name not in across]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
+
+
+def basis_of_score(
+    data: tuple[str | None, int] | None, protocol: Mapping[str, Any], version: int | None, limit: str
+) -> str:
+    """Equal for scores of one metric that this module lets be compared: how they were measured, as a short digest.
+
+    data: SHA-256 and number of images.
+    protocol: all its settings.
+    version: of the metric.
+    limit: in words.
+    """
+    return _short_digest([data, _value(protocol), version, limit])
+
+
+def basis_of_cost(conditions: Conditions) -> str:
+    """The same for costs of one quantity."""
+    stated = conditions.stated()
+    return _short_digest([_value(stated.get(name)) for name in _COST_CONDITIONS])
+
+
+def _short_digest(values: Any) -> str:
+    return digest(json.loads(json.dumps(values, default=str)))[:16]
+
+
+def basis_differences(first: Result, second: Result, one: Measurement, other: Measurement) -> list[str]:
+    """How two measurements of one quantity differ in how they were measured, in words; costs and scores alike."""
+    if not one.metric:
+        return cost_differences(one, other)
+    return (
+        protocol_differences(first, second)
+        + version_differences(first, second, one.metric)
+        + data_differences(first, second)
+        + limit_differences(first, second)
+    )
 
 
 def changes(first: Result, second: Result) -> list[str]:

@@ -99,6 +99,11 @@ def state_of(result: Result, metric: str) -> State:
     return read_state(Path(result.folder) / name)
 
 
+def state_digest(result: Result, metric: str) -> str:
+    """SHA-256 of the stored state of one metric, as the result has it; "" if it has none."""
+    return result.files.get(_state_name(result, metric), "")
+
+
 def check_files(result: Result, metric: str, prediction_file: str) -> None:
     """Raises InputError if the state of a metric, or its predictions where they lie, are not those that were stored."""
     expected = prediction_digests(result, prediction_file)

@@ -1,12 +1,14 @@
 """result.json: a result as JSON and back.
 
 Format 2. What does not exist (no interval, no samples, conditions that do not apply) is not written. The file contains
-the SHA-256 of its own content, so that a number changed by hand or by accident is detected. `format_1.py` reads
-format 1, which has none.
+the SHA-256 of its own content, so that a number changed by hand or by accident is detected, and last the SHA-256 of the
+bytes before, which is checked in a tenth of the time; where only the bytes differ (another indentation), the content
+counts. `format_1.py` reads format 1, which has neither.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
@@ -25,6 +27,11 @@ FORMAT = 2
 
 _SPARSE = (Conditions, Measurement, Provenance, Quantity, Reason, WeightsRecord)
 """Classes whose defaults mean that something does not exist; of all other classes every field is written."""
+
+
+_END = b"\n}"
+_LAST = b',\n "bytes": "'
+_TAIL = len(_LAST) + 64 + len(b'"\n}\n')
 
 
 class _StoredResult(msgspec.Struct):
@@ -54,7 +61,8 @@ def to_json(result: Result) -> bytes:
     plain = msgspec.json.decode(msgspec.json.encode(_plain(replace(result, folder=""))))  # as a reader will decode it
     plain["reason"] = result.reason  # in a line, for people and their scripts; `reasons` is what is read back
     content = {"result": plain, "format": FORMAT, "digest": digest(plain)}
-    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+    body = msgspec.json.format(msgspec.json.encode(content), indent=1)[: -len(_END)]
+    return body + _LAST + hashlib.sha256(body).hexdigest().encode() + b'"' + _END + b"\n"
 
 
 def from_json(data: bytes, path: Path) -> Result:
@@ -71,13 +79,37 @@ def from_json(data: bytes, path: Path) -> Result:
         if version == 1:
             result = format_1.result_of(msgspec.json.decode(data))
         else:
-            plain = msgspec.json.decode(data)
             result = msgspec.json.decode(data, type=_StoredResult).result
-            if digest(plain["result"]) != plain.get("digest"):
+            if not _has_its_bytes(data) and not _is_as_written(msgspec.json.decode(data)):
                 raise ChangedResultError(path, result)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
     return replace(result, folder=str(path.parent))
+
+
+def checked(data: bytes, path: Path) -> bytes:
+    """A file's content in this format, held to the digests in it: what `from_json` reads, and faster.
+
+    Raises as `from_json`.
+    """
+    return data if _has_its_bytes(data) else to_json(from_json(data, path))
+
+
+def _has_its_bytes(data: bytes) -> bool:
+    """Whether the file is, to the byte, as it was written in this format."""
+    body, last, end = data[:-_TAIL], data[-_TAIL : -_TAIL + len(_LAST)], data[-_TAIL + len(_LAST) :]
+    return last == _LAST and end == hashlib.sha256(body).hexdigest().encode() + b'"' + _END + b"\n"
+
+
+def _is_as_written(plain: Mapping[str, Any]) -> bool:
+    """Whether a file's content has the digest that stands in it.
+
+    msgspec writes the same canonical JSON several times as fast, except for numbers with an exponent; where its digest
+    is another, that of Python's JSON decides.
+    """
+    fast = msgspec.json.encode(plain["result"], order="sorted")
+    stored = plain.get("digest")
+    return hashlib.sha256(fast).hexdigest() == stored or digest(plain["result"]) == stored
 
 
 def _plain(value: Any) -> Any:

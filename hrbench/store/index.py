@@ -1,0 +1,129 @@
+"""What was read before, remembered in a SQLite file beside the JSON that holds the truth.
+
+A folder's summary counts as long as the files behind it have the same names, sizes and times; what was derived from
+them counts for their digests. Deleting the file loses nothing but time, and a damaged one is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = "history.sqlite"
+VERSION = 1
+"""Raised when what is remembered changes its form: then everything is read again."""
+
+_HEADS = ("run.json", "environment.json", "baseline.json")
+_TABLES = """
+create table if not exists folders (path text primary key, stamp blob, summary blob) without rowid;
+create table if not exists derived (key text primary key, data blob) without rowid;
+"""
+
+
+@dataclass(frozen=True)
+class Index:
+    """A file of what was read and derived. path: None to remember nothing."""
+
+    path: Path | None
+
+    def summaries(
+        self,
+        folders: Sequence[Path],
+        read: Callable[[Path], bytes],
+        on_read: Callable[[int, int], object] | None = None,
+    ) -> dict[Path, bytes]:
+        """The summary of each folder, read only where its files have changed.
+
+        folders: run folders and baselines.
+        read: makes the summary of one.
+        on_read: called with (folders that were read, folders to read).
+        """
+        stamps = {folder: _stamp(folder) for folder in folders}
+        known = dict(self._remembered(stamps))
+        fresh: dict[Path, bytes] = {}
+        to_read = [folder for folder in folders if folder not in known]
+        for number, folder in enumerate(to_read):
+            if on_read is not None:
+                on_read(number, len(to_read))
+            fresh[folder] = read(folder)
+        rows = [(str(folder.resolve()), stamps[folder], data) for folder, data in fresh.items()]
+        self._write("insert or replace into folders values (?, ?, ?)", rows)
+        return {folder: known[folder] if folder in known else fresh[folder] for folder in folders}
+
+    def derived(self, key: str) -> bytes | None:
+        """What was derived, under a key that says all that decides it; None if it is not remembered."""
+        found = self._select("select data from derived where key = ?", (key,))
+        return found[0][0] if found else None
+
+    def remember(self, key: str, data: bytes) -> None:
+        """Remembers what was derived."""
+        self._write("insert or replace into derived values (?, ?)", [(key, data)])
+
+    def _remembered(self, stamps: Mapping[Path, bytes]) -> Iterator[tuple[Path, bytes]]:
+        rows = {path: (stamp, summary) for path, stamp, summary in self._select("select * from folders", ())}
+        for folder, stamp in stamps.items():
+            remembered, summary = rows.get(str(folder.resolve()), (b"", b""))
+            if remembered == stamp:
+                yield folder, summary
+
+    def _select(self, query: str, values: tuple[str, ...]) -> list[tuple]:
+        if self.path is None or not self.path.is_file():
+            return []
+        try:
+            with closing(self._open()) as database:
+                return database.execute(query, values).fetchall()
+        except sqlite3.Error:
+            return []  # damaged, or being made by another process: the files are read instead
+
+    def _write(self, statement: str, rows: Sequence[tuple]) -> None:
+        if self.path is None or not rows:
+            return
+        for attempt in range(2):
+            try:
+                with closing(self._open()) as database, database:
+                    database.executemany(statement, rows)
+                return
+            except sqlite3.OperationalError:
+                return  # locked by another process, or a folder that cannot be written: nothing is remembered
+            except sqlite3.DatabaseError:
+                if attempt == 0:  # not a database: it is made anew
+                    with suppress(OSError):
+                        self.path.unlink()
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(str(self.path), timeout=1.0)
+        try:
+            version = database.execute("pragma user_version").fetchone()[0]
+            if version != VERSION:
+                with database:
+                    database.executescript("drop table if exists folders; drop table if exists derived;")
+                    database.executescript(f"{_TABLES} pragma user_version = {VERSION};")
+        except sqlite3.Error:
+            database.close()
+            raise
+        return database
+
+
+def _stamp(folder: Path) -> bytes:
+    """Of names, sizes and times of the files that a summary is made of."""
+    told = hashlib.sha256()
+    for path in (*(f"{folder}/{name}" for name in _HEADS), *_results(folder)):
+        try:
+            one = os.stat(path, follow_symlinks=False)  # noqa: PTH116 (a string: half the time)
+        except OSError:
+            continue
+        told.update(f"{path[len(str(folder)) :]}\0{one.st_mtime_ns}\0{one.st_size}\0{one.st_ino}\n".encode())
+    return told.digest()
+
+
+def _results(folder: Path) -> Iterable[str]:
+    try:
+        with os.scandir(folder / "entries") as found:
+            return sorted(f"{one.path}/result.json" for one in found if not one.name.startswith("."))
+    except OSError:
+        return ()
