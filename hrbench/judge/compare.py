@@ -34,6 +34,7 @@ def compare(
     today: date | None = None,
     remeasure: Remeasure | None = None,
     only: bool = False,
+    others: int = 0,
 ) -> Comparison:
     """Judges the second side against the first.
 
@@ -43,6 +44,7 @@ def compare(
     most: replicates of the bootstrap that a row may use.
     today: for the dates of waivers.
     only: whether the sides are parts of what they are, so that a floor may have no number there.
+    others: required accuracies of the same release that are judged by other calls.
     remeasure: measures latencies again, together; None to take the stored ones.
 
     Raises UsageError for a match of another form.
@@ -70,7 +72,7 @@ def compare(
         notes += [reason for row in policies.without_number(policy, found) for reason in row.reasons]
     else:
         found += policies.without_number(policy, found)
-    rows = _judged(found, mains, policy, most, today)
+    rows = _judged(found, mains, policy, most, today, others)
     damaged = (*first.damaged.values(), *second.damaged.values())
     return Comparison(first.name, second.name, tuple(rows), differ, damaged, policy, tuple(notes))
 
@@ -123,7 +125,9 @@ def _one_sided(first: Result | None, second: Result | None) -> list[Evidence]:
     return found
 
 
-def _judged(found: Sequence[Evidence], mains: policies.Mains, policy: Policy, most: int, today: date) -> list[Row]:
+def _judged(
+    found: Sequence[Evidence], mains: policies.Mains, policy: Policy, most: int, today: date, others: int
+) -> list[Row]:
     """All rows with tiers and verdicts, in the order of `found`.
 
     Families: required rows of accuracy, and required costs. Other rows are judged one by one; of classes that are worse
@@ -136,7 +140,8 @@ def _judged(found: Sequence[Evidence], mains: policies.Mains, policy: Policy, mo
         family = [place for place in mine if placed[place].tier == "required"]
         alone = [place for place in mine if placed[place].tier != "required"]
         for places, corrected in ((family, True), (alone, False)):
-            judged = judge([(found[place], placed[place].margin) for place in places], corrected, most)
+            beside = others if accuracy and corrected else 0
+            judged = judge([(found[place], placed[place].margin) for place in places], corrected, most, beside)
             made |= dict(zip(places, judged, strict=True))
     classes = [place for place in made if placed[place].tier != "required" and found[place].single_class]
     _confirm_classes(made, classes)

@@ -7,7 +7,7 @@ times and memory are watched. Rules are read from top to bottom, and the last th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -50,6 +50,20 @@ def place(policy: Policy, evidence: Evidence, mains: Mains) -> Place:
             if rule.tier is not None:
                 tier, where = rule.tier, rule.where
     return Place(tier, margin, where)
+
+
+def tiers_of(policy: Policy, entry: str, results: Iterable[Result]) -> list[Tier]:
+    """What the policy makes of each score of an entry, as far as its results so far tell which scores it has.
+
+    results: of the entry, such as the former release's; several tell the same.
+    """
+    found: dict[tuple[str, str], Tier] = {}
+    for result in results:
+        mains = mains_of([(result, replace(result, name=entry))])
+        for score in result.scores:
+            evidence = Evidence(entry, result.name, score.metric, score.quantity, first=score.value)
+            found[score.metric, score.quantity.name] = place(policy, evidence, mains).tier
+    return list(found.values())
 
 
 def default_tier(evidence: Evidence, mains: Mains) -> Tier:

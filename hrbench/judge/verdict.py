@@ -95,21 +95,24 @@ def margin_of(evidence: Evidence, margin: Margin) -> float:
 
 
 def judge(
-    family: Sequence[tuple[Evidence, Margin]], corrected: bool = True, most: int = paired.BLOCK
+    family: Sequence[tuple[Evidence, Margin]], corrected: bool = True, most: int = paired.BLOCK, others: int = 0
 ) -> list[Judgement]:
     """The verdicts on the rows of a family.
 
     corrected: whether a regression must hold after Holm; else each row is judged at `LEVEL` alone.
     most: replicates that a row may use; more blocks are computed while its p is close to a level that decides.
+    others: rows of the family that are judged elsewhere; they count as if none of them regressed, so that the family
+        has a regression if and only if some part of it has one.
     """
     rows = [(evidence, margin_of(evidence, margin)) for evidence, margin in family]
-    levels = [LEVEL / many for many in range(1, _tests(rows) + 1)] if corrected else [LEVEL]
+    levels = [LEVEL / many for many in range(others + 1, others + _tests(rows) + 1)] if corrected else [LEVEL]
     rows = [(_settled(evidence, margin, levels, most), margin) for evidence, margin in rows]
     tested = [place for place, (evidence, _) in enumerate(rows) if _is_tested(evidence)]
     p = {place: _p(*rows[place]) for place in tested}
-    steps = dict(zip(tested, holm([p[place] for place in tested], LEVEL), strict=True)) if corrected else {}
+    known = [*(p[place] for place in tested), *([1.0] * others)]
+    steps = dict(zip(tested, holm(known, LEVEL)[: len(tested)], strict=True)) if corrected else {}
     return [
-        _judged(evidence, margin, p.get(place), steps.get(place), len(tested), levels)
+        _judged(evidence, margin, p.get(place), steps.get(place), len(known), levels)
         for place, (evidence, margin) in enumerate(rows)
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,6 +48,32 @@ def run_suite(
     on their device; a result is yielded when its costs are known. Each entry's accuracy, and each cell of its costs,
     runs in a separate process. A failing entry is a result with status "failed".
     """
+    with _opened(suite, folder, settings, on_event) as running:
+        results = [running.accuracy(entry) for entry in suite.entries]
+        yield from running.with_costs(results)
+        running.note_environment()
+
+
+@contextmanager
+def opened_suite(
+    suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler = lambda event: None
+) -> Iterator[Callable[[Entry], Result]]:
+    """A function that runs one entry of the suite, accuracy and costs, as `run_suite` does, whenever it is asked to.
+
+    The folder is locked and the suite's processes stay open until the context ends.
+    """
+
+    def run(entry: Entry) -> Result:
+        (result,) = running.with_costs([running.accuracy(entry)])
+        running.note_environment()
+        return result
+
+    with _opened(suite, folder, settings, on_event) as running:
+        yield run
+
+
+@contextmanager
+def _opened(suite: Suite, folder: RunFolder, settings: Settings, on_event: EventHandler) -> Iterator[_SuiteRun]:
     environment.limit_spin_waiting()
     if settings.device != "auto":
         device_of(settings)  # a device that does not exist is an error of the call, not of every entry
@@ -61,9 +87,7 @@ def run_suite(
             on_event(Event("note", suite.name, text=damage))
         if not folder.has_environment():
             running.note_environment()
-        results = [running.accuracy(entry) for entry in suite.entries]
-        yield from running.with_costs(results)
-        running.note_environment()
+        yield running
 
 
 def importable(suite: Suite) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe import serious
 from evidence import parameters, points
 
 from hrbench.judge.evidence import Evidence
@@ -105,6 +106,12 @@ def test_readers_and_keyboards_find_their_way(opened: Any) -> None:
         reached.append(page.evaluate("document.activeElement.textContent.trim().slice(0, 12)"))
     assert reached[:3] == ["Numbers", "What differs", "How it was j"]  # then the table, which scrolls
     assert page.evaluate("[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(opened: Any, width: int, scheme: str) -> None:
+    assert serious(opened(width, color_scheme=scheme)) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe import serious
 from releases import drifting, write_release
 
 from hrbench.cli.command_line import main
@@ -106,5 +107,6 @@ def test_the_page_opens_offline(place: Path, browser: Any, capsys, width: int, s
       const a = t.getBoundingClientRect(), b = t.closest('svg').getBoundingClientRect();
       return a.left < b.left - 1 || a.right > b.right + 1 || a.bottom > b.bottom + 1; }).length"""
     assert page.evaluate(beyond) == 0
+    assert serious(page) == []
     assert said == []
     context.close()

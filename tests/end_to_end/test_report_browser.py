@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from axe import serious
 
 from hrbench.report.write import write_reports
 from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Reason, Result, Variant
@@ -122,6 +123,13 @@ def test_the_page_never_scrolls_sideways(open_report, width, scheme):
     # Wide tables do, each in a frame of its own; at the desk all of them fit.
     frames = page.eval_on_selector_all("figure.table .scroll", "all => all.map(f => f.scrollWidth - f.clientWidth)")
     assert all(frame == 0 for frame in frames) if width == 1280 else all(frame > 0 for frame in frames)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_report, scheme):
+    page = open_report(1280, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert serious(page) == []
 
 
 def test_the_names_stay_in_sight_while_a_table_scrolls(open_report):

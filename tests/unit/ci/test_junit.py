@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from evidence import parameters, points
 from junitparser import Error, Failure, JUnitXml, Skipped
+from xmlschema import XMLSchema
 
 from hrbench.ci.annotations import MOST, workflow_commands
 from hrbench.ci.junit import junit
@@ -15,6 +17,8 @@ from hrbench.judge.gate import Decision, decide
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.verdict import judge
 from hrbench.types import Margin, Policy
+
+SCHEMA = XMLSchema(Path(__file__).parents[2] / "data" / "junit.xsd")
 
 
 def decision(*found: Evidence) -> Decision:
@@ -68,7 +72,15 @@ def test_what_passes_is_a_notice() -> None:
     assert workflow_commands(decision(SAME)).startswith("::notice title=hrbench gate::passed")
 
 
-@pytest.mark.parametrize("found", [(WORSE,), (WORSE, FAILED, OPEN), ()])
-def test_the_document_is_whole(found) -> None:
-    assert JUnitXml.fromstring(junit(decision(*found))) is not None
-    assert junit(decision(*found)).startswith(b"<?xml")
+@pytest.mark.parametrize("found", [(WORSE,), (WORSE, FAILED, OPEN), (parameters(1, 2), SAME), ()])
+def test_the_document_is_what_jenkins_and_gitlab_take(found) -> None:
+    made = junit(decision(*found))
+    assert made.startswith(b"<?xml")
+    assert JUnitXml.fromstring(made) is not None
+    SCHEMA.validate(made.decode())
+
+
+def test_the_schema_refuses_what_they_would_not_take() -> None:
+    made = junit(decision(WORSE)).decode()
+    for old, new in (("failures=", "failed="), ('time="0"', 'time="-1"'), ("<failure", "<skipped/><failure")):
+        assert old in made and not SCHEMA.is_valid(made.replace(old, new))
