@@ -166,7 +166,8 @@ def compare(
     """Judges the second of two run folders, baselines, or RUN:ENTRY against the first, under the default policy.
 
     baselines: folder in which names of baselines are looked for.
-    options: fields of `judge.evidence.Options` (seed, classes, across, common_images, groups, trust_stored).
+    options: fields of `judge.evidence.Options` (seed, classes, across, common_images, groups, slices, trust_stored);
+        slices: name -> ids of images as text, as `judge.slices.read_slices` reads them from a file.
 
     Raises MissingError for a side that is not there.
     """

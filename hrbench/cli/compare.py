@@ -22,6 +22,7 @@ from hrbench.judge.compare import compare as compared
 from hrbench.judge.evidence import Options
 from hrbench.judge.rows import Comparison, Row, row_values
 from hrbench.judge.sides import read_side, selected
+from hrbench.judge.slices import read_slices
 from hrbench.judge.values import as_json, comparison_values
 from hrbench.report import difference
 from hrbench.report.comparison_page import render_comparison
@@ -55,7 +56,15 @@ def compare(args: Namespace, echo: Echo) -> int:
 
 def options_of(args: Namespace) -> Options:
     """How to look, as the arguments say."""
-    return Options(args.seed, args.classes, tuple(args.across), args.common_images, args.groups, args.trust_stored)
+    return Options(
+        args.seed,
+        args.classes,
+        tuple(args.across),
+        args.common_images,
+        args.groups,
+        read_slices(Path(args.slices)) if args.slices else {},
+        args.trust_stored,
+    )
 
 
 def _rows(comparison: Comparison, args: Namespace) -> list[Row]:

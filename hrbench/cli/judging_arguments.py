@@ -102,6 +102,9 @@ def _how(command: argparse.ArgumentParser) -> None:
         "--common-images", action="store_true", help="judge on the images that both sides have with equal truth"
     )
     command.add_argument("--groups", action="store_true", help="resample whole groups of images, such as cities")
+    command.add_argument(
+        "--slices", metavar="FILE", help="a CSV file of image and slice: each number on each slice, too (AP:night)"
+    )
     command.add_argument("--trust-stored", action="store_true", help="judge times that were measured apart")
     command.add_argument(
         "--remeasure", action="store_true", help="measure latencies of both again, in turns, on this machine"

@@ -6,6 +6,7 @@ closed form; all other numbers by the bootstrap over images with common multipli
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from hrbench.judge import comparability
 from hrbench.judge.by_image import class_row, evidence_by_image
 from hrbench.judge.evidence import Evidence, Options
 from hrbench.judge.sides import check_files, prediction_digests, state_of
+from hrbench.judge.slices import members, slice_row
 from hrbench.types import ByImage, Measurement, Quantity, Result
 
 
@@ -104,9 +106,10 @@ def _paired(first: Result, second: Result, metric: str, rows: list[Evidence], op
         if digests[0] and digests[0] == digests[1] and _equal(rows):
             for result in (first, second):
                 check_files(result, metric, made.prediction_file)
-            return [
-                _unchanged(row) for row in [*rows, *(_classes(made, second, metric, rows) if options.classes else [])]
-            ]
+            parts = _classes(made, second, metric, rows) if options.classes else []
+            if options.slices:
+                parts += _slices(made, second, metric, rows, options)
+            return [*map(_unchanged, rows), *(_unchanged(row) if row.state == "compared" else row for row in parts)]
         states = state_of(first, metric), state_of(second, metric)
         if differ := comparability.metric_differences(*states):
             return _refused(rows, *differ)
@@ -134,6 +137,23 @@ def _classes(metric: Any, result: Result, name: str, rows: Sequence[Evidence]) -
         for label, value in list(zip(side.names, values, strict=True))[side.overall :]
         if label not in known and value == value
     ]
+
+
+def _slices(metric: Any, result: Result, name: str, rows: Sequence[Evidence], options: Options) -> list[Evidence]:
+    """The numbers on each slice of a state, which both sides share."""
+    side: ByImage = metric.by_image(state_of(result, name))
+    known = {row.quantity.name: row for row in rows}
+    found = []
+    for label, images in options.slices.items():
+        inside = members(side.images, images)
+        values = side.at(inside[None].astype(np.int64))[0].tolist() if inside.any() else [math.nan] * len(side.names)
+        for number, value in list(zip(side.names, values, strict=True))[: side.overall]:
+            if number in known:
+                row = replace(slice_row(known[number], label), first=value, second=value, units=int(inside.sum()))
+                told = f"the slice {label} has {inside.sum()} of the images, and no {number} on them"
+                gone = replace(row, first=None, second=None, state="missing", reasons=(told,))
+                found.append(row if value == value else gone)
+    return found
 
 
 def _equal(rows: Sequence[Evidence]) -> bool:

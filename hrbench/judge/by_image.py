@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hrbench.judge.evidence import Evidence, Options
+from hrbench.judge.slices import members, slice_row
 from hrbench.statistics import paired, proportions
 from hrbench.types import ByImage
 
@@ -86,20 +87,61 @@ def evidence_by_image(
         for row in rows
     ]
     columns = [[side.names.index(name) for name in names] for side in (first, second)]
-    if first.right is not None and second.right is not None:
-        return [
-            _share(row, first.right[pairing.first, i], second.right[pairing.second, j])
-            for row, i, j in zip(rows, *columns, strict=True)
-        ]
-    statistics = paired.PairedStatistics(
-        first=_on_common(first, pairing.first, columns[0]),
-        second=_on_common(second, pairing.second, columns[1]),
-        images=len(pairing.first),
-        used=np.arange(len(pairing.first)),
-        groups=pairing.groups,
-        at_once=max(1, min(first.at_once, second.at_once)),
-    )
-    return _bootstrapped(statistics, rows, options.seed, np.zeros((0, len(rows))))
+    sides = _JudgedSides(first, second, columns[0], columns[1], options.seed)
+    found = sides.judged(rows, pairing.first, pairing.second, pairing.groups)
+    for name, images in options.slices.items():
+        found += _on_slice(sides, pairing, [row for row in rows if not row.single_class], name, images)
+    return found
+
+
+@dataclass(frozen=True)
+class _JudgedSides:
+    """Both sides, with the places among each side's numbers of those that are judged."""
+
+    first: ByImage
+    second: ByImage
+    first_columns: Sequence[int]
+    second_columns: Sequence[int]
+    seed: int
+
+    def judged(
+        self, rows: Sequence[Evidence], one: np.ndarray, other: np.ndarray, groups: np.ndarray | None
+    ) -> list[Evidence]:
+        """The rows, which are the first of the numbers judged, on the images at these places of each side, (U,)."""
+        first, second, many = self.first, self.second, len(rows)
+        columns, others = self.first_columns[:many], self.second_columns[:many]
+        if first.right is not None and second.right is not None:
+            return [
+                _share(row, first.right[one, i], second.right[other, j])
+                for row, i, j in zip(rows, columns, others, strict=True)
+            ]
+        statistics = paired.PairedStatistics(
+            first=_on_common(first, one, columns),
+            second=_on_common(second, other, others),
+            images=len(one),
+            used=np.arange(len(one)),
+            groups=groups,
+            at_once=max(1, min(first.at_once, second.at_once)),
+        )
+        return _bootstrapped(statistics, rows, self.seed, np.zeros((0, many)))
+
+
+def _on_slice(
+    sides: _JudgedSides, pairing: _Pairing, rows: Sequence[Evidence], name: str, images: frozenset[str]
+) -> list[Evidence]:
+    """The rows on the images of a slice; missing if both sides have fewer than two of them."""
+    inside = members(sides.first.images[pairing.first], images)
+    some = [replace(slice_row(row, name), units=int(inside.sum())) for row in rows]
+    if inside.sum() < 2:
+        told = f"the slice {name} has {inside.sum()} of the images"
+        return [replace(row, state="missing", reasons=(told,)) for row in some]
+    groups = None
+    if pairing.groups is not None:
+        many, groups = np.unique(pairing.groups[inside], return_inverse=True)
+        if len(many) < MIN_GROUPS:
+            told = f"groups: {len(many)} in the slice {name}, fewer than {MIN_GROUPS}: judge by image"
+            return [replace(row, state="not comparable", reasons=(told,)) for row in some]
+    return sides.judged(some, pairing.first[inside], pairing.second[inside], groups)
 
 
 def class_row(template: Evidence, name: str) -> Evidence:

@@ -130,8 +130,8 @@ def _judged(
 ) -> list[Row]:
     """All rows with tiers and verdicts, in the order of `found`.
 
-    Families: required rows of accuracy, and required costs. Other rows are judged one by one; of classes that are worse
-    by themselves those that Benjamini and Hochberg do not confirm are told as open.
+    Families: required rows of accuracy, and required costs. Other rows are judged one by one; of classes and slices
+    that are worse by themselves those that Benjamini and Hochberg do not confirm are told as open.
     """
     placed = [policies.place(policy, evidence, mains) for evidence in found]
     made: dict[int, Judgement] = {}
@@ -143,8 +143,8 @@ def _judged(
             beside = others if accuracy and corrected else 0
             judged = judge([(found[place], placed[place].margin) for place in places], corrected, most, beside)
             made |= dict(zip(places, judged, strict=True))
-    classes = [place for place in made if placed[place].tier != "required" and found[place].single_class]
-    _confirm_classes(made, classes)
+    parts = [place for place in made if placed[place].tier != "required" and found[place].is_part]
+    _confirm_parts(made, parts)
     return [
         Row(
             made[place],
@@ -162,10 +162,11 @@ def _is_floor(evidence: Evidence) -> bool:
     return not evidence.metric and evidence.state == "missing" and evidence.first is None
 
 
-def _confirm_classes(made: dict[int, Judgement], places: Sequence[int]) -> None:
-    """Of many classes some look worse by chance: only those stay that their number does not explain."""
+def _confirm_parts(made: dict[int, Judgement], places: Sequence[int]) -> None:
+    """Of many classes and slices some look worse by chance: only those stay that their number does not explain."""
     for place, confirmed in zip(places, discoveries([made[place] for place in places]), strict=True):
         one = made[place]
         if one.verdict == "regressed" and one.evidence.means != "exact" and not confirmed:
-            told = f"worse by itself (p {one.p:.3g}), not among {len(places)} classes (Benjamini-Hochberg at 5 %)"
+            told = f"worse by itself (p {one.p:.3g}), not among {len(places)} classes and slices"
+            told += " (Benjamini-Hochberg at 5 %)"
             made[place] = replace(one, verdict="cannot tell", reasons=(*one.reasons, told))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +21,7 @@ class Evidence:
     metric: "" for a cost.
     cell: under which conditions a cost was measured, of several ("batch 8"); "" for a score.
     single_class: whether it is the number of a single class.
+    slice: the part of the images it is the number of; "" for all.
     first, second: values in the quantity's unit; None if there is none.
     difference: second minus first in the better direction, so that a negative one is worse, in the quantity's unit; for
         times, energy and memory the logarithm of the ratio, in the better direction. None if not comparable.
@@ -44,6 +45,7 @@ class Evidence:
     quantity: Quantity
     cell: str = ""
     single_class: bool = False
+    slice: str = ""
     first: float | None = None
     second: float | None = None
     difference: float | None = None
@@ -61,6 +63,11 @@ class Evidence:
     more: Callable[[], Evidence] | None = field(default=None, compare=False)
 
     @property
+    def is_part(self) -> bool:
+        """Whether it is the number of a class or a slice: watched, and named only by patterns of its own."""
+        return self.single_class or bool(self.slice)
+
+    @property
     def key(self) -> str:
         """METRIC/NAME, or the name of a cost."""
         return f"{self.metric}/{self.quantity.name}" if self.metric else self.quantity.name
@@ -75,6 +82,7 @@ class Options:
     across: conditions that are meant to differ.
     common_images: whether images that only one side has, or whose truth differs, are left out rather than refused.
     groups: whether whole groups of images are resampled.
+    slices: parts of the images on which each number is judged too (`judge.slices`).
     trust_stored: whether times that were measured apart are judged.
     """
 
@@ -83,4 +91,5 @@ class Options:
     across: tuple[str, ...] = ()
     common_images: bool = False
     groups: bool = False
+    slices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     trust_stored: bool = False

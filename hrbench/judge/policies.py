@@ -70,17 +70,19 @@ def default_tier(evidence: Evidence, mains: Mains) -> Tier:
     """The tier of a number that no rule names."""
     if not evidence.metric:
         return "required" if evidence.quantity.unit in ("count", "operations") else "watched"
-    if evidence.single_class or (evidence.state == "missing" and evidence.first is None):
+    if evidence.is_part or (evidence.state == "missing" and evidence.first is None):
         return "watched"  # of a number that neither side has nothing can be required
     main = mains.get((evidence.entry, evidence.metric), evidence.quantity.name)
     return "required" if evidence.quantity.name == main else "watched"
 
 
 def fits(rule: Rule | Floor | Waiver, evidence: Evidence) -> bool:
-    """Whether a rule names this number: its NAME or METRIC/NAME, of this entry. A class needs its own pattern."""
+    """Whether a rule names this number: its NAME or METRIC/NAME, of this entry. Classes and slices need their own."""
     if not fnmatchcase(evidence.entry, rule.entry):
         return False
     name, key = evidence.quantity.name, evidence.key
+    if evidence.slice and ":" not in rule.quantity:
+        return False
     if evidence.single_class and "/" not in rule.quantity.removeprefix(f"{evidence.metric}/"):
         return False
     return any(fnmatchcase(each, rule.quantity) for each in (name, key))

@@ -97,6 +97,7 @@ class RowValues:
     entry, former_entry: names on the second and on the first side.
     metric: "" for a cost.
     cell: under which of several conditions a cost was measured.
+    slice: the part of the images it is of; "" for all.
     before, after: in the unit (fractions in [0, 1], seconds, bytes); null if there is none.
     change: after minus before, or for times, energy and memory the ratio minus 1 (`change_is`).
     interval: 95 %, of the change.
@@ -118,6 +119,7 @@ class RowValues:
     unit: str
     better: str
     single_class: bool
+    slice: str
     before: float | None
     after: float | None
     change: float | None
@@ -169,6 +171,7 @@ def row_values(row: Row) -> RowValues:
         quantity.unit,
         quantity.better,
         evidence.single_class,
+        evidence.slice,
         evidence.first,
         evidence.second,
         None if at is None else at[0],

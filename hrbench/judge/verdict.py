@@ -80,7 +80,8 @@ class Judgement:
 def default_margin(evidence: Evidence) -> Margin:
     """The margin of a number for which nobody has set one."""
     quantity = evidence.quantity
-    return DEFAULT_MARGINS.get(quantity.name) or UNIT_MARGINS[quantity.unit]
+    name = quantity.name.removesuffix(f":{evidence.slice}") if evidence.slice else quantity.name
+    return DEFAULT_MARGINS.get(name) or UNIT_MARGINS[quantity.unit]
 
 
 def margin_of(evidence: Evidence, margin: Margin) -> float:

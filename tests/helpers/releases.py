@@ -38,6 +38,8 @@ def write_release(folder: Path, right: np.ndarray, date: str, entry: str = "clas
     run = RunFolder(folder)
     part = run.begin(entry)
     write_state(state, part / "states.npz")
+    lines = (f"{image},{place}" for image, place in zip(arrays["image"], arrays["rank"], strict=True))
+    (part / "predictions.csv").write_text("\n".join(["image,place", *lines]))
     scores = tuple(TopK().summarise(state, resamples=100))
     made = run.commit(part, replace(template, name=entry, scores=scores, **changes))
     (folder / "environment.json").write_text(json.dumps({"date": date}))

@@ -26,6 +26,7 @@ from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.states import by_image
 from hrbench.metrics.labels.mean_iou import numbers as iou_numbers
 from hrbench.metrics.pckh import percentages
+from hrbench.statistics.paired import BLOCK, MOST
 from hrbench.types import ByImage, Margin, Quantity
 
 POOL = 100_000
@@ -223,10 +224,13 @@ def exchangeable(pools: Sequence[Pool], gates: range, images: int = IMAGES) -> i
     )
 
 
-def power(pool: Pool, truth: float, error: float, z: float, trials: range, images: int = IMAGES) -> int:
+def power(
+    pool: Pool, truth: float, error: float, z: float, trials: range, images: int = IMAGES, most: int = BLOCK
+) -> int:
     """How often a loss of margin + (z + 1.645) standard errors is regressed; the margin is what makes it so.
 
     z: 1.96 for one row; 2.87 for the first step of twelve, where eleven rows without a difference are beside it.
+    most: replicates of a row that is close to its level; a gate takes up to 50,000.
     """
     margin = -truth - (z + 1.645) * error
     assert margin >= 0, "the pool's loss is too small for this question"
@@ -236,7 +240,7 @@ def power(pool: Pool, truth: float, error: float, z: float, trials: range, image
         quiet = Evidence("quiet", "quiet", "AP", AP, first=0.5, second=0.5, difference=0.0, interval=(0.0, 0.0),
                          means="bootstrap", units=images, replicates=2000, p=lambda bound: 1.0)  # fmt: skip
         family = [(row, Margin(points=100 * margin))] + [(quiet, Margin(points=30.0))] * (11 if z > 2 else 0)
-        found += judge(family)[0].verdict == "regressed"
+        found += judge(family, most=most)[0].verdict == "regressed"
     return found
 
 
@@ -286,7 +290,7 @@ def _exchangeable_part(gates: range) -> int:
 def _power_part(job: tuple[str, float]) -> tuple[str, float, int]:
     metric, z = job
     pool = pool_of(metric, 5, POWER_SHARE)
-    return metric, z, power(pool, pool.truth(), spread(pool, range(2000)), z, range(400))
+    return metric, z, power(pool, pool.truth(), spread(pool, range(10_000)), z, range(400), most=MOST)
 
 
 def _coverage_part(job: tuple[str, int]) -> tuple[str, int, int]:
