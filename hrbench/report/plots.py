@@ -24,6 +24,7 @@ _WIDTH, _HEIGHT, _DPI = 7.4, 4.1, 72
 _FONT = 10.0
 _KEYS_PER_LINE = 4  # of the legend, in a line
 _LABEL_LENGTH = 44  # characters of a label beside a point, less than half the width; the tooltip has them all
+MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
 _LOG_SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
 
 
@@ -145,29 +146,44 @@ def _ticks(low: float, high: float) -> list[float]:
 def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: str) -> dict[str, str]:
     """Draws lines, intervals and points; group identifier -> tooltip."""
     tooltips = {}
-    for line in dict.fromkeys(point.line for point in points):
-        joined = sorted((p.x, p.y, p.family) for p in points if p.line == line and p.y is not None)
+    lines: dict[str, list[tuple[float, float, str]]] = {}
+    for point in points:
+        if point.y is not None:
+            lines.setdefault(point.line, []).append((point.x, point.y, point.family))
+    for joined in lines.values():
         if len(joined) > 1:
-            xs, ys, families = zip(*joined, strict=True)
+            xs, ys, families = zip(*sorted(joined), strict=True)
             axes.plot(xs, ys, color=colours[families[0]], linewidth=1.0, alpha=0.45, zorder=2)
     for index, point in enumerate(points):
         colour = colours[point.family]
         if point.published is not None:
             gid = f"{name}-published-{index}"
-            axes.plot([point.x], [point.published], "o", ms=7, mfc=PAPER, mec=colour, mew=1.3, zorder=3, gid=gid)
+            _line(
+                axes, [point.x], [point.published], marker="o", ms=7, mfc=PAPER, mec=colour, mew=1.3, zorder=3, gid=gid
+            )
             tooltips[gid] = f"{point.label}, published: {point.published:g}"
         if point.y is None:
             continue
         if point.low is not None and point.high is not None:
-            axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.4, zorder=4, alpha=0.8)
+            _line(axes, [point.x] * 2, [point.low, point.high], color=colour, linewidth=1.4, zorder=4, alpha=0.8)
         gid = f"{name}-measured-{index}"
-        axes.plot([point.x], [point.y], "o", ms=5.5, mfc=colour, mec=PAPER, mew=0.7, zorder=5, gid=gid)
+        _line(axes, [point.x], [point.y], marker="o", ms=5.5, mfc=colour, mec=PAPER, mew=0.7, zorder=5, gid=gid)
         tooltips[gid] = point.tooltip or point.label
     return tooltips
 
 
+def _line(axes: Any, xs: Sequence[float], ys: Sequence[float], **style: Any) -> None:
+    """As `axes.plot`, in a third of the time: colours are given, and the limits of the axes are set."""
+    from matplotlib.lines import Line2D
+
+    axes.add_artist(Line2D(xs, ys, **{"linestyle": "-" if len(xs) > 1 else "none", **style}))
+
+
 def _names(axes: Any, points: Sequence[Point]) -> None:
-    """A label beside each point, at the offset with the least overlap with labels and points."""
+    """A label beside each point, at the offset with the least overlap with labels and points.
+
+    Of more than `MOST_LABELS` points only those have one that no other point beats in both accuracy and cost.
+    """
     places = []
     for point in points:
         heights = [y for y in (point.y, point.published) if y is not None]
@@ -179,7 +195,7 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
             boxes.append((x - 1.5, low, x + 1.5, high))
     area = axes.get_window_extent().extents
     size = _FONT - 1.5
-    for point in points:
+    for point in points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]:
         y = point.y if point.y is not None else point.published
         if y is None:
             continue
@@ -200,6 +216,17 @@ def _names(axes: Any, points: Sequence[Point]) -> None:
             label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
             fontsize=size, color=INK, zorder=6, parse_math=False,
         )  # fmt: skip
+
+
+def _best(points: Sequence[Point]) -> list[Point]:
+    """The points that no other beats in both accuracy and cost, cheapest first."""
+    found: list[Point] = []
+    highest = -math.inf
+    for point in sorted(points, key=lambda point: (point.x, -(point.y if point.y is not None else -math.inf))):
+        if point.y is not None and point.y > highest:
+            highest = point.y
+            found.append(point)
+    return found
 
 
 def _shortened(label: str) -> str:
@@ -257,8 +284,12 @@ def _inline(svg: str, name: str, tooltips: dict[str, str], title: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", svg)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
-    for gid, text in tooltips.items():
-        svg = svg.replace(f'<g id="{gid}">', f'<g id="{gid}" class="point"><title>{escape(_tooltip(text))}</title>', 1)
+
+    def titled(group: re.Match[str]) -> str:
+        text = tooltips.get(group[1])
+        return group[0] if text is None else f'<g id="{group[1]}" class="point"><title>{escape(_tooltip(text))}</title>'
+
+    svg = re.sub(r'<g id="([^"]*)">', titled, svg)
     prefix = re.escape(name)
     svg = re.sub(rf'\bid="(?!{prefix}-)', f'id="{name}-', svg)
     svg = re.sub(rf'(href="#|url\(#)(?!{prefix}-)', rf"\g<1>{name}-", svg)
