@@ -7,7 +7,8 @@ told twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -134,6 +135,7 @@ class _Summary(msgspec.Struct, array_like=True, frozen=True):
 
     date: str
     note: str
+    is_baseline: bool
     damaged: list[str]
     entries: list[str]
     digests: list[str]
@@ -186,7 +188,6 @@ _decode_stored = msgspec.json.Decoder(_StoredNumbers).decode
 _decode_summary = msgspec.msgpack.Decoder(_Summary).decode
 _decode_numbers = msgspec.msgpack.Decoder(list[_Number]).decode
 _quantity = lru_cache(4096)(msgspec.json.Decoder(Quantity).decode)
-_conditions = lru_cache(4096)(msgspec.json.Decoder(Conditions).decode)
 
 
 @lru_cache(4096)
@@ -194,68 +195,101 @@ def _kind(encoded: bytes) -> _Kind:
     return msgspec.msgpack.decode(encoded, type=_Kind)
 
 
+@dataclass(slots=True)
+class _Column:
+    """The numbers of one kind in a folder; `_Number` as plain tuples, which are made several times as fast."""
+
+    kind: _Kind
+    numbers: list[tuple[int, bool, float, tuple[float, float] | None, str]]
+    main: bool = False
+
+
 def _summarise(folder: Path) -> bytes:
-    columns: dict[tuple[str, str, str], tuple[_Kind, list[_Number]]] = {}
+    columns: dict[tuple[str, str, str], _Column] = {}
     entries: dict[str, str] = {}
     damaged: list[str] = []
-    for path in sorted((folder / "entries").glob("[!.]*/result.json")):
+    for name in _entries(folder):
+        path = folder / "entries" / name / "result.json"
         try:
             stored = _decode_stored(checked(path.read_bytes(), path))
+        except FileNotFoundError:
+            continue
         except (InputError, OSError, msgspec.MsgspecError) as error:
             damaged.append(str(error))
             continue
-        for kind, number in _numbers(stored.result, len(entries)):
-            known, column = columns.setdefault((kind.metric, kind.quantity.name, kind.cell), (kind, []))
-            if number.main and not known.main:
-                columns[kind.metric, kind.quantity.name, kind.cell] = kind, column
-            column.append(number)
-        entries[path.parent.name] = stored.digest
+        _add_scores(columns, stored.result, len(entries))
+        _add_costs(columns, stored.result, len(entries))
+        entries[name] = stored.digest
     date, note = _date_and_note(folder, damaged)
-    return msgspec.msgpack.encode(
+    encode, kept = msgspec.msgpack.encode, [one for one in columns.values() if one.kind.quantity.better != "neither"]
+    kinds = [_Kind(one.kind.metric, one.kind.quantity, one.kind.cell, one.main) for one in kept]
+    return encode(
         _Summary(
             date,
             note,
+            (folder / "baseline.json").is_file(),
             damaged,
             [*entries],
             [*entries.values()],
-            [msgspec.Raw(msgspec.msgpack.encode(kind)) for kind, _ in columns.values()],
-            [msgspec.Raw(msgspec.msgpack.encode(column)) for _, column in columns.values()],
+            [msgspec.Raw(encode(kind)) for kind in kinds],
+            [msgspec.Raw(encode(one.numbers)) for one in kept],
         )
     )
 
 
-def _numbers(result: _Taken, entry: int) -> Iterator[tuple[_Kind, _Number]]:
-    seen: set[str] = set()
-    for one in (*result.scores, *result.costs):
-        main = bool(one.metric) and one.metric not in seen
-        seen.add(one.metric)
-        if one.value is not None:
-            quantity, conditions = _quantity(bytes(one.quantity)), bytes(one.conditions)
-            if quantity.better != "neither":
-                kind = _Kind(one.metric, quantity, _cell(one.metric, quantity, conditions), main)
-                yield kind, _Number(entry, main, one.value, one.interval, _basis(result, one))
+def _entries(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder / "entries") as found:
+            return sorted(one.name for one in found if not one.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _add_scores(columns: dict[tuple[str, str, str], _Column], result: _Taken, entry: int) -> None:
+    bases: dict[str, str] = {}
+    for one in result.scores:
+        basis = bases.get(one.metric)
+        main = basis is None
+        if basis is None:
+            basis = bases[one.metric] = _basis(result, one.metric)
+        if one.value is None:
+            continue
+        quantity = _quantity(bytes(one.quantity))
+        key = (one.metric, quantity.name, "")
+        column = columns.get(key)
+        if column is None:
+            column = columns[key] = _Column(_Kind(one.metric, quantity, ""), [])
+        column.main |= main
+        column.numbers.append((entry, main, one.value, one.interval, basis))
+
+
+def _add_costs(columns: dict[tuple[str, str, str], _Column], result: _Taken, entry: int) -> None:
+    for one in result.costs:
+        if one.value is None:
+            continue
+        quantity, (cell, basis) = _quantity(bytes(one.quantity)), _of_cost(bytes(one.quantity), bytes(one.conditions))
+        key = ("", quantity.name, cell)
+        column = columns.get(key)
+        if column is None:
+            column = columns[key] = _Column(_Kind("", quantity, cell), [])
+        column.numbers.append((entry, False, one.value, one.interval, basis))
 
 
 @lru_cache(4096)
-def _cell(metric: str, quantity: Quantity, conditions: bytes) -> str:
-    return "" if metric else cell_of(Measurement(quantity, None, conditions=_conditions(conditions)))
+def _of_cost(quantity: bytes, conditions: bytes) -> tuple[str, str]:
+    """Cell and basis of a cost."""
+    under = msgspec.json.decode(conditions, type=Conditions)
+    return cell_of(Measurement(_quantity(quantity), None, conditions=under)), basis_of_cost(under)
 
 
-def _basis(result: _Taken, one: _Score) -> str:
-    if not one.metric:
-        return _basis_of_cost(bytes(one.conditions))
-    data, metric = result.provenance.dataset, result.provenance.metrics.get(one.metric)
+def _basis(result: _Taken, metric: str) -> str:
+    data, record = result.provenance.dataset, result.provenance.metrics.get(metric)
     return _basis_of_score(
         None if data is None else (data.sha256, data.images),
         bytes(result.entry.protocol),
-        None if metric is None else metric.version,
+        None if record is None else record.version,
         f"{result.limited} {result.provenance.limit_rule}",
     )
-
-
-@lru_cache(4096)
-def _basis_of_cost(conditions: bytes) -> str:
-    return basis_of_cost(_conditions(conditions))
 
 
 @lru_cache(4096)
@@ -324,7 +358,10 @@ def history(
     summaries = (index or Index(None)).summaries(found, _summarise, on_read)
     read = {folder: _decode_summary(data) for folder, data in summaries.items()}
     ordered = _by_time(_once(read))
-    releases = {folder: Release(_name(folder), folder, one.date, one.note) for folder, one in ordered.items()}
+    releases = {
+        folder: Release(folder.name if one.is_baseline else str(folder), folder, one.date, one.note)
+        for folder, one in ordered.items()
+    }
     made: dict[tuple[str, str, str, str], list[tuple[ReleaseValue, _Kind, bool]]] = {}
     for folder, summary in ordered.items():
         release = releases[folder]
@@ -349,21 +386,18 @@ def history(
     return History(tuple(releases.values()), tuple(sorted(series, key=lambda one: one.entry)), damaged)
 
 
-def _name(folder: Path) -> str:
-    return folder.name if (folder / "baseline.json").is_file() else str(folder)
-
-
 def _once(read: Mapping[Path, _Summary]) -> dict[Path, _Summary]:
     """The summaries without run folders whose every result is a baseline's."""
     saved: set[tuple[str, str]] = set()
-    for folder, summary in read.items():
-        if (folder / "baseline.json").is_file():
+    for summary in read.values():
+        if summary.is_baseline:
             saved.update(zip(summary.entries, summary.digests, strict=True))
     return {
         folder: summary
         for folder, summary in read.items()
-        if (folder / "baseline.json").is_file()
+        if summary.is_baseline
         or summary.damaged
+        or not saved
         or not saved.issuperset(zip(summary.entries, summary.digests, strict=True))
     }
 

@@ -51,7 +51,7 @@ class Index:
             if on_read is not None:
                 on_read(number, len(to_read))
             fresh[folder] = read(folder)
-        rows = [(str(folder.resolve()), stamps[folder], data) for folder, data in fresh.items()]
+        rows = [(_place(folder), stamps[folder], data) for folder, data in fresh.items()]
         self._write("insert or replace into folders values (?, ?, ?)", rows)
         return {folder: known[folder] if folder in known else fresh[folder] for folder in folders}
 
@@ -67,7 +67,7 @@ class Index:
     def _remembered(self, stamps: Mapping[Path, bytes]) -> Iterator[tuple[Path, bytes]]:
         rows = {path: (stamp, summary) for path, stamp, summary in self._select("select * from folders", ())}
         for folder, stamp in stamps.items():
-            remembered, summary = rows.get(str(folder.resolve()), (b"", b""))
+            remembered, summary = rows.get(_place(folder), (b"", b""))
             if remembered == stamp:
                 yield folder, summary
 
@@ -109,16 +109,21 @@ class Index:
         return database
 
 
+def _place(folder: Path) -> str:
+    """The absolute path, links and all: resolving them would take as long as reading what is remembered."""
+    return os.path.abspath(folder)  # noqa: PTH100
+
+
 def _stamp(folder: Path) -> bytes:
     """Of names, sizes and times of the files that a summary is made of."""
-    told = hashlib.sha256()
+    lines, cut = [], len(str(folder))
     for path in (*(f"{folder}/{name}" for name in _HEADS), *_results(folder)):
         try:
             one = os.stat(path, follow_symlinks=False)  # noqa: PTH116 (a string: half the time)
         except OSError:
             continue
-        told.update(f"{path[len(str(folder)) :]}\0{one.st_mtime_ns}\0{one.st_size}\0{one.st_ino}\n".encode())
-    return told.digest()
+        lines.append(f"{path[cut:]}\0{one.st_mtime_ns}\0{one.st_size}\0{one.st_ino}\n")
+    return hashlib.sha256("".join(lines).encode()).digest()
 
 
 def _results(folder: Path) -> Iterable[str]:

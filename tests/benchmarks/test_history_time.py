@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_long_history_is_read_in_seconds_and_known_in_none(benchmark, runs: Path) -> None:
-    """CPU seconds, the least of three: cold 2, with the index 0.3."""
+    """CPU seconds, the least of three: with the index 0.3; cold 4, of 20,000 files (360 MB) read, hashed and parsed."""
     none = runs / "no baselines"
     spent: dict[str, list[float]] = {"cold": [], "with the index": []}
     for _ in range(3):
@@ -53,4 +53,4 @@ def test_a_long_history_is_read_in_seconds_and_known_in_none(benchmark, runs: Pa
     benchmark.pedantic(history, (runs, none), {"index": index_in(runs, none)}, rounds=3)
     least = {name: min(times) for name, times in spent.items()}
     benchmark.extra_info.update(least)
-    assert least["cold"] < 2 and least["with the index"] < 0.3, least
+    assert least["cold"] < 4 and least["with the index"] < 0.3, least
