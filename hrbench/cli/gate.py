@@ -102,7 +102,7 @@ def baseline(args: Namespace, echo: Echo) -> int:
 def _save(args: Namespace, folder: Path, echo: Echo) -> int:
     if not (Path(args.run) / "entries").is_dir():
         raise UsageError(f"there is no run folder {args.run}")
-    saved = baselines.save(Path(args.run), args.name, folder, args.note, args.replace)
+    saved = baselines.save(Path(args.run), args.name, folder, args.note, args.replace, args.gallery)
     for told in saved.left_out.values():
         echo(f"left out: {told}")
     entries = units.amount(len(saved.baseline.entries), "entry", "entries")

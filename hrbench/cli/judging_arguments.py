@@ -51,6 +51,9 @@ def baseline(command: argparse.ArgumentParser) -> None:
     save.add_argument("run", metavar="RUN", help="a run folder")
     save.add_argument("name", metavar="NAME", help="of the baseline, such as v1.2")
     save.add_argument("--note", metavar="TEXT", default="", help="kept with it")
+    save.add_argument(
+        "--gallery", metavar="N", type=natural, default=0, help="keep small pictures of each entry's N worst images"
+    )
     save.add_argument("--replace", action="store_true", help="replace a baseline of that name")
     listing = actions.add_parser("list", help="the baselines there are", allow_abbrev=False)
     show = actions.add_parser("show", help="what a baseline holds", allow_abbrev=False)

@@ -2,10 +2,11 @@
 
     reports/baselines/NAME/
       baseline.json suite.yaml run.json environment.json
-      entries/<entry>/result.json states.npz
+      entries/<entry>/result.json states.npz gallery/*.jpg
 
-A baseline is a run folder without pictures and predictions; the results hold the digests of the predictions, so equal
-ones are recognised. It is read with every check of a run folder.
+A baseline is a run folder without predictions, and without pictures unless small ones of the worst images are asked
+for; the results hold the digests of the predictions, so equal ones are recognised. It is read with every check of a run
+folder.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from hrbench.core.digests import sha256
 from hrbench.core.files import whole_folder, write_whole
 from hrbench.core.text import suggestion
 from hrbench.errors import InputError, MissingError, UsageError
@@ -39,6 +41,7 @@ class Baseline(msgspec.Struct, frozen=True):
     created: UTC, in ISO 8601.
     hrbench: version that saved it.
     entries: names of the entries it holds.
+    pictures: path below the baseline -> SHA-256.
     """
 
     format: int
@@ -47,6 +50,7 @@ class Baseline(msgspec.Struct, frozen=True):
     hrbench: str
     note: str = ""
     entries: tuple[str, ...] = ()
+    pictures: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,15 @@ class Saved:
     left_out: dict[str, str]
 
 
-def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: bool = False) -> Saved:
+GALLERY = "gallery"
+LONGEST_SIDE = 320
+"""Of a picture in pixels."""
+
+
+def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: bool = False, gallery: int = 0) -> Saved:
     """Saves the results and states of a run folder as a baseline.
+
+    gallery: how many small pictures of each entry's worst images to keep, of those that the run rendered.
 
     Entries that failed or whose files have changed are left out and told.
 
@@ -85,7 +96,7 @@ def save(run: Path, name: str, folder: Path = FOLDER, note: str = "", replace: b
         tuple(result.name for result in kept),
     )
     with whole_folder(goal, replace=replace) as part:
-        _fill(part, source, kept, baseline)
+        _fill(part, source, kept, baseline, gallery)
     return Saved(baseline, goal, sum(path.stat().st_size for path in goal.rglob("*") if path.is_file()), left_out)
 
 
@@ -102,7 +113,8 @@ def _states(result: Result) -> dict[str, str]:
     return {name: digest for name, digest in result.files.items() if name.startswith("states") and "/" not in name}
 
 
-def _fill(part: Path, source: RunFolder, results: Sequence[Result], baseline: Baseline) -> None:
+def _fill(part: Path, source: RunFolder, results: Sequence[Result], baseline: Baseline, gallery: int) -> None:
+    pictures: dict[str, str] = {}
     for name in _COPIED:
         if (source.path / name).is_file():
             shutil.copyfile(source.path / name, part / name)
@@ -111,8 +123,23 @@ def _fill(part: Path, source: RunFolder, results: Sequence[Result], baseline: Ba
         entry.mkdir(parents=True)
         for name in ("result.json", *_states(result)):
             shutil.copyfile(Path(result.folder) / name, entry / name)
+        for drawing in [one for one in result.drawings if one.kind == "worst"][:gallery]:
+            if not changed_files(Path(result.folder), {drawing.file: result.files.get(drawing.file, "")}):
+                small = entry / GALLERY / Path(drawing.file).name
+                _write_small(Path(result.folder) / drawing.file, small)
+                pictures[small.relative_to(part).as_posix()] = sha256(small)
+    baseline = msgspec.structs.replace(baseline, pictures=pictures)
     data = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
     write_whole(part / "baseline.json", lambda stream: stream.write(data))
+
+
+def _write_small(source: Path, goal: Path) -> None:
+    from PIL import Image
+
+    goal.parent.mkdir(exist_ok=True)
+    with Image.open(source) as picture:
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        picture.convert("RGB").save(goal, "JPEG", quality=80)
 
 
 def names(folder: Path = FOLDER) -> list[str]:

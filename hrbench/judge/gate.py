@@ -15,6 +15,7 @@ from hrbench.errors import InputError
 from hrbench.judge import baseline
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
+from hrbench.store.integrity import changed_files
 
 Outcome = Literal["passed", "failed", "regressed", "not comparable", "cannot tell"]
 
@@ -45,8 +46,10 @@ def check_baseline(side: Side) -> None:
     """Raises InputError if a baseline is not as it was saved: its entries would look new, and pass."""
     told = "; ".join(side.damaged.values())
     if (side.path / "baseline.json").exists():  # a run folder has none
-        saved = set(baseline.read(side.path.resolve().name, side.path.resolve().parent).entries)
-        if lost := sorted(saved - {*side.whole}):
+        known = baseline.read(side.path.resolve().name, side.path.resolve().parent)
+        if changed := changed_files(side.path, known.pictures):
+            told = told or f"{side.path / changed[0]} is not the picture that was saved"
+        if lost := sorted({*known.entries} - {*side.whole}):
             told = told or f"{side.path} does not hold {', '.join(lost)}, which was saved in it"
     if told:
         raise InputError(f"the baseline {side.name} cannot be trusted: {told}; save it again, or restore its files")

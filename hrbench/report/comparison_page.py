@@ -10,6 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from hrbench.core import units
+from hrbench.judge.baseline import GALLERY
 from hrbench.judge.gate import Decision
 from hrbench.judge.images import ImageChange, metrics_of, most_changed
 from hrbench.judge.rows import Comparison, Row
@@ -116,8 +117,11 @@ def _pictures(change: ImageChange, first: Result, second: Result) -> tuple[tuple
     found = []
     for when, result in (("before", first), ("after", second)):
         for drawing in result.drawings:
-            uri = data_uri(Path(result.folder), drawing.file) if str(drawing.sample) == str(change.image) else ""
-            if uri:
+            if str(drawing.sample) != str(change.image):
+                continue
+            small = f"{GALLERY}/{Path(drawing.file).name}"  # of a baseline
+            folder = Path(result.folder)
+            if uri := data_uri(folder, drawing.file) or data_uri(folder, small):
                 found.append((when, uri))
                 break
     return tuple(found)

@@ -34,8 +34,8 @@ def export(history: History, tracking: str = "") -> str:
     Raises UsageError if MLflow is not installed, InputError for a server that does not take it.
     """
     try:
-        import mlflow
-        from mlflow.exceptions import MlflowException
+        import mlflow  # pyright: ignore[reportMissingImports]: an extra
+        from mlflow.exceptions import MlflowException  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UsageError("--export mlflow needs MLflow: pip install 'hrbench[mlflow]'") from None
     try:
@@ -67,7 +67,7 @@ def _experiment(client: Any) -> str:
 
 
 def _send(client: Any, experiment: str, release: str, date: str, result: Result, digest: str) -> None:
-    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Metric, Param, RunTag  # pyright: ignore[reportMissingImports]
 
     moment = int(datetime.fromisoformat(date).timestamp() * 1000) if date else 0
     tags = {"mlflow.runName": f"{release}/{result.name}", "hrbench.entry": result.name, "hrbench.status": result.status}
