@@ -186,6 +186,7 @@ def gate(
     policy: str | Path | None = None,
     strict: bool = False,
     baselines: str | Path = "reports/baselines",
+    only: str = "",
     **options: Any,
 ) -> Decision:
     """Whether a run may pass, judged against a baseline: `.outcome`, `.exit_code`, `.blocking`, `.comparison`.
@@ -194,6 +195,7 @@ def gate(
     policy: a file; None for `gate:` of the suite that is stored in the run, or the default policy.
     strict: whether a required number that cannot be told blocks.
     baselines: folder in which the name is looked for.
+    only: pattern of the entries that are judged; "" for all.
     options: as for `compare`.
 
     It writes no file. Raises MissingError for a side that is not there, InputError for a baseline that was changed,
@@ -202,7 +204,7 @@ def gate(
     from hrbench.judge.compare import compare as compared
     from hrbench.judge.evidence import Options
     from hrbench.judge.gate import check_baseline, check_release, decide
-    from hrbench.judge.sides import read_side
+    from hrbench.judge.sides import read_side, selected
     from hrbench.statistics.paired import MOST
     from hrbench.suite.gate import policy_of_run, read_policy
 
@@ -210,4 +212,5 @@ def gate(
     check_baseline(before)
     check_release(release)
     rules = read_policy(Path(policy)) if policy is not None else policy_of_run(release.path)
-    return decide(compared(before, release, rules, Options(**options), most=MOST), strict)
+    before, release = selected(before, only), selected(release, only)
+    return decide(compared(before, release, rules, Options(**options), most=MOST, only=bool(only)), strict)

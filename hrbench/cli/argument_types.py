@@ -36,6 +36,7 @@ def seconds(text: str) -> float:
 
 
 def replicates(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 2000 <= int(text) <= 50_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 2000 to 50000")
+    block, most = 2000, 50_000
+    if not text.isascii() or not text.isdigit() or not block <= int(text) <= most or int(text) % block:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of {block} from {block} to {most}")
     return int(text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -323,11 +324,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         echo_error(f"hrbench: {error.strerror or error}{place}")
         return 2
     except KeyboardInterrupt:
-        echo_error("\nhrbench: interrupted; the same command goes on where this one stopped")
+        echo_error(f"\nhrbench: interrupted{_goes_on(argv)}")
         return 130
     except Interrupted as signal:
-        echo_error(f"hrbench: {signal}; the same command goes on where this one stopped")
+        echo_error(f"hrbench: {signal}{_goes_on(argv)}")
         return signal.exit_code
+
+
+def _goes_on(argv: Sequence[str] | None) -> str:
+    """What an interrupted command may be told: whether it goes on or begins anew."""
+    command = next(iter(sys.argv[1:] if argv is None else argv), "")
+    return "; the same command goes on where this one stopped" if command in ("run", "fetch") else ""
 
 
 def _command(argv: Sequence[str] | None) -> int:

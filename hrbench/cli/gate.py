@@ -31,6 +31,8 @@ def gate(args: Namespace, echo: Echo) -> int:
 
     release = _release(args.run)
     out = Path(args.out) if args.out else release.path
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file: name a folder, in which gate.json and the others are written")
     _remove_former(out)  # whatever happens now, no verdict of before is taken for this one's
     try:
         before = read_side(args.against, Path(args.baselines))

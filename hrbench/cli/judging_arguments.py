@@ -29,7 +29,7 @@ def compare(command: argparse.ArgumentParser) -> None:
         metavar="N",
         type=replicates,
         default=2000,
-        help="of the bootstrap, at most, by 2,000 (2000)",
+        help="of the bootstrap, at most, in blocks of 2,000 (2000)",
     )
 
 

@@ -140,4 +140,7 @@ def _waiver(node: Node, problems: Problems) -> Waiver:
         date.fromisoformat(until.value)
     except ValueError:
         problems.add(until, f"until {until.value!r}: there is no such day; write it as 2027-01-31")
-    return Waiver(_text(node, "quantity"), node.value["reason"].value, until.value, _text(node, "entry"), node.where)
+    reason = node.value["reason"]
+    if not reason.value.strip():
+        problems.add(reason, "reason is empty: say why, since it is shown wherever the row is")
+    return Waiver(_text(node, "quantity"), reason.value, until.value, _text(node, "entry"), node.where)

@@ -292,6 +292,7 @@ def test_a_policy_of_the_suite_that_was_loosened_is_told_first(releases, capsys)
         ("rules:\n  - {tier: must}\n", "policy.yaml:2:"),
         ("floors:\n  - AP > 0.5\n", "policy.yaml:2: floor 'AP > 0.5': say QUANTITY >= BOUND"),
         ("waivers:\n  - {quantity: AP, reason: x, until: 2027-02-30}\n", "there is no such day"),
+        ('waivers:\n  - {quantity: AP, reason: " ", until: 2027-02-27}\n', "policy.yaml:2: reason is empty: say why"),
         ("margins: {AP: -1}\n", "policy.yaml:1:"),
         ("- 1\n", "a policy is a mapping"),
     ],
@@ -351,6 +352,8 @@ def test_two_entries_and_renamed_ones(releases, capsys):
         (["baseline", "save", "nowhere", "x"], "there is no run folder nowhere"),
         (["baseline", "save", "before", "../x"], "cannot be the name of a baseline"),
         (["baseline", "show", "x"], "there is no baseline 'x'"),
+        (["gate", "lot", "--against", "before", "--out", "lot.yaml"], "--out lot.yaml is a file: name a folder"),
+        (["compare", "before", "lot", "--slices", "none.csv"], "no file none.csv: give a CSV file with the columns"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(releases, capsys, arguments, said):
@@ -366,6 +369,24 @@ def test_from_python(releases):
     decision = hrbench.gate("lot", against="before")
     assert decision.exit_code == 1 and decision.blocking[0].verdict == "regressed"
     assert hrbench.gate("before", against="before", strict=True).exit_code == 0
+    some = hrbench.gate("lot", against="before", only="classes")
+    assert {row.entry for row in some.comparison.rows} == {"classes"}
+
+
+def test_replicates_come_in_whole_blocks(capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "before", "lot", "--replicates", "2500"])
+    assert "2500 is not a multiple of 2000 from 2000 to 50000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "goes_on"), [("gate", False), ("run", True)])
+def test_what_is_interrupted_says_whether_it_goes_on(capsys, monkeypatch, command, goes_on):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hrbench.cli.command_line._command", interrupted)
+    assert main([command, "x"]) == 130
+    assert ("goes on where" in capsys.readouterr().err) == goes_on
 
 
 def test_a_run_that_is_held_to_itself_is_told(releases, capsys):
