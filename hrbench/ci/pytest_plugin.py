@@ -4,8 +4,9 @@
 
 Nothing happens unless a suite is named on the command line, and nothing heavy is imported before.
 
-The verdicts are those of `hrbench gate`: an entry is judged when it has run, and counts the required numbers of all
-other entries in Holm's correction, so that some test regresses if and only if the gate would.
+An entry is judged when it has run, and counts the required numbers of all other entries in Holm's correction, as the
+gate does. What concerns the release as a whole (an entry that is gone, a floor without a number, a policy that requires
+nothing) is the last test, "gate": it is `hrbench gate` of all entries that ran.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from hrbench.judge.evidence import Options
     from hrbench.judge.gate import Decision
     from hrbench.judge.sides import Side
     from hrbench.types import Entry, Policy, Result, Suite
@@ -34,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add = group.addoption
     add("--hrbench-against", metavar="BASELINE", default="", help="judge every entry against a baseline or run folder")
     add("--hrbench-policy", metavar="FILE", default="", help="a policy; by default `gate:` of the suite")
+    add("--hrbench-slices", metavar="FILE", default="", help="a CSV file of image and slice: each number on each slice")
     add("--hrbench-strict", action="store_true", help="missing data or weights, and what cannot be told, are failures")
     add("--hrbench-out", metavar="DIR", default="", help="run folder (runs/SUITE)")
     add("--hrbench-baselines", metavar="DIR", default="", help="folder of baselines (reports/baselines)")
@@ -61,7 +64,8 @@ def _tasks() -> Iterator[str]:
 
 def _suites_named(config: pytest.Config) -> list[Path]:
     """The suites on the command line."""
-    named = dict.fromkeys(Path(config.invocation_params.dir, text.partition("::")[0]) for text in config.args)
+    here = config.invocation_params.dir
+    named = dict.fromkeys(Path(here, text.partition("::")[0]).resolve() for text in config.args)
     return [path for path in named if path.suffix in (".yaml", ".yml") and path.is_file() and _is_suite(path)]
 
 
@@ -76,14 +80,16 @@ def _is_suite(path: Path) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """The entries of a suite share a run folder, so one worker runs them; all other tests are handed out as usual."""
     suites = _suites_named(config)
-    if not suites or config.option.dist not in ("load", "worksteal"):
+    if not suites or config.option.dist not in ("load", "worksteal", "loadgroup"):
         return None
     from xdist.scheduler import LoadScopeScheduling
 
     class SuiteScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return file if config.rootpath / file in suites else nodeid
+            if not file or (config.rootpath / file).resolve() in suites:
+                return file  # "" for a suite beyond the root folder
+            return nodeid.rpartition("@")[2] if nodeid.rfind("@") > nodeid.rfind("]") else nodeid
 
     return SuiteScheduling(config, log)
 
@@ -164,6 +170,10 @@ def _is_alone() -> bool:
     return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) < 2
 
 
+_OPEN: pytest.StashKey[SuiteFile] = pytest.StashKey()
+"""The suite whose processes run."""
+
+
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 
@@ -173,9 +183,12 @@ class SuiteFile(pytest.File):
     suite: Suite
     policy: Policy
     before: Side | None = None
+    ran: dict[str, bool]
+    """Entry -> whether it has a result, of those that ran; those that were skipped have none."""
     _run: Callable[[Entry], Result] | None = None
+    _required: dict[str, int] | None = None
 
-    def collect(self) -> Iterator[EntryItem]:
+    def collect(self) -> Iterator[pytest.Item]:
         from hrbench.errors import HrbenchError
         from hrbench.suite import load, registry
 
@@ -189,6 +202,7 @@ class SuiteFile(pytest.File):
             raise self.CollectError(str(error)) from None
         self.policy = _policy(self.config, self.path)
         self.before = _before(self.config) if option.hrbench_against else None
+        self.ran: dict[str, bool] = {}
         for entry in self.suite.entries:
             item = EntryItem.from_parent(self, name=entry.name, entry=entry)
             item.add_marker(pytest.mark.hrbench)
@@ -196,6 +210,10 @@ class SuiteFile(pytest.File):
                 if mark and mark != "ignored":
                     item.add_marker(getattr(pytest.mark, mark))
             yield item
+        if self.before is not None:
+            last = GateItem.from_parent(self, name="gate")
+            last.add_marker(pytest.mark.hrbench)
+            yield last
 
     def tier(self, entry: Entry) -> str:
         """The highest tier of the entry's numbers, as far as the baseline tells which it has."""
@@ -212,15 +230,29 @@ class SuiteFile(pytest.File):
         from hrbench.store.run_folder import RunFolder
 
         if self._run is None:
+            if other := self.config.stash.get(_OPEN, None):
+                other.close()  # two suites may share a run folder
             option, stack = self.config.option, ExitStack()
             settings = Settings(
                 data=Path(option.hrbench_data or os.environ.get("HRBENCH_DATA", "data")),
                 weights=Path(option.hrbench_weights or os.environ.get("HRBENCH_WEIGHTS", "weights")),
                 device=option.hrbench_device,
             )
-            self._run = stack.enter_context(opened_suite(self.suite, RunFolder(self.folder), settings))
-            self.config.add_cleanup(stack.close)
-        return self._run(entry)
+            self._run, self._stack = (
+                stack.enter_context(opened_suite(self.suite, RunFolder(self.folder), settings)),
+                stack,
+            )
+            self.config.stash[_OPEN] = self
+            self.config.add_cleanup(self.close)
+        result = self._run(entry)
+        self.ran[entry.name] = result.status != "empty"
+        return result
+
+    def close(self) -> None:
+        """Ends the suite's processes and lets go of its run folder."""
+        if self._run is not None:
+            self._run = None
+            self._stack.close()
 
     @property
     def folder(self) -> Path:
@@ -228,27 +260,65 @@ class SuiteFile(pytest.File):
         default = Path("runs") / (self.suite.name if _is_alone() else f"{self.suite.name}-without-latency")
         return Path(self.config.option.hrbench_out or default)
 
-    def judge(self, entry: Entry) -> Decision:
+    def judge(self, entry: str) -> Decision:
         """What the gate says of an entry that has run."""
         from glob import escape
 
         from hrbench.judge.compare import compare
         from hrbench.judge.gate import decide
-        from hrbench.judge.policies import tiers_of
         from hrbench.judge.sides import read_side, selected
         from hrbench.statistics.paired import MOST
 
         assert self.before is not None
-        release = selected(read_side(str(self.folder), Path()), escape(entry.name))
-        former = selected(self.before, escape(entry.name))
-        ran = {item.name for item in self.session.items if item.parent is self} - {entry.name}
-        others = sum(
-            tiers_of(self.policy, name, [result]).count("required")
-            for name, result in self.before.results.items()
-            if name in ran
-        )
-        made = compare(former, release, self.policy, most=MOST, only=True, others=others)
+        release = read_side(str(self.folder), Path())
+        former, release = selected(self.before, escape(entry)), selected(release, escape(entry))
+        chosen = {item.name for item in self.session.items if item.parent is self}
+        others = sum(many for name, many in self.required().items() if name in chosen and name != entry)
+        made = compare(former, release, self.policy, self.options(), most=MOST, only=True, others=others)
         return decide(made, self.config.option.hrbench_strict)
+
+    def judge_all(self) -> Decision:
+        """What the gate says of all entries that ran: without those that were skipped, and not chosen."""
+        from dataclasses import replace
+
+        from hrbench.judge.compare import compare
+        from hrbench.judge.gate import decide
+        from hrbench.judge.sides import read_side
+        from hrbench.statistics.paired import MOST
+
+        assert self.before is not None
+        left_out = {entry.name for entry in self.suite.entries if not self.ran.get(entry.name, False)}
+        whole = not any(name not in self.ran for name in left_out)
+
+        def kept(side: Side) -> Side:
+            names = [name for name in side.results if name not in left_out and (whole or name in self.ran)]
+            return replace(side, results={name: side.results[name] for name in names})
+
+        former, release = kept(self.before), kept(read_side(str(self.folder), Path()))
+        made = compare(former, release, self.policy, self.options(), most=MOST, only=not whole)
+        return decide(made, self.config.option.hrbench_strict)
+
+    def options(self) -> Options:
+        from hrbench.judge.evidence import Options
+        from hrbench.judge.slices import read_slices
+
+        slices = self.config.option.hrbench_slices
+        return Options(slices=read_slices(Path(slices))) if slices else Options()
+
+    def required(self) -> dict[str, int]:
+        """Entry -> how many of its accuracies are required, with classes and slices: the gate's family."""
+        from hrbench.judge.compare import compare
+
+        if self._required is None:
+            assert self.before is not None
+            rows = compare(self.before, self.before, self.policy, self.options()).rows
+            counted = [
+                row.entry
+                for row in rows
+                if row.tier == "required" and row.evidence.metric and row.judgement.p is not None
+            ]
+            self._required = {name: counted.count(name) for name in counted}
+        return self._required
 
 
 class EntryFailed(Exception):
@@ -280,7 +350,7 @@ class EntryItem(pytest.Item):
                 raise EntryFailed(result.reason)
             pytest.skip(result.reason)
         if suite.before is not None and self.entry.name in suite.before.results:
-            self._hold(suite.judge(self.entry))
+            hold(self, suite.judge(self.entry.name))
 
     def _note(self, result: Result) -> None:
         """Numbers as properties of junit.xml, and latencies for pytest-benchmark."""
@@ -288,18 +358,6 @@ class EntryItem(pytest.Item):
             if one.value is not None and "/" not in one.quantity.name:
                 self.user_properties.append((f"{one.metric}/{one.quantity.name}", one.value))
         add_latencies(self, result)
-
-    def _hold(self, decision: Decision) -> None:
-        """Passes, fails or expects to fail, as the gate decides."""
-        if decision.blocking:
-            raise EntryFailed(_lines(decision.blocking))
-        if not decision.comparison.compared:
-            raise EntryFailed(decision.words)
-        if decision.told:
-            self.user_properties.append((TOLD, _lines(decision.told)))
-        unsure = [row for row in decision.told if row.tier == "required" and row.verdict == "cannot tell"]
-        if unsure:
-            pytest.xfail(_lines(unsure))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, EntryFailed):
@@ -309,6 +367,47 @@ class EntryItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         line = self.entry.where.rpartition(":")[2]
         return self.path, int(line) - 1 if line.isdigit() else None, f"{self.path.name}: {self.name}"
+
+
+class GateItem(pytest.Item):
+    """The gate of the entries that ran, the last test of a suite."""
+
+    parent: SuiteFile
+
+    def runtest(self) -> None:
+        from hrbench.errors import HrbenchError
+
+        if not any(self.parent.ran.values()):
+            pytest.skip("no entry has a result")
+        try:
+            decision = self.parent.judge_all()
+        except HrbenchError as error:
+            raise EntryFailed(str(error)) from None
+        if decision.exit_code:
+            raise EntryFailed("\n".join([decision.words, _lines(decision.blocking)]).rstrip())
+        if notes := decision.comparison.notes:
+            self.user_properties.append((TOLD, "\n".join(notes)))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, EntryFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self.path.name}: {self.name}"
+
+
+def hold(item: pytest.Item, decision: Decision) -> None:
+    """Passes, fails or expects to fail, as the gate decides of an entry."""
+    if decision.blocking:
+        raise EntryFailed(_lines(decision.blocking))
+    if not decision.comparison.compared:
+        raise EntryFailed(decision.words)
+    if decision.told:
+        item.user_properties.append((TOLD, _lines(decision.told)))
+    unsure = [row for row in decision.told if row.tier == "required" and row.verdict == "cannot tell"]
+    if unsure:
+        pytest.xfail(_lines(unsure))
 
 
 def _lines(rows: Iterable[Any]) -> str:

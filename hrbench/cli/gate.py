@@ -11,6 +11,7 @@ from hrbench.cli.remeasuring import remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
+from hrbench.core.text import suggestion
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge import baseline as baselines
 from hrbench.judge.compare import compare
@@ -37,8 +38,9 @@ def gate(args: Namespace, echo: Echo) -> int:
     try:
         before = read_side(args.against, Path(args.baselines))
     except MissingError as error:
-        name = Path(args.against).name or "NAME"
-        echo(f"nothing was compared: {error}\nhrbench baseline save {args.run} {name}")
+        told = _nothing_compared(args, error)
+        write_text(out / "summary.md", f"## hrbench gate: failed\n\n{told}\n")
+        echo(told)
         return 3
     check_baseline(before)
     check_release(release)
@@ -64,6 +66,16 @@ def gate(args: Namespace, echo: Echo) -> int:
     if args.annotations:
         echo(workflow_commands(decision))
     return decision.exit_code
+
+
+def _nothing_compared(args: Namespace, error: MissingError) -> str:
+    """What to do without a baseline: another name if there are some, else how the first one is saved."""
+    known = baselines.names(Path(args.baselines))
+    if known:
+        return f"nothing was compared: there is no baseline {args.against}; {suggestion(args.against, known)}"
+    name = Path(args.against).name or "NAME"
+    advice = f"if this run may be what later ones are held to:\nhrbench baseline save {args.run} {name}"
+    return f"nothing was compared: {error}\n{advice}"
 
 
 def _release(run: str) -> Side:

@@ -42,6 +42,8 @@ def history(args: Namespace, echo: Echo) -> int:
     if args.format == "table":
         echo("\n".join([_detailed(trends) if args.quantity else _overview(found), *found.damaged]))
     else:
+        for told in found.damaged:
+            echo_error(f"hrbench: {told}")
         values = _values(found, trends)
         echo(as_json(values) if args.format == "json" else _csv(values))
     if args.html:
@@ -72,15 +74,16 @@ def _overview(found: History) -> str:
     rows: list[tuple[str, ...]] = [("entry", "number", "releases", "first", "last", "", "lowest", "highest", "")]
     for series in found.series:
         values = [point.value for point in series.points]
+        alike = len({point.basis for point in series.points}) == 1
         rows.append(
             (
                 series.entry,
                 words.heading(series),
                 str(len(values)),
                 *(words.value_text(series, value) for value in (values[0], values[-1])),
-                words.difference_text(series, values[-1] - values[0]),
+                words.difference_text(series, values[-1] - values[0]) if alike else "–",
                 *(words.value_text(series, value) for value in (min(values), max(values))),
-                words.spark(values[-24:]),
+                words.spark(values[-24:]) if alike else "measured otherwise in between",
             )
         )
     first, last = found.releases[0], found.releases[-1]

@@ -20,7 +20,7 @@ from hrbench.judge import comparability
 from hrbench.judge.by_image import class_row, evidence_by_image
 from hrbench.judge.evidence import Evidence, Options
 from hrbench.judge.sides import check_files, prediction_digests, state_of
-from hrbench.judge.slices import members, slice_row
+from hrbench.judge.slices import members, slice_row, unmatched
 from hrbench.types import ByImage, Measurement, Quantity, Result
 
 
@@ -150,6 +150,7 @@ def _slices(metric: Any, result: Result, name: str, rows: Sequence[Evidence], op
         for number, value in list(zip(side.names, values, strict=True))[: side.overall]:
             if number in known:
                 row = replace(slice_row(known[number], label), first=value, second=value, units=int(inside.sum()))
+                row = replace(row, notes=(*row.notes, *unmatched(label, images, inside, side.images)))
                 told = f"the slice {label} has {inside.sum()} of the images, and no {number} on them"
                 gone = replace(row, first=None, second=None, state="missing", reasons=(told,))
                 found.append(row if value == value else gone)

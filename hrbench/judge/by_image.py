@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hrbench.judge.evidence import Evidence, Options
-from hrbench.judge.slices import members, slice_row
+from hrbench.judge.slices import members, slice_row, unmatched
 from hrbench.statistics import paired, proportions
 from hrbench.types import ByImage
 
@@ -131,7 +131,9 @@ def _on_slice(
 ) -> list[Evidence]:
     """The rows on the images of a slice; missing if both sides have fewer than two of them."""
     inside = members(sides.first.images[pairing.first], images)
+    told = unmatched(name, images, inside, sides.first.images[pairing.first])
     some = [replace(slice_row(row, name), units=int(inside.sum())) for row in rows]
+    some = [replace(row, notes=(*row.notes, *told)) for row in some]
     if inside.sum() < 2:
         told = f"the slice {name} has {inside.sum()} of the images"
         return [replace(row, state="missing", reasons=(told,)) for row in some]
@@ -178,7 +180,7 @@ def _bootstrapped(
 
     found = []
     for place, (row, one, other) in enumerate(zip(rows, *(value.tolist() for value in values), strict=True)):
-        if math.isnan(one) and math.isnan(other):
+        if math.isnan(one) and math.isnan(other) and not row.slice:
             continue  # such as the IoU of a class that does not occur
         if math.isnan(one) or math.isnan(other):
             reasons = (*row.reasons, "the number does not exist on these images")
@@ -220,5 +222,6 @@ def _share(row: Evidence, one: np.ndarray, other: np.ndarray) -> Evidence:
         error=proportions.standard_error(gained, lost, n),
         means="score test",
         p=lambda bound: proportions.p_not_below(gained, lost, n, bound),
+        gained_lost=(gained, lost),
         p_none=proportions.mcnemar(gained, lost),
     )

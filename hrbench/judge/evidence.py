@@ -35,6 +35,7 @@ class Evidence:
     units: images, or groups, that were resampled; rounds of times that were measured in turns.
     replicates: how many, of the bootstrap.
     p: one-sided p of the hypothesis "the difference is at least" a number in the difference's unit.
+    gained_lost: of a share of images: how many are right on the second side alone, and on the first side alone.
     p_none: p of no difference at all (McNemar's exact test), for shares of images.
     more: gives the same evidence with another block of replicates; None if there is nothing to resample.
     """
@@ -59,6 +60,7 @@ class Evidence:
     units: int = 0
     replicates: int = 0
     p: Callable[[float], float] | None = None
+    gained_lost: tuple[int, int] | None = None
     p_none: float | None = None
     more: Callable[[], Evidence] | None = field(default=None, compare=False)
 

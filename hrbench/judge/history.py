@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
@@ -204,7 +205,9 @@ class _Column:
     main: bool = False
 
 
-def _summarise(folder: Path) -> bytes:
+def _summarise(folder: Path) -> tuple[bytes, bool]:
+    """The summary, and whether it may be remembered: not if a file could not be read, which may pass."""
+    lasting = True
     columns: dict[tuple[str, str, str], _Column] = {}
     entries: dict[str, str] = {}
     damaged: list[str] = []
@@ -214,16 +217,23 @@ def _summarise(folder: Path) -> bytes:
             stored = _decode_stored(checked(path.read_bytes(), path))
         except FileNotFoundError:
             continue
-        except (InputError, OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
+            damaged.append(f"{path} cannot be read: {error.strerror}")
+            lasting = False
+            continue
+        except InputError as error:
             damaged.append(str(error))
+            continue
+        except msgspec.MsgspecError as error:
+            damaged.append(f"{path} is not a result of hrbench ({error}): delete its folder and run again")
             continue
         _add_scores(columns, stored.result, len(entries))
         _add_costs(columns, stored.result, len(entries))
         entries[name] = stored.digest
-    date, note = _date_and_note(folder, damaged)
+    date, note = _date_and_note(folder, [*entries], damaged)
     encode, kept = msgspec.msgpack.encode, [one for one in columns.values() if one.kind.quantity.better != "neither"]
     kinds = [_Kind(one.kind.metric, one.kind.quantity, one.kind.cell, one.main) for one in kept]
-    return encode(
+    summary = encode(
         _Summary(
             date,
             note,
@@ -235,6 +245,7 @@ def _summarise(folder: Path) -> bytes:
             [msgspec.Raw(encode(one.numbers)) for one in kept],
         )
     )
+    return summary, lasting
 
 
 def _entries(folder: Path) -> list[str]:
@@ -301,8 +312,8 @@ class _Environment(msgspec.Struct):
     date: str = ""
 
 
-def _date_and_note(folder: Path, damaged: list[str]) -> tuple[str, str]:
-    """When a folder was measured, and a baseline's note."""
+def _date_and_note(folder: Path, entries: Sequence[str], damaged: list[str]) -> tuple[str, str]:
+    """When a folder was measured, and a baseline's note; entries that a baseline has lost are damage."""
     date = note = ""
     with suppress(OSError, msgspec.MsgspecError):
         date = msgspec.json.decode((folder / "environment.json").read_bytes(), type=_Environment).date
@@ -310,6 +321,9 @@ def _date_and_note(folder: Path, damaged: list[str]) -> tuple[str, str]:
         try:
             saved = baseline.read(folder.name, folder.parent)
             date, note = date or saved.created, saved.note
+            lost = sorted({*saved.entries} - {*entries})
+            if lost and not damaged:
+                damaged.append(f"{folder} does not hold {', '.join(lost)}, which was saved in it")
         except (InputError, MissingError) as error:
             damaged.append(str(error))
     return date, note
@@ -320,8 +334,8 @@ def _date_and_note(folder: Path, damaged: list[str]) -> tuple[str, str]:
 
 def folders(runs: Path, baselines: Path) -> list[Path]:
     """Baselines and run folders: those directly in each of the two folders, and `runs` itself if it is one."""
-    places = [*_below(baselines), *(() if runs.resolve() == baselines.resolve() else _below(runs))]
-    return [*places, *([runs] if (runs / "entries").is_dir() else [])]
+    places = [*_below(baselines), *_below(runs), *([runs] if (runs / "entries").is_dir() else [])]
+    return list({place.resolve(): place for place in reversed(places)}.values())[::-1]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -329,9 +343,15 @@ def _below(folder: Path) -> list[Path]:
 
 
 def index_in(runs: Path, baselines: Path) -> Index:
-    """The index beside run folders, or beside baselines where there are none."""
-    place = next((one for one in (runs, baselines) if one.is_dir()), None)
-    return Index(None if place is None else place / FILE)
+    """The index beside run folders; if there are none beside baselines, where git is told to leave it alone."""
+    if runs.is_dir():
+        return Index(runs / FILE)
+    if not baselines.is_dir():
+        return Index(None)
+    with suppress(OSError):
+        if not (baselines / ".gitignore").exists():
+            (baselines / ".gitignore").write_text(f"{FILE}*\n")
+    return Index(baselines / FILE)
 
 
 def history(
@@ -355,11 +375,10 @@ def history(
     found = folders(runs, baselines)
     if not found:
         raise MissingError(f"neither a baseline in {baselines} nor a run folder in {runs}: hrbench run SUITE makes one")
-    summaries = (index or Index(None)).summaries(found, _summarise, on_read)
-    read = {folder: _decode_summary(data) for folder, data in summaries.items()}
+    read = _read(found, index or Index(None), on_read)
     ordered = _by_time(_once(read))
     releases = {
-        folder: Release(folder.name if one.is_baseline else str(folder), folder, one.date, one.note)
+        folder: Release(_shown(folder.name if one.is_baseline else str(folder)), folder, one.date, one.note)
         for folder, one in ordered.items()
     }
     made: dict[tuple[str, str, str, str], list[tuple[ReleaseValue, _Kind, bool]]] = {}
@@ -377,13 +396,32 @@ def history(
                     point = ReleaseValue(release, one.value, one.interval, one.basis)
                     made.setdefault((name, metric, label, cell), []).append((point, kind, one.main))
     if not made:
-        raise UsageError(_nothing(read.values(), quantity, only))
+        damage = [text for summary in read.values() for text in summary.damaged]
+        raise UsageError("\n".join([_nothing(read.values(), quantity, only), *damage[:5]]))
     series = [
         Series(entry, metric, points[-1][1].quantity, cell, points[-1][2], tuple(point for point, _, _ in points))
         for (entry, metric, _, cell), points in made.items()
     ]
     damaged = tuple(text for summary in ordered.values() for text in summary.damaged)
     return History(tuple(releases.values()), tuple(sorted(series, key=lambda one: one.entry)), damaged)
+
+
+def _read(found: Sequence[Path], index: Index, on_read: OnRead | None) -> dict[Path, _Summary]:
+    """The summaries of folders; an index that holds something else is deleted, and all is read."""
+    for _ in range(2):
+        try:
+            summaries = index.summaries(found, _summarise, on_read)
+            read = {folder: _decode_summary(data) for folder, data in summaries.items()}
+        except msgspec.MsgspecError:
+            index.forget()
+        else:
+            return read
+    raise AssertionError("a summary that was just made cannot be read")
+
+
+def _shown(name: str) -> str:
+    """A name in one line that can be printed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _once(read: Mapping[Path, _Summary]) -> dict[Path, _Summary]:
@@ -397,14 +435,22 @@ def _once(read: Mapping[Path, _Summary]) -> dict[Path, _Summary]:
         for folder, summary in read.items()
         if summary.is_baseline
         or summary.damaged
-        or not saved
+        or (summary.entries and not saved)
         or not saved.issuperset(zip(summary.entries, summary.digests, strict=True))
     }
 
 
 def _by_time(read: Mapping[Path, _Summary]) -> dict[Path, _Summary]:
     """In order of when they were measured; what has no date comes first."""
-    return dict(sorted(read.items(), key=lambda item: (item[1].date, item[0].name)))
+    return dict(sorted(read.items(), key=lambda item: (_moment(item[1].date), item[0].name)))
+
+
+def _moment(date: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(date)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _wanted(kind: _Kind, quantity: str) -> bool:

@@ -12,6 +12,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from hrbench.core import units
+from hrbench.core.text import suggestion
 from hrbench.judge.evidence import Evidence
 from hrbench.judge.verdict import default_margin
 from hrbench.types import Floor, Margin, Policy, Quantity, Result, Rule, Tier, Waiver
@@ -112,6 +113,7 @@ def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
         if not held:
             sign = ">=" if floor.least else "<="
             reason = f"there is no such number for the floor {floor.quantity} {sign} {floor.bound:g} ({floor.where})"
+            reason += _meant(floor.quantity, found)
             quantity = Quantity(floor.quantity, floor.quantity, "fraction", "higher" if floor.least else "lower")
             rows.append(Evidence(floor.entry, floor.entry, "", quantity, state="missing", reasons=(reason,)))
     return rows
@@ -120,12 +122,20 @@ def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
 def idle(policy: Policy, found: Sequence[Evidence], today: date) -> list[str]:
     """What a person should know of a policy: rules and waivers that fit no number, and waivers that have expired."""
     told = [
-        f"{rule.where}: no number fits {rule.quantity!r} of {rule.entry!r}"
+        f"{rule.where}: no number fits {rule.quantity!r} of {rule.entry!r}{_meant(rule.quantity, found)}"
         for rule in (*policy.rules, *policy.waivers)
         if not any(fits(rule, one) for one in found)
     ]
     late = [waiver for waiver in policy.waivers if today > date.fromisoformat(waiver.until)]
     return told + [f"{waiver.where}: the waiver of {waiver.quantity} ended on {waiver.until}" for waiver in late]
+
+
+def _meant(pattern: str, found: Sequence[Evidence]) -> str:
+    """A number that may be meant by a name that fits none: by its label in tables, or by what is nearly its name."""
+    names = dict.fromkeys(one.quantity.name for one in found)
+    labelled = next((one.quantity.name for one in found if one.quantity.label == pattern), "")
+    hint = f"did you mean {labelled}?" if labelled else suggestion(pattern, names)
+    return f"; {hint}" if hint.startswith("did you mean") and pattern not in names else ""
 
 
 def below(policy: Policy, evidence: Evidence) -> str:
@@ -145,6 +155,8 @@ def below(policy: Policy, evidence: Evidence) -> str:
             hint = (
                 "; a fraction is at most 1: write 0.8 for 80 points" if unit == "fraction" and floor.bound > 1 else ""
             )
+            if unit in ("count", "operations") and floor.bound < 1000 < value:
+                hint = "; a count is a plain number: write 2e7 for 20 million"
             return f"{shown[0]}, {word} {shown[1]} is asked for ({floor.where}{hint})"
     return ""
 

@@ -11,6 +11,7 @@ A number of a slice is named NUMBER:SLICE, such as AP:night; margins and rules o
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.judge.evidence import Evidence
 
 Slices = Mapping[str, frozenset[str]]
-"""Slice -> ids of its images, as text; ids of whole numbers without leading zeros."""
+"""Slice -> ids of its images, as text."""
 
 
 def read_slices(path: Path) -> dict[str, frozenset[str]]:
@@ -35,28 +36,41 @@ def read_slices(path: Path) -> dict[str, frozenset[str]]:
         raise MissingError(f"no file {path}: give a CSV file with the columns image and slice") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as text: {error}") from None
-    rows = csv.DictReader(text.splitlines())
-    if not {"image", "slice"} <= {*(rows.fieldnames or ())}:
-        raise InputError(f"{path}:1: the columns must be image and slice, not {', '.join(rows.fieldnames or ['none'])}")
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        image, name = (row["image"] or "").strip(), (row["slice"] or "").strip()
-        if not image or not name or None in row:
-            raise InputError(f"{path}:{rows.line_num}: a row is an image and a slice")
-        found.setdefault(name, set()).add(_id(image))
+    rows, found = csv.reader(io.StringIO(text, newline=""), strict=True), dict[str, set[str]]()
+    try:
+        head = [name.strip() for name in next(rows, [])]
+        if head.count("image") != 1 or head.count("slice") != 1:
+            raise InputError(f"{path}:1: the columns must be image and slice, not {', '.join(head) or 'none'}")
+        for row in filter(None, rows):
+            cells = dict(zip(head, map(str.strip, row), strict=False))
+            if len(row) != len(head) or not cells["image"] or not cells["slice"]:
+                raise InputError(f"{path}:{rows.line_num}: a row is an image and a slice")
+            if not cells["slice"].isprintable() or set(cells["slice"]) & set("*?[]:"):
+                raise InputError(f"{path}:{rows.line_num}: the name of a slice has none of * ? [ ] : in it")
+            found.setdefault(cells["slice"], set()).add(cells["image"])
+    except csv.Error as error:
+        raise InputError(f"{path}:{rows.line_num}: not CSV: {error}") from None
     if not found:
         raise InputError(f"{path}: names no slice")
     return {name: frozenset(images) for name, images in found.items()}
 
 
-def _id(image: str) -> str:
-    """COCO's ids are whole numbers, which files often write with leading zeros."""
-    return str(int(image)) if image.isascii() and image.isdigit() else image
-
-
 def members(images: np.ndarray, slice: frozenset[str]) -> np.ndarray:
-    """(I,) bool: which images are in a slice."""
-    return np.fromiter((_id(str(image)) in slice for image in images.tolist()), bool, len(images))
+    """(I,) bool: which images are in a slice. Ids that are whole numbers, as COCO's, may have leading zeros there."""
+    if images.dtype.kind in "iu":
+        slice = frozenset(image.lstrip("0") or "0" for image in slice)
+    return np.fromiter((str(image) in slice for image in images.tolist()), bool, len(images))
+
+
+def unmatched(name: str, slice: frozenset[str], inside: np.ndarray, images: np.ndarray) -> tuple[str, ...]:
+    """What should be known of a slice that names images which are not judged.
+
+    inside: as `members` gives it of these images.
+    images: that are judged, one at least.
+    """
+    many, lost = len(slice), len(slice) - int(inside.sum())
+    told = f"{lost:,} of the {many:,} images of the slice {name} are not among those judged, which are named like"
+    return (f"{told} {images[0]}",) if lost > 0 else ()
 
 
 def slice_row(row: Evidence, name: str) -> Evidence:

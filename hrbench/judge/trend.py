@@ -7,7 +7,9 @@ the same images drawn in all of them. They are remembered in the index, so a rel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -88,37 +90,52 @@ def trend(series: Series, index: Index | None = None, seed: int = 0, on_state: O
                 on_state(before + here, len(series.points))
 
         differs = tuple(_differs(series, start)) if start else ()
-        fit, reason, images = _fit(series, points, index or Index(None), seed, resampled)
-        found.append(Stretch(start, stop, fit, reason, images, differs))
+        parts = _parts(series, points, index or Index(None), seed, resampled)
+        found += [
+            replace(part, start=start + part.start, stop=start + part.stop, differs=part.differs or differs)
+            for part in parts
+        ]
         done += len(points)
     return Trend(series, tuple(found))
 
 
-def _fit(
+def _parts(
     series: Series, points: Sequence[ReleaseValue], index: Index, seed: int, resampled: Callable[[int], None]
-) -> tuple[Fit | None, str, int]:
-    values = [point.value for point in points]
+) -> list[Stretch]:
+    """The stretches among neighbours that were measured alike, as far as their results say; places from 0.
+
+    States tell more: their images, the truth of each, the options of the metric. Where these differ a stretch ends.
+    """
+    values, many = [point.value for point in points], len(points)
     if series.quantity.unit in EXACT and not series.metric:
-        return change_points.fit(values, np.zeros((len(values), 0))), "", 0
+        return [Stretch(0, many, change_points.fit(values, np.zeros((many, 0))))]
     if not series.metric:
-        return None, "measured apart, each on the machine as it was: stored values tell no change", 0
-    if len(points) < 2:
-        return None, "a single release", 0
-    rows, bases, images = [], set(), 0
+        return [Stretch(0, many, None, "measured apart, each on the machine as it was: stored values tell no change")]
+    known: list[_Replicates] = []
     for number, point in enumerate(points):
         resampled(number)
         try:
-            known = _replicates(series, point, index, seed)
+            known.append(_replicates(series, point, index, seed))
         except HrbenchError as error:
-            return None, str(error), 0
-        bases.add(known.basis)
-        images = known.images
-        rows.append(np.frombuffer(known.columns[series.quantity.name], "<f8"))
-    if len(bases) > 1:
-        return None, "the states differ in images, truth or options of the metric", 0
+            return [Stretch(0, many, None, str(error))]
+    starts = [0, *(at for at in range(1, many) if known[at].basis != known[at - 1].basis), many]
+    return [_fitted(series, values, known, start, stop) for start, stop in pairwise(starts)]
+
+
+def _fitted(series: Series, values: Sequence[float], known: Sequence[_Replicates], start: int, stop: int) -> Stretch:
+    """The stretch of releases whose states agree."""
+    images = known[start].images
+    differs = ("images, their truth, or options of the metric",) if start else ()
+    if stop - start < 2:
+        return Stretch(start, stop, None, "a single release", images, differs)
     if images < TOO_FEW_IMAGES:
-        return None, f"too few images: {images}, at least {TOO_FEW_IMAGES}", 0
-    return change_points.fit(values, np.stack(rows)), "", images
+        return Stretch(start, stop, None, f"too few images: {images}, at least {TOO_FEW_IMAGES}", images, differs)
+    rows = np.stack([np.frombuffer(one.columns[series.quantity.name], "<f8") for one in known[start:stop]])
+    usable = int((~np.isnan(rows).any(axis=0)).sum())
+    if usable < REPLICATES / 2:
+        told = f"the number exists in {usable} of {REPLICATES:,} replicates only: too few images have a part in it"
+        return Stretch(start, stop, None, told, images, differs)
+    return Stretch(start, stop, change_points.fit(values[start:stop], rows), "", images, differs)
 
 
 def _result(series: Series, point: ReleaseValue) -> Result:
@@ -134,7 +151,10 @@ def _replicates(series: Series, point: ReleaseValue, index: Index, seed: int) ->
     result, name = _result(series, point), series.quantity.name
     key = digest([state_digest(result, series.metric), series.metric, "/" in name, seed, REPLICATES])
     remembered = index.derived(key)
-    known = None if remembered is None else msgspec.msgpack.decode(remembered, type=_Replicates)
+    known = None
+    if remembered is not None:
+        with suppress(msgspec.MsgspecError):  # else it is derived again
+            known = msgspec.msgpack.decode(remembered, type=_Replicates)
     if known is None:
         known = _resample(result, series.metric, "/" in name, seed)
         index.remember(key, msgspec.msgpack.encode(known))

@@ -22,7 +22,7 @@ from typing import Literal
 
 from hrbench.judge.costs import TIMES
 from hrbench.judge.evidence import Evidence
-from hrbench.statistics import paired
+from hrbench.statistics import paired, proportions
 from hrbench.statistics.multiplicity import HolmStep, benjamini_hochberg, holm
 from hrbench.types import Margin
 
@@ -241,11 +241,24 @@ def _by_interval(
 
 def _needed(evidence: Evidence, margin: float, level: float) -> str:
     assert evidence.difference is not None
-    z = NormalDist().inv_cdf(1 - level)
-    many = paired.needed(evidence.units, evidence.error, abs(evidence.difference + margin), z)
+    if evidence.gained_lost is not None:
+        many = _needed_of_share(evidence.units, *evidence.gained_lost, margin, level)
+    else:
+        z = NormalDist().inv_cdf(1 - level)
+        many = paired.needed(evidence.units, evidence.error, abs(evidence.difference + margin), z)
     if not math.isfinite(many) or many > MANY_TIMES * evidence.units:
         return f"more than {MANY_TIMES} times as many images would settle it"
     return f"about {_rounded(max(many, evidence.units + 1)):,} images would settle it, {evidence.units:,} were judged"
+
+
+def _needed_of_share(images: int, gained: int, lost: int, margin: float, level: float) -> float:
+    """Of how many images the score test would have a verdict if as large a share of them were gained and lost."""
+    for step in range(1, 60):
+        times = 1.1**step
+        counts = round(gained * times), round(lost * times), round(images * times)
+        if proportions.score_interval(*counts)[0] > -margin or proportions.p_not_below(*counts, -margin) <= level:
+            return images * times
+    return math.inf
 
 
 def _rounded(many: float) -> int:

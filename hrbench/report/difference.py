@@ -86,7 +86,7 @@ def cells(row: Row) -> tuple[str, ...]:
     evidence = row.evidence
     entry = row.entry if evidence.former == row.entry else f"{evidence.former} → {row.entry}"
     return (
-        MARKS[row.verdict],
+        MARKS["regressed" if row.floor else row.verdict],
         entry,
         heading(row),
         value_text(row, evidence.first),

@@ -51,6 +51,8 @@ def value_text(series: Series, value: float) -> str:
     quantity = series.quantity
     if quantity.unit in ("count", "operations"):
         return units.exact(value, quantity.unit)
+    if quantity.unit != "fraction":
+        return units.with_unit(value, quantity.unit, None, quantity.divisor)
     return units.show(value, quantity.unit, 2 if quantity.unit == "fraction" else None, quantity.divisor)
 
 
@@ -96,7 +98,7 @@ def _method(series: Series, stretch: Stretch) -> str:
     noise = stretch.fit.noise
     low, high = (value_text(series, end) for end in (min(noise), max(noise)))
     span = low if low == high else f"{low} to {high}"
-    penalty = units.significant(stretch.fit.penalty) if stretch.fit.penalty else "none (no release differs)"
+    penalty = units.significant(stretch.fit.penalty) if stretch.fit.penalty else "0"
     return (
         f"noise: paired standard errors of neighbours {span}, from {stretch.images:,} images and {REPLICATES:,} "
         f"replicates; penalty {penalty}, which chance exceeds in {100 * LEVEL:g} % of histories without a change"

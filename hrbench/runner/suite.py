@@ -51,7 +51,7 @@ def run_suite(
     with _opened(suite, folder, settings, on_event) as running:
         results = [running.accuracy(entry) for entry in suite.entries]
         yield from running.with_costs(results)
-        running.note_environment()
+        running.note_environment_of_jobs()
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def opened_suite(
 
     def run(entry: Entry) -> Result:
         (result,) = running.with_costs([running.accuracy(entry)])
-        running.note_environment()
+        running.note_environment_of_jobs()
         return result
 
     with _opened(suite, folder, settings, on_event) as running:
@@ -361,6 +361,11 @@ class _SuiteRun:
             quiet=function == "cost",
             network=function != "verify" and plan.accuracy != "score",
         )
+
+    def note_environment_of_jobs(self) -> None:
+        """The same if anything was measured: a run that only finds what is stored is no new measurement."""
+        if self.made_in:
+            self.note_environment()
 
     def note_environment(self) -> None:
         """environment.json: of this process, with the numeric flags of those that measured."""

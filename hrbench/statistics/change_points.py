@@ -65,7 +65,7 @@ class Fit:
 
 
 def fit(values: Sequence[float], replicates: np.ndarray, level: float = LEVEL) -> Fit:
-    """The fit of a series.
+    """The fit of a series. Neighbours with the same value and replicates are one thing seen twice, and count once.
 
     values: N numbers in order of time, at least one.
     replicates: (N, B) float64, the numbers under B common weightings of the images; (N, 0) for exact numbers, of which
@@ -77,7 +77,9 @@ def fit(values: Sequence[float], replicates: np.ndarray, level: float = LEVEL) -
     if centred.shape[1] > 1:
         centred = centred - centred.mean(axis=1, keepdims=True)
     if centred.shape[1] > 1:
-        borders, penalty = _borders(y, centred, level)
+        new = [0, *(at for at in range(1, len(y)) if y[at] != y[at - 1] or (centred[at] != centred[at - 1]).any())]
+        borders, penalty = _borders(y[new], centred[new], level)
+        borders = [new[at] for at in borders]
     else:
         borders, penalty = [at for at in range(1, len(y)) if abs(y[at] - y[at - 1]) > _NOTHING], 0.0
     edges = [0, *borders, len(y)]
@@ -159,7 +161,8 @@ def _pruned(y: np.ndarray, centred: np.ndarray, borders: list[int]) -> list[int]
             start, at, end = edges[place - 1 : place + 2]
             contrast, drawn = _step(y[:, None], start, at, end)[0], _step(centred, start, at, end)
             error = float(drawn.std(ddof=1))
-            scores.append((float(contrast) / error) ** 2 if error > _NOTHING else math.inf)
+            exact = 0.0 if abs(float(contrast)) <= _NOTHING else math.inf
+            scores.append((float(contrast) / error) ** 2 if error > _NOTHING else exact)
         weakest = int(np.argmin(scores))
         if scores[weakest] > _ONE_BORDER:
             break

@@ -18,9 +18,12 @@ FILE = "history.sqlite"
 VERSION = 1
 """Raised when what is remembered changes its form: then everything is read again."""
 
+_OWNER, OWNER = "application_id", 0x68726265
+"""By which SQLite files of hrbench are told from those of other programs."""
+
 _HEADS = ("run.json", "environment.json", "baseline.json")
 _TABLES = """
-create table if not exists folders (path text primary key, stamp blob, summary blob) without rowid;
+create table if not exists folders (path blob primary key, stamp blob, summary blob) without rowid;
 create table if not exists derived (key text primary key, data blob) without rowid;
 """
 
@@ -34,38 +37,46 @@ class Index:
     def summaries(
         self,
         folders: Sequence[Path],
-        read: Callable[[Path], bytes],
+        read: Callable[[Path], tuple[bytes, bool]],
         on_read: Callable[[int, int], object] | None = None,
     ) -> dict[Path, bytes]:
         """The summary of each folder, read only where its files have changed.
 
         folders: run folders and baselines.
-        read: makes the summary of one.
+        read: makes the summary of one, and says whether it may be remembered.
         on_read: called with (folders that were read, folders to read).
         """
         stamps = {folder: _stamp(folder) for folder in folders}
         known = dict(self._remembered(stamps))
         fresh: dict[Path, bytes] = {}
+        lasting: dict[Path, bool] = {}
         to_read = [folder for folder in folders if folder not in known]
         for number, folder in enumerate(to_read):
             if on_read is not None:
                 on_read(number, len(to_read))
-            fresh[folder] = read(folder)
-        rows = [(_place(folder), stamps[folder], data) for folder, data in fresh.items()]
+            fresh[folder], lasting[folder] = read(folder)
+        rows = [(_place(folder), stamps[folder], data) for folder, data in fresh.items() if lasting[folder]]
         self._write("insert or replace into folders values (?, ?, ?)", rows)
         return {folder: known[folder] if folder in known else fresh[folder] for folder in folders}
 
     def derived(self, key: str) -> bytes | None:
         """What was derived, under a key that says all that decides it; None if it is not remembered."""
         found = self._select("select data from derived where key = ?", (key,))
-        return found[0][0] if found else None
+        return found[0][0] if found and isinstance(found[0][0], bytes) else None
 
     def remember(self, key: str, data: bytes) -> None:
         """Remembers what was derived."""
         self._write("insert or replace into derived values (?, ?)", [(key, data)])
 
+    def forget(self) -> None:
+        """Deletes the file: what it holds cannot be read."""
+        if self.path is not None:
+            with suppress(OSError):
+                self.path.unlink()
+
     def _remembered(self, stamps: Mapping[Path, bytes]) -> Iterator[tuple[Path, bytes]]:
-        rows = {path: (stamp, summary) for path, stamp, summary in self._select("select * from folders", ())}
+        found = self._select("select path, stamp, summary from folders", ())
+        rows = {path: (stamp, summary) for path, stamp, summary in found if isinstance(summary, bytes)}
         for folder, stamp in stamps.items():
             remembered, summary = rows.get(_place(folder), (b"", b""))
             if remembered == stamp:
@@ -98,20 +109,22 @@ class Index:
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(str(self.path), timeout=1.0)
         try:
-            version = database.execute("pragma user_version").fetchone()[0]
-            if version != VERSION:
+            version, owner = (database.execute(f"pragma {name}").fetchone()[0] for name in ("user_version", _OWNER))
+            if owner != OWNER and database.execute("select count(*) from sqlite_master").fetchone()[0]:
+                raise sqlite3.OperationalError("a database of another program, which is left alone")
+            if version != VERSION or owner != OWNER:
                 with database:
                     database.executescript("drop table if exists folders; drop table if exists derived;")
-                    database.executescript(f"{_TABLES} pragma user_version = {VERSION};")
+                    database.executescript(f"{_TABLES} pragma user_version = {VERSION}; pragma {_OWNER} = {OWNER};")
         except sqlite3.Error:
             database.close()
             raise
         return database
 
 
-def _place(folder: Path) -> str:
+def _place(folder: Path) -> bytes:
     """The absolute path, links and all: resolving them would take as long as reading what is remembered."""
-    return os.path.abspath(folder)  # noqa: PTH100
+    return os.fsencode(os.path.abspath(folder))  # noqa: PTH100
 
 
 def _stamp(folder: Path) -> bytes:
@@ -123,7 +136,7 @@ def _stamp(folder: Path) -> bytes:
         except OSError:
             continue
         lines.append(f"{path[cut:]}\0{one.st_mtime_ns}\0{one.st_size}\0{one.st_ino}\n")
-    return hashlib.sha256("".join(lines).encode()).digest()
+    return hashlib.sha256(os.fsencode("".join(lines))).digest()
 
 
 def _results(folder: Path) -> Iterable[str]:

@@ -98,7 +98,15 @@ def checked(data: bytes, path: Path) -> bytes:
 def _has_its_bytes(data: bytes) -> bool:
     """Whether the file is, to the byte, as it was written in this format."""
     body, last, end = data[:-_TAIL], data[-_TAIL : -_TAIL + len(_LAST)], data[-_TAIL + len(_LAST) :]
-    return last == _LAST and end == hashlib.sha256(body).hexdigest().encode() + b'"' + _END + b"\n"
+    return (
+        last == _LAST
+        and _is_of_this_format(body)
+        and end == hashlib.sha256(body).hexdigest().encode() + b'"' + _END + b"\n"
+    )
+
+
+def _is_of_this_format(body: bytes) -> bool:
+    return f'\n "format": {FORMAT},\n "digest": "'.encode() in body[-110:]
 
 
 def _is_as_written(plain: Mapping[str, Any]) -> bool:

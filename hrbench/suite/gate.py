@@ -28,7 +28,7 @@ from hrbench.suite.policy_schema import GateFields
 from hrbench.suite.validate import _check
 from hrbench.types import Floor, Margin, Policy, Rule, Waiver
 
-_FLOOR = re.compile(r"\s*(?P<quantity>\S+)\s*(?P<sign>>=|<=)\s*(?P<bound>\d+(\.\d+)?([eE][+-]?\d+)?)\s*")
+_FLOOR = re.compile(r"\s*(?P<quantity>\S(.*\S)?)\s*(?P<sign>>=|<=)\s*(?P<bound>\d+(\.\d+)?([eE][+-]?\d+)?)\s*")
 
 
 def read_policy(path: Path) -> Policy:

@@ -242,6 +242,13 @@ def test_no_baseline_is_no_pass(releases, capsys):
     assert main(["gate", "before", "--against", "v9"]) == 3
     said = capsys.readouterr().out
     assert "nothing was compared" in said and "hrbench baseline save before v9" in said
+    # where there is another baseline, saving the run that is judged is no advice
+    assert main(["baseline", "save", "before", "v1.3"]) == 0
+    capsys.readouterr()
+    assert main(["gate", "before", "--against", "v13"]) == 3
+    assert capsys.readouterr().out == "nothing was compared: there is no baseline v13; did you mean v1.3?\n"
+    assert main(["baseline", "remove", "v1.3"]) == 0
+    capsys.readouterr()
     (releases.folder / "reports/baselines/none/entries").mkdir(parents=True)
     code, values, _ = gate(capsys, releases.folder / "before", against="none")
     assert code == 3 and values["words"].startswith("nothing was compared")
@@ -444,9 +451,12 @@ def test_a_policy_that_requires_nothing_is_no_pass(releases, capsys):
 def test_what_fits_nothing_in_a_policy_is_told(releases, capsys):
     text = "rules: [{quantity: APP, tier: ignored}]\nwaivers: [{quantity: AP, reason: old, until: 2001-01-01}]\n"
     _, values, _ = under(capsys, text)
-    assert "policy.yaml:1: no number fits 'APP' of '*'" in values["notes"]
+    assert "policy.yaml:1: no number fits 'APP' of '*'; did you mean AP?" in values["notes"]
     assert "policy.yaml:2: the waiver of AP ended on 2001-01-01" in values["notes"]
     assert values["notes"][0] == "the policy of policy.yaml is not that of before"
+    _, values, _ = under(capsys, "margins: {Top-1: 0.1}\nfloors: [Top-5 >= 0.1]\n")
+    assert "policy.yaml:1: no number fits 'Top-1' of '*'; did you mean top1?" in values["notes"]
+    assert any("(policy.yaml:2); did you mean top5?" in one["floor"] for one in values["comparison"]["rows"])
 
 
 def test_a_baseline_that_lost_an_entry_is_refused(releases, capsys):
@@ -480,7 +490,8 @@ def test_no_former_verdict_stays_where_there_is_none(releases, capsys):
     run = releases.copy("before", "stale")
     assert gate(capsys, run)[0] == 0
     assert main(["gate", "stale", "--against", "nowhere"]) == 3
-    assert not any((run / name).exists() for name in ("gate.json", "junit.xml", "summary.md", "comparison.html"))
+    assert not any((run / name).exists() for name in ("gate.json", "junit.xml", "comparison.html"))
+    assert "nothing was compared" in (run / "summary.md").read_text()
 
 
 def test_a_result_that_cannot_be_read_is_input_that_cannot_be_read(releases, capsys):

@@ -101,10 +101,10 @@ def test_equal_entries_pass_and_missing_data_skip(place: Place) -> None:
     place.suite()
     code, text = place.pytest("-v", "--hrbench-against", "v1", "--junitxml", "junit.xml", "-rs")
     assert code == 0, text
-    assert outcomes(text) == {"net": "PASSED", "good": "PASSED", "other": "PASSED", "lost": "SKIPPED"}
+    assert outcomes(text) == {**dict.fromkeys(("net", "good", "other", "gate"), "PASSED"), "lost": "SKIPPED"}
     assert "hrbench: judged against v1" in text and "no weights of cls_hrnet_w18 found" in text
     cases = {case.get("name"): case for case in xml.parse(place.folder / "junit.xml").iter("testcase")}
-    assert set(cases) == {"net", "good", "other", "lost"}
+    assert set(cases) == {"net", "good", "other", "lost", "gate"}
     properties = {one.get("name"): one.get("value") for one in cases["good"].iter("property")}
     stored = json.loads((place.folder / "runs/classes/entries/good/result.json").read_text())["result"]["scores"]
     assert properties == {f"topk/{one['quantity']['name']}": str(one["value"]) for one in stored}
@@ -135,6 +135,35 @@ def test_what_cannot_be_told_is_expected_to_fail_or_fails_by_policy(place: Place
     assert code == 1 and outcomes(text) == {"good": "FAILED"}
 
 
+def test_what_concerns_the_release_as_a_whole_is_the_last_test(place: Place) -> None:
+    """An entry that is gone, a floor without a number, a policy that requires nothing: as the gate has them."""
+    place.suite()
+    whole = (place.folder / "classes.yaml").read_text()
+    (place.folder / "classes.yaml").write_text(whole.replace("  - {name: other, predictions: other.csv}\n", ""))
+    code, text = place.pytest("-v", "--hrbench-against", "v1", "--hrbench-out", "less")
+    assert code == 1 and outcomes(text)["gate"] == "FAILED" and "is missing" in text, text
+    assert outcomes(text)["good"] == "PASSED"
+    for rules, told in (
+        ("floors: [top9 >= 0.1]", "there is no such number for the floor top9 >= 0.1"),
+        ("rules: [{quantity: '*', tier: watched}]", "nothing is required"),
+    ):
+        place.suite(gate=f"gate: {{{rules}}}")
+        code, text = place.pytest("-v", "--hrbench-against", "v1")
+        assert code == 1 and outcomes(text)["gate"] == "FAILED" and told in text, text
+        assert set(outcomes(text).values()) == {"PASSED", "SKIPPED", "FAILED"}
+    # and a part of the suite is held to what it has
+    place.suite()
+    code, text = place.pytest("-v", "--hrbench-against", "v1", "-k", "good or gate")
+    assert code == 0 and outcomes(text) == {"good": "PASSED", "gate": "PASSED"}
+
+
+def test_two_suites_may_share_a_run_folder(place: Place) -> None:
+    place.suite()
+    shutil.copyfile(place.folder / "classes.yaml", place.folder / "again.yaml")
+    code, text = place.pytest("-v", "again.yaml", "--hrbench-out", "runs/classes", "-k", "good")
+    assert code == 0 and text.count("PASSED") == 2, text
+
+
 def test_marks_name_task_and_tier(place: Place) -> None:
     rules = "[{entry: other, quantity: '*', tier: watched}]"
     place.suite("bad", gate=f"gate: {{rules: {rules}}}")
@@ -155,7 +184,7 @@ def test_workers_share_no_suite_and_measure_no_latency(place: Place) -> None:
     place.suite()
     code, text = place.pytest("-v", "-n", "2", "--hrbench-against", "v1")
     found = {name: (worker, how) for worker, how, name in re.findall(r"\[(gw\d)\].* (\w+) classes\.yaml::(\w+)", text)}
-    assert code == 0 and set(found) == {"net", "good", "other", "lost"}, text
+    assert code == 0 and set(found) == {"net", "good", "other", "lost", "gate"}, text
     assert len({worker for worker, _ in found.values()}) == 1
     units = [
         one["quantity"]["unit"]

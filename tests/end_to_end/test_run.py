@@ -76,11 +76,13 @@ def test_a_suite_runs_to_a_report(bench, tiny_suite, capsys):
 def test_the_same_command_resumes(bench, tiny_suite, capsys, monkeypatch):
     assert main(bench.arguments(tiny_suite)) == 0
     first, pictures = stored(bench.folder / "run"), files(bench.folder / "run")
+    environment = (bench.folder / "run" / "environment.json").read_bytes()
     monkeypatch.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
     monkeypatch.setattr("hrbench.runner.jobs.measure_cell", lambda *_: pytest.fail("no cost should be measured again"))
     assert main(bench.arguments(tiny_suite)) == 0
     assert stored(bench.folder / "run") == first
     assert files(bench.folder / "run") == pictures
+    assert (bench.folder / "run" / "environment.json").read_bytes() == environment  # when it was measured stays
     assert "stored already" in capsys.readouterr().out
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +136,51 @@ def test_damaged_results_are_told_and_left_out(drift: Path, tmp_path: Path) -> N
     found = history(tmp_path / "runs", NONE)
     assert len(found.series[0].points) == 9
     assert len(found.damaged) == 1 and "changed after it was written" in found.damaged[0]
+
+
+def test_an_index_that_holds_something_else_is_made_anew(drift: Path, tmp_path: Path) -> None:
+    shutil.copytree(drift, tmp_path / "runs")
+    index = index_in(tmp_path / "runs", NONE)
+    (before,) = history(tmp_path / "runs", NONE, "top1", index=index).series
+    fitted = trend(before, index)
+    assert index.path is not None
+    for damage in ("update folders set summary = substr(summary, 1, 40)", "update derived set data = x'c1'"):
+        with closing(sqlite3.connect(index.path)) as database, database:
+            database.execute(damage)
+        (again,) = history(tmp_path / "runs", NONE, "top1", index=index).series
+        assert again == before and trend(again, index).stretches == fitted.stretches
+
+
+def test_a_file_that_could_not_be_read_is_read_again(drift: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.copytree(drift, tmp_path / "runs")
+    index, read = index_in(tmp_path / "runs", NONE), Path.read_bytes
+
+    def denied(path: Path) -> bytes:
+        if path.parts[-4] == "v1.3":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", denied)
+        found = history(tmp_path / "runs", NONE, index=index)
+        assert len(found.series[0].points) == 9 and "cannot be read: Permission denied" in found.damaged[0]
+    assert len(history(tmp_path / "runs", NONE, index=index).series[0].points) == 10
+
+
+def test_a_baseline_that_lost_an_entry_is_told(drift: Path, tmp_path: Path) -> None:
+    saved = baseline.save(drift / "v1.0", "v1", tmp_path)
+    write_release(tmp_path / "run", np.arange(100) % 3 > 0, "2026-05-01T00:00:00+00:00")
+    shutil.rmtree(saved.path / "entries" / "classes")
+    assert "does not hold classes, which was saved in it" in history(tmp_path / "run", tmp_path).damaged[0]
+
+
+def test_other_images_end_a_stretch(tmp_path: Path) -> None:
+    for number, right in enumerate(drifting(6, 0.0, 500)):
+        write_release(tmp_path / f"r{number}", right[: 400 if number == 3 else 500], f"2026-01-0{number + 1}")
+    (series,) = history(tmp_path, NONE, "top1").series
+    made = trend(series)
+    assert [(one.start, one.stop) for one in made.stretches] == [(0, 3), (3, 4), (4, 6)]
+    assert made.stretches[0].fit is not None and "images, their truth" in made.stretches[1].differs[0]
 
 
 def test_a_lost_state_is_told_instead_of_changes(drift: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hrbench.judge.by_image import evidence_by_image
 from hrbench.judge.compare import compare
 from hrbench.judge.evidence import Evidence, Options
 from hrbench.judge.sides import read_side
-from hrbench.judge.slices import members, read_slices
+from hrbench.judge.slices import members, read_slices, unmatched
 from hrbench.types import Margin, Policy, Rule
 
 NONE = Path("no such folder")
@@ -24,9 +24,13 @@ def test_a_file_is_read_whichever_way_ids_are_written(tmp_path: Path) -> None:
     path = tmp_path / "slices.csv"
     path.write_text("\ufeffslice,image\nnight,000000000139\nrain,139\nnight,aachen/1\n", encoding="utf-8")
     found = read_slices(path)
-    assert found == {"night": frozenset({"139", "aachen/1"}), "rain": frozenset({"139"})}
-    assert members(np.array([139, 285]), found["rain"]).tolist() == [True, False]
+    assert found == {"night": frozenset({"000000000139", "aachen/1"}), "rain": frozenset({"139"})}
+    for name in found:
+        assert members(np.array([139, 285]), found[name]).tolist() == [True, False]
     assert members(np.array(["000000000139", "aachen/1", "b"]), found["night"]).tolist() == [True, True, False]
+    assert unmatched("night", found["night"], np.array([True, False]), np.array([139, 285])) == (
+        "1 of the 2 images of the slice night are not among those judged, which are named like 139",
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,6 +41,10 @@ def test_a_file_is_read_whichever_way_ids_are_written(tmp_path: Path) -> None:
         ("image,slice\n1,a\n2,\n", r"slices.csv:3: a row is an image and a slice"),
         ("image,slice\n1,a,b\n", r"slices.csv:2: a row is an image and a slice"),
         ("image,slice\n", r"slices.csv: names no slice"),
+        ("image,slice\n1,night*\n", r"slices.csv:2: the name of a slice has none of"),
+        ("image,slice,slice\n1,a,b\n", r"slices.csv:1: the columns must be image and slice"),
+        ('image,slice\n1,"a', r"slices.csv:2: not CSV"),
+        ("image,slice\n" + "1" * 200_000 + ",a", r"slices.csv:2: not CSV"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from evidence import AP, LATENCY, parameters, points
 
-from hrbench.judge.evidence import Evidence
+from hrbench.judge.by_image import evidence_by_image
+from hrbench.judge.evidence import Evidence, Options
 from hrbench.judge.verdict import default_margin, discoveries, judge, margin_of
 from hrbench.statistics import paired
-from hrbench.types import Margin, Quantity
+from hrbench.types import ByImage, Margin, Quantity
 
 M = Margin(points=0.3)
+TOP1 = Quantity("top1", "Top-1", "fraction", "higher")
 
 
 @pytest.mark.parametrize(
@@ -167,3 +171,21 @@ def test_of_many_classes_those_that_chance_explains_are_not_confirmed() -> None:
     several = judge([(points(-0.9, 0.09), M)] * 3 + [(points(0.0, 0.05), M)] * 17, corrected=False)
     assert discoveries(several) == [True] * 3 + [False] * 17
     assert discoveries([]) == []
+
+
+def test_how_many_images_a_share_needs_is_what_its_own_test_needs() -> None:
+    """Of no image gained or lost in n the score interval is z^2 / (n + z^2) wide on each side."""
+    none = np.ones((600, 1), bool)
+    (row,) = evidence_by_image(_share_of(none), _share_of(none), [points(0, 1, quantity=TOP1)], Options())
+    assert isinstance(row, Evidence)
+    (made,) = judge([(row, Margin(points=0.1))])
+    assert made.verdict == "cannot tell"
+    many = int(re.search(r"about ([\d,]+) images", made.reasons[-1])[1].replace(",", ""))  # type: ignore[index]
+    needed = 1.96**2 * (1 - 0.001) / 0.001
+    assert needed <= many <= 1.3 * needed
+
+
+def _share_of(right: np.ndarray) -> ByImage:
+    return ByImage(
+        np.arange(len(right)), ("top1",), 1, lambda weights: weights @ right.astype(float), dict, right=right
+    )

@@ -81,6 +81,25 @@ def test_the_same_predictions_again_and_again_are_no_evidence() -> None:
     assert fit([0.5] * 6, np.repeat(replicates[:1], 6, axis=0)).changes == ()
 
 
+@pytest.mark.parametrize("pattern", ["aaabb", "aab", "abb", "aabb", "aaaaaaaaaab", "aaabbaaa", "abab", "aabbccaa"])
+def test_predictions_that_repeat_change_only_where_they_change(pattern: str) -> None:
+    means = np.array([0.0, -30 * ERROR, 25 * ERROR])
+    values, replicates = history(np.random.default_rng(5), means)
+    places = ["abc".index(letter) for letter in pattern]
+    made = fit(values[places], replicates[places])
+    expected = [at for at in range(1, len(pattern)) if pattern[at] != pattern[at - 1]]
+    assert [change.at for change in made.changes] == expected
+    assert all(change.difference for change in made.changes)
+
+
+def test_random_repeats_never_give_a_change_of_nothing() -> None:
+    values, replicates = history(np.random.default_rng(6), np.array([0.0, -2 * ERROR, 2 * ERROR]))
+    for seed in range(200):
+        places = np.random.default_rng(seed).integers(0, 3, 8)
+        made = fit(values[places], replicates[places])
+        assert all(change.difference and places[change.at] != places[change.at - 1] for change in made.changes)
+
+
 def test_exact_numbers_change_wherever_they_change() -> None:
     made = fit([5.0, 5.0, 7.0, 7.0, 5.0], np.zeros((5, 0)))
     assert [(change.at, change.difference, change.interval) for change in made.changes] == [(2, 2, None), (4, -2, None)]

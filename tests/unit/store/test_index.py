@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,9 @@ class Reader:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def __call__(self, folder: Path) -> bytes:
+    def __call__(self, folder: Path) -> tuple[bytes, bool]:
         self.read.append(folder.name)
-        return (folder / "entries" / "net" / "result.json").read_bytes()
+        return (folder / "entries" / "net" / "result.json").read_bytes(), True
 
 
 def test_what_has_not_changed_is_read_once(folders, tmp_path: Path) -> None:
@@ -64,6 +66,22 @@ def test_a_damaged_index_is_made_anew(folders, tmp_path: Path, damage: bytes) ->
     assert index.derived("key") == b"value"
     index.summaries(folders, reader)
     assert reader.read == ["a", "b"]
+
+
+def test_a_database_of_another_program_is_left_alone(folders, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as other, other:
+        other.executescript("create table folders (a, b); pragma user_version = 1;")
+    before, reader, index = (tmp_path / FILE).read_bytes(), Reader(), Index(tmp_path / FILE)
+    assert index.summaries(folders, reader) == {folders[0]: b"a", folders[1]: b"b"}
+    assert index.derived("key") is None
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_what_may_pass_is_not_remembered(folders, tmp_path: Path) -> None:
+    reader, index = Reader(), Index(tmp_path / FILE)
+    index.summaries(folders, lambda folder: (reader(folder)[0], folder.name == "a"))
+    index.summaries(folders, reader)
+    assert reader.read == ["a", "b", "b"]
 
 
 def test_a_damaged_page_loses_nothing_but_time(folders, tmp_path: Path) -> None:
