@@ -45,7 +45,14 @@ class Place:
     def pytest(self, *arguments: str, suite: str = "classes.yaml") -> tuple[int, str]:
         """Exit code and output of a pytest that knows nothing of this one."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        command = [sys.executable, "-m", "pytest", suite, "-p", "no:cacheprovider", "--rootdir", str(self.folder)]
+        # only what takes part: each further plug-in of this environment takes a second to import
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        wanted = ["hrbench.ci.pytest_plugin"]
+        wanted += ["xdist"] if "-n" in arguments else []
+        wanted += ["pytest_benchmark.plugin"] if any("--benchmark" in one for one in arguments) else []
+        plugins = [word for name in wanted for word in ("-p", name)]
+        command = [sys.executable, "-m", "pytest", suite, *plugins, "-p", "no:cacheprovider"]
+        command += ["--rootdir", str(self.folder)]
         done = subprocess.run(
             [*command, "--hrbench-data", "data", *arguments],
             cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
@@ -87,6 +94,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def test_it_is_silent_unless_a_suite_is_named(place: Place) -> None:
     (place.folder / "test_nothing.py").write_text("def test_nothing(): pass\n")
     (place.folder / "data.yaml").write_text("values: [1, 2]\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    found = [sys.executable, "-m", "pytest", "--trace-config", "--collect-only", "-p", "no:cacheprovider"]
+    done = subprocess.run(found, cwd=place.folder, env=environment, capture_output=True, text=True, check=False)
+    assert "hrbench.ci.pytest_plugin" in done.stdout  # pytest finds it by itself
     code, text = place.pytest("-q", suite="test_nothing.py")
     assert code == 0 and "1 passed" in text and "hrbench:" not in text
     assert "no tests ran" in place.pytest("-q", suite="data.yaml")[1]
