@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -325,6 +325,11 @@ class EntryFailed(Exception):
     """Why an entry's test fails, in lines for a person."""
 
 
+def _why(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """What a failure shows instead of a traceback; "" for an error that nobody foresaw."""
+    return str(excinfo.value) if isinstance(excinfo.value, EntryFailed) else ""
+
+
 class EntryItem(pytest.Item):
     """An entry of a suite as a test."""
 
@@ -357,12 +362,13 @@ class EntryItem(pytest.Item):
         for one in result.scores:
             if one.value is not None and "/" not in one.quantity.name:
                 self.user_properties.append((f"{one.metric}/{one.quantity.name}", one.value))
-        add_latencies(self, result)
+        if (session := getattr(self.config, "_benchmarksession", None)) is not None:
+            from hrbench.ci.benchmark_samples import add_latencies
+
+            add_latencies(session, self, result)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, EntryFailed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        return _why(excinfo) or super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         line = self.entry.where.rpartition(":")[2]
@@ -389,9 +395,7 @@ class GateItem(pytest.Item):
             self.user_properties.append((TOLD, "\n".join(notes)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, EntryFailed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        return _why(excinfo) or super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, f"{self.path.name}: {self.name}"
@@ -415,42 +419,3 @@ def _lines(rows: Iterable[Any]) -> str:
     from hrbench.report import difference
 
     return "\n".join("  ".join(difference.cells(row)[2:]) for row in rows)
-
-
-def add_latencies(item: pytest.Item, result: Result) -> None:
-    """Hands the raw samples of latencies to pytest-benchmark, if it is there and takes part.
-
-    It shows them in its table, and stores them as its options say (--benchmark-autosave), so that
-    `pytest-benchmark compare` reads them.
-    """
-    session = getattr(item.config, "_benchmarksession", None)
-    if session is None or session.disabled or session.skip:
-        return
-    from types import SimpleNamespace
-
-    from pytest_benchmark.stats import Metadata
-
-    from hrbench.judge.costs import cell_of
-
-    for one in result.costs:
-        if one.quantity.name == "latency" and one.samples:
-            cell = cell_of(one)
-            about = SimpleNamespace(
-                name=f"{item.name}[{cell}]",
-                fullname=f"{item.nodeid}[{cell}]",
-                group=None,
-                param=cell,
-                params={"batch": one.conditions.batch, "dtype": one.conditions.dtype},
-                extra_info=_conditions(one.conditions.stated()),
-                cprofile_stats=None,
-                has_error=False,
-            )
-            made = Metadata(about, iterations=1, options={"timer": "perf_counter", "rounds": len(one.samples)})
-            for seconds in one.samples:
-                made.update(seconds)
-            session.benchmarks.append(made)
-
-
-def _conditions(stated: dict[str, Any]) -> dict[str, Any]:
-    """What JSON can hold of the conditions."""
-    return {name: value for name, value in stated.items() if isinstance(value, (str, int, float, bool, Sequence))}

@@ -59,7 +59,7 @@ def history(args: Namespace, echo: Echo) -> int:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Tells on standard error how far reading is; nothing before the first second is over."""
+    """Tells on standard error how far reading is: bars on a terminal, else plain lines."""
     from hrbench.cli.progress import Bars, Lines
 
     display = Bars() if sys.stderr.isatty() else Lines(echo_error)

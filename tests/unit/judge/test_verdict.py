@@ -180,7 +180,8 @@ def test_how_many_images_a_share_needs_is_what_its_own_test_needs() -> None:
     assert isinstance(row, Evidence)
     (made,) = judge([(row, Margin(points=0.1))])
     assert made.verdict == "cannot tell"
-    many = int(re.search(r"about ([\d,]+) images", made.reasons[-1])[1].replace(",", ""))  # type: ignore[index]
+    (told,) = re.findall(r"about ([\d,]+) images", made.reasons[-1])
+    many = int(told.replace(",", ""))
     needed = 1.96**2 * (1 - 0.001) / 0.001
     assert needed <= many <= 1.3 * needed
 
