@@ -43,7 +43,7 @@ SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 class DataSet(Protocol):
     """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `HasPersonBoxes`.
+    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`.
     """
 
     task: str
@@ -120,6 +120,15 @@ class Inspectable(Protocol):
 
     def look(self, sample: Sample) -> Sequence[str]:
         """Decodes one sample with its annotation; returns a sentence for each fault. Called from several threads."""
+        ...
+
+
+@runtime_checkable
+class ShowsTruth(Protocol):
+    """A data set whose ground truth can be rendered by its task (`Renders.draw`), beside predictions."""
+
+    def truth(self, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
+        """Sample id -> what is annotated, in the form of `Renders.rows`; what is annotated has no score."""
         ...
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hrbench.cli.drawing import drawing
 from hrbench.cli.remeasuring import remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns
@@ -50,7 +51,8 @@ def compare(args: Namespace, echo: Echo) -> int:
     else:
         echo("\n\n".join(texts[args.format](one, _rows(one, args)) for one in found))
     if args.html:
-        write_text(Path(args.html), render_comparison(found[0], (sides[0], sides[1])))
+        with drawing(args, sides) as draw:
+            write_text(Path(args.html), render_comparison(found[0], (sides[0], sides[1]), draw=draw))
     return 0 if any(one.compared for one in found) else 2
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hrbench.cli.compare import options_of, table
+from hrbench.cli.drawing import drawing
 from hrbench.cli.remeasuring import remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
@@ -61,7 +62,8 @@ def gate(args: Namespace, echo: Echo) -> int:
     write_text(out / "gate.json", as_json(gate_values(decision, args.strict, notes)) + "\n")
     write_text(out / "junit.xml", junit(decision).decode())
     write_text(out / "summary.md", difference.markdown_summary(decision, notes))
-    write_text(out / "comparison.html", render_comparison(comparison, (before, release), decision))
+    with drawing(args, (before, release)) as draw:
+        write_text(out / "comparison.html", render_comparison(comparison, (before, release), decision, draw))
     echo(_text(decision, notes))
     if args.annotations:
         echo(workflow_commands(decision))

@@ -119,5 +119,9 @@ def _how(command: argparse.ArgumentParser) -> None:
         help="with --remeasure: begin no further look after so long",
     )
     command.add_argument("--device", metavar="D", default="auto", help="with --remeasure: auto, cpu, cuda or cuda:N")
+    command.add_argument(
+        "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"),
+        help="folder of data sets, whose images that changed most are drawn on the page (data/)",
+    )  # fmt: skip
     command.add_argument("--seed", metavar="N", type=natural, default=0, help="of the bootstrap (0)")
     _folder(command)

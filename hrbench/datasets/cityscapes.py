@@ -12,7 +12,7 @@ files for it are empty).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import LABELS as MAP
-from hrbench.formats.labels import label_faults, read_labels
+from hrbench.formats.labels import class_map, label_faults, read_labels
 from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
@@ -155,6 +155,11 @@ class CityscapesDataset:
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each scene, its city as group."""
         return [Sample(name, self.images / (name + IMAGE), group=name.partition("/")[0]) for name in self.names]
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
+        """Sample id -> class indices (H, W) uint16 of its label file, NO_CLASS where a label is none that counts."""
+        classes = {label: index for index, label in enumerate(self.scheme.ids)}
+        return {each.id: class_map(read_labels(self.target / f"{each.id}{LABELS}", MAP), classes) for each in samples}
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
         """Names cities that do not belong to the official split."""

@@ -24,6 +24,7 @@ from hrbench.formats.coco.annotations import (
     ListedObject,
     NamedCategory,
     box_fault,
+    compressed_mask,
     mask_fault,
     read_annotated_objects,
     read_instances,
@@ -147,12 +148,28 @@ class CocoInstances:
         found, all_of = len(self.scheme.ids), len(self._content.categories)
         return [] if found == all_of else [f"{found} of the {all_of} classes of {self.target.name} are looked for"]
 
-    # --- checks for `hrbench datasets NAME --check`
-
     @cached_property
     def _objects(self) -> dict[int, list[ListedObject]]:
         """Image id -> its annotated objects; ids without objects are left out."""
         return read_annotated_objects(self.target)
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> the annotated objects of its image that are looked for, largest box first, as detections have
+        them but without a score; crowds have "iscrowd"."""
+        return {sample.id: self._rows_of(sample) for sample in samples}
+
+    def _rows_of(self, sample: Sample) -> list[dict[str, Any]]:
+        assert sample.size is not None
+        known, rows = {*self.scheme.ids}, []
+        for each in self._objects.get(int(sample.id), ()):
+            if each.category_id not in known or box_fault(each.bbox):
+                continue
+            row = {"category_id": each.category_id, "bbox": each.bbox, "iscrowd": each.iscrowd}
+            mask = compressed_mask(each.segmentation, sample.size)
+            rows.append(row if mask is None else {**row, "segmentation": mask})
+        return sorted(rows, key=lambda row: -row["bbox"][2] * row["bbox"][3])
+
+    # --- checks for `hrbench datasets NAME --check`
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""

@@ -239,6 +239,15 @@ class CocoKeypointsDataset:
             )
         return notes
 
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> {"keypoints": x, y, visibility of each joint} of the annotated people with a joint."""
+        found: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
+        for each in self._content.annotations:
+            counted = each.category_id == self.category.id and len(each.keypoints) == 3 * len(self.scheme.names)
+            if counted and each.image_id in found and max(each.keypoints) > 0:
+                found[each.image_id].append({"keypoints": each.keypoints})
+        return found
+
     # --- checks for `hrbench datasets NAME --check`
 
     def facts(self) -> dict[str, int]:

@@ -16,10 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
-from hrbench.formats.labels import label_faults
+from hrbench.formats.labels import LABELS as MAP
+from hrbench.formats.labels import class_map, label_faults, read_labels
 from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
@@ -181,6 +184,12 @@ class LabelFolders:
     def samples(self, protocol: Mapping[str, Any]) -> Sequence[Sample]:
         """One sample for each image in the order of the list, or of the names."""
         return [Sample(name, self.images / image) for name, (image, _) in self.pairs.items()]
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
+        """Sample id -> class indices (H, W) uint16 of its label file, NO_CLASS where a label is none that counts."""
+        classes = {label: index for index, label in enumerate(self.scheme.ids)} | dict(self.mapping)
+        files = {sample.id: self.target / self.pairs[str(sample.id)][1] for sample in samples}
+        return {key: class_map(read_labels(path, MAP), classes) for key, path in files.items()}
 
     def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
         if self.count and len(self.pairs) > self.count:

@@ -9,16 +9,18 @@ Centres and joints are 1-based as annotated; tasks/pose/geometry.py converts the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
+from hrbench.formats.mpii import read_truth
 from hrbench.types import KeypointScheme, Person, Sample
 
 HOME = (
@@ -106,6 +108,15 @@ class Mpii:
         for index, row in enumerate(self._rows):
             people.setdefault(row.image, []).append(Person(index, centre=row.center, scale=row.scale))
         return [Sample(id=name, path=self.images / name, content=tuple(of)) for name, of in people.items()]
+
+    def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
+        """Sample id -> {"keypoints": x, y, whether visible of each joint} of its people, top-left pixel at (0, 0)."""
+        truth = read_truth(self.target)
+        joints = np.concatenate([truth.position - 1, truth.visible[..., None]], axis=2)
+        return {
+            sample.id: [{"keypoints": joints[person.index].reshape(-1)} for person in sample.content]
+            for sample in samples
+        }
 
     def notes(self, protocol: Mapping[str, Any]) -> list[str]:
         return []

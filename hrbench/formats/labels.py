@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,9 @@ from hrbench.formats.png import SIGNATURE, chunks
 
 LABELS = "labels, a PNG with one number a pixel"
 """A label file in words, for messages."""
+
+NO_CLASS = np.iinfo(np.uint16).max
+"""In class maps that are read from files: a label that stands for no class."""
 
 _GREY, _PALETTE = 0, 3
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
@@ -73,6 +76,20 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
                 raise ValueError(f"is damaged: the checksum of {name.decode()} is wrong")
             parts.append(data[start:end])
     return b"".join(parts), data[24], data[25]
+
+
+def class_map(labels: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:
+    """Class indices (H, W) uint16 of labels (H, W), NO_CLASS where a label stands for no class.
+
+    classes: label -> class index.
+
+    >>> class_map(np.array([[7, 0], [8, 255]], np.uint8), {7: 0, 8: 1}).tolist()
+    [[0, 65535], [1, 65535]]
+    """
+    table = np.full(1 << 16, NO_CLASS, np.uint16)
+    for label, index in classes.items():
+        table[label] = index
+    return table[labels]
 
 
 def write_labels(path: Path, labels: np.ndarray) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from markupsafe import Markup
 
 from hrbench.core import units
-from hrbench.judge.baseline import GALLERY
 from hrbench.judge.gate import Decision
-from hrbench.judge.images import ImageChange, metrics_of, most_changed
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
+from hrbench.report.changed_images import Draw, changed_images, stored_pictures
 from hrbench.report.difference import (
     MARKS,
     ORDER,
@@ -24,29 +21,19 @@ from hrbench.report.difference import (
     value_text,
     verdict_text,
 )
-from hrbench.report.figures import data_uri
 from hrbench.report.forest import forest
 from hrbench.report.page import environment, text_of
-from hrbench.types import Result
 from hrbench.version import __version__
 
-SHOWN = 6
-"""Images of each entry that changed most."""
 
-
-@dataclass(frozen=True, slots=True)
-class ChangedImage:
-    """An image with its scores before and after, and the pictures that either side has of it, as data URIs."""
-
-    change: ImageChange
-    pictures: tuple[tuple[str, str], ...]
-
-
-def render_comparison(comparison: Comparison, sides: tuple[Side, Side], decision: Decision | None = None) -> str:
+def render_comparison(
+    comparison: Comparison, sides: tuple[Side, Side], decision: Decision | None = None, draw: Draw = stored_pictures
+) -> str:
     """The whole page.
 
-    sides: that were compared; their folders hold the pictures.
+    sides: that were compared.
     decision: of a gate; None for a comparison without one.
+    draw: renders images; by default those pictures are shown that the runs made.
     """
     templates = environment()
     templates.globals.update(
@@ -64,7 +51,7 @@ def render_comparison(comparison: Comparison, sides: tuple[Side, Side], decision
         identity=id,
         entries=[(entry, list(some)) for entry, some in groupby(rows, key=lambda row: row.entry)],
         notes=list(dict.fromkeys(f"{row.entry}: {note}" for row in rows for note in row.evidence.notes)),
-        images=changed_images(comparison, sides),
+        images=changed_images(comparison, sides, draw),
         method=method(rows),
         version=__version__,
         css=text_of("report.css"),
@@ -94,37 +81,6 @@ def counts(rows: Sequence[Row]) -> list[tuple[str, int]]:
     """(verdict, how many rows have it), most important first."""
     found = {verdict: sum(row.verdict == verdict for row in rows) for verdict in ORDER}
     return [(verdict, many) for verdict, many in found.items() if many]
-
-
-def changed_images(comparison: Comparison, sides: tuple[Side, Side]) -> list[tuple[str, str, list[ChangedImage]]]:
-    """(entry, metric, images that changed most) of entries whose numbers were resampled or counted by image."""
-    found = []
-    by_image = [row.evidence for row in comparison.rows if row.evidence.means in ("bootstrap", "score test")]
-    judged = {(evidence.entry, evidence.former) for evidence in by_image}
-    for entry, former in sorted(judged):
-        first, second = sides[0].results.get(former), sides[1].results.get(entry)
-        if first is None or second is None:
-            continue
-        for metric in metrics_of(second)[:1]:
-            images = most_changed(first, second, metric, SHOWN)
-            if images:
-                found.append((entry, metric, [ChangedImage(one, _pictures(one, first, second)) for one in images]))
-    return found
-
-
-def _pictures(change: ImageChange, first: Result, second: Result) -> tuple[tuple[str, str], ...]:
-    """("before" or "after", data URI) of the pictures that were drawn of this image."""
-    found = []
-    for when, result in (("before", first), ("after", second)):
-        for drawing in result.drawings:
-            if str(drawing.sample) != str(change.image):
-                continue
-            small = f"{GALLERY}/{Path(drawing.file).name}"  # of a baseline
-            folder = Path(result.folder)
-            if uri := data_uri(folder, drawing.file) or data_uri(folder, small):
-                found.append((when, uri))
-                break
-    return tuple(found)
 
 
 def method(rows: Sequence[Row]) -> str:

@@ -20,7 +20,6 @@ from hrbench.models.build import build
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler
-from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.format_1_keys import format_1_cost_key
@@ -186,19 +185,15 @@ def measure_cell(
 
     cell: one of `cost_cells`.
 
-    What cannot be counted or timed is a Measurement without a value and with a reason, as is every number of an entry
-    that has precomputed predictions and no network. Raises HrbenchError if the network cannot be built.
+    What cannot be counted or timed is a Measurement without a value and with a reason. Raises HrbenchError if the
+    network cannot be built.
     """
-    device = "cpu" if only_counts(cell) or not entry.variant.use else device_of(settings)
+    device = "cpu" if only_counts(cell) else device_of(settings)
     subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, cell_name(cell))
     values: list[Measurement] = []
     for name in cell["probes"]:
         probe, options, conditions = _cells(name, requested_probes(entry)[name])
-        under = conditions[cell["number"]]
-        if not entry.variant.use:
-            values += [Measurement(one, None, conditions=under, reason=NO_NETWORK) for one in probe.quantities]
-        else:
-            values += _checked(name, probe, probe.measure(subject, under, options))
+        values += _checked(name, probe, probe.measure(subject, conditions[cell["number"]], options))
     return tuple(values)
 
 

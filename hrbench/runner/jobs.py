@@ -18,6 +18,7 @@ from hrbench.core.plugins import resolve
 from hrbench.models.build import build
 from hrbench.runner.costs import measure_cell
 from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
+from hrbench.runner.pictures import render_judged
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
@@ -108,6 +109,17 @@ def cost(emit: Emit, **request: Any) -> dict[str, Any]:
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     costs = measure_cell(entry, request["cell"], settings, _events(emit))
     return {"costs": msgspec.to_builtins(costs), "environment": environment.environment()}
+
+
+def pictures(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Renders images of an entry that were judged, as `pictures.render_judged` does.
+
+    request: of `request`, with its `images`, `digest`, `sides` and `folder`.
+    Returns {"pictures": image id as text -> kind -> name of a file}.
+    """
+    entry, settings = _entry(request), Settings.of_plain(request["settings"])
+    wanted = {name: request[name] for name in ("images", "digest", "sides")}
+    return {"pictures": render_judged(entry, settings, **wanted, folder=Path(request["folder"]))}
 
 
 def costs_of(returned: Mapping[str, Any]) -> tuple[Measurement, ...]:

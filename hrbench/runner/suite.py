@@ -32,6 +32,7 @@ from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.plan import Plan, foreseen, plan_entry
+from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
@@ -319,6 +320,8 @@ class _SuiteRun:
         processes.
         """
         cells = cost_cells(entry, names)
+        if not entry.variant.use:  # nothing to build, so no process is needed
+            return tuple(one for cell in cells for one in unmeasured(entry, cell, NO_NETWORK)), [*names], None, []
         costs: list[Measurement] = []
         notes: list[str] = []
         failed: set[str] = set()
@@ -359,7 +362,7 @@ class _SuiteRun:
             entry,
             entry_folder / LOG,
             quiet=function == "cost",
-            network=function != "verify" and plan.accuracy != "score",
+            network=bool(entry.variant.use) and function != "verify" and plan.accuracy != "score",
         )
 
     def note_environment_of_jobs(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from axe import serious
 from evidence import parameters, points
+from seeds import VIEWS
 
 from hrbench.judge.evidence import Evidence
 from hrbench.judge.gate import decide
@@ -108,8 +109,7 @@ def test_readers_and_keyboards_find_their_way(opened: Any) -> None:
     assert page.evaluate("[...document.querySelectorAll('nav a')].every(a => document.querySelector(a.hash))")
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_axe_finds_nothing_serious(opened: Any, width: int, scheme: str) -> None:
     assert serious(opened(width, color_scheme=scheme)) == []
 

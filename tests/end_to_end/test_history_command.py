@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from axe import serious
 from releases import drifting, write_release
+from seeds import VIEWS
 
 from hrbench.cli.command_line import main
 
@@ -83,8 +84,7 @@ def test_nothing_there_is_told_with_what_to_do(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_the_page_opens_offline(place: Path, browser: Any, capsys, width: int, scheme: str) -> None:
     file = place / "history.html"
     assert history(place, "top*", "--html", str(file)) == 0

@@ -149,6 +149,7 @@ def test_what_cannot_be_told_is_expected_to_fail_or_fails_by_policy(place: Place
 def test_what_concerns_the_release_as_a_whole_is_the_last_test(place: Place) -> None:
     """An entry that is gone, a floor without a number, a policy that requires nothing: as the gate has them."""
     place.suite()
+    shutil.copytree(place.folder / "runs/classes", place.folder / "less")  # so that no network runs again
     whole = (place.folder / "classes.yaml").read_text()
     (place.folder / "classes.yaml").write_text(whole.replace("  - {name: other, predictions: other.csv}\n", ""))
     code, text = place.pytest("-v", "--hrbench-against", "v1", "--hrbench-out", "less")

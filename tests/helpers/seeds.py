@@ -14,6 +14,11 @@ def halved(count: int) -> list[Any]:
     return [number if 2 * number < count else pytest.param(number, marks=later) for number in range(count)]
 
 
-def some(names: Iterable[str], later: Collection[str]) -> list[Any]:
-    """The names as parameters; those in `later` are marked `exhaustive`: another shows nearly the same."""
-    return [pytest.param(name, marks=[pytest.mark.exhaustive] if name in later else []) for name in names]
+def some(names: Iterable[Any], later: Collection[Any]) -> list[Any]:
+    """The names, or tuples of several, as parameters; those in `later` are `exhaustive`: another shows nearly the same."""
+    marks = {True: [pytest.mark.exhaustive], False: []}
+    return [pytest.param(*(one if isinstance(one, tuple) else [one]), marks=marks[one in later]) for one in names]
+
+
+VIEWS = some([("light", 1280), ("light", 400), ("dark", 1280), ("dark", 400)], later=[("light", 400), ("dark", 1280)])
+"""Colour scheme and width in pixels under which a page is opened."""

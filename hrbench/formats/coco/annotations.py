@@ -132,6 +132,25 @@ def _listing(path: Path, kind: type[Listing]) -> Listing:
     return content
 
 
+def compressed_mask(mask: Any, size: tuple[int, int]) -> dict[str, Any] | None:
+    """An annotated segmentation as compressed run lengths {"size", "counts"}; None if there is none or it is faulty.
+
+    mask: polygons, or run lengths of either kind.
+    size: (width, height) of the image in pixels.
+    """
+    if mask is None or mask_fault(mask, size):
+        return None
+    width, height = size
+    encode: Any = codec.frPyObjects  # its type stubs do not cover all that it takes
+    if isinstance(mask, list):
+        code = codec.merge(encode(mask, height, width))
+    elif isinstance(mask["counts"], str):
+        return {"size": [height, width], "counts": mask["counts"]}
+    else:
+        code = encode({"size": [height, width], "counts": mask["counts"]}, height, width)
+    return {"size": [height, width], "counts": code["counts"]}
+
+
 def _decoded(path: Path, kind: type[Content]) -> Content:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

@@ -51,13 +51,14 @@ def render_detections(image: np.ndarray, rows: Sequence[Mapping[str, Any]], sche
     """The image, uint8 (H, W, 3) BGR, scaled for a report, with masks and boxes of `rows`, best first.
 
     rows: results of `Detection.finish`, boxes in the pixels of `image`, masks as run lengths on it. Other masks, which
-    a file that was given may hold (polygons, plain run lengths), are not drawn.
+    a file that was given may hold (polygons, plain run lengths), are not drawn. Rows without a score are annotated
+    objects: all of them are drawn.
     """
     height, width = image.shape[:2]
     factor = min(max(1.0, SHORT_SIDE / min(height, width)), LONG_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     canvas = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    chosen = [row for n, row in enumerate(rows[:MAX_RENDERED]) if n < ALWAYS_RENDERED or row["score"] >= MIN_SCORE]
+    chosen = [row for n, row in enumerate(rows) if "score" not in row or _shown(n, row["score"])]
     places = {category: class_index for class_index, category in enumerate(scheme.ids or range(len(scheme.names)))}
     for row in reversed(chosen):  # the best on top
         class_index = places.get(row["category_id"])
@@ -66,8 +67,13 @@ def render_detections(image: np.ndarray, rows: Sequence[Mapping[str, Any]], sche
         if mask is not None:
             _tint(canvas, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 0, colour)
         name = f"category {row['category_id']}" if class_index is None else scheme.names[class_index]
-        _box(canvas, row.get("bbox") or _around(mask), factor, colour, f"{name} {row['score']:.2f}")
+        said = f"{row['score']:.2f}" if "score" in row else "crowd" if row.get("iscrowd") else ""
+        _box(canvas, row.get("bbox") or _around(mask), factor, colour, f"{name} {said}".rstrip())
     return canvas
+
+
+def _shown(place: int, score: float) -> bool:
+    return place < ALWAYS_RENDERED or (place < MAX_RENDERED and score >= MIN_SCORE)
 
 
 def _mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | None:

@@ -11,10 +11,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.labels import NO_CLASS, class_map
 from hrbench.types import ClassScheme, Sample
-
-NO_CLASS = np.iinfo(np.uint16).max
-"""In class maps that are read from files: a label that stands for no class."""
 
 PANEL = 480
 """Long side of each of the two pictures, in pixels."""
@@ -43,9 +41,8 @@ def read_maps(folder: Path, samples: Sequence[Sample], scheme: ClassScheme) -> d
     word = mark.read_text(errors="replace").strip() if mark.is_file() else ""
     ids = scheme.ids or tuple(range(classes))
     if word == "ids" or (word != "indices" and any(int(numbers.max()) >= classes for numbers in raw.values())):
-        table = np.full(1 << 16, NO_CLASS, np.uint16)
-        table[[*ids]] = np.arange(len(ids))
-        return {key: table[numbers] for key, numbers in raw.items()}
+        indices = {label: index for index, label in enumerate(ids)}
+        return {key: class_map(numbers, indices) for key, numbers in raw.items()}
     return {key: np.where(numbers < classes, numbers, np.uint16(NO_CLASS)) for key, numbers in raw.items()}
 
 

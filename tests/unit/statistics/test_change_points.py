@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import some
 
 from hrbench.statistics.change_points import LEVEL, _contrasts, _pieces, fit
 
@@ -36,7 +37,7 @@ ERROR = 0.1 * np.sqrt(2 / IMAGES)
 """Paired standard error of two releases."""
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.9])
+@pytest.mark.parametrize("kept", some([0.0, 0.9], later=[0.0]))
 def test_ten_equal_releases_rarely_show_a_change(kept: float) -> None:
     """At most 5 % of 400, also where each release was made from the one before."""
     found = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 import torch
 from empty import on_meta
+from seeds import some
 from torch import Tensor, nn
 
 from hrbench.errors import UsageError
@@ -78,8 +80,10 @@ def test_nothing_is_found_where_nothing_is_proposed(make: Any, convention: Any, 
     assert [each["mask_crops"].shape for each in found] == [(0, 28, 28)] * 3
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("convention", BOTH)
+@pytest.mark.parametrize(
+    ("dtype", "convention"),
+    some(product([torch.float16, torch.bfloat16], BOTH), later=[(torch.float16, "mmdet3"), (torch.bfloat16, "mmdet1")]),
+)
 def test_half_precision_finds_boxes_of_float32(dtype: torch.dtype, convention: Any) -> None:
     net = drawn(mask_rcnn, convention=convention).to(dtype)
     with torch.inference_mode():

@@ -167,8 +167,8 @@ def test_our_errors_are_told_apart(forking: Executor, cause):
 @pytest.mark.parametrize("deaf", [False, True])
 def test_a_job_past_its_timeout_is_ended(executor: Executor, deaf):
     seen = []
-    outcome = executor.submit(job("hang", deaf=deaf, timeout=1), seen.append)
-    assert outcome.failure == "was not finished after its timeout of 1 s and was ended"
+    outcome = executor.submit(job("hang", deaf=deaf, timeout=0.5), seen.append)
+    assert outcome.failure == "was not finished after its timeout of 0.5 s and was ended"
     if not deaf:
         assert "in hang" in outcome.output  # where it hung
     assert left_of([seen[0]["pid"]]) == []

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from hrbench.errors import InputError, MissingError
-from hrbench.tasks.segmentation.render import NO_CLASS, PANEL, palette, read_maps, render_class_map
+from hrbench.formats.labels import NO_CLASS
+from hrbench.tasks.segmentation.render import PANEL, palette, read_maps, render_class_map
 from hrbench.types import ClassScheme, Sample
 
 STREET = ClassScheme(("road", "car", "sky"), ids=(7, 26, 23), palette=((128, 64, 128), (0, 0, 142), (70, 130, 180)))

@@ -1,0 +1,67 @@
+"""Pictures for the page of a comparison: the images that changed most, with what is annotated, before and after."""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hrbench.errors import HrbenchError
+from hrbench.judge.sides import Side
+from hrbench.report.changed_images import Draw, Pictures
+from hrbench.report.figures import data_uri
+from hrbench.types import Result
+
+if TYPE_CHECKING:
+    from hrbench.runner.execution import Processes
+
+
+@contextmanager
+def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
+    """What renders images of two results, in a process of its own that starts with the first of them."""
+    results = [result for side in sides for result in side.results.values()]
+    with ExitStack() as stack:
+        opened: list[Processes] = []
+
+        def processes() -> Processes:
+            from hrbench.runner.execution import Processes
+            from hrbench.runner.remeasure import folders_of
+            from hrbench.runner.settings import Settings
+
+            if not opened:
+                opened.append(Processes.open(Settings(data=Path(args.data), device="cpu"), folders_of(results)))
+                stack.callback(opened[0].close)
+            return opened[0]
+
+        def draw(first: Result, second: Result, images: Sequence[int | str]) -> Pictures:
+            with tempfile.TemporaryDirectory(prefix="hrbench-") as folder:
+                try:
+                    return _drawn(processes(), first, second, images, Path(folder))
+                except HrbenchError as error:
+                    return Pictures(reason=f"{error} (--data names the folder of data sets)")
+
+        yield draw
+
+
+def _drawn(processes: Processes, first: Result, second: Result, images: Sequence[int | str], folder: Path) -> Pictures:
+    from hrbench.runner import jobs
+
+    data = second.provenance.dataset
+    request = jobs.request(
+        second.entry,
+        processes.settings,
+        images=list(images),
+        digest=None if data is None else data.sha256,
+        sides={"before": str(Path(first.folder).resolve()), "after": str(Path(second.folder).resolve())},
+        folder=str(folder),
+    )
+    returned, _ = processes.call("pictures", request, lambda event: None, second.entry, None, network=False)
+    return Pictures(
+        {
+            image: {kind: data_uri(folder, file) for kind, file in files.items()}
+            for image, files in returned["pictures"].items()
+        }
+    )
