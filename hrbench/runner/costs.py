@@ -20,6 +20,7 @@ from hrbench.models.build import build
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler
+from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.format_1_keys import format_1_cost_key
@@ -205,6 +206,11 @@ def unmeasured(entry: Entry, cell: Mapping[str, Any], reason: Reason) -> tuple[M
         under = conditions[cell["number"]]
         found += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
     return tuple(found)
+
+
+def without_network(entry: Entry, only: Iterable[str] | None = None) -> tuple[Measurement, ...]:
+    """The costs of an entry that has precomputed predictions and no network: every quantity without a value."""
+    return tuple(one for cell in cost_cells(entry, only) for one in unmeasured(entry, cell, NO_NETWORK))
 
 
 def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:

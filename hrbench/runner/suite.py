@@ -25,6 +25,7 @@ from hrbench.runner.costs import (
     threads_of,
     unmeasured,
     valid_costs,
+    without_network,
 )
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
@@ -32,7 +33,6 @@ from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.plan import Plan, foreseen, plan_entry
-from hrbench.runner.precomputed import NO_NETWORK
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
@@ -319,9 +319,9 @@ class _SuiteRun:
         Returns the costs, the probes of which no cell failed, why a cell could not be measured, and notes on the
         processes.
         """
-        cells = cost_cells(entry, names)
         if not entry.variant.use:  # nothing to build, so no process is needed
-            return tuple(one for cell in cells for one in unmeasured(entry, cell, NO_NETWORK)), [*names], None, []
+            return without_network(entry, names), [*names], None, []
+        cells = cost_cells(entry, names)
         costs: list[Measurement] = []
         notes: list[str] = []
         failed: set[str] = set()

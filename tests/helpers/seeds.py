@@ -15,7 +15,7 @@ def halved(count: int) -> list[Any]:
 
 
 def some(names: Iterable[Any], later: Collection[Any]) -> list[Any]:
-    """The names, or tuples of several, as parameters; those in `later` are `exhaustive`: another shows nearly the same."""
+    """The names, or tuples, as parameters; those in `later` are marked `exhaustive`: another shows nearly the same."""
     marks = {True: [pytest.mark.exhaustive], False: []}
     return [pytest.param(*(one if isinstance(one, tuple) else [one]), marks=marks[one in later]) for one in names]
 

@@ -17,7 +17,7 @@ from hrbench.cost import quantities
 from hrbench.errors import EntryError, UsageError
 from hrbench.report.write import write_reports
 from hrbench.runner.check import Checker
-from hrbench.runner.costs import cost_keys
+from hrbench.runner.costs import cost_keys, without_network
 from hrbench.runner.settings import Settings
 from hrbench.runner.suite import run_suite
 from hrbench.store.run_folder import RunFolder
@@ -194,7 +194,7 @@ def test_settings_of_one_beside_the_suite_are_held_to_its_options(folder: Path):
 def test_without_a_network_each_of_its_cells_says_so(folder: Path):
     (entry,) = suite_of(folder, '{"size_probe:Size": {bytes_each: [1, 2]}, latency: false}').entries
     entry = replace(entry, variant=replace(entry.variant, use=""))
-    costs = measured_costs(entry, SETTINGS)
+    costs = without_network(entry)
     sizes = [cost for cost in costs if cost.quantity.name == "weights-size"]
     assert [cost.value for cost in sizes] == [None, None] and all(cost.reason for cost in costs)
 
