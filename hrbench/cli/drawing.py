@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hrbench.runner.execution import Processes
 
 
+_HINT = "--data names the folder of data sets"
+
+
 @contextmanager
 def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
     """What renders images of two results, in a process of its own that starts with the first of them."""
@@ -37,11 +40,13 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
             return opened[0]
 
         def draw(first: Result, second: Result, images: Sequence[int | str]) -> Pictures:
+            if not Path(args.data).is_dir():
+                return Pictures(reason=f"there is no folder {args.data} ({_HINT})")
             with tempfile.TemporaryDirectory(prefix="hrbench-") as folder:
                 try:
                     return _drawn(processes(), first, second, images, Path(folder))
                 except HrbenchError as error:
-                    return Pictures(reason=f"{error} (--data names the folder of data sets)")
+                    return Pictures(reason=f"{error} ({_HINT})")
 
         yield draw
 

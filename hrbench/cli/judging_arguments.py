@@ -118,6 +118,9 @@ def _how(command: argparse.ArgumentParser) -> None:
         type=seconds,
         help="with --remeasure: begin no further look after so long",
     )
+    command.add_argument(
+        "--python", metavar="FILE", help="with --remeasure: measure A by the python of another environment"
+    )
     command.add_argument("--device", metavar="D", default="auto", help="with --remeasure: auto, cpu, cuda or cuda:N")
     command.add_argument(
         "--data", metavar="DIR", default=os.environ.get("HRBENCH_DATA", "data"),

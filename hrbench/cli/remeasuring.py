@@ -5,36 +5,50 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from hrbench.cli.standard_streams import echo_error
 from hrbench.errors import UsageError
 from hrbench.judge.rounds import Remeasure
 from hrbench.judge.sides import Side
 
+if TYPE_CHECKING:
+    from hrbench.runner.executors.interpreter import Interpreter
+    from hrbench.runner.remeasure import Visit
+
 
 @contextmanager
 def remeasuring(args: Namespace, sides: Sequence[Side]) -> Iterator[Remeasure | None]:
     """What measures latencies again, None unless it is asked for. Progress goes to standard error."""
     if not args.remeasure:
-        if args.time is not None:
-            raise UsageError("--time is an option of --remeasure: give both")
+        given = {"--time": args.time, "--python": args.python}
+        if alone := [name for name, value in given.items() if value is not None]:
+            raise UsageError(f"{alone[0]} is an option of --remeasure: give both")
         yield None
         return
     from hrbench.cli.progress import Bars, Lines
     from hrbench.runner.device import device_of
     from hrbench.runner.execution import Processes
+    from hrbench.runner.executors.interpreter import other_interpreter
     from hrbench.runner.remeasure import Interleaved, folders_of, visits
     from hrbench.runner.settings import Settings
 
     settings = Settings(device=args.device)
     if args.device not in ("auto", "cpu"):
         device_of(settings)  # one that is not there is told before anything is measured
-    results = [result for side in sides for result in side.results.values()]
-    processes = Processes.open(settings, folders_of(results))
     display = Bars() if sys.stderr.isatty() else Lines(echo_error)
-    try:
-        yield Interleaved(visits(processes, settings), args.time, display)
-    finally:
-        display.close()
-        processes.close()
+    with ExitStack() as stack:
+        stack.callback(display.close)
+
+        def opened(some: Sequence[Side], interpreter: Interpreter | None = None) -> Visit:
+            folders = folders_of([result for side in some for result in side.results.values()])
+            processes = Processes.open(settings, folders, interpreter)
+            stack.callback(processes.close)
+            return visits(processes, settings)
+
+        if args.python is None:
+            first = second = opened(sides)
+        else:  # two code bases: neither finds what lies beside the suite of the other
+            first, second = opened(sides[:1], other_interpreter(args.python)), opened(sides[1:])
+        yield Interleaved(first, second, args.time, display)

@@ -112,7 +112,8 @@ class Mpii:
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, whether visible of each joint} of its people, top-left pixel at (0, 0)."""
         truth = read_truth(self.target)
-        joints = np.concatenate([truth.position - 1, truth.visible[..., None]], axis=2)
+        position = np.where(truth.visible[..., None], truth.position - 1, 0.0)  # joints not annotated lie anywhere
+        joints = np.concatenate([position, truth.visible[..., None]], axis=2)
         return {
             sample.id: [{"keypoints": joints[person.index].reshape(-1)} for person in sample.content]
             for sample in samples

@@ -43,25 +43,35 @@ def _value(value: Any) -> Any:
     return value
 
 
-_ALIKE = ("convention", "batch", "device", "dtype", "percentile", "threads")
-"""Conditions in which costs must agree. Sizes of inputs and networks may differ: that is what a table compares."""
+_COST_CONDITIONS = (
+    "batch", "input", "dtype", "device", "threads", "convention", "proposals", "masks", "percentile", "channels_last",
+    "timed", "counted",
+)  # fmt: skip
+"""Conditions in which two costs must agree."""
+
+_OF_NETWORKS = ("input", "proposals", "masks", "counted")
+"""Of these, what networks differ in: a table compares them, and a release is held to them."""
 
 
 def comparison_key(result: Result, measurement: Measurement) -> Hashable:
-    """Equal for measurements that may be compared; None for one that cannot be compared with any.
+    """Equal for measurements that may be compared in one table; None for one that cannot be compared with any.
 
-    Scores: same data, protocol and metric, none of them limited. Costs: measured under the same conditions.
+    Scores: same data, protocol and metric with its version, none of them limited. Costs: measured under the same
+    conditions, whatever the sizes of networks and inputs.
     """
     if measurement.metric:
         return _score_key(result, measurement)
-    conditions = measurement.conditions.stated()
-    return (measurement.quantity.name, *((name, conditions[name]) for name in _ALIKE if name in conditions))
+    stated = measurement.conditions.stated()
+    names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
+    return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
 
 
 def _score_key(result: Result, score: Measurement) -> Hashable:
     if result.limited is not None or result.entry.dataset is None:
         return None
-    return (*measured_on(result), digest_of(result), score.metric, score.quantity.name)
+    record = result.provenance.metrics.get(score.metric)
+    version = None if record is None else record.version
+    return (*measured_on(result), digest_of(result), score.metric, version, score.quantity.name)
 
 
 def digest_of(result: Result) -> str:
@@ -80,11 +90,6 @@ def measured_on(result: Result) -> tuple[str, str]:
 
 ACROSS = ("runtime", "dtype", "threads", "input")
 """Conditions that a comparison may name as meant to differ (`--across`)."""
-
-_COST_CONDITIONS = (
-    "batch", "input", "dtype", "device", "threads", "convention", "proposals", "masks", "percentile", "channels_last",
-    "timed", "counted",
-)  # fmt: skip
 
 _OF_PREDICTIONS = ("labels", "detection_area")
 """Parameters of states that say what the predictions were like, and not how they are judged."""

@@ -15,7 +15,7 @@ from hrbench.core import units
 from hrbench.core.text import suggestion
 from hrbench.judge.evidence import Evidence
 from hrbench.judge.verdict import default_margin
-from hrbench.types import Floor, Margin, Policy, Quantity, Result, Rule, Tier, Waiver
+from hrbench.types import Better, Floor, Margin, Policy, Quantity, Result, Rule, Tier, Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,30 @@ def _stripped(pattern: str, metrics: Sequence[str]) -> list[str]:
 
 
 def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
-    """A row for each floor that no number of the second side is held to: what is not there cannot keep it."""
+    """A row for each floor, and each required slice, that no number of the second side is held to.
+
+    What is not there cannot keep a floor, and a slice is only judged if its file is given.
+    """
     rows = []
+    for rule in policy.rules:
+        asks = rule.tier == "required" and ":" in rule.quantity
+        if asks and not any(fits(rule, one) for one in found):
+            reason = f"there is no number of the slice {rule.quantity} ({rule.where}): give its file by --slices FILE"
+            rows.append(_absent(rule, reason))
     for floor in policy.floors:
         held = [one for one in found if fits(floor, one) and one.second is not None]
         if not held:
             sign = ">=" if floor.least else "<="
             reason = f"there is no such number for the floor {floor.quantity} {sign} {floor.bound:g} ({floor.where})"
             reason += _meant(floor.quantity, found)
-            quantity = Quantity(floor.quantity, floor.quantity, "fraction", "higher" if floor.least else "lower")
-            rows.append(Evidence(floor.entry, floor.entry, "", quantity, state="missing", reasons=(reason,)))
+            rows.append(_absent(floor, reason, "higher" if floor.least else "lower"))
     return rows
+
+
+def _absent(rule: Rule | Floor, reason: str, better: Better = "higher") -> Evidence:
+    """A row that says why what a rule asks for is not there."""
+    quantity = Quantity(rule.quantity, rule.quantity, "fraction", better)
+    return Evidence(rule.entry, rule.entry, "", quantity, state="missing", reasons=(reason,))
 
 
 def idle(policy: Policy, found: Sequence[Evidence], today: date) -> list[str]:

@@ -15,6 +15,7 @@ from hrbench.errors import EntryError
 from hrbench.runner.costs import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
+from hrbench.runner.executors.interpreter import Interpreter
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
@@ -39,19 +40,21 @@ class Processes:
     """An executor, and what all jobs of a run share.
 
     folders: appended to `sys.path`, so that `use: "ourpkg.nets:pose"` finds what lies beside the suite.
+    interpreter: the Python that runs jobs, None for this one.
     """
 
     executor: Executor
     settings: Settings
     folders: Sequence[str] = ()
+    interpreter: Interpreter | None = None
 
     @classmethod
-    def open(cls, settings: Settings, folders: Sequence[str] = ()) -> Processes:
+    def open(cls, settings: Settings, folders: Sequence[str] = (), interpreter: Interpreter | None = None) -> Processes:
         if settings.in_process:
             return cls(InProcessExecutor(), settings, folders)
-        executor = LocalExecutor()
+        executor = LocalExecutor(interpreter=interpreter)
         executor.warm()  # its process starts while the first entry is planned
-        return cls(executor, settings, folders)
+        return cls(executor, settings, folders, interpreter)
 
     def call(
         self,
@@ -78,7 +81,8 @@ class Processes:
         device = "cpu"
         if network and may_use_gpu(self.settings):
             device = "cuda" if self.settings.device == "auto" else self.settings.device
-        path = [*sys.path, *(folder for folder in self.folders if folder not in sys.path)]
+        found = sys.path if self.interpreter is None else self.interpreter.path
+        path = [*found, *(folder for folder in self.folders if folder not in found)]
         job = Job(
             f"hrbench.runner.jobs:{function}",
             dict(request),

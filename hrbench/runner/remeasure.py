@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,12 +33,13 @@ Visit = Callable[[Entry, Mapping[str, Any]], float]
 class Interleaved:
     """A `judge.rounds.Remeasure`.
 
-    visit: measures once.
+    first, second: measure a side once.
     seconds: wall time that all rows together may take, None for no limit; a look that has begun ends.
     on_event: called with the progress of each row, in rounds.
     """
 
-    visit: Visit
+    first: Visit
+    second: Visit
     seconds: float | None = None
     on_event: EventHandler = lambda event: None
     clock: Callable[[], float] = time.monotonic
@@ -51,14 +53,17 @@ class Interleaved:
         if under is None:
             return evidence
         seconds = _budget(under, evidence)
-        sides = {"first": _timed(first.entry, under, seconds), "second": _timed(second.entry, under, seconds)}
+        visits = {
+            "first": partial(self.first, *_timed(first.entry, under, seconds)),
+            "second": partial(self.second, *_timed(second.entry, under, seconds)),
+        }
         rounds: list[Round] = []
         self.on_event(Event("cost", second.name, f"latency {evidence.cell}".strip() + ", in turns"))
         try:
             for look in LOOKS:
                 while len(rounds) < look:
                     self._say(second.name, evidence, len(rounds), look)
-                    rounds.append(Round(tuple(self.visit(*sides[side]) for side in ORDER)))
+                    rounds.append(Round(tuple(visits[side]() for side in ORDER)))
                 found = with_rounds(evidence, rounds)
                 if not is_open(found, margin) or self._is_late():
                     return found

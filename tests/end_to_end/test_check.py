@@ -49,7 +49,7 @@ def alone(folder: Path) -> None:
 
 def test_what_run_fails_check_fails_with_the_reason(bench, suite, capsys, monkeypatch):
     # in processes of their own each would import its library anew; the last test below has such processes
-    monkeypatch.setattr("hrbench.runner.execution.LocalExecutor", InProcessExecutor)
+    monkeypatch.setattr("hrbench.runner.execution.LocalExecutor", lambda **_: InProcessExecutor())
     alone(bench.folder)
     for name in ("junk.onnx", "junk.pt2"):
         (bench.folder / name).write_bytes(b"junk")

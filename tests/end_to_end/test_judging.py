@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
 @pytest.fixture(autouse=True)
 def here(releases: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(releases.folder)
+    monkeypatch.setenv("HRBENCH_DATA", "nowhere")  # images are drawn where a test names the data
 
 
 def gate(capsys: pytest.CaptureFixture[str], run: Path, *more: str, against: str = "before") -> tuple[int, dict, str]:
@@ -181,6 +183,32 @@ def test_an_edited_result(releases, capsys):
         for row in values["comparison"]["rows"]
         for reason in row["reasons"]
     )
+
+
+def test_the_page_shows_the_images_that_changed_beside_what_is_annotated(releases):
+    def page(*more: str, first: str = "before") -> str:
+        assert main(["compare", first, "lot", "--only", "pose", "--html", "page.html", *more]) == 0
+        return Path("page.html").read_text()
+
+    def shown(text: str) -> list[int]:
+        kinds = ("ground truth", "before", "after")
+        assert text.count("<img") == sum(text.count(f"<figcaption>{kind}<") for kind in kinds)
+        return [text.count(f"<figcaption>{kind}<") for kind in kinds]
+
+    whole = page("--data", "data")
+    assert shown(whole) == [6, 6, 6] and "Not rendered" not in whole
+    pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', whole)
+    assert len({*pictures}) == 18  # each image, and each side of it, is another picture
+    assert main(["baseline", "save", "before", "drawn"]) == 0  # which keeps no predictions
+    assert shown(page("--data", "data", first="drawn")) == [6, 0, 6]
+    without = page()
+    assert "Not rendered for this page: there is no folder nowhere (--data names the folder" in without
+    assert shown(without)[0] == 0  # what the runs drew of the same images may be there
+    shutil.copytree("data", "changed-data")
+    (listed,) = Path("changed-data").rglob("person_keypoints*.json")
+    listed.write_text(listed.read_text() + "\n")
+    assert "in changed-data is not the data that was judged" in page("--data", "changed-data")
+    assert main(["baseline", "remove", "drawn"]) == 0
 
 
 def test_an_edited_state(releases, capsys):

@@ -32,12 +32,13 @@ class Kept(local._ServerProcess):
 
 @contextmanager
 def one_server() -> Iterator[None]:
-    """Within it, executors of this process that follow one another have one server."""
+    """Within it, executors of this process that follow one another, of this interpreter, have one server."""
     servers: list[Kept] = []
 
-    def get() -> Kept:
+    def get(interpreter: None) -> Kept:
+        assert interpreter is None
         if not servers or servers[-1].process.poll() is not None:
-            servers.append(Kept())
+            servers.append(Kept(interpreter))
         return servers[-1]
 
     with pytest.MonkeyPatch.context() as patch:

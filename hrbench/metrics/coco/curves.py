@@ -14,6 +14,7 @@ On a small set, where calling NumPy would take longer than its work, several wei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -240,25 +241,35 @@ class Accumulator:
             precision, recall, objects = tables[number.area, number.limit]
             table = precision if number.kind == "precision" else recall
             assert table is not None
-            values[:, column] = [_mean(one, some, number) for one, some in zip(table, objects > 0, strict=True)]
+            values[:, column] = _means(table, objects > 0, number)
         return values
 
 
-def _mean(table: np.ndarray, some: np.ndarray, number: Number) -> float:
-    """The mean over all categories with objects, summed in the official order.
+def _means(table: np.ndarray, some: np.ndarray, number: Number) -> np.ndarray:
+    """(B,) means over all categories with objects, summed in the official order; -1 without any.
 
-    table: (T, R, C) precision or (T, C) recall.
-    some: (C,) bool, whether a category has objects.
+    table: (B, T, R, C) precision or (B, T, C) recall.
+    some: (B, C) bool, whether a category has objects.
     """
-    if number.category is not None:
-        table, some = table[..., number.category], some[number.category]
-        if not some:
-            return -1.0
-    elif not some.all():
-        table = table[..., some]
     if number.threshold is not None:
-        table = table[number.threshold]
-    return float(table.ravel().sum() / table.size) if table.size else -1.0
+        table = table[:, number.threshold]
+    if number.category is not None:
+        return np.where(some[:, number.category], _row_means(table[..., number.category]), -1.0)
+    whole = some.all(axis=1)
+    if whole.all():
+        return _row_means(table)
+    values = np.empty(len(table))
+    values[whole] = _row_means(table[whole])
+    for row in np.flatnonzero(~whole).tolist():
+        values[row] = _row_means(table[row : row + 1, ..., some[row]])[0]
+    return values
+
+
+def _row_means(table: np.ndarray) -> np.ndarray:
+    """(B,) means of each table of (B, ...); -1 where they are empty."""
+    # one row after the other, each in one run of memory: NumPy then adds as it adds the flat array of one table
+    rows = np.ascontiguousarray(table).reshape(len(table), math.prod(table.shape[1:]))
+    return rows.sum(axis=1) / rows.shape[1] if rows.shape[1] else np.full(len(rows), -1.0)
 
 
 def _rank(group: np.ndarray) -> np.ndarray:

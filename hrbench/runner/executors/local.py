@@ -25,6 +25,7 @@ from typing import Any
 from hrbench.contracts import Job, Outcome
 from hrbench.errors import EntryError
 from hrbench.runner.executors.endings import ended, signal_name
+from hrbench.runner.executors.interpreter import Interpreter
 from hrbench.runner.executors.messages import Damaged, Incoming, receive, send
 from hrbench.runner.executors.output import KeptOutput
 from hrbench.runner.executors.processes import kill_group, python_command
@@ -44,10 +45,13 @@ class LocalExecutor:
 
     modules: imported once, before jobs are run.
     fresh: every job gets a fresh interpreter, as jobs on CUDA do in any case, rather than a fork of the server.
+    interpreter: the Python that runs jobs, None for this one. A job that names no `path` finds what it finds.
     """
 
-    def __init__(self, modules: Sequence[str] = MODULES, fresh: bool = False) -> None:
-        self.modules, self.fresh = tuple(modules), fresh
+    def __init__(
+        self, modules: Sequence[str] = MODULES, fresh: bool = False, interpreter: Interpreter | None = None
+    ) -> None:
+        self.modules, self.fresh, self.interpreter = tuple(modules), fresh, interpreter
         self._server: _ServerProcess | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -119,7 +123,7 @@ class LocalExecutor:
         if self._server is not None and self._server.process.poll() is not None:
             self._abandon()
         if self._server is None:
-            self._server = _ServerProcess()
+            self._server = _ServerProcess(self.interpreter)
         return self._server
 
     def _abandon(self, patience: float = 0) -> str:
@@ -135,10 +139,13 @@ class LocalExecutor:
             "arguments": dict(job.arguments),
             "timeout": job.timeout,
             "quiet": job.quiet,
-            "path": [str(one) for one in (sys.path if job.path is None else job.path)],
+            "path": [str(one) for one in (self._path() if job.path is None else job.path)],
             "folder": job.folder or _folder(),
             "environment": dict(os.environ if job.environment is None else job.environment),
         }
+
+    def _path(self) -> Sequence[str]:
+        return sys.path if self.interpreter is None else self.interpreter.path
 
     def _how(self, device: str, modules: Sequence[str]) -> dict[str, Any]:
         fresh = self.fresh or device.startswith("cuda")
@@ -156,7 +163,7 @@ def _folder() -> str:
 class _ServerProcess:
     """The server process, seen from here. job: the process that it runs now."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Interpreter | None) -> None:
         self.control, theirs = socket.socketpair()
         self.job: int | None = None
         # a file, since nobody reads a pipe between jobs, and a full one would stop the server
@@ -164,7 +171,7 @@ class _ServerProcess:
         code = f"from hrbench.runner.executors.server import serve; serve({theirs.fileno()})"
         with theirs:
             self.process = subprocess.Popen(
-                python_command(code),
+                python_command(code, interpreter),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self.said,

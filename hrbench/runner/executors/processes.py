@@ -10,10 +10,11 @@ import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Container
 from pathlib import Path
+
+from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
 
 _SET_PARENT_DEATH_SIGNAL = 1  # names of prctl(2): PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER
 _SET_CHILD_SUBREAPER = 36
@@ -102,8 +103,12 @@ def reap(ended: dict[int, int]) -> bool:
         ended[child] = status
 
 
-def python_command(code: str) -> list[str]:
-    """A Python like this one, which finds what this one finds, whatever lies in the working folder, and runs `code`."""
+def python_command(code: str, interpreter: Interpreter | None = None) -> list[str]:
+    """A Python that finds what `interpreter` finds, whatever lies in the working folder, and runs `code`.
+
+    interpreter: None for this one.
+    """
+    python = interpreter or this_interpreter()
     # the options that multiprocessing gives its children too: -O, -W, -X and the like
     options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *options, "-P", "-c", f"import sys; sys.path[:] = {[str(one) for one in sys.path]}; {code}"]
+    return [python.executable, *options, "-P", "-c", f"import sys; sys.path[:] = {list(python.path)}; {code}"]

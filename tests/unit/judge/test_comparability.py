@@ -8,7 +8,7 @@ from report_factory import make, of
 from hrbench.judge.comparability import comparison_key
 from hrbench.report.comparable import incomparable_reasons
 from hrbench.report.layout import PublishedLayout, read_layout
-from hrbench.types import DatasetRecord, Provenance
+from hrbench.types import DatasetRecord, MetricRecord, Provenance
 
 COCO = next(table.published for table in read_layout("pose-coco-val").tables)
 MPII = next(table.published for table in read_layout("pose-mpii").tables)
@@ -70,6 +70,16 @@ def test_limited_results_need_no_other_reason():
     )
     assert COCO is not None
     assert incomparable_reasons(limited, COCO) == ("no difference: limited to 3 images: not comparable",)
+
+
+def test_another_version_of_a_metric_is_another_key():
+    score = of("AP", 0.7)
+
+    def key(version: int):
+        record = MetricRecord(version, "")
+        return comparison_key(make("a", score, provenance=Provenance(metrics={score.metric: record})), score)
+
+    assert key(1) == key(1) != key(2)
 
 
 def test_scores_on_other_data_of_the_same_name_have_another_key():

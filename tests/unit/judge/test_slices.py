@@ -127,3 +127,17 @@ def test_equal_predictions_are_unchanged_on_every_slice(runs: Path) -> None:
         "topk/top1:others": "unchanged",
         "topk/top1:nowhere": "missing",
     }
+
+
+def test_a_required_slice_without_its_file_blocks(runs: Path) -> None:
+    sides = [read_side(str(runs / name), NONE) for name in ("before", "before")]
+    asked = Policy(rules=(Rule("top1:night", "*", "required", where="p.yaml:3"), Rule("top5:day", "*", "watched")))
+    rows = {row.key: row for row in compare(sides[0], sides[1], asked).rows}
+    row = rows["top1:night"]
+    assert (row.verdict, row.tier) == ("missing", "required")
+    assert row.evidence.reasons == (
+        "there is no number of the slice top1:night (p.yaml:3): give its file by --slices FILE",
+    )
+    assert "top5:day" not in rows
+    held = compare(sides[0], sides[1], asked, Options(slices={"night": SLICES["fourth"]})).rows
+    assert {row.key for row in held if row.verdict == "missing"} == set()

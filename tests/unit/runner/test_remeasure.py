@@ -43,7 +43,7 @@ class Machine:
 
 def test_visits_are_in_turns_and_of_the_latency_alone() -> None:
     machine, events = Machine(a=0.05, b=0.06), []
-    found = Interleaved(machine, on_event=events.append)(result("a", 8), result("b", 8), row(8), M)
+    found = Interleaved(machine, machine, on_event=events.append)(result("a", 8), result("b", 8), row(8), M)
     assert [name for name, *_ in machine.asked] == ["a", "b", "a", "b", "a"] * 10
     latency = {"batch": [8], "dtype": ["float32"], "budget": VISIT_SECONDS}
     assert all(asked[1:] == (latency, False, ["latency"]) for asked in machine.asked)
@@ -53,8 +53,15 @@ def test_visits_are_in_turns_and_of_the_latency_alone() -> None:
 
 def test_a_slow_first_pass_gets_a_longer_visit() -> None:
     machine = Machine(a=0.05, b=0.05)
-    Interleaved(machine)(result("a"), result("b", first_pass=2.0), row(), M)
+    Interleaved(machine, machine)(result("a"), result("b", first_pass=2.0), row(), M)
     assert machine.asked[0][1]["budget"] == 6.0
+
+
+def test_each_side_has_its_own_visits() -> None:
+    """As where one is measured by the Python of another environment."""
+    here, there = Machine(b=0.05), Machine(a=0.05)
+    Interleaved(there, here)(result("a"), result("b"), row(), M)
+    assert {name for name, *_ in there.asked} == {"a"} and {name for name, *_ in here.asked} == {"b"}
 
 
 def test_an_open_row_goes_on_until_its_time_is_over() -> None:
@@ -63,9 +70,10 @@ def test_an_open_row_goes_on_until_its_time_is_over() -> None:
             super().__call__(entry, cell)
             return 0.05 * (1 + 0.2 * (len(self.asked) % 3))
 
-    assert Interleaved(Noisy(a=0, b=0))(result("a"), result("b"), row(), M).units == 40
+    noisy = Noisy(a=0, b=0)
+    assert Interleaved(noisy, noisy)(result("a"), result("b"), row(), M).units == 40
     now = iter(range(10_000))
-    limited = Interleaved(Noisy(a=0, b=0), seconds=2, clock=lambda: next(now))
+    limited = Interleaved(noisy, noisy, seconds=2, clock=lambda: next(now))
     assert limited(result("a"), result("b"), row(), M).units == 20  # looks at 10, and at 20 the time is over
     assert limited(result("a"), result("b"), row(), M).units == 10
 
@@ -74,13 +82,16 @@ def test_a_visit_that_fails_leaves_the_stored_numbers_with_the_reason() -> None:
     def broken(entry, cell) -> float:
         raise EntryError("its process was killed")
 
-    found = Interleaved(broken)(result("a"), result("b"), row(), M)
+    found = Interleaved(broken, broken)(result("a"), result("b"), row(), M)
     assert found == replace(row(), reasons=("was not measured again: its process was killed",))
 
 
 @pytest.mark.parametrize("other", [points(0, 1), replace(row(), second=None), replace(row(), cell="batch 4")])
 def test_what_is_no_latency_of_both_is_left_alone(other: Evidence) -> None:
-    assert Interleaved(lambda *_: pytest.fail("no visit"))(result("a"), result("b"), other, M) is other
+    def no_visit(*_) -> float:
+        pytest.fail("no visit")
+
+    assert Interleaved(no_visit, no_visit)(result("a"), result("b"), other, M) is other
 
 
 def test_networks_beside_their_suite_are_found() -> None:
