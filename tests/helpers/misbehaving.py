@@ -106,7 +106,7 @@ FAULTS = {
     "segfault": Fault(True, "killed by SIGSEGV (segmentation fault)"),
     "sys_exit": Fault(True, "sys.exit('this network gives up')"),
     "abort": Fault(True, "killed by SIGABRT (abort)"),
-    "hang": Fault(True, "timeout of 2 s"),
+    "hang": Fault(True, "timeout of 1 s"),
     "chdir": Fault(False, "working folder"),
     "float64": Fault(None, "torch's default dtype (float32 -> float64)"),
     "meta": Fault(None, "torch's default device (cpu -> meta)"),
@@ -139,7 +139,7 @@ def _well(name: str, size: str) -> str:
 
 def _misbehaving(fault: str) -> str:
     args = f"args: {{joints: 17, fault: {fault}}}, input: [64, 48]"
-    timeout = ", timeout: 2" if fault == "hang" else ""
+    timeout = ", timeout: 1" if fault == "hang" else ""
     model = f'{{base: pose_hrnet_w32_coco_256x192, use: "misbehaving_nets:pose", {args}}}'
     return f"  - {{name: {fault}, model: {model}{timeout}}}\n"
 

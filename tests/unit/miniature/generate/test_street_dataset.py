@@ -14,7 +14,7 @@ from hrbench.miniature.generate import street_dataset
 from hrbench.miniature.generate.street_dataset import generate
 from hrbench.miniature.generate.street_scenes import TEST_SEED, TOWNS, scenes
 
-FEW = 9
+FEW = 6
 
 
 @pytest.fixture
