@@ -518,7 +518,7 @@ REQUIRED: Mapping[str, type] = {
 """Entry-point group -> the contract of what is constructed by it."""
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, HasPersonBoxes),
+    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),

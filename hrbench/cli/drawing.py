@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench.errors import HrbenchError
+from hrbench.errors import HrbenchError, InputError
 from hrbench.judge.sides import Side
 from hrbench.report.changed_images import Draw, Pictures
 from hrbench.report.figures import data_uri
+from hrbench.store.integrity import changed_files
 from hrbench.types import Result
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
 def _drawn(processes: Processes, first: Result, second: Result, images: Sequence[int | str], folder: Path) -> Pictures:
     from hrbench.runner import jobs
 
+    for result in (first, second):
+        _check_predictions(result)
     data = second.provenance.dataset
     request = jobs.request(
         second.entry,
@@ -70,3 +73,11 @@ def _drawn(processes: Processes, first: Result, second: Result, images: Sequence
             for image, files in returned["pictures"].items()
         }
     )
+
+
+def _check_predictions(result: Result) -> None:
+    """Raises InputError if files of the result, of those that lie there, are not as they were stored."""
+    folder = Path(result.folder)
+    there = {name: digest for name, digest in result.files.items() if "/" not in name and (folder / name).exists()}
+    if wrong := changed_files(folder, there):
+        raise InputError(f"{folder / wrong[0]} is not the file that was stored with the result")

@@ -186,8 +186,8 @@ def test_an_edited_result(releases, capsys):
 
 
 def test_the_page_shows_the_images_that_changed_beside_what_is_annotated(releases):
-    def page(*more: str, first: str = "before") -> str:
-        assert main(["compare", first, "lot", "--only", "pose", "--html", "page.html", *more]) == 0
+    def page(*more: str, first: str = "before", second: str = "lot") -> str:
+        assert main(["compare", first, second, "--only", "pose", "--html", "page.html", *more]) == 0
         return Path("page.html").read_text()
 
     def shown(text: str) -> list[int]:
@@ -209,6 +209,10 @@ def test_the_page_shows_the_images_that_changed_beside_what_is_annotated(release
     listed.write_text(listed.read_text() + "\n")
     assert "in changed-data is not the data that was judged" in page("--data", "changed-data")
     assert main(["baseline", "remove", "drawn"]) == 0
+    predictions = releases.copy("lot", "other-predictions") / "entries" / "pose" / "predictions.json"
+    predictions.write_text(predictions.read_text().replace("0.", "1.", 1))
+    text = page("--data", "data", second="other-predictions")
+    assert "predictions.json is not the file that was stored with the result" in text
 
 
 def test_an_edited_state(releases, capsys):

@@ -132,7 +132,14 @@ def test_our_detectors_have_mmdetections_keys(name: str) -> None:
     "name",
     some(
         [name for name in RECORDS if name not in CONTAINED],
-        later=["mmseg_fcn_hr48", "mmseg_fcn_hr18", "mmdet_cascade_rcnn_r50_fpn", "mmdet_faster_rcnn_r50_fpn"],
+        later=[
+            "mmseg_fcn_hr48",
+            "mmseg_fcn_hr18",
+            "mmdet_cascade_rcnn_r50_fpn",
+            "mmdet_faster_rcnn_r50_fpn",
+            "mmdet_mask_rcnn_r50_fpn",
+            "mmpose_res50",
+        ],  # fmt: skip
     ),
 )
 def test_openmmlab_files_give_openmmlabs_outputs(name: str, fill: Any, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from empty import on_meta
+from seeds import some
 from torch import Tensor, nn
 
 from hrbench import catalog
@@ -88,13 +89,9 @@ CHECKS: dict[str, Callable[[Variant, nn.Module, Tensor], None]] = {
 
 
 def of_every_kind(names: list[str]) -> list[Any]:
-    """The names as parameters; of rows of one constructor and task all but the first and the last are exhaustive."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for name in names:
-        alike.setdefault((ROWS[name].use, ROWS[name].task), []).append(name)
-    ends = {name for group in alike.values() for name in (group[0], group[-1])}
-    later = pytest.mark.exhaustive
-    return [name if name in ends else pytest.param(name, marks=later) for name in names]
+    """The names as parameters; of rows of one constructor and task all but the last are exhaustive."""
+    last = {(ROWS[name].use, ROWS[name].task): name for name in names}
+    return some(names, later={*names} - {*last.values()})
 
 
 @pytest.mark.parametrize("name", of_every_kind(MADE))

@@ -48,6 +48,7 @@ def test_batches_fit_the_network(name: str) -> None:
         assert net(inputs).shape == targets.shape
 
 
+@pytest.mark.exhaustive  # that of a classifier shows nearly the same
 def test_a_little_training_reduces_the_loss_and_repeats() -> None:
     name = "pose_resnet_miniature_coco"
     variant, recipe = variants()[name], replace(find_recipe(name), batch=8, iterations=48, warmup=4, images=4)

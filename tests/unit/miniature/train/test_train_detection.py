@@ -67,13 +67,10 @@ def test_light_changes_colours_alone(learned: list[DetectionExample]) -> None:
     ("name", "recipe"),
     [
         (MASK_RCNN, replace(find_recipe(MASK_RCNN), batch=4, iterations=12, warmup=2, images=4)),
-        pytest.param(
-            RETINANET,
-            replace(find_recipe(RETINANET), batch=4, iterations=16, warmup=4, images=2),
-            marks=pytest.mark.exhaustive,
-        ),
+        (RETINANET, replace(find_recipe(RETINANET), batch=4, iterations=16, warmup=4, images=2)),
     ],
 )
+@pytest.mark.exhaustive  # as every little training but that of a classifier
 def test_a_little_training_reduces_the_loss_and_repeats(name: str, recipe: Recipe) -> None:
     variant = variants()[name]
     recipe = replace(recipe, task=DetectionTrainingTask(mirrored=0.0, light=0.0))  # the same scenes again and again

@@ -125,6 +125,7 @@ def test_batches_fit_the_network_and_repeat() -> None:
 
 
 @pytest.mark.parametrize("name", some([HRNET, REFINENET], later=[REFINENET]))
+@pytest.mark.exhaustive  # that of a classifier shows nearly the same
 def test_a_little_training_reduces_the_loss_and_repeats(name: str) -> None:
     variant, recipe = variants()[name], replace(RECIPES[name], images=6, batch=4, iterations=8, warmup=2)
     examples = recipe.task.examples(variant, recipe)
