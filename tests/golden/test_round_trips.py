@@ -139,7 +139,7 @@ def test_our_detectors_have_mmdetections_keys(name: str) -> None:
             "mmdet_faster_rcnn_r50_fpn",
             "mmdet_mask_rcnn_r50_fpn",
             "mmpose_res50",
-        ],  # fmt: skip
+        ],
     ),
 )
 def test_openmmlab_files_give_openmmlabs_outputs(name: str, fill: Any, tmp_path: Path) -> None:
