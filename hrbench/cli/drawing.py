@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrbench.cli.standard_streams import echo_error
 from hrbench.errors import HrbenchError, InputError
 from hrbench.judge.sides import Side
 from hrbench.report.changed_images import Draw, Pictures
@@ -17,6 +19,7 @@ from hrbench.store.integrity import changed_files
 from hrbench.types import Result
 
 if TYPE_CHECKING:
+    from hrbench.runner.evaluate import EventHandler
     from hrbench.runner.execution import Processes
 
 
@@ -25,19 +28,22 @@ _HINT = "--data names the folder of data sets"
 
 @contextmanager
 def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
-    """What renders images of two results, in a process of its own that starts with the first of them."""
+    """What renders images of two results, in processes that start with the first of them. Progress: standard error."""
     results = [result for side in sides for result in side.results.values()]
     with ExitStack() as stack:
-        opened: list[Processes] = []
+        opened: list[tuple[Processes, EventHandler]] = []
 
-        def processes() -> Processes:
+        def begin() -> tuple[Processes, EventHandler]:
+            from hrbench.cli.progress import Bars, Lines
             from hrbench.runner.execution import Processes
             from hrbench.runner.remeasure import folders_of
             from hrbench.runner.settings import Settings
 
-            if not opened:
-                opened.append(Processes.open(Settings(data=Path(args.data), device="cpu"), folders_of(results)))
-                stack.callback(opened[0].close)
+            processes = Processes.open(Settings(data=Path(args.data), device="cpu"), folders_of(results))
+            stack.callback(processes.close)
+            display = Bars() if sys.stderr.isatty() else Lines(echo_error)
+            stack.callback(display.close)
+            opened.append((processes, display))
             return opened[0]
 
         def draw(first: Result, second: Result, images: Sequence[int | str]) -> Pictures:
@@ -45,14 +51,21 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
                 return Pictures(reason=f"there is no folder {args.data} ({_HINT})")
             with tempfile.TemporaryDirectory(prefix="hrbench-") as folder:
                 try:
-                    return _drawn(processes(), first, second, images, Path(folder))
+                    return _drawn(*(opened[0] if opened else begin()), first, second, images, Path(folder))
                 except HrbenchError as error:
                     return Pictures(reason=f"{error} ({_HINT})")
 
         yield draw
 
 
-def _drawn(processes: Processes, first: Result, second: Result, images: Sequence[int | str], folder: Path) -> Pictures:
+def _drawn(
+    processes: Processes,
+    on_event: EventHandler,
+    first: Result,
+    second: Result,
+    images: Sequence[int | str],
+    folder: Path,
+) -> Pictures:
     from hrbench.runner import jobs
 
     for result in (first, second):
@@ -66,7 +79,7 @@ def _drawn(processes: Processes, first: Result, second: Result, images: Sequence
         sides={"before": str(Path(first.folder).resolve()), "after": str(Path(second.folder).resolve())},
         folder=str(folder),
     )
-    returned, _ = processes.call("pictures", request, lambda event: None, second.entry, None, network=False)
+    returned, _ = processes.call("pictures", request, on_event, second.entry, None, network=False)
     return Pictures(
         {
             image: {kind: data_uri(folder, file) for kind, file in files.items()}

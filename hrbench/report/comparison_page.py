@@ -11,7 +11,7 @@ from hrbench.core import units
 from hrbench.judge.gate import Decision
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
-from hrbench.report.changed_images import Draw, changed_images, stored_pictures
+from hrbench.report.changed_images import RENDERED, Draw, changed_images, stored_pictures
 from hrbench.report.difference import (
     MARKS,
     ORDER,
@@ -52,6 +52,7 @@ def render_comparison(
         entries=[(entry, list(some)) for entry, some in groupby(rows, key=lambda row: row.entry)],
         notes=list(dict.fromkeys(f"{row.entry}: {note}" for row in rows for note in row.evidence.notes)),
         images=changed_images(comparison, sides, draw),
+        rendered=RENDERED,
         method=method(rows),
         version=__version__,
         css=text_of("report.css"),

@@ -119,7 +119,8 @@ def pictures(emit: Emit, **request: Any) -> dict[str, Any]:
     """
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     wanted = {name: request[name] for name in ("images", "digest", "sides")}
-    return {"pictures": render_judged(entry, settings, **wanted, folder=Path(request["folder"]))}
+    folder = Path(request["folder"])
+    return {"pictures": render_judged(entry, settings, **wanted, folder=folder, on_event=_events(emit))}
 
 
 def costs_of(returned: Mapping[str, Any]) -> tuple[Measurement, ...]:

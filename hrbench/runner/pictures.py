@@ -10,10 +10,11 @@ from hrbench.contracts import Metric, Renders, ShowsTruth, Task
 from hrbench.core.plugins import resolve
 from hrbench.errors import MissingError
 from hrbench.runner.data_access import absent_folder
+from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.precomputed import NO_PROTOCOL, dataset_digest, prediction_file
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.runner.settings import Settings
-from hrbench.types import Entry, Sample
+from hrbench.types import Entry, Event, Sample
 
 TRUTH = "ground truth"
 """Kind of picture of what is annotated; the others are named after the sides."""
@@ -26,6 +27,7 @@ def render_judged(
     digest: str | None,
     sides: Mapping[str, str],
     folder: Path,
+    on_event: EventHandler,
 ) -> dict[str, dict[str, str]]:
     """Pictures of some images: image id as text -> {"ground truth", or the name of a side: name of a file}.
 
@@ -36,6 +38,7 @@ def render_judged(
     sides: name -> the folder of a result of the entry, which holds its predictions. One without, as a baseline's,
         gives no pictures.
     folder: where the pictures are written.
+    on_event: called with the progress, in pictures.
 
     Raises MissingError if the images are not there, or are not those that were judged; what rendering raises.
     """
@@ -46,11 +49,15 @@ def render_judged(
         raise MissingError(f"the task {entry.dataset.task} renders no images")
     metric = metric_of(entry.metrics[0], dataset)
     found: dict[str, dict[str, str]] = {str(sample.id): {} for sample in samples}
-    for kind, rows in _rows(task, metric, dataset, samples, sides).items():
+    every = _rows(task, metric, dataset, samples, sides)
+    total = len(every) * len(samples)
+    for done, (kind, rows) in enumerate(every.items()):
         for number, sample in enumerate(samples):
+            on_event(Event("progress", entry.name, "images", "pictures", done * len(samples) + number, total))
             file = f"{number}-{kind}.jpg"
             task.draw(sample, rows[sample.id], folder / file)
             found[str(sample.id)][kind] = file
+    on_event(Event("progress", entry.name, "images", "pictures", total, total))
     return found
 
 
