@@ -47,8 +47,11 @@ def remeasuring(args: Namespace, sides: Sequence[Side]) -> Iterator[Remeasure | 
             stack.callback(processes.close)
             return visits(processes, settings)
 
+        note = ""
         if args.python is None:
             first = second = opened(sides)
         else:  # two code bases: neither finds what lies beside the suite of the other
-            first, second = opened(sides[:1], other_interpreter(args.python)), opened(sides[1:])
-        yield Interleaved(first, second, args.time, display)
+            other = other_interpreter(args.python)
+            first, second = opened(sides[:1], other), opened(sides[1:])
+            note = f"{sides[0].name} was measured by {other.executable}"
+        yield Interleaved(first, second, args.time, note, display)

@@ -154,8 +154,10 @@ class CocoInstances:
         return read_annotated_objects(self.target)
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
-        """Sample id -> the annotated objects of its image that are looked for, largest box first, as detections have
-        them but without a score; crowds have "iscrowd"."""
+        """Sample id -> its annotated objects, largest box first, as detections have them but without a score.
+
+        Only classes that are looked for; crowds have "iscrowd".
+        """
         return {sample.id: self._rows_of(sample) for sample in samples}
 
     def _rows_of(self, sample: Sample) -> list[dict[str, Any]]:

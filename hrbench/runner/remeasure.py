@@ -34,6 +34,7 @@ class Interleaved:
     """A `judge.rounds.Remeasure`.
 
     first, second: measure a side once.
+    note: of what was measured so, such as another Python; "" for none.
     seconds: wall time that all rows together may take, None for no limit; a look that has begun ends.
     on_event: called with the progress of each row, in rounds.
     """
@@ -41,6 +42,7 @@ class Interleaved:
     first: Visit
     second: Visit
     seconds: float | None = None
+    note: str = ""
     on_event: EventHandler = lambda event: None
     clock: Callable[[], float] = time.monotonic
     _started: float | None = field(default=None)
@@ -65,6 +67,7 @@ class Interleaved:
                     self._say(second.name, evidence, len(rounds), look)
                     rounds.append(Round(tuple(visits[side]() for side in ORDER)))
                 found = with_rounds(evidence, rounds)
+                found = replace(found, notes=(*found.notes, self.note)) if self.note else found
                 if not is_open(found, margin) or self._is_late():
                     return found
         except HrbenchError as error:

@@ -16,7 +16,8 @@ from pycocotools import mask as coco_mask
 
 from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.annotations import mask_fault
+from hrbench.formats.coco.annotations import compressed_mask, mask_fault
+from hrbench.formats.coco.rle import decoded
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 90, "name": "toothbrush"}]
 IMAGES = [
@@ -211,3 +212,31 @@ RUNS = st.fixed_dictionaries({"size": st.just([20, 30]), "counts": st.text("0159
 def test_any_mask_is_looked_at_without_a_traceback(mask: Any) -> None:
     found = mask_fault(mask, (30, 20))
     assert isinstance(found, str) and "\n" not in found
+    if compressed := compressed_mask(mask, (30, 20)):
+        assert found == "" and decoded(compressed["counts"], (20, 30)).shape == (20, 30)
+
+
+def test_the_truth_has_masks_of_every_kind_and_no_faulty_ones(tmp_path: Path) -> None:
+    area = np.zeros((20, 30), np.uint8, order="F")
+    area[2:8, 1:6] = 1
+    code = coco_mask.encode(area)["counts"].decode()
+    runs = [22, 6] + [14, 6] * 4 + [492]
+    objects = [
+        object_(id=1),
+        object_(id=2, segmentation={"size": [20, 30], "counts": code}),
+        object_(id=3, segmentation={"size": [20, 30], "counts": runs}, iscrowd=1),
+        object_(id=4, segmentation={"size": [8, 8], "counts": [64]}),  # of another size
+        object_(id=5, segmentation=None, bbox=[0, 0, 29, 19]),
+        object_(id=6, category_id=1),
+        object_(id=7, bbox=[]),
+        object_(id=8, image_id=2),
+    ]
+    write(tmp_path, objects)
+    data = CocoInstances(tmp_path, classes=["car"])
+    sample = next(one for one in data.samples({}) if one.id == 9)
+    rows = data.truth([sample])[9]
+    assert [row["bbox"] for row in rows] == [[0, 0, 29, 19], *[[1, 2, 5, 6]] * 4]  # the largest first
+    assert ["segmentation" in row for row in rows] == [False, True, True, True, False]
+    assert [row["iscrowd"] for row in rows] == [0, 0, 0, 1, 0] and all("score" not in row for row in rows)
+    for row in rows[1:4]:
+        np.testing.assert_array_equal(decoded(row["segmentation"]["counts"], (20, 30)), area)

@@ -11,6 +11,7 @@ from segmentation_layouts import save
 
 from hrbench.datasets.label_folders import LabelFolders
 from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.labels import NO_CLASS
 from hrbench.suite.load import load_suite
 from hrbench.suite.registry import known
 
@@ -156,3 +157,11 @@ def test_paths_in_a_suite_are_relative_to_it_and_those_of_folder_to_the_data(tmp
     )
     assert LabelFolders("/data", **second.args).images == Path("/data/ours/images")
     assert (first.name, second.name) == ("label-folders-val", "label-folders-ours")
+
+
+def test_the_truth_is_classes_and_nothing_where_labels_are_ignored(tmp_path: Path):
+    put(tmp_path, "images/a.png", "images/b.png", "labels/a.png")
+    save(tmp_path / "labels" / "b.png", np.array([[7, 9], [255, 30]], np.uint8))
+    data = LabelFolders(tmp_path, NAMES, ids=[7, 8, 9], mapping={30: 0}, ignore=[255])
+    (found,) = data.truth([sample for sample in data.samples({}) if sample.id == "b"]).items()
+    assert found[0] == "b" and found[1].tolist() == [[0, 2], [NO_CLASS, 0]]

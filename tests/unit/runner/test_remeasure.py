@@ -60,7 +60,8 @@ def test_a_slow_first_pass_gets_a_longer_visit() -> None:
 def test_each_side_has_its_own_visits() -> None:
     """As where one is measured by the Python of another environment."""
     here, there = Machine(b=0.05), Machine(a=0.05)
-    Interleaved(there, here)(result("a"), result("b"), row(), M)
+    found = Interleaved(there, here, note="a was measured by x/python")(result("a"), result("b"), row(), M)
+    assert found.notes == ("a was measured by x/python",)
     assert {name for name, *_ in there.asked} == {"a"} and {name for name, *_ in here.asked} == {"b"}
 
 
