@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,18 +57,21 @@ class ChangedEntry:
     reason: str
 
 
-def changed_images(comparison: Comparison, sides: tuple[Side, Side], draw: Draw) -> list[ChangedEntry]:
-    """The entries whose numbers were resampled or counted by image, with the images that changed most."""
+def changed_entries(comparison: Comparison, sides: tuple[Side, Side]) -> Iterator[tuple[str, str, Result, Result]]:
+    """(entry, its first metric, both results) of the entries whose numbers were resampled or counted by image."""
     by_image = [row.evidence for row in comparison.rows if row.evidence.means in ("bootstrap", "score test")]
-    judged = sorted({(evidence.entry, evidence.former) for evidence in by_image})
-    found = []
-    for entry, former in judged:
+    for entry, former in sorted({(evidence.entry, evidence.former) for evidence in by_image}):
         first, second = sides[0].results.get(former), sides[1].results.get(entry)
-        if first is None or second is None:
-            continue
-        for metric in metrics_of(second)[:1]:
-            if changes := most_changed(first, second, metric, SHOWN):
-                found.append((entry, metric, first, second, changes))
+        if first is not None and second is not None:
+            yield from ((entry, metric, first, second) for metric in metrics_of(second)[:1])
+
+
+def changed_images(comparison: Comparison, sides: tuple[Side, Side], draw: Draw) -> list[ChangedEntry]:
+    """Of each such entry the images that changed most."""
+    found = []
+    for entry, metric, first, second in changed_entries(comparison, sides):
+        if changes := most_changed(first, second, metric, SHOWN):
+            found.append((entry, metric, first, second, changes))
     each = max(1, RENDERED // max(1, len(found)))
     return [_with_pictures(one, draw, each if place < RENDERED else 0) for place, one in enumerate(found)]
 

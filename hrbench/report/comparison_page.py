@@ -11,6 +11,7 @@ from hrbench.core import units
 from hrbench.judge.gate import Decision
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
+from hrbench.report.changed_classes import changed_classes
 from hrbench.report.changed_images import RENDERED, Draw, changed_images, stored_pictures
 from hrbench.report.difference import (
     MARKS,
@@ -51,6 +52,7 @@ def render_comparison(
         identity=id,
         entries=[(entry, list(some)) for entry, some in groupby(rows, key=lambda row: row.entry)],
         notes=list(dict.fromkeys(f"{row.entry}: {note}" for row in rows for note in row.evidence.notes)),
+        classes=changed_classes(comparison, sides),
         images=changed_images(comparison, sides, draw),
         rendered=RENDERED,
         method=method(rows),
