@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 
-def first_third(count: int) -> list[Any]:
-    """The numbers below `count` as parameters; those after the first third are marked `exhaustive`."""
+def halved(count: int) -> list[Any]:
+    """The numbers below `count` as parameters; those of the second half are marked `exhaustive`."""
     later = pytest.mark.exhaustive
-    return [number if 3 * number < count else pytest.param(number, marks=later) for number in range(count)]
+    return [number if 2 * number < count else pytest.param(number, marks=later) for number in range(count)]
 
 
 def some(names: Iterable[Any], later: Collection[Any]) -> list[Any]:
