@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from axe import serious
-from seeds import some
+from seeds import VIEWS, some
 
 from hrbench.report.write import write_reports
 from hrbench.types import Conditions, DatasetRow, Drawing, Entry, Measurement, Quantity, Reason, Result, Variant
@@ -115,8 +115,7 @@ def column(page: Any, number: int = 1) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_the_page_never_scrolls_sideways(open_report, width, scheme):
     page = open_report(width, scheme)
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")

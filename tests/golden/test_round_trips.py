@@ -277,7 +277,7 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
     """Names of early mmdetection: heads of regions at the top level, necks of plain convolutions."""
     record = golden("seg_cls_det/models/det_hrnetv2p_w32_hrfpn.json")
     backbone = {"use": "det_hrnetv2p", "args": {"width": 32, "keys": "mmdet3"}}
-    net = network("mask_rcnn", backbone=backbone, convention="mmdet1").double()
+    net = network("mask_rcnn", backbone=backbone, convention="mmdet1", hidden=16).double()
     heads = [(key, list(value.shape)) for key, value in net.state_dict().items() if "_head" in key.partition(".")[0]]
     state = {}
     for key, shape in _counted(record["keys"]):
@@ -296,7 +296,7 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
         np.testing.assert_allclose(fill.sample(level.numpy())["value"], expected["value"], rtol=1e-9, atol=0)
     assert torch.equal(net.state_dict()["roi_head.bbox_head.fc_cls.weight"], state["bbox_head.fc_cls.weight"])
     with on_meta():  # keys and shapes are enough to refuse it
-        use = {"backbone": backbone}
+        use = {"backbone": backbone, "hidden": 16}
         later = build(Variant("later", "mask_rcnn", task="", input=(64, 96), args=use))
     with pytest.raises(InputError, match=r"built with convention='mmdet1' \(this network has 'mmdet3'\)"):
         load(later, path, source="official", use="mask_rcnn")
