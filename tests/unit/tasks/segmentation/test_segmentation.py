@@ -224,7 +224,7 @@ def test_single_and_double_precision_agree(tmp_path):
     [
         (lambda: seg_hrnet(widths=[8, 16, 24, 32], modules=[1, 1, 1], blocks=1, layer1=1, classes=5), HRNET),
         (lambda: seg_hrnet_ocr(width=8, classes=5), HRNET_OCR),
-        (lambda: refinenet(depth=50, classes=5), REFINENET),
+        pytest.param(lambda: refinenet(depth=50, classes=5), REFINENET, marks=pytest.mark.exhaustive),
         (lambda: dilated_resnet(depth=50, classes=5, head="fcn", stem="plain"), PLAIN),
     ],
     ids=["hrnet", "ocr", "refinenet", "full-size"],
