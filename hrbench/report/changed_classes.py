@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrbench.core import units
-from hrbench.judge.images import ClassChange, most_changed_classes
+from hrbench.judge.most_changed import ScoreChange
 from hrbench.judge.rows import Comparison
-from hrbench.judge.sides import Side
-from hrbench.report.changed_images import changed_entries
+from hrbench.report.changed_images import ChangedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class ClassesOfEntry:
     rows: tuple[ChangedClass, ...]
 
 
-def changed_classes(comparison: Comparison, sides: tuple[Side, Side]) -> list[ClassesOfEntry]:
+def changed_classes(comparison: Comparison, entries: Sequence[ChangedEntry]) -> list[ClassesOfEntry]:
     """Entries whose classes were not judged (`--classes` has them among the numbers, with intervals)."""
     judged = {row.evidence.entry for row in comparison.rows if row.evidence.single_class}
-    found = []
-    for entry, metric, first, second in changed_entries(comparison, sides):
-        if entry not in judged and (rows := most_changed_classes(first, second, metric)):
-            found.append(ClassesOfEntry(entry, metric, tuple(map(_row, rows))))
-    return found
+    return [
+        ClassesOfEntry(one.entry, one.metric, tuple(map(_row, one.most.classes)))
+        for one in entries
+        if one.entry not in judged and one.most.classes
+    ]
 
 
-def _row(one: ClassChange) -> ChangedClass:
+def _row(one: ScoreChange) -> ChangedClass:
     before, after = (units.show(value, "fraction", 2) for value in (one.before, one.after))
-    return ChangedClass(one.name, before, after, f"{100 * one.change:+.2f}".replace("-", "−"))
+    return ChangedClass(str(one.name), before, after, f"{100 * one.change:+.2f}".replace("-", "−"))

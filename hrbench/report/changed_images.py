@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrbench.judge.baseline import GALLERY
-from hrbench.judge.images import ImageChange, metrics_of, most_changed
+from hrbench.judge.most_changed import MostChanged, ScoreChange, most_changed
 from hrbench.judge.rows import Comparison
 from hrbench.judge.sides import Side
 from hrbench.report.figures import data_uri
 from hrbench.types import Result
-
-SHOWN = 6
-"""Images of each entry that changed most."""
 
 RENDERED = 24
 """Images that are rendered for a page: of many entries fewer each, and of further ones none, so that it stays small."""
@@ -43,13 +40,29 @@ Draw = Callable[[Result, Result, Sequence[int | str]], Pictures]
 class ChangedImage:
     """An image with its scores before and after, and its pictures: (kind, data URI), in the order of KINDS."""
 
-    change: ImageChange
+    change: ScoreChange
     pictures: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedEntry:
-    """An entry with its images that changed most, by its first metric. reason: why not all have pictures, or ""."""
+    """An entry whose numbers were resampled or counted by image.
+
+    metric: its first.
+    first, second: its results.
+    most: images and classes that changed most by the metric.
+    """
+
+    entry: str
+    metric: str
+    first: Result
+    second: Result
+    most: MostChanged
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesOfEntry:
+    """The images of an entry that changed most. reason: why not all have pictures, or ""."""
 
     entry: str
     metric: str
@@ -57,21 +70,19 @@ class ChangedEntry:
     reason: str
 
 
-def changed_entries(comparison: Comparison, sides: tuple[Side, Side]) -> Iterator[tuple[str, str, Result, Result]]:
-    """(entry, its first metric, both results) of the entries whose numbers were resampled or counted by image."""
+def changed_entries(comparison: Comparison, sides: tuple[Side, Side]) -> Iterator[ChangedEntry]:
+    """Reads the states of each such entry."""
     by_image = [row.evidence for row in comparison.rows if row.evidence.means in ("bootstrap", "score test")]
     for entry, former in sorted({(evidence.entry, evidence.former) for evidence in by_image}):
         first, second = sides[0].results.get(former), sides[1].results.get(entry)
-        if first is not None and second is not None:
-            yield from ((entry, metric, first, second) for metric in metrics_of(second)[:1])
+        if first is not None and second is not None and second.scores:
+            metric = second.scores[0].metric
+            yield ChangedEntry(entry, metric, first, second, most_changed(first, second, metric))
 
 
-def changed_images(comparison: Comparison, sides: tuple[Side, Side], draw: Draw) -> list[ChangedEntry]:
-    """Of each such entry the images that changed most."""
-    found = []
-    for entry, metric, first, second in changed_entries(comparison, sides):
-        if changes := most_changed(first, second, metric, SHOWN):
-            found.append((entry, metric, first, second, changes))
+def changed_images(entries: Sequence[ChangedEntry], draw: Draw) -> list[ImagesOfEntry]:
+    """Of each entry the images that changed most, with pictures."""
+    found = [one for one in entries if one.most.images]
     each = max(1, RENDERED // max(1, len(found)))
     return [_with_pictures(one, draw, each if place < RENDERED else 0) for place, one in enumerate(found)]
 
@@ -89,14 +100,15 @@ def stored_pictures(first: Result, second: Result, images: Sequence[int | str]) 
     return Pictures(found)
 
 
-def _with_pictures(one: tuple[str, str, Result, Result, Sequence[ImageChange]], draw: Draw, most: int) -> ChangedEntry:
-    entry, metric, first, second, changes = one
-    images = [change.image for change in changes]
-    drawn = draw(first, second, images[:most]) if most else Pictures(reason="further entries have no pictures here")
-    stored = stored_pictures(first, second, images)
+def _with_pictures(one: ChangedEntry, draw: Draw, most: int) -> ImagesOfEntry:
+    images = [change.name for change in one.most.images]
+    rendered = Pictures(reason="further entries have no pictures here")
+    if most:
+        rendered = draw(one.first, one.second, images[:most])
+    stored = stored_pictures(one.first, one.second, images)
     shown = []
-    for change in changes:
-        key = str(change.image)
-        uris = {**stored.of[key], **drawn.of.get(key, {})}
+    for change in one.most.images:
+        key = str(change.name)
+        uris = {**stored.of[key], **rendered.of.get(key, {})}
         shown.append(ChangedImage(change, tuple((kind, uris[kind]) for kind in KINDS if kind in uris)))
-    return ChangedEntry(entry, metric, tuple(shown), drawn.reason)
+    return ImagesOfEntry(one.entry, one.metric, tuple(shown), rendered.reason)

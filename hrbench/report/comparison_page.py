@@ -12,7 +12,7 @@ from hrbench.judge.gate import Decision
 from hrbench.judge.rows import Comparison, Row
 from hrbench.judge.sides import Side
 from hrbench.report.changed_classes import changed_classes
-from hrbench.report.changed_images import RENDERED, Draw, changed_images, stored_pictures
+from hrbench.report.changed_images import RENDERED, Draw, changed_entries, changed_images, stored_pictures
 from hrbench.report.difference import (
     MARKS,
     ORDER,
@@ -42,6 +42,7 @@ def render_comparison(
         margin=margin_text, said=verdict_text, forest=lambda row: Markup(forest(row)),
     )  # fmt: skip
     rows = [row for row in comparison.rows if row.counts]
+    changed = list(changed_entries(comparison, sides))
     blocking = [] if decision is None else list(decision.blocking)
     return templates.get_template("comparison.html.j2").render(
         comparison=comparison,
@@ -52,8 +53,8 @@ def render_comparison(
         identity=id,
         entries=[(entry, list(some)) for entry, some in groupby(rows, key=lambda row: row.entry)],
         notes=list(dict.fromkeys(f"{row.entry}: {note}" for row in rows for note in row.evidence.notes)),
-        classes=changed_classes(comparison, sides),
-        images=changed_images(comparison, sides, draw),
+        classes=changed_classes(comparison, changed),
+        images=changed_images(changed, draw),
         rendered=RENDERED,
         method=method(rows),
         version=__version__,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from hrbench.errors import EntryError
 from hrbench.runner.costs import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
-from hrbench.runner.executors.interpreter import Interpreter
+from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.runner.executors.needed import modules_for
 from hrbench.runner.settings import Settings
@@ -81,7 +80,7 @@ class Processes:
         device = "cpu"
         if network and may_use_gpu(self.settings):
             device = "cuda" if self.settings.device == "auto" else self.settings.device
-        found = sys.path if self.interpreter is None else self.interpreter.path
+        found = (self.interpreter or this_interpreter()).path
         path = [*found, *(folder for folder in self.folders if folder not in found)]
         job = Job(
             f"hrbench.runner.jobs:{function}",

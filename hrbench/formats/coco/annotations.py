@@ -16,6 +16,7 @@ from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import Four, Whole
+from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import decoded
 
 HOME = "get it from cocodataset.org (images, annotations)"
@@ -141,14 +142,8 @@ def compressed_mask(mask: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     if mask is None or mask_fault(mask, size):
         return None
     width, height = size
-    encode: Any = codec.frPyObjects  # its type stubs do not cover all that it takes
-    if isinstance(mask, list):
-        code = codec.merge(encode(mask, height, width))
-    elif isinstance(mask["counts"], str):
-        return {"size": [height, width], "counts": mask["counts"]}
-    else:
-        code = encode({"size": [height, width], "counts": mask["counts"]}, height, width)
-    return {"size": [height, width], "counts": code["counts"]}
+    given = mask if isinstance(mask, list) else Counts((height, width), mask["counts"])
+    return {"size": [height, width], "counts": compressed(given, [height, width])}
 
 
 def _decoded(path: Path, kind: type[Content]) -> Content:

@@ -74,7 +74,7 @@ def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray)
         _check_polygons([points for mask in some if isinstance(mask, list) for points in mask])
         sizes = their.tolist()
         found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(some, sizes, strict=True)]
-        codes = [_code(mask, own) for mask, own in zip(some, sizes, strict=True)]
+        codes = [compressed(mask, own) for mask, own in zip(some, sizes, strict=True)]
         columns.add(codes, np.array(found, np.int64).reshape(-1, 2), their)
     return columns.joined()
 
@@ -85,7 +85,8 @@ def _check_polygons(polygons: list[list[float]]) -> None:
     need(not len(values) or bool(values.min() >= -MAX_POLYGON_COORDINATE and values.max() <= MAX_POLYGON_COORDINATE))
 
 
-def _code(mask: list[list[float]] | Counts, size: list[int]) -> bytes:
+def compressed(mask: list[list[float]] | Counts, size: list[int]) -> bytes:
+    """The compressed code of a mask on an image of `size` (height, width). Raises FileFaultError for a faulty one."""
     height, width = size
     encode: Any = codec.frPyObjects  # its type stubs do not cover all that it takes
     if isinstance(mask, list):

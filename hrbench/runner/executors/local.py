@@ -14,7 +14,6 @@ import os
 import selectors
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from typing import Any
 from hrbench.contracts import Job, Outcome
 from hrbench.errors import EntryError
 from hrbench.runner.executors.endings import ended, signal_name
-from hrbench.runner.executors.interpreter import Interpreter
+from hrbench.runner.executors.interpreter import Interpreter, this_interpreter
 from hrbench.runner.executors.messages import Damaged, Incoming, receive, send
 from hrbench.runner.executors.output import KeptOutput
 from hrbench.runner.executors.processes import kill_group, python_command
@@ -139,13 +138,10 @@ class LocalExecutor:
             "arguments": dict(job.arguments),
             "timeout": job.timeout,
             "quiet": job.quiet,
-            "path": [str(one) for one in (self._path() if job.path is None else job.path)],
+            "path": [*(self.interpreter or this_interpreter()).path] if job.path is None else [*map(str, job.path)],
             "folder": job.folder or _folder(),
             "environment": dict(os.environ if job.environment is None else job.environment),
         }
-
-    def _path(self) -> Sequence[str]:
-        return sys.path if self.interpreter is None else self.interpreter.path
 
     def _how(self, device: str, modules: Sequence[str]) -> dict[str, Any]:
         fresh = self.fresh or device.startswith("cuda")

@@ -15,7 +15,7 @@ from hrbench.judge import baseline
 from hrbench.judge.compare import compare
 from hrbench.judge.gate import check_baseline
 from hrbench.judge.sides import read_side
-from hrbench.report.changed_images import changed_images, stored_pictures
+from hrbench.report.changed_images import changed_entries, changed_images, stored_pictures
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Drawing
 
@@ -58,9 +58,9 @@ def test_small_ones_of_the_worst_images_are_kept_and_shown(place: Path) -> None:
         assert small.size == (320, 213)
     sides = (read_side("v1", place), read_side(str(place / "after"), place))
     check_baseline(sides[0])
-    (found,) = changed_images(compare(*sides), sides, stored_pictures)
+    (found,) = changed_images(list(changed_entries(compare(*sides), sides)), stored_pictures)
     assert (found.entry, found.metric) == ("classes", "topk")
-    shown = {one.change.image: [when for when, _ in one.pictures] for one in found.images}
+    shown = {one.change.name: [when for when, _ in one.pictures] for one in found.images}
     assert shown["n000000"] == ["before", "after"] and shown["n000001"] == ["after"]
 
 
