@@ -397,6 +397,8 @@ class CostSubject(Protocol):
 class CostProbe(Protocol):
     """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
 
+    Optional capability: `MeasuresInProcesses`.
+
     name: key under `cost:` of a suite, the same as that of its entry point.
     version: raised by hand when one of its numbers can change; such a number is then measured again.
     quantities: all that it may measure. Tables use their labels, headings and conventions.
@@ -421,6 +423,19 @@ class CostProbe(Protocol):
 
     def measure(self, subject: CostSubject, cell: Conditions, options: Any) -> list[Measurement]:
         """The numbers of one cell. A missing number has no value and a reason. Raises EntryError if all fail."""
+        ...
+
+
+@runtime_checkable
+class MeasuresInProcesses(Protocol):
+    """A cost probe each of whose cells is measured in several processes, one after the other. Checked on the class."""
+
+    def processes(self, options: Any) -> int:
+        """How many processes measure a cell; each calls `measure`."""
+        ...
+
+    def merge(self, parts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
+        """The numbers of a cell, of what each of its processes measured."""
         ...
 
 
@@ -521,6 +536,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
+    "hrbench.costs": (MeasuresInProcesses,),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""

@@ -96,17 +96,29 @@ class Conditions:
     counted_on: the device on which operations were counted if values were needed, in words; "" for the meta device.
     counted: which parameters were counted, in words; "" for all parameters of the network.
     percentile: which percentile of the samples the value is.
-    p99: 99th percentile of the samples in seconds; None if there are too few.
+    p99: 99th percentile of the samples in seconds, as hrbench 0.2 told it; None otherwise.
+    p90_bound, p99_bound: upper bounds of percentiles of the time of a pass in seconds, with 99 % confidence; None if
+        there are too few samples.
+    mode: how long a latency was measured: "quick", "gate" or "smoke"; "" in results of hrbench 0.2.
     budget: seconds of wall time that one latency may take.
     threads: CPU threads of a forward pass.
     torch: version of torch.
     channels_last: whether the input's memory is in channels-last order.
     flags: torch's numeric flags.
     timed: what was timed, in words.
+    load: seconds to build the network and move it to the device.
+    compile: seconds in which the runtime prepared it; None for eager, which has nothing to prepare.
     first_pass: seconds of the first forward pass.
     warm_up_passes: passes before the samples.
-    warm_up_settled: whether passes were stable before the samples were taken; None if no pass was timed.
+    warm_up_settled: whether passes were stable before the samples were taken; None if there was no time to tell.
     passes: samples taken.
+    every: which of the passes were kept as samples: every `every`-th.
+    process_passes: samples of each process, if they were taken in several.
+    device_time: median time of a pass on the GPU in seconds, from its first to its last work.
+    launch_share: share of a pass in which the host was still asking the GPU for work, median.
+    stability: "stable", "unstable" or "unknown" (`cost.telemetry.stability`); "" if nobody looked.
+    stability_reasons: why it is not stable, in words.
+    seen: what was seen of the machine while samples were taken (`cost.telemetry.seen`).
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -125,16 +137,28 @@ class Conditions:
     counted: str = ""
     percentile: int | None = None
     p99: float | None = None
+    p90_bound: float | None = None
+    p99_bound: float | None = None
+    mode: str = ""
     budget: float | None = None
     threads: int | None = None
     torch: str = ""
     channels_last: bool | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
     timed: str = ""
+    load: float | None = None
+    compile: float | None = None
     first_pass: float | None = None
     warm_up_passes: int | None = None
     warm_up_settled: bool | None = None
     passes: int | None = None
+    every: int | None = None
+    process_passes: tuple[int, ...] = ()
+    device_time: float | None = None
+    launch_share: float | None = None
+    stability: str = ""
+    stability_reasons: tuple[str, ...] = ()
+    seen: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:
@@ -144,7 +168,7 @@ class Conditions:
         {'batch': 1, 'dtype': 'float32', 'warm_up_settled': False}
         """
         known = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "more"}
-        return {name: value for name, value in {**known, **self.more}.items() if value not in (None, "", {})}
+        return {name: value for name, value in {**known, **self.more}.items() if value not in (None, "", {}, ())}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hrbench.cli.standard_streams import echo_error
 from hrbench.cli.text import columns
 from hrbench.core import units
 from hrbench.errors import UsageError
-from hrbench.judge.history import History, Series, index_in
+from hrbench.judge.history import History, Series, index_in, left_out_text
 from hrbench.judge.history import history as read_history
 from hrbench.judge.trend import Trend, trend
 from hrbench.judge.values import as_json
@@ -40,9 +40,9 @@ def history(args: Namespace, echo: Echo) -> int:
             what = f"{words.heading(series)} of {series.entry} ({number + 1} of {len(found.series)})"
             trends.append(trend(series, index, args.seed, lambda done, of, what=what: tell(what, done, of)))
     if args.format == "table":
-        echo("\n".join([_detailed(trends) if args.quantity else _overview(found), *found.damaged]))
+        echo("\n".join([_detailed(trends) if args.quantity else _overview(found), *_told(found, args.quantity)]))
     else:
-        for told in found.damaged:
+        for told in _told(found, args.quantity):
             echo_error(f"hrbench: {told}")
         values = _values(found, trends)
         echo(as_json(values) if args.format == "json" else _csv(values))
@@ -55,6 +55,12 @@ def history(args: Namespace, echo: Echo) -> int:
 
         echo(export(found, args.tracking))
     return 0
+
+
+def _told(found: History, quantity: str) -> list[str]:
+    """What is not among the numbers, a line each; of times that are left out only if a quantity is asked for."""
+    left_out = [left_out_text(found.unstable)] if quantity and found.unstable else []
+    return [*found.damaged, *left_out]
 
 
 @contextmanager

@@ -276,7 +276,7 @@ def costs(values: Sequence[Measurement]) -> str:
                 else with_unit(cost.value, unit)
             )
             shown = exact(cost.value, unit) if unit == "count" else shown
-        keys = ("batch", "dtype", "device", "passes", "proposals", "masks")
+        keys = ("batch", "dtype", "device", "mode", "passes", "stability", "proposals", "masks")
         about = [f"{key} {value}" for key in keys if (value := getattr(under, key)) not in (None, "")]
         label = cost.quantity.label
         label += f" [{convention}]" if convention and convention != label else ""
@@ -288,6 +288,8 @@ def costs(values: Sequence[Measurement]) -> str:
         for heading, text in (("counted", under.counted), ("counted on", under.counted_on)):
             if text:
                 remarks.setdefault(("to know of", f"{heading}: {text}"), []).append(convention or cost.quantity.label)
+        if under.stability_reasons and cost.quantity.name == "latency":
+            remarks.setdefault((under.stability, "\n".join(under.stability_reasons)), []).append(label)
         parts = [under.not_counted] if under.not_counted else []
         parts += [f"{name} x{calls}" for name, calls in under.uncounted.items()]
         if parts:

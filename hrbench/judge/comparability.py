@@ -56,14 +56,23 @@ _OF_NETWORKS = ("input", "proposals", "masks", "counted")
 def comparison_key(result: Result, measurement: Measurement) -> Hashable:
     """Equal for measurements that may be compared in one table; None for one that cannot be compared with any.
 
+    An unstable cost, and one of three passes, are compared with none.
+
     Scores: same data, protocol and metric with its version, none of them limited. Costs: measured under the same
     conditions, whatever the sizes of networks and inputs.
     """
     if measurement.metric:
         return _score_key(result, measurement)
+    if not is_compared(measurement.conditions):
+        return None
     stated = measurement.conditions.stated()
     names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
     return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
+
+
+def is_compared(conditions: Conditions) -> bool:
+    """Whether a cost may be compared with any other: not if the machine disturbed it, or after three passes."""
+    return conditions.stability != "unstable" and conditions.mode != "smoke"
 
 
 def _score_key(result: Result, score: Measurement) -> Hashable:

@@ -64,8 +64,12 @@ def _cost(row: Evidence, one: Measurement, other: Measurement, options: Options)
         )
     if row.first <= 0 or row.second <= 0:
         return replace(row, state="not comparable", reasons=("a value of 0 has no ratio",))
+    if reasons := not_judged(one, other):
+        return replace(row, means="measured apart", reasons=reasons)
     difference = sign * math.log(row.second / row.first)
     note = "measured apart: at most a warning, unless --trust-stored"
+    if quick := quick_sides(one, other):
+        note, options = quick, replace(options, trust_stored=False)
     if one.interval is None or other.interval is None or min(*one.interval, *other.interval) <= 0:
         return replace(row, difference=difference, means="measured apart", reasons=(note,))
     ends = sign * math.log(other.interval[0] / one.interval[1]), sign * math.log(other.interval[1] / one.interval[0])
@@ -77,6 +81,26 @@ def _cost(row: Evidence, one: Measurement, other: Measurement, options: Options)
         reasons=() if options.trust_stored else (note,),
         p=_by_interval(min(ends), max(ends)) if options.trust_stored else None,
     )
+
+
+def not_judged(one: Measurement, other: Measurement) -> tuple[str, ...]:
+    """Why two times are not compared: the machine disturbed one of them, or it is of three passes only."""
+    sides = ("the former", one), ("this one", other)
+    found = []
+    for side, measurement in sides:
+        under = measurement.conditions
+        if under.mode == "smoke":
+            found.append(f"{side} was measured in mode smoke, which only shows that the network runs")
+        elif under.stability == "unstable":
+            found.append(f"{side} is unstable: {'; '.join(under.stability_reasons)}")
+    return (*found, "--remeasure measures both in turns") if found else ()
+
+
+def quick_sides(one: Measurement, other: Measurement) -> str:
+    """Why two times cannot be gated: one of them was measured for a look; "" if neither was."""
+    if "quick" not in (one.conditions.mode, other.conditions.mode):
+        return ""
+    return "measured in mode quick, which is not gated: measure with `cost: {latency: {mode: gate}}`, or --remeasure"
 
 
 def _by_interval(low: float, high: float) -> Callable[[float], float]:

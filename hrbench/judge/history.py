@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from hrbench.core.text import suggestion
+from hrbench.core.units import amount
 from hrbench.errors import MissingError, UsageError
 from hrbench.judge.summaries import Kind, Summary, decode_numbers, decode_summary, kind_of, summarise
 from hrbench.store.index import FILE, Index
@@ -86,11 +87,13 @@ class History:
     releases: in order of time.
     series: by entry.
     damaged: what could not be read, in a sentence each.
+    unstable: how many times are left out, since the machine disturbed them.
     """
 
     releases: tuple[Release, ...]
     series: tuple[Series, ...]
     damaged: tuple[str, ...]
+    unstable: int = 0
 
 
 def folders(runs: Path, baselines: Path) -> list[Path]:
@@ -158,13 +161,21 @@ def history(
                     made.setdefault((name, metric, label, cell), []).append((point, kind, one.main))
     if not made:
         damage = [text for summary in read.values() for text in summary.damaged]
-        raise UsageError("\n".join([_nothing(read.values(), quantity, only), *damage[:5]]))
+        many = sum(summary.unstable for summary in read.values())
+        left_out = [left_out_text(many)] if quantity and many else []
+        raise UsageError("\n".join([_nothing(read.values(), quantity, only), *left_out, *damage[:5]]))
     series = [
         Series(entry, metric, points[-1][1].quantity, cell, points[-1][2], tuple(point for point, _, _ in points))
         for (entry, metric, _, cell), points in made.items()
     ]
     damaged = tuple(text for summary in ordered.values() for text in summary.damaged)
-    return History(tuple(releases.values()), tuple(sorted(series, key=lambda one: one.entry)), damaged)
+    unstable = sum(summary.unstable for summary in ordered.values())
+    return History(tuple(releases.values()), tuple(sorted(series, key=lambda one: one.entry)), damaged, unstable)
+
+
+def left_out_text(times: int) -> str:
+    """How many times are left out of a history, in words."""
+    return f"left out: {amount(times, 'time')} that the machine disturbed while they were measured (unstable)"
 
 
 def _read(found: Sequence[Path], index: Index, on_read: OnRead | None) -> dict[Path, Summary]:

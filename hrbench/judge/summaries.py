@@ -17,7 +17,7 @@ import msgspec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.judge import baseline
-from hrbench.judge.comparability import basis_of_cost, basis_of_score
+from hrbench.judge.comparability import basis_of_cost, basis_of_score, is_compared
 from hrbench.judge.costs import cell_of
 from hrbench.store.results import checked
 from hrbench.types import Conditions, Measurement, Quantity
@@ -54,6 +54,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     entries, digests: name and digest of each result.
     kinds: of numbers, each an encoded `Kind`.
     numbers: of each kind an encoded list of `NumberOfEntry`, read only if it is asked for.
+    unstable: times that the machine disturbed, which are among no numbers.
     """
 
     date: str
@@ -64,6 +65,7 @@ class Summary(msgspec.Struct, array_like=True, frozen=True):
     digests: list[str]
     kinds: list[msgspec.Raw]
     numbers: list[msgspec.Raw]
+    unstable: int = 0
 
 
 class _Score(msgspec.Struct):
@@ -133,6 +135,7 @@ def summarise(folder: Path) -> tuple[bytes, bool]:
     columns: dict[tuple[str, str, str], _Column] = {}
     entries: dict[str, str] = {}
     damaged: list[str] = []
+    unstable = 0
     for name in _entries(folder):
         path = folder / "entries" / name / "result.json"
         try:
@@ -150,7 +153,7 @@ def summarise(folder: Path) -> tuple[bytes, bool]:
             damaged.append(f"{path} is not a result of hrbench ({error}): delete its folder and run again")
             continue
         _add_scores(columns, stored.result, len(entries))
-        _add_costs(columns, stored.result, len(entries))
+        unstable += _add_costs(columns, stored.result, len(entries))
         entries[name] = stored.digest
     date, note = _date_and_note(folder, [*entries], damaged)
     encode, kept = msgspec.msgpack.encode, [one for one in columns.values() if one.kind.quantity.better != "neither"]
@@ -165,6 +168,7 @@ def summarise(folder: Path) -> tuple[bytes, bool]:
             [*entries.values()],
             [msgspec.Raw(encode(kind)) for kind in kinds],
             [msgspec.Raw(encode(one.numbers)) for one in kept],
+            unstable,
         )
     )
     return summary, lasting
@@ -196,23 +200,31 @@ def _add_scores(columns: dict[tuple[str, str, str], _Column], result: _Taken, en
         column.numbers.append((entry, main, one.value, one.interval, basis))
 
 
-def _add_costs(columns: dict[tuple[str, str, str], _Column], result: _Taken, entry: int) -> None:
+def _add_costs(columns: dict[tuple[str, str, str], _Column], result: _Taken, entry: int) -> int:
+    """Adds an entry's costs; how many are left out, since the machine disturbed them."""
+    unstable = 0
     for one in result.costs:
         if one.value is None:
             continue
-        quantity, (cell, basis) = _quantity(bytes(one.quantity)), _of_cost(bytes(one.quantity), bytes(one.conditions))
+        quantity = _quantity(bytes(one.quantity))
+        cell, basis, is_compared = _of_cost(bytes(one.quantity), bytes(one.conditions))
+        if not is_compared:
+            unstable += 1
+            continue
         key = ("", quantity.name, cell)
         column = columns.get(key)
         if column is None:
             column = columns[key] = _Column(Kind("", quantity, cell), [])
         column.numbers.append((entry, False, one.value, one.interval, basis))
+    return unstable
 
 
 @lru_cache(4096)
-def _of_cost(quantity: bytes, conditions: bytes) -> tuple[str, str]:
-    """Cell and basis of a cost."""
+def _of_cost(quantity: bytes, conditions: bytes) -> tuple[str, str, bool]:
+    """Cell and basis of a cost, and whether it may be compared with any other."""
     under = msgspec.json.decode(conditions, type=Conditions)
-    return cell_of(Measurement(_quantity(quantity), None, conditions=under)), basis_of_cost(under)
+    cell = cell_of(Measurement(_quantity(quantity), None, conditions=under))
+    return cell, basis_of_cost(under), is_compared(under)
 
 
 def _basis(result: _Taken, metric: str) -> str:

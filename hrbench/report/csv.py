@@ -15,7 +15,8 @@ FIXED = ("table", "row", "kind", "status", "use", "tags", "reasons")
 def render_csv(tables: Sequence[Table]) -> str:
     """All tables, one below the other; a row has values only in the columns of its table.
 
-    `row` is the entry's name; `use` is what builds its network; `reasons` say why cells are empty. An interval has two
+    `row` is the entry's name; `use` is what builds its network; `reasons` say why cells are empty,
+    and what disturbed the measurement of those that are not. An interval has two
     columns, low and high.
     """
     headings = list(dict.fromkeys(name for table in tables for column in table.columns for name in _names(column)))
@@ -48,7 +49,13 @@ def _values(column: Column, cell: Cell) -> list[str]:
 
 
 def _reasons(row: TableRow) -> str:
-    return "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.kind == "empty" and cell.text))
+    empty = [cell.reason for cell in row.cells if cell.kind == "empty" and cell.text]
+    return "; ".join(dict.fromkeys([*empty, *_unstable(row)]))
+
+
+def _unstable(row: TableRow) -> list[str]:
+    """What disturbed the measurement of numbers that the row has."""
+    return [cell.reason for cell in row.cells if cell.unstable and cell.kind == "measured"]
 
 
 def _clean(text: str) -> str:

@@ -15,8 +15,8 @@ from hrbench.report.grid import Table, TableRow
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
-from hrbench.report.table_cells import cost_conditions, find_measurement
-from hrbench.types import Measurement, Result
+from hrbench.report.table_cells import cost_conditions, find_measurement, unstable_text
+from hrbench.types import Conditions, Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
@@ -43,15 +43,22 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class LatencyStrip:
-    """One latency: the network, the conditions, and its samples as SVG."""
+    """One latency: the network, the conditions, and its samples as SVG.
+
+    p90, p99: their upper bounds; "" with too few samples.
+    stability: whether it is stable, with all reasons.
+    """
 
     name: str
     model: str
     conditions: str
     median: str
+    p90: str
     p99: str
     samples: str
     drawing: str
+    stability: str
+    unstable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,9 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         facts = [label, units.with_unit(measured_cost.value, measured_cost.quantity.unit, own=divisor)]
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
+        disturbed = unstable_text(measured_cost)
+        if disturbed:
+            facts.append(disturbed)
         if interval:
             facts.append(f"95 % interval {row.cells[parts['interval']].text}")
         points.append(
@@ -129,6 +139,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
                 high=interval[1] if interval else None,
                 published=published[0] if published else None,
                 tooltip="\n".join(facts),
+                unstable=bool(disturbed),
             )
         )
     return points
@@ -150,20 +161,33 @@ def strips(results: Sequence[Result], labels: Sequence[str]) -> list[LatencyStri
     return [_strip(result, label, cost, low, high) for result, label, cost in timed]
 
 
+_SHOWN = ("batch", "dtype", "device", "threads", "mode")
+
+
 def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> LatencyStrip:
-    shown = {
-        key: text for key, text in cost_conditions(cost.conditions) if key in ("batch", "dtype", "device", "threads")
-    }
+    shown = {key: text for key, text in cost_conditions(cost.conditions) if key in _SHOWN}
     conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
     return LatencyStrip(
         name=result.name,
         model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
         conditions=conditions,
         median="" if cost.value is None else units.show(cost.value, "seconds"),
-        p99="" if cost.conditions.p99 is None else units.show(cost.conditions.p99, "seconds"),
+        p90=_bound(cost.conditions.p90_bound),
+        p99=_bound(cost.conditions.p99_bound),
         samples=f"{len(cost.samples):,}",
         drawing=_strip_svg(cost.samples, cost.value, low, high),
+        stability=_stability(cost.conditions),
+        unstable=bool(unstable_text(cost)),
     )
+
+
+def _bound(seconds: float | None) -> str:
+    return "" if seconds is None else units.show(seconds, "seconds")
+
+
+def _stability(conditions: Conditions) -> str:
+    """Whether a latency is stable, in words; "" if nobody looked."""
+    return ": ".join(part for part in (conditions.stability, "; ".join(conditions.stability_reasons)) if part)
 
 
 def _strip_svg(samples: Sequence[float], median: float | None, low: float, high: float) -> str:

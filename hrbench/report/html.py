@@ -68,7 +68,7 @@ class _SharedFacts:
     def of(self, cell: Cell) -> str:
         """The numbers of a cell's facts, for one attribute."""
         detail = cell.detail
-        if cell.reason and cell.text:
+        if cell.reason and cell.text:  # an empty cell, or a disturbed one
             detail = (("", cell.reason), *detail)
         return " ".join(str(self.number(facts)) for facts in (detail, cell.conditions) if facts)
 

@@ -49,7 +49,9 @@ _PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "differ
 
 def render_latex(tables: Sequence[Table]) -> str:
     """All tables, each a `table*` with caption, label and footnotes."""
-    head = "% \\usepackage{booktabs}, \\usepackage[T1]{fontenc}, \\usepackage{textcomp}\n"
+    head = "% \\usepackage{booktabs}, \\usepackage[T1]{fontenc}, \\usepackage{textcomp}"
+    grey = any(cell.unstable for table in tables for row in table.rows for cell in row.cells)
+    head += ", \\usepackage{xcolor}\n" if grey else "\n"
     return head + "\n".join(_table(table) for table in tables)
 
 
@@ -135,6 +137,8 @@ def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = rf"\textbf{{{text}}}"
+    elif cell.unstable:
+        text = rf"\textcolor{{gray}}{{{text}}}"
     if index == 0:
         if row.group:
             text = r"\quad " + text

@@ -51,6 +51,8 @@ def _cell(row: TableRow, cell: Cell, index: int) -> str:
     text = escape(cell.text)
     if cell.bold:
         text = f"**{text}**"
+    elif cell.unstable:
+        text = f"*{text}*"  # there is no grey
     if index == 0 and row.tags:
         text += f" ({escape('; '.join(row.tags))})"
     notes = (row.notes if index == 0 else ()) + cell.notes

@@ -39,6 +39,7 @@ class Point:
     low, high: ends of the 95 % interval.
     published: published accuracy.
     tooltip: one line for each fact.
+    unstable: whether the machine disturbed the measurement of its cost; it is then a grey cross, and no line joins it.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Point:
     high: float | None = None
     published: float | None = None
     tooltip: str = ""
+    unstable: bool = False
 
 
 def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_label: str) -> str:
@@ -148,7 +150,7 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
     tooltips = {}
     lines: dict[str, list[tuple[float, float, str]]] = {}
     for point in points:
-        if point.y is not None:
+        if point.y is not None and not point.unstable:
             lines.setdefault(point.line, []).append((point.x, point.y, point.family))
     for joined in lines.values():
         if len(joined) > 1:
@@ -163,6 +165,11 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
             )
             tooltips[gid] = f"{point.label}, published: {point.published:g}"
         if point.y is None:
+            continue
+        if point.unstable:
+            gid = f"{name}-unstable-{index}"
+            _line(axes, [point.x], [point.y], marker="x", ms=6, mec=INK, mew=1.2, alpha=0.45, zorder=4, gid=gid)
+            tooltips[gid] = point.tooltip or point.label
             continue
         if point.low is not None and point.high is not None:
             _line(axes, [point.x] * 2, [point.low, point.high], color=colour, linewidth=1.4, zorder=4, alpha=0.8)
@@ -259,6 +266,8 @@ def _keys(points: Sequence[Point], colours: dict[str, str]) -> list[Any]:
     ]
     if any(point.y is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
+    if any(point.unstable for point in points):
+        keys.append(Line2D([], [], marker="x", ls="", ms=6, mec=INK, alpha=0.45, label="cost unstable"))
     if any(point.published is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="", ms=6.5, mfc=PAPER, mec=INK, label="published"))
     return keys

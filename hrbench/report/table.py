@@ -31,6 +31,9 @@ from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_valu
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
 
+_TIMED_WITH = ("dtype", "device", "threads", "mode")
+"""Conditions of times that a remark below the table tells."""
+
 
 def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
     """The layout's tables that have rows among `results`.
@@ -203,18 +206,22 @@ class _Builder:
                 return Cell(reason=joined(fact.reasons))
             notes = self._first_note(fact.reasons, noted)
             return Cell("–", "empty", reason=joined(fact.reasons), notes=notes, conditions=fact.conditions)
+        unstable = bool(fact.unstable)
         if part == "interval":
             if fact.interval is None:
                 return Cell(reason="no interval was computed")
             text = units.interval(*fact.interval, unit, layout.decimals, own)
             values = tuple(units.shown(end, unit, own) for end in fact.interval)
-            return Cell(text, "interval", values, detail=fact.detail, conditions=fact.conditions)
+            return Cell(text, "interval", values, detail=fact.detail, conditions=fact.conditions, unstable=unstable)
         text = units.show(fact.value, unit, layout.decimals, own)
         bold = fact.comparable is not None and best.get(fact.comparable) == text
         number = (units.shown(fact.value, unit, own),)
         peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
-        notes = (self._note(fact.doubt),) if fact.doubt else ()
-        return Cell(text, "measured", number, bold, fact.detail, fact.conditions, notes=notes, peers=peers)
+        notes = tuple(self._note(text) for text in (fact.unstable, fact.doubt) if text)
+        return Cell(
+            text, "measured", number, bold, fact.detail, fact.conditions, fact.unstable, notes, unstable=unstable,
+            peers=peers,
+        )  # fmt: skip
 
     def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:
         figure = figure_of(row, layout.published)
@@ -333,7 +340,7 @@ class _Builder:
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
-                    shown = ", ".join(f"{key} {under[key]}" for key in ("dtype", "device", "threads") if key in under)
+                    shown = ", ".join(f"{key} {under[key]}" for key in _TIMED_WITH if key in under)
                     conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
         used = [row for row in (self._linked(result) for result in self.results) if row]

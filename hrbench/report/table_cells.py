@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from hrbench.core import units
 from hrbench.cost.quantities import described, known_quantities
+from hrbench.cost.telemetry.stability import in_short
 from hrbench.judge.comparability import comparison_key, same_value
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
@@ -17,8 +18,8 @@ from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Res
 CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input")  # not shown in a tooltip
-_DURATIONS = ("first_pass", "budget", "p99")
+_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen")  # not shown in a tooltip
+_DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Cell:
     reason: why it is empty.
     notes: numbers of footnotes of the table.
     notable: whether a difference is larger than the interval explains.
+    unstable: whether the machine disturbed the measurement.
     peers: number of the group of comparable cells in its column, None for a cell that is comparable with nothing.
     """
 
@@ -45,6 +47,7 @@ class Cell:
     reason: str = ""
     notes: tuple[int, ...] = ()
     notable: bool = False
+    unstable: bool = False
     peers: int | None = None
 
 
@@ -60,6 +63,7 @@ class ColumnValue:
     comparable: values with the same key may be compared; None for a value that is comparable with nothing.
     under: the conditions of a cost.
     doubt: why the value may be unreliable, "" if it is not.
+    unstable: what disturbed its measurement, in words; "" for nothing. Such a value is comparable with nothing.
     """
 
     value: float | None
@@ -71,6 +75,7 @@ class ColumnValue:
     comparable: Hashable = None
     under: Conditions = field(default_factory=Conditions)
     doubt: str = ""
+    unstable: str = ""
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
@@ -134,6 +139,7 @@ def _value(result: Result, one: Measurement) -> ColumnValue:
         comparable=comparison_key(result, one),
         under=one.conditions,
         doubt=_doubt(one),
+        unstable=unstable_text(one),
     )
 
 
@@ -160,12 +166,30 @@ def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
         yield "samples", f"{len(one.samples)}, {low} to {high}"
 
 
+def unstable_text(one: Measurement) -> str:
+    """What disturbed a measurement, without how much, so that many cells share a footnote; "" if nothing did."""
+    if one.value is None or one.conditions.stability != "unstable":
+        return ""
+    return f"unstable: {'; '.join(map(in_short, one.conditions.stability_reasons))}"
+
+
 def _doubt(one: Measurement) -> str:
-    """A remark if a latency did not settle while warming up and its passes then differed, as on a busy machine.
+    """A remark on a number of which it is not known whether it is stable."""
+    if one.value is None:
+        return ""
+    if one.conditions.mode == "smoke":
+        return "smoke: three passes, to see that the network runs; they measure nothing"
+    if one.conditions.stability == "unknown":
+        return f"not known to be stable: {'; '.join(one.conditions.stability_reasons)}"
+    return "" if one.conditions.stability else _doubt_of_passes(one)
+
+
+def _doubt_of_passes(one: Measurement) -> str:
+    """A remark if a latency of hrbench 0.2 did not settle while warming up and its passes then differed.
 
     A slow network has no time to settle within its budget; if its few passes agree, there is no remark.
     """
-    if one.value is None or not one.samples or one.conditions.warm_up_settled is not False:
+    if not one.samples or one.conditions.warm_up_settled is not False:
         return ""
     low, high = min(one.samples), max(one.samples)
     return "passes of this latency differ by more than a quarter: was the machine busy?" if high > 1.25 * low else ""

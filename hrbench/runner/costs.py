@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from hrbench.contracts import CostProbe, Runtime
+from hrbench.contracts import CostProbe, MeasuresInProcesses, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
@@ -157,15 +157,22 @@ def cost_cells(entry: Entry, only: Iterable[str] | None = None) -> list[dict[str
 
     only: names of the requested probes; None for all of the entry.
 
-    Each cell of a probe is one process, except that the probes of `ALWAYS` share the first.
+    Each cell of a probe is one process, or `cell["processes"]` of them, except that the probes of `ALWAYS` share the
+    first.
     """
     chosen = None if only is None else set(only)
     names = {name: settings for name, settings in requested_probes(entry).items() if chosen is None or name in chosen}
     counting = [name for name in ALWAYS if name in names]
-    found: list[dict[str, Any]] = [{"probes": counting, "number": 0, "name": counting[-1]}] if counting else []
+    found: list[dict[str, Any]] = []
+    if counting:
+        found.append({"probes": counting, "number": 0, "name": counting[-1], "processes": 1})
     for name in (name for name in names if name not in ALWAYS):
-        cells = _cells(name, names[name])[2]
-        found += [{"probes": [name], "number": i, "name": _phase(name, cell)} for i, cell in enumerate(cells)]
+        probe, options, cells = _cells(name, names[name])
+        several = probe.processes(options) if isinstance(probe, MeasuresInProcesses) else 1
+        found += [
+            {"probes": [name], "number": i, "name": _phase(name, cell), "processes": several}
+            for i, cell in enumerate(cells)
+        ]
     return found
 
 
@@ -196,6 +203,16 @@ def measure_cell(
         probe, options, conditions = _cells(name, requested_probes(entry)[name])
         values += _checked(name, probe, probe.measure(subject, conditions[cell["number"]], options))
     return tuple(values)
+
+
+def merged(entry: Entry, cell: Mapping[str, Any], parts: Sequence[tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
+    """The costs of a cell, of what each of its processes measured. Raises EntryError if a probe merges them wrongly."""
+    if len(parts) == 1:
+        return parts[0]
+    (name,) = cell["probes"]
+    probe = probe_of(name)
+    assert isinstance(probe, MeasuresInProcesses)
+    return tuple(_checked(name, probe, probe.merge(parts)))
 
 
 def unmeasured(entry: Entry, cell: Mapping[str, Any], reason: Reason) -> tuple[Measurement, ...]:

@@ -14,13 +14,14 @@ import msgspec
 
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
-from hrbench.errors import HrbenchError, InputError, in_words
+from hrbench.errors import EntryError, HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import (
     cell_name,
     cost_cells,
     cost_keys,
     measured_by,
+    merged,
     only_counts,
     threads_of,
     unmeasured,
@@ -328,9 +329,15 @@ class _SuiteRun:
         problem = None
         for number, cell in enumerate(cells):
             self.on_event(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
+            parts: list[tuple[Measurement, ...]] = []
             try:
-                returned, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
-            except JobFailed as error:
+                for process in range(cell["processes"]):
+                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell={**cell, "process": process})
+                    parts.append(jobs.costs_of(returned))
+                    notes += witness.notes(outcome)
+                    self.made_in = returned["environment"]
+                costs += merged(entry, cell, parts)
+            except EntryError as error:
                 failed |= {*cell["probes"]}
                 if only_counts(cell):  # a network that cannot be built will not be timed either
                     problem = Reason(f"costs were not measured: {in_words(error)}")
@@ -338,10 +345,6 @@ class _SuiteRun:
                     break
                 reason = Reason(f"{cell_name(cell)} was not measured: {in_words(error)}")
                 problem, costs = problem or reason, [*costs, *unmeasured(entry, cell, reason)]
-                continue
-            costs += jobs.costs_of(returned)
-            notes += witness.notes(outcome)
-            self.made_in = returned["environment"]
         return tuple(costs), [name for name in names if name not in failed], problem, notes
 
     # --- processes

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
-# The smallest n for which, with 99 % confidence, at least two of n samples lie above the true 99th percentile:
-# 1 - 0.99^n - n 0.01 0.99^(n-1) >= 0.99. So the largest sample may be an outlier, and the second largest is still an
-# upper bound of p99. (The same n as Wilks' two-sided 99 % / 99 % tolerance limits, Ann. Math. Stat. 12, 1941.)
-P99_SAMPLES = 662
+from scipy.special import bdtr
 
 # Half-widths of an interval need both 0.5^n tails within 5 %: 2 x 0.5^6 = 3.1 %, 2 x 0.5^5 = 6.3 %.
 INTERVAL_SAMPLES = 6
@@ -48,3 +46,41 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
         return None
     ordered = sorted(samples)
     return ordered[k - 1], ordered[n - k]
+
+
+def upper_bound(samples: Sequence[float], percent: float, confidence: float = 0.99) -> float | None:
+    """An upper bound of the true percentile with this confidence; None if there are too few samples for one.
+
+    The (t + 1)-th largest sample, for the largest t for which at most t of n samples lie above the true percentile with
+    a probability of at most 1 - `confidence` (early stopping, as in the rules of MLPerf inference, without tolerance).
+    t is at least 1, so that the largest sample may be an outlier. Samples are taken as independent.
+
+    >>> upper_bound(list(range(1, 65)), 90), upper_bound(list(range(1, 64)), 90)
+    (63, None)
+    """
+    if not 0 < percent < 100 or not 0 < confidence < 1:
+        raise ValueError(f"a percentile in (0, 100) with a confidence in (0, 1), not {percent} with {confidence}")
+    n, share = len(samples), 1 - percent / 100
+    low, high = 0, n  # the largest number of samples above that is as improbable
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if bdtr(middle, n, share) <= 1 - confidence else (low, middle - 1)
+    return sorted(samples)[-1 - low] if low else None
+
+
+@cache
+def least_samples(above: int, percent: float, confidence: float = 0.99) -> int:
+    """The smallest n of which at most `above` lie over the true percentile with probability 1 - `confidence` at most.
+
+    >>> [least_samples(above, 90) for above in (1, 5, 10)], [least_samples(above, 99) for above in (1, 5, 10)]
+    ([64, 127, 197], [662, 1307, 2010])
+    """
+    share = 1 - percent / 100
+    n = above + 1
+    low, high = n, max(2 * n, 8)
+    while bdtr(above, high, share) > 1 - confidence:
+        low, high = high, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if bdtr(above, middle, share) <= 1 - confidence else (middle + 1, high)
+    return low

@@ -10,7 +10,7 @@ from hrbench.types import Result
 
 COLUMNS = (
     "entry", "model", "dataset", "status", "metric", "quantity", "unit", "value", "low", "high", "n", "batch", "dtype",
-    "limited", "reason", "use",
+    "limited", "reason", "use", "mode", "stability",
 )  # fmt: skip
 
 
@@ -20,6 +20,7 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
     value, low, high: fractions, counts, operations or seconds, according to `unit`; NaN if there is no number, and
         `reason` says why.
     metric: "cost" for costs.
+    mode, stability: of a latency: how long it was measured, and whether it is stable.
     use: what builds the network, "timm:hrnet_w18".
 
     An entry without any number has one row with its reason.
@@ -49,6 +50,8 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
                     "n": one.n if one.metric else None,
                     "batch": one.conditions.batch,
                     "dtype": one.conditions.dtype or None,
+                    "mode": one.conditions.mode or None,
+                    "stability": one.conditions.stability or None,
                     "reason": str(one.reason or ""),
                 }
             )

@@ -73,16 +73,29 @@ def _settings(name: str, options: type, probe_node: Node, context: Context) -> A
     for key, value in probe_node.value.items():
         if key not in names:
             context.problems.add(value, f"unknown key {key!r}; {suggestion(key, names)}")
-        elif (read := _setting(f"cost.{name}.{key}", options, key, types[key], value, context)) is not _INVALID:
+        elif (read := _setting(f"cost.{name}.{key}", types[key], value, context)) is not _INVALID:
             values[key] = read
-    return _plain(options(**values))
+    try:
+        return _plain(options(**values))
+    except (HrbenchError, ValueError) as error:  # its `__post_init__` checks more
+        alone = next((key for key, value in values.items() if not _accepts(options, {key: value})), None)
+        place = probe_node if alone is None else probe_node.value[alone]
+        context.problems.add(place, f"cost.{name}{'' if alone is None else f'.{alone}'}: {error}")
+        return None
 
 
-def _setting(named: str, options: type, key: str, wanted: Any, value: Node, context: Context) -> Any:
+def _accepts(options: type, values: Mapping[str, Any]) -> bool:
+    try:
+        options(**values)
+    except (HrbenchError, ValueError):
+        return False
+    return True
+
+
+def _setting(named: str, wanted: Any, value: Node, context: Context) -> Any:
     """The value of one setting; `_INVALID`, and a problem, if it does not fit its field.
 
     named: "cost.PROBE.KEY", for problems.
-    options: the dataclass of the settings.
     wanted: the type of the field.
     """
     plain = value.plain()
@@ -90,9 +103,7 @@ def _setting(named: str, options: type, key: str, wanted: Any, value: Node, cont
     if isinstance(several, list):
         several = list(dict.fromkeys(map(_hashable, several)))
     try:  # through JSON, where a list may be a tuple, yet "16" is no number
-        read = TypeAdapter(wanted).validate_json(json.dumps(several), strict=True)
-        options(**{key: read})  # its `__post_init__` may check more
-        return read
+        return TypeAdapter(wanted).validate_json(json.dumps(several), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         within = plain[int(first["loc"][0])] if isinstance(plain, list) and first["loc"] else plain

@@ -1,15 +1,28 @@
-"""Clocks: the CPU's counter, or events on a GPU's stream. Tests use a fake clock."""
+"""Clocks: wall time until the device has finished, on a GPU with its own time beside it. Tests use a fake clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from hrbench.core.environment import processor
 from hrbench.errors import UsageError
+
+
+class Timed(NamedTuple):
+    """One pass.
+
+    seconds: wall time until the device had finished.
+    device: seconds on the GPU from its first to its last work; None on a CPU.
+    launched: seconds of wall time after which the host had asked the GPU for all work; None on a CPU.
+    """
+
+    seconds: float
+    device: float | None = None
+    launched: float | None = None
 
 
 class Clock(Protocol):
@@ -19,8 +32,8 @@ class Clock(Protocol):
         """Wall time from any origin, for budgets."""
         ...
 
-    def time(self, work: Callable[[], object]) -> float:
-        """Runs `work` once, until its device has finished it, and returns how long it took there."""
+    def time(self, work: Callable[[], object]) -> Timed:
+        """Runs `work` once, until its device has finished it, and returns how long it took."""
         ...
 
 
@@ -30,16 +43,17 @@ class CpuClock:
     def now(self) -> float:
         return time.perf_counter()
 
-    def time(self, work: Callable[[], object]) -> float:
+    def time(self, work: Callable[[], object]) -> Timed:
         start = time.perf_counter()
         work()
-        return time.perf_counter() - start
+        return Timed(time.perf_counter() - start)
 
 
 class CudaClock:
-    """Two events on the stream of the work; the time between them is the time on the GPU.
+    """Wall time from an idle device until it is idle again, with two events on the stream of the work.
 
-    The device is idle before the first event, so that no earlier work is timed.
+    The device is idle before, so that no earlier work is timed. The time between the events is that of the device, and
+    how long the host took to ask for all work tells how far it holds the device up.
 
     cuda: `torch.cuda`, or a fake in tests.
     """
@@ -51,16 +65,20 @@ class CudaClock:
     def now(self) -> float:
         return time.perf_counter()
 
-    def time(self, work: Callable[[], object]) -> float:
+    def time(self, work: Callable[[], object]) -> Timed:
         cuda = self._cuda
         with cuda.device(self._device):
-            start, end = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+            first, last = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
+            stream = cuda.current_stream(self._device)
             cuda.synchronize(self._device)
-            start.record(cuda.current_stream(self._device))
+            start = time.perf_counter()
+            first.record(stream)
             work()
-            end.record(cuda.current_stream(self._device))
-            end.synchronize()
-        return start.elapsed_time(end) / 1000  # elapsed_time is in milliseconds
+            last.record(stream)
+            launched = time.perf_counter() - start
+            cuda.synchronize(self._device)
+            seconds = time.perf_counter() - start
+        return Timed(seconds, first.elapsed_time(last) / 1000, launched)  # elapsed_time is in milliseconds
 
 
 def clock_for(device: torch.device) -> Clock:
@@ -82,3 +100,12 @@ def device_name(device: torch.device | str) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor() if device.type == "cpu" else str(device)
+
+
+def gpu_uuid(device: torch.device | str) -> str:
+    """The UUID of a GPU as NVML takes it; "" for other devices, and for a torch that does not tell it."""
+    device = torch.device(device)
+    if device.type != "cuda":
+        return ""
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return "" if uuid is None else f"GPU-{uuid}"

@@ -1,17 +1,16 @@
 """How long one forward pass takes, network only: no data, no transfer, nothing before or after it.
 
-A cell has a budget of wall time. If the first pass takes longer, there is no measurement. Then follow warm-up passes,
-which are discarded, until the times are stable: until the medians of two successive windows differ by at most 5 %. A
-window has at least three passes and at least 2 % of the budget. After a quarter of the budget measuring starts anyway,
-and the conditions say that warming up did not settle. Then passes are measured until the budget is used up (the last
-may end later), at least three and at most 2,000. A cell without a number has a reason.
+`passes.py` says how many passes warm up and how many are measured; a cell without a number has a reason. Meanwhile the
+machine is watched (`cost.telemetry`), and what was seen says whether the number is stable.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
 from typing import Any, NamedTuple
@@ -21,22 +20,16 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.latency.clocks import Clock, clock_for, device_name
-from hrbench.cost.latency.summary import LATENCY
+from hrbench.cost.latency.clocks import Clock, Timed, clock_for, device_name, gpu_uuid
+from hrbench.cost.latency.pace import Pace, pace_of
+from hrbench.cost.latency.passes import Progress, time_passes
+from hrbench.cost.latency.summary import LATENCY, bounds
+from hrbench.cost.telemetry.seen import between
+from hrbench.cost.telemetry.stability import judged
+from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.errors import EntryError, HrbenchError, UsageError
-from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
+from hrbench.statistics.percentiles import median_interval
 from hrbench.types import Conditions, Measurement, Reason
-
-CPU_BUDGET = 10.0
-CUDA_BUDGET = 30.0
-MIN_SAMPLES = 3
-MAX_SAMPLES = 2000  # three times what p99 needs; more would only make the stored result larger
-WARM_UP_SHARE = 0.25
-WINDOW_PASSES = 3
-WINDOW_SHARE = 0.02
-STABLE_WITHIN = 0.05
-
-Progress = Callable[[float, float], None]
 
 
 def measure_latency(
@@ -46,38 +39,49 @@ def measure_latency(
     runtime: Runtime,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | str = "float32",
+    mode: str = "quick",
     budget: float | None = None,
+    cap: float | None = None,
     clock: Clock | None = None,
     progress: Progress | None = None,
     as_input: Callable[[Tensor], Any] | None = None,
+    watch: Callable[[str], AbstractContextManager[Watch]] | None = watching,
 ) -> Measurement:
-    """Latency of a network in eval and inference mode on a seeded standard-normal input.
+    """Latency of a network in eval and inference mode on a seeded standard-normal input, in this process.
 
     net: on any device, in any dtype; copied if they are not the requested ones. Its training flags are restored.
     input_shape: (N, C, H, W).
     runtime: turns the network into the callable that is timed.
     dtype: "float32", "bfloat16", ...
-    budget: seconds of wall time (default 10 on a CPU, 30 on CUDA).
+    mode: "quick", "gate" (one of its processes) or "smoke" (`passes`).
+    budget: seconds of wall time of a quick latency (default 10 on a CPU, 30 on CUDA).
+    cap: seconds of all processes of a gate latency (default 120).
     clock: for tests.
-    progress: called as `progress(seconds done, budget)` after every pass.
+    progress: called as `progress(seconds done, budget)`, some times a second.
     as_input: converts the (N, C, H, W) tensor to the network's input, e.g. `list` for a detector.
+    watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
 
-    Returns the median in seconds for the whole batch with its 95 % interval (None below 6 samples), all samples in the
-    order measured, and among its conditions `p99` from 662 samples on. Or a Measurement without a value but with a
-    reason: float16 on a CPU, a dtype that the device does not support, out of memory, a pass too slow for the budget.
+    Returns the median wall time in seconds for the whole batch with its 95 % interval (None below 6 samples), all
+    samples in the order measured, and among its conditions bounds of p90 and p99 and whether it is stable. Or a
+    Measurement without a value but with a reason: float16 on a CPU, a dtype that the device does not support, out of
+    memory, a pass too slow for the budget.
 
-    Raises UsageError for a missing device or an invalid dtype or budget; EntryError if the network fails.
+    Raises UsageError for a missing device or an invalid mode, dtype, budget or cap; EntryError if the network fails.
     """
     device, dtype = torch.device(device), _dtype(dtype)
-    budget = _budget(budget, device)
+    pace = pace_of(mode, budget, cap, device.type == "cuda")
     clock = clock or clock_for(device)
-    conditions = _conditions(input_shape, device, dtype, budget)
+    conditions = _conditions(input_shape, device, dtype, pace)
     if device.type == "cpu" and dtype == torch.float16:
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
+    marks: list[float] = []
     try:
-        with _ready(net, input_shape, device, dtype, runtime, as_input) as work:
-            passes = _time(work, clock, budget, progress)
+        with (
+            _ready(net, input_shape, device, dtype, runtime, as_input) as ready,
+            (watch or _unwatched)(gpu_uuid(device)) as watched,
+        ):
+            passes = time_passes(ready.work, clock, pace, progress, lambda: marks.append(watched.mark()))
     except HrbenchError:
         raise
     except Exception as error:
@@ -85,67 +89,56 @@ def measure_latency(
         if reason is None:
             raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
-    samples = tuple(passes.samples)
+    samples = tuple(one.seconds for one in passes.samples)
     conditions = replace(
         conditions,
+        compile=ready.prepared if runtime.name != "eager" else None,
         first_pass=passes.first,
         warm_up_passes=passes.warm_up,
         warm_up_settled=passes.settled,
         passes=len(samples),
-        p99=percentile(samples, 99) if len(samples) >= P99_SAMPLES else None,
+        every=passes.every if passes.every > 1 else None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
     )
     if passes.reason is not None:
         return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)
+    conditions = replace(conditions, **bounds(samples), **_on_device(passes.samples))
+    if pace.mode != "smoke" and watch is not None:
+        conditions = _with_stability(conditions, watched.record, marks, samples)
     interval = median_interval(samples)
     return Measurement(LATENCY, median(samples), interval=interval, samples=samples, conditions=conditions)
 
 
-class _Passes(NamedTuple):
-    first: float
-    warm_up: int
-    settled: bool
-    samples: list[float]
-    reason: Reason | None = None
+def _on_device(samples: Sequence[Timed]) -> dict[str, float | None]:
+    """The device's own time, and the share of a pass in which the host was still asking for work; on a GPU only."""
+    device = [one.device for one in samples if one.device is not None]
+    launched = [one.launched / one.seconds for one in samples if one.launched is not None and one.seconds > 0]
+    return {
+        "device_time": median(device) if device else None,
+        "launch_share": round(median(launched), 4) if launched else None,
+    }
 
 
-def _time(work: Callable[[], object], clock: Clock, budget: float, progress: Progress | None) -> _Passes:
-    """First pass, warm-up, samples; `reason` says why there are none."""
-    began = clock.now()
-
-    def once() -> float:
-        seconds = clock.time(work)
-        if progress is not None:
-            progress(min(clock.now() - began, budget), budget)
-        return seconds
-
-    def spent() -> float:
-        return clock.now() - began
-
-    first = once()
-    if spent() > budget:
-        why = Reason(f"the first pass alone took {spent():.3g} s of a budget of {budget:g} s")
-        return _Passes(first, 1, False, [], why)
-    warm, settled = _warm_up(first, once, spent, budget)
-    samples: list[float] = []
-    while len(samples) < MIN_SAMPLES or (spent() < budget and len(samples) < MAX_SAMPLES):
-        samples.append(once())
-    return _Passes(first, warm, settled, samples)
+def _with_stability(
+    conditions: Conditions, record: Record, marks: Sequence[float], samples: Sequence[float]
+) -> Conditions:
+    seen = between(record, marks[0], marks[-1])
+    found = judged(seen, samples, conditions.warm_up_settled, record.missing)
+    return replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
 
 
-def _warm_up(first: float, once: Callable[[], float], spent: Callable[[], float], budget: float) -> tuple[int, bool]:
-    """How many passes were discarded, with the first, and whether two successive windows agreed."""
-    passes, before, window = 1, None, [first]
-    while spent() < WARM_UP_SHARE * budget:
-        if len(window) >= WINDOW_PASSES and sum(window) >= WINDOW_SHARE * budget:
-            middle = median(window)
-            if before is not None and abs(middle - before) <= STABLE_WITHIN * before:
-                return passes, True
-            before, window = middle, []
-        window.append(once())
-        passes += 1
-    return passes, False
+@contextmanager
+def _unwatched(gpu: str) -> Iterator[Watch]:
+    """Nobody watches the machine."""
+    yield Nobody()
+
+
+class _Ready(NamedTuple):
+    """work: one forward pass. prepared: seconds that the runtime took to prepare the network."""
+
+    work: Callable[[], object]
+    prepared: float
 
 
 @contextmanager
@@ -156,17 +149,19 @@ def _ready(
     dtype: torch.dtype,
     runtime: Runtime,
     as_input: Callable[[Tensor], Any] | None,
-) -> Iterator[Callable[[], object]]:
+) -> Iterator[_Ready]:
     """One forward pass as a function, in eval and inference mode; all changes are undone afterwards."""
     if not _fits(net, device, dtype):
         net = copy.deepcopy(net)
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
     training = [module for module in net.modules() if module.training]
     try:
+        began = time.perf_counter()
         call = runtime.prepare(net, image)
+        prepared = time.perf_counter() - began
         with torch.inference_mode():
             input = image if as_input is None else as_input(image)
-            yield lambda: call(input)
+            yield _Ready(lambda: call(input), prepared)
     finally:
         for module in training:
             module.training = True
@@ -185,17 +180,10 @@ def _dtype(dtype: torch.dtype | str) -> torch.dtype:
     return found
 
 
-def _budget(budget: float | None, device: torch.device) -> float:
-    if budget is None:
-        return CUDA_BUDGET if device.type == "cuda" else CPU_BUDGET
-    if not 0 < budget < float("inf"):
-        raise UsageError(f"a latency budget is a positive number of seconds, not {budget}")
-    return float(budget)
-
-
 def _conditions(
-    input_shape: tuple[int, int, int, int], device: torch.device, dtype: torch.dtype, budget: float
+    input_shape: tuple[int, int, int, int], device: torch.device, dtype: torch.dtype, pace: Pace
 ) -> Conditions:
+    timed = "one forward pass of the network, input already on the device"
     return Conditions(
         batch=input_shape[0],
         input=(input_shape[2], input_shape[3]),
@@ -203,12 +191,13 @@ def _conditions(
         device=device_name(device),
         device_type=device.type,
         percentile=50,
-        budget=budget,
+        mode=pace.mode,
+        budget=pace.budget if math.isfinite(pace.budget) else None,
         threads=torch.get_num_threads(),
         torch=str(torch.__version__),
         channels_last=False,
         flags=torch_flags(),
-        timed="one forward pass of the network, input already on the device",
+        timed=timed if device.type == "cpu" else f"{timed}, wall time until the device has finished",
     )
 
 

@@ -1,14 +1,17 @@
-"""Statistics of raw latency samples: percentiles, an interval of the median. Pure functions, no torch.
+"""Statistics of raw latency samples: upper bounds of percentiles, and one latency of several processes. No torch.
 
 Samples are seconds per forward pass of the whole batch, as `measure_latency` keeps them in `Measurement.samples`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
-from hrbench.statistics.percentiles import P99_SAMPLES, median_interval, percentile
+from hrbench.cost.telemetry.stability import together
+from hrbench.statistics.percentiles import least_samples, median_interval, upper_bound
 from hrbench.types import Measurement, Quantity, Reason
 
 LATENCY = Quantity(
@@ -19,30 +22,80 @@ LATENCY = Quantity(
     "Median time of one forward pass of the whole batch.",
     heading="Latency (ms)",
 )
-P99 = Quantity("latency-p99", "Latency p99", "seconds", "lower", "99th percentile of the time of one forward pass.")
+_BOUND = "Of the time of one forward pass: {} % of passes are below it, with 99 % confidence if passes are independent."
+P90 = Quantity("latency-p90", "Latency p90, at most", "seconds", "lower", _BOUND.format(90))
+P99 = Quantity("latency-p99", "Latency p99, at most", "seconds", "lower", _BOUND.format(99))
+
+
+def bounds(samples: Sequence[float]) -> dict[str, float | None]:
+    """The upper bounds of p90 and p99, by the names of their conditions."""
+    return {"p90_bound": upper_bound(samples, 90), "p99_bound": upper_bound(samples, 99)}
 
 
 def percentile_costs(latency: Measurement) -> list[Measurement]:
-    """p50 and p99 of one latency measurement, under its conditions with that `percentile`.
+    """p50 of one latency, and the upper bounds of p90 and p99, under its conditions with that `percentile`.
 
-    p50 has the 95 % interval of the median. Only the measurement itself keeps the samples. Below `P99_SAMPLES`
-    samples, p99 has a reason instead of a value; both have no value if the measurement has none.
+    Only the measurement itself keeps the samples. With too few samples, a bound has a reason instead of a value; none
+    has a value if the measurement has none.
     """
-    samples = latency.samples
-    at_50, at_99 = replace(latency.conditions, percentile=50), replace(latency.conditions, percentile=99)
-    if latency.value is None:
-        return [
-            Measurement(LATENCY, None, conditions=at_50, reason=latency.reason),
-            Measurement(P99, None, conditions=at_99, reason=latency.reason),
-        ]
-    p50 = Measurement(LATENCY, median(samples), interval=median_interval(samples), conditions=at_50)
-    if len(samples) < P99_SAMPLES:
-        return [p50, Measurement(P99, None, conditions=at_99, reason=_too_few(len(samples)))]
-    return [p50, Measurement(P99, percentile(samples, 99), conditions=at_99)]
+    found = [replace(latency, samples=(), conditions=replace(latency.conditions, percentile=50))]
+    for quantity, percent in ((P90, 90), (P99, 99)):
+        conditions, reason = replace(latency.conditions, percentile=percent), latency.reason
+        value = None if latency.value is None else upper_bound(latency.samples, percent)
+        if value is None and latency.value is not None:
+            needed = f"p{percent} needs {least_samples(1, percent)} samples, there are {len(latency.samples)}"
+            reason = Reason(needed, "measure in mode gate")
+        found.append(Measurement(quantity, value, conditions=conditions, reason=reason))
+    return found
 
 
-def _too_few(n: int) -> Reason:
-    return Reason(f"p99 needs {P99_SAMPLES} samples, there are {n}", "raise the time budget")
+def of_processes(parts: Sequence[Measurement]) -> Measurement:
+    """One latency of the measurements of several processes under the same conditions.
+
+    The value is the median of the processes' medians, and the interval is that of these medians: what differs from
+    process to process (where memory lies, which code was chosen) is in it. If a process has no value, there is none.
+    """
+    without = [one for one in parts if one.value is None]
+    if without:
+        return without[0]
+    medians = [one.value for one in parts if one.value is not None]
+    samples = tuple(sample for one in parts for sample in one.samples)
+    every = [one.conditions for one in parts]
+    conditions = replace(
+        every[-1],
+        budget=None if any(one.budget is None for one in every) else sum(one.budget or 0.0 for one in every),
+        first_pass=_median(one.first_pass for one in every),
+        load=_median(one.load for one in every),
+        compile=_median(one.compile for one in every),
+        warm_up_passes=sum(one.warm_up_passes or 0 for one in every),
+        warm_up_settled=all(one.warm_up_settled for one in every),
+        passes=len(samples),
+        process_passes=tuple(len(one.samples) for one in parts),
+        seen=_worst([one.seen for one in every]),
+        stability=_together([one.stability for one in every]),
+        stability_reasons=together([one.stability_reasons for one in every]),
+        device_time=_median(one.device_time for one in every),
+        launch_share=_median(one.launch_share for one in every),
+        **bounds(samples),
+    )
+    return replace(parts[-1], value=median(medians), interval=median_interval(medians), samples=samples,
+                   conditions=conditions)  # fmt: skip
+
+
+def _median(values: Iterator[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _together(verdicts: Sequence[str]) -> str:
+    """The verdict on all processes: as bad as the worst of them."""
+    return next((one for one in ("unstable", "unknown", "stable") if one in verdicts), "")
+
+
+def _worst(seen: Sequence[dict[str, Any] | Any]) -> dict[str, Any]:
+    """The largest value of each name."""
+    names = dict.fromkeys(name for one in seen for name in one)
+    return {name: max(one[name] for one in seen if name in one) for name in names}
 
 
 COST_VERSION = 2

@@ -86,6 +86,9 @@ def errors(load: Load) -> Errors:
     return run
 
 
+QUICK = {"mode": "quick", "budget": None, "cap": None}
+
+
 # --- what comes out
 
 
@@ -99,7 +102,7 @@ def test_an_entry_is_filled_with_every_default(load: Load, tmp_path: Path):
         "name": "boxed", "version": 3, "boxes": "detector", "flip": True, "threshold": 0.5, "scales": [1.0],
     }  # fmt: skip
     assert entry.metrics == ("ap",)
-    assert entry.cost == {"operations": True, "latency": {"batch": [1], "dtype": ["float32"], "budget": None}}
+    assert entry.cost == {"operations": True, "latency": {"batch": [1], "dtype": ["float32"], **QUICK}}
     assert (entry.weights, entry.batch, entry.limit, entry.seed, entry.dtype) == (None, 16, None, 0, "float32")
     assert entry.where == "s.yaml:4"
 
@@ -121,13 +124,16 @@ def test_entries_are_laid_over_defaults(load: Load):
             cost: {latency: {batch: 2}}
             batch: 8
         """).entries
-    assert first.cost == {"operations": False, "latency": {"batch": [1, 8], "dtype": ["float16"], "budget": 5.0}}
+    assert first.cost == {
+        "operations": False,
+        "latency": {"batch": [1, 8], "dtype": ["float16"], **QUICK, "budget": 5.0},
+    }
     assert (first.protocol["boxes"], first.protocol["flip"]) == ("ground_truth", False)
     assert second.dataset is not None and second.dataset.args == {"split": "train"}
     assert second.dataset.home == "there"
     assert second.protocol["boxes"] == "ground_truth" and second.protocol["flip"] is True
     assert second.protocol["scales"] == [1.0, 2.0]
-    assert second.cost == {"operations": False, "latency": {"batch": [2], "dtype": ["float16"], "budget": 5.0}}
+    assert second.cost == {"operations": False, "latency": {"batch": [2], "dtype": ["float16"], **QUICK, "budget": 5.0}}
     assert (first.batch, second.batch, second.seed) == (4, 8, 1)
 
 
@@ -135,9 +141,13 @@ def test_entries_are_laid_over_defaults(load: Load):
     ("cost", "latency"),
     [
         ("{latency: false}", None),
-        ("{latency: true}", {"batch": [1], "dtype": ["float32"], "budget": None}),
-        ("{latency: {batch: [1, 1, 2]}}", {"batch": [1, 2], "dtype": ["float32"], "budget": None}),
-        ("{latency: {budget: null}}", {"batch": [1], "dtype": ["float32"], "budget": None}),
+        ("{latency: true}", {"batch": [1], "dtype": ["float32"], **QUICK}),
+        ("{latency: {batch: [1, 1, 2]}}", {"batch": [1, 2], "dtype": ["float32"], **QUICK}),
+        ("{latency: {budget: null}}", {"batch": [1], "dtype": ["float32"], **QUICK}),
+        (
+            "{latency: {mode: gate, cap: 60}}",
+            {"batch": [1], "dtype": ["float32"], "mode": "gate", "budget": None, "cap": 60.0},
+        ),
     ],
 )
 def test_latency_is_normalised(load: Load, cost: str, latency: Any):
@@ -391,6 +401,9 @@ def test_all_errors_at_once_each_with_its_line(errors: Errors):
         ("{model: net_a, metrics: []}", "metrics must have at least 1 values"),
         ("{model: net_a, dataset: streets, metrics: [iou, iou]}", "metrics names one twice: iou, iou"),
         ("{model: net_a, cost: {latency: {dtype: int8}}}", "cost.latency.dtype must be 'float32'"),
+        ("{model: net_a, cost: {latency: {mode: slow}}}", "cost.latency.mode must be 'quick', 'gate' or 'smoke'"),
+        ("{model: net_a, cost: {latency: {cap: 60}}}", "cost.latency.cap: cap is the time of a gate latency"),
+        ("{model: net_a, cost: {latency: {mode: gate, budget: 5}}}", "cost.latency: budget is the time of a quick"),
         ("{model: net_a, cost: {latency: {budget: 0}}}", "cost.latency.budget must be greater than 0, not 0"),
         ("{model: net_a, cost: {operations: 1}}", "cost.operations must be a valid boolean, not 1"),
         ("{model: net_a, protocol: {scales: [a]}}", 'protocol.scales must be a valid number, not ["a"]'),

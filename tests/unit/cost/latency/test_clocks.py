@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from hrbench.cost.latency import clocks
-from hrbench.cost.latency.clocks import CpuClock, CudaClock, clock_for
+from hrbench.cost.latency.clocks import CpuClock, CudaClock, clock_for, gpu_uuid
 from hrbench.errors import UsageError
 
 
@@ -45,32 +46,10 @@ class Mark:
         self.at = self.gpu.milliseconds
         self.gpu.log.append(f"record on {stream}")
 
-    def synchronize(self):
-        self.gpu.log.append("wait for event")
-
     def elapsed_time(self, end: Mark) -> float:
         assert self.at is not None and end.at is not None
-        assert self.gpu.log[-2:] == ["wait for event", "leave"], "read before the work was done"
+        assert self.gpu.log[-2] == "synchronize cuda:1", "read before the work was done"
         return end.at - self.at
-
-
-def test_events_enclose_the_work_on_its_stream_after_the_device_is_idle():
-    gpu = Gpu()
-
-    def work():
-        gpu.log.append("work")
-        gpu.milliseconds += 12.5
-
-    assert CudaClock("cuda:1", gpu).time(work) == 0.0125
-    assert gpu.log == [
-        "enter cuda:1",
-        "synchronize cuda:1",
-        "record on stream of cuda:1",
-        "work",
-        "record on stream of cuda:1",
-        "wait for event",
-        "leave",
-    ]
 
 
 class Wall:
@@ -93,21 +72,45 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
     return wall
 
 
+def test_events_enclose_the_work_on_its_stream_after_the_device_is_idle(wall):
+    gpu = Gpu()
+
+    def work():
+        gpu.log.append("work")
+        gpu.milliseconds += 12.5
+        wall.sleep(0.004)  # to ask for it
+
+    gpu.synchronize = lambda device: (gpu.log.append(f"synchronize {device}"), wall.sleep(0.01))
+    timed = CudaClock("cuda:1", gpu).time(work)
+    assert timed.device == 0.0125
+    assert (timed.launched, timed.seconds) == (pytest.approx(0.004), pytest.approx(0.014))
+    assert gpu.log == [
+        "enter cuda:1",
+        "synchronize cuda:1",
+        "record on stream of cuda:1",
+        "work",
+        "record on stream of cuda:1",
+        "synchronize cuda:1",
+        "leave",
+    ]
+
+
 def test_both_clocks_tell_wall_time_in_seconds(wall):
-    for clock in (CpuClock(), CudaClock("cuda", Gpu())):
+    for clock in (CpuClock(), CudaClock("cuda:1", Gpu())):
         start = clock.now()
         wall.sleep(0.25)
         assert clock.now() - start == 0.25
+        assert clock.time(lambda: wall.sleep(0.5)).seconds == 0.5
 
 
 def test_time_outside_the_events_is_not_the_gpus(wall):
     gpu = Gpu()
     gpu.milliseconds = 7.0
-    assert CudaClock("cuda", gpu).time(lambda: wall.sleep(1)) == 0
+    assert CudaClock("cuda:1", gpu).time(lambda: wall.sleep(1)).device == 0
 
 
-def test_the_cpu_clock_times_the_work(wall):
-    assert CpuClock().time(lambda: wall.sleep(0.25)) == 0.25
+def test_a_cpu_has_no_time_of_its_own(wall):
+    assert CpuClock().time(lambda: wall.sleep(0.25)) == (0.25, None, None)
 
 
 def test_each_device_has_its_clock(monkeypatch):
@@ -126,3 +129,11 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
         clock_for(torch.device("cuda"))
     with pytest.raises(UsageError, match="not on meta"):
         clock_for(torch.device("meta"))
+
+
+def test_a_gpu_is_known_by_its_uuid(monkeypatch):
+    tell = SimpleNamespace(uuid="6f1e0c2a-0000-0000-0000-000000000000")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: tell)
+    assert gpu_uuid("cuda:1") == "GPU-6f1e0c2a-0000-0000-0000-000000000000"
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace())
+    assert gpu_uuid("cuda:1") == gpu_uuid("cpu") == ""

@@ -1,0 +1,120 @@
+"""Forward passes one after the other: the first, those that warm up, those that are kept. Knows a clock, no network.
+
+Warming up ends when the medians of three successive windows agree within 2 %. A window has at least three passes and at
+least 2 % of the budget. After a quarter of the budget measuring starts anyway, and the conditions say whether there was
+no time to tell or warming up never settled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+from hrbench.cost.latency.clocks import Clock, Timed
+from hrbench.cost.latency.pace import MAX_SAMPLES, MIN_SAMPLES, Pace
+from hrbench.types import Reason
+
+WARM_UP_SHARE = 0.25
+WINDOWS = 3
+WINDOW_PASSES = 3
+WINDOW_SHARE = 0.02
+STABLE_WITHIN = 0.02
+
+PROGRESS_SECONDS = 0.25
+"""At most so often progress is told: each time wakes another process."""
+
+Progress = Callable[[float, float], None]
+
+
+class Passes(NamedTuple):
+    """What passes took. every: which passes were kept; reason: why there are no samples."""
+
+    first: float
+    warm_up: int
+    settled: bool | None
+    samples: list[Timed]
+    every: int = 1
+    reason: Reason | None = None
+
+
+def time_passes(
+    work: Callable[[], object],
+    clock: Clock,
+    pace: Pace,
+    progress: Progress | None = None,
+    mark: Callable[[], object] = lambda: None,
+) -> Passes:
+    """First pass, warm-up, samples.
+
+    work: one forward pass.
+    progress: called as `progress(seconds done, budget)`, at most every `PROGRESS_SECONDS`.
+    mark: called before the first and after the last sample.
+    """
+    timer = _Timer(work, clock, pace, progress)
+    first = timer.once().seconds
+    if timer.spent() > pace.budget:
+        why = Reason(f"the first pass alone took {timer.spent():.3g} s of a budget of {pace.budget:g} s")
+        return Passes(first, 1, None, [], reason=why)
+    passes, settled, usual = _warm_up(timer, first)
+    # a fast network keeps every k-th pass, so that its samples spread over all seconds that are asked for
+    every = max(1, math.ceil(pace.seconds / (MAX_SAMPLES * usual))) if usual > 0 else 1
+    samples: list[Timed] = []
+    mark()
+    began = clock.now()
+    while not _is_enough(pace, len(samples), clock.now() - began, timer.spent()):
+        for _ in range(every - 1):
+            timer.once()
+        samples.append(timer.once())
+    mark()
+    return Passes(first, passes, settled, samples, every)
+
+
+def _is_enough(pace: Pace, samples: int, seconds: float, spent: float) -> bool:
+    if samples < MIN_SAMPLES:
+        return False
+    return spent >= pace.budget or (samples >= pace.samples and seconds >= pace.seconds)
+
+
+class _Timer:
+    """Times passes and tells progress. spent: seconds since it was made."""
+
+    def __init__(self, work: Callable[[], object], clock: Clock, pace: Pace, progress: Progress | None) -> None:
+        self.work, self.clock, self.pace, self.progress = work, clock, pace, progress
+        self.began = clock.now()
+        self.told = -math.inf
+
+    def once(self) -> Timed:
+        timed = self.clock.time(self.work)
+        if self.progress is not None and math.isfinite(self.pace.budget):
+            done = self.spent()
+            if done - self.told >= PROGRESS_SECONDS:
+                self.progress(min(done, self.pace.budget), self.pace.budget)
+                self.told = done
+        return timed
+
+    def spent(self) -> float:
+        return self.clock.now() - self.began
+
+
+def _warm_up(timer: _Timer, first: float) -> tuple[int, bool | None, float]:
+    """Passes that were discarded, with the first; whether `WINDOWS` successive windows agreed; and what a pass takes.
+
+    None for whether they agreed if there was no time for so many windows.
+    """
+    pace = timer.pace
+    passes, window, middles = 1, [first], []
+    if pace.warm_up is None:
+        return passes, None, first
+    while timer.spent() < max(WARM_UP_SHARE * pace.budget, pace.warm_up):
+        if len(window) >= WINDOW_PASSES and sum(window) >= WINDOW_SHARE * pace.budget:
+            middles.append(median(window))
+            last = middles[-WINDOWS:]
+            agree = len(last) == WINDOWS and max(last) - min(last) <= STABLE_WITHIN * median(last)
+            if agree and timer.spent() >= pace.warm_up:
+                return passes, True, middles[-1]
+            window = []
+        window.append(timer.once().seconds)
+        passes += 1
+    return passes, None if len(middles) < WINDOWS else False, middles[-1] if middles else median(window)
