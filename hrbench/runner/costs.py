@@ -99,7 +99,7 @@ def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict
         return {}
     expected, in_force = cost_keys(entry, settings), cost_keys(entry, settings, threads_of(stored.costs))
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
-        return {name: key for name, key in expected.items() if name in FORMAT_1}
+        return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
     keys_of = stored.cost_keys
     return {name: keys_of[name] for name in expected if keys_of.get(name) in (expected[name], in_force[name])}
 
@@ -118,12 +118,10 @@ def threads_of(costs: Iterable[Measurement]) -> int | None:
 def format_1_key(entry: Entry, settings: Settings) -> str:
     """The key that hrbench 0.1.0 gave an entry's costs on this machine; "" if it would not have measured the same.
 
-    Probes that 0.1.0 did not have are no part of it.
+    Probes that 0.1.0 did not have are no part of it, nor are settings that its probes did not have.
     """
     requested, latency = requested_probes(entry), entry.cost.get("latency")
-    if "parameters" not in requested or any(
-        probe_of(name).version != FORMAT_1[name] for name in requested if name in FORMAT_1
-    ):
+    if "parameters" not in requested:
         return ""
     if latency and not isinstance(latency, Mapping):
         return ""

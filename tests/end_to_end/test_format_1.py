@@ -19,6 +19,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.core import environment
 from hrbench.core.plugins import resolve
+from hrbench.cost.latency.probe import Latency
 from hrbench.errors import InputError
 from hrbench.miniature.generate import object_dataset, pose_datasets, shape_dataset, street_dataset
 from hrbench.runner import costs
@@ -69,6 +70,7 @@ def bench(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
                      "threads": machine["torch"]["threads"]}  # fmt: skip
     monkeypatch.setattr(costs, "_machine", lambda settings, in_force=None: measured_with)
     monkeypatch.setattr(environment, "threads", lambda: measured_with["threads"])
+    monkeypatch.setattr(Latency, "version", costs.FORMAT_1["latency"])  # what is newer is measured again
 
     def refuse(*args: object, **more: object) -> None:
         raise AssertionError("a network was made")
@@ -125,6 +127,17 @@ def test_a_run_takes_it_over_and_runs_no_network(bench: Path, data: Path) -> Non
             assert json.loads((Path(result.folder) / "result.json").read_text())["format"] == 2
             assert Path(result.folder).stat().st_ino == folders[name]
     assert not (bench / "run" / "superseded").exists()
+
+
+def test_a_probe_of_a_newer_version_is_measured_again_alone(
+    bench: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite, settings = hrbench.load_suite(bench / "suite.yaml", limit=8), Settings(data=data, device="cpu")
+    valid = [{*costs.valid_costs(entry, settings, stored(bench, entry.name))} for entry in suite.entries]
+    assert valid == [{"parameters", "operations", "latency"}] * len(NAMES)
+    monkeypatch.setattr(Latency, "version", 3)
+    valid = [{*costs.valid_costs(entry, settings, stored(bench, entry.name))} for entry in suite.entries]
+    assert valid == [{"parameters", "operations"}] * len(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
