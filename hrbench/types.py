@@ -601,6 +601,9 @@ class ByImage:
         numbers are the metric's scores, to the last bit (Cityscapes' iIoU: to rounding, since its official sum runs
         over instances).
     at_once: how many weightings `at` is best given at once.
+    resampled: (weights (B, I), once (I,)) -> (B, Q), as `at`, for weights that resample the images of `once`. A class
+        that occurs in these images, and not in a resample, keeps in a mean over classes its number of all of them, so
+        that a mean is over the same classes in every resample. None if it is the same as `at`.
     truth: (I,) uint64 digests of each image's ground truth; None if the state has none (files of format 1).
     groups: (I,) names of the groups that images belong to, such as cities; None if there are none.
     qualities: what `Metric.qualities` gives: image -> how good it is, in [0, 1]; images without a value are absent.
@@ -616,6 +619,7 @@ class ByImage:
     truth: np.ndarray | None = None
     groups: np.ndarray | None = None
     right: np.ndarray | None = None
+    resampled: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

@@ -156,10 +156,14 @@ def class_row(template: Evidence, name: str) -> Evidence:
 def _on_common(side: ByImage, places: np.ndarray, columns: Sequence[int]) -> paired.ImageStatistic:
     """A side's numbers as a function of the weights of the common images."""
 
+    once = np.zeros(len(side.images), np.int64)
+    once[places] = 1
+
     def at(weights: np.ndarray) -> np.ndarray:
         spread = np.zeros((len(weights), len(side.images)), np.int64)
         spread[:, places] = weights
-        return side.at(spread)[:, columns]
+        values = side.at(spread) if side.resampled is None else side.resampled(spread, once)
+        return values[:, columns]
 
     return at
 

@@ -282,6 +282,32 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
+MEANS = {"AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+"""Name of a mean over classes -> how the numbers of its classes begin."""
+
+
+def test_a_mean_over_classes_is_over_the_same_classes_in_every_resample(drawn):
+    """A class that a resample lacks keeps its number of all images; without it the mean would be one of fewer."""
+    side = type(drawn.metric).by_image(drawn.measured(), True)
+    if side.resampled is None:
+        assert not any("/" in name and name.split("/")[0] in ("AP", "IoU") for name in side.names)
+        return
+    once = np.ones(len(side.images), np.int64)
+    assert np.array_equal(side.resampled(once[None], once), side.at(once[None]), equal_nan=True)
+    weights = np.eye(len(once), dtype=np.int64)[:5] * 3  # a single image, which lacks most classes
+    found, alone, whole = side.resampled(weights, once), side.at(weights), side.at(once[None])[0]
+    assert np.array_equal(found[:, side.overall :], alone[:, side.overall :], equal_nan=True)
+    looked = 0
+    for mean, begins in MEANS.items():
+        places = [i for i, name in enumerate(side.names) if name.startswith(begins)]
+        if mean in side.names and places:
+            parts = np.where(np.isnan(alone[:, places]), whole[places], alone[:, places])
+            expected = np.nanmean(parts, axis=1)
+            assert found[:, side.names.index(mean)] == pytest.approx(expected, abs=1e-12)
+            looked += 1
+    assert looked or "pckh" in drawn.metric.name or "keypoint" in drawn.metric.name
+
+
 def agree(found: dict[str, float | None], expected: dict[str, float | None]) -> None:
     """Equal to the bit, but for iIoU: the official script adds instance by instance, which no weight of images can."""
     for name, value in found.items():

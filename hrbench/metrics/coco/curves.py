@@ -219,6 +219,7 @@ class Accumulator:
                 curves = Recall(image[rows], matches.category[rows], hits, positives, len(settings.thresholds))
             self.curves[area, limit] = curves
 
+        self.held: tuple[bytes, dict[tuple[int, int], Tables]] = b"", {}
         sizes = [curves.size for curves in self.curves.values() if isinstance(curves, Curves)]
         self.block = min(max(BLOCK_VALUES // max([1, *sizes]), 1), MAX_BLOCK)
         """How many weightings `at_each` is best given at once."""
@@ -230,19 +231,53 @@ class Accumulator:
         """
         return self.at_each(np.ones((1, self.images), np.int32) if weights is None else weights[None])[0]
 
-    def at_each(self, weights: np.ndarray) -> np.ndarray:
-        """(B, len(numbers)) float64: what `at` gives for each of several `weights` (B, I)."""
-        times = weights.astype(np.int32)
-        tables: dict[tuple[int, int], Tables] = {}
-        for key, curves in self.curves.items():
-            tables[key] = curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
-        values = np.empty((len(times), len(self.numbers)))
+    def at_each(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, len(numbers)) float64: what `at` gives for each of several `weights` (B, I).
+
+        once: (I,) the weights of the images of which `weights` are resamples; a category that has objects in them, and
+            none in a resample, then keeps its own in a mean over categories. None if they are no resamples.
+        """
+        tables = self._tables(weights.astype(np.int32))
+        held = self._held(once) if once is not None else {}
+        some = {key: objects > 0 for key, (_, _, objects) in tables.items()}
+        in_means = {key: _keep(tables[key], some[key], held[key]) if held else some[key] for key in tables}
+        values = np.empty((len(weights), len(self.numbers)))
         for column, number in enumerate(self.numbers):
-            precision, recall, objects = tables[number.area, number.limit]
+            key = number.area, number.limit
+            precision, recall, _ = tables[key]
             table = precision if number.kind == "precision" else recall
             assert table is not None
-            values[:, column] = _means(table, objects > 0, number)
+            values[:, column] = _means(table, in_means[key] if number.category is None else some[key], number)
         return values
+
+    def _tables(self, times: np.ndarray) -> dict[tuple[int, int], Tables]:
+        return {
+            key: curves.at(times) if isinstance(curves, Curves) else (None, *curves.at(times))
+            for key, curves in self.curves.items()
+        }
+
+    def _held(self, once: np.ndarray) -> dict[tuple[int, int], Tables]:
+        """The tables of all images that are resampled, computed once for all their resamples."""
+        name = once.astype(np.int32).tobytes()
+        if self.held[0] != name:
+            self.held = name, self._tables(once[None].astype(np.int32))
+        return self.held[1]
+
+
+def _keep(tables: Tables, some: np.ndarray, held: Tables) -> np.ndarray:
+    """(B, C) bool, which categories count in means; those without objects in a resample get their table of all images.
+
+    tables: of resamples; changed.
+    some: (B, C) bool, whether a category has objects in a resample.
+    held: tables of all images, of one weighting.
+    """
+    lacking = (held[2] > 0) & ~some
+    rows = np.flatnonzero(lacking.any(axis=1))
+    for table, whole in zip(tables[:2], held[:2], strict=True):
+        if table is not None and whole is not None:
+            for row in rows.tolist():
+                table[row][..., lacking[row]] = whole[0][..., lacking[row]]
+    return some | lacking
 
 
 def _means(table: np.ndarray, some: np.ndarray, number: Number) -> np.ndarray:

@@ -123,17 +123,16 @@ def by_image(matches: Matches, settings: MatchSettings, numbers: Sequence[Number
     """The numbers as a function of image weights, NaN if pycocotools has -1. truth: (I,) digests, or None."""
     accumulator = Accumulator(matches, settings, numbers)
 
-    def at(weights: np.ndarray) -> np.ndarray:
-        values = accumulator.at_each(weights)
+    def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        values = accumulator.at_each(weights, once)
         return np.where(values > -1, values, np.nan)
 
     def qualities() -> dict[int | str, float]:
         return image_scores(matches, settings)
 
     overall = sum(number.category is None for number in numbers)
-    return ByImage(
-        matches.images, tuple(number.name for number in numbers), overall, at, qualities, accumulator.block, truth
-    )
+    names = tuple(number.name for number in numbers)
+    return ByImage(matches.images, names, overall, at, qualities, accumulator.block, truth, resampled=at)
 
 
 def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, float]:

@@ -165,13 +165,13 @@ class CityscapesIoU:
         totals = sums(arrays)
         shown = [quantity.name for quantity in QUANTITIES if classes or "/" not in quantity.name]
 
-        def at(weights: np.ndarray) -> np.ndarray:
-            return totals.at(weights)[:, : len(shown)]
+        def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+            return totals.at(weights, once)[:, : len(shown)]
 
         overall = sum("/" not in name for name in shown)
         qualities = lambda: _qualities(arrays, totals)  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
-        return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups)
+        return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
     def matrix(self, state: State) -> np.ndarray:
         """(34, 34) int64, pixels by label ids: rows ground truth, columns predictions, as the script's confMatrix."""

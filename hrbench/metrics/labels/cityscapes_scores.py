@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -126,11 +127,16 @@ class Sums:
     weighted: np.ndarray
     total: np.ndarray
 
-    def at(self, weights: np.ndarray) -> np.ndarray:
-        """(B, Q) the numbers if image i counts `weights`[b, i] times; weights (B, I)."""
+    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, Q) the numbers if image i counts `weights`[b, i] times; weights (B, I).
+
+        once: (I,) the weights of the images of which `weights` are resamples: in means, a class that does not occur in
+            a resample keeps its number of them. None if they are no resamples.
+        """
         # pixels are whole numbers, exact in any order; the others are added row by row, in the same order every time
         weighted = [(times[:, None] * self.weighted).sum(axis=0) for times in weights]
-        return numbers(weights @ self.pixels, np.stack(weighted))
+        held = None if once is None else _parts(once @ self.pixels, (once[:, None] * self.weighted).sum(axis=0))
+        return numbers(weights @ self.pixels, np.stack(weighted), held)
 
     def all(self) -> np.ndarray:
         """(Q,) the numbers over all images, NaN if one does not exist."""
@@ -162,8 +168,37 @@ def sums(arrays: Mapping[str, np.ndarray]) -> Sums:
     return Sums(pixels, np.concatenate(weighted, axis=1), np.concatenate(total))
 
 
-def numbers(pixels: np.ndarray, weighted: np.ndarray) -> np.ndarray:
-    """(..., Q) float64 in the order of QUANTITIES, NaN if one does not exist. pixels (..., P), weighted (..., W)."""
+class _Parts(NamedTuple):
+    """The numbers of single classes and categories, NaN if one does not exist; `pixel` over all pixels."""
+
+    classes: np.ndarray
+    things: np.ndarray
+    categories: np.ndarray
+    thing_categories: np.ndarray
+    accuracy: np.ndarray
+    pixel: np.ndarray
+
+
+def numbers(pixels: np.ndarray, weighted: np.ndarray, held: _Parts | None = None) -> np.ndarray:
+    """(..., Q) float64 in the order of QUANTITIES, NaN if one does not exist.
+
+    pixels, weighted: (..., P) and (..., W), as `Sums` has them of each image.
+    held: what a class or category that does not exist has in means; None for nothing.
+    """
+    own = parts = _parts(pixels, weighted)
+    if held is not None:
+        kept = (np.where(np.isnan(part), whole, part) for part, whole in zip(own[:-1], held[:-1], strict=True))
+        parts = _Parts(*kept, own.pixel)
+    means = [
+        *(mean(part) for part in parts[:4]),
+        parts.pixel,
+        mean(parts.accuracy),
+        *(np.where(np.isnan(part), 0.0, part).mean(axis=-1) for part in (parts.classes, parts.accuracy)),
+    ]
+    return np.concatenate([np.stack(means, axis=-1), *own[:4]], axis=-1)
+
+
+def _parts(pixels: np.ndarray, weighted: np.ndarray) -> _Parts:
     hit, row, false, near, rows, stray, thing_stray = np.split(pixels, _ENDS, axis=-1)
     eight, two = len(INSTANCE_CLASSES), len(INSTANCE_CATEGORIES)
     tp, fn, near_tp, near_fn = np.split(weighted, (eight, 2 * eight, 2 * eight + two), axis=-1)
@@ -174,14 +209,7 @@ def numbers(pixels: np.ndarray, weighted: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         accuracy = hit / row
         pixel = hit.sum(axis=-1) / row.sum(axis=-1)
-    means = [
-        *(mean(part) for part in (classes, things, categories, thing_categories)),
-        pixel,
-        mean(accuracy),
-        (hit / np.maximum(1, row + false)).mean(axis=-1),
-        (hit / np.maximum(1, row)).mean(axis=-1),
-    ]
-    return np.concatenate([np.stack(means, axis=-1), classes, things, categories, thing_categories], axis=-1)
+    return _Parts(classes, things, categories, thing_categories, accuracy, pixel)
 
 
 def _iou(right: np.ndarray, false: np.ndarray, missed: np.ndarray) -> np.ndarray:

@@ -232,12 +232,13 @@ class MeanIoU:
         table = _sums(arrays, len(names))
         shown = [quantity.name for quantity in MEANS] + ([f"IoU/{name}" for name in names] if classes else [])
 
-        def at(weights: np.ndarray) -> np.ndarray:
-            return numbers(np.tensordot(weights, table, 1))[:, : len(shown)]
+        def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+            held = None if once is None else np.tensordot(once, table, 1)
+            return numbers(np.tensordot(weights, table, 1), held)[:, : len(shown)]
 
         qualities = lambda: _qualities(arrays, table)  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
-        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, qualities, AT_ONCE, truth, groups)
+        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, qualities, AT_ONCE, truth, groups, resampled=at)
 
     def matrix(self, state: State) -> np.ndarray:
         """(C, C + 1) int64, evaluated pixels: rows true class, columns predicted class, the last no class."""
@@ -334,25 +335,31 @@ def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
     return table
 
 
-def numbers(counts: np.ndarray) -> np.ndarray:
+def numbers(counts: np.ndarray, held: np.ndarray | None = None) -> np.ndarray:
     """(..., 6 + C) float64: the means in their order, then IoU of each class; NaN if one does not exist.
 
     counts: (..., 3, C): pixels right, annotated, predicted of each class.
+    held: (3, C), of all images of which `counts` are resamples: in means, a class without any pixel in a resample
+        keeps its number of them. None if they are no resamples.
     """
     right, annotated, predicted = (counts[..., row, :] for row in range(3))
     union = annotated + predicted - right
     with np.errstate(invalid="ignore", divide="ignore"):
         iou, accuracy = right / union, right / annotated
         total = annotated.sum(axis=-1)
-        means = [
-            _mean(iou),
-            right.sum(axis=-1) / total,
-            _mean(accuracy),
-            np.where(annotated > 0, annotated * iou, 0.0).sum(axis=-1) / total,
-            (right / np.maximum(1, union)).mean(axis=-1),
-            (right / np.maximum(1, annotated)).mean(axis=-1),
-        ]
+        pixels = right.sum(axis=-1) / total
+        weighted = np.where(annotated > 0, annotated * iou, 0.0).sum(axis=-1) / total
+        over, within = iou, accuracy
+        if held is not None:
+            over = np.where(union > 0, iou, held[0] / (held[1] + held[2] - held[0]))
+            within = np.where(annotated > 0, accuracy, held[0] / held[1])
+        means = [_mean(over), pixels, _mean(within), weighted, *(_mean_of_all(part) for part in (over, within))]
     return np.concatenate([np.stack(means, axis=-1), iou], axis=-1)
+
+
+def _mean_of_all(values: np.ndarray) -> np.ndarray:
+    """(...) mean of (..., C), in which NaN counts as 0."""
+    return np.where(np.isnan(values), 0.0, values).mean(axis=-1)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
