@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def count(text: str) -> int:
@@ -40,3 +41,14 @@ def replicates(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not block <= int(text) <= most or int(text) % block:
         raise argparse.ArgumentTypeError(f"{text} is not a multiple of {block} from {block} to {most}")
     return int(text)
+
+
+class Once(argparse.Action):
+    """An option with a pattern that is given at most once: of two, one would be forgotten."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if getattr(namespace, self.dest) != self.default:
+            raise argparse.ArgumentError(self, "is given twice; a pattern such as 'seg_*' names several")
+        setattr(namespace, self.dest, values)

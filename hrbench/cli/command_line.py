@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import count, natural, numbers
+from hrbench.cli.argument_types import Once, count, natural, numbers
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -187,7 +187,7 @@ def _weights(command: argparse.ArgumentParser) -> None:
 def _suite(command: argparse.ArgumentParser) -> None:
     command.add_argument("suite", metavar="SUITE", help="a suite file, or the name of a shipped suite")
     _places(command)
-    command.add_argument("--only", metavar="GLOB", help="only entries whose name matches")
+    command.add_argument("--only", action=Once, metavar="GLOB", help="only entries whose name matches")
     command.add_argument("--limit", metavar="N", type=count, help="evaluate N images only, spread over the set")
     command.add_argument(
         "--set",

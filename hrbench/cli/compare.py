@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.cli.drawing import drawing
-from hrbench.cli.remeasuring import remeasuring
+from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns
 from hrbench.core import units
 from hrbench.errors import UsageError
 from hrbench.judge.compare import compare as compared
-from hrbench.judge.evidence import Options
+from hrbench.judge.evidence import OnReplicates, Options
 from hrbench.judge.rows import Comparison, Row, row_values
 from hrbench.judge.sides import read_side, selected
 from hrbench.judge.slices import read_slices
@@ -39,8 +39,10 @@ def compare(args: Namespace, echo: Echo) -> int:
     if args.html and len(args.sides) > 2:
         raise UsageError("--html shows one comparison: give two sides")
     sides = [selected(read_side(text, Path(args.baselines)), args.only) for text in args.sides]
-    options = options_of(args)
-    with remeasuring(args, sides) as again:
+    if args.html:
+        check_place(Path(args.html))
+    with judging() as on_event, remeasuring(args, sides, on_event) as again:
+        options = options_of(args, on_replicates(on_event))
         found = [
             compared(sides[0], side, options=options, matches=args.match, most=args.replicates, remeasure=again)
             for side in sides[1:]
@@ -56,7 +58,16 @@ def compare(args: Namespace, echo: Echo) -> int:
     return 0 if any(one.compared for one in found) else 2
 
 
-def options_of(args: Namespace) -> Options:
+def check_place(file: Path) -> None:
+    """Raises UsageError for a file that cannot be written, before anything is judged."""
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder: name a file")
+    above = next((each for each in file.parents if each.exists()), None)
+    if above is not None and not above.is_dir():
+        raise UsageError(f"{file} cannot be written: {above} is a file")
+
+
+def options_of(args: Namespace, on_replicates: OnReplicates) -> Options:
     """How to look, as the arguments say."""
     return Options(
         args.seed,
@@ -66,6 +77,7 @@ def options_of(args: Namespace) -> Options:
         args.groups,
         read_slices(Path(args.slices)) if args.slices else {},
         args.trust_stored,
+        on_replicates,
     )
 
 
@@ -98,8 +110,13 @@ def table(rows: Sequence[Row], width: int | None = None) -> str:
     lines = columns([difference.HEADINGS, *shown], right=(3, 4)).splitlines()
     if width and max(map(len, lines)) > width:
         lines = _narrow(rows, cells, width)
-    notes = dict.fromkeys(f"{row.entry}, {row.evidence.metric}: {note}" for row in rows for note in row.evidence.notes)
+    notes = dict.fromkeys(f"{row.entry}, {_about(row)}: {note}" for row in rows for note in row.evidence.notes)
     return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _about(row: Row) -> str:
+    """What a note is on: the metric, or the cost."""
+    return row.evidence.metric or row.key
 
 
 def _narrow(rows: Sequence[Row], cells: Sequence[tuple[str, ...]], width: int) -> list[str]:

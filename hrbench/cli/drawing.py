@@ -23,15 +23,14 @@ if TYPE_CHECKING:
     from hrbench.runner.execution import Processes
 
 
-_HINT = "--data names the folder of data sets"
-
-
 @contextmanager
 def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
     """What renders images of two results, in processes that start with the first of them. Progress: standard error."""
     results = [result for side in sides for result in side.results.values()]
     with ExitStack() as stack:
         opened: list[tuple[Processes, EventHandler]] = []
+        # removed after the processes that write in it have ended
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hrbench-")))
 
         def begin() -> tuple[Processes, EventHandler]:
             from hrbench.cli.progress import Bars, Lines
@@ -46,14 +45,15 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
             opened.append((processes, display))
             return opened[0]
 
-        def draw(first: Result, second: Result, images: Sequence[int | str]) -> Pictures:
-            if not Path(args.data).is_dir():
-                return Pictures(reason=f"there is no folder {args.data} ({_HINT})")
-            with tempfile.TemporaryDirectory(prefix="hrbench-") as folder:
+        def draw(first: Result, second: Result, metric: str, images: Sequence[int | str]) -> Pictures:
+            if not Path(args.data).is_dir() and not _has_own_files(second):
+                return Pictures(reason=f"there is no folder {args.data} (--data names the folder of data sets)")
+            with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
                 try:
-                    return _drawn(*(opened[0] if opened else begin()), first, second, images, Path(folder))
+                    running = opened[0] if opened else begin()
+                    return _drawn(*running, (first, second), metric, images, Path(folder))
                 except HrbenchError as error:
-                    return Pictures(reason=f"{error} ({_HINT})")
+                    return Pictures(reason=str(error))
 
         yield draw
 
@@ -61,19 +61,21 @@ def drawing(args: Namespace, sides: Sequence[Side]) -> Iterator[Draw]:
 def _drawn(
     processes: Processes,
     on_event: EventHandler,
-    first: Result,
-    second: Result,
+    pair: tuple[Result, Result],
+    metric: str,
     images: Sequence[int | str],
     folder: Path,
 ) -> Pictures:
     from hrbench.runner import jobs
 
+    first, second = pair
     for result in (first, second):
         _check_predictions(result)
     data = second.provenance.dataset
     request = jobs.request(
         second.entry,
         processes.settings,
+        metric=metric,
         images=list(images),
         digest=None if data is None else data.sha256,
         sides={"before": str(Path(first.folder).resolve()), "after": str(Path(second.folder).resolve())},
@@ -86,6 +88,12 @@ def _drawn(
             for image, files in returned["pictures"].items()
         }
     )
+
+
+def _has_own_files(result: Result) -> bool:
+    """Whether the data set was written in the suite, with paths of its own."""
+    row = result.entry.dataset
+    return row is not None and any(isinstance(value, str) and Path(value).is_absolute() for value in row.args.values())
 
 
 def _check_predictions(result: Result) -> None:

@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrbench.cli.compare import options_of, table
+from hrbench.cli.compare import check_place, options_of, table
 from hrbench.cli.drawing import drawing
-from hrbench.cli.remeasuring import remeasuring
+from hrbench.cli.remeasuring import judging, on_replicates, remeasuring
 from hrbench.cli.shared import Echo, write_text
 from hrbench.cli.text import columns, facts
 from hrbench.core import units
@@ -25,6 +25,8 @@ from hrbench.statistics import paired
 from hrbench.suite.gate import policy_of_run, read_policy
 from hrbench.types import Policy, Result
 
+_WRITTEN = ("gate.json", "junit.xml", "summary.md", "comparison.html")
+
 
 def gate(args: Namespace, echo: Echo) -> int:
     """The exit code of `judge.gate`; writes gate.json, junit.xml, summary.md and comparison.html."""
@@ -35,6 +37,8 @@ def gate(args: Namespace, echo: Echo) -> int:
     out = Path(args.out) if args.out else release.path
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file: name a folder, in which gate.json and the others are written")
+    for name in _WRITTEN:
+        check_place(out / name)
     _remove_former(out)  # whatever happens now, no verdict of before is taken for this one's
     try:
         before = read_side(args.against, Path(args.baselines))
@@ -49,9 +53,16 @@ def gate(args: Namespace, echo: Echo) -> int:
     if args.only and not release.results and not before.results:
         raise UsageError(f"--only {args.only}: neither {args.run} nor {args.against} has an entry that is named so")
     policy, notes = _policy(args, release.path, before.path)
-    with remeasuring(args, (before, release)) as again:
+    with judging() as on_event, remeasuring(args, (before, release), on_event) as again:
         comparison = compare(
-            before, release, policy, options_of(args), args.match, paired.MOST, remeasure=again, only=bool(args.only)
+            before,
+            release,
+            policy,
+            options_of(args, on_replicates(on_event)),
+            args.match,
+            paired.MOST,
+            remeasure=again,
+            only=bool(args.only),
         )
     decision = decide(comparison, args.strict)
     notes += comparison.notes
@@ -97,7 +108,7 @@ def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]
 
 
 def _remove_former(out: Path) -> None:
-    for name in ("gate.json", "junit.xml", "summary.md", "comparison.html"):
+    for name in _WRITTEN:
         (out / name).unlink(missing_ok=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from hrbench.cli.argument_types import natural, replicates, seconds
+from hrbench.cli.argument_types import Once, natural, replicates, seconds
 from hrbench.judge.comparability import ACROSS
 
 BASELINES = "reports/baselines"
@@ -69,7 +69,7 @@ def history(command: argparse.ArgumentParser) -> None:
         "quantity", metavar="QUANTITY", nargs="?", default="",
         help="a number, such as AP or coco-boxes/AP, whose changes are looked for; by default main numbers, in short",
     )  # fmt: skip
-    command.add_argument("--only", metavar="GLOB", default="", help="only entries whose name matches")
+    command.add_argument("--only", action=Once, metavar="GLOB", default="", help="only entries whose name matches")
     command.add_argument("--runs", metavar="DIR", default="runs", help="folder of run folders (runs)")
     _folder(command)
     command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="what is printed (table)")
@@ -92,7 +92,7 @@ def _folder(command: argparse.ArgumentParser) -> None:
 
 
 def _how(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--only", metavar="GLOB", default="", help="only entries whose name matches")
+    command.add_argument("--only", action=Once, metavar="GLOB", default="", help="only entries whose name matches")
     command.add_argument(
         "--match", metavar="OLD=NEW", action="append", default=[], help="an entry that was renamed; one * each"
     )

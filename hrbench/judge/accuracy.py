@@ -146,7 +146,8 @@ def _slices(metric: Any, result: Result, name: str, rows: Sequence[Evidence], op
     found = []
     for label, images in options.slices.items():
         inside = members(side.images, images)
-        values = side.at(inside[None].astype(np.int64))[0].tolist() if inside.any() else [math.nan] * len(side.names)
+        none = [math.nan] * len(side.names)  # as where the predictions differ, where two images are the least
+        values = side.at(inside[None].astype(np.int64))[0].tolist() if inside.sum() > 1 else none
         for number, value in list(zip(side.names, values, strict=True))[: side.overall]:
             if number in known:
                 row = replace(slice_row(known[number], label), first=value, second=value, units=int(inside.sum()))

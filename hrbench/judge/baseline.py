@@ -23,7 +23,7 @@ import msgspec
 from hrbench.core.digests import sha256
 from hrbench.core.files import whole_folder, write_whole
 from hrbench.core.text import suggestion
-from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
 from hrbench.store.integrity import changed_files
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Result
@@ -107,6 +107,19 @@ def _whole(result: Result, left_out: dict[str, str]) -> bool:
     elif wrong := changed_files(Path(result.folder), _states(result)):
         left_out[result.name] = f"{Path(result.folder) / wrong[0]} is not the file that was stored with the result"
     return result.name not in left_out
+
+
+def gallery_digest(folder: Path, small: str) -> str:
+    """SHA-256 of a small picture of an entry as its baseline has it; "" if it does not know it.
+
+    folder: of the entry.
+    small: path of the picture in it.
+    """
+    place = folder.resolve().parents[1]
+    try:
+        return read(place.name, place.parent).pictures.get(f"entries/{folder.name}/{small}", "")
+    except HrbenchError:
+        return ""
 
 
 def _states(result: Result) -> dict[str, str]:

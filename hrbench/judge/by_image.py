@@ -87,7 +87,7 @@ def evidence_by_image(
         for row in rows
     ]
     columns = [[side.names.index(name) for name in names] for side in (first, second)]
-    sides = _JudgedSides(first, second, columns[0], columns[1], options.seed)
+    sides = _JudgedSides(first, second, columns[0], columns[1], options)
     found = sides.judged(rows, pairing.first, pairing.second, pairing.groups)
     for name, images in options.slices.items():
         found += _on_slice(sides, pairing, [row for row in rows if not row.single_class], name, images)
@@ -102,7 +102,7 @@ class _JudgedSides:
     second: ByImage
     first_columns: Sequence[int]
     second_columns: Sequence[int]
-    seed: int
+    options: Options
 
     def judged(
         self, rows: Sequence[Evidence], one: np.ndarray, other: np.ndarray, groups: np.ndarray | None
@@ -123,7 +123,7 @@ class _JudgedSides:
             groups=groups,
             at_once=max(1, min(first.at_once, second.at_once)),
         )
-        return _bootstrapped(statistics, rows, self.seed, np.zeros((0, many)))
+        return _bootstrapped(statistics, rows, self.options, np.zeros((0, many)))
 
 
 def _on_slice(
@@ -169,17 +169,23 @@ def _on_common(side: ByImage, places: np.ndarray, columns: Sequence[int]) -> pai
 
 
 def _bootstrapped(
-    statistics: paired.PairedStatistics, rows: Sequence[Evidence], seed: int, former: np.ndarray
+    statistics: paired.PairedStatistics, rows: Sequence[Evidence], options: Options, former: np.ndarray
 ) -> list[Evidence]:
     """The rows judged by one more block of replicates than `former` (B, Q) has."""
     values = statistics.values()
-    block = statistics.block(len(former) // paired.BLOCK, seed)
+    some, total = rows[0], len(former) + paired.BLOCK
+    what = f"{some.metric} of {some.entry}" + (f", slice {some.slice}" if some.slice else "")
+
+    def tell(done: int) -> None:
+        options.on_replicates(what, len(former) + done, total)
+
+    block = statistics.block(len(former) // paired.BLOCK, options.seed, on_replicates=tell)
     replicates = np.concatenate([former, block])
     again: list[list[Evidence]] = []
 
     def more(place: int) -> Evidence:
         if not again:  # all rows of the metric share their replicates
-            again.append(_bootstrapped(statistics, rows, seed, replicates))
+            again.append(_bootstrapped(statistics, rows, options, replicates))
         return again[0][place]
 
     found = []

@@ -216,6 +216,11 @@ def changes(first: Result, second: Result) -> list[str]:
     if bool(first.entry.predictions) != bool(second.entry.predictions):
         texts = ("a file of predictions" if one.entry.predictions else "a network" for one in (first, second))
         found.append("predictions: " + " / ".join(texts))
+    elif first.entry.predictions:
+        files = [result.provenance.predictions for result in (first, second)]
+        texts = [f"{one.file} {_short(one.sha256)}" if one is not None else "-" for one in files]
+        if texts[0] != texts[1]:
+            found.append(f"predictions: {' / '.join(texts)}")
     if first.entry.dtype != second.entry.dtype:
         found.append(f"dtype: {first.entry.dtype} / {second.entry.dtype}")
     found += [f"{name}: {text}" for name, text in _environment(first, second)]

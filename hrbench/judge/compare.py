@@ -67,6 +67,7 @@ def compare(
             differ[other.name] = tuple(changes(one, other))
         else:
             found += _one_sided(one, other)
+    found += policies.absent_slices(policy, found, tuple(options.slices))
     notes = [] if only else policies.idle(policy, found, today)
     if only:
         notes += [reason for row in policies.without_number(policy, found) for reason in row.reasons]
@@ -159,7 +160,7 @@ def _judged(
 
 def _is_floor(evidence: Evidence) -> bool:
     """Whether it is no number of an entry but a floor that has none."""
-    return not evidence.metric and evidence.state == "missing" and evidence.first is None
+    return not evidence.metric and not evidence.slice and evidence.state == "missing" and evidence.first is None
 
 
 def _confirm_parts(made: dict[int, Judgement], places: Sequence[int]) -> None:

@@ -75,6 +75,9 @@ class Evidence:
         return f"{self.metric}/{self.quantity.name}" if self.metric else self.quantity.name
 
 
+OnReplicates = Callable[[str, int, int], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to look.
@@ -86,6 +89,7 @@ class Options:
     groups: whether whole groups of images are resampled.
     slices: parts of the images on which each number is judged too (`judge.slices`).
     trust_stored: whether times that were measured apart are judged.
+    on_replicates: called while images are resampled, with what is judged, replicates done, and how many are to do.
     """
 
     seed: int = 0
@@ -95,3 +99,4 @@ class Options:
     groups: bool = False
     slices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     trust_stored: bool = False
+    on_replicates: OnReplicates = lambda what, done, total: None

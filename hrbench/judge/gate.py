@@ -105,7 +105,8 @@ def _words(outcome: Outcome, blocking: Sequence[Row], rows: Sequence[Row]) -> st
         more = f" ({', '.join(told)})" if told else ""
         return f"passed: none of {len(required)} required numbers is worse than its margin allows{more}"
     first = blocking[0]
-    more = f", and {len(blocking) - 1} more" if len(blocking) > 1 else ""
+    others = len(blocking) - 1
+    more = f"; {others} more {'numbers block' if others > 1 else 'number blocks'}" if others else ""
     return f"{outcome}: {first.key} of {first.entry} {_what(outcome, first)}{more}"
 
 

@@ -43,7 +43,7 @@ class MostChanged:
 
 
 def most_changed(first: Result, second: Result, metric: str) -> MostChanged:
-    """The images, and the classes if both results are on the same images, that changed most.
+    """The images and classes that changed most, on the images that both results have with equal truth.
 
     Nothing for a metric that has no numbers by image, and for states that cannot be read.
     """
@@ -52,18 +52,25 @@ def most_changed(first: Result, second: Result, metric: str) -> MostChanged:
         if not isinstance(judge, JudgedByImage):
             return MostChanged()
         before, after = (judge.by_image(state_of(result, metric), True) for result in (first, second))
-        same = np.array_equal(before.images, after.images)
-        classes = _largest(_classes(before), _classes(after), CLASSES) if same else ()
-        return MostChanged(_largest(before.qualities(), after.qualities(), IMAGES), classes)
+        images, one, other = np.intersect1d(before.images, after.images, return_indices=True)
+        if before.truth is not None and after.truth is not None:
+            same = before.truth[one] == after.truth[other]
+            images, one, other = images[same], one[same], other[same]
+        judged = set(images.tolist())
+        was, now = ({i: v for i, v in side.qualities().items() if i in judged} for side in (before, after))
+        classes = _largest(_classes(before, one), _classes(after, other), CLASSES)
+        return MostChanged(_largest(was, now, IMAGES), classes)
     except HrbenchError:
         return MostChanged()
 
 
-def _classes(side: ByImage) -> dict[str, float]:
-    """The numbers of single classes."""
-    if len(side.names) == side.overall:
+def _classes(side: ByImage, places: np.ndarray) -> dict[str, float]:
+    """The numbers of single classes on the images at these places."""
+    if len(side.names) == side.overall or not len(places):
         return {}
-    values = side.at(np.ones((1, len(side.images)), np.int64))[0].tolist()
+    weights = np.zeros((1, len(side.images)), np.int64)
+    weights[0, places] = 1
+    values = side.at(weights)[0].tolist()
     return dict(list(zip(side.names, values, strict=True))[side.overall :])
 
 

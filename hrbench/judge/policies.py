@@ -105,17 +105,66 @@ def _stripped(pattern: str, metrics: Sequence[str]) -> list[str]:
     return found or [pattern]
 
 
-def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
-    """A row for each floor, and each required slice, that no number of the second side is held to.
+def absent_slices(policy: Policy, found: Sequence[Evidence], slices: Sequence[str]) -> list[Evidence]:
+    """A row for each number of a slice that the policy requires of an entry and that was not judged.
 
-    What is not there cannot keep a floor, and a slice is only judged if its file is given.
+    A slice is only judged if its file is given, and of an entry that was compared: of one that failed, is missing or is
+    not comparable, the slice is so too.
+
+    slices: names of those that were given.
+    """
+    rows = []
+    for rule in policy.rules:
+        if rule.tier == "required" and ":" in rule.quantity:
+            whole = replace(rule, quantity=rule.quantity.rpartition(":")[0])
+            own = [one for one in found if one.metric and not one.is_part and fits(whole, one)]
+            for entry in dict.fromkeys(one.entry for one in own):
+                mine = [one for one in own if one.entry == entry]
+                rows += _absent_slices(policy, rule, mine, found, slices)
+    return rows
+
+
+def _absent_slices(
+    policy: Policy, rule: Rule, whole: Sequence[Evidence], found: Sequence[Evidence], slices: Sequence[str]
+) -> list[Evidence]:
+    """Of one entry, for the first of its numbers whose slice a rule requires in vain.
+
+    whole: the entry's numbers on all images that the rule asks for on a slice.
+    """
+    name = rule.quantity.rpartition(":")[2]
+    for one in whole:
+        quantity = replace(one.quantity, name=f"{one.quantity.name}:{name}", label=f"{one.quantity.label}, {name}")
+        row = replace(one, quantity=quantity, slice=name, first=None, second=None, difference=None, interval=None,
+                      means="", p=None, p_none=None, more=None, gained_lost=None)  # fmt: skip
+        there = [each for each in found if each.entry == one.entry and each.metric == one.metric and each.slice]
+        if one.state == "new" or any(fits(rule, each) and _is_on_slice(each, one) for each in there):
+            continue
+        if place(policy, row, {}).tier != "required":  # a later rule takes it back
+            continue
+        if one.state != "compared":
+            return [row]
+        why = f"the slice {name} was not judged: give its file by --slices FILE"
+        if slices:
+            why = f"there is no slice {name} in the file of --slices; {suggestion(name, slices)}"
+        return [replace(row, state="missing", reasons=(f"{why} ({rule.where})",))]
+    return []
+
+
+def _is_on_slice(part: Evidence, whole: Evidence) -> bool:
+    return part.quantity.name.rpartition(":")[0] == whole.quantity.name
+
+
+def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
+    """A row for each floor, and each required slice, that no number of any entry is held to.
+
+    What is not there cannot keep a floor.
     """
     rows = []
     for rule in policy.rules:
         asks = rule.tier == "required" and ":" in rule.quantity
-        if asks and not any(fits(rule, one) for one in found):
-            reason = f"there is no number of the slice {rule.quantity} ({rule.where}): give its file by --slices FILE"
-            rows.append(_absent(rule, reason))
+        if asks and not any(fits(rule, one) for one in found) and not _is_taken_back(policy, rule):
+            reason = f"no entry has a number {rule.quantity} ({rule.where})"
+            rows.append(replace(_absent(rule, reason), slice=rule.quantity.rpartition(":")[2]))
     for floor in policy.floors:
         held = [one for one in found if fits(floor, one) and one.second is not None]
         if not held:
@@ -124,6 +173,14 @@ def without_number(policy: Policy, found: Sequence[Evidence]) -> list[Evidence]:
             reason += _meant(floor.quantity, found)
             rows.append(_absent(floor, reason, "higher" if floor.least else "lower"))
     return rows
+
+
+def _is_taken_back(policy: Policy, rule: Rule) -> bool:
+    """Whether a later rule of the same numbers sets another tier."""
+    later = policy.rules[policy.rules.index(rule) + 1 :]
+    return any(
+        one.tier not in (None, "required") and (one.quantity, one.entry) == (rule.quantity, rule.entry) for one in later
+    )
 
 
 def _absent(rule: Rule | Floor, reason: str, better: Better = "higher") -> Evidence:
@@ -155,6 +212,9 @@ def below(policy: Policy, evidence: Evidence) -> str:
     """The first floor that the second side's number does not keep, in words; "" if it keeps all."""
     for floor in policy.floors:
         value = evidence.second
+        gone = value is None and evidence.first is not None and evidence.state in ("missing", "failed")
+        if gone and fits(floor, evidence):
+            return f"there is no number now, and a floor is asked for ({floor.where})"
         if (
             fits(floor, evidence)
             and value is not None

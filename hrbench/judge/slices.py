@@ -46,7 +46,8 @@ def read_slices(path: Path) -> dict[str, frozenset[str]]:
             if len(row) != len(head) or not cells["image"] or not cells["slice"]:
                 raise InputError(f"{path}:{rows.line_num}: a row is an image and a slice")
             if not cells["slice"].isprintable() or set(cells["slice"]) & set("*?[]:"):
-                raise InputError(f"{path}:{rows.line_num}: the name of a slice has none of * ? [ ] : in it")
+                told = "the name of a slice is printable text with none of * ? [ ] : in it"
+                raise InputError(f"{path}:{rows.line_num}: {told}, not {cells['slice']!r:.60}")
             found.setdefault(cells["slice"], set()).add(cells["image"])
     except csv.Error as error:
         raise InputError(f"{path}:{rows.line_num}: not CSV: {error}") from None
@@ -57,9 +58,15 @@ def read_slices(path: Path) -> dict[str, frozenset[str]]:
 
 def members(images: np.ndarray, slice: frozenset[str]) -> np.ndarray:
     """(I,) bool: which images are in a slice. Ids that are whole numbers, as COCO's, may have leading zeros there."""
+    named = _names(images, slice)
+    return np.fromiter((str(image) in named for image in images.tolist()), bool, len(images))
+
+
+def _names(images: np.ndarray, slice: frozenset[str]) -> frozenset[str]:
+    """The images of a slice as these are named."""
     if images.dtype.kind in "iu":
-        slice = frozenset(image.lstrip("0") or "0" for image in slice)
-    return np.fromiter((str(image) in slice for image in images.tolist()), bool, len(images))
+        return frozenset(image.lstrip("0") or "0" for image in slice)
+    return slice
 
 
 def unmatched(name: str, slice: frozenset[str], inside: np.ndarray, images: np.ndarray) -> tuple[str, ...]:
@@ -68,7 +75,8 @@ def unmatched(name: str, slice: frozenset[str], inside: np.ndarray, images: np.n
     inside: as `members` gives it of these images.
     images: that are judged, one at least.
     """
-    many, lost = len(slice), len(slice) - int(inside.sum())
+    many = len(_names(images, slice))
+    lost = many - int(inside.sum())
     told = f"{lost:,} of the {many:,} images of the slice {name} are not among those judged, which are named like"
     return (f"{told} {images[0]}",) if lost > 0 else ()
 

@@ -30,6 +30,9 @@ from hrbench.store.index import Index
 from hrbench.store.results import from_json
 from hrbench.types import ByImage, Measurement, Result
 
+METHOD = 2
+"""Raised when replicates of the same state can change: they are remembered by it."""
+
 REPLICATES = 1000
 
 EXACT = ("count", "operations")
@@ -127,7 +130,8 @@ def _fitted(series: Series, values: Sequence[float], known: Sequence[_Replicates
     images = known[start].images
     differs = ("images, their truth, or options of the metric",) if start else ()
     if stop - start < 2:
-        return Stretch(start, stop, None, "a single release", images, differs)
+        told = "a single release" if len(known) == 1 else "a single release between two that were measured otherwise"
+        return Stretch(start, stop, None, told, images, differs)
     if images < TOO_FEW_IMAGES:
         return Stretch(start, stop, None, f"too few images: {images}, at least {TOO_FEW_IMAGES}", images, differs)
     rows = np.stack([np.frombuffer(one.columns[series.quantity.name], "<f8") for one in known[start:stop]])
@@ -149,7 +153,7 @@ def _result(series: Series, point: ReleaseValue) -> Result:
 def _replicates(series: Series, point: ReleaseValue, index: Index, seed: int) -> _Replicates:
     """The replicates of a release's metric, with the number asked for among them. Raises HrbenchError."""
     result, name = _result(series, point), series.quantity.name
-    key = digest([state_digest(result, series.metric), series.metric, "/" in name, seed, REPLICATES])
+    key = digest([state_digest(result, series.metric), series.metric, "/" in name, seed, REPLICATES, METHOD])
     remembered = index.derived(key)
     known = None
     if remembered is not None:
@@ -170,11 +174,11 @@ def _resample(result: Result, metric: str, classes: bool, seed: int) -> _Replica
     state = state_of(result, metric)
     side: ByImage = judge.by_image(state, classes)
     order = np.argsort(side.images, kind="stable")
-    many, parts = len(order), []
+    many, parts, once = len(order), [], np.ones(len(order), np.int64)
     for counts in paired.multiplicities(many, 0, seed, REPLICATES, max(1, side.at_once)):
         weights = np.zeros((len(counts), many), np.int64)
         weights[:, order] = counts
-        parts.append(side.at(weights))
+        parts.append(side.at(weights) if side.resampled is None else side.resampled(weights, once))
     truth = None if side.truth is None else side.truth[order].tolist()
     basis = digest([side.images[order].tolist(), truth, metric_options(state)])
     values = np.concatenate(parts).astype("<f8")
@@ -189,7 +193,11 @@ def _differs(series: Series, at: int) -> list[str]:
         pair = [_measurement(series, result) for result in results]
     except (HrbenchError, StopIteration) as error:
         return [str(error) or "one of them is not there any more"]
-    return basis_differences(results[0], results[1], pair[0], pair[1])
+    if found := basis_differences(results[0], results[1], pair[0], pair[1]):
+        return found
+    if any(not result.entry.protocol for result in results):
+        return ["protocol: that of predictions from a file is not known"]
+    return ["the conditions of the measurement"]
 
 
 def _measurement(series: Series, result: Result) -> Measurement:

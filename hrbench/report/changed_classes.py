@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from hrbench.core import units
 from hrbench.judge.most_changed import ScoreChange
-from hrbench.judge.rows import Comparison
 from hrbench.report.changed_images import ChangedEntry
 
 
@@ -23,20 +22,17 @@ class ChangedClass:
 
 @dataclass(frozen=True, slots=True)
 class ClassesOfEntry:
-    """An entry with its classes that changed most, by its first metric."""
+    """An entry with its classes that changed most, by the first metric by which it changed."""
 
     entry: str
     metric: str
     rows: tuple[ChangedClass, ...]
 
 
-def changed_classes(comparison: Comparison, entries: Sequence[ChangedEntry]) -> list[ClassesOfEntry]:
-    """Entries whose classes were not judged (`--classes` has them among the numbers, with intervals)."""
-    judged = {row.evidence.entry for row in comparison.rows if row.evidence.single_class}
+def changed_classes(entries: Sequence[ChangedEntry]) -> list[ClassesOfEntry]:
+    """The entries of which classes changed."""
     return [
-        ClassesOfEntry(one.entry, one.metric, tuple(map(_row, one.most.classes)))
-        for one in entries
-        if one.entry not in judged and one.most.classes
+        ClassesOfEntry(one.entry, one.metric, tuple(map(_row, one.most.classes))) for one in entries if one.most.classes
     ]
 
 

@@ -53,9 +53,10 @@ def render_comparison(
         identity=id,
         entries=[(entry, list(some)) for entry, some in groupby(rows, key=lambda row: row.entry)],
         notes=list(dict.fromkeys(f"{row.entry}: {note}" for row in rows for note in row.evidence.notes)),
-        classes=changed_classes(comparison, changed),
+        classes=changed_classes(changed),
         images=changed_images(changed, draw),
         rendered=RENDERED,
+        classes_judged=any(row.evidence.single_class for row in rows),
         method=method(rows),
         version=__version__,
         css=text_of("report.css"),
@@ -64,8 +65,13 @@ def render_comparison(
 
 
 def sentence(rows: Sequence[Row]) -> str:
-    """What a comparison comes to, in words, most important first."""
-    required = [row for row in rows if row.tier == "required"]
+    """What a comparison comes to, in words, most important first; then how many watched numbers regressed."""
+    watched = sum(row.verdict == "regressed" for row in rows if row.tier != "required")
+    told = f"; {units.amount(watched, 'watched number')} regressed" if watched else ""
+    return _of_required([row for row in rows if row.tier == "required"]) + told
+
+
+def _of_required(required: Sequence[Row]) -> str:
     worse = [row for row in required if row.verdict == "regressed"]
     if worse:
         many = units.amount(len(worse), "required number")
@@ -75,9 +81,8 @@ def sentence(rows: Sequence[Row]) -> str:
         return f"{units.amount(len(broken), 'required number')} could not be compared, the first is {broken[0].key}"
     open_rows = [row for row in required if row.verdict == "cannot tell"]
     if open_rows:
-        return (
-            f"nothing regressed as far as can be told; of {units.amount(len(open_rows), 'required number')} it cannot"
-        )
+        many = units.amount(len(open_rows), "required number")
+        return f"no required number is known to have regressed; of {many} it cannot be told"
     return "no required number is worse than its margin allows" if required else "there is nothing to compare"
 
 

@@ -45,8 +45,9 @@ def value_text(row: Row, value: float | None) -> str:
         return "–"
     if quantity.unit in ("count", "operations") and row.evidence.difference:
         return units.exact(value, quantity.unit)  # a parameter more is seen
-    decimals = 2 if quantity.unit == "fraction" else None
-    return units.show(value, quantity.unit, decimals, quantity.divisor)
+    if quantity.unit == "fraction":
+        return units.show(value, quantity.unit, 2, quantity.divisor)
+    return units.with_unit(value, quantity.unit, own=quantity.divisor)
 
 
 def difference_text(row: Row) -> str:

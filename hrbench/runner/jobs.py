@@ -114,11 +114,11 @@ def cost(emit: Emit, **request: Any) -> dict[str, Any]:
 def pictures(emit: Emit, **request: Any) -> dict[str, Any]:
     """Renders images of an entry that were judged, as `pictures.render_judged` does.
 
-    request: of `request`, with its `images`, `digest`, `sides` and `folder`.
+    request: of `request`, with its `metric`, `images`, `digest`, `sides` and `folder`.
     Returns {"pictures": image id as text -> kind -> name of a file}.
     """
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
-    wanted = {name: request[name] for name in ("images", "digest", "sides")}
+    wanted = {name: request[name] for name in ("metric", "images", "digest", "sides")}
     folder = Path(request["folder"])
     return {"pictures": render_judged(entry, settings, **wanted, folder=folder, on_event=_events(emit))}
 

@@ -23,6 +23,7 @@ TRUTH = "ground truth"
 def render_judged(
     entry: Entry,
     settings: Settings,
+    metric: str,
     images: Sequence[int | str],
     digest: str | None,
     sides: Mapping[str, str],
@@ -33,6 +34,7 @@ def render_judged(
 
     entry: with the data set and the protocol that both sides have.
     settings: its `data` holds the images.
+    metric: whose predictions are rendered, one of the entry's.
     images: ids.
     digest: SHA-256 of the data set that was judged.
     sides: name -> the folder of a result of the entry, which holds its predictions. One without, as a baseline's,
@@ -47,9 +49,9 @@ def render_judged(
     task: Task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, dataset, entry.protocol)
     if not isinstance(task, Renders):
         raise MissingError(f"the task {entry.dataset.task} renders no images")
-    metric = metric_of(entry.metrics[0], dataset)
+    judge = metric_of(metric, dataset)
     found: dict[str, dict[str, str]] = {str(sample.id): {} for sample in samples}
-    every = _rows(task, metric, dataset, samples, sides)
+    every = _rows(task, judge, dataset, samples, sides)
     total = len(every) * len(samples)
     for done, (kind, rows) in enumerate(every.items()):
         for number, sample in enumerate(samples):
@@ -67,7 +69,7 @@ def _judged(entry: Entry, data: Path, images: Sequence[int | str], digest: str |
     assert row is not None
     dataset = resolve("hrbench.datasets", row.use)(data, **row.args)
     if absent_folder(row, dataset) is not None:
-        raise MissingError(f"{row.name} is not in {data}")
+        raise MissingError(f"{row.name} is not in {data}: --data names the folder of data sets")
     protocol = NO_PROTOCOL if entry.predictions else entry.protocol
     if missing := missing_parts(row, dataset, protocol):
         raise MissingError(str(missing[0]))

@@ -62,9 +62,22 @@ class PairedStatistics:
         once[0, self.used] = 1
         return self.first(once)[0], self.second(once)[0]
 
-    def block(self, number: int, seed: int, replicates: int = BLOCK) -> np.ndarray:
-        """(replicates, Q) float64: second minus first under the multiplicities of block `number`."""
-        parts = [self.second(weights) - self.first(weights) for weights in self._weights(number, seed, replicates)]
+    def block(
+        self,
+        number: int,
+        seed: int,
+        replicates: int = BLOCK,
+        on_replicates: Callable[[int], object] = lambda done: None,
+    ) -> np.ndarray:
+        """(replicates, Q) float64: second minus first under the multiplicities of block `number`.
+
+        on_replicates: called with how many are done.
+        """
+        parts, done = [], 0
+        for weights in self._weights(number, seed, replicates):
+            on_replicates(done)
+            parts.append(self.second(weights) - self.first(weights))
+            done += len(weights)
         return np.concatenate(parts)
 
     def _weights(self, number: int, seed: int, replicates: int) -> Iterator[np.ndarray]:

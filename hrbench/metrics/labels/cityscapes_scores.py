@@ -187,8 +187,7 @@ def numbers(pixels: np.ndarray, weighted: np.ndarray, held: _Parts | None = None
     """
     own = parts = _parts(pixels, weighted)
     if held is not None:
-        kept = (np.where(np.isnan(part), whole, part) for part, whole in zip(own[:-1], held[:-1], strict=True))
-        parts = _Parts(*kept, own.pixel)
+        parts = _Parts._make(np.where(np.isnan(part), whole, part) for part, whole in zip(own, held, strict=True))
     means = [
         *(mean(part) for part in parts[:4]),
         parts.pixel,

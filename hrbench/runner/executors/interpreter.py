@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hrbench.errors import UsageError
 from hrbench.version import __version__
@@ -44,26 +47,46 @@ def other_interpreter(executable: str) -> Interpreter:
     found = str(Path(found).absolute())  # not resolved: the link in bin/ is what makes the environment
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     needs = f"it needs hrbench {__version__}: {executable} -m pip install hrbench=={__version__}"
-    try:
-        answer = subprocess.run(
-            [found, "-P", "-c", _ASK],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            timeout=ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"{executable} is no Python that runs: {error}") from None
-    said = (answer.stderr.strip().splitlines() or [""])[-1]
-    if answer.returncode:
+    status, out, said = _answer(executable, [found, "-P", "-c", _ASK], environment)
+    if status:
         why = needs if "ModuleNotFoundError" in said else "name the python of another environment"
-        raise UsageError(f"{executable} ended with status {answer.returncode} ({said}); {why}")
+        raise UsageError(f"{executable} ended with status {status} ({said}); {why}")
     try:
-        version, path = json.loads(answer.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
+        version, path = msgspec.json.decode((out.splitlines() or [""])[-1], type=tuple[str, list[str]])
+    except msgspec.MsgspecError:
         raise UsageError(f"{executable} is no Python: name the python of another environment") from None
     if version != __version__:
         raise UsageError(f"{executable} has hrbench {version}; {needs}")
     return Interpreter(found, tuple(path))
+
+
+def _answer(executable: str, command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
+    """Status of a program, what it printed, and the last line of what it said besides.
+
+    Raises UsageError if it does not run, or does not end; it is then killed with all that it started.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise UsageError(f"{executable} is no Python that runs: {error.strerror}") from None
+    try:
+        out, said = (stream.decode(errors="replace").strip() for stream in process.communicate(timeout=ANSWER_SECONDS))
+    except BaseException as error:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        if isinstance(error, subprocess.TimeoutExpired):
+            told = f"{executable} did not answer within {ANSWER_SECONDS} s: name the python of another environment"
+            raise UsageError(told) from None
+        raise
+    return process.returncode, out, (said.splitlines() or [""])[-1]

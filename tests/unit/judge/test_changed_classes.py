@@ -53,18 +53,53 @@ def test_the_class_that_is_lost_is_the_only_one(sides: tuple[Side, Side]) -> Non
     assert most_changed(second, first, "coco-boxes").classes[0].change == one.before
 
 
-def test_the_page_tells_it_unless_classes_are_judged(sides: tuple[Side, Side]) -> None:
+def test_the_page_tells_it(sides: tuple[Side, Side]) -> None:
     comparison = compare(*sides)
     ((entry, metric, (row,)),) = [
-        (of.entry, of.metric, of.rows) for of in changed_classes(comparison, [*changed_entries(comparison, sides)])
+        (of.entry, of.metric, of.rows) for of in changed_classes([*changed_entries(comparison, sides)])
     ]
     assert (entry, metric, row.after) == ("objects", "coco-boxes", "0.00")
     assert row.change == f"−{row.before}"
     page = render_comparison(comparison, sides)
     assert page.count('<tr class="class">') == 1 and f"coco-boxes/{row.name}" in page
-    judged = compare(*sides, options=Options(classes=True))
-    assert changed_classes(judged, [*changed_entries(judged, sides)]) == []
-    assert "Classes that changed most" not in render_comparison(judged, sides)
+    assert "Told, not judged" in page
+    judged = render_comparison(compare(*sides, options=Options(classes=True)), sides)
+    assert judged.count('<tr class="class">') == 1 and "Told, not judged" not in judged
+
+
+def test_images_whose_truth_differs_have_no_part_in_it(sides: tuple[Side, Side], tmp_path: Path) -> None:
+    """Under --common-images these are not judged, so no image and no class is told of them."""
+    first, second = (side.results["objects"] for side in sides)
+    state = state_of(second, "coco-boxes")
+    before = most_changed(first, second, "coco-boxes")
+    others = np.isin(state.arrays["image"], [change.name for change in before.images])
+    assert others.any() and not others.all()
+    truth = state.arrays["truth_digest"] + others.astype(np.uint64)
+    run = RunFolder(tmp_path)
+    part = run.begin("objects")
+    write_state(replace(state, arrays={**state.arrays, "truth_digest": truth}), part / "states.npz")
+    (part / "predictions.json").write_text("[]")
+    changed = most_changed(first, run.commit(part, second), "coco-boxes")
+    assert not {one.name for one in changed.images} & {one.name for one in before.images}
+
+
+def test_the_metric_that_changed_is_shown_if_it_is_not_the_first(sides: tuple[Side, Side], tmp_path: Path) -> None:
+    """An entry of two metrics whose first is the same on both sides."""
+    made = []
+    for name, side in zip(("first", "second"), sides, strict=True):
+        result, run = side.results["objects"], RunFolder(tmp_path / name)
+        part = run.begin("objects")
+        write_state(state_of(sides[0].results["objects"], "coco-boxes"), part / "states.npz")
+        other = state_of(result, "coco-boxes")
+        write_state(replace(other, metric="coco-masks"), part / "states-coco-masks.npz")
+        for number, file in enumerate(("predictions.json", "masks.json")):
+            (part / file).write_text(f"[{number if name == 'first' else 2}]")
+        masks = tuple(replace(one, metric="coco-masks") for one in result.scores)
+        run.commit(part, replace(result, scores=(*sides[0].results["objects"].scores, *masks)))
+        made.append(read_side(str(run.path), DATA))
+    comparison = compare(made[0], made[1])
+    (one,) = changed_entries(comparison, (made[0], made[1]))
+    assert one.metric == "coco-masks" and one.most.classes and one.most.images
 
 
 def test_a_metric_without_classes_has_none() -> None:

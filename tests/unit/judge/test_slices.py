@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from hrbench.errors import InputError, MissingError
 from hrbench.judge.by_image import evidence_by_image
 from hrbench.judge.compare import compare
 from hrbench.judge.evidence import Evidence, Options
+from hrbench.judge.gate import decide
 from hrbench.judge.sides import read_side
 from hrbench.judge.slices import members, read_slices, unmatched
-from hrbench.types import Margin, Policy, Rule
+from hrbench.store.run_folder import RunFolder
+from hrbench.types import Margin, Policy, Reason, Rule
 
 NONE = Path("no such folder")
 
@@ -41,7 +45,10 @@ def test_a_file_is_read_whichever_way_ids_are_written(tmp_path: Path) -> None:
         ("image,slice\n1,a\n2,\n", r"slices.csv:3: a row is an image and a slice"),
         ("image,slice\n1,a,b\n", r"slices.csv:2: a row is an image and a slice"),
         ("image,slice\n", r"slices.csv: names no slice"),
-        ("image,slice\n1,night*\n", r"slices.csv:2: the name of a slice has none of"),
+        (
+            "image,slice\n1,night*\n",
+            r"slices.csv:2: the name of a slice .* not 'night\*'",
+        ),
         ("image,slice,slice\n1,a,b\n", r"slices.csv:1: the columns must be image and slice"),
         ('image,slice\n1,"a', r"slices.csv:2: not CSV"),
         ("image,slice\n" + "1" * 200_000 + ",a", r"slices.csv:2: not CSV"),
@@ -133,11 +140,83 @@ def test_a_required_slice_without_its_file_blocks(runs: Path) -> None:
     sides = [read_side(str(runs / name), NONE) for name in ("before", "before")]
     asked = Policy(rules=(Rule("top1:night", "*", "required", where="p.yaml:3"), Rule("top5:day", "*", "watched")))
     rows = {row.key: row for row in compare(sides[0], sides[1], asked).rows}
-    row = rows["top1:night"]
-    assert (row.verdict, row.tier) == ("missing", "required")
-    assert row.evidence.reasons == (
-        "there is no number of the slice top1:night (p.yaml:3): give its file by --slices FILE",
-    )
-    assert "top5:day" not in rows
+    row = rows["topk/top1:night"]
+    assert (row.verdict, row.tier, row.floor) == ("missing", "required", "")
+    assert row.evidence.reasons == ("the slice night was not judged: give its file by --slices FILE (p.yaml:3)",)
+    assert not any(key.endswith("top5:day") for key in rows)
     held = compare(sides[0], sides[1], asked, Options(slices={"night": SLICES["fourth"]})).rows
     assert {row.key for row in held if row.verdict == "missing"} == set()
+
+
+def test_a_slice_that_the_file_does_not_have_is_missing_with_what_was_meant(runs: Path) -> None:
+    side = read_side(str(runs / "before"), NONE)
+    asked = Policy(rules=(Rule("topk/top1:fourht", "*", "required", where="p.yaml:3"),))
+    comparison = compare(side, side, asked, Options(slices=SLICES))
+    (row,) = [row for row in comparison.rows if row.verdict == "missing" and row.tier == "required"]
+    (reason,) = row.evidence.reasons
+    assert reason == "there is no slice fourht in the file of --slices; did you mean fourth? (p.yaml:3)"
+    assert decide(comparison).words == "regressed: topk/top1:fourht of classes is missing"
+
+
+def two(folder: Path, name: str, **second: object) -> Path:
+    right = next(iter(drifting(1, 0.0)))
+    write_release(folder / name, right, "2026-01-01", "one")
+    write_release(folder / name, right, "2026-01-01", "two", **second)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict", "code"),
+    [
+        ({}, "unchanged", 0),
+        ({"status": "failed", "reasons": (Reason("it broke"),)}, "failed", 3),
+        ({"limited": 40}, "not comparable", 2),
+        (None, "missing", 1),
+    ],
+)
+@pytest.mark.parametrize("only", [False, True])
+def test_each_entry_has_its_required_slice_or_blocks(tmp_path: Path, second, verdict: str, code: int, only) -> None:
+    """Another entry that has the slice is no excuse, and neither is --only."""
+    before, after = two(tmp_path, "before"), two(tmp_path, "after", **(second or {}))
+    if second is None:
+        shutil.rmtree(after / "entries" / "two")
+    if verdict == "failed":
+        result = RunFolder(after).read("two")
+        RunFolder(after).update(replace(result, scores=()))
+    asked = Policy(rules=(Rule("*", "*", "watched"), Rule("top1:fourth", "*", "required", where="p.yaml:3")))
+    sides = [read_side(str(one), NONE) for one in (before, after)]
+    comparison = compare(sides[0], sides[1], asked, Options(slices=SLICES), only=only)
+    found = {row.entry: row.verdict for row in comparison.rows if row.key == "topk/top1:fourth"}
+    assert found == {"one": "unchanged", "two": verdict}
+    assert decide(comparison).exit_code == code
+
+
+def test_only_does_not_excuse_a_slice_without_its_file(runs: Path) -> None:
+    side = read_side(str(runs / "before"), NONE)
+    asked = Policy(rules=(Rule("top1:night", "*", "required", where="p.yaml:3"),))
+    assert decide(compare(side, side, asked, only=True)).exit_code == 1
+    elsewhere = Policy(rules=(Rule("top1:night", "other_*", "required", where="p.yaml:3"),))
+    passing = compare(side, side, elsewhere, only=True)  # the entries that it names were not selected
+    assert decide(passing).exit_code == 0 and "no entry has a number top1:night (p.yaml:3)" in passing.notes
+    assert decide(compare(side, side, elsewhere)).exit_code == 1
+
+
+def test_a_later_rule_takes_the_requirement_back(runs: Path) -> None:
+    side = read_side(str(runs / "before"), NONE)
+    asked = Policy(rules=(Rule("top1:night", "*", "required"), Rule("top1:night", "*", "watched")))
+    assert decide(compare(side, side, asked)).exit_code == 0
+
+
+def test_a_slice_of_one_image_is_missing_whether_predictions_are_equal_or_not(runs: Path) -> None:
+    side, one = read_side(str(runs / "before"), NONE), {"one": frozenset({"n000001"})}
+    asked = Policy(rules=(Rule("top1:one", "*", "required"),))
+    for name in ("before", "after"):
+        other = read_side(str(runs / name), NONE)
+        found = {row.key: row.verdict for row in compare(side, other, asked, Options(slices=one)).rows}
+        assert found["topk/top1:one"] == "missing"
+
+
+def test_an_image_that_is_written_twice_is_one_image() -> None:
+    images = frozenset({"00001", "1", "2"})
+    inside = members(np.array([1, 2, 3]), images)
+    assert unmatched("n", images, inside, np.array([1, 2, 3])) == ()

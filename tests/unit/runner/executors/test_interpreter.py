@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from hrbench.contracts import Job
 from hrbench.errors import UsageError
+from hrbench.runner.executors import interpreter
 from hrbench.runner.executors.interpreter import other_interpreter, this_interpreter
 from hrbench.runner.executors.local import LocalExecutor
 from hrbench.version import __version__
@@ -81,3 +83,24 @@ def test_what_is_no_python_is_refused(tmp_path: Path) -> None:
         other_interpreter(program(tmp_path / "says", "echo hello"))
     with pytest.raises(UsageError, match="is no Python: name the python of another environment"):
         other_interpreter(program(tmp_path / "silent", "exit 0"))
+
+
+@pytest.mark.parametrize(
+    "said", ["\\377\\376", "5", "null", '["{version}", 7]', '["{version}", [1, null]]', '{{"a": 1}}']
+)
+def test_junk_is_no_python(tmp_path: Path, said: str) -> None:
+    text = said.format(version=__version__)
+    with pytest.raises(UsageError, match="is no Python: name the python of another environment"):
+        other_interpreter(program(tmp_path / "junk", f"printf '{text}\\n'"))
+
+
+def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "ANSWER_SECONDS", 1)
+    hangs = program(tmp_path / "hangs", f"sleep 1000 &\necho $! > {tmp_path}/child\nwait")
+    with pytest.raises(UsageError, match=r"hangs did not answer within 1 s: name the python of another environment"):
+        other_interpreter(hangs)
+    child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
+    until = time.monotonic() + 20
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":  # nobody may be there to reap it
+        assert time.monotonic() < until
+        time.sleep(0.02)
