@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from hrbench.cli import judging_arguments
-from hrbench.cli.argument_types import Once, count, natural, numbers
+from hrbench.cli.argument_types import Once, count, natural, numbers, seconds
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -101,6 +101,11 @@ The same command again resumes a download. `hrbench models NAME` shows a network
   hrbench datasets cityscapes-val --check --all   decodes every image""",
     "metrics": """examples:
   hrbench metrics""",
+    "doctor": """examples:
+  hrbench doctor
+  hrbench doctor --seconds 30                 what comes and goes is seen only while it is there
+  hrbench doctor --strict                     exit 1 if anything disturbs, before a measurement in CI
+Nothing is changed. Every latency of a run is watched in the same way, and says whether it is stable.""",
     "schema": """examples:
   hrbench schema > suite.schema.json          then, first line of a suite:
                                               # yaml-language-server: $schema=suite.schema.json
@@ -112,7 +117,7 @@ The same command again resumes a download. `hrbench models NAME` shows a network
 MODULES = {
     "run": "run", "report": "run", "check": "check", "score": "score", "profile": "profile", "fetch": "fetch",
     "compare": "compare", "gate": "gate", "baseline": "gate",
-    "history": "history",
+    "history": "history", "doctor": "doctor",
 }  # fmt: skip
 """Command -> the module of `hrbench.cli` that holds its function, if that is not `commands`."""
 
@@ -164,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))
     judging_arguments.gate(command("gate", "judge a run against a baseline under a policy, as an exit code"))
     judging_arguments.history(command("history", "numbers over baselines and runs, and where they changed"))
+    _doctor(command("doctor", "what about this machine would disturb a measurement, and what to do"))
     judging_arguments.baseline(command("baseline", "save what a release was, to judge later ones against it"))
     return top
 
@@ -292,6 +298,14 @@ def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
     command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--seconds", metavar="S", type=seconds, default=3.0, help="how long to watch the machine at work (3)"
+    )
+    command.add_argument("--strict", action="store_true", help="exit 1 if anything disturbs")
+    command.add_argument("--format", choices=("table", "json"), default="table", help="what is printed (table)")
 
 
 def _fetch(command: argparse.ArgumentParser) -> None:
