@@ -9,7 +9,7 @@ from dataclasses import asdict
 from hrbench.cli.shared import Echo
 from hrbench.cli.standard_streams import echo_error
 from hrbench.cli.text import columns
-from hrbench.cost.telemetry.examine import Effect, Observation, attempt, examine
+from hrbench.cost.telemetry.examine import Effect, Remark, attempt, examine
 from hrbench.judge.values import as_json
 from hrbench.types import Event
 
@@ -38,7 +38,7 @@ def doctor(args: Namespace, echo: Echo) -> int:
     return 1 if args.strict and any(one.effect == "disturbs" for one in found) else 0
 
 
-def _table(found: list[Observation]) -> str:
+def _table(found: list[Remark]) -> str:
     rows = [(MARKS[one.effect], one.what, one.found, one.effect, one.advice) for one in found]
     count = {effect: sum(one.effect == effect for one in found) for effect in MARKS}
     told = [f"{many} {what}" for what, many in count.items() if many and what != "fine"]

@@ -351,3 +351,17 @@ def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_su
     assert main(bench.arguments(tiny_suite)) == 0
     _, two = hrbench.load(bench.folder / "run")
     assert two.status == "done" and any("set aside" in note for note in two.notes)
+
+
+def test_a_latency_to_be_gated_is_of_six_processes_and_every_one_is_watched(bench, tiny_suite):
+    more = ("--only", "one", "--set", "cost.latency.mode=gate", "--set", "cost.latency.budget=null")
+    assert main(bench.arguments(tiny_suite, *more, "--set", "cost.latency.cap=1.2")) == 0
+    (one,) = hrbench.load(bench.folder / "run")
+    (latency,) = [cost for cost in one.costs if cost.quantity.name == "latency"]
+    under = latency.conditions
+    assert (under.mode, len(under.process_passes), sum(under.process_passes)) == ("gate", 6, len(latency.samples))
+    assert latency.interval is not None and latency.interval[0] <= latency.value <= latency.interval[1]
+    assert under.stability in ("stable", "unstable") and 0 <= under.seen["waited"] < 1 and under.load > 0
+    assert under.stability == "stable" or all("of 6 processes)" in reason for reason in under.stability_reasons)
+    page = (bench.folder / "run" / "report.html").read_text()
+    assert under.stability in page and "mode gate" in page

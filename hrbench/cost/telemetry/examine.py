@@ -34,7 +34,7 @@ SIZE = 384
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Remark:
     """One thing that was looked at.
 
     what: in a word or two.
@@ -105,7 +105,7 @@ def _busiest(before: Mapping[int, tuple[str, float]], seconds: float) -> list[tu
     return sorted(((name, share) for name, share in used.items() if share > 0.02), key=lambda one: -one[1])[:3]
 
 
-def examine(trial: Trial, root: str = "") -> list[Observation]:
+def examine(trial: Trial, root: str = "") -> list[Remark]:
     """Everything that was looked at, in order.
 
     root: the folder that holds /proc and /sys, "" except in tests.
@@ -115,50 +115,46 @@ def examine(trial: Trial, root: str = "") -> list[Observation]:
     return [*found, *_repeats(trial), *gpus()]
 
 
-def _processors(trial: Trial, root: str) -> Iterator[Observation]:
+def _processors(trial: Trial, root: str) -> Iterator[Remark]:
     usable, there, threads = len(os.sched_getaffinity(0)), os.cpu_count() or 1, environment.threads()
     found = f"{usable} of {there} may be used ({environment.processor()}), by {threads} threads"
     if threads > usable:
-        yield Observation(
-            "threads", "disturbs", found, f"set OMP_NUM_THREADS={usable}: more threads wait for one another"
-        )
+        yield Remark("threads", "disturbs", found, f"set OMP_NUM_THREADS={usable}: more threads wait for one another")
     else:
-        yield Observation("threads", "fine", found)
+        yield Remark("threads", "fine", found)
 
 
-def _others(trial: Trial, root: str) -> Iterator[Observation]:
+def _others(trial: Trial, root: str) -> Iterator[Remark]:
     others, load = trial.seen.get("others"), trial.seen.get("load")
     if others is None:
-        yield Observation("other work", "unknown", trial.missing or "this system does not tell")
+        yield Remark("other work", "unknown", trial.missing or "this system does not tell")
         return
     names = ", ".join(f"{name} {share:.1f}" for name, share in trial.busiest)
     found = f"{others:.1f} processors in use by others" + (f" ({names})" if names else "")
     found += f", load {load:.1f}" if load is not None else ""
     busy = others > BUSY
-    yield Observation(
-        "other work", "disturbs" if busy else "fine", found, "end it, or wait until it ends" if busy else ""
-    )
+    yield Remark("other work", "disturbs" if busy else "fine", found, "end it, or wait until it ends" if busy else "")
 
 
-def _waiting(trial: Trial, root: str) -> Iterator[Observation]:
+def _waiting(trial: Trial, root: str) -> Iterator[Remark]:
     waited, steal = trial.seen.get("waited"), trial.seen.get("steal")
     if waited is None:
         told = trial.missing or "this system does not tell how long threads waited"
-        yield Observation("waiting", "unknown", told, "latencies are then `unknown`, and not known to be stable")
+        yield Remark("waiting", "unknown", told, "latencies are then `unknown`, and not known to be stable")
     else:
         bad = waited > WAITED
         found = f"threads waited for a processor in {100 * waited:.1f} % of their time"
-        yield Observation(
+        yield Remark(
             "waiting", "disturbs" if bad else "fine", found, "fewer threads, or less other work" if bad else ""
         )
     if steal is not None:
         bad = steal > TAKEN
         advice = "a machine that shares its processors with no other" if bad else ""
         found = f"the hypervisor took {100 * steal:.1f} % of a processor"
-        yield Observation("steal", "disturbs" if bad else "fine", found, advice)
+        yield Remark("steal", "disturbs" if bad else "fine", found, advice)
 
 
-def _quota(trial: Trial, root: str) -> Iterator[Observation]:
+def _quota(trial: Trial, root: str) -> Iterator[Remark]:
     allowed = quota(root)
     if allowed is None:
         return
@@ -167,7 +163,7 @@ def _quota(trial: Trial, root: str) -> Iterator[Observation]:
     found += f", and was throttled in {100 * throttled:.1f} % of the time" if throttled else ""
     bad = throttled > TAKEN or threads > allowed
     advice = f"set OMP_NUM_THREADS={max(1, int(allowed))}, or raise the quota" if bad else ""
-    yield Observation("CPU quota", "disturbs" if bad else "fine", found, advice)
+    yield Remark("CPU quota", "disturbs" if bad else "fine", found, advice)
 
 
 def quota(root: str = "") -> float | None:
@@ -184,27 +180,27 @@ def quota(root: str = "") -> float | None:
     return min(found) if found else None
 
 
-def _clock(trial: Trial, root: str) -> Iterator[Observation]:
+def _clock(trial: Trial, root: str) -> Iterator[Remark]:
     base = f"{root}/sys/devices/system/cpu"
     governor = (read(f"{base}/cpu{min(os.sched_getaffinity(0))}/cpufreq/scaling_governor") or "").strip()
     if governor:
         slow = governor not in ("performance", "userspace")
         advice = "sudo cpupower frequency-set --governor performance" if slow else ""
-        yield Observation("governor", "may disturb" if slow else "fine", f"{governor} sets the clock", advice)
+        yield Remark("governor", "may disturb" if slow else "fine", f"{governor} sets the clock", advice)
     boost, no_turbo = read(f"{base}/cpufreq/boost"), read(f"{base}/intel_pstate/no_turbo")
     if boost is not None or no_turbo is not None:
         on = (boost or "0").strip() == "1" if boost is not None else (no_turbo or "1").strip() == "0"
         advice = "off, the clock does not depend on heat and neighbours" if on else ""
-        yield Observation("turbo", "may disturb" if on else "fine", "on" if on else "off", advice)
+        yield Remark("turbo", "may disturb" if on else "fine", "on" if on else "off", advice)
     if "clock" in trial.seen:
         moved = trial.seen.get("clock_spread", 0.0)
         found = f"{trial.seen['clock']:,.0f} MHz, moved by {100 * moved:.1f} %"
-        yield Observation(
+        yield Remark(
             "clock", "disturbs" if moved > MOVED else "fine", found, "cool it, or lock it" if moved > MOVED else ""
         )
 
 
-def _siblings(trial: Trial, root: str) -> Iterator[Observation]:
+def _siblings(trial: Trial, root: str) -> Iterator[Remark]:
     base = f"{root}/sys/devices/system/cpu"
     if (read(f"{base}/smt/active") or "0").strip() != "1":
         return
@@ -213,47 +209,45 @@ def _siblings(trial: Trial, root: str) -> Iterator[Observation]:
     shared = threads > len(cores)
     advice = f"set OMP_NUM_THREADS={len(cores)}: two threads of one core slow each other" if shared else ""
     found = f"{usable} hardware threads on {len(cores)} cores"
-    yield Observation("hardware threads", "may disturb" if shared else "fine", found, advice)
+    yield Remark("hardware threads", "may disturb" if shared else "fine", found, advice)
 
 
-def _nodes(trial: Trial, root: str) -> Iterator[Observation]:
+def _nodes(trial: Trial, root: str) -> Iterator[Remark]:
     nodes = list(Path(f"{root}/sys/devices/system/node").glob("node[0-9]*"))
     if len(nodes) > 1:
         advice = "numactl --cpunodebind=0 --membind=0 hrbench run ..."
-        yield Observation("memory nodes", "may disturb", f"{len(nodes)} nodes: memory of another is slower", advice)
+        yield Remark("memory nodes", "may disturb", f"{len(nodes)} nodes: memory of another is slower", advice)
 
 
-def _virtual(trial: Trial, root: str) -> Iterator[Observation]:
+def _virtual(trial: Trial, root: str) -> Iterator[Remark]:
     flags = next((line for line in (read(f"{root}/proc/cpuinfo") or "").splitlines() if line.startswith("flags")), "")
     if " hypervisor" in flags:
-        yield Observation("virtual machine", "may disturb", "a hypervisor shares the hardware with others, unseen",
+        yield Remark("virtual machine", "may disturb", "a hypervisor shares the hardware with others, unseen",
                       "compare in turns (--remeasure), which a change of the whole machine does not touch")  # fmt: skip
 
 
-def _source(trial: Trial, root: str) -> Iterator[Observation]:
+def _source(trial: Trial, root: str) -> Iterator[Remark]:
     name = (read(f"{root}/sys/devices/system/clocksource/clocksource0/current_clocksource") or "").strip()
     if name in ("hpet", "acpi_pm"):
-        yield Observation("timer", "may disturb", f"time is read from {name}, which takes microseconds",
+        yield Remark("timer", "may disturb", f"time is read from {name}, which takes microseconds",
                       "boot with a clock source of the processor (tsc)")  # fmt: skip
 
 
-def _memory(trial: Trial, root: str) -> Iterator[Observation]:
+def _memory(trial: Trial, root: str) -> Iterator[Remark]:
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
     few = memory.available < FEW_MEMORY * memory.total
     found = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
     found += f", {swap.used / 2**30:.1f} GiB swapped out" if swap.used > 2**28 else ""
-    yield Observation(
-        "memory", "disturbs" if few else "fine", found, "end what holds it: memory is swapped" if few else ""
-    )
+    yield Remark("memory", "disturbs" if few else "fine", found, "end what holds it: memory is swapped" if few else "")
 
 
-def _power(trial: Trial, root: str) -> Iterator[Observation]:
+def _power(trial: Trial, root: str) -> Iterator[Remark]:
     for path in sorted(Path(f"{root}/sys/class/power_supply").glob("*")):
         if (read(f"{path}/type") or "").strip() == "Mains" and (read(f"{path}/online") or "").strip() == "0":
-            yield Observation("power", "disturbs", "on battery", "connect it: clocks are lower on battery")
+            yield Remark("power", "disturbs", "on battery", "connect it: clocks are lower on battery")
 
 
-def _repeats(trial: Trial) -> Iterator[Observation]:
+def _repeats(trial: Trial) -> Iterator[Remark]:
     if not trial.samples:
         return
     ordered = sorted(trial.samples)
@@ -263,13 +257,13 @@ def _repeats(trial: Trial) -> Iterator[Observation]:
     found += f", windows {100 * apart:.1f} % apart" if apart is not None else ""
     bad = apart is not None and apart > DRIFT
     advice = "look at what disturbs, and ask again" if bad else ""
-    yield Observation("repeated work", "disturbs" if bad else "fine", found, advice)
+    yield Remark("repeated work", "disturbs" if bad else "fine", found, advice)
 
 
 # --- GPUs -----------------------------------------------------------------------------------------------------------
 
 
-def gpus(nvml: Any = None) -> Iterator[Observation]:
+def gpus(nvml: Any = None) -> Iterator[Remark]:
     """What was found of each GPU; nothing without one.
 
     nvml: pynvml, or a fake of it in tests; None to import it.
@@ -294,23 +288,19 @@ def gpus(nvml: Any = None) -> Iterator[Observation]:
         yield from _gpu(f"GPU {index}", str(name), handle, nvml, ask)
 
 
-def _gpu(
-    what: str, name: str, handle: Any, nvml: Any, ask: Callable[[Callable[[], Any]], Any]
-) -> Iterator[Observation]:
+def _gpu(what: str, name: str, handle: Any, nvml: Any, ask: Callable[[Callable[[], Any]], Any]) -> Iterator[Remark]:
     running = ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     many = 0 if running is None else len(running)
     advice = "end them, or name another GPU (--device cuda:1)" if many else ""
     found = f"{name}, in use by {amount(many, 'process', 'processes')}"
-    yield Observation(what, "disturbs" if many else "fine", found, advice)
+    yield Remark(what, "disturbs" if many else "fine", found, advice)
     reasons = ask(lambda: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)))
     if reasons is not None and reasons & THROTTLED_BITS:
-        yield Observation(
-            what, "disturbs", "throttled now, by heat or hardware", "cool it, and look at its power supply"
-        )
+        yield Remark(what, "disturbs", "throttled now, by heat or hardware", "cool it, and look at its power supply")
     if reasons is not None and reasons & 0x2:
-        yield Observation(what, "fine", "its clocks are set by hand")
+        yield Remark(what, "fine", "its clocks are set by hand")
     if ask(lambda: nvml.nvmlDeviceGetPersistenceMode(handle)) == 0:
-        yield Observation(what, "may disturb", "persistence mode is off: the first work waits for the driver",
+        yield Remark(what, "may disturb", "persistence mode is off: the first work waits for the driver",
                       "sudo nvidia-smi --persistence-mode=1")  # fmt: skip
     limit, usual = (
         ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
@@ -318,12 +308,10 @@ def _gpu(
     )
     if limit and usual and limit < usual:
         found = f"limited to {limit / 1000:.0f} W of {usual / 1000:.0f} W"
-        yield Observation(what, "may disturb", found, "its numbers are those of this limit")
+        yield Remark(what, "may disturb", found, "its numbers are those of this limit")
     mig = ask(lambda: nvml.nvmlDeviceGetMigMode(handle)[0])
     if mig:
-        yield Observation(
-            what, "may disturb", "split into instances (MIG)", "other instances share its memory's bandwidth"
-        )
+        yield Remark(what, "may disturb", "split into instances (MIG)", "other instances share its memory's bandwidth")
     temperature = ask(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
     if temperature is not None and temperature >= 80:
-        yield Observation(what, "may disturb", f"{temperature} degrees Celsius", "let it cool, or its clock will fall")
+        yield Remark(what, "may disturb", f"{temperature} degrees Celsius", "let it cool, or its clock will fall")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from hrbench.core import environment
-from hrbench.cost.telemetry.examine import Observation, Trial, attempt, examine, gpus, quota
+from hrbench.cost.telemetry.examine import Remark, Trial, attempt, examine, gpus, quota
 
 CPU = min(os.sched_getaffinity(0))
 QUIET = {"waited": 0.01, "steal": 0.001, "others": 0.02, "load": 0.3, "throttled": 0.0}
@@ -20,7 +20,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "threads", lambda: 1)
 
 
-def found(root: Path, seen: dict | None = None, samples: tuple[float, ...] = (), **more) -> dict[str, Observation]:
+def found(root: Path, seen: dict | None = None, samples: tuple[float, ...] = (), **more) -> dict[str, Remark]:
     every = examine(Trial(QUIET if seen is None else seen, samples, **more), str(root))
     return {one.what: one for one in every}
 
