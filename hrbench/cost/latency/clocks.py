@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from hrbench.core.environment import processor
 from hrbench.errors import UsageError
 
 
@@ -92,14 +91,6 @@ def clock_for(device: torch.device) -> Clock:
             raise UsageError(f"device {device} was asked for, but there are only {torch.cuda.device_count()} (from 0)")
         return CudaClock(device)
     raise UsageError(f"latency is measured on cpu and cuda devices, not on {device}")
-
-
-def device_name(device: torch.device | str) -> str:
-    """A GPU's product name, or the CPU's model name; the machine's architecture if the system gives no model."""
-    device = torch.device(device)
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return processor() if device.type == "cpu" else str(device)
 
 
 def gpu_uuid(device: torch.device | str) -> str:

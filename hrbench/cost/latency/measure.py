@@ -6,28 +6,27 @@ machine is watched (`cost.telemetry`), and what was seen says whether the number
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.latency.clocks import Clock, Timed, clock_for, device_name, gpu_uuid
+from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value
+from hrbench.cost.latency.clocks import Clock, Timed, clock_for, gpu_uuid
 from hrbench.cost.latency.pace import Pace, pace_of
 from hrbench.cost.latency.passes import Progress, time_passes
 from hrbench.cost.latency.summary import LATENCY, bounds
 from hrbench.cost.telemetry.seen import between
 from hrbench.cost.telemetry.stability import judged
 from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
-from hrbench.errors import EntryError, HrbenchError, UsageError
+from hrbench.errors import EntryError, HrbenchError
 from hrbench.statistics.percentiles import median_interval
 from hrbench.types import Conditions, Measurement, Reason
 
@@ -68,7 +67,7 @@ def measure_latency(
 
     Raises UsageError for a missing device or an invalid mode, dtype, budget or cap; EntryError if the network fails.
     """
-    device, dtype = torch.device(device), _dtype(dtype)
+    device, dtype = torch.device(device), dtype_named(dtype)
     pace = pace_of(mode, budget, cap, device.type == "cuda")
     clock = clock or clock_for(device)
     conditions = _conditions(input_shape, device, dtype, pace)
@@ -78,21 +77,21 @@ def measure_latency(
     marks: list[float] = []
     try:
         with (
-            _ready(net, input_shape, device, dtype, runtime, as_input) as ready,
+            ready(net, input_shape, device, dtype, runtime, as_input) as passing,
             (watch or _unwatched)(gpu_uuid(device)) as watched,
         ):
-            passes = time_passes(ready.work, clock, pace, progress, lambda: marks.append(watched.mark()))
+            passes = time_passes(passing.work, clock, pace, progress, lambda: marks.append(watched.mark()))
     except HrbenchError:
         raise
     except Exception as error:
-        reason = _reason_without_value(error, device, dtype)
+        reason = reason_without_value(error, device, dtype)
         if reason is None:
-            raise EntryError(f"a forward pass failed while latency was measured: {_first_line(error)}") from error
+            raise EntryError(f"a forward pass failed while latency was measured: {first_line(error)}") from error
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
     samples = tuple(one.seconds for one in passes.samples)
     conditions = replace(
         conditions,
-        compile=ready.prepared if runtime.name != "eager" else None,
+        compile=passing.prepared if runtime.name != "eager" else None,
         first_pass=passes.first,
         warm_up_passes=passes.warm_up,
         warm_up_settled=passes.settled,
@@ -134,52 +133,6 @@ def _unwatched(gpu: str) -> Iterator[Watch]:
     yield Nobody()
 
 
-class _Ready(NamedTuple):
-    """work: one forward pass. prepared: seconds that the runtime took to prepare the network."""
-
-    work: Callable[[], object]
-    prepared: float
-
-
-@contextmanager
-def _ready(
-    net: nn.Module,
-    input_shape: tuple[int, int, int, int],
-    device: torch.device,
-    dtype: torch.dtype,
-    runtime: Runtime,
-    as_input: Callable[[Tensor], Any] | None,
-) -> Iterator[_Ready]:
-    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards."""
-    if not _fits(net, device, dtype):
-        net = copy.deepcopy(net)
-    image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
-    training = [module for module in net.modules() if module.training]
-    try:
-        began = time.perf_counter()
-        call = runtime.prepare(net, image)
-        prepared = time.perf_counter() - began
-        with torch.inference_mode():
-            input = image if as_input is None else as_input(image)
-            yield _Ready(lambda: call(input), prepared)
-    finally:
-        for module in training:
-            module.training = True
-
-
-def _fits(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
-    exact = torch.device(device.type, torch.cuda.current_device()) if str(device) == "cuda" else device
-    tensors = [*net.parameters(), *net.buffers()]
-    return all(value.device == exact and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
-
-
-def _dtype(dtype: torch.dtype | str) -> torch.dtype:
-    found = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise UsageError(f"dtype {dtype!r} is unknown here; there are float32, bfloat16, float16, float64")
-    return found
-
-
 def _conditions(
     input_shape: tuple[int, int, int, int], device: torch.device, dtype: torch.dtype, pace: Pace
 ) -> Conditions:
@@ -199,21 +152,3 @@ def _conditions(
         flags=torch_flags(),
         timed=timed if device.type == "cpu" else f"{timed}, wall time until the device has finished",
     )
-
-
-def _reason_without_value(error: Exception, device: torch.device, dtype: torch.dtype) -> Reason | None:
-    """The reason to record instead of a value, or None if the error must be raised."""
-    text = str(error).lower()
-    memory = ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate")
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or any(phrase in text for phrase in memory):
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        return Reason(f"out of memory on {device_name(device)}")
-    if dtype != torch.float32 and isinstance(error, RuntimeError | TypeError):
-        name = str(dtype).removeprefix("torch.")
-        return Reason(f"{name} does not run on {device_name(device)}: {_first_line(error)}")
-    return None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__

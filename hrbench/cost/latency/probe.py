@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from hrbench.contracts import CostSubject, FixedBatch, FixedPrecision, Runtime
+from hrbench.contracts import CostSubject, Runtime
 from hrbench.cost.latency.pace import PROCESSES, Mode
 from hrbench.cost.latency.summary import LATENCY, of_processes
-from hrbench.types import Conditions, Measurement, Reason, Variant
+from hrbench.types import Conditions, Measurement, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -118,16 +118,10 @@ def latency(
     mode, budget, cap: how long, as `measure.measure_latency` takes them.
     progress: called as `progress(seconds done, budget)`, some times a second.
     """
+    from hrbench.cost import forward
     from hrbench.cost.latency import measure
 
-    precision = str(net.precision if isinstance(net, FixedPrecision) else dtype).removeprefix("torch.")
-    batch_of_file = (net.fixed_batch if isinstance(net, FixedBatch) else None) or 1
-    reason = None
-    if precision != dtype:
-        reason = Reason(f"the network's file computes in {precision}", "ask for latency in that")
-    elif batch % batch_of_file:
-        reason = Reason(f"the network's file takes {batch_of_file} images at once", "ask for latency at such a batch")
-    if reason is not None:
+    if reason := forward.unfit(net, variant, batch, dtype):
         conditions = Conditions(batch=batch, input=variant.input, dtype=dtype)
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
     return measure.measure_latency(
@@ -140,10 +134,5 @@ def latency(
         budget=budget,
         cap=cap,
         progress=progress,
-        as_input=as_input(variant),
+        as_input=forward.as_input(variant),
     )
-
-
-def as_input(variant: Variant) -> Callable[[Any], Any] | None:
-    """Converts an (N, C, H, W) tensor to the network's input: to a list of images for a detector; None for others."""
-    return list if variant.task == "detection" else None

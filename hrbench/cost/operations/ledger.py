@@ -24,6 +24,7 @@ class LedgerRow:
     elements: numbers in the first outputs, over all calls.
     counts: convention -> operations; without those that count nothing here.
     parameters: of the module with all its submodules, None if the row is for an operator.
+    largest: numbers in the largest of these outputs.
     """
 
     module: str
@@ -32,6 +33,7 @@ class LedgerRow:
     elements: int
     counts: Mapping[str, int | float]
     parameters: int | None = None
+    largest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def enter(
             if tallied.counted:
                 counts[name] = tallied.operations
         groups.setdefault((module, call.operator), []).append(
-            LedgerRow(module, call.operator, 1, call.elements, counts)
+            LedgerRow(module, call.operator, 1, call.elements, counts, largest=call.elements)
         )
     rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
     uncounted = {name: _listed(total) for name, total in totals.items()}
@@ -130,9 +132,9 @@ def _sum(rows: list[LedgerRow], module: str, operator: str, parameters: int | No
     for row in rows:
         for convention, count in row.counts.items():
             counts[convention] = counts.get(convention, 0) + count
-    return LedgerRow(
-        module, operator, sum(row.calls for row in rows), sum(row.elements for row in rows), counts, parameters
-    )
+    calls, elements = (sum(getattr(row, name) for row in rows) for name in ("calls", "elements"))
+    largest = max((row.largest for row in rows), default=0)
+    return LedgerRow(module, operator, calls, elements, counts, parameters, largest)
 
 
 def _listed(total: Tally) -> tuple[Uncounted, ...]:

@@ -42,18 +42,19 @@ class Operations:
         return operation_costs(ledger, counted_on)
 
 
-def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module]) -> tuple[Ledger, str]:
+def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module], batch: int = 1) -> tuple[Ledger, str]:
     """The operations of a network at its variant's input, and on which device they were counted ("" for meta).
 
     net: on the meta device.
     build: builds the network again, if one of another library needs values: it is then counted on the CPU.
+    batch: images.
 
     Raises EntryError if they cannot be counted.
     """
     from hrbench.cost.operations.count import count_operations
     from hrbench.cost.operations.recorder import ValuesNeeded
 
-    shape = (1, 3, *variant.input)
+    shape = (batch, 3, *variant.input)
     try:
         return count_operations(net, shape), ""
     except ValuesNeeded:

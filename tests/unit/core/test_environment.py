@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hrbench.core.environment import processor, torch_flags
-from hrbench.cost.latency.clocks import device_name
+from hrbench.cost.forward import device_name
 
 
 def test_the_model_name_of_a_cpu(tmp_path):

@@ -64,7 +64,7 @@ def test_a_network_that_looks_at_values_is_counted_on_the_cpu():
 def test_latency_is_measured_in_the_dtype_that_a_file_computes_in():
     single, double = costs(ENTRY)["latency"]
     assert single.value is None and single.reason == Reason(
-        "the network's file computes in float64", "ask for latency in that"
+        "the network's file computes in float64", "ask for that dtype"
     )
     assert double.value and double.conditions.dtype == "float64"
 
