@@ -69,7 +69,7 @@ def test_every_grouping_adds_up_to_the_total(ledger):
     for depth in range(5):
         assert sum(row.parameters or 0 for row in ledger.by_module(depth)) == parameters
     (whole,) = ledger.by_module(0)
-    assert whole == LedgerRow("", "", 8, 560, {view: ledger.total(view) for view in ledger.conventions}, parameters)
+    assert whole == LedgerRow("", "", 8, 560, {view: ledger.total(view) for view in ledger.conventions}, parameters, 80)
 
 
 def test_operators_over_all_modules(ledger):
