@@ -229,6 +229,9 @@ def _run(command: argparse.ArgumentParser) -> None:
         help="score the stored predictions again; run no network and measure no cost",
     )
     command.add_argument(
+        "--redo-unstable", action="store_true", help="measure stored costs again that the machine disturbed"
+    )
+    command.add_argument(
         "--in-process", action="store_true", help="run entries in this process, for debuggers; noted in the results"
     )
 

@@ -22,7 +22,7 @@ Echo = Callable[[str], object]
 def settings_of(args: Namespace) -> Settings:
     from hrbench.runner.settings import Settings
 
-    names = ("device", "workers", "verify", "offline", "rescore", "in_process")
+    names = ("device", "workers", "verify", "offline", "rescore", "in_process", "redo_unstable")
     values = {name: getattr(args, name) for name in names if hasattr(args, name)}
     return Settings(data=Path(args.data), weights=Path(args.weights), **values)
 

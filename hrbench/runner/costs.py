@@ -101,7 +101,15 @@ def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
         return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
     keys_of = stored.cost_keys
-    return {name: keys_of[name] for name in expected if keys_of.get(name) in (expected[name], in_force[name])}
+    valid = {name: keys_of[name] for name in expected if keys_of.get(name) in (expected[name], in_force[name])}
+    if not settings.redo_unstable:
+        return valid
+    return {name: key for name, key in valid.items() if not is_unstable(measured_by(name, stored.costs))}
+
+
+def is_unstable(costs: Iterable[Measurement]) -> bool:
+    """Whether the machine disturbed one of these costs."""
+    return any(one.conditions.stability == "unstable" for one in costs)
 
 
 def measured_by(probe: str, costs: Iterable[Measurement]) -> tuple[Measurement, ...]:

@@ -20,6 +20,7 @@ class Settings:
         looked for on this disk.
     rescore: score the stored predictions again; run no network and measure no cost.
     in_process: run entries in this process, for debuggers; recorded in every result made so.
+    redo_unstable: measure stored costs that the machine disturbed again.
     """
 
     data: Path = Path("data")
@@ -30,6 +31,7 @@ class Settings:
     offline: bool = False
     rescore: bool = False
     in_process: bool = False
+    redo_unstable: bool = False
 
     def plain(self) -> dict[str, Any]:
         """JSON values, for another process; `of_plain` gives back equal settings."""

@@ -20,6 +20,7 @@ from hrbench.runner.costs import (
     cell_name,
     cost_cells,
     cost_keys,
+    is_unstable,
     measured_by,
     merged,
     only_counts,
@@ -258,7 +259,9 @@ class _SuiteRun:
         for result in results:
             for name, key in result.cost_keys.items():
                 with suppress(HrbenchError):  # a probe that is not installed any more shares nothing
-                    known[key] = measured_by(name, result.costs)
+                    costs = measured_by(name, result.costs)
+                    if not (self.settings.redo_unstable and is_unstable(costs)):
+                        known[key] = costs
         for result in results:
             yield result if self.settings.rescore else self._with_costs(result, known)
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
-from hrbench.types import Reason
+from hrbench.types import Measurement, Reason
 
 pytestmark = pytest.mark.numeric
 
@@ -355,7 +356,7 @@ def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_su
 
 def test_a_latency_to_be_gated_is_of_six_processes_and_every_one_is_watched(bench, tiny_suite):
     more = ("--only", "one", "--set", "cost.latency.mode=gate", "--set", "cost.latency.budget=null")
-    assert main(bench.arguments(tiny_suite, *more, "--set", "cost.latency.cap=1.2")) == 0
+    assert main(bench.arguments(tiny_suite, *more, "--set", "cost.latency.cap=6")) == 0
     (one,) = hrbench.load(bench.folder / "run")
     (latency,) = [cost for cost in one.costs if cost.quantity.name == "latency"]
     under = latency.conditions
@@ -365,3 +366,29 @@ def test_a_latency_to_be_gated_is_of_six_processes_and_every_one_is_watched(benc
     assert under.stability == "stable" or all("of 6 processes)" in reason for reason in under.stability_reasons)
     page = (bench.folder / "run" / "report.html").read_text()
     assert under.stability in page and "mode gate" in page
+
+
+def test_what_the_machine_disturbed_is_measured_again_only_if_asked_for(bench, tiny_suite):
+    def latencies() -> dict[str, Measurement]:
+        return {
+            one.name: next(cost for cost in one.costs if cost.quantity.name == "latency")
+            for one in hrbench.load(bench.folder / "run")
+        }
+
+    assert main(bench.arguments(tiny_suite)) == 0
+    folder = RunFolder(bench.folder / "run")
+    one = folder.read("one")
+    disturbed = [
+        replace(cost, conditions=replace(cost.conditions, stability="unstable" if name == "one" else "stable"))
+        for name, cost in latencies().items()
+    ]
+    for name, cost in zip(("one", "two"), disturbed, strict=True):
+        result = folder.read(name)
+        others = [each for each in result.costs if each.quantity.name != "latency"]
+        folder.update(replace(result, costs=(*others, cost)))
+    before = latencies()
+    assert main(bench.arguments(tiny_suite)) == 0 and latencies() == before
+    assert main(bench.arguments(tiny_suite, "--redo-unstable")) == 0
+    after = latencies()
+    assert after["two"] == before["two"] and after["one"].samples != before["one"].samples
+    assert {cost.quantity.name for cost in folder.read("one").costs} == {cost.quantity.name for cost in one.costs}
