@@ -6,8 +6,8 @@
 # Valid input: a chain of convolutions in inference mode, the same network and input in every process, and the peak of
 # resident memory as the kernel tells it (VmHWM). Seen, above what the process had before, in MiB:
 #
-#   as it is                           five processes that differ, all of them at least a fifth above the line below
-#   MALLOC_MMAP_THRESHOLD_=131072      five processes within 2 %
+#   as it is                           94, 108, 117, 143, 143 (another run: 90, 96, 101, 101, 103)
+#   MALLOC_MMAP_THRESHOLD_=131072      63, 63, 63, 63, 63
 #
 # glibc raises the size from which it gives freed blocks back (M_MMAP_THRESHOLD) as larger blocks are freed, up to 32 MiB.
 # Activations then lie on the heap and in arenas of threads, where gaps stay. Naming any value of one's own turns that

@@ -99,7 +99,8 @@ class Memory:
             batch=cell.batch, input=subject.variant.input, dtype=cell.dtype, device=forward.device_name(device),
             device_type=device.type, threads=torch.get_num_threads(), torch=str(torch.__version__),
         )  # fmt: skip
-        counted = _counted(subject, conditions, dtype)  # before: it needs no memory, and its modules are loaded then
+        plain = Conditions(batch=cell.batch, input=subject.variant.input, dtype=cell.dtype)
+        counted = _counted(subject, plain, dtype)  # before: it needs no memory, and its modules are loaded then
         try:
             peaks = _peaks(subject, conditions, device, dtype)
         except HrbenchError:

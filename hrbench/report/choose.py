@@ -142,6 +142,7 @@ def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> l
         if len(variations) == 1:
             columns.append(ColumnLayout("cost", name, label=head, group=group))
             continue
+        head = f"{group}, {head}" if group else head
         for where in variations:
             text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
             columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where)))

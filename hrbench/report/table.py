@@ -340,6 +340,8 @@ class _Builder:
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
+                    if not {"device", "mode"} & {*under} and fact.quantity.unit == "bytes":
+                        continue  # counted, on no device
                     shown = ", ".join(f"{key} {under[key]}" for key in _TIMED_WITH if key in under)
                     conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
