@@ -397,7 +397,7 @@ class CostSubject(Protocol):
 class CostProbe(Protocol):
     """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
 
-    Optional capability: `MeasuresInProcesses`.
+    Optional capabilities: `MeasuresInProcesses`, `NeedsOwnProcess`.
 
     name: key under `cost:` of a suite, the same as that of its entry point.
     version: raised by hand when one of its numbers can change; such a number is then measured again.
@@ -437,6 +437,14 @@ class MeasuresInProcesses(Protocol):
     def merge(self, parts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
         """The numbers of a cell, of what each of its processes measured."""
         ...
+
+
+@runtime_checkable
+class NeedsOwnProcess(Protocol):
+    """A cost probe whose numbers are wrong in a process that has run anything before. Checked on the class."""
+
+    own_process: str
+    """Why, in words; the reason for an empty cell where everything runs in one process."""
 
 
 # --- executors -------------------------------------------------------------------------------------------------------
@@ -536,7 +544,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
-    "hrbench.costs": (MeasuresInProcesses,),
+    "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""

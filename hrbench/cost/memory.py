@@ -82,6 +82,7 @@ class Memory:
     quantities = (PEAK, RESERVED, WEIGHTS, ACTIVATIONS, LARGEST)
     depends = ("device", "driver", "torch", "threads")
     Options = MemoryOptions
+    own_process = "memory is only measured in a process that has run nothing else"
 
     def cells(self, options: MemoryOptions) -> Sequence[Conditions]:
         """Every batch in every dtype."""
@@ -145,12 +146,19 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
 
 
 def _load_kernels(device: torch.device, dtype: torch.dtype) -> None:
-    """Runs a small convolution, which loads what any network needs: libraries, threads, the GPU's context."""
-    import torch
+    """Runs some small layers, which load what any network needs: libraries, threads, the GPU's context.
 
+    What libraries generate for the layers of the network itself, some MiB of code, is part of its peak.
+    """
+    import torch
+    from torch import nn
+
+    layers = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 1), nn.Conv2d(16, 16, 3, 1, 1),
+        nn.Upsample(scale_factor=2, mode="bilinear"), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 8),
+    )  # fmt: skip
     with torch.inference_mode():
-        conv = torch.nn.Conv2d(8, 8, 3).to(device, dtype)
-        conv(torch.zeros(1, 8, 16, 16, device=device, dtype=dtype))
+        layers.eval().to(device, dtype)(torch.zeros(1, 3, 32, 32, device=device, dtype=dtype))
 
 
 class ProcessMemory:

@@ -64,12 +64,21 @@ def _cost(row: Evidence, one: Measurement, other: Measurement, options: Options)
         )
     if row.first <= 0 or row.second <= 0:
         return replace(row, state="not comparable", reasons=("a value of 0 has no ratio",))
+    if row.quantity.unit == "bytes" and not one.conditions.device and not other.conditions.device:
+        exact = sign * math.log(row.second / row.first) + 0.0  # counted, as parameters are
+        return replace(
+            row, difference=exact, interval=(exact, exact), means="exact", p=lambda bound: float(exact >= bound)
+        )
     if reasons := not_judged(one, other):
         return replace(row, means="measured apart", reasons=reasons)
     difference = sign * math.log(row.second / row.first)
     note = "measured apart: at most a warning, unless --trust-stored"
     if quick := quick_sides(one, other):
         note, options = quick, replace(options, trust_stored=False)
+    if row.quantity.unit == "bytes" and options.trust_stored:
+        # a peak of memory is the same in every process within a percent, so one has no interval
+        p = _by_interval(difference, difference)
+        return replace(row, difference=difference, interval=(difference, difference), means="measured apart", p=p)
     if one.interval is None or other.interval is None or min(*one.interval, *other.interval) <= 0:
         return replace(row, difference=difference, means="measured apart", reasons=(note,))
     ends = sign * math.log(other.interval[0] / one.interval[1]), sign * math.log(other.interval[1] / one.interval[0])

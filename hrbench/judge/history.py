@@ -175,7 +175,7 @@ def history(
 
 def left_out_text(times: int) -> str:
     """How many times are left out of a history, in words."""
-    return f"left out: {amount(times, 'time')} that the machine disturbed while they were measured (unstable)"
+    return f"left out: {amount(times, 'time')}, unstable or of mode smoke, compared with nothing"
 
 
 def _read(found: Sequence[Path], index: Index, on_read: OnRead | None) -> dict[Path, Summary]:

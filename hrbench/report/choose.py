@@ -15,7 +15,7 @@ from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLa
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
 from hrbench.report.table_cells import find_measurement
-from hrbench.types import Quantity, Result
+from hrbench.types import Measurement, Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
 _COSTS = ("parameters", "macs", "latency")
@@ -55,7 +55,43 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
             table, number = replace(table, name=f"{name}-{number}"), number + 1
         taken.add(table.name)
         derived.append(table)
-    return replace(layout, tables=(*layout.tables, *derived))
+    covered = [result for result in results if result not in left]
+    return replace(layout, tables=(*layout.tables, *derived, *_further_costs(layout, covered)))
+
+
+def _further_costs(layout: Layout, results: Sequence[Result]) -> list[TableLayout]:
+    """Tables, one of each task, of costs that were asked for and that no table of the layout shows."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        if costs := _unshown(result, layout):
+            groups.setdefault(result.entry.variant.task, []).append(replace(result, costs=costs))
+    return [
+        TableLayout(
+            f"{task}-further-costs",
+            f"{task.capitalize()}: further costs",
+            (ColumnLayout("text", "model"), ColumnLayout("text", "input"), *_cost_columns(group, None, exactly=True)),
+            {"task": task, "entry": [escape(result.name) for result in group]},
+        )
+        for task, group in groups.items()
+    ]
+
+
+def _unshown(result: Result, layout: Layout) -> tuple[Measurement, ...]:
+    """The costs of a result that no column shows: of probes that were asked for, and latencies at further batches."""
+    counted = {one.name for name in _STANDARD if name != "latency" for one in _quantities(name)}
+    columns = [
+        column
+        for table in layout.tables
+        if matches(result, table)
+        for column in table.columns
+        if column.source == "cost"
+    ]
+    return tuple(
+        cost
+        for cost in result.costs
+        if cost.quantity.name not in counted
+        and not any(find_measurement([cost], column.name, where=column.where) for column in columns)
+    )
 
 
 def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
@@ -117,10 +153,13 @@ def _covered(result: Result, layout: Layout) -> bool:
     return all(any(find_measurement(result.scores, column.name, metric) for column in shown) for metric in held)
 
 
-def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> list[ColumnLayout]:
+def _cost_columns(
+    results: Sequence[Result], names: tuple[str, ...] | None, exactly: bool = False
+) -> list[ColumnLayout]:
     """A column per cost, and per batch and dtype if a cost has several.
 
     names: of the quantities of standard probes; None for all.
+    exactly: whether a column shows its cost under these conditions alone, though it is the only one.
     """
     every = [cost for result in results for cost in result.costs]
     standard = {one.name for name in _STANDARD for one in _quantities(name)}
@@ -140,7 +179,8 @@ def _cost_columns(results: Sequence[Result], names: tuple[str, ...] | None) -> l
         head = quantities[name].heading or f"{quantities[name].label or name} ({NAMES[quantities[name].unit]})"
         group = quantities[name].group if groups[quantities[name].group] > 1 else ""  # one alone is no group
         if len(variations) == 1:
-            columns.append(ColumnLayout("cost", name, label=head, group=group))
+            (where,) = variations
+            columns.append(ColumnLayout("cost", name, label=head, group=group, where=dict(where) if exactly else {}))
             continue
         head = f"{group}, {head}" if group else head
         for where in variations:

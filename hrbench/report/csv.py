@@ -25,7 +25,8 @@ def render_csv(tables: Sequence[Table]) -> str:
     writer.writerow({key: _clean(key) for key in writer.fieldnames})
     for table in tables:
         for row in table.rows:
-            fixed = (table.name, row.name, row.kind, row.status, row.use, "; ".join(row.tags), _reasons(row))
+            reasons = _reasons(row, table.columns)
+            fixed = (table.name, row.name, row.kind, row.status, row.use, "; ".join(row.tags), reasons)
             line = dict(zip(FIXED, fixed, strict=True))
             for column, cell in zip(table.columns, row.cells, strict=True):
                 line |= dict(zip(_names(column), _values(column, cell), strict=False))  # an empty cell has none
@@ -48,14 +49,15 @@ def _values(column: Column, cell: Cell) -> list[str]:
     return [f"{value:.12g}" for value in cell.values]
 
 
-def _reasons(row: TableRow) -> str:
+def _reasons(row: TableRow, columns: Sequence[Column]) -> str:
     empty = [cell.reason for cell in row.cells if cell.kind == "empty" and cell.text]
-    return "; ".join(dict.fromkeys([*empty, *_unstable(row)]))
+    return "; ".join(dict.fromkeys([*empty, *_doubtful(row, columns)]))
 
 
-def _unstable(row: TableRow) -> list[str]:
-    """What disturbed the measurement of numbers that the row has."""
-    return [cell.reason for cell in row.cells if cell.unstable and cell.kind == "measured"]
+def _doubtful(row: TableRow, columns: Sequence[Column]) -> list[str]:
+    """What disturbed the measurement of numbers that the row has, each with its column."""
+    cells = zip(columns, row.cells, strict=True)
+    return [f"{column.key}: {cell.reason}" for column, cell in cells if cell.reason and cell.kind == "measured"]
 
 
 def _clean(text: str) -> str:

@@ -219,8 +219,8 @@ class _Builder:
         peers = None if fact.comparable is None else self.peers.setdefault(fact.comparable, len(self.peers))
         notes = tuple(self._note(text) for text in (fact.unstable, fact.doubt) if text)
         return Cell(
-            text, "measured", number, bold, fact.detail, fact.conditions, fact.unstable, notes, unstable=unstable,
-            peers=peers,
+            text, "measured", number, bold, fact.detail, fact.conditions, fact.unstable or fact.doubt, notes,
+            unstable=unstable, peers=peers,
         )  # fmt: skip
 
     def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:

@@ -179,6 +179,8 @@ def _doubt(one: Measurement) -> str:
         return ""
     if one.conditions.mode == "smoke":
         return "smoke: three passes, to see that the network runs; they measure nothing"
+    if one.conditions.mode == "gate" and one.conditions.p99_bound is None:
+        return f"ended by its cap after {one.conditions.passes} passes, too few to bound p99"
     if one.conditions.stability == "unknown":
         return f"not known to be stable: {'; '.join(one.conditions.stability_reasons)}"
     return "" if one.conditions.stability else _doubt_of_passes(one)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from hrbench.contracts import CostProbe, MeasuresInProcesses, Runtime
+from hrbench.contracts import CostProbe, MeasuresInProcesses, NeedsOwnProcess, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
@@ -187,6 +187,21 @@ def cell_name(cell: Mapping[str, Any]) -> str:
     return cell["name"]
 
 
+def _needs_processes(probe: CostProbe, cell: Mapping[str, Any]) -> str:
+    """Why a cell has no value where everything runs in one process, in words; "" if it has."""
+    if isinstance(probe, NeedsOwnProcess):
+        return probe.own_process
+    several = cell.get("processes", 1)
+    return f"it is measured in {several} processes" if several > 1 else ""
+
+
+def _of_processes(cell: Mapping[str, Any]) -> str:
+    """A cell in words, with which of several processes it is."""
+    if cell.get("processes", 1) == 1 or "process" not in cell:
+        return cell_name(cell)
+    return f"{cell_name(cell)}, process {cell['process'] + 1} of {cell['processes']}"
+
+
 def only_counts(cell: Mapping[str, Any]) -> bool:
     """Whether a cell only counts; such a cell fails only if the network cannot be built."""
     return cell["probes"][0] in ALWAYS
@@ -203,10 +218,14 @@ def measure_cell(
     network cannot be built.
     """
     device = "cpu" if only_counts(cell) else device_of(settings)
-    subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, cell_name(cell))
+    subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, _of_processes(cell))
     values: list[Measurement] = []
     for name in cell["probes"]:
         probe, options, conditions = _cells(name, requested_probes(entry)[name])
+        if settings.in_process and (why := _needs_processes(probe, cell)):
+            reason, under = Reason(why, "run without --in-process"), conditions[cell["number"]]
+            values += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
+            continue
         values += _checked(name, probe, probe.measure(subject, conditions[cell["number"]], options))
     return tuple(values)
 

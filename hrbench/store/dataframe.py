@@ -18,7 +18,7 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
     """One row for each number of each result; the columns are `COLUMNS`.
 
     value, low, high: fractions, counts, operations or seconds, according to `unit`; NaN if there is no number, and
-        `reason` says why.
+        `reason` says why; of an unstable one, what disturbed it.
     metric: "cost" for costs.
     mode, stability: of a latency: how long it was measured, and whether it is stable.
     use: what builds the network, "timm:hrnet_w18".
@@ -52,7 +52,7 @@ def frame(results: Iterable[Result]) -> pd.DataFrame:
                     "dtype": one.conditions.dtype or None,
                     "mode": one.conditions.mode or None,
                     "stability": one.conditions.stability or None,
-                    "reason": str(one.reason or ""),
+                    "reason": str(one.reason or "; ".join(one.conditions.stability_reasons)),
                 }
             )
         if not result.scores and result.reason:

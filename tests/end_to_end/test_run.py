@@ -356,7 +356,13 @@ def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_su
 
 def test_a_latency_to_be_gated_is_of_six_processes_and_every_one_is_watched(bench, tiny_suite):
     more = ("--only", "one", "--set", "cost.latency.mode=gate", "--set", "cost.latency.budget=null")
-    assert main(bench.arguments(tiny_suite, *more, "--set", "cost.latency.cap=6")) == 0
+    more += ("--set", "cost.latency.cap=6")
+    assert main(bench.arguments(tiny_suite, *more, out="within")) == 0
+    (within,) = hrbench.load(bench.folder / "within")
+    (latency,) = [cost for cost in within.costs if cost.quantity.name == "latency"]
+    assert latency.value is None
+    assert str(latency.reason) == "it is measured in 6 processes; run without --in-process"
+    assert main(bench.arguments(tiny_suite, *more, apart=True)) == 0
     (one,) = hrbench.load(bench.folder / "run")
     (latency,) = [cost for cost in one.costs if cost.quantity.name == "latency"]
     under = latency.conditions
@@ -392,3 +398,17 @@ def test_what_the_machine_disturbed_is_measured_again_only_if_asked_for(bench, t
     after = latencies()
     assert after["two"] == before["two"] and after["one"].samples != before["one"].samples
     assert {cost.quantity.name for cost in folder.read("one").costs} == {cost.quantity.name for cost in one.costs}
+
+
+def test_the_peak_of_memory_has_no_value_in_a_process_that_ran_something_else(bench, tiny_suite):
+    more = ("--only", "one", "--set", "cost.latency=false", "--set", "cost.memory.batch=2")
+    assert main(bench.arguments(tiny_suite, *more, out="within")) == 0
+    (one,) = hrbench.load(bench.folder / "within")
+    peak = next(cost for cost in one.costs if cost.quantity.name == "memory-peak")
+    assert peak.value is None and str(peak.reason).endswith("run without --in-process")
+    assert main(bench.arguments(tiny_suite, *more, apart=True)) == 0
+    (one,) = hrbench.load(bench.folder / "run")
+    peak = next(cost for cost in one.costs if cost.quantity.name == "memory-peak")
+    assert peak.value is not None, peak.reason
+    assert peak.value >= 0 and peak.conditions.batch == 2
+    assert "peak" in (bench.folder / "run" / "report.md").read_text()

@@ -55,7 +55,9 @@ def time_passes(
     timer = _Timer(work, clock, pace, progress)
     first = timer.once().seconds
     if timer.spent() > pace.budget:
-        why = Reason(f"the first pass alone took {timer.spent():.3g} s of a budget of {pace.budget:g} s")
+        whose = "a budget of" if pace.mode == "quick" else "its process's share of the cap,"
+        why = Reason(f"the first pass alone took {timer.spent():.3g} s of {whose} {pace.budget:.3g} s",
+                     f"raise {'budget' if pace.mode == 'quick' else 'cap'}")  # fmt: skip
         return Passes(first, 1, None, [], reason=why)
     passes, settled, usual = _warm_up(timer, first)
     # a fast network keeps every k-th pass, so that its samples spread over all seconds that are asked for

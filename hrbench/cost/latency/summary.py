@@ -68,7 +68,7 @@ def of_processes(parts: Sequence[Measurement]) -> Measurement:
         load=_median(one.load for one in every),
         compile=_median(one.compile for one in every),
         warm_up_passes=sum(one.warm_up_passes or 0 for one in every),
-        warm_up_settled=all(one.warm_up_settled for one in every),
+        warm_up_settled=_settled([one.warm_up_settled for one in every]),
         passes=len(samples),
         process_passes=tuple(len(one.samples) for one in parts),
         seen=_worst([one.seen for one in every]),
@@ -85,6 +85,11 @@ def of_processes(parts: Sequence[Measurement]) -> Measurement:
 def _median(values: Iterator[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
+
+
+def _settled(every: Sequence[bool | None]) -> bool | None:
+    """Whether all warm-ups settled; None if some had no time to tell and none never did."""
+    return False if False in every else None if None in every else True
 
 
 def _together(verdicts: Sequence[str]) -> str:

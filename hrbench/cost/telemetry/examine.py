@@ -254,7 +254,8 @@ def _repeats(trial: Trial) -> Iterator[Remark]:
     middle, ninth = ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10]
     apart = drift(trial.samples)
     found = f"{len(ordered):,} times the same work: median {1000 * middle:.2f} ms, 90 % below {1000 * ninth:.2f} ms"
-    found += f", windows {100 * apart:.1f} % apart" if apart is not None else ""
+    if apart is not None:
+        found += f", windows {100 * apart:.1f} % apart" if apart else ", windows no further apart than by chance"
     bad = apart is not None and apart > DRIFT
     advice = "look at what disturbs, and ask again" if bad else ""
     yield Remark("repeated work", "disturbs" if bad else "fine", found, advice)

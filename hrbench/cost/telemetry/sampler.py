@@ -215,17 +215,20 @@ class Sampler:
         self.machine, self.gpu = machine, gpu
         self.readings: list[dict[str, Any]] = []
         self.facts = {} if gpu is None else {"gpu": gpu.facts()}
-        self.began = time.process_time()  # what it takes to start is over before anything is timed
+        self.began = self.spent = time.process_time()  # what it takes to start is over before anything is timed
 
     def read(self) -> float:
-        """Takes a reading; seconds until the next one, so that all of them stay within `SHARE`."""
-        began = time.thread_time()
+        """Takes a reading; seconds until the next one, so that all of them stay within `SHARE`.
+
+        What the last one took counts with all that belongs to it: waking, answering, growing memory.
+        """
         rarely = len(self.readings) % RARELY == 0
         found = self.machine.reading(rarely)
         if self.gpu is not None:
             found["gpu"] = self.gpu.reading(rarely)
         self.readings.append(found)
-        return max(SECONDS, (time.thread_time() - began) / SHARE)
+        spent, self.spent = self.spent, time.process_time()
+        return max(SECONDS, (self.spent - spent) / SHARE)
 
     def everything(self) -> dict[str, Any]:
         return {"readings": self.readings, "facts": self.facts, "busy": time.process_time() - self.began}

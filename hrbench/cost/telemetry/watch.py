@@ -147,7 +147,9 @@ class Sampled:
 
 
 def _readable(descriptor: int, seconds: float) -> bool:
-    return bool(select.select([descriptor], [], [], seconds)[0])
+    poll = select.poll()  # not select(), which takes no file above 1,024
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from hrbench.judge.gate import decide
 from hrbench.judge.history import history
 from hrbench.judge.rows import Row
 from hrbench.judge.sides import read_side
-from hrbench.types import Conditions, Measurement, Policy, Rule
+from hrbench.types import Conditions, Measurement, Policy, Quantity, Rule
 
 NONE = Path("no such folder")
 REQUIRED = Policy(rules=(Rule("*", "*", "watched"), Rule("latency", "*", "required", where="p.yaml:2")))
@@ -78,5 +78,30 @@ def test_a_history_leaves_them_out_and_says_how_many(tmp_path):
     found = history(tmp_path, NONE, "latency")
     (series,) = found.series
     assert [point.value for point in series.points] == [0.01] and found.unstable == 1
-    with pytest.raises(UsageError, match=r"left out: 1 time that the machine disturbed"):
+    with pytest.raises(UsageError, match=r"left out: 1 time, unstable or of mode smoke"):
         history(tmp_path / "b", NONE, "latency")
+
+
+def test_bytes_that_were_counted_are_exact_and_a_peak_is_judged_by_its_value(tmp_path):
+    weights = Quantity("memory-weights", "Weights", "bytes", "lower")
+    peak = Quantity("memory-peak", "Peak memory", "bytes", "lower")
+
+    def made(name: str, one: float, other: float) -> Path:
+        costs = (
+            Measurement(weights, one, conditions=Conditions(batch=1)),
+            Measurement(peak, other, conditions=Conditions(batch=1, device="cpu")),
+        )
+        write_release(tmp_path / name, next(iter(drifting(1, 0.0))), "2026-01-01", costs=costs)
+        return tmp_path / name
+
+    first = made("a", 1e6, 1e8)
+    asked = Policy(rules=(Rule("*", "*", "watched"), Rule("memory*", "*", "required")))
+
+    def verdicts(second: Path, trust: bool) -> list[str]:
+        sides = [read_side(str(one), NONE) for one in (first, second)]
+        rows = compare(sides[0], sides[1], asked, Options(trust_stored=trust)).rows
+        return [row.verdict for row in rows if row.key.startswith("memory")]
+
+    assert verdicts(made("same", 1e6, 1.01e8), True) == ["unchanged", "unchanged"]
+    assert verdicts(made("more", 1.1e6, 1.1e8), True) == ["regressed", "regressed"]
+    assert verdicts(tmp_path / "more", False) == ["regressed", "cannot tell"]

@@ -138,3 +138,29 @@ def test_results_of_one_data_set_stand_in_one_table_whatever_they_are_judged_by(
     )
     (table,) = tables([both, boxes]).values()
     assert len(table.rows) == 2
+
+
+def test_costs_that_no_layout_shows_have_a_table_of_their_own():
+    """Memory, which the shipped tables do not know, and a latency at a batch that they do not show."""
+    result = make(
+        "HRNet-W32",
+        of("AP", 0.7),
+        costs=(
+            spend("parameters", 28e6, "count"),
+            spend("latency", 0.1, "seconds", batch=1, dtype="float32"),
+            spend("latency", None, "seconds", batch=512, dtype="float32", reason="out of memory"),
+            spend("memory-peak", 2.0**28, "bytes", batch=1, dtype="float32"),
+        ),
+    )
+    found = tables([result])
+    assert list(found) == ["pose-coco-val", "pose-cost", "pose-further-costs"]
+    further = found["pose-further-costs"]
+    shown = {
+        column.key.partition(" ")[0]: cell for column, cell in zip(further.columns, further.rows[0].cells, strict=True)
+    }
+    assert {key: cell.text for key, cell in shown.items() if "memory" in key or "latency" in key} == {
+        "memory-peak": "256",
+        "latency": "–",
+    }
+    assert shown["latency"].reason == "out of memory" and "parameters" not in shown
+    assert list(tables([make("HRNet-W32", of("AP", 0.7), costs=result.costs[:2])])) == ["pose-coco-val", "pose-cost"]

@@ -24,7 +24,8 @@ SHORT = "unstable: threads waited for a processor; the warm-up never settled"
 
 def timed(name: str, value: float, stability: str = "stable", mode: str = "gate", **more) -> Result:
     reasons = {"unstable": (WAITED, "the warm-up never settled"), "unknown": ("no /proc",)}.get(stability, ())
-    conditions = {"batch": 1, "mode": mode, "stability": stability, "stability_reasons": reasons, **more}
+    conditions = {"batch": 1, "mode": mode, "stability": stability, "stability_reasons": reasons, "p99_bound": value}
+    conditions |= more
     cost = spend("latency", value, "seconds", interval=(value, 1.1 * value), **conditions)
     cost = replace(cost, samples=(value, 1.1 * value))
     return make(name, of("AP", 0.7), costs=(cost,), name=name)
@@ -60,6 +61,12 @@ def test_what_is_not_known_is_said_and_stays_comparable():
     assert table.rows[0].cells[2].bold and not table.rows[0].cells[2].unstable
 
 
+def test_a_gate_that_its_cap_ended_says_so_and_stays_comparable():
+    (table,) = tables(timed("a", 0.001, p99_bound=None, passes=54), timed("b", 0.002))
+    assert table.footnotes == ("ended by its cap after 54 passes, too few to bound p99",)
+    assert table.rows[0].cells[2].bold
+
+
 def test_every_format_shows_it():
     some = tables(timed("a", 0.0012, "unstable"), timed("b", 0.0023))
     assert "*1.20*<sup>" in render_markdown(some) and "**2.30**" not in render_markdown(some)
@@ -67,9 +74,10 @@ def test_every_format_shows_it():
     assert r"\textcolor{gray}{1.20}" in latex and "xcolor" in latex.splitlines()[0]
     assert "xcolor" not in render_latex(tables(timed("b", 0.0023)))
     lines = render_csv(some).splitlines()
-    assert SHORT in lines[1] and SHORT not in lines[2] and "1.2" in lines[1]
+    assert f"latency: {SHORT}" in lines[1] and SHORT not in lines[2] and "1.2" in lines[1]
     table = frame([timed("a", 0.0012, "unstable")])
     assert list(table.stability.dropna()) == ["unstable"] and list(table["mode"].dropna()) == ["gate"]
+    assert table.reason.iloc[-1] == f"{WAITED}; the warm-up never settled"
 
 
 def test_the_page_shows_it_grey_with_all_reasons_beside_its_samples():
@@ -78,8 +86,8 @@ def test_the_page_shows_it_grey_with_all_reasons_beside_its_samples():
     assert len(re.findall(r'<td class="measured [^"]*unstable"', page)) == 1 and WAITED in page
     shown = strips(results, ["a", "b"])
     assert [(one.unstable, one.stability, one.p90, one.p99) for one in shown] == [
-        (True, f"unstable: {WAITED}; the warm-up never settled", "1.30", ""),
-        (False, "stable", "", ""),
+        (True, f"unstable: {WAITED}; the warm-up never settled", "1.30", "1.20"),
+        (False, "stable", "", "2.30"),
     ]
 
 

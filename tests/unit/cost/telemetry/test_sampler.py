@@ -154,8 +154,8 @@ def test_a_gpu_tells_clocks_power_heat_reasons_and_other_processes():
 
 
 def test_readings_stay_within_their_share_of_a_core(root, monkeypatch):
-    seconds = iter([0.0, 0.0001, 1.0, 1.002])
-    monkeypatch.setattr(sampler.time, "thread_time", lambda: next(seconds))
+    seconds = iter([1.0, 1.0001, 1.0021])
+    monkeypatch.setattr(sampler.time, "process_time", lambda: next(seconds, 1.01))
     watching = Sampler(Machine(root.target), None)
     assert watching.read() == SECONDS
     assert watching.read() == pytest.approx(0.002 / SHARE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 import time
@@ -89,3 +91,21 @@ def test_without_an_interpreter_to_start_nothing_is_known(monkeypatch):
     with watching() as watch:
         watch.mark()
     assert "does not tell" in watch.record.missing and Nobody().mark() > 0
+
+
+def test_a_process_with_very_many_open_files_is_watched():
+    """`select()` takes no file above 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1400 if hard == resource.RLIM_INFINITY else min(1400, hard)
+    if wanted < 1400:
+        pytest.skip("this system lets no process have so many open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with watching() as watch:
+            watch.mark()
+        assert watch.record.missing == "" and len(watch.record.readings) >= 2
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
