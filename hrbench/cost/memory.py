@@ -190,7 +190,7 @@ class ProcessMemory:
             return Reason("this system does not tell the peak memory of a process (it has no /proc)")
         if self.former is not None and peak <= self.former:
             return Reason("this system does not let the peak of a process be reset, and an earlier one was higher")
-        return {PEAK: peak - self.before}
+        return {PEAK: max(0, peak - self.before)}
 
     def end(self) -> None:
         """Lets the allocator keep freed blocks again."""

@@ -35,7 +35,11 @@ def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
     used = [layout for layout in layouts if any(matches(r, item) for r in results for item in layout.tables)]
     title = used[0].title if len(used) == 1 else ""
     folder = layouts[0].folder if layouts else Path()
-    return complete(Layout(names[0] if names else "derived", tables, title, folder), results)
+    chosen = complete(Layout(names[0] if names else "derived", tables, title, folder), results)
+    if table and table not in layout_names() and Path(table).exists():
+        return chosen  # a layout of one's own has the costs that it names
+    further = _further_costs(chosen, results)
+    return replace(chosen, tables=(*chosen.tables, *further))
 
 
 def complete(layout: Layout, results: Sequence[Result]) -> Layout:
@@ -55,8 +59,7 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
             table, number = replace(table, name=f"{name}-{number}"), number + 1
         taken.add(table.name)
         derived.append(table)
-    covered = [result for result in results if result not in left]
-    return replace(layout, tables=(*layout.tables, *derived, *_further_costs(layout, covered)))
+    return replace(layout, tables=(*layout.tables, *derived))
 
 
 def _further_costs(layout: Layout, results: Sequence[Result]) -> list[TableLayout]:

@@ -356,7 +356,7 @@ def test_a_damaged_result_is_left_out_of_the_report_and_run_again(bench, tiny_su
 
 def test_a_latency_to_be_gated_is_of_six_processes_and_every_one_is_watched(bench, tiny_suite):
     more = ("--only", "one", "--set", "cost.latency.mode=gate", "--set", "cost.latency.budget=null")
-    more += ("--set", "cost.latency.cap=6")
+    more += ("--set", "cost.latency.cap=4")
     assert main(bench.arguments(tiny_suite, *more, out="within")) == 0
     (within,) = hrbench.load(bench.folder / "within")
     (latency,) = [cost for cost in within.costs if cost.quantity.name == "latency"]
