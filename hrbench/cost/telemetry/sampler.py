@@ -29,8 +29,9 @@ from typing import Any
 SECONDS = 0.1
 """Between two readings."""
 
-SHARE = 0.005
-"""The largest share of one core that readings may take: with very many threads there are fewer of them."""
+SHARE = 0.0045
+"""The largest share of one core that readings may take, a little below the 0.5 % that is promised: what one takes is
+known only after it. With very many threads there are fewer readings."""
 
 RARELY = 5
 """Clocks of processors and processes of a GPU are read at every so many readings: they take longer to read."""
