@@ -16,12 +16,10 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostSubject
-from hrbench.cost.latency.probe import Batch, Dtype
+from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Conditions, Measurement, Quantity, Reason
@@ -66,12 +64,8 @@ LARGEST = Quantity(
 class MemoryOptions:
     """Where memory is measured; each batch and dtype makes a cell."""
 
-    batch: Annotated[
-        tuple[Batch, ...], Field(min_length=1, description="Images per forward pass, one number or several.")
-    ] = (1,)
-    dtype: Annotated[
-        tuple[Dtype, ...], Field(min_length=1, description="Precision of the forward pass, one or several.")
-    ] = ("float32",)
+    batch: Batches = (1,)
+    dtype: Dtypes = ("float32",)
 
 
 class Memory:
@@ -86,7 +80,7 @@ class Memory:
 
     def cells(self, options: MemoryOptions) -> Sequence[Conditions]:
         """Every batch in every dtype."""
-        return [Conditions(batch=batch, dtype=dtype) for dtype in options.dtype for batch in options.batch]
+        return every_cell(options.batch, options.dtype)
 
     def measure(self, subject: CostSubject, cell: Conditions, options: MemoryOptions) -> list[Measurement]:
         """The peak, then what weights and activations take; each with a reason if it cannot be told."""

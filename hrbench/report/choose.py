@@ -36,8 +36,8 @@ def choose_layout(results: Sequence[Result], table: str = "") -> Layout:
     title = used[0].title if len(used) == 1 else ""
     folder = layouts[0].folder if layouts else Path()
     chosen = complete(Layout(names[0] if names else "derived", tables, title, folder), results)
-    if table and table not in layout_names() and Path(table).exists():
-        return chosen  # a user-defined layout has the costs that it names
+    if table and table not in layout_names():
+        return chosen  # a user-defined layout, or a single table, has the costs that it names
     further = _further_costs(chosen, results)
     return replace(chosen, tables=(*chosen.tables, *further))
 

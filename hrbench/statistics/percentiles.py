@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from functools import cache
 
-from scipy.special import bdtr
-
 # Half-widths of an interval need both 0.5^n tails within 5 %: 2 x 0.5^6 = 3.1 %, 2 x 0.5^5 = 6.3 %.
 INTERVAL_SAMPLES = 6
 
@@ -60,6 +58,8 @@ def upper_bound(samples: Sequence[float], percent: float, confidence: float = 0.
     """
     if not 0 < percent < 100 or not 0 < confidence < 1:
         raise ValueError(f"a percentile in (0, 100) with a confidence in (0, 1), not {percent} with {confidence}")
+    from scipy.special import bdtr  # imported here: every command that reads a suite imports this file
+
     n, share = len(samples), 1 - percent / 100
     low, high = 0, n  # the largest number of samples above that is as improbable
     while low < high:
@@ -75,6 +75,8 @@ def least_samples(above: int, percent: float, confidence: float = 0.99) -> int:
     >>> [least_samples(above, 90) for above in (1, 5, 10)], [least_samples(above, 99) for above in (1, 5, 10)]
     ([64, 127, 197], [662, 1307, 2010])
     """
+    from scipy.special import bdtr
+
     share = 1 - percent / 100
     n = above + 1
     low, high = n, max(2 * n, 8)

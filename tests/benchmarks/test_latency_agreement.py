@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils.benchmark import Timer
 
+from hrbench.cost.latency.clocks import CpuClock
 from hrbench.cost.latency.measure import measure_latency
 from hrbench.cost.telemetry.watch import watching
 from hrbench.models.build import build
@@ -104,3 +105,9 @@ def test_watching_costs_less_than_a_second_and_a_half_beside_what_is_timed():
         costs.append(time.perf_counter() - began - SECONDS)
     print(f"\n{1000 * min(costs):.0f} ms")
     assert min(costs) < 1.5
+
+
+def test_the_time_that_the_clock_itself_takes_is_not_seen():
+    """An empty work reads less than a microsecond, so a pass is at most that much too long."""
+    clock = CpuClock()
+    assert statistics.median(clock.time(lambda: None).seconds for _ in range(2001)) < 1e-6

@@ -7,8 +7,8 @@ machine is watched (`cost.telemetry`), and what was seen says whether the number
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -78,7 +78,7 @@ def measure_latency(
     try:
         with (
             ready(net, input_shape, device, dtype, runtime, as_input) as passing,
-            (watch or _unwatched)(gpu_uuid(device)) as watched,
+            nullcontext(Nobody()) if watch is None else watch(gpu_uuid(device)) as watched,
         ):
             passes = time_passes(passing.work, clock, pace, progress, lambda: marks.append(watched.mark()))
     except HrbenchError:
@@ -125,12 +125,6 @@ def _with_stability(
     seen = between(record, marks[0], marks[-1])
     found = judged(seen, samples, conditions.warm_up_settled, record.missing)
     return replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
-
-
-@contextmanager
-def _unwatched(gpu: str) -> Iterator[Watch]:
-    """Nobody watches the machine."""
-    yield Nobody()
 
 
 def _conditions(

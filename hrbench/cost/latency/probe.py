@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from hrbench.contracts import CostSubject, Runtime
+from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.latency.pace import PROCESSES, Mode
 from hrbench.cost.latency.summary import LATENCY, of_processes
 from hrbench.types import Conditions, Measurement, Variant
@@ -17,20 +18,13 @@ from hrbench.types import Conditions, Measurement, Variant
 if TYPE_CHECKING:
     from torch import nn
 
-Dtype = Literal["float32", "float16", "bfloat16", "float64"]
-Batch = Annotated[int, Field(ge=1)]
-
 
 @dataclass(frozen=True, slots=True)
 class LatencyOptions:
     """Where latency is measured; each batch and dtype makes a cell."""
 
-    batch: Annotated[
-        tuple[Batch, ...], Field(min_length=1, description="Images per forward pass, one number or several.")
-    ] = (1,)
-    dtype: Annotated[
-        tuple[Dtype, ...], Field(min_length=1, description="Precision of the forward pass, one or several.")
-    ] = ("float32",)
+    batch: Batches = (1,)
+    dtype: Dtypes = ("float32",)
     mode: Annotated[
         Mode,
         Field(
@@ -65,7 +59,7 @@ class Latency:
 
     def cells(self, options: LatencyOptions) -> Sequence[Conditions]:
         """Every batch in every dtype."""
-        return [Conditions(batch=batch, dtype=dtype) for dtype in options.dtype for batch in options.batch]
+        return every_cell(options.batch, options.dtype)
 
     def measure(self, subject: CostSubject, cell: Conditions, options: LatencyOptions) -> list[Measurement]:
         """One latency, or why the cell has none."""

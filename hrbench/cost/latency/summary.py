@@ -72,7 +72,7 @@ def of_processes(parts: Sequence[Measurement]) -> Measurement:
         passes=len(samples),
         process_passes=tuple(len(one.samples) for one in parts),
         seen=_worst([one.seen for one in every]),
-        stability=_together([one.stability for one in every]),
+        stability=_worst_verdict([one.stability for one in every]),
         stability_reasons=together([one.stability_reasons for one in every]),
         device_time=_median(one.device_time for one in every),
         launch_share=_median(one.launch_share for one in every),
@@ -92,7 +92,7 @@ def _settled(every: Sequence[bool | None]) -> bool | None:
     return False if False in every else None if None in every else True
 
 
-def _together(verdicts: Sequence[str]) -> str:
+def _worst_verdict(verdicts: Sequence[str]) -> str:
     """The verdict on all processes: as bad as the worst of them."""
     return next((one for one in ("unstable", "unknown", "stable") if one in verdicts), "")
 

@@ -1,0 +1,22 @@
+"""Batches and dtypes that a suite may ask a cost probe for; each pair is a cell. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hrbench.types import Conditions
+
+Dtype = Literal["float32", "float16", "bfloat16", "float64"]
+Batch = Annotated[int, Field(ge=1)]
+Batches = Annotated[
+    tuple[Batch, ...], Field(min_length=1, description="Images per forward pass, one number or several.")
+]
+Dtypes = Annotated[tuple[Dtype, ...], Field(min_length=1, description="Precision of the forward pass, one or several.")]
+
+
+def every_cell(batches: Iterable[int], dtypes: Iterable[str]) -> list[Conditions]:
+    """Every batch in every dtype."""
+    return [Conditions(batch=batch, dtype=dtype) for dtype in dtypes for batch in batches]
