@@ -20,21 +20,29 @@ from hrbench.models.runtimes.eager import Eager
 from hrbench.types import Conditions, Measurement, Reason, Variant
 
 MIB = 2**20
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+"""Of both processes: what two threads hold at once depends on which of them is slowed by other work."""
 
 WATCHED = """
 import ctypes, gc, sys, torch
 from hrbench.models.build import build
 from hrbench.suite.registry import known
 variant, batch = known().variants[sys.argv[1]], int(sys.argv[2])
+layers = torch.nn.Sequential(
+    torch.nn.Conv2d(3, 8, 3, 2, 1), torch.nn.BatchNorm2d(8), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 1),
+    torch.nn.Conv2d(16, 16, 3, 1, 1), torch.nn.Upsample(scale_factor=2, mode="bilinear"),
+    torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 8),
+)
 with torch.inference_mode():
-    torch.nn.Conv2d(8, 8, 3)(torch.zeros(1, 8, 16, 16))
+    layers.eval()(torch.zeros(1, 3, 32, 32))
 gc.collect()
 ctypes.CDLL(None).malloc_trim(0)
 print("ready", flush=True); sys.stdin.readline()
 net = build(variant).eval()
+image = torch.randn(batch, 3, *variant.input)
 with torch.inference_mode():
     for _ in range(3):
-        net(torch.randn(batch, 3, *variant.input))
+        net(image)
 print("done", flush=True); sys.stdin.readline()
 """
 
@@ -59,7 +67,7 @@ def status(process: subprocess.Popen, name: str) -> int:
 
 
 def seen_from_outside(model: str, batch: int) -> int:
-    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
+    environment = {**ONE_THREAD, "MALLOC_MMAP_THRESHOLD_": "131072"}
     words = [sys.executable, "-c", WATCHED, model, str(batch)]
     process = subprocess.Popen(
         words, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
@@ -78,7 +86,7 @@ def measured(model: str, *batches: int) -> list[dict[str, Measurement]]:
     found = []
     for batch in batches:
         words = [sys.executable, "-c", MEASURED, model, str(batch)]
-        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(words, capture_output=True, text=True, check=True, env=ONE_THREAD).stdout
         costs = msgspec.json.decode(said, type=list[Measurement])
         found.append({one.quantity.name: one for one in costs})
     return found
