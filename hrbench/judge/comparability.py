@@ -49,6 +49,9 @@ _COST_CONDITIONS = (
 )  # fmt: skip
 """Conditions in which two costs must agree."""
 
+_LATER = ("runtime", "tf32")
+"""More of them, which results of former releases do not have: they count where they are stated."""
+
 _OF_NETWORKS = ("input", "proposals", "masks", "counted")
 """Of these, what networks differ in: a table compares them, and a release is held to them."""
 
@@ -66,7 +69,7 @@ def comparison_key(result: Result, measurement: Measurement) -> Hashable:
     if not is_compared(measurement.conditions):
         return None
     stated = measurement.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
+    names = [name for name in (*_COST_CONDITIONS, *_LATER) if name not in _OF_NETWORKS]
     return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
 
 
@@ -162,7 +165,7 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     across: conditions that are meant to differ, of `ACROSS`.
     """
     one, other = first.conditions.stated(), second.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in across]
+    names = [name for name in (*_COST_CONDITIONS, *_LATER) if name not in across]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
 
 
@@ -182,7 +185,8 @@ def basis_of_score(
 def basis_of_cost(conditions: Conditions) -> str:
     """The same for costs of one quantity."""
     stated = conditions.stated()
-    return _short_digest([_value(stated.get(name)) for name in _COST_CONDITIONS])
+    later = {name: _value(stated[name]) for name in _LATER if name in stated}
+    return _short_digest([*(_value(stated.get(name)) for name in _COST_CONDITIONS), *([later] if later else [])])
 
 
 def _short_digest(values: Any) -> str:
@@ -223,6 +227,8 @@ def changes(first: Result, second: Result) -> list[str]:
             found.append(f"predictions: {' / '.join(texts)}")
     if first.entry.dtype != second.entry.dtype:
         found.append(f"dtype: {first.entry.dtype} / {second.entry.dtype}")
+    if first.entry.runtime != second.entry.runtime:
+        found.append(f"runtime: {first.entry.runtime} / {second.entry.runtime}")
     found += [f"{name}: {text}" for name, text in _environment(first, second)]
     return found
 

@@ -24,7 +24,7 @@ class LatencyOptions:
     """Where latency is measured; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     mode: Annotated[
         Mode,
         Field(
