@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import torch
@@ -32,8 +33,13 @@ def ready(
     dtype: torch.dtype,
     runtime: Runtime,
     as_input: Callable[[Tensor], Any] | None,
+    inputs: Sequence[Any] = (),
 ) -> Iterator[ReadyPass]:
-    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards."""
+    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards.
+
+    as_input: converts a seeded standard-normal tensor (N, C, H, W) to the network's input; None if it is the input.
+    inputs: the passes go over these in turn, in place of that tensor, which the runtime gets as an example.
+    """
     if not _is_as_asked(net, device, dtype):
         net = copy.deepcopy(net)
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
@@ -43,8 +49,8 @@ def ready(
         call = runtime.prepare(net, image)
         prepared = time.perf_counter() - began
         with torch.inference_mode():
-            input = image if as_input is None else as_input(image)
-            yield ReadyPass(lambda: call(input), prepared)
+            following = cycle(inputs or [image if as_input is None else as_input(image)])
+            yield ReadyPass(lambda: call(next(following)), prepared)
     finally:
         for module in training:
             module.training = True
