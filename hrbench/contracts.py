@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from hrbench.types import (
     ByImage,
@@ -26,6 +26,7 @@ from hrbench.types import (
     Measurement,
     Prediction,
     Quantity,
+    Reason,
     RuntimeSettings,
     Sample,
     State,
@@ -395,8 +396,29 @@ class CountsCompilations(Protocol):
 # --- costs -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An entry as it is evaluated, for a probe whose numbers depend on images (`FedImages`).
+
+    task: preprocesses, predicts and postprocesses, by the entry's protocol.
+    samples: all of the data set, in the official order.
+    dataset, digest: its name, and the SHA-256 of what decides predictions on it.
+    weights: where those of the network come from: one of its sources, "file", "own", or "random".
+    dtype: in which the entry is evaluated.
+    build: a new network with these weights, on the CPU, in eval mode.
+    """
+
+    task: Task
+    samples: Sequence[Sample]
+    dataset: str
+    digest: str
+    weights: str
+    dtype: str
+    build: Callable[[], Any]
+
+
 class CostSubject(Protocol):
-    """The network whose cost a probe measures. It has random weights."""
+    """The network whose cost a probe measures. It has random weights, except in what `evaluated` returns."""
 
     variant: Variant
     device: str
@@ -415,6 +437,13 @@ class CostSubject(Protocol):
         """A new torch module on the CPU, which the probe may change."""
         ...
 
+    def evaluated(self) -> Evaluated | Reason:
+        """The entry as it is evaluated; or why it cannot be: no data set, or its data or weights are missing.
+
+        Only for a probe that is `FedImages`: only its keys hold data and weights.
+        """
+        ...
+
     def progress(self, unit: str, done: int, total: int) -> None:
         """Reports the progress of a cell: "seconds", 3, 10."""
         ...
@@ -424,7 +453,7 @@ class CostSubject(Protocol):
 class CostProbe(Protocol):
     """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
 
-    Optional capabilities: `MeasuresInProcesses`, `NeedsOwnProcess`.
+    Optional capabilities: `MeasuresInProcesses`, `NeedsOwnProcess`, `FedImages`.
 
     name: key under `cost:` of a suite, the same as that of its entry point.
     version: raised by hand when one of its numbers can change; such a number is then measured again.
@@ -472,6 +501,23 @@ class NeedsOwnProcess(Protocol):
 
     own_process: str
     """Why, in words; the reason for an empty cell where everything runs in one process."""
+
+
+@runtime_checkable
+class FedImages(Protocol):
+    """A cost probe whose numbers may depend on the images that a network is fed, and on its weights.
+
+    Weights, data and protocol are then part of their key. Checked on the class.
+    """
+
+    def fed_images(self, variant: Variant, options: Any) -> Literal["never", "if there", "always"]:
+        """Whether it measures a network on images of the entry's data set, with the entry's weights.
+
+        never: it does not.
+        if there: it does if the data set and the weights are there, and there is a number without them, too.
+        always: without them there is no number.
+        """
+        ...
 
 
 # --- executors -------------------------------------------------------------------------------------------------------
@@ -571,7 +617,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
-    "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess),
+    "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }

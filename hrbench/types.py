@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
     import numpy as np
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
@@ -122,6 +122,13 @@ class Conditions:
     stability: "stable", "unstable" or "unknown" (`cost.telemetry.stability`); "" if nobody looked.
     stability_reasons: why it is not stable, in words.
     seen: what was seen of the machine while samples were taken (`cost.telemetry.seen`).
+    inputs: what was fed: "standard normal", or "8 images of NAME"; "" as the former.
+    data: the first 12 digits of the SHA-256 of the data set that the images are of.
+    weights: whose a network was measured with that is fed images: one of its sources, or "random"; "" for random ones
+        where it does not matter.
+    caches: "warm", or "cold" if they were flushed before each pass; "" as "warm".
+    images: images of a pipeline, one after the other.
+    stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -165,6 +172,12 @@ class Conditions:
     stability: str = ""
     stability_reasons: tuple[str, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
+    inputs: str = ""
+    data: str = ""
+    weights: str = ""
+    caches: str = ""
+    images: int | None = None
+    stages_apart: float | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

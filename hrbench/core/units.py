@@ -25,6 +25,7 @@ NAMES: dict[str, str] = {
     "seconds": "ms",
     "bytes": "MiB",
     "joules": "J",
+    "rate": "img/s",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -33,6 +34,7 @@ _DIVISORS: dict[str, float] = {
     "seconds": 1e-3,
     "bytes": 2.0**20,
     "joules": 1.0,
+    "rate": 1.0,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import torch
@@ -43,8 +44,13 @@ def ready(
     dtype: torch.dtype,
     runtime: Runtime,
     as_input: Callable[[Tensor], Any] | None,
+    inputs: Sequence[Any] = (),
 ) -> Iterator[ReadyPass]:
-    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards."""
+    """One forward pass as a function, in eval and inference mode; all changes are undone afterwards.
+
+    as_input: converts a seeded standard-normal tensor (N, C, H, W) to the network's input; None if it is the input.
+    inputs: the passes go over these in turn, in place of that tensor, which the runtime gets as an example.
+    """
     prepares = bool(settings_of(runtime).stated())
     if prepares or not _is_as_asked(net, device, dtype):
         net = copy.deepcopy(net)
@@ -56,12 +62,12 @@ def ready(
         began = time.perf_counter()
         call = runtime.prepare(net, image if as_input is None else as_input(image))
         with torch.inference_mode():
-            input = image if as_input is None else as_input(image)
+            following = cycle(inputs or [image if as_input is None else as_input(image)])
             if prepares:
-                call(input)
+                call(next(following))
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
-            yield ReadyPass(lambda: call(input), time.perf_counter() - began if prepares else None)
+            yield ReadyPass(lambda: call(next(following)), time.perf_counter() - began if prepares else None)
     finally:
         for module in training:
             module.training = True

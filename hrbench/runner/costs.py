@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from hrbench.contracts import CostProbe, MeasuresInProcesses, NeedsOwnProcess, Runtime
+from hrbench.contracts import CostProbe, Evaluated, MeasuresInProcesses, NeedsOwnProcess, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
@@ -21,7 +22,9 @@ from hrbench.models.runtimes.configured import in_force
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler
+from hrbench.runner.fed_images import evaluated, fed_digests, fed_how, fed_key, fed_parts
 from hrbench.runner.precomputed import NO_NETWORK
+from hrbench.runner.prepare import NO_DIGESTS
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.format_1_keys import format_1_cost_key
@@ -76,13 +79,30 @@ def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any], entry: 
     return replace(made, dtype=(entry.dtype,)) if getattr(made, "dtype", None) == () else made
 
 
-def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, str]:
+Digests = Callable[[], Mapping[str, str | None] | None]
+"""Gives the digests of an entry's weights and data when they are asked for, as `fed_images.fed_digests` does."""
+
+
+def digests_for(entry: Entry, settings: Settings, result: Result | None = None, generate: bool = True) -> Digests:
+    """Digests of an entry's weights and data, computed once, and only if one of its costs depends on them.
+
+    result: the entry's, None if there is none.
+    generate: whether a miniature data set that does not exist yet is generated.
+    """
+    return cache(lambda: fed_digests(entry, settings, result, generate))
+
+
+def cost_keys(
+    entry: Entry, settings: Settings, in_force: int | None = None, digests: Digests | None = None
+) -> dict[str, str]:
     """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used.
 
     entry, settings: what is measured, and on which device.
     in_force: number of CPU threads that the network set for itself, None if it did not change it.
+    digests: of the weights and data of the entry; computed if None.
     """
     machine = _machine(settings, in_force, threads_set(entry))
+    digests = digests or digests_for(entry, settings)
     found = {}
     for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
@@ -95,15 +115,20 @@ def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> 
             measured_with={word: machine[word] for word in probe.depends},
             libraries=libraries(entry.variant.use),
             runtime={} if name in ALWAYS else entry.runtime.stated(),
+            fed=fed_key(entry, probe, options, digests),
         )
     return found
 
 
-def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict[str, str]:
+def valid_costs(
+    entry: Entry, settings: Settings, stored: Result | None, digests: Digests | None = None
+) -> dict[str, str]:
     """Name of each probe that the entry asks for and whose stored numbers still count -> their key of today."""
     if stored is None or not stored.costs:
         return {}
-    expected, in_force = cost_keys(entry, settings), cost_keys(entry, settings, threads_of(stored.costs))
+    digests = digests or digests_for(entry, settings, stored, generate=False)
+    expected = cost_keys(entry, settings, digests=digests)
+    in_force = cost_keys(entry, settings, threads_of(stored.costs), digests)
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
         return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
     keys_of = stored.cost_keys
@@ -222,6 +247,13 @@ def only_counts(cell: Mapping[str, Any]) -> bool:
     return cell["probes"][0] in ALWAYS
 
 
+def is_fed(entry: Entry, cell: Mapping[str, Any]) -> bool:
+    """Whether a cell may be measured on images of the entry's data set."""
+    probes = {name: probe_of(name) for name in cell["probes"]}
+    options = {name: options_of(name, probe, requested_probes(entry)[name], entry) for name, probe in probes.items()}
+    return any(fed_how(entry, probe, options[name]) != "never" for name, probe in probes.items())
+
+
 def measure_cell(
     entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler
 ) -> tuple[Measurement, ...]:
@@ -240,8 +272,8 @@ def measure_cell(
 def _measured_cell(
     entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler, device: str
 ) -> tuple[Measurement, ...]:
-    made = runtime(entry.runtime)
-    subject = Subject(entry.variant, entry.name, device, made, on_event, settings.offline, _of_processes(cell))
+    subject = Subject(entry.variant, entry.name, device, runtime(entry.runtime), on_event, settings.offline,
+                      _of_processes(cell), evaluation=lambda: _evaluated(entry, settings, cell))  # fmt: skip
     values: list[Measurement] = []
     for name in cell["probes"]:
         probe, options, conditions = _cells(name, requested_probes(entry)[name], entry)
@@ -251,6 +283,12 @@ def _measured_cell(
             continue
         values += _checked(name, probe, probe.measure(subject, conditions[cell["number"]], options))
     return tuple(values)
+
+
+def _evaluated(entry: Entry, settings: Settings, cell: Mapping[str, Any]) -> Evaluated | Reason:
+    """The entry as it is evaluated, or why it cannot be. cell: with the digests that were computed already, if any."""
+    parts = fed_parts(entry, settings, digests=cell.get("digests") or NO_DIGESTS)
+    return parts if isinstance(parts, Reason) else evaluated(parts)
 
 
 def merged(entry: Entry, cell: Mapping[str, Any], parts: Sequence[tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
@@ -317,6 +355,7 @@ class Subject:
     on_event: called with events of progress.
     offline: whether a source must find the network on this disk.
     phase: the cell in words, for the events.
+    evaluation: gives the entry as it is evaluated, or why it cannot be.
     """
 
     variant: Variant
@@ -326,6 +365,7 @@ class Subject:
     on_event: EventHandler
     offline: bool = False
     phase: str = ""
+    evaluation: Callable[[], Evaluated | Reason] = lambda: Reason("no data set was asked for")
     _networks: dict[str, nn.Module] = field(default_factory=dict)
 
     def on_meta(self) -> nn.Module:
@@ -346,6 +386,10 @@ class Subject:
     def build(self) -> nn.Module:
         """A new network with random weights, on the CPU."""
         return build(self.variant, offline=self.offline)
+
+    def evaluated(self) -> Evaluated | Reason:
+        """The entry as it is evaluated, with its weights; or why it cannot be."""
+        return self.evaluation()
 
     def progress(self, unit: str, done: int, total: int) -> None:
         """Reports the progress of the cell."""

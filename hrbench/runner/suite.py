@@ -17,9 +17,12 @@ from hrbench.core import environment, import_path
 from hrbench.errors import EntryError, HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import (
+    Digests,
     cell_name,
     cost_cells,
     cost_keys,
+    digests_for,
+    is_fed,
     is_unstable,
     measured_by,
     merged,
@@ -293,18 +296,19 @@ class _SuiteRun:
         known: key of a probe's numbers -> the numbers; what is found here is added.
         """
         entry, problem = result.entry, None
-        expected = cost_keys(entry, self.settings)
-        kept = valid_costs(entry, self.settings, result)
+        digests = digests_for(entry, self.settings, result)
+        expected = cost_keys(entry, self.settings, digests=digests)
+        kept = valid_costs(entry, self.settings, result, digests)
         found = {name: measured_by(name, result.costs) for name in kept}
         for name, key in expected.items():
             if name not in kept and key in known:
                 found[name], kept[name] = known[key], key
         unknown = [name for name in expected if name not in kept]
         if unknown:
-            costs, whole, problem, notes = self._measured(entry, unknown)
+            costs, whole, problem, notes = self._measured(entry, unknown, digests)
             result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
             found |= {name: measured_by(name, costs) for name in unknown}
-            in_force = cost_keys(entry, self.settings, threads_of(costs))
+            in_force = cost_keys(entry, self.settings, threads_of(costs), digests)
             kept |= {name: in_force[name] for name in whole}
         known |= {key: found[name] for name, key in kept.items()}
         every = tuple(cost for name in expected for cost in found[name])
@@ -320,7 +324,7 @@ class _SuiteRun:
         return replace(result, notes=(*result.notes, said))
 
     def _measured(
-        self, entry: Entry, names: Sequence[str]
+        self, entry: Entry, names: Sequence[str], digests: Digests
     ) -> tuple[tuple[Measurement, ...], list[str], Reason | None, list[str]]:
         """What these probes measure, cell by cell.
 
@@ -339,7 +343,9 @@ class _SuiteRun:
             parts: list[tuple[Measurement, ...]] = []
             try:
                 for process in range(cell["processes"]):
-                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell={**cell, "process": process})
+                    known = digests() if is_fed(entry, cell) else None
+                    asked = {**cell, "process": process, "digests": known}
+                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell=asked)
                     parts.append(jobs.costs_of(returned))
                     notes += witness.notes(outcome)
                     self.made_in = returned["environment"]
