@@ -86,7 +86,7 @@ class _Mark:
 
 
 def stage(name: str) -> AbstractContextManager[None]:
-    """A stage of a pipeline: one of `STAGES`, or a name of one's own, which is told as part of "postprocess".
+    """A stage of a pipeline: one of `STAGES`, or a user-defined name, which is told as part of "postprocess".
 
     >>> with stage("decode"):
     ...     pass

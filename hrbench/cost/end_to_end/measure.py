@@ -89,7 +89,9 @@ def measure_pipeline(
     marks: list[float] = []
     try:
         with nullcontext(Nobody()) if watch is None else watch(gpu_uuid(where)) as watched:
-            passes = time_passes(rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()))
+            passes = time_passes(
+                rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()), window=1
+            )
     except HrbenchError:
         raise
     except Exception as error:
