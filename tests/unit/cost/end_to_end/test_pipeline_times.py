@@ -14,7 +14,7 @@ from torch import nn
 
 from hrbench.contracts import Evaluated
 from hrbench.core.stages import STAGES, stage
-from hrbench.cost.end_to_end.measure import ITEMS, measure_pipeline
+from hrbench.cost.end_to_end.measure import ITEMS, _waiting, measure_pipeline
 from hrbench.cost.end_to_end.probe import EndToEnd, EndToEndOptions
 from hrbench.cost.end_to_end.rounds import Rounds, split_of
 from hrbench.cost.end_to_end.summary import of_processes
@@ -214,11 +214,27 @@ def test_the_order_of_whole_and_stages_changes_from_round_to_round():
     assert rounds.whole == [[1, 1], [1, 1]] and rounds.stages == [[{"forward": 1}] * 2] * 2
 
 
+def test_a_gpu_is_waited_for_at_each_mark(monkeypatch: pytest.MonkeyPatch):
+    waited: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    rounds = Rounds(lambda image: stage("forward").__enter__(), [1], lambda: 0.0, _waiting(torch.device("cuda:1")))
+    rounds.once()
+    assert waited == [torch.device("cuda:1")] * 4  # before each run, where the stage begins, after the whole
+    assert _waiting(torch.device("cpu"))() is None
+
+
 def test_a_disturbed_run_of_an_image_moves_no_number():
     quiet, disturbed = [[1.0, 3.0]] * 5, [[1.0, 3.0]] * 4 + [[9.0, 3.0]]
     as_stages = [[[{"forward": seconds} for seconds in each] for each in rounds] for rounds in (quiet, disturbed)]
     assert split_of(quiet, as_stages[0]) == split_of(disturbed, as_stages[1])
     assert split_of(quiet, as_stages[0]).whole == 2
+
+
+def test_stages_add_up_whatever_disturbs_them():
+    """Of two stages that are slowed by turns, medians would add up to much less than the median of their sum."""
+    slow, fast = {"forward": 9.0, "pasting": 1.0}, {"forward": 1.0, "pasting": 9.0}
+    found = split_of([[10.0]] * 8, [[slow], [fast]] * 4)
+    assert found.stages == {"forward": 5.0, "pasting": 5.0} and found.apart == 0
 
 
 def test_a_stage_that_an_image_lacks_took_no_time_in_it():

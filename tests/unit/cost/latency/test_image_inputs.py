@@ -144,8 +144,9 @@ def test_what_a_task_calls_its_network_with_must_be_images():
 
 def test_samples_with_nothing_to_do_are_passed_over():
     every = [Sample(number, Path("x")) for number in ("empty", 1, 2, 3, "empty", "empty")]
-    assert [one.id for one in with_work(Hands(), every, 2)] == [1, 3]
-    assert [one.id for one in with_work(Hands(), every, 3)] == [1, 2]
+    assert [one.id for one in with_work(Hands(), every, 2)] == [1, 2]  # of the three with something to do
+    assert [one.id for one in with_work(Hands(), every, 9)] == [1, 2, 3]
+    assert [one.id for one in with_work(Hands(), every[1:4], 2)] == [1, 2]
 
 
 class Rotating:
