@@ -336,15 +336,17 @@ def test_an_input_that_is_no_batch_of_images_is_refused(shape):
 
 def test_costs_say_view_divisor_input_batch_and_what_was_left_out():
     costs = operation_costs(count_operations(lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), (2, 3, 6, 8)))
-    assert [cost.quantity.name for cost in costs] == ["macs", "flops", "fvcore", "hrnet-paper"]
-    assert [cost.value for cost in costs] == [1152, 2304, 1152, 1152]
-    macs, _, fvcore, paper = costs
+    names = ["macs", "flops", "fvcore", "mmengine", "hrnet-paper", "activations"]
+    assert [cost.quantity.name for cost in costs] == names
+    assert [cost.value for cost in costs] == [1152, 2304, 1152, 1152, 1152, 2 * 4 * 6 * 8]
+    macs, _, fvcore, _, paper, activations = costs
     assert macs.conditions == Conditions(
         convention="macs", divisor=1e9, input=(6, 8), batch=2, uncounted={"aten::relu": 1}
     )
     assert fvcore.conditions.uncounted == {}
     assert paper.conditions.divisor == 2**30
-    assert {cost.quantity.unit for cost in costs} == {"operations"}
+    assert {cost.quantity.unit for cost in costs[:-1]} == {"operations"}
+    assert activations.quantity.unit == "count" and activations.conditions == Conditions(input=(6, 8), batch=2)
 
 
 def test_shared_parameters_are_counted_once():
