@@ -45,13 +45,17 @@ def _content(holder: Any) -> Any:
 
 
 def packed_objects(net: nn.Module) -> Iterator[tuple[str, Any]]:
-    """(path of the module, object) of all packed objects of a network, each once."""
+    """(path of the module, object) of all packed objects of a network, each once.
+
+    TorchScript keeps its modules in such objects too; what they hold is not told.
+    """
     import torch
 
     seen: set[int] = set()
     for path, module in net.named_modules():
         for value in vars(module).values():
             for item in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(item, torch.ScriptObject) and id(item) not in seen:
+                packed = isinstance(item, torch.ScriptObject) and not isinstance(item, torch._C.ScriptModule)
+                if packed and id(item) not in seen:
                     seen.add(id(item))
                     yield path, item
