@@ -5,6 +5,7 @@ In inference mode the dispatcher shows a composite operator before its parts, so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -149,8 +150,13 @@ class Recorder(_Mode):
         """
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
         module = self._named(self.module)
+        if found := re.search(r"HigherOrderOperator (\w+)", first):
+            return EntryError(f"operations are not counted: what torch's {found[1]} runs is not seen")
         if self._failure is None or self._failure[0] is not error:
-            return EntryError(f"counting operations failed in {module}: {type(error).__name__}: {first}")
+            told = f"counting operations failed in {module}: {type(error).__name__}: {first}"
+            if device == "meta" and "meta device" in first:  # a library refuses it
+                return ValuesNeeded(f"{told}\n{_ADVICE.capitalize()}")
+            return EntryError(told)
         _, operator, path = self._failure
         at = f"counting operations failed at {operator} in {self._named(path)}"
         if device == "meta" and isinstance(error, NotImplementedError):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hrbench.cost import memory
 from hrbench.cost.operations.count import count_operations
 from hrbench.cost.packed_weights import packed_objects, packed_tensors
 from hrbench.cost.parameters import parameter_costs
@@ -98,6 +99,11 @@ def test_packed_weights_of_a_layer_are_found_once_under_its_path():
     found = list(packed_objects(nn.ModuleDict({"a": layer, "b": layer})))
     assert [path for path, _ in found] == ["a._packed_params"]
     assert [tuple(value.shape) for value in packed_tensors(found[0][1])] == [(3, 4), (3,)]
+
+
+def test_their_bytes_are_those_of_the_packed_weights():
+    net = dynamic(lambda: nn.Sequential(nn.Linear(4, 3)), torch.qint8)
+    assert memory._bytes_of(net, torch.float32) == 12 * 1 + 3 * 4
 
 
 def test_weights_that_cannot_be_told_are_a_reason_and_no_zero():

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
 from hrbench.cost.operations.count import count_operations
+from hrbench.cost.operations.recorder import ValuesNeeded
+from hrbench.errors import EntryError
 
 DEVICES = ("meta", "cpu")
 aten = torch.ops.aten
@@ -92,6 +94,21 @@ BY_HEADS, BY_LENGTH = 2 * 3 * 7 * 7 * 16, 2 * 7 * 3 * 3 * 16  # (2, 3, 7, 8) as 
 )
 def test_every_backend_is_counted_where_an_exported_network_names_it(kernel, wanted):
     assert macs(lambda: Doing(kernel), (2, 3, 7, 8), "meta") == wanted
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_what_is_not_seen_is_a_reason_and_no_smaller_number():
+    """Functions that torch's operators take, such as the one of scores in flex attention."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    with pytest.raises(ValuesNeeded, match="meta device"):
+        count_operations(lambda: Doing(lambda x: flex_attention(x, x, x)), (2, 3, 16, 16))
+    for work, name in (
+        (lambda x: flex_attention(x, x, x), "flex_attention"),
+        (lambda x: torch.cond(x.sum() > 0, lambda y: y @ y, lambda y: y + 1, (x,)), "cond"),
+    ):
+        with pytest.raises(EntryError, match=f"what torch's {name} runs is not seen"):
+            count_operations(Doing(work), (2, 3, 16, 16), device="cpu")
 
 
 # --- nn.MultiheadAttention: its projections and its products, whichever way torch takes ------------------------------
