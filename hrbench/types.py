@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
     import numpy as np
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules"]
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
@@ -81,6 +81,24 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchTime:
+    """How fast one batch of a throughput is.
+
+    batch: images in a forward pass.
+    rate: images per second: `batch / p50`.
+    p50: median seconds of a forward pass of the whole batch.
+    passes: how many were timed.
+    samples: seconds of at most 60 of them, evenly spread over all, in the order taken.
+    """
+
+    batch: int
+    rate: float
+    p50: float
+    passes: int
+    samples: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What a cost was measured under. A field that does not apply keeps its default.
 
@@ -119,6 +137,10 @@ class Conditions:
     stability: "stable", "unstable" or "unknown" (`cost.telemetry.stability`); "" if nobody looked.
     stability_reasons: why it is not stable, in words.
     seen: what was seen of the machine while samples were taken (`cost.telemetry.seen`).
+    knee: batch of a throughput: twice as many images bring less than 3 % more of them per second.
+    knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
+    ended: what ended the sweep over batches, in words.
+    curve: every batch that was timed, rising.
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -159,6 +181,10 @@ class Conditions:
     stability: str = ""
     stability_reasons: tuple[str, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
+    knee: int | None = None
+    knee_found: bool | None = None
+    ended: str = ""
+    curve: tuple[BatchTime, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

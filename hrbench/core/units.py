@@ -1,8 +1,8 @@
 """The one place where a number becomes text: points, millions, billions of operations, milliseconds, mebibytes.
 
-Numbers are stored in base units (fractions, counts, seconds, bytes, joules) and shown in the units of the field's
-tables. `divisor` says how much of the base unit one shown unit is; every other function here builds on it, so that
-a table, a plot and a CSV file cannot disagree. A minus is the typographic one (−) in text and ASCII in CSV.
+Numbers are stored in base units (fractions, counts, seconds, bytes, joules, images per second) and shown in the units
+of the field's tables. `divisor` says how much of the base unit one shown unit is; every other function here builds on
+it, so that a table, a plot and a CSV file cannot disagree. A minus is the typographic one (−) in text and ASCII in CSV.
 
 >>> show(0.7441, "fraction"), show(28_536_113, "count"), show(7_645_274_112, "operations"), show(0.04567, "seconds")
 ('74.4', '28.5', '7.645', '45.7')
@@ -25,6 +25,7 @@ NAMES: dict[str, str] = {
     "seconds": "ms",
     "bytes": "MiB",
     "joules": "J",
+    "rate": "img/s",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -33,6 +34,7 @@ _DIVISORS: dict[str, float] = {
     "seconds": 1e-3,
     "bytes": 2.0**20,
     "joules": 1.0,
+    "rate": 1.0,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
@@ -102,6 +104,8 @@ def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float 
 
     >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
     ('74.4 points', '31.2 ms', '3.00 MiB')
+    >>> with_unit(1234.5, "rate")
+    '1234 img/s'
     """
     return f"{show(value, unit, decimals, own)} {NAMES[unit]}"
 

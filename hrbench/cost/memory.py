@@ -191,13 +191,20 @@ class ProcessMemory:
         _call("mallopt", M_MMAP_THRESHOLD, KEPT)
 
     def _read(self, name: str) -> int | None:
-        """A size of the process in bytes; None if the system does not tell."""
-        try:
-            lines = (self.root / "status").read_text().splitlines()
-        except OSError:
-            return None
-        words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
-        return int(words[1]) * 1024 if len(words) == 3 else None
+        return resident(name, self.root)
+
+
+def resident(name: str, root: Path = Path("/proc/self")) -> int | None:
+    """A size of this process in bytes, by its name in /proc/self/status ("VmRSS"); None if the system does not tell.
+
+    root: of a process in /proc.
+    """
+    try:
+        lines = (root / "status").read_text().splitlines()
+    except OSError:
+        return None
+    words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
+    return int(words[1]) * 1024 if len(words) == 3 else None
 
 
 class GpuMemory:
