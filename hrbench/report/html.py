@@ -27,6 +27,7 @@ from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
+from hrbench.report.throughput_plot import throughput_plots
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
@@ -111,6 +112,7 @@ def render_html(
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
         strips=figures.strips(results, labels),
+        throughputs=throughput_plots(results, labels),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),

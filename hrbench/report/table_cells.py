@@ -18,7 +18,16 @@ from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Res
 CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen")  # not shown in a tooltip
+_HIDDEN = (
+    "uncounted",
+    "divisor",
+    "device_type",
+    "flags",
+    "input",
+    "process_passes",
+    "seen",
+    "curve",
+)  # not shown in a tooltip
 _DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time")
 
 
@@ -179,8 +188,10 @@ def _doubt(one: Measurement) -> str:
         return ""
     if one.conditions.mode == "smoke":
         return "smoke: three passes, to see that the network runs; they measure nothing"
-    if one.conditions.mode == "gate" and one.conditions.p99_bound is None:
+    if one.quantity.name == "latency" and one.conditions.mode == "gate" and one.conditions.p99_bound is None:
         return f"ended by its cap after {one.conditions.passes} passes, too few to bound p99"
+    if one.conditions.knee_found is False:
+        return f"a larger batch may be faster: {one.conditions.ended}"
     if one.conditions.stability == "unknown":
         return f"not known to be stable: {'; '.join(one.conditions.stability_reasons)}"
     return "" if one.conditions.stability else _doubt_of_passes(one)

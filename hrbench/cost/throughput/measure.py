@@ -59,10 +59,11 @@ def measure_throughput(
     first, largest: the first batch, and the largest that may be tried; batches double.
     mode: "quick", "gate" (one of its processes) or "smoke".
     budget, cap: seconds, as `pace.pace_of_batch` takes them.
-    clock, room: for tests. room: why a batch would not fit into memory, None if it may.
+    clock: for tests.
     progress: called before each batch as `progress(batches done, batches at most)`.
     as_input: converts the (N, C, H, W) tensor to the network's input, e.g. `list` for a detector.
     watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
+    room: for tests: why a batch would not fit into memory, None if it may.
 
     Returns the throughput with its curve among the conditions, or a Measurement without a value but with a reason. A
     batch that runs out of memory or time ends the sweep. Raises UsageError for a missing device or invalid settings;
