@@ -141,6 +141,11 @@ class Conditions:
     knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
     ended: what ended the sweep over batches, in words.
     curve: every batch that was timed, rising.
+    energy_of: what the energy counter covers, in words.
+    idle_power: watts at rest, measured before the passes by the same counter; in the energy, and not subtracted.
+    power: watts during the passes.
+    windows: how often energy was measured.
+    window: seconds of the shortest of these windows.
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -185,6 +190,11 @@ class Conditions:
     knee_found: bool | None = None
     ended: str = ""
     curve: tuple[BatchTime, ...] = ()
+    energy_of: str = ""
+    idle_power: float | None = None
+    power: float | None = None
+    windows: int | None = None
+    window: float | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

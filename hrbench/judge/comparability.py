@@ -49,6 +49,9 @@ _COST_CONDITIONS = (
 )  # fmt: skip
 """Conditions in which two costs must agree."""
 
+_FURTHER = ("energy_of",)
+"""The same, of costs that were not there before: the basis of all others stays as it is stored."""
+
 _OF_NETWORKS = ("input", "proposals", "masks", "counted")
 """Of these, what networks differ in: a table compares them, and a release is held to them."""
 
@@ -66,7 +69,7 @@ def comparison_key(result: Result, measurement: Measurement) -> Hashable:
     if not is_compared(measurement.conditions):
         return None
     stated = measurement.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in _OF_NETWORKS]
     return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
 
 
@@ -162,7 +165,7 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     across: conditions that are meant to differ, of `ACROSS`.
     """
     one, other = first.conditions.stated(), second.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in across]
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in across]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
 
 
@@ -182,7 +185,8 @@ def basis_of_score(
 def basis_of_cost(conditions: Conditions) -> str:
     """The same for costs of one quantity."""
     stated = conditions.stated()
-    return _short_digest([_value(stated.get(name)) for name in _COST_CONDITIONS])
+    values = [_value(stated.get(name)) for name in _COST_CONDITIONS]
+    return _short_digest([*values, *(_value(stated[name]) for name in _FURTHER if name in stated)])
 
 
 def _short_digest(values: Any) -> str:

@@ -28,7 +28,7 @@ _HIDDEN = (
     "seen",
     "curve",
 )  # not shown in a tooltip
-_DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time")
+_DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time", "window")
 
 
 @dataclass(frozen=True, slots=True)
