@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
     import numpy as np
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate"]
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
@@ -146,6 +146,7 @@ class Conditions:
     power: watts during the passes.
     windows: how often energy was measured.
     window: seconds of the shortest of these windows.
+    roofline: what a roofline was computed from (`cost.roofline.arithmetic`).
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -195,6 +196,7 @@ class Conditions:
     power: float | None = None
     windows: int | None = None
     window: float | None = None
+    roofline: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

@@ -250,7 +250,7 @@ def _counted(subject: CostSubject, conditions: Conditions, dtype: torch.dtype) -
     from hrbench.cost.operations.probe import count
 
     net = subject.on_meta()
-    weights = _bytes_of(net, dtype)
+    weights = bytes_of(net, dtype)
     found = [Measurement(WEIGHTS, weights, conditions=conditions)]
     try:
         ledger, _ = count(net, subject.variant, subject.build, conditions.batch or 1)
@@ -268,7 +268,7 @@ def activation_elements(ledger: Ledger) -> tuple[int, int]:
     return sum(row.elements for row in ledger.rows), max((row.largest for row in ledger.rows), default=0)
 
 
-def _bytes_of(net: Any, dtype: torch.dtype) -> int:
+def bytes_of(net: Any, dtype: torch.dtype) -> int:
     """Bytes of parameters and buffers, shared ones once; those of floating point in this dtype."""
     every = {id(value): value for value in (*net.parameters(), *net.buffers())}.values()
     return sum(value.numel() * (dtype.itemsize if value.is_floating_point() else value.itemsize) for value in every)

@@ -11,7 +11,7 @@ from hrbench.judge.evidence import Evidence, Options
 from hrbench.statistics import paired
 from hrbench.types import Measurement, Result
 
-TIMES = ("seconds", "joules", "bytes", "rate")
+TIMES = ("seconds", "joules", "bytes", "rate", "intensity", "speed")
 """Units that are compared by their ratio."""
 
 

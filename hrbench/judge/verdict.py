@@ -55,6 +55,8 @@ UNIT_MARGINS: dict[str, Margin] = {
     "joules": Margin(relative=0.03),
     "bytes": Margin(relative=0.02),
     "rate": Margin(relative=0.03),
+    "intensity": Margin(relative=0.03),
+    "speed": Margin(relative=0.03),
     "count": Margin(points=0.0),
     "operations": Margin(points=0.0),
 }

@@ -23,6 +23,7 @@ from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.published import Rows, read_published
+from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
@@ -113,6 +114,7 @@ def render_html(
         missing=missing(results),
         strips=figures.strips(results, labels),
         throughputs=throughput_plots(results, labels),
+        rooflines=roofline_plots(results, labels),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),

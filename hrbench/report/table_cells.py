@@ -18,16 +18,8 @@ from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Res
 CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_HIDDEN = (
-    "uncounted",
-    "divisor",
-    "device_type",
-    "flags",
-    "input",
-    "process_passes",
-    "seen",
-    "curve",
-)  # not shown in a tooltip
+_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen", "curve", "roofline")
+"""Conditions that a tooltip does not show."""
 _DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time", "window")
 
 
