@@ -26,6 +26,7 @@ class Point:
     published: published accuracy.
     tooltip: one line for each fact.
     unstable: whether the machine disturbed the measurement of its cost; it is then a grey cross, and no line joins it.
+    front: whether it is on the Pareto front; it then has a ring.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Point:
     published: float | None = None
     tooltip: str = ""
     unstable: bool = False
+    front: bool = False
 
 
 def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_label: str) -> str:
@@ -106,6 +108,8 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
             continue
         if point.low is not None and point.high is not None:
             line(axes, [point.x] * 2, [point.low, point.high], color=colour, linewidth=1.4, zorder=4, alpha=0.8)
+        if point.front:
+            line(axes, [point.x], [point.y], marker="o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4)
         gid = f"{name}-measured-{index}"
         line(axes, [point.x], [point.y], marker="o", ms=5.5, mfc=colour, mec=PAPER, mew=0.7, zorder=5, gid=gid)
         tooltips[gid] = point.tooltip or point.label
@@ -188,6 +192,8 @@ def _keys(points: Sequence[Point], colours: dict[str, str]) -> list[Any]:
     ]
     if any(point.y is not None for point in points):
         keys.append(Line2D([], [], marker="o", ls="-", ms=5, color=INK, label="measured, 95 % interval"))
+    if any(point.front for point in points):
+        keys.append(Line2D([], [], marker="o", ls="", ms=10, mfc="none", mec=INK, label="on the Pareto front"))
     if any(point.unstable for point in points):
         keys.append(Line2D([], [], marker="x", ls="", ms=6, mec=INK, alpha=0.45, label="cost unstable"))
     if any(point.published is not None for point in points):

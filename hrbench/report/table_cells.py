@@ -15,7 +15,7 @@ from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
 from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Result, Unit
 
-CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
+CellKind = Literal["text", "measured", "interval", "bound", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
 _HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen", "curve", "roofline")
@@ -37,6 +37,7 @@ class Cell:
     notable: whether a difference is larger than the interval explains.
     unstable: whether the machine disturbed the measurement.
     peers: number of the group of comparable cells in its column, None for a cell that is comparable with nothing.
+    front: whether a cost is on the Pareto front of the table's accuracy and this cost.
     """
 
     text: str = ""
@@ -50,6 +51,7 @@ class Cell:
     notable: bool = False
     unstable: bool = False
     peers: int | None = None
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _product(device: torch.device, dtype: torch.dtype, clock: Clock, matrices: S
 @contextmanager
 def _as_convolutions(device: torch.device, dtype: torch.dtype) -> Iterator[bool | None]:
     """Lets products of float32 use TF32 if convolutions do, as torch has it by default: else networks, which are mostly
-    convolutions, would stand above the ceiling. Whether they do; None where there is no TF32."""
+    convolutions, would stand above the ceiling. Whether they do; None if the device has no TF32."""
     if device.type != "cuda" or dtype != torch.float32:
         yield None
         return
