@@ -96,7 +96,7 @@ def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayo
     columns += _stability(results)
     rows = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
     name = "-".join(filter(None, [task, dataset, "further-costs"]))
-    return TableLayout(name, f"{task.capitalize()}: costs{title}", tuple(columns), rows)
+    return TableLayout(name, f"{task.capitalize()}: costs{title}", tuple(columns), rows, group="none")
 
 
 def _stability(results: Sequence[Result]) -> list[ColumnLayout]:

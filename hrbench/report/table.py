@@ -369,14 +369,14 @@ class _Builder:
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
-                    if not {"device", "mode"} & {*under} and fact.quantity.unit == "bytes":
+                    if not {"device", "mode"} & {*under} and fact.quantity.unit in ("bytes", "intensity"):
                         continue  # counted, on no device
                     shown = ", ".join(f"{key} {under[key]}" for key in _TIMED_WITH if key in under)
                     conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
         main = main_score(self.columns)
         if main is not None and any(self.fronts):
-            remarks.append(legend(self.columns[main].label or self.columns[main].name))
+            remarks.append(legend(next(one.heading for one in self._columns() if one.quantity == main)))
         used = [row for row in (self._linked(result) for result in self.results) if row]
         origins = list(dict.fromkeys(str(row["source"]) for row in used if row.get("source")))
         if origins and any("published" in column.parts for column in self.columns):

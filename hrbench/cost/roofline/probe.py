@@ -32,7 +32,7 @@ ATTAINABLE = Quantity(
     "attainable", "Attainable speed", "speed", "neither",
     "Operations per second that the device allows at this intensity: the smaller of its matrix speed, and of its copy "
     "bandwidth times the intensity.",
-    heading="attainable (GFLOP/s)", group=_GROUP,
+    heading="roof (GFLOP/s)", group=_GROUP,
 )  # fmt: skip
 REACHED = Quantity(
     "reached", "Reached share", "fraction", "neither",  # a judgement looks at the latency, which this is computed from
