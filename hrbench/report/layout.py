@@ -42,7 +42,10 @@ from hrbench.types import Unit
 Part = Literal["measured", "interval", "p90", "p99", "published", "difference"]
 Source = Literal["text", "score", "cost"]
 Grouping = Literal["family", "dataset", "run", "none"]
-TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "weights", "run", "stability")
+TEXTS = (
+    "model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "runtime", "weights", "run",
+    "stability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,15 @@ from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.cost.energy.counters import Counter
 from hrbench.cost.energy.quantity import ENERGY
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value
+from hrbench.cost.forward import (
+    compilations,
+    device_name,
+    dtype_named,
+    first_line,
+    ready,
+    reason_without_value,
+    run_as,
+)  # fmt: skip
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
@@ -95,7 +103,9 @@ def measure_energy(
             sleep(IDLE_SECONDS)
             meter.read()
             idle = meter.windows()[0]
+            compiled = [compilations(runtime)]
             found, marks = _windows(passing.work, clock, meter, watched, seconds, windows, progress)
+            compiled.append(compilations(runtime))
     except HrbenchError:
         raise
     except OSError as error:
@@ -119,10 +129,14 @@ def measure_energy(
         warm_up_passes=found[0].warm_up,
         warm_up_settled=found[0].settled,
         passes=sum(len(one.samples) * one.every for one in found),
-        compile=passing.prepared if runtime.name != "eager" else None,
+        compile=passing.prepared,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
+        **run_as(runtime, device, dtype)._asdict(),
     )
+    if compiled[0] != compiled[-1]:
+        why = Reason("the network was compiled again while it was measured", "does its code depend on values?")
+        return Measurement(ENERGY, None, conditions=conditions, reason=why)
     if still := next((one for one in used if one.joules <= 0), None):
         word = "stood still" if still.joules == 0 else "went back"
         why = Reason(f"the energy counter {word} during {still.seconds:.3g} s of passes ({counter.of})")

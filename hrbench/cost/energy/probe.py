@@ -21,7 +21,7 @@ class EnergyOptions:
     """Where energy is measured; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     seconds: Annotated[float, Field(ge=10, description="Seconds of each window of passes.")] = 10.0
     windows: Annotated[
         int, Field(ge=1, description="Windows; from 6 on their median has an interval, and can be judged.")

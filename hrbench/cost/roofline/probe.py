@@ -47,7 +47,7 @@ class RooflineOptions:
     """Where the roofline is measured; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     budget: Annotated[float, Field(gt=0, description="Seconds of the latency behind it, as of a quick one.")] = BUDGET
 
 

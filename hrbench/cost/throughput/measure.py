@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value
+from hrbench.cost.forward import (
+    compilations,
+    device_name,
+    dtype_named,
+    first_line,
+    ready,
+    reason_without_value,
+    run_as,
+)  # fmt: skip
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
@@ -24,7 +32,7 @@ from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.cost.throughput.pace import SMOKE_BATCHES, pace_of_batch
 from hrbench.cost.throughput.summary import THROUGHPUT, at_knee
 from hrbench.cost.throughput.sweep import batch_time, sweep
-from hrbench.errors import EntryError, HrbenchError
+from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.statistics.percentiles import median_interval
 from hrbench.types import BatchTime, Conditions, Measurement, Reason
 
@@ -85,13 +93,14 @@ def measure_throughput(
         found = sweep(first, largest, lambda batch: timer.time(batch, lambda done: _tell(progress, done, every)))
     conditions = replace(
         conditions,
-        compile=timer.prepared if runtime.name != "eager" else None,
+        compile=timer.prepared or None,
         first_pass=timer.done[0].first if timer.done else None,
         warm_up_passes=sum(one.warm_up for one in timer.done) or None,
         warm_up_settled=all_settled([one.settled for one in timer.done]) if timer.done else None,
         passes=sum(len(one.samples) for one in timer.done) or None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
+        **run_as(runtime, device, dtype)._asdict(),
         ended=found.ended,
     )
     if found.reason is not None:
@@ -132,14 +141,20 @@ class _Batches:
         if batch > self.first and (reason := self.room(batch)):
             return reason
         marks: list[float] = []
+        compiled: list[int] = []
+
+        def mark() -> None:
+            marks.append(self.watched.mark())
+            compiled.append(compilations(self.runtime))
+
         shape = (batch, 3, *self.size)
         try:
             with ready(self.net, shape, self.device, self.dtype, self.runtime, self.as_input) as passing:
-                passes = time_passes(
-                    passing.work, self.clock, self.pace, None, lambda: marks.append(self.watched.mark())
-                )
-        except HrbenchError:
-            raise
+                passes = time_passes(passing.work, self.clock, self.pace, None, mark)
+        except HrbenchError as error:
+            if batch == self.first or isinstance(error, UsageError):
+                raise
+            return Reason(str(error))
         except Exception as error:
             reason = reason_without_value(error, self.device, self.dtype)
             if reason is None and batch == self.first:
@@ -148,7 +163,9 @@ class _Batches:
             return reason or Reason(f"a forward pass failed ({first_line(error)})")
         if passes.reason is not None:
             return passes.reason
-        self.prepared += passing.prepared
+        if compiled[0] != compiled[-1]:
+            return Reason("the network was compiled again while it was timed", "does its code depend on values?")
+        self.prepared += passing.prepared or 0.0
         self.done.append(passes)
         self.marks.append((marks[0], marks[-1]))
         self.seconds[batch] = [one.seconds for one in passes.samples]

@@ -20,7 +20,7 @@ from hrbench.types import Conditions, Measurement
 class ThroughputOptions:
     """How a throughput is measured; each dtype makes a cell."""
 
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     largest: Annotated[int, Field(ge=1, description="The largest batch that is tried; batches double from 1 on.")] = 256
     mode: Annotated[
         Mode,
