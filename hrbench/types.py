@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
     import numpy as np
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed"]
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed", "number"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")

@@ -9,8 +9,8 @@
     times.seconds                          # {"preprocess": ..., "decode": ...}
 
 Stages may be nested: time belongs to the innermost stage, so that no time is counted twice and the stages add up to
-what lies within the outermost ones. A mark changes nothing that is computed; where nobody measures it takes a quarter
-of a microsecond. Only the thread that measures is timed.
+what lies within the outermost ones. A mark changes nothing that is computed; where nobody measures it takes less than a
+microsecond. Only the thread that measures is timed.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class StageTimes:
         self._since = now
 
 
+_NOTHING = nullcontext()
 _measuring: ContextVar[StageTimes | None] = ContextVar("hrbench_stages", default=None)
 
 
@@ -86,13 +87,13 @@ class _Mark:
 
 
 def stage(name: str) -> AbstractContextManager[None]:
-    """A stage of a pipeline: one of `STAGES`, or a name of one's own, which is told as part of "postprocess".
+    """A stage of a pipeline: one of `STAGES`, or a user-defined name, which is told as part of "postprocess".
 
     >>> with stage("decode"):
     ...     pass
     """
     times = _measuring.get()
-    return nullcontext() if times is None else _Mark(times, name)
+    return _NOTHING if times is None else _Mark(times, name)
 
 
 @contextmanager

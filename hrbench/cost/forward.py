@@ -114,6 +114,11 @@ def _is_as_asked(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bo
     return all(value.device == exact and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
 
 
+def dtype_of(net: Any, dtype: str) -> torch.dtype:
+    """The dtype that a network computes in: the one asked for, or that of its file."""
+    return net.precision if isinstance(net, FixedPrecision) else dtype_named(dtype)
+
+
 def dtype_named(dtype: torch.dtype | str) -> torch.dtype:
     found = dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype, None)
     if not isinstance(found, torch.dtype) or not found.is_floating_point:

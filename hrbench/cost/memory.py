@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hrbench.contracts import CostSubject
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
+from hrbench.cost.packed_weights import packed_objects, packed_tensors
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Conditions, Measurement, Quantity, Reason
 
@@ -270,6 +271,7 @@ def activation_elements(ledger: Ledger) -> tuple[int, int]:
 
 
 def bytes_of(net: Any, dtype: torch.dtype) -> int:
-    """Bytes of parameters and buffers, shared ones once; those of floating point in this dtype."""
-    every = {id(value): value for value in (*net.parameters(), *net.buffers())}.values()
+    """Bytes of parameters, buffers and packed weights, shared ones once; those of floating point in this dtype."""
+    packed = [value for _, holder in packed_objects(net) for value in packed_tensors(holder)]
+    every = {id(value): value for value in (*net.parameters(), *net.buffers(), *packed)}.values()
     return sum(value.numel() * (dtype.itemsize if value.is_floating_point() else value.itemsize) for value in every)

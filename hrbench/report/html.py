@@ -179,17 +179,26 @@ def _input(table: Table, row: TableRow) -> str:
     return next((cell.text for column, cell in cells if column.key == "input"), "")
 
 
-def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """(entries, convention, operators) for every count that left out operators, or parts of a detector."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """For every network of whose operations something was left out: its name, how much in words, and the lists.
+
+    A list is of (conventions, operators and parts); conventions that left out the same share one.
+    """
+    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     for result in results:
+        lists: dict[str, list[str]] = {}
+        calls: dict[str, int] = {}
         for cost in result.costs:
-            if cost.conditions.uncounted or cost.conditions.not_counted:
-                key = (cost.quantity.label or cost.quantity.name, _operators(cost.conditions))
-                found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
-    return [
-        (", ".join(dict.fromkeys(names)), convention, operators) for (convention, operators), names in found.items()
-    ]
+            if left_out := _operators(cost.conditions):
+                lists.setdefault(left_out, []).append(cost.quantity.heading or cost.quantity.label)
+            calls |= cost.conditions.uncounted
+        if lists:
+            name = f"{title_of(result)} {units.size(result.entry.variant.input)}"
+            amount = f"{units.amount(len(calls), 'operator')} in {units.amount(sum(calls.values()), 'call')}"
+            how_many = amount if calls else "parts of the detector"
+            merged = [(", ".join(dict.fromkeys(headings)), operators) for operators, headings in lists.items()]
+            found.setdefault(name, (how_many, merged))
+    return [(name, *rest) for name, rest in found.items()]
 
 
 def _operators(conditions: Conditions) -> str:

@@ -15,7 +15,7 @@ from hrbench.core import plugins
 from hrbench.cost.quantities import known_quantities
 from hrbench.errors import UnavailableError
 from hrbench.runner.conformance import check_contract
-from hrbench.types import Conditions
+from hrbench.types import TASKS, Conditions, Variant
 
 DATASETS = {row.use: row for row in catalog.datasets().values()}
 CAPABILITIES = [(group, kind) for group, kinds in contracts.OPTIONAL.items() for kind in kinds]
@@ -64,6 +64,9 @@ def test_cost_probes(name: str):
         options = dataclasses.replace(options, dtype=("float32",))
     assert dataclasses.is_dataclass(options) and options.__dataclass_params__.frozen
     assert probe.cells(options) and all(isinstance(cell, Conditions) for cell in probe.cells(options))
+    if isinstance(probe, contracts.FedImages):
+        variants = [Variant("any", "any", task, (8, 8)) for task in TASKS]
+        assert {probe.fed_images(variant, options) for variant in variants} <= {"never", "if there", "always"}
     for quantity in probe.quantities:
         assert quantity.label and quantity.description and quantity.heading
 

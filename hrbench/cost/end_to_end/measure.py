@@ -15,6 +15,7 @@ import torch
 from hrbench.contracts import Evaluated, FixedPrecision, Runtime, Task
 from hrbench.core.environment import torch_flags
 from hrbench.core.stages import STAGES, stage
+from hrbench.core.units import amount
 from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE, WITHIN
 from hrbench.cost.end_to_end.rounds import Rounds, Split, split_of, stage_samples
 from hrbench.cost.forward import device_name, dtype_named, first_line, reason_without_value
@@ -81,7 +82,9 @@ def measure_pipeline(
     if not chosen:
         why = Reason(f"there is nothing to do in any image of {evaluated.dataset}")
         return _without_value(conditions, why)
-    conditions = replace(conditions, images=len(chosen), inputs=f"{len(chosen)} images of {evaluated.dataset}")
+    conditions = replace(
+        conditions, images=len(chosen), inputs=f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
+    )
     began = time.perf_counter()
     net, dtype = _network(evaluated, runtime, where, dtype, input)
     conditions = replace(conditions, load=time.perf_counter() - began, dtype=str(dtype).removeprefix("torch."))
@@ -89,7 +92,9 @@ def measure_pipeline(
     marks: list[float] = []
     try:
         with nullcontext(Nobody()) if watch is None else watch(gpu_uuid(where)) as watched:
-            passes = time_passes(rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()))
+            passes = time_passes(
+                rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()), window=1
+            )
     except HrbenchError:
         raise
     except Exception as error:
@@ -98,7 +103,7 @@ def measure_pipeline(
             raise EntryError(f"the pipeline failed while it was timed: {first_line(error)}") from error
         return _without_value(conditions, reason)
     if passes.reason is not None:
-        told = passes.reason.what.replace("the first pass", f"the first round over {len(chosen)} images")
+        told = passes.reason.what.replace("the first pass", f"the first round over {amount(len(chosen), 'image')}")
         return _without_value(conditions, Reason(told, f"{passes.reason.remedy}, or lower images"))
     kept = slice(passes.warm_up + passes.every - 1, None, passes.every)
     whole, stages = rounds.whole[kept], rounds.stages[kept]
@@ -216,7 +221,7 @@ def _conditions(evaluated: Evaluated, images: int, device: torch.device, dtype: 
         flags=torch_flags(),
         timed=f"{TIMED}{waited}",
         images=images,
-        inputs=f"{images} images of {evaluated.dataset}",
+        inputs=f"{amount(images, 'image')} of {evaluated.dataset}",
         data=evaluated.digest[:12],
         weights=evaluated.weights,
     )

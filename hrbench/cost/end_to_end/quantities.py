@@ -9,7 +9,7 @@ from hrbench.core.stages import STAGES
 from hrbench.types import Quantity
 
 _GROUP = "End to end (ms)"
-_EACH = "Of each image the median over rounds, then the mean over images; one image at a time, nothing overlapping."
+_EACH = "Mean over images of the interquartile mean of an image's runs; one image at a time, nothing overlapping."
 
 _DESCRIPTIONS = {
     "decode": "Reads the image file and decodes it.",

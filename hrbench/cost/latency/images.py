@@ -67,15 +67,11 @@ def image_pool(evaluated: Evaluated, variant: Variant, like: Tensor, most: int =
 
 
 def with_work(task: Task, samples: Sequence[Sample], most: int) -> list[Sample]:
-    """At most so many samples in which the task has something to do, spread over all of them, in their order.
-
-    In place of one with nothing to do comes the next after it that has something.
-    """
-    found: list[Sample] = []
-    numbers = limited(range(len(samples)), most)
-    for start, end in zip(numbers, [*numbers[1:], len(samples)], strict=True):
-        found += next(([samples[i]] for i in range(start, end) if task.work(samples[i]) > 0), [])
-    return found
+    """At most so many samples in which the task has something to do, spread over all of these, in their order."""
+    chosen = limited(samples, most)
+    if all(task.work(sample) > 0 for sample in chosen):  # as in most data sets, of which not all need be looked at
+        return chosen
+    return limited([sample for sample in samples if task.work(sample) > 0], most)
 
 
 def _input(task: Task, item: Item, like: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
+from hrbench.core.units import amount
 from hrbench.cost.forward import (
     compilations,
     device_name,
@@ -84,7 +85,7 @@ def measure_latency(
     pace = pace_of(mode, budget, cap, device.type == "cuda")
     clock = clock or clock_for(device)
     conditions = _conditions(input_shape, device, dtype, pace)
-    fed = f"{len(inputs)} inputs" if inputs else "standard normal"
+    fed = amount(len(inputs), "input") if inputs else "standard normal"
     conditions = replace(conditions, inputs=fed, caches="cold" if cold else "warm")
     if device.type == "cpu" and dtype == torch.float16:
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")

@@ -50,6 +50,7 @@ def time_passes(
     mark: Callable[[], object] = lambda: None,
     rotation: int = 1,
     flush: Callable[[], object] | None = None,
+    window: int = WINDOW_PASSES,
 ) -> Passes:
     """First pass, warm-up, samples.
 
@@ -58,6 +59,7 @@ def time_passes(
     mark: called before the first and after the last sample.
     rotation: how many inputs `work` goes over, one after the other.
     flush: called before each pass, outside of its time; None for nothing.
+    window: passes of a window of warm-up at least.
     """
     timer = _Timer(work, clock, pace, progress, flush)
     first = timer.once().seconds
@@ -66,7 +68,7 @@ def time_passes(
         why = Reason(f"the first pass alone took {timer.spent():.3g} s of {whose} {pace.budget:.3g} s",
                      f"raise {'budget' if pace.mode == 'quick' else 'cap'}")  # fmt: skip
         return Passes(first, 1, None, [], reason=why)
-    passes, settled, usual = _warm_up(timer, first, rotation)
+    passes, settled, usual = _warm_up(timer, first, rotation, window)
     # a fast network keeps every k-th pass, so that its samples spread over all seconds that are asked for
     every = max(1, math.ceil(pace.seconds / (MAX_SAMPLES * usual))) if usual > 0 else 1
     while math.gcd(every, rotation) > 1:  # else some inputs would never be kept
@@ -119,7 +121,7 @@ class _Timer:
         return self.clock.now() - self.began
 
 
-def _warm_up(timer: _Timer, first: float, rotation: int = 1) -> tuple[int, bool | None, float]:
+def _warm_up(timer: _Timer, first: float, rotation: int, window_passes: int) -> tuple[int, bool | None, float]:
     """Passes that were discarded, with the first; whether `WINDOWS` successive windows agreed; and what a pass takes.
 
     None for whether they agreed if there was no time for so many windows.
@@ -129,7 +131,7 @@ def _warm_up(timer: _Timer, first: float, rotation: int = 1) -> tuple[int, bool 
     if pace.warm_up is None:
         return passes, None, first
     while timer.spent() < max(WARM_UP_SHARE * pace.budget, pace.warm_up):
-        whole = len(window) >= WINDOW_PASSES and len(window) % rotation == 0
+        whole = len(window) >= window_passes and len(window) % rotation == 0
         if whole and sum(window) >= WINDOW_SHARE * pace.budget:
             middles.append(median(window))
             last = middles[-WINDOWS:]

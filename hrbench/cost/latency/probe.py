@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from hrbench.contracts import CostSubject, Evaluated, Runtime
+from hrbench.core.units import amount
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.latency.pace import MIN_SAMPLES, PROCESSES, Mode
 from hrbench.cost.latency.summary import LATENCY, of_processes
@@ -185,5 +186,9 @@ def _images(
     like = torch.empty(0, device=device, dtype=forward.dtype_named(dtype))
     pool = images.image_pool(fed, variant, like, most or images.POOL)
     batches = images.batches_of(pool, batch, as_list=forward.as_input(variant) is not None)
-    under = {"inputs": f"{len(pool)} images of {fed.dataset}", "data": fed.digest[:12], "weights": fed.weights}
+    under = {
+        "inputs": f"{amount(len(pool), 'image')} of {fed.dataset}",
+        "data": fed.digest[:12],
+        "weights": fed.weights,
+    }
     return batches, under
