@@ -140,6 +140,13 @@ class Conditions:
     stability: "stable", "unstable" or "unknown" (`cost.telemetry.stability`); "" if nobody looked.
     stability_reasons: why it is not stable, in words.
     seen: what was seen of the machine while samples were taken (`cost.telemetry.seen`).
+    inputs: what was fed: "standard normal", or "8 images of NAME"; "" as the former.
+    data: the first 12 digits of the SHA-256 of the data set that the images are of.
+    weights: whose a network was measured with that is fed images: one of its sources, or "random"; "" for random ones
+        where it does not matter.
+    caches: "warm", or "cold" if they were flushed before each pass; "" as "warm".
+    images: images of a pipeline, one after the other.
+    stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
     knee: batch of a throughput: twice as many images bring less than 3 % more of them per second.
     knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
     ended: what ended the sweep over batches, in words.
@@ -150,13 +157,6 @@ class Conditions:
     windows: how often energy was measured.
     window: seconds of the shortest of these windows.
     roofline: what a roofline was computed from (`cost.roofline.arithmetic`).
-    inputs: what was fed: "standard normal", or "8 images of NAME"; "" as the former.
-    data: the first 12 digits of the SHA-256 of the data set that the images are of.
-    weights: whose a network was measured with that is fed images: one of its sources, or "random"; "" for random ones
-        where it does not matter.
-    caches: "warm", or "cold" if they were flushed before each pass; "" as "warm".
-    images: images of a pipeline, one after the other.
-    stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -200,6 +200,12 @@ class Conditions:
     stability: str = ""
     stability_reasons: tuple[str, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
+    inputs: str = ""
+    data: str = ""
+    weights: str = ""
+    caches: str = ""
+    images: int | None = None
+    stages_apart: float | None = None
     knee: int | None = None
     knee_found: bool | None = None
     ended: str = ""
@@ -210,12 +216,6 @@ class Conditions:
     windows: int | None = None
     window: float | None = None
     roofline: Mapping[str, Any] = field(default_factory=dict)
-    inputs: str = ""
-    data: str = ""
-    weights: str = ""
-    caches: str = ""
-    images: int | None = None
-    stages_apart: float | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

@@ -27,9 +27,9 @@ NAMES: dict[str, str] = {
     "bytes": "MiB",
     "joules": "J",
     "rate": "img/s",
+    "number": "",
     "intensity": "FLOP/byte",
     "speed": "GFLOP/s",
-    "number": "",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -39,9 +39,9 @@ _DIVISORS: dict[str, float] = {
     "bytes": 2.0**20,
     "joules": 1.0,
     "rate": 1.0,
+    "number": 1.0,
     "intensity": 1.0,
     "speed": 1e9,
-    "number": 1.0,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
@@ -113,10 +113,10 @@ def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float 
 
     >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
     ('74.4 points', '31.2 ms', '3.00 MiB')
-    >>> with_unit(1234.5, "rate")
-    '1234 img/s'
     >>> with_unit(0.00000312, "number"), exact(0.00000312, "number")
     ('3.1e−06', '3.12e−06')
+    >>> with_unit(1234.5, "rate")
+    '1234 img/s'
     """
     return f"{show(value, unit, decimals, own)} {NAMES[unit]}".rstrip()
 

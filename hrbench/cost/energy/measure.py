@@ -20,16 +20,9 @@ from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.cost.energy.counters import Counter
 from hrbench.cost.energy.quantity import ENERGY
-from hrbench.cost.forward import (
-    compilations,
-    device_name,
-    dtype_named,
-    first_line,
-    ready,
-    reason_without_value,
-    run_as,
-)  # fmt: skip
+from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
+from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
 from hrbench.cost.telemetry.seen import between
@@ -103,9 +96,8 @@ def measure_energy(
             sleep(IDLE_SECONDS)
             meter.read()
             idle = meter.windows()[0]
-            compiled = [compilations(runtime)]
-            found, marks = _windows(passing.work, clock, meter, watched, seconds, windows, progress)
-            compiled.append(compilations(runtime))
+            marks = Marks(watched, runtime)
+            found = _windows(passing.work, clock, meter, marks, seconds, windows, progress)
     except HrbenchError:
         raise
     except OSError as error:
@@ -116,7 +108,7 @@ def measure_energy(
         if reason is None:
             raise EntryError(f"a forward pass failed while energy was measured: {first_line(error)}") from error
         return Measurement(ENERGY, None, conditions=conditions, reason=reason)
-    if reason := next((one.reason for one in found if one.reason), None):
+    if reason := next((one.reason for one in found if one.reason), marks.fault):
         return Measurement(ENERGY, None, conditions=conditions, reason=reason)
     used = meter.windows()[2::2]  # each window is between two readings; what lies between windows is left out
     conditions = replace(
@@ -134,16 +126,13 @@ def measure_energy(
         flags=torch_flags(),
         **run_as(runtime, device, dtype)._asdict(),
     )
-    if compiled[0] != compiled[-1]:
-        why = Reason("the network was compiled again while it was measured", "does its code depend on values?")
-        return Measurement(ENERGY, None, conditions=conditions, reason=why)
     if still := next((one for one in used if one.joules <= 0), None):
         word = "stood still" if still.joules == 0 else "went back"
         why = Reason(f"the energy counter {word} during {still.seconds:.3g} s of passes ({counter.of})")
         return Measurement(ENERGY, None, conditions=replace(conditions, power=None), reason=why)
     if watch is not None:
         times = [one.seconds for each in found for one in each.samples]
-        conditions = _with_stability(conditions, between(watched.record, marks[0], marks[-1]), times,
+        conditions = _with_stability(conditions, between(watched.record, marks.times[0], marks.times[-1]), times,
                                      watched.record.missing)  # fmt: skip
     images = [input_shape[0] * len(one.samples) * one.every for one in found]
     samples = tuple(one.joules / many for one, many in zip(used, images, strict=True))
@@ -186,16 +175,15 @@ def _windows(
     work: Callable[[], object],
     clock: Clock,
     meter: _Meter,
-    watched: Watch,
+    marks: Marks,
     seconds: float,
     windows: int,
     progress: Callable[[float, float], None] | None,
-) -> tuple[list[Passes], list[float]]:
-    """The passes of each window, the meter read before and after each; and when the machine was read."""
-    marks: list[float] = []
+) -> list[Passes]:
+    """The passes of each window; the machine and the meter are read before and after each."""
 
     def mark() -> None:
-        marks.append(watched.mark())
+        marks()
         meter.read()
 
     budget, found = SLOWEST * seconds, []
@@ -206,9 +194,9 @@ def _windows(
         one = time_passes(work, clock, pace, None, mark)
         if one.reason is not None:
             slow = f"the first pass alone took {one.first:.3g} s, and a window {seconds:.3g} s"
-            return [one._replace(reason=Reason(slow, "raise seconds"))], marks
+            return [one._replace(reason=Reason(slow, "raise seconds"))]
         found.append(one)
-    return found, marks
+    return found
 
 
 def _with_stability(conditions: Conditions, seen: dict[str, Any], times: Sequence[float], missing: str) -> Conditions:

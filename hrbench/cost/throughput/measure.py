@@ -13,16 +13,9 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.forward import (
-    compilations,
-    device_name,
-    dtype_named,
-    first_line,
-    ready,
-    reason_without_value,
-    run_as,
-)  # fmt: skip
+from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
+from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
 from hrbench.cost.memory import resident
@@ -100,8 +93,8 @@ def measure_throughput(
         passes=sum(len(one.samples) for one in timer.done) or None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
-        **run_as(runtime, device, dtype)._asdict(),
         ended=found.ended,
+        **run_as(runtime, device, dtype)._asdict(),
     )
     if found.reason is not None:
         return Measurement(THROUGHPUT, None, conditions=conditions, reason=found.reason)
@@ -140,17 +133,11 @@ class _Batches:
         tell(len(self.done))
         if batch > self.first and (reason := self.room(batch)):
             return reason
-        marks: list[float] = []
-        compiled: list[int] = []
-
-        def mark() -> None:
-            marks.append(self.watched.mark())
-            compiled.append(compilations(self.runtime))
-
+        marks = Marks(self.watched, self.runtime)
         shape = (batch, 3, *self.size)
         try:
             with ready(self.net, shape, self.device, self.dtype, self.runtime, self.as_input) as passing:
-                passes = time_passes(passing.work, self.clock, self.pace, None, mark)
+                passes = time_passes(passing.work, self.clock, self.pace, None, marks)
         except HrbenchError as error:
             if batch == self.first or isinstance(error, UsageError):
                 raise
@@ -161,13 +148,11 @@ class _Batches:
                 told = first_line(error)
                 raise EntryError(f"a forward pass failed while throughput was measured: {told}") from error
             return reason or Reason(f"a forward pass failed ({first_line(error)})")
-        if passes.reason is not None:
-            return passes.reason
-        if compiled[0] != compiled[-1]:
-            return Reason("the network was compiled again while it was timed", "does its code depend on values?")
+        if (reason := passes.reason or marks.fault) is not None:
+            return reason
         self.prepared += passing.prepared or 0.0
         self.done.append(passes)
-        self.marks.append((marks[0], marks[-1]))
+        self.marks.append((marks.times[0], marks.times[-1]))
         self.seconds[batch] = [one.seconds for one in passes.samples]
         return batch_time(batch, self.seconds[batch])
 

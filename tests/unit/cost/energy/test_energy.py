@@ -134,12 +134,13 @@ def test_other_work_on_the_processors_makes_it_unstable(others, verdict):
     )  # fmt: skip
 
 
-def test_energies_of_different_counters_are_not_compared():
+def test_energies_of_different_counters_are_not_compared_and_other_costs_keep_their_basis():
     one = energy(World())
     other = replace(one, conditions=replace(one.conditions, energy_of="another"))
     assert cost_differences(one, other) == ["energy of a fake / another"]
     assert comparison_key(SimpleNamespace(), one) != comparison_key(SimpleNamespace(), other)
     assert basis_of_cost(one.conditions) != basis_of_cost(other.conditions)
+    assert basis_of_cost(Conditions(batch=1, dtype="float32")) == "6eac439d535dce36"
 
 
 def test_the_probe_says_why_there_is_no_counter_and_runs_nothing(monkeypatch):

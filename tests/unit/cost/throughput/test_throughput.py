@@ -128,7 +128,7 @@ def test_a_batch_at_which_a_network_is_compiled_again_is_no_batch():
     net = Layer()
     one = measured(lambda batch: 1e-3, net=net, budget=0.1, runtime=Compiles(net, 4))
     assert one.conditions.knee == 2
-    assert one.conditions.ended == "batch 4 was not measured: the network was compiled again while it was timed"
+    assert one.conditions.ended == "batch 4 was not measured: the network was compiled again while it was measured"
     one = measured(lambda batch: 1e-3, net=net, budget=0.1, runtime=Compiles(net, 4, unavailable=True))
     assert one.conditions.ended == "batch 4 was not measured: no compiler"
     with pytest.raises(UnavailableError):
