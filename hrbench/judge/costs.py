@@ -110,7 +110,9 @@ def quick_sides(one: Measurement, other: Measurement) -> str:
     """Why two times cannot be gated: one of them was measured for a look; "" if neither was."""
     if "quick" not in (one.conditions.mode, other.conditions.mode):
         return ""
-    told = f"measured in mode quick, which is not gated: measure with `cost: {{{one.quantity.name}: {{mode: gate}}}}`"
+    name = one.quantity.name
+    how = f"with `cost: {{{name}: {{mode: gate}}}}`" if name in ("latency", "throughput") else "in mode gate"
+    told = f"measured in mode quick, which is not gated: measure {how}"
     return f"{told}, or --remeasure" if _is_remeasured(one) else told
 
 
