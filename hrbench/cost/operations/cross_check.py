@@ -32,6 +32,7 @@ from hrbench.cost.operations.formulas import MACS
 from hrbench.cost.operations.recorder import Recorder
 from hrbench.errors import HrbenchError
 
+_TRACED = "the trace has other calls of it; it leaves out what is computed and not used"
 Shape4 = tuple[int, int, int, int]
 Builder = Callable[[], nn.Module] | nn.Module
 
@@ -180,7 +181,7 @@ def fvcore(build: Builder, shape: Shape4, device: str = "meta") -> SecondCount:
             ours[name] = ours.get(name, 0) + operations
             calls[name] += 1
     rows = [
-        Difference(name, calls[name], ours.get(name, 0), theirs.get(name, 0), "fvcore's trace has other calls of it")
+        Difference(name, calls[name], ours.get(name, 0), theirs.get(name, 0), _TRACED)
         for name in {**ours, **theirs}
         if ours.get(name, 0) != theirs.get(name, 0)
     ]
