@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from hrbench.types import (
     ByImage,
@@ -26,6 +26,8 @@ from hrbench.types import (
     Measurement,
     Prediction,
     Quantity,
+    Reason,
+    RuntimeSettings,
     Sample,
     State,
     Variant,
@@ -196,7 +198,7 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has notes on the score after all images."""
+    """A task that has notes on the score after all images, or a runtime that has some on the network."""
 
     def notes(self) -> Sequence[str]:
         """One sentence for each note."""
@@ -349,27 +351,74 @@ class HasLevels(Protocol):
 class Runtime(Protocol):
     """Turns a network into a callable: eager PyTorch, a compiler, another library.
 
+    Constructed with those of "mode" and "provider" that it takes, or without arguments; its module imports without
+    torch. Optional capabilities: `HasNotes`, on what became of the network; `CountsCompilations`.
+
     name: its name in results.
     version: raised by hand when a number measured with it can change.
+    takes: fields of `types.RuntimeSettings` that it honours: "mode" and "provider" by itself; "channels_last",
+        "fused_bn", "tf32" and "threads" if it may be given a network to which they were applied.
     """
 
     name: str
     version: int
+    takes: tuple[str, ...]
 
-    def prepare(self, net: Any, input: torch.Tensor) -> Callable[..., Any]:
+    def prepare(self, net: Any, input: Any) -> Callable[..., Any]:
         """The network ready to be called, in eval mode.
 
-        net: a torch module, which may be moved or changed.
-        input: an example (N, 3, H, W) of what it will be called with, on that device and in that dtype.
+        net: a torch module on the input's device, which may be moved or changed.
+        input: an example of what it will be called with, (N, 3, H, W), or a list of images (3, H, W) for a detector;
+            it may be called with others.
+
+        Returns a callable, which shows its device and dtype by `HasParameters`. Raises UnavailableError, with the
+        reason, if this machine or this network cannot be run so.
         """
+        ...
+
+
+@runtime_checkable
+class HasSettings(Protocol):
+    """A runtime with what is applied to a network before it prepares it."""
+
+    settings: RuntimeSettings
+
+
+@runtime_checkable
+class CountsCompilations(Protocol):
+    """A runtime that compiles when it is called with something new: a pass in which it did so is no sample."""
+
+    def compilations(self) -> int:
+        """How often it has compiled in this process."""
         ...
 
 
 # --- costs -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An entry as it is evaluated, for a probe whose numbers depend on images (`FedImages`).
+
+    task: preprocesses, predicts and postprocesses, by the entry's protocol.
+    samples: all of the data set, in the official order.
+    dataset, digest: its name, and the SHA-256 of what decides predictions on it.
+    weights: where those of the network come from: one of its sources, "file", "own", or "random".
+    dtype: in which the entry is evaluated.
+    build: a new network with these weights, on the CPU, in eval mode.
+    """
+
+    task: Task
+    samples: Sequence[Sample]
+    dataset: str
+    digest: str
+    weights: str
+    dtype: str
+    build: Callable[[], Any]
+
+
 class CostSubject(Protocol):
-    """The network whose cost a probe measures. It has random weights."""
+    """The network whose cost a probe measures. It has random weights, except in what `evaluated` returns."""
 
     variant: Variant
     device: str
@@ -388,6 +437,13 @@ class CostSubject(Protocol):
         """A new torch module on the CPU, which the probe may change."""
         ...
 
+    def evaluated(self) -> Evaluated | Reason:
+        """The entry as it is evaluated; or why it cannot be: no data set, or its data or weights are missing.
+
+        Only for a probe that is `FedImages`: only its keys hold data and weights.
+        """
+        ...
+
     def progress(self, unit: str, done: int, total: int) -> None:
         """Reports the progress of a cell: "seconds", 3, 10."""
         ...
@@ -397,7 +453,7 @@ class CostSubject(Protocol):
 class CostProbe(Protocol):
     """Measures one kind of cost of a network. Constructed without arguments; its module imports without torch.
 
-    Optional capabilities: `MeasuresInProcesses`, `NeedsOwnProcess`.
+    Optional capabilities: `MeasuresInProcesses`, `NeedsOwnProcess`, `FedImages`.
 
     name: key under `cost:` of a suite, the same as that of its entry point.
     version: raised by hand when one of its numbers can change; such a number is then measured again.
@@ -445,6 +501,23 @@ class NeedsOwnProcess(Protocol):
 
     own_process: str
     """Why, in words; the reason for an empty cell where everything runs in one process."""
+
+
+@runtime_checkable
+class FedImages(Protocol):
+    """A cost probe whose numbers may depend on the images that a network is fed, and on its weights.
+
+    Weights, data and protocol are then part of their key. Checked on the class.
+    """
+
+    def fed_images(self, variant: Variant, options: Any) -> Literal["never", "if there", "always"]:
+        """Whether it measures a network on images of the entry's data set, with the entry's weights.
+
+        never: it does not.
+        if there: it does if the data set and the weights are there, and there is a number without them, too.
+        always: without them there is no number.
+        """
+        ...
 
 
 # --- executors -------------------------------------------------------------------------------------------------------
@@ -544,7 +617,8 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
-    "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess),
+    "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
+    "hrbench.runtimes": (HasNotes, CountsCompilations),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""

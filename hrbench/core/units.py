@@ -25,6 +25,8 @@ NAMES: dict[str, str] = {
     "seconds": "ms",
     "bytes": "MiB",
     "joules": "J",
+    "rate": "img/s",
+    "number": "",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -33,6 +35,8 @@ _DIVISORS: dict[str, float] = {
     "seconds": 1e-3,
     "bytes": 2.0**20,
     "joules": 1.0,
+    "rate": 1.0,
+    "number": 1.0,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
@@ -80,6 +84,8 @@ def _fixed(value: float, unit: Unit, decimals: int | None, own: float | None) ->
     if not math.isfinite(value):
         return "–"
     number = shown(value, unit, own)
+    if unit == "number" and decimals is None:
+        return _typographic(f"{number:.2g}")
     if decimals is None:
         decimals = _DECIMALS.get(unit)
     return _typographic(significant(number) if decimals is None else f"{number:.{decimals}f}")
@@ -102,8 +108,10 @@ def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float 
 
     >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
     ('74.4 points', '31.2 ms', '3.00 MiB')
+    >>> with_unit(0.00000312, "number"), exact(0.00000312, "number")
+    ('3.1e−06', '3.12e−06')
     """
-    return f"{show(value, unit, decimals, own)} {NAMES[unit]}"
+    return f"{show(value, unit, decimals, own)} {NAMES[unit]}".rstrip()
 
 
 def exact(value: float, unit: Unit) -> str:
@@ -118,6 +126,8 @@ def exact(value: float, unit: Unit) -> str:
         return _typographic(f"{value:,.0f}")
     if unit == "fraction":
         return _typographic(f"{shown(value, unit):.4f} points")
+    if unit == "number":
+        return _typographic(f"{value:.5g}")
     return _typographic(f"{significant(shown(value, unit), 5)} {NAMES[unit]}")
 
 

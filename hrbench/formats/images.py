@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from hrbench.core.stages import stage
 from hrbench.errors import InputError, MissingError
 from hrbench.formats import png
 
@@ -27,6 +28,11 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
     size: (width, height) that the annotation states; another size is an error.
     Raises MissingError, or InputError naming the file.
     """
+    with stage("decode"):
+        return _read_image(path, size)
+
+
+def _read_image(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     try:
         data = path.read_bytes()
     except FileNotFoundError:

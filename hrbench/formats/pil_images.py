@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from hrbench.core.stages import stage
 from hrbench.formats.images import check_size, opened
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -39,10 +40,11 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
 
     Raises MissingError, or InputError naming the file.
     """
-    with opened(path) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    check_size(path, (pixels.shape[1], pixels.shape[0]), size)
-    return pixels
+    with stage("decode"):
+        with opened(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        check_size(path, (pixels.shape[1], pixels.shape[0]), size)
+        return pixels
 
 
 def resize(image: np.ndarray, size: tuple[int, int], interpolation: Interpolation, antialias: bool) -> np.ndarray:

@@ -49,6 +49,12 @@ _COST_CONDITIONS = (
 )  # fmt: skip
 """Conditions in which two costs must agree."""
 
+_FURTHER = ("inputs", "data", "weights", "caches", "images", "runtime", "tf32")
+"""The same, of costs that were not there before: the basis of all others stays as it is stored."""
+
+_USUAL = {"inputs": "standard normal", "caches": "warm"}
+"""What a cost that does not state these was measured with."""
+
 _OF_NETWORKS = ("input", "proposals", "masks", "counted")
 """Of these, what networks differ in: a table compares them, and a release is held to them."""
 
@@ -65,8 +71,8 @@ def comparison_key(result: Result, measurement: Measurement) -> Hashable:
         return _score_key(result, measurement)
     if not is_compared(measurement.conditions):
         return None
-    stated = measurement.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
+    stated = _compared_conditions(measurement.conditions)
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in _OF_NETWORKS]
     return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
 
 
@@ -161,8 +167,8 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
 
     across: conditions that are meant to differ, of `ACROSS`.
     """
-    one, other = first.conditions.stated(), second.conditions.stated()
-    names = [name for name in _COST_CONDITIONS if name not in across]
+    one, other = _compared_conditions(first.conditions), _compared_conditions(second.conditions)
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in across]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
 
 
@@ -181,8 +187,22 @@ def basis_of_score(
 
 def basis_of_cost(conditions: Conditions) -> str:
     """The same for costs of one quantity."""
+    stated = _compared_conditions(conditions)
+    values = [_value(stated.get(name)) for name in _COST_CONDITIONS]
+    return _short_digest([*values, *([name, _value(stated[name])] for name in _FURTHER if name in stated)])
+
+
+def _compared_conditions(conditions: Conditions) -> dict[str, Any]:
+    """What is stated of the conditions, without what is usual: measurements that do not state it had it, too.
+
+    Weights count as random or not: they are among what is judged.
+    """
     stated = conditions.stated()
-    return _short_digest([_value(stated.get(name)) for name in _COST_CONDITIONS])
+    return {
+        name: value
+        for name, value in stated.items()
+        if _USUAL.get(name) != value and (name != "weights" or value == "random")
+    }
 
 
 def _short_digest(values: Any) -> str:
@@ -223,6 +243,8 @@ def changes(first: Result, second: Result) -> list[str]:
             found.append(f"predictions: {' / '.join(texts)}")
     if first.entry.dtype != second.entry.dtype:
         found.append(f"dtype: {first.entry.dtype} / {second.entry.dtype}")
+    if first.entry.runtime != second.entry.runtime:
+        found.append(f"runtime: {first.entry.runtime} / {second.entry.runtime}")
     found += [f"{name}: {text}" for name, text in _environment(first, second)]
     return found
 

@@ -11,7 +11,7 @@ from hrbench.judge.evidence import Evidence, Options
 from hrbench.statistics import paired
 from hrbench.types import Measurement, Result
 
-TIMES = ("seconds", "joules", "bytes")
+TIMES = ("seconds", "joules", "bytes", "rate")
 """Units that are compared by their ratio."""
 
 
@@ -20,8 +20,8 @@ def cell_of(one: Measurement) -> str:
     conditions = one.conditions
     if one.metric or one.quantity.unit not in TIMES:
         return ""
-    parts = [f"batch {conditions.batch}" if conditions.batch is not None else "", conditions.dtype]
-    return " ".join(part for part in parts if part and part != "float32")
+    parts = [f"batch {conditions.batch}" if conditions.batch is not None else "", conditions.dtype, conditions.caches]
+    return " ".join(part for part in parts if part and part not in ("float32", "warm"))
 
 
 def cost_evidence(first: Result, second: Result, options: Options) -> list[Evidence]:

@@ -54,6 +54,7 @@ UNIT_MARGINS: dict[str, Margin] = {
     "seconds": Margin(relative=0.03),
     "joules": Margin(relative=0.03),
     "bytes": Margin(relative=0.02),
+    "rate": Margin(relative=0.03),
     "count": Margin(points=0.0),
     "operations": Margin(points=0.0),
 }

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from hrbench.contracts import CostProbe, MeasuresInProcesses, NeedsOwnProcess, Runtime
+from hrbench.contracts import CostProbe, Evaluated, MeasuresInProcesses, NeedsOwnProcess, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
 from hrbench.core.plugins import libraries, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
+from hrbench.models.runtimes.configured import in_force
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler
+from hrbench.runner.fed_images import evaluated, fed_digests, fed_how, fed_key, fed_parts
 from hrbench.runner.precomputed import NO_NETWORK
+from hrbench.runner.prepare import NO_DIGESTS
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
 from hrbench.store.format_1_keys import format_1_cost_key
@@ -61,27 +65,48 @@ def probe_of(name: str) -> CostProbe:
     return probe
 
 
-def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any]) -> Any:
-    """A probe's options with these settings, lists as tuples. Raises UsageError for a setting that it does not have."""
+def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any], entry: Entry) -> Any:
+    """A probe's options with these settings, lists as tuples, and the entry's dtype if it has a `dtype` that is ().
+
+    Raises UsageError for a setting that it does not have.
+    """
     known = [one.name for one in fields(probe.Options)] if is_dataclass(probe.Options) else []
     unknown = [key for key in settings if key not in known]
     if unknown:
         takes = ", ".join(known) or "no settings"
         raise UsageError(f"cost {name} does not take {', '.join(unknown)}; it takes {takes}")
-    return probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
+    made = probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
+    return replace(made, dtype=(entry.dtype,)) if getattr(made, "dtype", None) == () else made
 
 
-def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> dict[str, str]:
+Digests = Callable[[], Mapping[str, str | None] | None]
+"""Gives the digests of an entry's weights and data when they are asked for, as `fed_images.fed_digests` does."""
+
+
+def digests_for(entry: Entry, settings: Settings, result: Result | None = None, generate: bool = True) -> Digests:
+    """Digests of an entry's weights and data, computed once, and only if one of its costs depends on them.
+
+    result: the entry's, None if there is none.
+    generate: whether a miniature data set that does not exist yet is generated.
+    """
+    return cache(lambda: fed_digests(entry, settings, result, generate))
+
+
+def cost_keys(
+    entry: Entry, settings: Settings, in_force: int | None = None, digests: Digests | None = None
+) -> dict[str, str]:
     """Key of each probe's numbers on this machine; needs no torch unless a GPU might be used.
 
     entry, settings: what is measured, and on which device.
     in_force: number of CPU threads that the network set for itself, None if it did not change it.
+    digests: of the weights and data of the entry; computed if None.
     """
-    machine = _machine(settings, in_force)
+    machine = _machine(settings, in_force, threads_set(entry))
+    digests = digests or digests_for(entry, settings)
     found = {}
     for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
-        options = options_of(name, probe, probe_settings)
+        options = options_of(name, probe, probe_settings, entry)
         found[name] = keys.probe_key(
             entry,
             probe=name,
@@ -89,15 +114,21 @@ def cost_keys(entry: Entry, settings: Settings, in_force: int | None = None) -> 
             options={one.name: getattr(options, one.name) for one in fields(options)},
             measured_with={word: machine[word] for word in probe.depends},
             libraries=libraries(entry.variant.use),
+            runtime={} if name in ALWAYS else entry.runtime.stated(),
+            fed=fed_key(entry, probe, options, digests),
         )
     return found
 
 
-def valid_costs(entry: Entry, settings: Settings, stored: Result | None) -> dict[str, str]:
+def valid_costs(
+    entry: Entry, settings: Settings, stored: Result | None, digests: Digests | None = None
+) -> dict[str, str]:
     """Name of each probe that the entry asks for and whose stored numbers still count -> their key of today."""
     if stored is None or not stored.costs:
         return {}
-    expected, in_force = cost_keys(entry, settings), cost_keys(entry, settings, threads_of(stored.costs))
+    digests = digests or digests_for(entry, settings, stored, generate=False)
+    expected = cost_keys(entry, settings, digests=digests)
+    in_force = cost_keys(entry, settings, threads_of(stored.costs), digests)
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
         return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
     keys_of = stored.cost_keys
@@ -133,13 +164,22 @@ def format_1_key(entry: Entry, settings: Settings) -> str:
         return ""
     if latency and not isinstance(latency, Mapping):
         return ""
-    measured_with = {**_machine(settings), "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
+    machine = _machine(settings, None, threads_set(entry))
+    measured_with = {**machine, "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
     return format_1_cost_key(entry, **measured_with)
 
 
-def _machine(settings: Settings, in_force: int | None = None) -> dict[str, Any]:
-    """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU."""
-    expected = environment.threads()
+def threads_set(entry: Entry) -> int:
+    """CPU threads that an entry is run with, unless its network sets others: those of its runtime, or the process's."""
+    return entry.runtime.threads or environment.threads()
+
+
+def _machine(settings: Settings, in_force: int | None, expected: int) -> dict[str, Any]:
+    """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU.
+
+    in_force: threads that the network was measured with, None if that is not known.
+    expected: those that were set.
+    """
     name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
     if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
@@ -173,7 +213,7 @@ def cost_cells(entry: Entry, only: Iterable[str] | None = None) -> list[dict[str
     if counting:
         found.append({"probes": counting, "number": 0, "name": counting[-1], "processes": 1})
     for name in (name for name in names if name not in ALWAYS):
-        probe, options, cells = _cells(name, names[name])
+        probe, options, cells = _cells(name, names[name], entry)
         several = probe.processes(options) if isinstance(probe, MeasuresInProcesses) else 1
         found += [
             {"probes": [name], "number": i, "name": _phase(name, cell), "processes": several}
@@ -207,6 +247,13 @@ def only_counts(cell: Mapping[str, Any]) -> bool:
     return cell["probes"][0] in ALWAYS
 
 
+def is_fed(entry: Entry, cell: Mapping[str, Any]) -> bool:
+    """Whether a cell may be measured on images of the entry's data set."""
+    probes = {name: probe_of(name) for name in cell["probes"]}
+    options = {name: options_of(name, probe, requested_probes(entry)[name], entry) for name, probe in probes.items()}
+    return any(fed_how(entry, probe, options[name]) != "never" for name, probe in probes.items())
+
+
 def measure_cell(
     entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler
 ) -> tuple[Measurement, ...]:
@@ -218,16 +265,30 @@ def measure_cell(
     network cannot be built.
     """
     device = "cpu" if only_counts(cell) else device_of(settings)
-    subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, _of_processes(cell))
+    with in_force(entry.runtime):
+        return _measured_cell(entry, cell, settings, on_event, device)
+
+
+def _measured_cell(
+    entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler, device: str
+) -> tuple[Measurement, ...]:
+    subject = Subject(entry.variant, entry.name, device, runtime(entry.runtime), on_event, settings.offline,
+                      _of_processes(cell), evaluation=lambda: _evaluated(entry, settings, cell))  # fmt: skip
     values: list[Measurement] = []
     for name in cell["probes"]:
-        probe, options, conditions = _cells(name, requested_probes(entry)[name])
+        probe, options, conditions = _cells(name, requested_probes(entry)[name], entry)
         if settings.in_process and (why := _needs_processes(probe, cell)):
             reason, under = Reason(why, "run without --in-process"), conditions[cell["number"]]
             values += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
             continue
         values += _checked(name, probe, probe.measure(subject, conditions[cell["number"]], options))
     return tuple(values)
+
+
+def _evaluated(entry: Entry, settings: Settings, cell: Mapping[str, Any]) -> Evaluated | Reason:
+    """The entry as it is evaluated, or why it cannot be. cell: with the digests that were computed already, if any."""
+    parts = fed_parts(entry, settings, digests=cell.get("digests") or NO_DIGESTS)
+    return parts if isinstance(parts, Reason) else evaluated(parts)
 
 
 def merged(entry: Entry, cell: Mapping[str, Any], parts: Sequence[tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
@@ -244,7 +305,7 @@ def unmeasured(entry: Entry, cell: Mapping[str, Any], reason: Reason) -> tuple[M
     """The quantities of a cell without values, for the reason why it could not be measured."""
     found = []
     for name in cell["probes"]:
-        probe, _, conditions = _cells(name, requested_probes(entry)[name])
+        probe, _, conditions = _cells(name, requested_probes(entry)[name], entry)
         under = conditions[cell["number"]]
         found += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
     return tuple(found)
@@ -255,10 +316,10 @@ def without_network(entry: Entry, only: Iterable[str] | None = None) -> tuple[Me
     return tuple(one for cell in cost_cells(entry, only) for one in unmeasured(entry, cell, NO_NETWORK))
 
 
-def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+def _cells(name: str, probe_settings: Mapping[str, Any], entry: Entry) -> tuple[CostProbe, Any, Sequence[Conditions]]:
     """A probe, its options and the conditions of its cells."""
     probe = probe_of(name)
-    options = options_of(name, probe, probe_settings)
+    options = options_of(name, probe, probe_settings, entry)
     return probe, options, list(probe.cells(options))
 
 
@@ -294,6 +355,7 @@ class Subject:
     on_event: called with events of progress.
     offline: whether a source must find the network on this disk.
     phase: the cell in words, for the events.
+    evaluation: gives the entry as it is evaluated, or why it cannot be.
     """
 
     variant: Variant
@@ -303,6 +365,7 @@ class Subject:
     on_event: EventHandler
     offline: bool = False
     phase: str = ""
+    evaluation: Callable[[], Evaluated | Reason] = lambda: Reason("no data set was asked for")
     _networks: dict[str, nn.Module] = field(default_factory=dict)
 
     def on_meta(self) -> nn.Module:
@@ -323,6 +386,10 @@ class Subject:
     def build(self) -> nn.Module:
         """A new network with random weights, on the CPU."""
         return build(self.variant, offline=self.offline)
+
+    def evaluated(self) -> Evaluated | Reason:
+        """The entry as it is evaluated, with its weights; or why it cannot be."""
+        return self.evaluation()
 
     def progress(self, unit: str, done: int, total: int) -> None:
         """Reports the progress of the cell."""

@@ -99,10 +99,16 @@ def _budget(under: Conditions, evidence: Evidence) -> float:
 
 def _timed(entry: Entry, under: Conditions, seconds: float) -> tuple[Entry, Mapping[str, Any]]:
     """An entry that asks for this latency alone, with its one cell."""
-    latency = {"batch": [under.batch], "dtype": [under.dtype or "float32"], "budget": seconds}
+    latency = {"batch": [under.batch], "dtype": [under.dtype or "float32"], "budget": seconds, **_fed(entry, under)}
     only = replace(entry, cost={**dict.fromkeys(entry.cost, False), "parameters": False, "operations": False,
                                 "latency": latency})  # fmt: skip
     return only, cost_cells(only, ["latency"])[0]
+
+
+def _fed(entry: Entry, under: Conditions) -> dict[str, Any]:
+    """The settings that feed a network what it was fed; none if that is usual, which every release measures."""
+    images = {"inputs": "images"} if under.data else {"inputs": "random"} if entry.variant.task == "detection" else {}
+    return {**images, **({"cold": True} if under.caches == "cold" else {})}
 
 
 def visits(processes: Processes, settings: Settings) -> Visit:

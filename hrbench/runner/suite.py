@@ -17,14 +17,18 @@ from hrbench.core import environment, import_path
 from hrbench.errors import EntryError, HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import (
+    Digests,
     cell_name,
     cost_cells,
     cost_keys,
+    digests_for,
+    is_fed,
     is_unstable,
     measured_by,
     merged,
     only_counts,
     threads_of,
+    threads_set,
     unmeasured,
     valid_costs,
     without_network,
@@ -179,6 +183,9 @@ class _SuiteRun:
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
         except Exception as error:  # an error in one entry does not stop the others
+            if isinstance(error, JobFailed) and error.unavailable:
+                empty = Result(entry.name, entry, "empty", (Reason(str(error)),), limited=entry.limit)
+                return self._without_accuracy(empty, stored)
             return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
 
     def _reused(self, plan: Plan, said: str) -> Result:
@@ -289,18 +296,19 @@ class _SuiteRun:
         known: key of a probe's numbers -> the numbers; what is found here is added.
         """
         entry, problem = result.entry, None
-        expected = cost_keys(entry, self.settings)
-        kept = valid_costs(entry, self.settings, result)
+        digests = digests_for(entry, self.settings, result)
+        expected = cost_keys(entry, self.settings, digests=digests)
+        kept = valid_costs(entry, self.settings, result, digests)
         found = {name: measured_by(name, result.costs) for name in kept}
         for name, key in expected.items():
             if name not in kept and key in known:
                 found[name], kept[name] = known[key], key
         unknown = [name for name in expected if name not in kept]
         if unknown:
-            costs, whole, problem, notes = self._measured(entry, unknown)
+            costs, whole, problem, notes = self._measured(entry, unknown, digests)
             result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
             found |= {name: measured_by(name, costs) for name in unknown}
-            in_force = cost_keys(entry, self.settings, threads_of(costs))
+            in_force = cost_keys(entry, self.settings, threads_of(costs), digests)
             kept |= {name: in_force[name] for name in whole}
         known |= {key: found[name] for name, key in kept.items()}
         every = tuple(cost for name in expected for cost in found[name])
@@ -308,7 +316,7 @@ class _SuiteRun:
 
     def _noted_threads(self, result: Result) -> Result:
         """The result with a note if its network was timed with another number of threads than was set."""
-        found, expected = threads_of(result.costs), environment.threads()
+        found, expected = threads_of(result.costs), threads_set(result.entry)
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:
             return result
@@ -316,7 +324,7 @@ class _SuiteRun:
         return replace(result, notes=(*result.notes, said))
 
     def _measured(
-        self, entry: Entry, names: Sequence[str]
+        self, entry: Entry, names: Sequence[str], digests: Digests
     ) -> tuple[tuple[Measurement, ...], list[str], Reason | None, list[str]]:
         """What these probes measure, cell by cell.
 
@@ -335,7 +343,9 @@ class _SuiteRun:
             parts: list[tuple[Measurement, ...]] = []
             try:
                 for process in range(cell["processes"]):
-                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell={**cell, "process": process})
+                    known = digests() if is_fed(entry, cell) else None
+                    asked = {**cell, "process": process, "digests": known}
+                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell=asked)
                     parts.append(jobs.costs_of(returned))
                     notes += witness.notes(outcome)
                     self.made_in = returned["environment"]
@@ -346,6 +356,9 @@ class _SuiteRun:
                     problem = Reason(f"costs were not measured: {in_words(error)}")
                     failed |= {*names}
                     break
+                if isinstance(error, JobFailed) and error.unavailable:  # without a key, so that it is tried again
+                    costs += unmeasured(entry, cell, Reason(str(error)))
+                    continue
                 reason = Reason(f"{cell_name(cell)} was not measured: {in_words(error)}")
                 problem, costs = problem or reason, [*costs, *unmeasured(entry, cell, reason)]
         return tuple(costs), [name for name in names if name not in failed], problem, notes

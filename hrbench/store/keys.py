@@ -4,14 +4,15 @@ A stored result is valid if its key equals the key of the entry. A key contains 
 is named here:
 
 - Predictions: the network's fields, its weights, the data, protocol, limit (and the rule that selects images), seed,
-  dtype, and user-defined code. Left out are the device and the batch, which change only how sums are rounded, and the
-  versions of hrbench, torch and other libraries; a run stores all of these beside its results. Precomputed
-  predictions: the digest of their file alone.
+  dtype, runtime (unless it is eager PyTorch), and user-defined code. Left out are the device and the batch, which
+  change only how sums are rounded, and the versions of hrbench, torch and other libraries; a run stores all of these
+  beside its results. Precomputed predictions: the digest of their file alone.
 - Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
   new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
 - Costs: each probe has a separate key, of the network's fields and its user-defined code, the probe with its version
-  and options, and those of device, driver, torch and threads that the probe depends on. Left out are
-  the weights, since costs are those of the network with random weights.
+  and options, the runtime unless the probe only counts, and those of device, driver, torch and threads that the probe
+  depends on. Weights, data and protocol are in the key of a probe that feeds a network images of its data set, and of
+  no other: other costs are those of the network with random weights.
 
 Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
 A network of a source counts by what the source is asked for: a name, or the digest of a file ("onnx:net.onnx", with the
@@ -202,7 +203,13 @@ def _prediction_fields(
         "limit": _limit(entry),
         "seed": entry.seed,
         "dtype": entry.dtype,
+        **_runtime(entry.runtime.stated()),
     }
+
+
+def _runtime(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A key's field for a runtime; no field for eager PyTorch, so that keys from before there were others hold."""
+    return {"runtime": dict(stated)} if stated else {}
 
 
 def _limit(entry: Entry) -> Any:
@@ -224,6 +231,8 @@ def probe_key(
     options: Mapping[str, Any],
     measured_with: Mapping[str, Any],
     libraries: Mapping[str, str] | None = None,
+    runtime: Mapping[str, Any] | None = None,
+    fed: Mapping[str, Any] | None = None,
     folders: Sequence[str | Path] = (),
 ) -> str:
     """Key of what one cost probe measures of an entry, 64 hexadecimal digits; entries that share it share the numbers.
@@ -234,6 +243,8 @@ def probe_key(
     options: all of its settings.
     measured_with: what the probe's numbers depend on, such as {"device": "...", "torch": "2.9"}.
     libraries: versions of those behind the network's source.
+    runtime: what its settings state, {} for eager PyTorch, and for what does not depend on it.
+    fed: what the network is fed, of `fed_fields`; None if its numbers depend on no image.
     folders: searched for user-defined code before `sys.path`.
     """
     return digest(
@@ -244,9 +255,25 @@ def probe_key(
             "options": _plain(options),
             "measured_with": _plain(measured_with),
             **({"libraries": dict(libraries)} if libraries else {}),
-            **_user_code([entry.variant.use, *_uses(entry.variant.args), probe], folders),
+            **_runtime(runtime or {}),
+            **({"fed": _plain(fed)} if fed is not None else {}),
+            **_user_code([entry.variant.use, *_uses(entry.variant.args), probe, *_dataset_use(entry, fed)], folders),
         }
     )
+
+
+def _dataset_use(entry: Entry, fed: Mapping[str, Any] | None) -> list[str]:
+    return [] if fed is None or entry.dataset is None else [entry.dataset.use]
+
+
+def fed_fields(entry: Entry, digests: Mapping[str, str | None] | None) -> dict[str, Any]:
+    """What decides which images a network is fed, how they are prepared, and what it finds in them.
+
+    digests: SHA-256 of the "weights" (None for random ones) and the "dataset"; None if they are not there.
+    """
+    fields = _prediction_fields(entry, (digests or {}).get("weights"), (digests or {}).get("dataset"), read=False)
+    kept = ("weights", "dataset", "dataset_args", "dataset_digest", "protocol", "dtype", "seed")
+    return {**{name: fields[name] for name in kept}, "there": digests is not None}
 
 
 def content_key(entry: Entry) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hrbench.contracts import HasParameters, Network
+from hrbench.core.stages import stage
 from hrbench.types import Item
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def normalised_batch(net: Network, items: Sequence[Item], mean: Sequence[float],
     items: their images are uint8 (h, w, 3), all of one size.
     mean, std: of values in [0, 1].
     """
-    like = tensor_like(net)
-    return normalised([item.image for item in items], mean, std, like.device).to(like.dtype)
+    with stage("preprocess"):
+        like = tensor_like(net)
+        return normalised([item.image for item in items], mean, std, like.device).to(like.dtype)
 
 
 def normalised(
@@ -43,7 +45,8 @@ def normalised(
     import torch
 
     stacked = images[0][None] if len(images) == 1 else np.stack(images)
-    pixels = torch.from_numpy(stacked).to(device)
+    with stage("transfer"):
+        pixels = torch.from_numpy(stacked).to(device)
     batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
     means = torch.tensor(mean, device=device).view(1, 3, 1, 1)
     deviations = torch.tensor(std, device=device).view(1, 3, 1, 1)

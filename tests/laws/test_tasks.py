@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import pickle
 
@@ -11,6 +12,7 @@ import pytest
 from task_cases import Case, case_of
 
 from hrbench.core import plugins
+from hrbench.core.stages import STAGES, measured
 
 TASKS = plugins.names("hrbench.tasks")
 
@@ -92,3 +94,21 @@ def test_an_image_without_items_has_an_empty_prediction(case):
 
 def test_what_draws_also_reads_what_it_draws(case):
     assert hasattr(case.task, "draw") == hasattr(case.task, "rows")
+
+
+def test_timing_its_stages_changes_no_prediction_and_each_has_a_known_name(case):
+    def predicted(sample):
+        items = case.task.prepare(sample)
+        raws = [raw for item in items for raw in case.task.forward(case.net, [item])]
+        return case.task.finish(sample, list(zip(items, raws, strict=True))).value
+
+    for sample in case.samples:
+        unmarked = predicted(sample)
+        ticks = itertools.count()
+        with measured(lambda ticks=ticks: float(next(ticks))) as times:
+            marked = predicted(sample)
+        assert pickle.dumps(marked) == pickle.dumps(unmarked)
+        assert {*times.seconds} <= {*STAGES}
+        if case.task.work(sample):
+            assert {"decode", "preprocess", "transfer", "forward"} <= {*times.seconds}
+        assert all(seconds > 0 for seconds in times.seconds.values())

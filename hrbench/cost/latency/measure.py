@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -18,7 +18,17 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value
+from hrbench.core.units import amount
+from hrbench.cost.forward import (
+    compilations,
+    device_name,
+    dtype_named,
+    first_line,
+    ready,
+    reason_without_value,
+    run_as,
+)
+from hrbench.cost.latency.caches import flusher
 from hrbench.cost.latency.clocks import Clock, Timed, clock_for, gpu_uuid
 from hrbench.cost.latency.pace import Pace, pace_of
 from hrbench.cost.latency.passes import Progress, time_passes
@@ -44,9 +54,11 @@ def measure_latency(
     clock: Clock | None = None,
     progress: Progress | None = None,
     as_input: Callable[[Tensor], Any] | None = None,
+    inputs: Sequence[Any] = (),
+    cold: bool = False,
     watch: Callable[[str], AbstractContextManager[Watch]] | None = watching,
 ) -> Measurement:
-    """Latency of a network in eval and inference mode on a seeded standard-normal input, in this process.
+    """Latency of a network in eval and inference mode on a seeded standard-normal input, or others, in this process.
 
     net: on any device, in any dtype; copied if they are not the requested ones. Its training flags are restored.
     input_shape: (N, C, H, W).
@@ -58,6 +70,8 @@ def measure_latency(
     clock: for tests.
     progress: called as `progress(seconds done, budget)`, some times a second.
     as_input: converts the (N, C, H, W) tensor to the network's input, e.g. `list` for a detector.
+    inputs: what passes go over in turn, each as the network takes it, in place of the standard-normal input.
+    cold: whether the device's caches are flushed before each pass, outside of its time.
     watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
 
     Returns the median wall time in seconds for the whole batch with its 95 % interval (None below 6 samples), all
@@ -71,16 +85,25 @@ def measure_latency(
     pace = pace_of(mode, budget, cap, device.type == "cuda")
     clock = clock or clock_for(device)
     conditions = _conditions(input_shape, device, dtype, pace)
+    fed = amount(len(inputs), "input") if inputs else "standard normal"
+    conditions = replace(conditions, inputs=fed, caches="cold" if cold else "warm")
     if device.type == "cpu" and dtype == torch.float16:
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
     marks: list[float] = []
+    compiled: list[int] = []
+
+    def mark() -> None:
+        marks.append(watched.mark())
+        compiled.append(compilations(runtime))
+
     try:
         with (
-            ready(net, input_shape, device, dtype, runtime, as_input) as passing,
+            ready(net, input_shape, device, dtype, runtime, as_input, inputs) as passing,
             nullcontext(Nobody()) if watch is None else watch(gpu_uuid(device)) as watched,
         ):
-            passes = time_passes(passing.work, clock, pace, progress, lambda: marks.append(watched.mark()))
+            flush = flusher(device) if cold else None
+            passes = time_passes(passing.work, clock, pace, progress, mark, max(1, len(inputs)), flush)
     except HrbenchError:
         raise
     except Exception as error:
@@ -91,7 +114,7 @@ def measure_latency(
     samples = tuple(one.seconds for one in passes.samples)
     conditions = replace(
         conditions,
-        compile=passing.prepared if runtime.name != "eager" else None,
+        compile=passing.prepared,
         first_pass=passes.first,
         warm_up_passes=passes.warm_up,
         warm_up_settled=passes.settled,
@@ -99,14 +122,29 @@ def measure_latency(
         every=passes.every if passes.every > 1 else None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
+        **run_as(runtime, device, dtype)._asdict(),
     )
     if passes.reason is not None:
         return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)
+    if compiled[0] != compiled[-1]:
+        why = Reason("the network was compiled again while it was timed", "does its code depend on values?")
+        return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=why)
     conditions = replace(conditions, **bounds(samples), **_on_device(passes.samples))
     if pace.mode != "smoke" and watch is not None:
-        conditions = _with_stability(conditions, watched.record, marks, samples)
+        conditions = _with_stability(conditions, watched.record, marks, rotations(samples, max(1, len(inputs))))
     interval = median_interval(samples)
     return Measurement(LATENCY, median(samples), interval=interval, samples=samples, conditions=conditions)
+
+
+def rotations(samples: Sequence[float], inputs: int) -> Sequence[float]:
+    """The mean of each whole rotation over several inputs, whose passes need not take equally long.
+
+    >>> rotations([1.0, 3.0, 1.0, 5.0, 1.0], 2)
+    [2.0, 3.0]
+    """
+    if inputs == 1:
+        return samples
+    return [fmean(samples[start : start + inputs]) for start in range(0, len(samples) - inputs + 1, inputs)]
 
 
 def _on_device(samples: Sequence[Timed]) -> dict[str, float | None]:
@@ -142,7 +180,7 @@ def _conditions(
         budget=pace.budget if math.isfinite(pace.budget) else None,
         threads=torch.get_num_threads(),
         torch=str(torch.__version__),
-        channels_last=False,
+        channels_last=False,  # until the runtime has prepared the network
         flags=torch_flags(),
         timed=timed if device.type == "cpu" else f"{timed}, wall time until the device has finished",
     )

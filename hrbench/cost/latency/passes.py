@@ -3,6 +3,9 @@
 Warming up ends when the medians of three successive windows agree within 2 %. A window has at least three passes and at
 least 2 % of the budget. After a quarter of the budget measuring starts anyway, and the conditions say whether there was
 no time to tell or warming up never settled.
+
+If the passes go over several inputs, one after the other, a window is of whole rotations, since passes on different
+inputs may take different times; and there is at least one rotation of samples.
 """
 
 from __future__ import annotations
@@ -45,27 +48,36 @@ def time_passes(
     pace: Pace,
     progress: Progress | None = None,
     mark: Callable[[], object] = lambda: None,
+    rotation: int = 1,
+    flush: Callable[[], object] | None = None,
+    window: int = WINDOW_PASSES,
 ) -> Passes:
     """First pass, warm-up, samples.
 
     work: one forward pass.
     progress: called as `progress(seconds done, budget)`, at most every `PROGRESS_SECONDS`.
     mark: called before the first and after the last sample.
+    rotation: how many inputs `work` goes over, one after the other.
+    flush: called before each pass, outside of its time; None for nothing.
+    window: passes of a window of warm-up at least.
     """
-    timer = _Timer(work, clock, pace, progress)
+    timer = _Timer(work, clock, pace, progress, flush)
     first = timer.once().seconds
     if timer.spent() > pace.budget:
         whose = "a budget of" if pace.mode == "quick" else "its process's share of the cap,"
         why = Reason(f"the first pass alone took {timer.spent():.3g} s of {whose} {pace.budget:.3g} s",
                      f"raise {'budget' if pace.mode == 'quick' else 'cap'}")  # fmt: skip
         return Passes(first, 1, None, [], reason=why)
-    passes, settled, usual = _warm_up(timer, first)
+    passes, settled, usual = _warm_up(timer, first, rotation, window)
     # a fast network keeps every k-th pass, so that its samples spread over all seconds that are asked for
     every = max(1, math.ceil(pace.seconds / (MAX_SAMPLES * usual))) if usual > 0 else 1
+    while math.gcd(every, rotation) > 1:  # else some inputs would never be kept
+        every += 1
+    least = MIN_SAMPLES if pace.mode == "smoke" else max(MIN_SAMPLES, rotation)
     samples: list[Timed] = []
     mark()
     began = clock.now()
-    while not _is_enough(pace, len(samples), clock.now() - began, timer.spent()):
+    while len(samples) < least or not _is_enough(pace, len(samples), clock.now() - began, timer.spent()):
         for _ in range(every - 1):
             timer.once()
         samples.append(timer.once())
@@ -82,12 +94,21 @@ def _is_enough(pace: Pace, samples: int, seconds: float, spent: float) -> bool:
 class _Timer:
     """Times passes and tells progress. spent: seconds since it was made."""
 
-    def __init__(self, work: Callable[[], object], clock: Clock, pace: Pace, progress: Progress | None) -> None:
-        self.work, self.clock, self.pace, self.progress = work, clock, pace, progress
+    def __init__(
+        self,
+        work: Callable[[], object],
+        clock: Clock,
+        pace: Pace,
+        progress: Progress | None,
+        flush: Callable[[], object] | None = None,
+    ) -> None:
+        self.work, self.clock, self.pace, self.progress, self.flush = work, clock, pace, progress, flush
         self.began = clock.now()
         self.told = -math.inf
 
     def once(self) -> Timed:
+        if self.flush is not None:
+            self.flush()
         timed = self.clock.time(self.work)
         if self.progress is not None and math.isfinite(self.pace.budget):
             done = self.spent()
@@ -100,7 +121,7 @@ class _Timer:
         return self.clock.now() - self.began
 
 
-def _warm_up(timer: _Timer, first: float) -> tuple[int, bool | None, float]:
+def _warm_up(timer: _Timer, first: float, rotation: int, window_passes: int) -> tuple[int, bool | None, float]:
     """Passes that were discarded, with the first; whether `WINDOWS` successive windows agreed; and what a pass takes.
 
     None for whether they agreed if there was no time for so many windows.
@@ -110,7 +131,8 @@ def _warm_up(timer: _Timer, first: float) -> tuple[int, bool | None, float]:
     if pace.warm_up is None:
         return passes, None, first
     while timer.spent() < max(WARM_UP_SHARE * pace.budget, pace.warm_up):
-        if len(window) >= WINDOW_PASSES and sum(window) >= WINDOW_SHARE * pace.budget:
+        whole = len(window) >= window_passes and len(window) % rotation == 0
+        if whole and sum(window) >= WINDOW_SHARE * pace.budget:
             middles.append(median(window))
             last = middles[-WINDOWS:]
             agree = len(last) == WINDOWS and max(last) - min(last) <= STABLE_WITHIN * median(last)

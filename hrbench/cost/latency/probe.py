@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from hrbench.contracts import CostSubject, Runtime
+from hrbench.contracts import CostSubject, Evaluated, Runtime
+from hrbench.core.units import amount
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
-from hrbench.cost.latency.pace import PROCESSES, Mode
+from hrbench.cost.latency.pace import MIN_SAMPLES, PROCESSES, Mode
 from hrbench.cost.latency.summary import LATENCY, of_processes
-from hrbench.types import Conditions, Measurement, Variant
+from hrbench.types import Conditions, Measurement, Reason, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LatencyOptions:
-    """Where latency is measured; each batch and dtype makes a cell."""
+    """Where latency is measured, and on what; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     mode: Annotated[
         Mode,
         Field(
@@ -40,6 +41,15 @@ class LatencyOptions:
         float | None,
         Field(gt=0, description="Seconds the passes of a gate cell may take; left out, 120."),
     ] = None
+
+    inputs: Annotated[
+        Literal["auto", "random", "images"],
+        Field(
+            description="What the network is fed: random (standard normal), images of the entry's data set, or auto: "
+            "images for a detector whose data and weights are there, whose time depends on them."
+        ),
+    ] = "auto"
+    cold: Annotated[bool, Field(description="Whether the device's caches are flushed before each pass.")] = False
 
     def __post_init__(self) -> None:
         if self.budget is not None and self.mode != "quick":
@@ -59,13 +69,24 @@ class Latency:
 
     def cells(self, options: LatencyOptions) -> Sequence[Conditions]:
         """Every batch in every dtype."""
-        return every_cell(options.batch, options.dtype)
+        cells = every_cell(options.batch, options.dtype)
+        return [replace(cell, caches="cold") for cell in cells] if options.cold else cells
+
+    def fed_images(self, variant: Variant, options: LatencyOptions) -> Literal["never", "if there", "always"]:
+        """Whether passes go over images: by default only a detector's, whose time depends on what it finds."""
+        if options.inputs == "auto":
+            return "if there" if variant.task == "detection" else "never"
+        return "always" if options.inputs == "images" else "never"
 
     def measure(self, subject: CostSubject, cell: Conditions, options: LatencyOptions) -> list[Measurement]:
         """One latency, or why the cell has none."""
         assert cell.batch is not None
+        fed = self._evaluated(subject, options)
+        if isinstance(fed, Reason):
+            conditions = replace(cell, input=subject.variant.input)
+            return [Measurement(LATENCY, None, conditions=conditions, reason=fed)]
         began = time.perf_counter()
-        net = subject.on_device()
+        net = subject.on_device() if fed is None else fed.build().to(subject.device)
         load = time.perf_counter() - began
         one = latency(
             net,
@@ -78,8 +99,19 @@ class Latency:
             budget=options.budget,
             cap=options.cap,
             progress=lambda done, total: subject.progress("seconds", int(done), int(total)),
+            fed=fed,
+            cold=options.cold,
         )
         return [replace(one, conditions=replace(one.conditions, load=load))]
+
+    def _evaluated(self, subject: CostSubject, options: LatencyOptions) -> Evaluated | Reason | None:
+        """The entry whose images are fed; None for a random input, or why there are no images though asked for."""
+        how = self.fed_images(subject.variant, options)
+        if how == "never":
+            return None
+        found = subject.evaluated()
+        is_random = isinstance(found, Reason) or found.weights == "random"
+        return None if how == "if there" and is_random else found
 
     def processes(self, options: LatencyOptions) -> int:
         """A gate latency is measured in several processes, since each has its own luck with memory and caches."""
@@ -102,6 +134,8 @@ def latency(
     budget: float | None = None,
     cap: float | None = None,
     progress: Callable[[float, float], None] | None = None,
+    fed: Evaluated | None = None,
+    cold: bool = False,
 ) -> Measurement:
     """Latency of a network at its variant's input, or the reason why its file cannot be timed with this batch or dtype.
 
@@ -111,6 +145,8 @@ def latency(
     runtime: turns the network into the callable that is timed.
     mode, budget, cap: how long, as `measure.measure_latency` takes them.
     progress: called as `progress(seconds done, budget)`, some times a second.
+    fed: the entry over whose images the passes go; None for a random input.
+    cold: whether caches are flushed before each pass.
     """
     from hrbench.cost import forward
     from hrbench.cost.latency import measure
@@ -118,7 +154,10 @@ def latency(
     if reason := forward.unfit(net, variant, batch, dtype):
         conditions = Conditions(batch=batch, input=variant.input, dtype=dtype)
         return Measurement(LATENCY, None, conditions=conditions, reason=reason)
-    return measure.measure_latency(
+    as_input, inputs, under = forward.as_input(variant), (), {}
+    if fed is not None:
+        inputs, under = _images(fed, variant, batch, dtype, device, MIN_SAMPLES if mode == "smoke" else None)
+    one = measure.measure_latency(
         net,
         (batch, 3, *variant.input),
         device=device,
@@ -128,5 +167,28 @@ def latency(
         budget=budget,
         cap=cap,
         progress=progress,
-        as_input=forward.as_input(variant),
+        as_input=as_input,
+        inputs=inputs,
+        cold=cold,
     )
+    return replace(one, conditions=replace(one.conditions, **under))
+
+
+def _images(
+    fed: Evaluated, variant: Variant, batch: int, dtype: str, device: str, most: int | None
+) -> tuple[list[Any], dict[str, str]]:
+    """Batches of images as a network takes them, and what the conditions say of them."""
+    import torch
+
+    from hrbench.cost import forward
+    from hrbench.cost.latency import images
+
+    like = torch.empty(0, device=device, dtype=forward.dtype_named(dtype))
+    pool = images.image_pool(fed, variant, like, most or images.POOL)
+    batches = images.batches_of(pool, batch, as_list=forward.as_input(variant) is not None)
+    under = {
+        "inputs": f"{amount(len(pool), 'image')} of {fed.dataset}",
+        "data": fed.digest[:12],
+        "weights": fed.weights,
+    }
+    return batches, under

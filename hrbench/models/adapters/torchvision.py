@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrbench.core.stages import stage
 from hrbench.core.text import suggestion
 from hrbench.errors import UsageError
 from hrbench.models.adapters.shared import (
@@ -146,9 +147,17 @@ def _backbone(net: nn.Module, network_name: str, nodes: Sequence[str] | None) ->
 def _detector(net: Any, network_name: str) -> nn.Module:
     """A detector that takes normalised images as they are, numbers classes from 0 and can be counted by part."""
     net.transform = AsTheyAre(net.transform)
+    heads = net.roi_heads if hasattr(net, "roi_heads") else net
+    heads.postprocess_detections = MethodType(_postprocess_detections, heads)
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
     return with_checked_output(net, "detection", network_name, _from_zero)
+
+
+def _postprocess_detections(self: Any, *args: Any, **options: Any) -> Any:
+    """The method of the same name of a detector or its heads, as a stage: it chooses what is kept of what was found."""
+    with stage("suppression"):
+        return type(self).postprocess_detections(self, *args, **options)
 
 
 class AsTheyAre(nn.Module):

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from hrbench.core.stages import stage
 from hrbench.errors import UsageError
 
 Convention = Literal["mmdet3", "mmdet1"]
@@ -118,5 +119,6 @@ def detections(
     of which mmdet1 suppresses; without meaning for mmdet3.
     """
     compared = in_original(boxes, scale) if extent(convention) else boxes
-    kept = suppress(compared, scores, labels, threshold, convention)[:max_detections]
+    with stage("suppression"):
+        kept = suppress(compared, scores, labels, threshold, convention)[:max_detections]
     return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

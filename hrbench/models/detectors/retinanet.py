@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
+from hrbench.core.stages import stage
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
 from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, decode, select, square_batches
@@ -101,7 +102,8 @@ class RetinaNet(nn.Module):
             for i, place in enumerate(places):
                 height, width = images[place].shape[-2:]
                 boxes = clip_boxes_to_image(decode(moves[i][:, None], anchors), (height, width))  # (A, 1, 4)
-                best, confidences, labels = select(boxes, scores[i])
+                with stage("suppression"):
+                    best, confidences, labels = select(boxes, scores[i])
                 found[place] = {"boxes": best, "scores": confidences, "labels": labels}
         return [found[i] for i in range(len(images))]
 

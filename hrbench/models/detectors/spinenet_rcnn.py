@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
+from hrbench.core.stages import stage
 from hrbench.errors import UsageError
 from hrbench.models.detectors.detector import flat, levels_of
 from hrbench.models.detectors.tf_boxes import Anchors, at_least_float32, crop, decode, propose, select, square_batches
@@ -145,7 +146,8 @@ class SpineNetMaskRCNN(nn.Module):
         for mine, scores, moves, size in zip(*parts, strict=True):
             # Index 0 is the background, in the scores as in the boxes.
             decoded = clip_boxes_to_image(decode(moves[:, 1:], mine, BOX_WEIGHTS), size)  # (p, 90, 4)
-            best, confidences, labels = select(decoded, scores[:, 1:], self.threshold)
+            with stage("suppression"):
+                best, confidences, labels = select(decoded, scores[:, 1:], self.threshold)
             yield {"boxes": best, "scores": confidences, "labels": labels}
 
     def add_masks(self, features: Sequence[Tensor], detections: Sequence[dict[str, Tensor]]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from hrbench.contracts import HasScheme, Network
 from hrbench.core.plugins import model_ref
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.pil_images import Interpolation, read_rgb, resize
 from hrbench.tasks.classification.render import read_rows, render_classes
@@ -110,14 +111,17 @@ class Classification:
         import torch
 
         with torch.inference_mode():
-            output = net(normalised_batch(net, items, self.mean, self.std))
+            batch = normalised_batch(net, items, self.mean, self.std)
+            with stage("forward"):
+                output = net(batch)
         n, classes = len(items), len(self.scheme.names)
         wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
             raise EntryError(f"the network returned {what} for {n} images; {wanted}")
         self.monitor.note_dtype(real(output, wanted))
-        return list(output.float().cpu().numpy())
+        with stage("transfer"):
+            return list(output.float().cpu().numpy())
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.

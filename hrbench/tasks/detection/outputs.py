@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.tasks.outputs import real
 
@@ -66,12 +67,14 @@ def _one(output: Any, size: tuple[int, int]) -> ImageDetections:
         masks = None
     if masks is not None:
         _expect("masks", masks, (count, *size))
+    with stage("transfer"):
+        labels = output["labels"].cpu()
     return ImageDetections(
         boxes=_numbers(output["boxes"]),
         scores=_numbers(output["scores"]),
-        labels=output["labels"].cpu().numpy().astype(np.int64),
+        labels=labels.numpy().astype(np.int64),
         crops=None if crops is None else _numbers(crops),
-        masks=None if masks is None else np.packbits((masks > 0.5).cpu().numpy().reshape(count, size[0] * size[1]), 1),
+        masks=None if masks is None else _packed(masks, count, size),
         size=size,
     )
 
@@ -87,5 +90,12 @@ def _expect(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
         real(value, f"a detector returns {name}")
 
 
+def _packed(masks: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+    with stage("transfer"):
+        inside = (masks > 0.5).cpu()
+    return np.packbits(inside.numpy().reshape(count, size[0] * size[1]), 1)
+
+
 def _numbers(value: Any) -> np.ndarray:
-    return value.float().cpu().numpy()
+    with stage("transfer"):
+        return value.float().cpu().numpy()

@@ -25,6 +25,7 @@ import numpy as np
 
 from hrbench.contracts import HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.detection import geometry, mask_pasting
@@ -140,12 +141,16 @@ class Detection:
         found: dict[int, ImageDetections] = {}
         takes_scales = isinstance(net, TakesScales) and net.takes_scales
         with torch.inference_mode():
-            inputs = [self._input(net, item) for item in items]
+            with stage("preprocess"):
+                inputs = [self._input(net, item) for item in items]
             for height, width in dict.fromkeys((each.shape[1], each.shape[2]) for each in inputs):
                 places = [i for i, each in enumerate(inputs) if each.shape[1:] == (height, width)]
                 told = {"scales": [items[i].content.factor for i in places]} if takes_scales else {}
-                output = net([inputs[i] for i in places], **told)
-                found |= dict(zip(places, read_detections(output, [(height, width)] * len(places)), strict=True))
+                with stage("forward"):
+                    output = net([inputs[i] for i in places], **told)
+                with stage("postprocess"):
+                    read = read_detections(output, [(height, width)] * len(places))
+                found |= dict(zip(places, read, strict=True))
         return [found[i] for i in range(len(items))]
 
     def _input(self, net: Network, item: Item) -> torch.Tensor:
@@ -220,10 +225,12 @@ class Detection:
         self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
     ) -> list[dict[str, Any]]:
         if found.crops is not None:
-            at = geometry.pasted_at(boxes, resizing, self.protocol.resize)
-            return mask_pasting.pasted(found.crops[order], at, resizing.original, self.protocol.paste)
+            with stage("pasting"):
+                at = geometry.pasted_at(boxes, resizing, self.protocol.resize)
+                return mask_pasting.pasted(found.crops[order], at, resizing.original, self.protocol.paste)
         if found.masks is not None:
-            return mask_pasting.scaled(found.unpacked(order), resizing.original)
+            with stage("pasting"):
+                return mask_pasting.scaled(found.unpacked(order), resizing.original)
         return []
 
     def notes(self) -> list[str]:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
@@ -111,21 +112,27 @@ class Pose:
             batch = normalised_batch(net, items, self.mean, self.std)
             direct = self._heatmaps(net, batch)
             if self.protocol.flip:
-                mirrored = self._heatmaps(net, batch.flip(3))
-                direct = geometry.average_flip(direct, mirrored, self.scheme.flip_pairs, self.protocol.shift_heatmap)
+                with stage("preprocess"):
+                    mirrored_batch = batch.flip(3)
+                mirrored = self._heatmaps(net, mirrored_batch)
+                pairs, shift = self.scheme.flip_pairs, self.protocol.shift_heatmap
+                with stage("postprocess"):
+                    direct = geometry.average_flip(direct, mirrored, pairs, shift)
         return list(direct)
 
     def _heatmaps(self, net: Network, batch: torch.Tensor) -> np.ndarray:
         import torch
 
-        output = net(batch)
+        with stage("forward"):
+            output = net(batch)
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
         n, joints = len(batch), len(self.scheme.names)
         wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
             raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
         self.monitor.note_dtype(real(output, wanted))
-        return output.float().cpu().numpy()
+        with stage("transfer"):
+            return output.float().cpu().numpy()
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """COCO results rows of the people kept in one image, joints in its pixels (0-based), best first."""
@@ -177,7 +184,8 @@ class Pose:
     def _keep(self, places: Sequence[Placement], people: np.ndarray, scores: np.ndarray) -> list[int]:
         areas = np.array([np.prod(place.scale * geometry.PIXEL_STD) for place in places])
         suppress = nms.soft_oks_nms if self.protocol.soft_nms else nms.oks_nms
-        return suppress(people, scores, areas, np.array(self.scheme.sigmas), self.protocol.oks_threshold)
+        with stage("suppression"):
+            return suppress(people, scores, areas, np.array(self.scheme.sigmas), self.protocol.oks_threshold)
 
     def _row(self, sample: Sample, place: Placement, person: np.ndarray, score: float) -> dict[str, Any]:
         return {

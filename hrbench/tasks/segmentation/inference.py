@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from hrbench.contracts import Network
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.tasks.segmentation import geometry
@@ -62,12 +63,21 @@ class Segmenter:
         """
         import torch
 
-        batch = torch.from_numpy(np.stack(inputs)).to(self.device).permute(0, 3, 1, 2)
-        batch = batch.to(self.dtype, memory_format=torch.contiguous_format)
-        direct = self._checked(self.net(batch), len(inputs))
+        with stage("preprocess"):
+            stacked = torch.from_numpy(np.stack(inputs))
+            with stage("transfer"):
+                batch = stacked.to(self.device)
+            batch = batch.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
+        with stage("forward"):
+            output = self.net(batch)
+        direct = self._checked(output, len(inputs))
         if not self.protocol.flip:
             return direct
-        mirrored = self._checked(self.net(batch.flip(3)), len(inputs))
+        with stage("preprocess"):
+            batch = batch.flip(3)
+        with stage("forward"):
+            output = self.net(batch)
+        mirrored = self._checked(output, len(inputs))
         if self.order != tuple(range(self.classes)):
             mirrored = mirrored[:, list(self.order)]
         return (direct + mirrored.flip(3)) * 0.5
@@ -117,7 +127,7 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
     count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
     inputs = ((corner, pixels) for image in images for corner, pixels in plan.inputs(image, segmenter.black))
     total: Tensor | None = None
-    while chunk := list(islice(inputs, segmenter.batch)):
+    while chunk := _next_inputs(inputs, segmenter.batch):
         logits = segmenter.logits([pixels for _, pixels in chunk])
         for (corner, _), one in zip(chunk, logits, strict=True):
             scores = resized(one, plan.window, protocol.upsampling, protocol.align_corners)
@@ -130,6 +140,12 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
                 scores, total = total.div_(count), None
             scores = scores[:, : plan.scaled[0], : plan.scaled[1]]
             yield resized(scores, size, "bilinear", protocol.align_corners)
+
+
+def _next_inputs(inputs: Iterator[tuple[Size, np.ndarray]], most: int) -> list[tuple[Size, np.ndarray]]:
+    """At most so many inputs with their corners, which are cut from the images now; none at the end."""
+    with stage("preprocess"):
+        return list(islice(inputs, most))
 
 
 def _combined(logits: Tensor, method: str, may_overwrite: bool) -> Tensor:
@@ -163,13 +179,15 @@ def resized(scores: Tensor, size: Size, method: str, align_corners: bool) -> Ten
 def _opencv_bicubic(scores: Tensor, size: Size) -> Tensor:
     import torch
 
-    maps = scores.permute(1, 2, 0).cpu().numpy()
+    with stage("transfer"):
+        maps = scores.permute(1, 2, 0).cpu().numpy()
     made = np.empty((*size, maps.shape[2]), dtype=maps.dtype)
     for first in range(0, maps.shape[2], OPENCV_CHANNELS):
         some = np.ascontiguousarray(maps[..., first : first + OPENCV_CHANNELS])
         large = cv2.resize(some, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
         made[..., first : first + OPENCV_CHANNELS] = large.reshape(*size, some.shape[2])
-    return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
+    with stage("transfer"):
+        return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
 
 
 def class_map(scores: Tensor, image: int | str) -> np.ndarray:
@@ -187,4 +205,6 @@ def class_map(scores: Tensor, image: int | str) -> np.ndarray:
         torch.maximum(best, scores[number], out=best)
     if not bool(best.isfinite().all()):  # NaN is the maximum of itself and anything
         raise EntryError(f"image {image}: a class score is not finite; does the network diverge?")
-    return index.cpu().numpy().astype(np.uint8 if len(scores) <= 255 else np.uint16)
+    with stage("transfer"):
+        index = index.cpu()
+    return index.numpy().astype(np.uint8 if len(scores) <= 255 else np.uint16)

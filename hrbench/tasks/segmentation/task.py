@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from hrbench.contracts import HasScheme, Network
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.inputs import tensor_like
@@ -81,14 +82,16 @@ class Segmentation:
 
         with torch.inference_mode():
             segmenter = self._segmenter(net, batch=len(items))
-            table = geometry.value_table(self.mean, self.std)
-            images = [geometry.normalised(item.image, table) for item in items]
-            if segmenter.dtype == torch.float64:
-                images = [image.astype(np.float64) for image in images]
+            with stage("preprocess"):
+                table = geometry.value_table(self.mean, self.std)
+                images = [geometry.normalised(item.image, table) for item in items]
+                if segmenter.dtype == torch.float64:
+                    images = [image.astype(np.float64) for image in images]
             maps = []
-            for item, scores in zip(items, image_scores(segmenter, images), strict=True):
-                self.monitor.note_classes(item.sample, scores)
-                maps.append(class_map(self._fitted(scores, item.content), item.sample))
+            with stage("postprocess"):  # what `image_scores` does before and for the network has stages of its own
+                for item, scores in zip(items, image_scores(segmenter, images), strict=True):
+                    self.monitor.note_classes(item.sample, scores)
+                    maps.append(class_map(self._fitted(scores, item.content), item.sample))
             return maps
 
     def _segmenter(self, net: Network, batch: int) -> Segmenter:

@@ -86,7 +86,7 @@ def errors(load: Load) -> Errors:
     return run
 
 
-QUICK = {"mode": "quick", "budget": None, "cap": None}
+QUICK = {"mode": "quick", "budget": None, "cap": None, "inputs": "auto", "cold": False}
 
 
 # --- what comes out
@@ -146,7 +146,7 @@ def test_entries_are_laid_over_defaults(load: Load):
         ("{latency: {budget: null}}", {"batch": [1], "dtype": ["float32"], **QUICK}),
         (
             "{latency: {mode: gate, cap: 60}}",
-            {"batch": [1], "dtype": ["float32"], "mode": "gate", "budget": None, "cap": 60.0},
+            {"batch": [1], "dtype": ["float32"], **QUICK, "mode": "gate", "cap": 60.0},
         ),
     ],
 )

@@ -1,0 +1,1 @@
+"""The time of a whole pipeline, one image at a time, split into its stages."""
