@@ -1,8 +1,9 @@
 """The one place where a number becomes text: points, millions, billions of operations, milliseconds, mebibytes.
 
-Numbers are stored in base units (fractions, counts, seconds, bytes, joules) and shown in the units of the field's
-tables. `divisor` says how much of the base unit one shown unit is; every other function here builds on it, so that
-a table, a plot and a CSV file cannot disagree. A minus is the typographic one (−) in text and ASCII in CSV.
+Numbers are stored in base units (fractions, counts, seconds, bytes, joules, images per second, operations per byte and
+per second) and shown in the units of the field's tables. `divisor` says how much of the base unit one shown unit is;
+every other function here builds on it, so that a table, a plot and a CSV file cannot disagree. A minus is the
+typographic one (−) in text and ASCII in CSV.
 
 >>> show(0.7441, "fraction"), show(28_536_113, "count"), show(7_645_274_112, "operations"), show(0.04567, "seconds")
 ('74.4', '28.5', '7.645', '45.7')
@@ -27,6 +28,8 @@ NAMES: dict[str, str] = {
     "joules": "J",
     "rate": "img/s",
     "number": "",
+    "intensity": "FLOP/byte",
+    "speed": "GFLOP/s",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -37,6 +40,8 @@ _DIVISORS: dict[str, float] = {
     "joules": 1.0,
     "rate": 1.0,
     "number": 1.0,
+    "intensity": 1.0,
+    "speed": 1e9,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
@@ -110,6 +115,8 @@ def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float 
     ('74.4 points', '31.2 ms', '3.00 MiB')
     >>> with_unit(0.00000312, "number"), exact(0.00000312, "number")
     ('3.1e−06', '3.12e−06')
+    >>> with_unit(1234.5, "rate")
+    '1234 img/s'
     """
     return f"{show(value, unit, decimals, own)} {NAMES[unit]}".rstrip()
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hrbench.contracts import CountsCompilations, FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
+from hrbench.contracts import FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
 from hrbench.core.environment import processor
 from hrbench.errors import UsageError
 from hrbench.types import Reason, RuntimeSettings, Variant
@@ -101,11 +101,6 @@ def tf32_in_words(dtype: torch.dtype, device_type: str) -> str:
         "matrix products": torch.backends.cuda.matmul.allow_tf32,
     }
     return " and ".join(name for name, allowed in found.items() if allowed)
-
-
-def compilations(runtime: Runtime) -> int:
-    """How often a runtime has compiled; 0 for one that compiles nothing while it is called."""
-    return runtime.compilations() if isinstance(runtime, CountsCompilations) else 0
 
 
 def _is_as_asked(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:

@@ -49,7 +49,7 @@ _COST_CONDITIONS = (
 )  # fmt: skip
 """Conditions in which two costs must agree."""
 
-_FURTHER = ("inputs", "data", "weights", "caches", "images", "runtime", "tf32")
+_FURTHER = ("inputs", "data", "weights", "caches", "images", "runtime", "tf32", "energy_of")
 """The same, of costs that were not there before: the basis of all others stays as it is stored."""
 
 _USUAL = {"inputs": "standard normal", "caches": "warm"}

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hrbench.contracts import Evaluated, FixedPrecision, Runtime, Task
 from hrbench.core.environment import torch_flags
@@ -18,9 +19,10 @@ from hrbench.core.stages import STAGES, stage
 from hrbench.core.units import amount
 from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE, WITHIN
 from hrbench.cost.end_to_end.rounds import Rounds, Split, split_of, stage_samples
-from hrbench.cost.forward import device_name, dtype_named, first_line, reason_without_value
+from hrbench.cost.forward import device_name, dtype_named, first_line, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Timed, gpu_uuid
 from hrbench.cost.latency.images import with_work
+from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import MIN_SAMPLES, Pace, pace_of
 from hrbench.cost.latency.passes import Passes, Progress, time_passes
 from hrbench.cost.telemetry.seen import between
@@ -57,6 +59,7 @@ def measure_pipeline(
     mode: str = "quick",
     budget: float | None = None,
     cap: float | None = None,
+    as_input: Callable[[Tensor], Any] | None = None,
     progress: Progress | None = None,
     watch: Callable[[str], AbstractContextManager[Watch]] | None = watching,
     now: Callable[[], float] = time.perf_counter,
@@ -68,6 +71,7 @@ def measure_pipeline(
     images: how many, spread over the data set, of those in which there is something to do.
     runtime: turns the network into the callable that predicts.
     input: (height, width) of the network, for the runtime's example.
+    as_input: converts that example to the network's input, e.g. `list` for a detector.
     mode, budget, cap: how long, as `measure_latency` takes them; a round over all images is what a pass is there.
     progress: called as `progress(seconds done, budget)`, some times a second.
     watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
@@ -86,15 +90,13 @@ def measure_pipeline(
         conditions, images=len(chosen), inputs=f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
     )
     began = time.perf_counter()
-    net, dtype = _network(evaluated, runtime, where, dtype, input)
+    net, dtype = _network(evaluated, runtime, where, dtype, input, as_input)
     conditions = replace(conditions, load=time.perf_counter() - began, dtype=str(dtype).removeprefix("torch."))
     rounds = Rounds(_Pipeline(evaluated.task, net), chosen, now, wait or _waiting(where))
-    marks: list[float] = []
     try:
         with nullcontext(Nobody()) if watch is None else watch(gpu_uuid(where)) as watched:
-            passes = time_passes(
-                rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()), window=1
-            )
+            marks = Marks(watched, runtime)
+            passes = time_passes(rounds.once, _RoundClock(now), pace, progress, marks, window=1)
     except HrbenchError:
         raise
     except Exception as error:
@@ -105,11 +107,14 @@ def measure_pipeline(
     if passes.reason is not None:
         told = passes.reason.what.replace("the first pass", f"the first round over {amount(len(chosen), 'image')}")
         return _without_value(conditions, Reason(told, f"{passes.reason.remedy}, or lower images"))
+    if marks.fault is not None:
+        return _without_value(conditions, marks.fault)
+    conditions = replace(conditions, **run_as(runtime, where, dtype)._asdict())
     kept = slice(passes.warm_up + passes.every - 1, None, passes.every)
     whole, stages = rounds.whole[kept], rounds.stages[kept]
     conditions = replace(_after(conditions, passes, whole), stages_apart=round(split_of(whole, stages).apart, 5))
     if pace.mode != "smoke" and watch is not None:
-        seen = between(watched.record, marks[0], marks[-1])
+        seen = between(watched.record, marks.times[0], marks.times[-1])
         found = judged(seen, [fmean(each) for each in whole], passes.settled, watched.record.missing)
         conditions = replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
     return _measurements(whole, stages, with_sum_checked(conditions))
@@ -191,12 +196,18 @@ def _waiting(device: torch.device) -> Callable[[], object]:
 
 
 def _network(
-    evaluated: Evaluated, runtime: Runtime, device: torch.device, dtype: torch.dtype, input: tuple[int, int]
+    evaluated: Evaluated,
+    runtime: Runtime,
+    device: torch.device,
+    dtype: torch.dtype,
+    input: tuple[int, int],
+    as_input: Callable[[Tensor], Any] | None,
 ) -> tuple[Any, torch.dtype]:
     """The entry's network as the runtime prepares it, and the dtype that it computes in."""
     net = evaluated.build()
     dtype = net.precision if isinstance(net, FixedPrecision) else dtype
-    return runtime.prepare(net, torch.empty(1, 3, *input, device=device, dtype=dtype)), dtype
+    example = torch.zeros(1, 3, *input, device=device, dtype=dtype)
+    return runtime.prepare(net, example if as_input is None else as_input(example)), dtype
 
 
 def _pace(mode: str, budget: float | None, cap: float | None, images: int) -> Pace:

@@ -105,7 +105,7 @@ def flop_counter_mode(build: Builder, shape: Shape4, device: str = "meta") -> Se
     net = prepared(build, device).requires_grad_(False)
     counter = FlopCounterMode(display=False)
     recorder = Recorder(meter=counter.get_total_flops)
-    _run(net, shape, device, counter, recorder)
+    _run(net, shape, device, counter, recorder)  # pyright: ignore[reportArgumentType]  # a mode at run time
     calls: dict[str, list[tuple[Call, int]]] = {}
     for (_, call), theirs in zip(recorder.calls, recorder.metered, strict=True):
         calls.setdefault(call.operator, []).append((call, theirs))

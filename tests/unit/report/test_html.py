@@ -205,7 +205,7 @@ def test_rows_keep_their_cells(results):
     read = Page(page(results))
     row = next(row for row in read.rows if row and row[0].startswith("HRNet-W32"))
     assert [" ".join(cell.split()) for cell in row[1:9]] == [
-        "256×192", "28.0", "7.600", "74.4", "[73.4, 75.4]", "74.4", "0.0", "–a",
+        "256×192", "28.0", "7.600◆", "74.4", "[73.4, 75.4]", "74.4", "0.0", "–a",
     ]  # fmt: skip
 
 
