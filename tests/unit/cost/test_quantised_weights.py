@@ -103,7 +103,7 @@ def test_packed_weights_of_a_layer_are_found_once_under_its_path():
 
 def test_their_bytes_are_those_of_the_packed_weights():
     net = dynamic(lambda: nn.Sequential(nn.Linear(4, 3)), torch.qint8)
-    assert memory._bytes_of(net, torch.float32) == 12 * 1 + 3 * 4
+    assert memory.bytes_of(net, torch.float32) == 12 * 1 + 3 * 4
 
 
 def test_weights_that_cannot_be_told_are_a_reason_and_no_zero():
