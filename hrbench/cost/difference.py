@@ -49,7 +49,7 @@ class DifferenceOptions:
     images: Annotated[int, Field(ge=1, description="Images to compare outputs on, spread over the data set.")] = 8
 
 
-class Difference:
+class OutputDifference:
     """Compares outputs at the entry's runtime and dtype with eager float32 (contracts.CostProbe)."""
 
     name = "difference"

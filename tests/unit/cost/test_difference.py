@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from hrbench.contracts import Evaluated
-from hrbench.cost.difference import Difference, DifferenceOptions, largest_differences
+from hrbench.cost.difference import DifferenceOptions, OutputDifference, largest_differences
 from hrbench.errors import EntryError
 from hrbench.models.runtimes.configured import Configured
 from hrbench.models.runtimes.eager import Eager
@@ -89,7 +89,9 @@ def evaluated(dtype: str = "float32") -> Evaluated:
 
 def test_a_runtime_that_is_off_has_its_difference():
     made = subject(evaluated(), Off())
-    absolute, relative = Difference().measure(made, Difference().cells(DifferenceOptions(3))[0], DifferenceOptions(3))
+    absolute, relative = OutputDifference().measure(
+        made, OutputDifference().cells(DifferenceOptions(3))[0], DifferenceOptions(3)
+    )
     # of the images 0 to 8, three are spread over them; in place of one with nothing to do comes the next
     last = 7
     assert absolute.value == pytest.approx(last / 4, rel=1e-6) and relative.value == pytest.approx(0.25)
@@ -100,18 +102,18 @@ def test_a_runtime_that_is_off_has_its_difference():
 
 
 def test_eager_float32_has_none():
-    exact = Difference().measure(subject(evaluated(), Eager()), *_cell())
+    exact = OutputDifference().measure(subject(evaluated(), Eager()), *_cell())
     assert [one.value for one in exact] == [0.0, 0.0]
 
 
 def test_a_detector_and_an_entry_without_images_have_the_reason():
-    found = Difference().measure(subject(evaluated(), Eager(), "detection"), *_cell())
+    found = OutputDifference().measure(subject(evaluated(), Eager(), "detection"), *_cell())
     assert {one.value for one in found} == {None} and "compare its AP" in str(found[0].reason)
     missing = Reason("no data set was asked for")
-    found = Difference().measure(subject(missing, Eager()), *_cell())
+    found = OutputDifference().measure(subject(missing, Eager()), *_cell())
     assert [one.reason for one in found] == [missing, missing]
 
 
 def _cell() -> tuple[Any, DifferenceOptions]:
     options = DifferenceOptions()
-    return Difference().cells(options)[0], options
+    return OutputDifference().cells(options)[0], options
