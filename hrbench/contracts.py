@@ -27,6 +27,7 @@ from hrbench.types import (
     Prediction,
     Quantity,
     Reason,
+    RuntimeSettings,
     Sample,
     State,
     Variant,
@@ -197,7 +198,7 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has notes on the score after all images."""
+    """A task that has notes on the score after all images, or a runtime that has some on the network."""
 
     def notes(self) -> Sequence[str]:
         """One sentence for each note."""
@@ -350,19 +351,45 @@ class HasLevels(Protocol):
 class Runtime(Protocol):
     """Turns a network into a callable: eager PyTorch, a compiler, another library.
 
+    Constructed with those of "mode" and "provider" that it takes, or without arguments; its module imports without
+    torch. Optional capabilities: `HasNotes`, on what became of the network; `CountsCompilations`.
+
     name: its name in results.
     version: raised by hand when a number measured with it can change.
+    takes: fields of `types.RuntimeSettings` that it honours: "mode" and "provider" by itself; "channels_last",
+        "fused_bn", "tf32" and "threads" if it may be given a network to which they were applied.
     """
 
     name: str
     version: int
+    takes: tuple[str, ...]
 
-    def prepare(self, net: Any, input: torch.Tensor) -> Callable[..., Any]:
+    def prepare(self, net: Any, input: Any) -> Callable[..., Any]:
         """The network ready to be called, in eval mode.
 
-        net: a torch module, which may be moved or changed.
-        input: an example (N, 3, H, W) of what it will be called with, on that device and in that dtype.
+        net: a torch module on the input's device, which may be moved or changed.
+        input: an example of what it will be called with, (N, 3, H, W), or a list of images (3, H, W) for a detector;
+            it may be called with others.
+
+        Returns a callable, which shows its device and dtype by `HasParameters`. Raises UnavailableError, with the
+        reason, if this machine or this network cannot be run so.
         """
+        ...
+
+
+@runtime_checkable
+class HasSettings(Protocol):
+    """A runtime with what is applied to a network before it prepares it."""
+
+    settings: RuntimeSettings
+
+
+@runtime_checkable
+class CountsCompilations(Protocol):
+    """A runtime that compiles when it is called with something new: a pass in which it did so is no sample."""
+
+    def compilations(self) -> int:
+        """How often it has compiled in this process."""
         ...
 
 
@@ -591,6 +618,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage,),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
+    "hrbench.runtimes": (HasNotes, CountsCompilations),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""

@@ -48,6 +48,13 @@ class EntryError(HrbenchError):
     exit_code = 3
 
 
+class UnavailableError(EntryError):
+    """Something that this machine or this network cannot do. It is no failure: its message stands where a number would.
+
+    The message says what is missing and, where anything can be done about it, what.
+    """
+
+
 class Interrupted(BaseException):
     """A signal asked this run to end, like Ctrl-C. Not an `Exception`, so that nothing handles it as an error."""
 

@@ -88,6 +88,9 @@ class Conditions:
     input: (height, width) in pixels.
     dtype, device: "float32"; the name of the processor or GPU.
     device_type: "cpu" or "cuda".
+    runtime: how the network was run, in words; "" for eager PyTorch and for a network in a file.
+    prepared_as: what the runtime made of the network, in words ("75 of 75 batch norms folded").
+    tf32: which operations of float32 could use TF32 on a GPU, in words; "" for none.
     convention: by which operations are counted ("macs", "fvcore", ...).
     divisor: `value / divisor` is the number under the heading `quantity.label`.
     proposals, masks: boxes per image that a detector's heads are counted for.
@@ -107,7 +110,7 @@ class Conditions:
     flags: torch's numeric flags.
     timed: what was timed, in words.
     load: seconds to build the network and move it to the device.
-    compile: seconds in which the runtime prepared it; None for eager, which has nothing to prepare.
+    compile: seconds until the runtime had prepared it and called it once; None for eager, which prepares nothing.
     first_pass: seconds of the first forward pass.
     warm_up_passes: passes before the samples.
     warm_up_settled: whether passes were stable before the samples were taken; None if there was no time to tell.
@@ -134,6 +137,9 @@ class Conditions:
     dtype: str = ""
     device: str = ""
     device_type: str = ""
+    runtime: str = ""
+    prepared_as: tuple[str, ...] = ()
+    tf32: str = ""
     convention: str = ""
     divisor: float | None = None
     proposals: int | None = None
@@ -209,6 +215,54 @@ class Measurement:
 
 
 # --- what a suite resolves to --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """How a network is run, while it predicts and while it is timed.
+
+    name: entry point of `hrbench.runtimes`; "own" for a network in a file, which brings its own.
+    mode: of a compiler; "" for its default.
+    provider: of onnxruntime ("CUDAExecutionProvider"); "" for that of the device.
+    channels_last: whether weights and inputs lie in memory with the channels last.
+    fused_bn: whether batch norms are folded into the convolutions before them.
+    tf32: whether convolutions and matrix products of float32 may use TF32 on a GPU; None for what torch is set to.
+    threads: CPU threads; None for those of the process.
+    """
+
+    name: str = "eager"
+    mode: str = ""
+    provider: str = ""
+    channels_last: bool = False
+    fused_bn: bool = False
+    tf32: bool | None = None
+    threads: int | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """What differs from eager PyTorch, by name, in the order of the fields: the canonical form, {} for eager.
+
+        >>> RuntimeSettings("compile", threads=2).stated(), RuntimeSettings("own").stated()
+        ({'name': 'compile', 'threads': 2}, {})
+        """
+        plain = RuntimeSettings()
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {
+            name: value for name, value in found.items()
+            if value != getattr(plain, name) and (name, value) != ("name", "own")
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        """In words, as a table has it.
+
+        >>> str(RuntimeSettings()), str(RuntimeSettings(channels_last=True)), str(RuntimeSettings("compile", threads=1))
+        ('eager', 'eager, channels_last', 'compile, threads 1')
+        """
+        rest = {name: value for name, value in self.stated().items() if name != "name"}
+        said = [
+            str(value) if isinstance(value, str) else name if value is True else f"{name} {str(value).lower()}"
+            for name, value in rest.items()
+        ]
+        return ", ".join([self.name, *said])
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +399,7 @@ class Entry:
     limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
     dtype: precision while evaluating.
+    runtime: how the network is run.
     resamples: of the bootstrap behind the intervals, 0 for no intervals.
     timeout: seconds after which the accuracy, or one cell of the costs, is ended as failed; None for never.
     predictions: absolute path of a file (a folder, if the format is one) of precomputed predictions, which are
@@ -363,6 +418,7 @@ class Entry:
     limit: int | None = None
     seed: int = 0
     dtype: str = "float32"
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     resamples: int = 1000
     timeout: float | None = None
     predictions: str = ""
@@ -398,6 +454,7 @@ class Known:
     arguments: (entry-point group, name, further folders to look in) -> names of the arguments it takes, or None if
         they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
+    runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
     """
 
     variants: Mapping[str, Variant]
@@ -408,6 +465,7 @@ class Known:
     arguments: Callable[[str, str, Sequence[str]], tuple[str, ...] | None] = lambda group, name, folders: None
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
     costs: Mapping[str, type] = field(default_factory=dict)
+    runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 # --- what a gate holds a release to -----------------------------------------------------------------------------------

@@ -12,17 +12,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hrbench.contracts import FixedBatch, FixedPrecision, Runtime
+from hrbench.contracts import CountsCompilations, FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
 from hrbench.core.environment import processor
 from hrbench.errors import UsageError
-from hrbench.types import Reason, Variant
+from hrbench.types import Reason, RuntimeSettings, Variant
 
 
 class ReadyPass(NamedTuple):
-    """work: one forward pass. prepared: seconds that the runtime took to prepare the network."""
+    """work: one forward pass. prepared: seconds until the runtime had prepared the network and called it once; None
+    for one that prepares nothing.
+    """
 
     work: Callable[[], object]
-    prepared: float
+    prepared: float | None
+
+
+class RunAs(NamedTuple):
+    """How a runtime runs a network, for the conditions; see `types.Conditions`."""
+
+    runtime: str = ""
+    prepared_as: tuple[str, ...] = ()
+    channels_last: bool = False
+    tf32: str = ""
 
 
 @contextmanager
@@ -40,20 +51,64 @@ def ready(
     as_input: converts a seeded standard-normal tensor (N, C, H, W) to the network's input; None if it is the input.
     inputs: the passes go over these in turn, in place of that tensor, which the runtime gets as an example.
     """
-    if not _is_as_asked(net, device, dtype):
+    prepares = bool(settings_of(runtime).stated())
+    if prepares or not _is_as_asked(net, device, dtype):
         net = copy.deepcopy(net)
+    channels_last = settings_of(runtime).channels_last
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
+    if channels_last:
+        image = image.contiguous(memory_format=torch.channels_last)
+        inputs = [each.contiguous(memory_format=torch.channels_last) if isinstance(each, Tensor) else each
+                  for each in inputs]  # fmt: skip
     training = [module for module in net.modules() if module.training]
     try:
         began = time.perf_counter()
-        call = runtime.prepare(net, image)
-        prepared = time.perf_counter() - began
+        call = runtime.prepare(net, image if as_input is None else as_input(image))
         with torch.inference_mode():
             following = cycle(inputs or [image if as_input is None else as_input(image)])
-            yield ReadyPass(lambda: call(next(following)), prepared)
+            if prepares:
+                call(next(following))
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+            yield ReadyPass(lambda: call(next(following)), time.perf_counter() - began if prepares else None)
     finally:
         for module in training:
             module.training = True
+
+
+def settings_of(runtime: Runtime) -> RuntimeSettings:
+    """The settings of a runtime that was configured; those of a plain one."""
+    return runtime.settings if isinstance(runtime, HasSettings) else RuntimeSettings(runtime.name)
+
+
+def run_as(runtime: Runtime, device: torch.device, dtype: torch.dtype) -> RunAs:
+    """How a runtime runs networks on a device, once it has prepared one."""
+    settings = settings_of(runtime)
+    return RunAs(
+        runtime=str(settings) if settings.stated() else "",
+        prepared_as=tuple(runtime.notes()) if isinstance(runtime, HasNotes) else (),
+        channels_last=settings.channels_last,
+        tf32=tf32_in_words(dtype, device.type),
+    )
+
+
+def tf32_in_words(dtype: torch.dtype, device_type: str) -> str:
+    """Which operations of float32 may use TF32 now; "" on a CPU, and for another dtype.
+
+    By default torch lets convolutions use it, and not matrix products.
+    """
+    if device_type != "cuda" or dtype != torch.float32:
+        return ""
+    found = {
+        "convolutions": torch.backends.cudnn.allow_tf32,
+        "matrix products": torch.backends.cuda.matmul.allow_tf32,
+    }
+    return " and ".join(name for name, allowed in found.items() if allowed)
+
+
+def compilations(runtime: Runtime) -> int:
+    """How often a runtime has compiled; 0 for one that compiles nothing while it is called."""
+    return runtime.compilations() if isinstance(runtime, CountsCompilations) else 0
 
 
 def _is_as_asked(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:

@@ -14,7 +14,11 @@ Batch = Annotated[int, Field(ge=1)]
 Batches = Annotated[
     tuple[Batch, ...], Field(min_length=1, description="Images per forward pass, one number or several.")
 ]
-Dtypes = Annotated[tuple[Dtype, ...], Field(min_length=1, description="Precision of the forward pass, one or several.")]
+Dtypes = Annotated[
+    tuple[Dtype, ...],
+    Field(min_length=1, description="Precision of the forward pass, one or several; left out, that of the entry."),
+]
+"""A probe's field `dtype` of this type has the default (), in whose place `cells` and `measure` get the entry's."""
 
 
 def every_cell(batches: Iterable[int], dtypes: Iterable[str]) -> list[Conditions]:

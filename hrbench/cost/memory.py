@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ class MemoryOptions:
     """Where memory is measured; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
 
 
 class Memory:
@@ -134,6 +134,7 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
             subject.progress("passes", done + 1, PASSES)
         found = meter.peaks()
         meter.end()
+    conditions = replace(conditions, **forward.run_as(subject.runtime, device, dtype)._asdict())
     if isinstance(found, Reason):
         return [Measurement(PEAK, None, conditions=conditions, reason=found)]
     return [Measurement(quantity, value, conditions=conditions) for quantity, value in found.items()]

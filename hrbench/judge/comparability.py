@@ -45,7 +45,8 @@ def _value(value: Any) -> Any:
 
 _COST_CONDITIONS = (
     "batch", "input", "dtype", "device", "threads", "convention", "proposals", "masks", "percentile", "channels_last",
-    "timed", "counted", "inputs", "data", "weights", "caches", "images",
+    "timed", "counted", "inputs", "data", "weights", "caches", "images", "runtime",
+    "tf32",
 )  # fmt: skip
 """Conditions in which two costs must agree."""
 
@@ -239,6 +240,8 @@ def changes(first: Result, second: Result) -> list[str]:
             found.append(f"predictions: {' / '.join(texts)}")
     if first.entry.dtype != second.entry.dtype:
         found.append(f"dtype: {first.entry.dtype} / {second.entry.dtype}")
+    if first.entry.runtime != second.entry.runtime:
+        found.append(f"runtime: {first.entry.runtime} / {second.entry.runtime}")
     found += [f"{name}: {text}" for name, text in _environment(first, second)]
     return found
 

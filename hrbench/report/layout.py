@@ -40,7 +40,7 @@ from hrbench.types import Unit
 Part = Literal["measured", "interval", "published", "difference"]
 Source = Literal["text", "score", "cost"]
 Grouping = Literal["family", "dataset", "run", "none"]
-TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "weights", "run")
+TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "runtime", "weights", "run")
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "device": device_of(result),
         "dtype": entry.dtype,
+        "runtime": str(entry.runtime),
         "weights": entry.weights or "",
         "run": run_of(result),
     }

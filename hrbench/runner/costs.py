@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from hrbench.core.plugins import libraries, resolve
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
+from hrbench.models.runtimes.configured import in_force
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler
@@ -64,14 +65,18 @@ def probe_of(name: str) -> CostProbe:
     return probe
 
 
-def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any]) -> Any:
-    """A probe's options with these settings, lists as tuples. Raises UsageError for a setting that it does not have."""
+def options_of(name: str, probe: CostProbe, settings: Mapping[str, Any], entry: Entry) -> Any:
+    """A probe's options with these settings, lists as tuples, and the entry's dtype if it has a `dtype` that is ().
+
+    Raises UsageError for a setting that it does not have.
+    """
     known = [one.name for one in fields(probe.Options)] if is_dataclass(probe.Options) else []
     unknown = [key for key in settings if key not in known]
     if unknown:
         takes = ", ".join(known) or "no settings"
         raise UsageError(f"cost {name} does not take {', '.join(unknown)}; it takes {takes}")
-    return probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
+    made = probe.Options(**{key: tuple(item) if isinstance(item, list) else item for key, item in settings.items()})
+    return replace(made, dtype=(entry.dtype,)) if getattr(made, "dtype", None) == () else made
 
 
 Digests = Callable[[], Mapping[str, str | None] | None]
@@ -96,12 +101,12 @@ def cost_keys(
     in_force: number of CPU threads that the network set for itself, None if it did not change it.
     digests: of the weights and data of the entry; computed if None.
     """
-    machine = _machine(settings, in_force)
+    machine = _machine(settings, in_force, threads_set(entry))
     digests = digests or digests_for(entry, settings)
     found = {}
     for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
-        options = options_of(name, probe, probe_settings)
+        options = options_of(name, probe, probe_settings, entry)
         found[name] = keys.probe_key(
             entry,
             probe=name,
@@ -109,6 +114,7 @@ def cost_keys(
             options={one.name: getattr(options, one.name) for one in fields(options)},
             measured_with={word: machine[word] for word in probe.depends},
             libraries=libraries(entry.variant.use),
+            runtime={} if name in ALWAYS else entry.runtime.stated(),
             fed=fed_key(entry, probe, options, digests),
         )
     return found
@@ -158,13 +164,22 @@ def format_1_key(entry: Entry, settings: Settings) -> str:
         return ""
     if latency and not isinstance(latency, Mapping):
         return ""
-    measured_with = {**_machine(settings), "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
+    machine = _machine(settings, None, threads_set(entry))
+    measured_with = {**machine, "version": COST_VERSION, "libraries": libraries(entry.variant.use)}
     return format_1_cost_key(entry, **measured_with)
 
 
-def _machine(settings: Settings, in_force: int | None = None) -> dict[str, Any]:
-    """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU."""
-    expected = environment.threads()
+def threads_set(entry: Entry) -> int:
+    """CPU threads that an entry is run with, unless its network sets others: those of its runtime, or the process's."""
+    return entry.runtime.threads or environment.threads()
+
+
+def _machine(settings: Settings, in_force: int | None, expected: int) -> dict[str, Any]:
+    """What numbers may depend on: device and driver by name, torch's version, threads of a pass on the CPU.
+
+    in_force: threads that the network was measured with, None if that is not known.
+    expected: those that were set.
+    """
     name, driver, threads = processor(), "", expected if in_force in (None, expected) else [expected, in_force]
     if may_use_gpu(settings) and (device := device_of(settings)).startswith("cuda"):
         import torch
@@ -198,7 +213,7 @@ def cost_cells(entry: Entry, only: Iterable[str] | None = None) -> list[dict[str
     if counting:
         found.append({"probes": counting, "number": 0, "name": counting[-1], "processes": 1})
     for name in (name for name in names if name not in ALWAYS):
-        probe, options, cells = _cells(name, names[name])
+        probe, options, cells = _cells(name, names[name], entry)
         several = probe.processes(options) if isinstance(probe, MeasuresInProcesses) else 1
         found += [
             {"probes": [name], "number": i, "name": _phase(name, cell), "processes": several}
@@ -234,9 +249,11 @@ def only_counts(cell: Mapping[str, Any]) -> bool:
 
 def is_fed(entry: Entry, cell: Mapping[str, Any]) -> bool:
     """Whether a cell may be measured on images of the entry's data set."""
-    probes = {name: probe_of(name) for name in cell["probes"]}
-    options = {name: options_of(name, probe, requested_probes(entry)[name]) for name, probe in probes.items()}
-    return any(fed_how(entry, probe, options[name]) != "never" for name, probe in probes.items())
+    found = ((probe_of(name), name) for name in cell["probes"])
+    return any(
+        fed_how(entry, probe, options_of(name, probe, requested_probes(entry)[name], entry)) != "never"
+        for probe, name in found
+    )
 
 
 def measure_cell(
@@ -250,11 +267,18 @@ def measure_cell(
     network cannot be built.
     """
     device = "cpu" if only_counts(cell) else device_of(settings)
-    subject = Subject(entry.variant, entry.name, device, runtime(), on_event, settings.offline, _of_processes(cell),
-                      evaluation=lambda: _evaluated(entry, settings, cell))  # fmt: skip
+    with in_force(entry.runtime):
+        return _measured_cell(entry, cell, settings, on_event, device)
+
+
+def _measured_cell(
+    entry: Entry, cell: Mapping[str, Any], settings: Settings, on_event: EventHandler, device: str
+) -> tuple[Measurement, ...]:
+    subject = Subject(entry.variant, entry.name, device, runtime(entry.runtime), on_event, settings.offline,
+                      _of_processes(cell), evaluation=lambda: _evaluated(entry, settings, cell))  # fmt: skip
     values: list[Measurement] = []
     for name in cell["probes"]:
-        probe, options, conditions = _cells(name, requested_probes(entry)[name])
+        probe, options, conditions = _cells(name, requested_probes(entry)[name], entry)
         if settings.in_process and (why := _needs_processes(probe, cell)):
             reason, under = Reason(why, "run without --in-process"), conditions[cell["number"]]
             values += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
@@ -283,7 +307,7 @@ def unmeasured(entry: Entry, cell: Mapping[str, Any], reason: Reason) -> tuple[M
     """The quantities of a cell without values, for the reason why it could not be measured."""
     found = []
     for name in cell["probes"]:
-        probe, _, conditions = _cells(name, requested_probes(entry)[name])
+        probe, _, conditions = _cells(name, requested_probes(entry)[name], entry)
         under = conditions[cell["number"]]
         found += [Measurement(one, None, conditions=under, reason=reason) for one in probe.quantities]
     return tuple(found)
@@ -294,10 +318,10 @@ def without_network(entry: Entry, only: Iterable[str] | None = None) -> tuple[Me
     return tuple(one for cell in cost_cells(entry, only) for one in unmeasured(entry, cell, NO_NETWORK))
 
 
-def _cells(name: str, probe_settings: Mapping[str, Any]) -> tuple[CostProbe, Any, Sequence[Conditions]]:
+def _cells(name: str, probe_settings: Mapping[str, Any], entry: Entry) -> tuple[CostProbe, Any, Sequence[Conditions]]:
     """A probe, its options and the conditions of its cells."""
     probe = probe_of(name)
-    options = options_of(name, probe, probe_settings)
+    options = options_of(name, probe, probe_settings, entry)
     return probe, options, list(probe.cells(options))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hrbench.contracts import Runtime
 from hrbench.core.plugins import resolve
 from hrbench.errors import UsageError
+from hrbench.models.runtimes.configured import Configured
+from hrbench.runner.conformance import check_contract
 from hrbench.runner.settings import Settings
+from hrbench.types import RuntimeSettings
 
 
 def device_of(settings: Settings) -> str:
@@ -30,9 +32,17 @@ def device_of(settings: Settings) -> str:
     return settings.device
 
 
-def runtime() -> Runtime:
-    """The runtime of all networks, while they predict and while they are timed: eager PyTorch."""
-    return resolve("hrbench.runtimes", "eager")()
+def runtime(settings: RuntimeSettings | None = None) -> Configured:
+    """A runtime with its settings; eager PyTorch if none are given.
+
+    Raises UsageError if there is no such runtime, EntryError if it does not import or is none.
+    """
+    settings = settings or RuntimeSettings()
+    kind = resolve("hrbench.runtimes", settings.name)
+    named = {"mode": settings.mode, "provider": settings.provider}
+    inner = kind(**{key: value for key, value in named.items() if key in kind.takes})
+    check_contract("hrbench.runtimes", settings.name, inner)
+    return Configured(inner, settings)
 
 
 def _device_name(parameter: Any) -> str:

@@ -21,6 +21,7 @@ from hrbench.core.plugins import libraries
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
+from hrbench.models.runtimes.configured import Configured, in_force
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import render_images
@@ -68,7 +69,8 @@ def evaluate(
     for metric in parts.metrics if not parts.server else ():
         metric.read_target(parts.dataset.target)  # so that a fault in it is known before the network runs
     started = time.perf_counter()
-    predicted = _predictions(parts, settings, folder, on_event, stored)
+    with in_force(parts.entry.runtime):
+        predicted = _predictions(parts, settings, folder, on_event, stored)
     seconds = {"predict": time.perf_counter() - started}
     if stored is not None:
         seconds["predict"] = stored.seconds.get("predict", 0.0)
@@ -150,7 +152,8 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     """Runs the network over the samples of the entry."""
     entry = parts.entry
     warning = _box_warning(parts)
-    net, notes = _network(parts, settings)
+    prepared = _network(parts, settings)
+    net, notes = prepared.net, prepared.notes
     samples = list(parts.dataset.samples(entry.protocol))
     predictions = pipeline.predict(
         parts.task,
@@ -163,6 +166,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     )
     _write(parts.metrics, predictions, folder)
     notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
+    notes += [f"runtime {entry.runtime.name}: {note}" for note in prepared.runtime.notes()]
     return _Predicted(samples, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 
@@ -175,8 +179,22 @@ def _precomputed(parts: Assembled, settings: Settings, folder: Path, on_event: E
     return _Predicted(samples, [note], Provenance(predictions=FileRecord(file, str(parts.predictions_digest))))
 
 
-def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
-    """The entry's network as the runtime prepares it, in the entry's dtype on its device, and notes."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A network that is ready to be called.
+
+    net: what is called.
+    notes: sentences from loading it.
+    runtime: what prepared it, with further notes once it was called.
+    """
+
+    net: Any
+    notes: list[str]
+    runtime: Configured
+
+
+def _network(parts: Assembled, settings: Settings) -> _Prepared:
+    """The entry's network as the runtime prepares it, in the entry's dtype on its device."""
     import torch
 
     entry = parts.entry
@@ -186,8 +204,10 @@ def _network(parts: Assembled, settings: Settings) -> tuple[Any, list[str]]:
     dtype = net.precision if isinstance(net, FixedPrecision) else requested
     if dtype != requested:
         notes.append(f"computed in {str(dtype).removeprefix('torch.')}, as the network's file does")
-    example = torch.empty(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
-    return runtime().prepare(net, example), notes
+    example = torch.zeros(1, 3, *entry.variant.input, device=device_of(settings), dtype=dtype)
+    made = runtime(entry.runtime)
+    prepared = made.prepare(net, list(example) if entry.variant.task == "detection" else example)
+    return _Prepared(prepared, notes, made)
 
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Executor, Job, Outcome
-from hrbench.errors import EntryError
+from hrbench.errors import EntryError, UnavailableError
 from hrbench.runner.costs import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
@@ -27,11 +27,12 @@ class JobFailed(EntryError):
     """A job failed: it raised, or its process ended. The message is one line.
 
     trace: the traceback, "" for an error that hrbench raised itself.
+    unavailable: whether it is no failure: this machine or the network cannot do what was asked for.
     """
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    def __init__(self, message: str, trace: str = "", unavailable: bool = False) -> None:
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.unavailable = trace, unavailable
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ class Processes:
         )
         outcome = self.executor.submit(job, lambda event: on_event(msgspec.convert(event, Event)))
         if outcome.failure:
-            raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback)
+            unavailable = outcome.error == UnavailableError.__name__
+            raise JobFailed(outcome.failure, "" if outcome.foreseen else outcome.traceback, unavailable)
         return outcome.value, outcome
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from hrbench.runner.costs import (
     merged,
     only_counts,
     threads_of,
+    threads_set,
     unmeasured,
     valid_costs,
     without_network,
@@ -182,6 +183,9 @@ class _SuiteRun:
                 return self._reused(plan, said)
             return self._evaluated(plan, stored)
         except Exception as error:  # an error in one entry does not stop the others
+            if isinstance(error, JobFailed) and error.unavailable:
+                empty = Result(entry.name, entry, "empty", (Reason(str(error)),), limited=entry.limit)
+                return self._without_accuracy(empty, stored)
             return self._failed(plan, stored, Reason(in_words(error)), _trace(error))
 
     def _reused(self, plan: Plan, said: str) -> Result:
@@ -312,7 +316,7 @@ class _SuiteRun:
 
     def _noted_threads(self, result: Result) -> Result:
         """The result with a note if its network was timed with another number of threads than was set."""
-        found, expected = threads_of(result.costs), environment.threads()
+        found, expected = threads_of(result.costs), threads_set(result.entry)
         said = f"the network sets {found} threads of {expected}: its latency was measured with them"
         if found in (None, expected) or said in result.notes:
             return result
@@ -352,6 +356,9 @@ class _SuiteRun:
                     problem = Reason(f"costs were not measured: {in_words(error)}")
                     failed |= {*names}
                     break
+                if isinstance(error, JobFailed) and error.unavailable:  # without a key, so that it is tried again
+                    costs += unmeasured(entry, cell, Reason(str(error)))
+                    continue
                 reason = Reason(f"{cell_name(cell)} was not measured: {in_words(error)}")
                 problem, costs = problem or reason, [*costs, *unmeasured(entry, cell, reason)]
         return tuple(costs), [name for name in names if name not in failed], problem, notes

@@ -76,6 +76,7 @@ def format_1_accuracy_key(
             "limit": entry.limit,
             "seed": entry.seed,
             "dtype": entry.dtype,
+            **_runtime(entry),
             **_user_code(uses, folders),
         }
     )
@@ -136,7 +137,7 @@ def format_1_cost_key(
             "variant": _variant_fields(entry.variant),
             "operations": bool(entry.cost.get("operations", True)),
             "batch": _plain(latency.get("batch", [])),
-            "dtype": _plain(latency.get("dtype", [])),
+            "dtype": [entry.dtype] if latency.get("dtype") == [] else _plain(latency.get("dtype", [])),
             "budget": latency.get("budget"),
             "device": device,
             "driver": driver,
@@ -145,9 +146,16 @@ def format_1_cost_key(
             "flags": {},
             "version": version,
             **({"libraries": dict(libraries)} if libraries else {}),
+            **_runtime(entry),
             **_user_code([entry.variant.use, *_uses(entry.variant.args)], folders),
         }
     )
+
+
+def _runtime(entry: Entry) -> dict[str, Any]:
+    """No field for eager PyTorch, the only runtime there was."""
+    stated = entry.runtime.stated()
+    return {"runtime": stated} if stated else {}
 
 
 def _variant_fields(variant: Variant) -> dict[str, Any]:

@@ -4,15 +4,15 @@ A stored result is valid if its key equals the key of the entry. A key contains 
 is named here:
 
 - Predictions: the network's fields, its weights, the data, protocol, limit (and the rule that selects images), seed,
-  dtype, and user-defined code. Left out are the device and the batch, which change only how sums are rounded, and the
-  versions of hrbench, torch and other libraries; a run stores all of these beside its results. Precomputed
-  predictions: the digest of their file alone.
+  dtype, runtime (unless it is eager PyTorch), and user-defined code. Left out are the device and the batch, which
+  change only how sums are rounded, and the versions of hrbench, torch and other libraries; a run stores all of these
+  beside its results. Precomputed predictions: the digest of their file alone.
 - Scores: the digests of predictions and ground truth, metrics with versions and options, limit, and the bootstrap. A
   new metric or another bootstrap changes this key alone, so that stored predictions are scored again.
 - Costs: each probe has a separate key, of the network's fields and its user-defined code, the probe with its version
-  and options, and those of device, driver, torch and threads that the probe depends on. Weights, data
-  and protocol are in the key of a probe that feeds a network images of its data set, and of no other: other costs are
-  those of the network with random weights.
+  and options, the runtime unless the probe only counts, and those of device, driver, torch and threads that the probe
+  depends on. Weights, data and protocol are in the key of a probe that feeds a network images of its data set, and of
+  no other: other costs are those of the network with random weights.
 
 Titles, names, tables, gates and paths are in no key: what lies at a path counts by its digest, images by name and size.
 A network of a source counts by what the source is asked for: a name, or the digest of a file ("onnx:net.onnx", with the
@@ -203,7 +203,13 @@ def _prediction_fields(
         "limit": _limit(entry),
         "seed": entry.seed,
         "dtype": entry.dtype,
+        **_runtime(entry.runtime.stated()),
     }
+
+
+def _runtime(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A key's field for a runtime; no field for eager PyTorch, so that keys from before there were others hold."""
+    return {"runtime": dict(stated)} if stated else {}
 
 
 def _limit(entry: Entry) -> Any:
@@ -225,6 +231,7 @@ def probe_key(
     options: Mapping[str, Any],
     measured_with: Mapping[str, Any],
     libraries: Mapping[str, str] | None = None,
+    runtime: Mapping[str, Any] | None = None,
     fed: Mapping[str, Any] | None = None,
     folders: Sequence[str | Path] = (),
 ) -> str:
@@ -236,6 +243,7 @@ def probe_key(
     options: all of its settings.
     measured_with: what the probe's numbers depend on, such as {"device": "...", "torch": "2.9"}.
     libraries: versions of those behind the network's source.
+    runtime: what its settings state, {} for eager PyTorch, and for what does not depend on it.
     fed: what the network is fed, of `fed_fields`; None if its numbers depend on no image.
     folders: searched for user-defined code before `sys.path`.
     """
@@ -247,6 +255,7 @@ def probe_key(
             "options": _plain(options),
             "measured_with": _plain(measured_with),
             **({"libraries": dict(libraries)} if libraries else {}),
+            **_runtime(runtime or {}),
             **({"fed": _plain(fed)} if fed is not None else {}),
             **_user_code([entry.variant.use, *_uses(entry.variant.args), probe, *_dataset_use(entry, fed)], folders),
         }

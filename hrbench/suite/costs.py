@@ -23,10 +23,11 @@ STANDARD = ("operations", "latency")
 _INVALID = object()
 
 
-def cost(node: Node | None, context: Context) -> dict[str, Any]:
+def cost(node: Node | None, dtype: str, context: Context) -> dict[str, Any]:
     """Name of a probe -> all its settings as JSON, True if it has none; None or False if it is not to measure.
 
-    Errors are added to the problems.
+    dtype: of the entry, for probes whose `dtype` the suite leaves out.
+    context: gets the problems.
     """
     nodes: dict[str, Node] = dict(node.value) if node is not None else {}
     settings = {name: _default(name, context) for name in STANDARD if name in context.known.costs}
@@ -41,6 +42,9 @@ def cost(node: Node | None, context: Context) -> dict[str, Any]:
             settings[name] = probe_node.plain()
         elif model_ref(name).kind != "reference":
             context.problems.add(probe_node, f"unknown key {name!r}; {suggestion(name, context.known.costs)}")
+    for values in settings.values():
+        if isinstance(values, dict) and values.get("dtype") == []:
+            values["dtype"] = [dtype]
     return settings
 
 

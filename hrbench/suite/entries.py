@@ -6,6 +6,8 @@ finds all its errors.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hrbench.core.plugins import FILE_SOURCES, model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
@@ -14,7 +16,7 @@ from hrbench.suite.costs import cost
 from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, override_row
 from hrbench.suite.models import named_as, variant, without_network
 from hrbench.suite.protocols import protocol
-from hrbench.types import DatasetRow, Entry, Variant
+from hrbench.types import DatasetRow, Entry, RuntimeSettings, Variant
 
 # --- data sets -------------------------------------------------------------------------------------------------------
 
@@ -119,6 +121,40 @@ def weights(node: Node | None, variant: Variant | None, context: Context) -> str
     return None
 
 
+# --- runtimes --------------------------------------------------------------------------------------------------------
+
+
+def runtime(node: Node | None, variant: Variant | None, context: Context) -> RuntimeSettings:
+    """How the network is run: eager PyTorch if nothing is said, and its own runtime for a network in a file."""
+    in_file = variant is not None and model_ref(variant.use).source in FILE_SOURCES
+    default = "own" if in_file else "eager"
+    if node is None:
+        return RuntimeSettings(default)
+    name = node.get("name")
+    named = default if name is None else str(name.value)
+    if named not in context.known.runtimes:
+        at = node if name is None else name
+        context.problems.add(at, f"no runtime is called {named!r}; {suggestion(named, context.known.runtimes)}")
+        return RuntimeSettings(default)
+    if variant is not None and in_file != (named == "own"):
+        why = (
+            "is a file, which brings its own runtime" if in_file else "is no file (onnx:, exported:), which own is for"
+        )
+        context.problems.add(node if name is None else name, f"{variant.name} {why}: leave runtime {named} out")
+        return RuntimeSettings(default)
+    # false is what a setting is without being named, except for TF32
+    values = {
+        key: value for key, value in node.plain().items() if (key != "name" and value is not False) or key == "tf32"
+    }
+    taken = context.known.runtimes[named]
+    for key in values:
+        if key not in taken:
+            takes = f"it takes {', '.join(taken)}" if taken else "it takes no settings"
+            context.problems.add(node.value[key], f"runtime {named} does not take {key}; {takes}")
+    fits: Any = {key: value for key, value in values.items() if key in taken}
+    return RuntimeSettings(named, **fits)
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
@@ -147,7 +183,10 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, network, row)
     metric_names = metrics(node.get("metrics"), data or node, row, network, context)
     source = weights(node.get("weights"), network, context) if predictions is None else None
-    costs = cost(node.get("cost"), context)
+    costs = cost(node.get("cost"), plain.get("dtype", "float32"), context)
+    run_by = runtime(node.get("runtime"), network, context)
+    if predictions is not None and (given := node.get("runtime")) is not None:
+        context.problems.add(given, "predictions from a file are of no runtime: leave it out")
     if network is None or settings is None or (has_data and row is None):
         return None
     if predictions is not None and node.get("protocol") is None:
@@ -161,6 +200,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         cost=costs,
         weights=source,
         limit=limit,
+        runtime=run_by,
         predictions="" if predictions is None else context.path(predictions),
         where=node.where,
         **{key: plain[key] for key in ("batch", "seed", "dtype", "resamples", "timeout") if key in plain},

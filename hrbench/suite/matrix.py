@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
+from typing import Any
 
 from hrbench.core import yaml
 from hrbench.core.yaml import Node, Problems
@@ -13,11 +15,11 @@ from hrbench.suite.validate import _check
 
 def _expand(root: Node, problems: Problems) -> Iterator[Node]:
     """Every entry of the suite with one `model` and one `dataset`: first the matrix at the top, then `entries`."""
-    matrix = {key: node for key in ("models", "datasets") if (node := root.get(key)) is not None}
+    matrix = {key: node for key in ("models", "datasets", "runtimes") if (node := root.get(key)) is not None}
     if "models" in matrix:
         yield from _matrix(Node(matrix, root.source, matrix["models"].line), problems)
-    elif matrix:
-        problems.add(matrix["datasets"], "`datasets:` at the top goes with `models:`")
+    for key in matrix if "models" not in matrix else ():
+        problems.add(matrix[key], f"`{key}:` at the top goes with `models:`")
     rows = root.get("entries")
     if rows is None:
         return
@@ -32,17 +34,20 @@ def _expand(root: Node, problems: Problems) -> Iterator[Node]:
 
 
 def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
-    """An entry for each pair of its models and data sets; the entry itself if it has no such lists."""
+    """An entry for each of its models, data sets and runtimes with each other; the entry itself if it has no lists."""
     predictions = row.get("predictions")
     if row.get("model") is None and row.get("models") is None and predictions is None:
         _check(EntryFields, row, problems)  # most likely the key is there, misspelt
         problems.add(row, "an entry needs `model:` or `models:`, or `predictions:`")
         return
-    if predictions is not None and (several := row.get("models") or row.get("datasets")) is not None:
-        problems.add(several, "one file of predictions is of one `model` on one `dataset`")
+    if (
+        predictions is not None
+        and (several := row.get("models") or row.get("datasets") or row.get("runtimes")) is not None
+    ):
+        problems.add(several, "one file of predictions is of one `model` on one `dataset`, and no runtime makes it")
         return
     sides: dict[str, list[Node | None]] = {}
-    for one, many in (("model", "models"), ("dataset", "datasets")):
+    for one, many in (("model", "models"), ("dataset", "datasets"), ("runtime", "runtimes")):
         several = row.get(many)
         if several is None:
             sides[one] = [row.get(one)]
@@ -53,11 +58,11 @@ def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
             problems.add(several, f"{many} must be a list with at least one {one}")
             return
         sides[one] = list(several.value)
-    for model in sides["model"]:
-        for data in sides["dataset"]:
-            line = model if model is not None and row.get("models") is not None else row
-            made = row.having({"models": None, "datasets": None, "model": model, "dataset": data})
-            yield Node(made.value, row.source, line.line)
+    for model, data, runtime in product(*sides.values()):
+        line = model if model is not None and row.get("models") is not None else row
+        lists = {"models": None, "datasets": None, "runtimes": None}
+        made = row.having({**lists, "model": model, "dataset": data, "runtime": runtime})
+        yield Node(made.value, row.source, line.line)
 
 
 def _merge(under: Node, over: Node) -> Node:
@@ -71,6 +76,9 @@ def _merge(under: Node, over: Node) -> Node:
         below, node = merged.get(key), _as_mapping(key, node)
         if below is None or not isinstance(node.value, dict):
             merged[key] = node
+            continue
+        if key == "runtime" and "name" in node.value and _named(below) != _named(node):
+            merged[key] = node  # what another runtime takes is no part of this one
             continue
         if key in ("dataset", "model"):
             if "use" in node.value or "base" in node.value:
@@ -88,9 +96,15 @@ def _merge(under: Node, over: Node) -> Node:
     return Node(merged, over.source if over.line else under.source, over.line or under.line)
 
 
+def _named(node: Node) -> Any:
+    """The value of `name` in a mapping, None for none."""
+    name = node.get("name")
+    return None if name is None else name.value
+
+
 def _as_mapping(key: str, node: Node) -> Node:
-    """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings."""
-    if key == "protocol" and isinstance(node.value, str):
+    """`protocol: NAME` as `protocol: {name: NAME}`, so that it can be merged with settings; a runtime's likewise."""
+    if key in ("protocol", "runtime") and isinstance(node.value, str):
         return Node({"name": node}, node.source, node.line)
     return node
 
@@ -101,7 +115,7 @@ def _override(text: str, problems: Problems) -> Node | None:
     if found is None:
         return None
     keys, node = found
-    if keys[0] in ("model", "models", "datasets", "name", "predictions") and len(keys) == 1:
+    if keys[0] in ("model", "models", "datasets", "runtimes", "name", "predictions") and len(keys) == 1:
         problems.add(node, f"{keys[0]} cannot be the same for every entry; use --only to choose entries")
         return None
     for part in reversed(keys):

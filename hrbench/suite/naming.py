@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hrbench.types import Entry
+from hrbench.types import Entry, RuntimeSettings
 
 
 def name_entries(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries with names: the suite's, or else the variant's.
+    """Entries with names: the suite's, or else the variant's, with its runtime unless that is eager PyTorch.
 
     Of several entries of one variant the first gets the plain name, so that adding another renames none; the names of
     the others say how they differ from it.
@@ -23,7 +23,7 @@ def name_entries(entries: Sequence[Entry]) -> list[Entry]:
         if one.name:
             named.append(one)
             continue
-        plain = _safe(one.variant.name)
+        plain = _safe("-".join([one.variant.name, *_of_runtime(one.runtime)]))
         reference = first.setdefault(plain, one)
         name = plain if reference is one else _safe("-".join([plain, *_differences(one, reference)]))
         number = 2
@@ -33,6 +33,12 @@ def name_entries(entries: Sequence[Entry]) -> list[Entry]:
         taken.add(unique.casefold())
         named.append(replace(one, name=unique))
     return named
+
+
+def _of_runtime(settings: RuntimeSettings) -> Iterator[str]:
+    """What a name says of a runtime: nothing of eager PyTorch."""
+    for key, value in settings.stated().items():
+        yield str(value) if isinstance(value, str) else key if value is True else f"{key}-{str(value).lower()}"
 
 
 def _differences(one: Entry, other: Entry) -> Iterator[str]:

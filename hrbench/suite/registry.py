@@ -25,6 +25,7 @@ def known() -> Known:
         arguments=plugins.arguments,
         named=named_protocols,
         costs=CostOptions(),
+        runtimes=RuntimesTake(),
     )
 
 
@@ -94,3 +95,18 @@ class CostOptions(Mapping[str, type]):
 
     def __len__(self) -> int:
         return len(plugins.names("hrbench.costs"))
+
+
+class RuntimesTake(Mapping[str, tuple[str, ...]]):
+    """Name of a runtime -> the settings that it takes. Raises KeyError for an unknown one, EntryError on import."""
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        if name not in plugins.names("hrbench.runtimes"):
+            raise KeyError(name)
+        return tuple(plugins.resolve("hrbench.runtimes", name).takes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(plugins.names("hrbench.runtimes"))
+
+    def __len__(self) -> int:
+        return len(plugins.names("hrbench.runtimes"))

@@ -46,6 +46,22 @@ ModelName = Annotated[str, _names("variants")]
 DatasetName = Annotated[str, _names("datasets")]
 
 
+class RuntimeFields(Strict):
+    """How a network is run."""
+
+    name: Annotated[str, _names("runtimes")] | None = Field(
+        None, description='Entry point of hrbench.runtimes; "eager" if left out, "own" for a network in a file.'
+    )
+    mode: str | None = Field(None, description="Of torch.compile: reduce-overhead, max-autotune, ...")
+    provider: str | None = Field(None, description="Of onnxruntime; left out, that of the device.")
+    channels_last: bool | None = Field(None, description="Whether weights and inputs have the channels last in memory.")
+    fused_bn: bool | None = Field(None, description="Whether batch norms are folded into the layers before them.")
+    tf32: bool | None = Field(
+        None, description="Whether float32 may use TF32 on a GPU; left out, as torch is set: in convolutions only."
+    )
+    threads: Positive | None = Field(None, description="CPU threads; left out, those of the process.")
+
+
 class ModelFields(Strict):
     """A network written in the suite, or one of the catalog with some fields replaced."""
 
@@ -107,6 +123,12 @@ Dataset = Annotated[
 ]
 
 
+Runtime = Annotated[
+    Annotated[str, _names("runtimes"), Tag(NAME)] | Annotated[RuntimeFields, Tag(FIELDS)],
+    Discriminator(_fields_or_name),
+]
+
+
 class Common(Strict):
     """Keys of both `defaults` and entries. Entries override defaults, mapping by mapping."""
 
@@ -145,6 +167,11 @@ class Common(Strict):
         "fastest and fit into memory.",
     )
     dtype: Dtype | None = Field(None, description="Precision while evaluating; float32 if left out.")
+    runtime: Runtime | None = Field(
+        None,
+        description="How the network is run while it predicts and while it is timed: a name, or its settings, `name` "
+        "among them.",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = Field(
         None, description="Seed of random weights and of the bootstrap."
     )
@@ -163,7 +190,7 @@ class Defaults(Common):
 
 
 class EntryFields(Common):
-    """One row, or with `models` or `datasets` one row for each pair of them."""
+    """One row, or with `models`, `datasets` or `runtimes` one row for each of them with each other."""
 
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["predictions"]}]},
@@ -177,6 +204,7 @@ class EntryFields(Common):
     model: Model | None = Field(None, description="Name of a catalog row, or the fields of a network.")
     models: Annotated[list[Model], Field(min_length=1)] | None = Field(None, description="Several of `model`.")
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(None, description="Several of `dataset`.")
+    runtimes: Annotated[list[Runtime], Field(min_length=1)] | None = Field(None, description="Several of `runtime`.")
     predictions: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="A file of predictions, relative to the suite file, in the format of the data set's metrics: "
@@ -206,6 +234,9 @@ class SuiteFields(Strict):
     datasets: Annotated[list[Dataset], Field(min_length=1)] | None = Field(
         None, description="The other side of the matrix; by default the data set of `defaults`."
     )
+    runtimes: Annotated[list[Runtime], Field(min_length=1)] | None = Field(
+        None, description="A third side of the matrix; by default the runtime of `defaults`."
+    )
     entries: Annotated[list[EntryFields], Field(min_length=1)] | None = Field(
         None, description="Entries written out; they come after those of the matrix."
     )
@@ -219,6 +250,7 @@ def suite_schema(known: Known) -> dict[str, Any]:
         "variants": {"enum": sorted(known.variants)},
         "datasets": {"enum": [*sorted(known.datasets), "none"]},
         "metrics": {"examples": sorted(known.metrics)},
+        "runtimes": {"examples": sorted(known.runtimes)},
         "models": {"examples": sorted({row.use for row in known.variants.values()})},
         "dataset_uses": {"examples": sorted({row.use for row in known.datasets.values()})},
         "weights": {
@@ -271,5 +303,7 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
         "model": ModelFields,
         "models": ModelFields,
         "defaults": Defaults,
+        "runtime": RuntimeFields,
+        "runtimes": RuntimeFields,
     }
     return tuple(kinds.get(last, EntryFields).model_fields)

@@ -21,7 +21,11 @@ def _checked_top(root: Node, problems: Problems) -> bool:
     if not isinstance(root.value, dict):
         problems.add(root, "a suite is a mapping with `suite:` and `entries:` or `models:`")
         return False
-    rest = {key: node for key, node in root.value.items() if key not in ("entries", "models", "datasets", "defaults")}
+    rest = {
+        key: node
+        for key, node in root.value.items()
+        if key not in ("entries", "models", "datasets", "runtimes", "defaults")
+    }
     _check(SuiteFields, Node(rest, root.source, root.line), problems)
     defaults = root.get("defaults")
     if defaults is not None:
@@ -70,7 +74,9 @@ def _without_value(node: Node, problems: Problems) -> set[str]:
         if value.value is None:
             problems.add(value, f"{key} has no value; give one or leave the key out")
             wrong.add(key)
-        elif key in ("model", "dataset") and isinstance(value.value, dict) and _without_value(value, problems):
+        elif (
+            key in ("model", "dataset", "runtime") and isinstance(value.value, dict) and _without_value(value, problems)
+        ):
             wrong.add(key)
     return wrong
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,16 +18,24 @@ from hrbench.core.stages import STAGES, stage
 from hrbench.core.units import amount
 from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE, WITHIN
 from hrbench.cost.end_to_end.rounds import Rounds, Split, split_of, stage_samples
-from hrbench.cost.forward import device_name, dtype_named, first_line, reason_without_value
+from hrbench.cost.forward import (
+    as_input,
+    compilations,
+    device_name,
+    dtype_named,
+    first_line,
+    reason_without_value,
+    run_as,
+)
 from hrbench.cost.latency.clocks import Timed, gpu_uuid
 from hrbench.cost.latency.images import with_work
 from hrbench.cost.latency.pace import MIN_SAMPLES, Pace, pace_of
 from hrbench.cost.latency.passes import Passes, Progress, time_passes
 from hrbench.cost.telemetry.seen import between
 from hrbench.cost.telemetry.stability import judged
-from hrbench.cost.telemetry.watch import Nobody, Watch, watching
+from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.errors import EntryError, HrbenchError
-from hrbench.types import Conditions, Item, Measurement, Prediction, Quantity, Reason, Sample
+from hrbench.types import Conditions, Item, Measurement, Prediction, Quantity, Reason, Sample, Variant
 
 BUDGET = 30.0
 """Seconds of wall time of mode quick, on every device."""
@@ -53,7 +61,7 @@ def measure_pipeline(
     images: int,
     runtime: Runtime,
     device: str,
-    input: tuple[int, int],
+    variant: Variant,
     mode: str = "quick",
     budget: float | None = None,
     cap: float | None = None,
@@ -67,7 +75,7 @@ def measure_pipeline(
     evaluated: the entry, with its weights.
     images: how many, spread over the data set, of those in which there is something to do.
     runtime: turns the network into the callable that predicts.
-    input: (height, width) of the network, for the runtime's example.
+    variant: of the network, for the runtime's example of an input.
     mode, budget, cap: how long, as `measure_latency` takes them; a round over all images is what a pass is there.
     progress: called as `progress(seconds done, budget)`, some times a second.
     watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
@@ -82,19 +90,14 @@ def measure_pipeline(
     if not chosen:
         why = Reason(f"there is nothing to do in any image of {evaluated.dataset}")
         return _without_value(conditions, why)
-    conditions = replace(
-        conditions, images=len(chosen), inputs=f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
-    )
-    began = time.perf_counter()
-    net, dtype = _network(evaluated, runtime, where, dtype, input)
-    conditions = replace(conditions, load=time.perf_counter() - began, dtype=str(dtype).removeprefix("torch."))
-    rounds = Rounds(_Pipeline(evaluated.task, net), chosen, now, wait or _waiting(where))
-    marks: list[float] = []
+    fed = f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
+    conditions = replace(conditions, images=len(chosen), inputs=fed)
     try:
-        with nullcontext(Nobody()) if watch is None else watch(gpu_uuid(where)) as watched:
-            passes = time_passes(
-                rounds.once, _RoundClock(now), pace, progress, lambda: marks.append(watched.mark()), window=1
-            )
+        began = time.perf_counter()
+        net, dtype = _network(evaluated, variant, runtime, where, dtype)
+        load = time.perf_counter() - began
+        rounds = Rounds(_Pipeline(evaluated.task, net), chosen, now, wait or _waiting(where))
+        timed = _timed(rounds, runtime, pace, progress, watch, gpu_uuid(where))
     except HrbenchError:
         raise
     except Exception as error:
@@ -102,17 +105,63 @@ def measure_pipeline(
         if reason is None:
             raise EntryError(f"the pipeline failed while it was timed: {first_line(error)}") from error
         return _without_value(conditions, reason)
-    if passes.reason is not None:
-        told = passes.reason.what.replace("the first pass", f"the first round over {amount(len(chosen), 'image')}")
-        return _without_value(conditions, Reason(told, f"{passes.reason.remedy}, or lower images"))
+    conditions = replace(
+        conditions,
+        dtype=str(dtype).removeprefix("torch."),
+        load=load,
+        threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
+        **run_as(runtime, where, dtype)._asdict(),
+    )
+    if reason := _why_none(timed, len(chosen)):
+        return _without_value(conditions, reason)
+    passes = timed.passes
     kept = slice(passes.warm_up + passes.every - 1, None, passes.every)
     whole, stages = rounds.whole[kept], rounds.stages[kept]
     conditions = replace(_after(conditions, passes, whole), stages_apart=round(split_of(whole, stages).apart, 5))
     if pace.mode != "smoke" and watch is not None:
-        seen = between(watched.record, marks[0], marks[-1])
-        found = judged(seen, [fmean(each) for each in whole], passes.settled, watched.record.missing)
+        seen = between(timed.record, timed.marks[0], timed.marks[-1])
+        found = judged(seen, [fmean(each) for each in whole], passes.settled, timed.record.missing)
         conditions = replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
     return _measurements(whole, stages, with_sum_checked(conditions))
+
+
+class _Timed(NamedTuple):
+    """Rounds that were timed: what they took, what was seen of the machine and when, and how often it was compiled."""
+
+    passes: Passes
+    record: Record
+    marks: list[float]
+    compiled: list[int]
+
+
+def _timed(
+    rounds: Rounds[Sample],
+    runtime: Runtime,
+    pace: Pace,
+    progress: Progress | None,
+    watch: Callable[[str], AbstractContextManager[Watch]] | None,
+    gpu: str,
+) -> _Timed:
+    marks: list[float] = []
+    compiled: list[int] = []
+
+    def mark() -> None:
+        marks.append(watched.mark())
+        compiled.append(compilations(runtime))
+
+    with nullcontext(Nobody()) if watch is None else watch(gpu) as watched:
+        passes = time_passes(rounds.once, _RoundClock(rounds.now), pace, progress, mark, window=1)
+    return _Timed(passes, watched.record, marks, compiled)
+
+
+def _why_none(timed: _Timed, images: int) -> Reason | None:
+    """Why rounds give no number; None if they do."""
+    if reason := timed.passes.reason:
+        told = reason.what.replace("the first pass", f"the first round over {amount(images, 'image')}")
+        return Reason(told, f"{reason.remedy}, or lower images")
+    if timed.compiled[0] != timed.compiled[-1]:
+        return Reason("the network was compiled again while it was timed", "does its code depend on values?")
+    return None
 
 
 def _measurements(
@@ -191,12 +240,14 @@ def _waiting(device: torch.device) -> Callable[[], object]:
 
 
 def _network(
-    evaluated: Evaluated, runtime: Runtime, device: torch.device, dtype: torch.dtype, input: tuple[int, int]
+    evaluated: Evaluated, variant: Variant, runtime: Runtime, device: torch.device, dtype: torch.dtype
 ) -> tuple[Any, torch.dtype]:
     """The entry's network as the runtime prepares it, and the dtype that it computes in."""
     net = evaluated.build()
     dtype = net.precision if isinstance(net, FixedPrecision) else dtype
-    return runtime.prepare(net, torch.empty(1, 3, *input, device=device, dtype=dtype)), dtype
+    example = torch.zeros(1, 3, *variant.input, device=device, dtype=dtype)
+    to_input = as_input(variant) or (lambda image: image)
+    return runtime.prepare(net, to_input(example)), dtype
 
 
 def _pace(mode: str, budget: float | None, cap: float | None, images: int) -> Pace:
@@ -236,7 +287,6 @@ def _after(conditions: Conditions, passes: Passes, whole: Sequence[Sequence[floa
         warm_up_settled=passes.settled,
         passes=sum(map(len, whole)),
         every=passes.every if passes.every > 1 else None,
-        threads=torch.get_num_threads(),
     )
 
 

@@ -74,7 +74,7 @@ class EndToEnd:
             images=options.images,
             runtime=subject.runtime,
             device=subject.device,
-            input=subject.variant.input,
+            variant=subject.variant,
             mode=options.mode,
             budget=options.budget,
             cap=options.cap,

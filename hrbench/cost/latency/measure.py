@@ -19,7 +19,15 @@ from torch import Tensor, nn
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.core.units import amount
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value
+from hrbench.cost.forward import (
+    compilations,
+    device_name,
+    dtype_named,
+    first_line,
+    ready,
+    reason_without_value,
+    run_as,
+)
 from hrbench.cost.latency.caches import flusher
 from hrbench.cost.latency.clocks import Clock, Timed, clock_for, gpu_uuid
 from hrbench.cost.latency.pace import Pace, pace_of
@@ -83,15 +91,19 @@ def measure_latency(
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
     marks: list[float] = []
+    compiled: list[int] = []
+
+    def mark() -> None:
+        marks.append(watched.mark())
+        compiled.append(compilations(runtime))
+
     try:
         with (
             ready(net, input_shape, device, dtype, runtime, as_input, inputs) as passing,
             nullcontext(Nobody()) if watch is None else watch(gpu_uuid(device)) as watched,
         ):
             flush = flusher(device) if cold else None
-            passes = time_passes(
-                passing.work, clock, pace, progress, lambda: marks.append(watched.mark()), max(1, len(inputs)), flush
-            )
+            passes = time_passes(passing.work, clock, pace, progress, mark, max(1, len(inputs)), flush)
     except HrbenchError:
         raise
     except Exception as error:
@@ -102,7 +114,7 @@ def measure_latency(
     samples = tuple(one.seconds for one in passes.samples)
     conditions = replace(
         conditions,
-        compile=passing.prepared if runtime.name != "eager" else None,
+        compile=passing.prepared,
         first_pass=passes.first,
         warm_up_passes=passes.warm_up,
         warm_up_settled=passes.settled,
@@ -110,9 +122,13 @@ def measure_latency(
         every=passes.every if passes.every > 1 else None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
+        **run_as(runtime, device, dtype)._asdict(),
     )
     if passes.reason is not None:
         return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)
+    if compiled[0] != compiled[-1]:
+        why = Reason("the network was compiled again while it was timed", "does its code depend on values?")
+        return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=why)
     conditions = replace(conditions, **bounds(samples), **_on_device(passes.samples))
     if pace.mode != "smoke" and watch is not None:
         conditions = _with_stability(conditions, watched.record, marks, rotations(samples, max(1, len(inputs))))
@@ -164,7 +180,7 @@ def _conditions(
         budget=pace.budget if math.isfinite(pace.budget) else None,
         threads=torch.get_num_threads(),
         torch=str(torch.__version__),
-        channels_last=False,
+        channels_last=False,  # until the runtime has prepared the network
         flags=torch_flags(),
         timed=timed if device.type == "cpu" else f"{timed}, wall time until the device has finished",
     )

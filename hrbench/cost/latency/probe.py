@@ -25,7 +25,7 @@ class LatencyOptions:
     """Where latency is measured, and on what; each batch and dtype makes a cell."""
 
     batch: Batches = (1,)
-    dtype: Dtypes = ("float32",)
+    dtype: Dtypes = ()
     mode: Annotated[
         Mode,
         Field(

@@ -41,7 +41,7 @@ def blocks(stream: BinaryIO, row: type[Any], size: int = 0) -> Iterator[list[Any
     A block ends after some "}," of the text. If that is not the end of a row, brackets or quotes are not balanced and
     the block cannot be decoded: then the next block is appended and decoding is tried again.
     """
-    decode = msgspec.json.Decoder(list[row]).decode
+    decode = msgspec.json.Decoder(list[row]).decode  # pyright: ignore[reportInvalidTypeForm]
     text, first = b"", True
     while data := stream.read(size or BLOCK_BYTES):
         text += data

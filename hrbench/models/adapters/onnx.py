@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hrbench.errors import EntryError, MissingError
+from hrbench.errors import EntryError, MissingError, UnavailableError
 from hrbench.models.adapters.onnx_graph import OnnxGraph, read_graph, replay
 from hrbench.models.adapters.shared import check_task, checked, fixed_size, in_fixed_batches, library
 from hrbench.types import TASKS
@@ -48,13 +48,15 @@ def build(name: str, *, task: str = "", input: tuple[int, int] | None = None) ->
 class OnnxNetwork(nn.Module):
     """A network that onnxruntime runs. Its parameters have shapes alone: the values are in the session's own memory.
 
+    provider: of onnxruntime; "" for that of the device.
+
     precision: the dtype that it computes in, whatever `.to` was called with. fixed_batch: images that the file takes at
     once, None for any number.
     """
 
-    def __init__(self, path: Path, graph: OnnxGraph, task: str) -> None:
+    def __init__(self, path: Path, graph: OnnxGraph, task: str, provider: str = "") -> None:
         super().__init__()
-        self.path, self.graph, self.task = path, graph, task
+        self.path, self.graph, self.task, self.provider = path, graph, task, provider
         self.precision: torch.dtype = getattr(torch, graph.dtype)
         self.fixed_batch = graph.shape[0]
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
@@ -135,8 +137,14 @@ class OnnxNetwork(nn.Module):
         options.intra_op_num_threads = torch.get_num_threads()  # what latencies say they were measured with
         options.log_severity_level = 3
         providers: list[Any] = ["CPUExecutionProvider"]
-        if device.type == "cuda":
-            there = runtime.get_available_providers()
+        there = runtime.get_available_providers()
+        if self.provider and self.provider not in there:
+            raise UnavailableError(
+                f"onnxruntime {runtime.__version__} has no {self.provider}; it has {', '.join(there)}"
+            )
+        if self.provider not in ("", providers[0]):
+            providers.insert(0, self.provider)
+        elif device.type == "cuda":
             if "CUDAExecutionProvider" not in there:
                 raise EntryError(
                     f"onnx:{self.path.name} is to run on {device}; onnxruntime {runtime.__version__} has only "
@@ -147,8 +155,10 @@ class OnnxNetwork(nn.Module):
             session = runtime.InferenceSession(str(self.path), options, providers=providers)
         except Exception as error:  # its kinds of errors are of no common class
             raise EntryError(f"onnxruntime does not open {self.path}: {' '.join(str(error).split())[:300]}") from error
-        if device.type == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        if device.type == "cuda" and not self.provider and session.get_providers()[0] != "CUDAExecutionProvider":
             raise EntryError(f"onnxruntime could not use {device} for {self.path.name}: are its CUDA libraries there?")
+        if self.provider and session.get_providers()[0] != self.provider:
+            raise UnavailableError(f"onnxruntime could not use {self.provider}: are its libraries there?")
         self._sessions[str(device)] = session
         return session
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Eager:
@@ -10,7 +13,9 @@ class Eager:
 
     name = "eager"
     version = 1
+    takes = ("channels_last", "fused_bn", "tf32", "threads")
 
-    def prepare(self, net: nn.Module, input: Tensor) -> nn.Module:
+    def prepare(self, net: nn.Module, input: Any) -> nn.Module:
         """The network in eval mode on the device and in the dtype of an input; it is moved, not copied."""
-        return net.to(input.device, input.dtype).eval()
+        image = input[0] if isinstance(input, list) else input
+        return net.to(image.device, image.dtype).eval()

@@ -21,7 +21,7 @@ from hrbench.contracts import Outcome
 ProcessState = dict[str, tuple[Any, str]]
 """What is looked at -> a value to compare, and what is shown of it ("" for nothing)."""
 
-_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "TORCH_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING")
+_SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "_TORCHINDUCTOR_", "TORCH_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING")
 """Beginnings of environment variables that torch sets for itself while it is imported or used."""
 
 _TORCH: dict[str, Callable[[Any], Any]] = {
@@ -47,7 +47,7 @@ def state() -> ProcessState:
 
 def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
     yield "working folder", (_asked(Path.cwd), "")
-    yield "sys.path", (tuple(map(str, sys.path)), "")
+    yield "sys.path", (tuple(path for path in map(str, sys.path) if "torchinductor" not in path), "")
     mask = os.umask(0o077)
     os.umask(mask)
     yield "umask", (mask, f"{mask:03o}")

@@ -127,7 +127,7 @@ def test_what_is_refused_of_predictions(tmp_path: Path):
     assert refusal(tmp_path, "{predictions: p.json}").endswith("scored on a data set: give `dataset`")
     assert refusal(tmp_path, "{predictions: p.json, dataset: none}").endswith("scored on a data set: give `dataset`")
     several = refusal(tmp_path, "{predictions: p.json, models: [net_a], dataset: people}")
-    assert several.endswith("one file of predictions is of one `model` on one `dataset`")
+    assert several.endswith("one file of predictions is of one `model` on one `dataset`, and no runtime makes it")
     assert "do not fit" in refusal(tmp_path, "{predictions: p.json, model: seg_a, dataset: people}")
     assert "predictions must" in refusal(tmp_path, "{predictions: 3, dataset: people}")
     with pytest.raises(UsageError, match="predictions cannot be the same for every entry"):

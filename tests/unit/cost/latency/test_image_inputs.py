@@ -75,7 +75,7 @@ def subject(found: Evaluated | Reason, net: nn.Module | None = None, variant: Va
 
 
 def latency(of: Any, **options: Any):
-    probe, chosen = Latency(), LatencyOptions(mode="smoke", **options)
+    probe, chosen = Latency(), LatencyOptions(mode="smoke", dtype=("float32",), **options)
     (one,) = probe.measure(of, probe.cells(chosen)[0], chosen)
     return one
 
@@ -207,9 +207,9 @@ def test_caches_are_flushed_before_each_pass_and_outside_of_its_time(monkeypatch
 
 
 def test_a_cold_cell_says_so_in_its_name():
-    (cell,) = Latency().cells(LatencyOptions(cold=True))
+    (cell,) = Latency().cells(LatencyOptions(cold=True, dtype=("float32",)))
     assert cell == Conditions(batch=1, dtype="float32", caches="cold")
-    assert Latency().cells(LatencyOptions())[0].caches == ""
+    assert Latency().cells(LatencyOptions(dtype=("float32",)))[0].caches == ""
 
 
 def test_the_last_cache_is_that_of_all_processors_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
