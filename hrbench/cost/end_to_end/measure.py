@@ -114,11 +114,25 @@ def measure_pipeline(
     )
     if reason := _why_none(timed, len(chosen)):
         return _without_value(conditions, reason)
+    judge = pace.mode != "smoke" and watch is not None
+    return _told(rounds, timed, conditions, judge)
+
+
+def _told(rounds: Rounds[Sample], timed: _Timed, conditions: Conditions, judge: bool) -> list[Measurement]:
+    """All quantities, of the rounds after the warm-up. judge: whether the machine was watched and is judged."""
     passes = timed.passes
     kept = slice(passes.warm_up + passes.every - 1, None, passes.every)
     whole, stages = rounds.whole[kept], rounds.stages[kept]
-    conditions = replace(_after(conditions, passes, whole), stages_apart=round(split_of(whole, stages).apart, 5))
-    if pace.mode != "smoke" and watch is not None:
+    conditions = replace(
+        conditions,
+        first_pass=sum(rounds.stages[0][0].values()),
+        warm_up_passes=passes.warm_up * len(rounds.images),
+        warm_up_settled=passes.settled,
+        passes=sum(map(len, whole)),
+        every=passes.every if passes.every > 1 else None,
+        stages_apart=round(split_of(whole, stages).apart, 5),
+    )
+    if judge:
         seen = between(timed.record, timed.marks[0], timed.marks[-1])
         found = judged(seen, [fmean(each) for each in whole], passes.settled, timed.record.missing)
         conditions = replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
@@ -275,18 +289,6 @@ def _conditions(evaluated: Evaluated, images: int, device: torch.device, dtype: 
         inputs=f"{amount(images, 'image')} of {evaluated.dataset}",
         data=evaluated.digest[:12],
         weights=evaluated.weights,
-    )
-
-
-def _after(conditions: Conditions, passes: Passes, whole: Sequence[Sequence[float]]) -> Conditions:
-    """The conditions with what is known after measuring."""
-    return replace(
-        conditions,
-        first_pass=passes.first,
-        warm_up_passes=passes.warm_up,
-        warm_up_settled=passes.settled,
-        passes=sum(map(len, whole)),
-        every=passes.every if passes.every > 1 else None,
     )
 
 

@@ -124,6 +124,7 @@ def test_conditions_say_what_was_fed_and_how():
     assert (under.images, under.inputs, under.data) == (3, "3 images of photographs", "0123456789ab")
     assert (under.weights, under.mode, under.batch, under.dtype) == ("official", "quick", 1, "float32")
     assert under.budget == 30 and measure(budget=60)[0]["end-to-end"].conditions.warm_up_settled is True
+    assert under.first_pass == pytest.approx(0.41) and under.warm_up_passes and under.warm_up_passes % 3 == 0
     samples = found["end-to-end"].samples
     assert len(samples) == under.passes and len(samples) % 3 == 0
     assert samples[:3] == pytest.approx((0.41, 0.42, 0.43))
