@@ -43,7 +43,7 @@ BUDGET = 30.0
 SAMPLES = 400
 """Times of a quantity that a process keeps: rounds times images."""
 
-GATE_ROUNDS = 5
+GATE_ROUNDS = 20
 """Rounds of a process in mode gate at least, if its share of the cap lasts so long."""
 
 ITEMS = 32
