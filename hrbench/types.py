@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # annotations only: this module imports nothing at run time
     import numpy as np
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate"]
+Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed", "number"]
 Better = Literal["higher", "lower", "neither"]
 
 TASKS = ("pose", "segmentation", "detection", "classification", "backbone")
@@ -81,6 +81,24 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchTime:
+    """How fast one batch of a throughput is.
+
+    batch: images in a forward pass.
+    rate: images per second: `batch / p50`.
+    p50: median seconds of a forward pass of the whole batch.
+    passes: how many were timed.
+    samples: seconds of at most 60 of them, evenly spread over all, in the order taken.
+    """
+
+    batch: int
+    rate: float
+    p50: float
+    passes: int
+    samples: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What a cost was measured under. A field that does not apply keeps its default.
 
@@ -129,6 +147,16 @@ class Conditions:
     caches: "warm", or "cold" if they were flushed before each pass; "" as "warm".
     images: images of a pipeline, one after the other.
     stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
+    knee: batch of a throughput: twice as many images bring less than 3 % more of them per second.
+    knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
+    ended: what ended the sweep over batches, in words.
+    curve: every batch that was timed, rising.
+    energy_of: what the energy counter covers, in words.
+    idle_power: watts at rest, measured before the passes by the same counter; in the energy, and not subtracted.
+    power: watts during the passes.
+    windows: how often energy was measured.
+    window: seconds of the shortest of these windows.
+    roofline: what a roofline was computed from (`cost.roofline.arithmetic`).
     more: further conditions that a user-defined network states for its count.
     """
 
@@ -178,6 +206,16 @@ class Conditions:
     caches: str = ""
     images: int | None = None
     stages_apart: float | None = None
+    knee: int | None = None
+    knee_found: bool | None = None
+    ended: str = ""
+    curve: tuple[BatchTime, ...] = ()
+    energy_of: str = ""
+    idle_power: float | None = None
+    power: float | None = None
+    windows: int | None = None
+    window: float | None = None
+    roofline: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:

@@ -54,6 +54,7 @@ The same command again resumes: what is stored and still counts is not run again
   hrbench profile timm:hrnet_w18 --input 224x224
   hrbench profile smp:Unet --input 256x256 --args encoder_name=resnet18 classes=3
   hrbench profile mask_rcnn_spinenet_49 --args backbone.args.variant=96
+  hrbench profile torchvision:vit_b_16 --input 224x224 --cross-check cpu
   hrbench profile ourpkg.nets:pose --input 512x512""",
     "report": """examples:
   hrbench report runs/pose
@@ -291,6 +292,14 @@ def _profile(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--depth", metavar="N", type=count, default=1, help="depth of the module ledger (1)")
     command.add_argument("--operators", action="store_true", help="the ledger by operator as well")
+    command.add_argument(
+        "--cross-check",
+        nargs="?",
+        choices=("meta", "cpu"),
+        const="meta",
+        help="count again by torch's FlopCounterMode and by fvcore where it is installed, and show where they differ; "
+        "with `cpu` torch's counter sees the kernels that a CPU runs",
+    )
     command.add_argument("--latency", action="store_true", help="measure latency as well")
     command.add_argument("--batch", metavar="N", type=count, default=1, help="batch of the latency (1)")
     command.add_argument("--dtype", metavar="T", default="float32", help="dtype of the latency (float32)")

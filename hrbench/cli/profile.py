@@ -19,6 +19,7 @@ from hrbench.suite.registry import known
 from hrbench.types import Reason, Variant
 
 if TYPE_CHECKING:
+    from hrbench.cost.operations.cross_check import SecondCount
     from hrbench.cost.operations.ledger import LedgerRow
 
 
@@ -55,6 +56,12 @@ def _profile(args: Namespace, echo: Echo) -> int:
         echo(_ledger("module", [(row.module or "(top)", row) for row in ledger.by_module(args.depth)]) + "\n")
         if args.operators:
             echo(_ledger("operator", [(row.operator, row) for row in ledger.by_operator()]) + "\n")
+        if args.cross_check:
+            from hrbench.cost.operations.cross_check import second_counts
+
+            device = "cpu" if counted_on else args.cross_check
+            counts = second_counts(lambda: build(variant), (1, 3, *variant.input), device)
+            echo(second_count_table(counts, device) + "\n")
     if args.latency:
         device = device_of(Settings(device=args.device))
         net = build(variant).to(device)
@@ -104,3 +111,22 @@ def _ledger(heading: str, rows: Sequence[tuple[str, LedgerRow]]) -> str:
         macs = listing.show(row.counts.get("macs", 0), "operations")
         table.append([name, "" if row.parameters is None else f"{row.parameters:,}", macs, f"{row.calls:,}"])
     return columns(table, right=(1, 2, 3))
+
+
+def second_count_table(counts: Sequence[SecondCount], device: str) -> str:
+    """Our totals beside those of other counters, and below each the operators of which they count differently.
+
+    device: on which torch's counter saw the pass.
+    """
+    where = "on the CPU" if device == "cpu" else "on the meta device"
+    table = [["second count", "convention", "calls", "hrbench (G)", "second (G)", "difference"]]
+    for count in counts:
+        ours, theirs = (
+            "-" if value is None else listing.show(value, "operations") for value in (count.ours, count.theirs)
+        )
+        share = "" if count.theirs is None else "none" if count.ours == count.theirs else f"{-100 * count.share:+.2f} %"
+        table.append([count.counter, count.convention, "", ours, theirs, count.reason or share])
+        for row in count.differences:
+            values = (listing.show(value, "operations") for value in (row.ours, row.theirs))
+            table.append([f"  {row.operator}", "", f"{row.calls:,}", *values, row.why])
+    return f"{columns(table, right=(2, 3, 4))}\ntorch's counter saw the pass {where}, fvcore's on the CPU"

@@ -1,8 +1,9 @@
 """The one place where a number becomes text: points, millions, billions of operations, milliseconds, mebibytes.
 
-Numbers are stored in base units (fractions, counts, seconds, bytes, joules) and shown in the units of the field's
-tables. `divisor` says how much of the base unit one shown unit is; every other function here builds on it, so that
-a table, a plot and a CSV file cannot disagree. A minus is the typographic one (−) in text and ASCII in CSV.
+Numbers are stored in base units (fractions, counts, seconds, bytes, joules, images per second, operations per byte and
+per second) and shown in the units of the field's tables. `divisor` says how much of the base unit one shown unit is;
+every other function here builds on it, so that a table, a plot and a CSV file cannot disagree. A minus is the
+typographic one (−) in text and ASCII in CSV.
 
 >>> show(0.7441, "fraction"), show(28_536_113, "count"), show(7_645_274_112, "operations"), show(0.04567, "seconds")
 ('74.4', '28.5', '7.645', '45.7')
@@ -26,6 +27,9 @@ NAMES: dict[str, str] = {
     "bytes": "MiB",
     "joules": "J",
     "rate": "img/s",
+    "number": "",
+    "intensity": "FLOP/byte",
+    "speed": "GFLOP/s",
 }
 _DIVISORS: dict[str, float] = {
     "fraction": 1e-2,
@@ -35,6 +39,9 @@ _DIVISORS: dict[str, float] = {
     "bytes": 2.0**20,
     "joules": 1.0,
     "rate": 1.0,
+    "number": 1.0,
+    "intensity": 1.0,
+    "speed": 1e9,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
 _DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
@@ -82,6 +89,8 @@ def _fixed(value: float, unit: Unit, decimals: int | None, own: float | None) ->
     if not math.isfinite(value):
         return "–"
     number = shown(value, unit, own)
+    if unit == "number" and decimals is None:
+        return _typographic(f"{number:.2g}")
     if decimals is None:
         decimals = _DECIMALS.get(unit)
     return _typographic(significant(number) if decimals is None else f"{number:.{decimals}f}")
@@ -104,8 +113,12 @@ def with_unit(value: float, unit: Unit, decimals: int | None = None, own: float 
 
     >>> with_unit(0.744, "fraction"), with_unit(0.0312, "seconds"), with_unit(3 * 2**20, "bytes")
     ('74.4 points', '31.2 ms', '3.00 MiB')
+    >>> with_unit(0.00000312, "number"), exact(0.00000312, "number")
+    ('3.1e−06', '3.12e−06')
+    >>> with_unit(1234.5, "rate")
+    '1234 img/s'
     """
-    return f"{show(value, unit, decimals, own)} {NAMES[unit]}"
+    return f"{show(value, unit, decimals, own)} {NAMES[unit]}".rstrip()
 
 
 def exact(value: float, unit: Unit) -> str:
@@ -120,6 +133,8 @@ def exact(value: float, unit: Unit) -> str:
         return _typographic(f"{value:,.0f}")
     if unit == "fraction":
         return _typographic(f"{shown(value, unit):.4f} points")
+    if unit == "number":
+        return _typographic(f"{value:.5g}")
     return _typographic(f"{significant(shown(value, unit), 5)} {NAMES[unit]}")
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hrbench.contracts import CountsCompilations, FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
+from hrbench.contracts import FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
 from hrbench.core.environment import processor
 from hrbench.errors import UsageError
 from hrbench.types import Reason, RuntimeSettings, Variant
@@ -106,15 +106,15 @@ def tf32_in_words(dtype: torch.dtype, device_type: str) -> str:
     return " and ".join(name for name, allowed in found.items() if allowed)
 
 
-def compilations(runtime: Runtime) -> int:
-    """How often a runtime has compiled; 0 for one that compiles nothing while it is called."""
-    return runtime.compilations() if isinstance(runtime, CountsCompilations) else 0
-
-
 def _is_as_asked(net: nn.Module, device: torch.device, dtype: torch.dtype) -> bool:
     exact = torch.device(device.type, torch.cuda.current_device()) if str(device) == "cuda" else device
     tensors = [*net.parameters(), *net.buffers()]
     return all(value.device == exact and (value.dtype == dtype or not value.is_floating_point()) for value in tensors)
+
+
+def dtype_of(net: Any, dtype: str) -> torch.dtype:
+    """The dtype that a network computes in: the one asked for, or that of its file."""
+    return net.precision if isinstance(net, FixedPrecision) else dtype_named(dtype)
 
 
 def dtype_named(dtype: torch.dtype | str) -> torch.dtype:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hrbench.contracts import CostSubject
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
+from hrbench.cost.packed_weights import packed_objects, packed_tensors
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Conditions, Measurement, Quantity, Reason
 
@@ -192,13 +193,20 @@ class ProcessMemory:
         _call("mallopt", M_MMAP_THRESHOLD, KEPT)
 
     def _read(self, name: str) -> int | None:
-        """A size of the process in bytes; None if the system does not tell."""
-        try:
-            lines = (self.root / "status").read_text().splitlines()
-        except OSError:
-            return None
-        words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
-        return int(words[1]) * 1024 if len(words) == 3 else None
+        return resident(name, self.root)
+
+
+def resident(name: str, root: Path = Path("/proc/self")) -> int | None:
+    """A size of this process in bytes, by its name in /proc/self/status ("VmRSS"); None if the system does not tell.
+
+    root: of a process in /proc.
+    """
+    try:
+        lines = (root / "status").read_text().splitlines()
+    except OSError:
+        return None
+    words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
+    return int(words[1]) * 1024 if len(words) == 3 else None
 
 
 class GpuMemory:
@@ -244,7 +252,7 @@ def _counted(subject: CostSubject, conditions: Conditions, dtype: torch.dtype) -
     from hrbench.cost.operations.probe import count
 
     net = subject.on_meta()
-    weights = _bytes_of(net, dtype)
+    weights = bytes_of(net, dtype)
     found = [Measurement(WEIGHTS, weights, conditions=conditions)]
     try:
         ledger, _ = count(net, subject.variant, subject.build, conditions.batch or 1)
@@ -262,7 +270,8 @@ def activation_elements(ledger: Ledger) -> tuple[int, int]:
     return sum(row.elements for row in ledger.rows), max((row.largest for row in ledger.rows), default=0)
 
 
-def _bytes_of(net: Any, dtype: torch.dtype) -> int:
-    """Bytes of parameters and buffers, shared ones once; those of floating point in this dtype."""
-    every = {id(value): value for value in (*net.parameters(), *net.buffers())}.values()
+def bytes_of(net: Any, dtype: torch.dtype) -> int:
+    """Bytes of parameters, buffers and packed weights, shared ones once; those of floating point in this dtype."""
+    packed = [value for _, holder in packed_objects(net) for value in packed_tensors(holder)]
+    every = {id(value): value for value in (*net.parameters(), *net.buffers(), *packed)}.values()
     return sum(value.numel() * (dtype.itemsize if value.is_floating_point() else value.itemsize) for value in every)

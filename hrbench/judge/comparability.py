@@ -45,10 +45,12 @@ def _value(value: Any) -> Any:
 
 _COST_CONDITIONS = (
     "batch", "input", "dtype", "device", "threads", "convention", "proposals", "masks", "percentile", "channels_last",
-    "timed", "counted", "inputs", "data", "weights", "caches", "images", "runtime",
-    "tf32",
+    "timed", "counted",
 )  # fmt: skip
 """Conditions in which two costs must agree."""
+
+_FURTHER = ("inputs", "data", "weights", "caches", "images", "runtime", "tf32", "energy_of")
+"""The same, of costs that were not there before: the basis of all others stays as it is stored."""
 
 _USUAL = {"inputs": "standard normal", "caches": "warm"}
 """What a cost that does not state these was measured with."""
@@ -70,7 +72,7 @@ def comparison_key(result: Result, measurement: Measurement) -> Hashable:
     if not is_compared(measurement.conditions):
         return None
     stated = _compared_conditions(measurement.conditions)
-    names = [name for name in _COST_CONDITIONS if name not in _OF_NETWORKS]
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in _OF_NETWORKS]
     return (measurement.quantity.name, *((name, stated.get(name)) for name in names))
 
 
@@ -166,7 +168,7 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     across: conditions that are meant to differ, of `ACROSS`.
     """
     one, other = _compared_conditions(first.conditions), _compared_conditions(second.conditions)
-    names = [name for name in _COST_CONDITIONS if name not in across]
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in across]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
 
 
@@ -186,7 +188,8 @@ def basis_of_score(
 def basis_of_cost(conditions: Conditions) -> str:
     """The same for costs of one quantity."""
     stated = _compared_conditions(conditions)
-    return _short_digest([_value(stated.get(name)) for name in _COST_CONDITIONS])
+    values = [_value(stated.get(name)) for name in _COST_CONDITIONS]
+    return _short_digest([*values, *([name, _value(stated[name])] for name in _FURTHER if name in stated)])
 
 
 def _compared_conditions(conditions: Conditions) -> dict[str, Any]:

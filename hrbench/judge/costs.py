@@ -11,7 +11,7 @@ from hrbench.judge.evidence import Evidence, Options
 from hrbench.statistics import paired
 from hrbench.types import Measurement, Result
 
-TIMES = ("seconds", "joules", "bytes", "rate")
+TIMES = ("seconds", "joules", "bytes", "rate", "intensity", "speed")
 """Units that are compared by their ratio."""
 
 
@@ -102,14 +102,21 @@ def not_judged(one: Measurement, other: Measurement) -> tuple[str, ...]:
             found.append(f"{side} was measured in mode smoke, which only shows that the network runs")
         elif under.stability == "unstable":
             found.append(f"{side} is unstable: {'; '.join(under.stability_reasons)}")
-    return (*found, "--remeasure measures both in turns") if found else ()
+    remedy = "--remeasure measures both in turns" if _is_remeasured(one) else "measure it again"
+    return (*found, remedy) if found else ()
 
 
 def quick_sides(one: Measurement, other: Measurement) -> str:
     """Why two times cannot be gated: one of them was measured for a look; "" if neither was."""
     if "quick" not in (one.conditions.mode, other.conditions.mode):
         return ""
-    return "measured in mode quick, which is not gated: measure with `cost: {latency: {mode: gate}}`, or --remeasure"
+    told = f"measured in mode quick, which is not gated: measure with `cost: {{{one.quantity.name}: {{mode: gate}}}}`"
+    return f"{told}, or --remeasure" if _is_remeasured(one) else told
+
+
+def _is_remeasured(one: Measurement) -> bool:
+    """Whether `--remeasure` measures such a cost."""
+    return one.quantity.name == "latency"
 
 
 def _by_interval(low: float, high: float) -> Callable[[float], float]:

@@ -55,6 +55,8 @@ UNIT_MARGINS: dict[str, Margin] = {
     "joules": Margin(relative=0.03),
     "bytes": Margin(relative=0.02),
     "rate": Margin(relative=0.03),
+    "intensity": Margin(relative=0.03),
+    "speed": Margin(relative=0.03),
     "count": Margin(points=0.0),
     "operations": Margin(points=0.0),
 }
@@ -209,7 +211,7 @@ def _as_stored(evidence: Evidence, margin: float) -> tuple[str, ...]:
     assert evidence.difference is not None
     if evidence.interval is None or (-margin <= evidence.interval[1] and evidence.interval[0] <= margin):
         return ()
-    word = "slower" if evidence.quantity.unit == "seconds" else "more"
+    word = "slower" if evidence.quantity.unit in ("seconds", "rate") else "more"
     if evidence.difference > 0:
         word = "faster" if word == "slower" else "less"
     share = math.expm1(abs(evidence.difference))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from glob import escape
 from pathlib import Path
+from typing import Any, get_args
 
 from hrbench.core.plugins import resolve
 from hrbench.core.units import NAMES
 from hrbench.cost.quantities import described
-from hrbench.report.layout import ColumnLayout, Layout, PublishedLayout, TableLayout, layout_names, read_layout
+from hrbench.report.layout import ColumnLayout, Layout, Part, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
 from hrbench.report.table_cells import find_measurement
@@ -63,24 +64,50 @@ def complete(layout: Layout, results: Sequence[Result]) -> Layout:
 
 
 def _further_costs(layout: Layout, results: Sequence[Result]) -> list[TableLayout]:
-    """Tables, one of each task, of costs that were asked for and that no table of the layout shows."""
-    groups: dict[str, list[Result]] = {}
+    """Tables of costs, one of each task and data set, if no table of the layout shows some that were measured.
+
+    Each has all latencies with the bounds of their percentiles, the other costs that are not shown elsewhere, and
+    whether they are stable; and beside them the main accuracy, for the Pareto front.
+    """
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        if costs := _unshown(result, layout):
-            groups.setdefault(result.entry.variant.task, []).append(replace(result, costs=costs))
-    return [
-        TableLayout(
-            f"{task}-further-costs",
-            f"{task.capitalize()}: further costs",
-            (ColumnLayout("text", "model"), ColumnLayout("text", "input"), *_cost_columns(group, None, exactly=True)),
-            {"task": task, "entry": [escape(result.name) for result in group]},
-        )
-        for task, group in groups.items()
+        if unshown := _unshown(result, layout):
+            costs = tuple(cost for cost in result.costs if cost in unshown or cost.quantity.name == "latency")
+            dataset = result.entry.dataset
+            key = (result.entry.variant.task, dataset.name if dataset else "")
+            groups.setdefault(key, []).append(replace(result, costs=costs))
+    return [_cost_table(task, dataset, group) for (task, dataset), group in groups.items()]
+
+
+def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayout:
+    """The table of these results' costs."""
+    scores = [score for result in results for score in result.scores]
+    main = next((score for score in scores if score.interval is not None), scores[0] if scores else None)
+    row = results[0].entry.dataset
+    title = f", {row.title or row.name}" if row else ""
+    columns = [
+        ColumnLayout("text", "model"),
+        ColumnLayout("text", "input"),
+        ColumnLayout("text", "device", varies=True),
     ]
+    if main is not None:
+        columns.append(ColumnLayout("score", main.quantity.name, metric=main.metric))
+    columns += _cost_columns(results, None, exactly=True)
+    columns += _stability(results)
+    rows = {"task": task, "dataset": dataset, "entry": [escape(result.name) for result in results]}
+    name = "-".join(filter(None, [task, dataset, "further-costs"]))
+    return TableLayout(name, f"{task.capitalize()}: costs{title}", tuple(columns), rows, group="none")
+
+
+def _stability(results: Sequence[Result]) -> list[ColumnLayout]:
+    """A column that says whether costs are stable, if somebody has looked."""
+    watched = any(cost.conditions.stability for result in results for cost in result.costs)
+    return [ColumnLayout("text", "stability")] if watched else []
 
 
 def _unshown(result: Result, layout: Layout) -> tuple[Measurement, ...]:
-    """The costs of a result that no column shows: of probes that were asked for, and latencies at further batches."""
+    """The costs of a result that no column shows: of probes that were asked for, latencies at further batches, and
+    latencies whose percentiles have bounds."""
     counted = {one.name for name in _STANDARD if name != "latency" for one in _quantities(name)}
     columns = [
         column
@@ -92,9 +119,15 @@ def _unshown(result: Result, layout: Layout) -> tuple[Measurement, ...]:
     return tuple(
         cost
         for cost in result.costs
-        if cost.quantity.name not in counted
-        and not any(find_measurement([cost], column.name, where=column.where) for column in columns)
+        if cost.quantity.name not in counted and not any(_is_shown(cost, column) for column in columns)
     )
+
+
+def _is_shown(cost: Measurement, column: ColumnLayout) -> bool:
+    """Whether a column shows a cost, with a bound of a percentile if it has one."""
+    if not find_measurement([cost], column.name, where=column.where):
+        return False
+    return cost.conditions.p90_bound is None or "p90" in column.parts
 
 
 def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Sequence[Result]) -> TableLayout:
@@ -113,6 +146,7 @@ def derive_table(task: str, dataset: str, metrics: Sequence[str], results: Seque
     ]
     stated = () if dataset else cost_rows(results)
     columns += [_beside(column, stated) for column in _cost_columns(results, () if dataset else None)]
+    columns += [] if dataset else _stability(results)
     seen: dict[tuple[str, str], ColumnLayout] = {}
     for score in (score for result in results for score in result.scores):
         first = not any(metric == score.metric for metric, _ in seen)
@@ -183,13 +217,26 @@ def _cost_columns(
         group = quantities[name].group if groups[quantities[name].group] > 1 else ""  # one alone is no group
         if len(variations) == 1:
             (where,) = variations
-            columns.append(ColumnLayout("cost", name, label=head, group=group, where=dict(where) if exactly else {}))
+            own = dict(where) if exactly else {}
+            parts = _parts(every, name, own) if names is None else ("measured",)
+            columns.append(ColumnLayout("cost", name, label=head, group=group, where=own, parts=parts))
             continue
         head = f"{group}, {head}" if group else head
         for where in variations:
             text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
-            columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where)))
+            parts = _parts(every, name, dict(where)) if names is None else ("measured",)
+            columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where), parts=parts))
     return columns
+
+
+def _parts(costs: Sequence[Measurement], name: str, where: Mapping[str, Any]) -> tuple[Part, ...]:
+    """What is shown of a cost: its value, and the bounds of percentiles that some result has."""
+    found = [one for cost in costs if (one := find_measurement([cost], name, where=where))]
+    has = {
+        "p90": any(one.conditions.p90_bound is not None for one in found),
+        "p99": any(one.conditions.p99_bound is not None for one in found),
+    }
+    return tuple(part for part in get_args(Part) if part == "measured" or has.get(part))
 
 
 def _quantities(probe: str) -> Sequence[Quantity]:

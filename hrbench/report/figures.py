@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
 from hrbench.cost.quantities import described
+from hrbench.judge.comparability import comparison_key
 from hrbench.report.grid import Table, TableRow
+from hrbench.report.pareto import fronts
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
 from hrbench.report.table_cells import cost_conditions, find_measurement, unstable_text
-from hrbench.types import Conditions, Measurement, Result
+from hrbench.types import Better, Conditions, Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
     ("macs", {}, "GMACs"),
     ("parameters", {}, "Parameters (M)"),
     ("latency", {"batch": 1}, "Latency at batch 1 (ms)"),
+    ("throughput", {}, "Throughput (img/s)"),
+    ("memory-peak", {"batch": 1}, "Peak memory at batch 1 (MiB)"),
+    ("energy", {"batch": 1}, "Energy at batch 1 (J/img)"),
 )
 
 
@@ -105,7 +110,9 @@ def _published(table: Table, index: int, row: TableRow) -> bool:
 def _points(table: Table, index: int, results: Sequence[Result], cost: str, where: Mapping[str, Any]) -> list[Point]:
     """One point to a row that has this cost and an accuracy, measured or published; limited rows have none."""
     parts = {c.part: i for i, c in enumerate(table.columns) if c.quantity == table.columns[index].quantity}
-    points = []
+    points: list[Point] = []
+    ranked: list[tuple[Hashable, float, float] | None] = []
+    better: Better = "lower"
     for row in table.rows:
         if row.result is None or row.limited is not None:
             continue
@@ -124,6 +131,10 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if values:
             facts.append(f"{table.columns[index].heading} {row.cells[index].text}")
         disturbed = unstable_text(measured_cost)
+        better = measured_cost.quantity.better
+        key, peers = comparison_key(result, measured_cost), row.cells[index].peers
+        alike = values and key is not None and peers is not None
+        ranked.append(((peers, key), values[0], x) if alike else None)
         if disturbed:
             facts.append(disturbed)
         if interval:
@@ -142,7 +153,8 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
                 unstable=bool(disturbed),
             )
         )
-    return points
+    front = fronts(ranked, better)
+    return [replace(point, front=place in front) for place, point in enumerate(points)]
 
 
 def strips(results: Sequence[Result], labels: Sequence[str]) -> list[LatencyStrip]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,9 +83,28 @@ class Table:
 PART_LABELS: dict[str, str] = {
     "measured": "measured",
     "interval": "95 % interval",
+    "p90": "p90, at most",
+    "p99": "p99, at most",
     "published": "published",
     "difference": "difference",
 }
+
+
+SHORT_PARTS: dict[str, str] = {
+    "measured": "meas.", "interval": "95 %", "p90": "p90 ≤", "p99": "p99 ≤", "published": "publ.", "difference": "Δ",
+}  # fmt: skip
+
+
+def part_heading(column: Column, columns: Sequence[Column]) -> str:
+    """The short heading of one part of a quantity; beside bounds of percentiles the measured one is the median.
+
+    columns: of the table.
+    """
+    if column.part == "measured" and any(
+        one.part in ("p90", "p99") for one in columns if one.quantity == column.quantity
+    ):
+        return "p50"
+    return SHORT_PARTS[column.part]
 
 
 def marker(number: int) -> str:

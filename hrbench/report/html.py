@@ -18,22 +18,24 @@ from hrbench.core import units
 from hrbench.core.text import last_lines
 from hrbench.report import figures, machines, page
 from hrbench.report.csv import render_csv
-from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import Layout
 from hrbench.report.markdown import render_markdown
+from hrbench.report.pareto import MARK
 from hrbench.report.published import Rows, read_published
+from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
+from hrbench.report.throughput_plot import throughput_plots
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
 from hrbench.types import Conditions, Result
 from hrbench.version import __version__
 
 LOG_BYTES = 1 << 16  # that are read from the end of a log
-_PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def render_html(
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
         strips=figures.strips(results, labels),
+        throughputs=throughput_plots(results, labels),
+        rooflines=roofline_plots(results, labels),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
@@ -127,7 +131,7 @@ def render_html(
 @cache
 def _environment() -> Environment:
     environment = page.environment()
-    environment.globals.update(headings=headings, marker=marker, body=_body, input_of=_input)
+    environment.globals.update(headings=headings, marker=marker, front=MARK, body=_body, input_of=_input)
     environment.filters.update(svg=Markup, units_size=units.size, miniature=is_miniature)
     return environment
 
@@ -153,7 +157,7 @@ def headings(columns: Sequence[Column]) -> list[list[Heading]]:
                     Heading(leaves[0].heading, leaves[0].heading, len(leaves), depth, description=leaves[0].description)
                 )
                 for offset, leaf in enumerate(leaves):
-                    lines[-1].append(_leaf(leaf, _PARTS[leaf.part], index + offset, 1))
+                    lines[-1].append(_leaf(leaf, part_heading(leaf, leaves), index + offset, 1))
             index += len(leaves)
     return lines
 
@@ -175,17 +179,26 @@ def _input(table: Table, row: TableRow) -> str:
     return next((cell.text for column, cell in cells if column.key == "input"), "")
 
 
-def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    """(entries, convention, operators) for every count that left out operators, or parts of a detector."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """For every network of whose operations something was left out: its name, how much in words, and the lists.
+
+    A list is of (conventions, operators and parts); conventions that left out the same share one.
+    """
+    found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
     for result in results:
+        lists: dict[str, list[str]] = {}
+        calls: dict[str, int] = {}
         for cost in result.costs:
-            if cost.conditions.uncounted or cost.conditions.not_counted:
-                key = (cost.quantity.label or cost.quantity.name, _operators(cost.conditions))
-                found.setdefault(key, []).append(f"{title_of(result)} {units.size(result.entry.variant.input)}")
-    return [
-        (", ".join(dict.fromkeys(names)), convention, operators) for (convention, operators), names in found.items()
-    ]
+            if left_out := _operators(cost.conditions):
+                lists.setdefault(left_out, []).append(cost.quantity.heading or cost.quantity.label)
+            calls |= cost.conditions.uncounted
+        if lists:
+            name = f"{title_of(result)} {units.size(result.entry.variant.input)}"
+            amount = f"{units.amount(len(calls), 'operator')} in {units.amount(sum(calls.values()), 'call')}"
+            how_many = amount if calls else "parts of the detector"
+            merged = [(", ".join(dict.fromkeys(headings)), operators) for operators, headings in lists.items()]
+            found.setdefault(name, (how_many, merged))
+    return [(name, *rest) for name, rest in found.items()]
 
 
 def _operators(conditions: Conditions) -> str:

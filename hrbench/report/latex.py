@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 
-from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.grid import Column, Table, TableRow, marker, part_heading
+from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
 
 _SPECIAL = {
@@ -33,7 +34,9 @@ _SPECIAL = {
     "Δ": r"$\Delta$",
     "±": r"$\pm$",
     "≠": r"$\neq$",
+    "≤": r"$\leq$",
     "·": r"$\cdot$",
+    "◆": r"$^{\diamond}$",
     "µ": r"$\mu$",
     "–": "--",
     "—": "---",
@@ -44,7 +47,6 @@ _SPECIAL = {
     "”": "''",
     **{digit: f"$^{{{power}}}$" for power, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
-_PARTS = {"measured": "meas.", "interval": "95 %", "published": "publ.", "difference": "Δ"}
 
 
 def render_latex(tables: Sequence[Table]) -> str:
@@ -114,7 +116,7 @@ def _headings(columns: Sequence[Column]) -> list[str]:
     if not parted:
         return [*lines, _line([escape(column.heading) for column in columns])]
     lines += _spanning([(column.quantity, column.heading if column.quantity in parted else "") for column in columns])
-    last = [_PARTS[column.part] if column.quantity in parted else column.heading for column in columns]
+    last = [part_heading(column, columns) if column.quantity in parted else column.heading for column in columns]
     return [*lines, _line([escape(text) for text in last])]
 
 
@@ -145,6 +147,7 @@ def _cell(row: TableRow, cell: Cell, index: int) -> str:
         if row.tags:
             text += rf" {{\footnotesize ({escape('; '.join(row.tags))})}}"
     notes = (row.notes if index == 0 else ()) + cell.notes
+    text += escape(MARK) if cell.front else ""
     return text + (rf"\textsuperscript{{{','.join(map(marker, notes))}}}" if notes else "")
 
 

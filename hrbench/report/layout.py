@@ -18,6 +18,8 @@ tables:
       - {score: AP, published: AP, parts: [measured, interval, published, difference]}
 ```
 
+The parts `p90` and `p99` of a latency are upper bounds of these percentiles.
+
 `published` names a file of `reports/published` (or a path beside the layout) and a section in it, or contains `rows:`.
 Its figures are in the units of a table: points, M, G, ms. `requires` are protocol fields of the published figures,
 `requires_images` the number of images of their data set. If a measured row differs in one of them, no difference is
@@ -37,10 +39,13 @@ from hrbench.core.resources import shared
 from hrbench.errors import UsageError
 from hrbench.types import Unit
 
-Part = Literal["measured", "interval", "published", "difference"]
+Part = Literal["measured", "interval", "p90", "p99", "published", "difference"]
 Source = Literal["text", "score", "cost"]
 Grouping = Literal["family", "dataset", "run", "none"]
-TEXTS = ("model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "runtime", "weights", "run")
+TEXTS = (
+    "model", "input", "entry", "variant", "dataset", "protocol", "device", "dtype", "runtime", "weights", "run",
+    "stability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hrbench.report.grid import Column, Table, TableRow, marker
+from hrbench.report.pareto import MARK
 from hrbench.report.table_cells import Cell
 
 
@@ -56,6 +57,7 @@ def _cell(row: TableRow, cell: Cell, index: int) -> str:
     if index == 0 and row.tags:
         text += f" ({escape('; '.join(row.tags))})"
     notes = (row.notes if index == 0 else ()) + cell.notes
+    text += f" {MARK}" if cell.front else ""
     return text + (f"<sup>{','.join(map(marker, notes))}</sup>" if notes else "")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core import units
+from hrbench.cost.telemetry.stability import worst_verdict
 from hrbench.judge.comparability import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
 from hrbench.report.table_cells import device_of
@@ -96,6 +97,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "runtime": str(entry.runtime),
         "weights": entry.weights or "",
         "run": run_of(result),
+        "stability": worst_verdict([one.conditions.stability for one in result.costs]),
     }
     return texts[name], ()
 

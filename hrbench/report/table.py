@@ -14,6 +14,7 @@ from hrbench.core import units
 from hrbench.report.comparable import data_notes, incomparable_reasons
 from hrbench.report.grid import Column, Table, TableRow
 from hrbench.report.layout import ColumnLayout, Layout, Part, TableLayout
+from hrbench.report.pareto import fronts, legend, main_score, point_of
 from hrbench.report.published import Rows, find_row, notes_for
 from hrbench.report.rows import (
     area,
@@ -60,6 +61,7 @@ class _Builder:
         self.published = published
         self.footnotes: list[str] = []
         self.peers: dict[Any, int] = {}
+        self.fronts: list[frozenset[int]] = []
         without_scores = ("empty", "costs_only")
         self.groups = grouped(reasons_of(result) for result in self.results if result.status in without_scores)
         self.columns = [column for column in layout.columns if self._used(column)]
@@ -70,10 +72,11 @@ class _Builder:
         names = row_labels(self.results)
         found = [[column_value(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
         best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
+        self.fronts = [self._front(found, i) for i in range(len(self.columns))]
         rows = [
-            replace(self._measured_row(result, label, row, facts, best, note), result=index)
-            for index, result, label, row, facts, note in zip(
-                self.indices, self.results, names, linked, found, data_notes(self.results), strict=True
+            replace(self._on_fronts(self._measured_row(result, label, row, facts, best, note), place), result=index)
+            for place, (index, result, label, row, facts, note) in enumerate(
+                zip(self.indices, self.results, names, linked, found, data_notes(self.results), strict=True)
             )
         ]
         if self.layout.published is not None and self.layout.published.show == "all":
@@ -204,11 +207,13 @@ class _Builder:
         if part == "difference":
             return self._difference(layout, unit, result, row, fact, noted)
         if fact.value is None:
-            if part == "interval":
+            if part in ("interval", "p90", "p99"):
                 return Cell(reason=joined(fact.reasons))
             notes = self._first_note(fact.reasons, noted)
             return Cell("–", "empty", reason=joined(fact.reasons), notes=notes, conditions=fact.conditions)
         unstable = bool(fact.unstable)
+        if part in ("p90", "p99"):
+            return self._bound(part, layout, unit, own, fact)
         if part == "interval":
             if fact.interval is None:
                 return Cell(reason="no interval was computed")
@@ -224,6 +229,30 @@ class _Builder:
             text, "measured", number, bold, fact.detail, fact.conditions, fact.unstable or fact.doubt, notes,
             unstable=unstable, peers=peers,
         )  # fmt: skip
+
+    def _bound(self, part: Part, layout: ColumnLayout, unit: Unit, own: float | None, fact: ColumnValue) -> Cell:
+        """The upper bound of a percentile."""
+        bound = fact.under.p90_bound if part == "p90" else fact.under.p99_bound
+        if bound is None:
+            return Cell(reason=f"too few passes to bound {part}")
+        text = units.show(bound, unit, layout.decimals, own)
+        return Cell(text, "bound", (units.shown(bound, unit, own),), detail=fact.detail, conditions=fact.conditions,
+                    reason=fact.unstable, unstable=bool(fact.unstable))  # fmt: skip
+
+    def _front(self, found: Sequence[Sequence[ColumnValue | None]], index: int) -> frozenset[int]:
+        """Which rows are on the Pareto front of the table's accuracy and this cost."""
+        main, layout = main_score(self.columns), self.columns[index]
+        if main is None or layout.source != "cost":
+            return frozenset()
+        return fronts([point_of(row[main], row[index]) for row in found], better_of(layout, self.quantities[index]))
+
+    def _on_fronts(self, row: TableRow, place: int) -> TableRow:
+        """The row with its costs marked that are on a front."""
+        cells = [
+            replace(cell, front=cell.kind == "measured" and place in self.fronts[column.quantity])
+            for cell, column in zip(row.cells, self._columns(), strict=True)
+        ]
+        return replace(row, cells=tuple(cells))
 
     def _published_cell(self, layout: ColumnLayout, quantity: Quantity | None, row: Mapping[str, Any] | None) -> Cell:
         figure = figure_of(row, layout.published)
@@ -342,13 +371,16 @@ class _Builder:
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
-                    if not {"device", "mode"} & {*under} and fact.quantity.unit == "bytes":
+                    if not {"device", "mode"} & {*under} and fact.quantity.unit in ("bytes", "intensity"):
                         continue  # counted, on no device
                     told = {key: under[key] for key in _TIMED_WITH if under.get(key, "warm") not in _UNTOLD}
                     shown = ", ".join(f"{key} {value}" for key, value in told.items())
                     of_what = (fact.quantity.label or fact.quantity.name).partition(": ")[0]  # one for all stages
                     conditions[f"{of_what}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
+        main = main_score(self.columns)
+        if main is not None and any(self.fronts):
+            remarks.append(legend(next(one.heading for one in self._columns() if one.quantity == main)))
         used = [row for row in (self._linked(result) for result in self.results) if row]
         origins = list(dict.fromkeys(str(row["source"]) for row in used if row.get("source")))
         if origins and any("published" in column.parts for column in self.columns):

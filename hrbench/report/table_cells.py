@@ -15,11 +15,12 @@ from hrbench.report.layout import ColumnLayout
 from hrbench.report.words import limited_text, plain_text, protocol_text, reasons_of
 from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Result, Unit
 
-CellKind = Literal["text", "measured", "interval", "published", "difference", "empty"]
+CellKind = Literal["text", "measured", "interval", "bound", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen")  # not shown in a tooltip
-_DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time")
+_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen", "curve", "roofline")
+"""Conditions that a tooltip does not show."""
+_DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time", "window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Cell:
     notable: whether a difference is larger than the interval explains.
     unstable: whether the machine disturbed the measurement.
     peers: number of the group of comparable cells in its column, None for a cell that is comparable with nothing.
+    front: whether a cost is on the Pareto front of the table's accuracy and this cost.
     """
 
     text: str = ""
@@ -49,6 +51,7 @@ class Cell:
     notable: bool = False
     unstable: bool = False
     peers: int | None = None
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +182,10 @@ def _doubt(one: Measurement) -> str:
         return ""
     if one.conditions.mode == "smoke":
         return "smoke: three passes, to see that the network runs; they measure nothing"
-    if one.conditions.mode == "gate" and one.conditions.p99_bound is None:
+    if one.quantity.name == "latency" and one.conditions.mode == "gate" and one.conditions.p99_bound is None:
         return f"ended by its cap after {one.conditions.passes} passes, too few to bound p99"
+    if one.conditions.knee_found is False:
+        return f"a larger batch may be faster: {one.conditions.ended}"
     if one.conditions.stability == "unknown":
         return f"not known to be stable: {'; '.join(one.conditions.stability_reasons)}"
     return "" if one.conditions.stability else _doubt_of_passes(one)

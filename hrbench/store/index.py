@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = "history.sqlite"
-VERSION = 2
+VERSION = 1
 """Raised when what is remembered changes its form: then everything is read again."""
 
 _OWNER, OWNER = "application_id", 0x68726265

@@ -20,6 +20,8 @@ from hrbench.cli.command_line import main
 from hrbench.core import environment
 from hrbench.core.plugins import resolve
 from hrbench.cost.latency.probe import Latency
+from hrbench.cost.operations.probe import Operations
+from hrbench.cost.parameters import Parameters
 from hrbench.errors import InputError
 from hrbench.miniature.generate import object_dataset, pose_datasets, shape_dataset, street_dataset
 from hrbench.runner import costs
@@ -114,6 +116,14 @@ def test_it_is_reported(bench: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == ""
 
 
+@pytest.fixture
+def probes_of_format_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no probe had been changed since."""
+    for probe, version in ((Parameters, 1), (Operations, 2), (Latency, 2)):
+        monkeypatch.setattr(probe, "version", version)
+
+
+@pytest.mark.usefixtures("probes_of_format_1")
 def test_a_run_takes_it_over_and_runs_no_network(bench: Path, data: Path) -> None:
     before = {result.name: numbers(result) for result in hrbench.load(bench / "run")}
     folders = {name: (bench / "run" / "entries" / name).stat().st_ino for name in NAMES}
@@ -129,6 +139,17 @@ def test_a_run_takes_it_over_and_runs_no_network(bench: Path, data: Path) -> Non
     assert not (bench / "run" / "superseded").exists()
 
 
+def test_operations_are_counted_again_alone_and_are_the_same(bench: Path, data: Path) -> None:
+    before = {result.name: numbers(result) for result in hrbench.load(bench / "run")}
+    assert run(bench, data) == 0
+    for result in hrbench.load(bench / "run"):
+        every = numbers(result)
+        assert set(before[result.name]) <= set(every)  # scores, and latencies with their samples
+        more = [name for _, name, *_ in every if name not in [each[1] for each in before[result.name]]]
+        assert more == ["mmengine", "activations"]
+
+
+@pytest.mark.usefixtures("probes_of_format_1")
 def test_a_probe_of_a_newer_version_is_measured_again_alone(
     bench: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,10 +157,11 @@ def test_true_multiply_adds_of_the_whole_family(name: str) -> None:
     assert round(ledger_of(name).total("macs") / 1e9, 3) == GMACS[name]
 
 
-def test_one_network_reads_as_four_numbers() -> None:
-    costs = operation_costs(ledger_of("pose_hrnet_w32_coco_256x192"))
+def test_one_network_reads_as_several_numbers() -> None:
+    *costs, activations = operation_costs(ledger_of("pose_hrnet_w32_coco_256x192"))
     shown = {cost.quantity.name: f"{(cost.value or 0) / (cost.conditions.divisor or 1):.3f}" for cost in costs}
-    assert shown == {"macs": "7.645", "flops": "15.290", "fvcore": "7.685", "hrnet-paper": "7.120"}
+    views = {"macs": "7.645", "flops": "15.290", "fvcore": "7.685", "mmengine": "7.685", "hrnet-paper": "7.120"}
+    assert shown == views and activations.value == 19_115_520
 
 
 def test_the_papers_view_reproduces_the_published_column() -> None:

@@ -20,7 +20,6 @@ from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE, WITHIN
 from hrbench.cost.end_to_end.rounds import Rounds, Split, split_of, stage_samples
 from hrbench.cost.forward import (
     as_input,
-    compilations,
     device_name,
     dtype_named,
     first_line,
@@ -29,6 +28,7 @@ from hrbench.cost.forward import (
 )
 from hrbench.cost.latency.clocks import Timed, gpu_uuid
 from hrbench.cost.latency.images import with_work
+from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import MIN_SAMPLES, Pace, pace_of
 from hrbench.cost.latency.passes import Passes, Progress, time_passes
 from hrbench.cost.telemetry.seen import between
@@ -133,19 +133,18 @@ def _told(rounds: Rounds[Sample], timed: _Timed, conditions: Conditions, judge: 
         stages_apart=round(split_of(whole, stages).apart, 5),
     )
     if judge:
-        seen = between(timed.record, timed.marks[0], timed.marks[-1])
+        seen = between(timed.record, timed.marks.times[0], timed.marks.times[-1])
         found = judged(seen, [fmean(each) for each in whole], passes.settled, timed.record.missing)
         conditions = replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
     return _measurements(whole, stages, with_sum_checked(conditions))
 
 
 class _Timed(NamedTuple):
-    """Rounds that were timed: what they took, what was seen of the machine and when, and how often it was compiled."""
+    """Rounds that were timed: what they took, when the machine was read, and what was seen of it."""
 
     passes: Passes
+    marks: Marks
     record: Record
-    marks: list[float]
-    compiled: list[int]
 
 
 def _timed(
@@ -156,16 +155,10 @@ def _timed(
     watch: Callable[[str], AbstractContextManager[Watch]] | None,
     gpu: str,
 ) -> _Timed:
-    marks: list[float] = []
-    compiled: list[int] = []
-
-    def mark() -> None:
-        marks.append(watched.mark())
-        compiled.append(compilations(runtime))
-
     with nullcontext(Nobody()) if watch is None else watch(gpu) as watched:
-        passes = time_passes(rounds.once, _RoundClock(rounds.now), pace, progress, mark, window=1)
-    return _Timed(passes, watched.record, marks, compiled)
+        marks = Marks(watched, runtime)
+        passes = time_passes(rounds.once, _RoundClock(rounds.now), pace, progress, marks, window=1)
+    return _Timed(passes, marks, watched.record)
 
 
 def _why_none(timed: _Timed, images: int) -> Reason | None:
@@ -173,9 +166,7 @@ def _why_none(timed: _Timed, images: int) -> Reason | None:
     if reason := timed.passes.reason:
         told = reason.what.replace("the first pass", f"the first round over {amount(images, 'image')}")
         return Reason(told, f"{reason.remedy}, or lower images")
-    if timed.compiled[0] != timed.compiled[-1]:
-        return Reason("the network was compiled again while it was timed", "does its code depend on values?")
-    return None
+    return timed.marks.fault
 
 
 def _measurements(

@@ -20,7 +20,6 @@ from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.core.units import amount
 from hrbench.cost.forward import (
-    compilations,
     device_name,
     dtype_named,
     first_line,
@@ -30,6 +29,7 @@ from hrbench.cost.forward import (
 )
 from hrbench.cost.latency.caches import flusher
 from hrbench.cost.latency.clocks import Clock, Timed, clock_for, gpu_uuid
+from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace, pace_of
 from hrbench.cost.latency.passes import Progress, time_passes
 from hrbench.cost.latency.summary import LATENCY, bounds
@@ -90,20 +90,14 @@ def measure_latency(
     if device.type == "cpu" and dtype == torch.float16:
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
-    marks: list[float] = []
-    compiled: list[int] = []
-
-    def mark() -> None:
-        marks.append(watched.mark())
-        compiled.append(compilations(runtime))
-
     try:
         with (
             ready(net, input_shape, device, dtype, runtime, as_input, inputs) as passing,
             nullcontext(Nobody()) if watch is None else watch(gpu_uuid(device)) as watched,
         ):
             flush = flusher(device) if cold else None
-            passes = time_passes(passing.work, clock, pace, progress, mark, max(1, len(inputs)), flush)
+            marks = Marks(watched, runtime)
+            passes = time_passes(passing.work, clock, pace, progress, marks, max(1, len(inputs)), flush)
     except HrbenchError:
         raise
     except Exception as error:
@@ -126,12 +120,11 @@ def measure_latency(
     )
     if passes.reason is not None:
         return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=passes.reason)
-    if compiled[0] != compiled[-1]:
-        why = Reason("the network was compiled again while it was timed", "does its code depend on values?")
-        return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=why)
+    if marks.fault is not None:
+        return Measurement(LATENCY, None, samples=samples, conditions=conditions, reason=marks.fault)
     conditions = replace(conditions, **bounds(samples), **_on_device(passes.samples))
     if pace.mode != "smoke" and watch is not None:
-        conditions = _with_stability(conditions, watched.record, marks, rotations(samples, max(1, len(inputs))))
+        conditions = _with_stability(conditions, watched.record, marks.times, rotations(samples, max(1, len(inputs))))
     interval = median_interval(samples)
     return Measurement(LATENCY, median(samples), interval=interval, samples=samples, conditions=conditions)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
-from hrbench.cost.telemetry.stability import together
+from hrbench.cost.telemetry.stability import all_settled, together, worst_seen, worst_verdict
 from hrbench.statistics.percentiles import least_samples, median_interval, upper_bound
 from hrbench.types import Measurement, Quantity, Reason
 
@@ -68,11 +67,11 @@ def of_processes(parts: Sequence[Measurement]) -> Measurement:
         load=_median(one.load for one in every),
         compile=_median(one.compile for one in every),
         warm_up_passes=sum(one.warm_up_passes or 0 for one in every),
-        warm_up_settled=_settled([one.warm_up_settled for one in every]),
+        warm_up_settled=all_settled([one.warm_up_settled for one in every]),
         passes=len(samples),
         process_passes=tuple(len(one.samples) for one in parts),
-        seen=_worst([one.seen for one in every]),
-        stability=_worst_verdict([one.stability for one in every]),
+        seen=worst_seen([one.seen for one in every]),
+        stability=worst_verdict([one.stability for one in every]),
         stability_reasons=together([one.stability_reasons for one in every]),
         device_time=_median(one.device_time for one in every),
         launch_share=_median(one.launch_share for one in every),
@@ -85,22 +84,6 @@ def of_processes(parts: Sequence[Measurement]) -> Measurement:
 def _median(values: Iterator[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
-
-
-def _settled(every: Sequence[bool | None]) -> bool | None:
-    """Whether all warm-ups settled; None if some had no time to tell and none never did."""
-    return False if False in every else None if None in every else True
-
-
-def _worst_verdict(verdicts: Sequence[str]) -> str:
-    """The verdict on all processes: as bad as the worst of them."""
-    return next((one for one in ("unstable", "unknown", "stable") if one in verdicts), "")
-
-
-def _worst(seen: Sequence[dict[str, Any] | Any]) -> dict[str, Any]:
-    """The largest value of each name."""
-    names = dict.fromkeys(name for one in seen for name in one)
-    return {name: max(one[name] for one in seen if name in one) for name in names}
 
 
 COST_VERSION = 2

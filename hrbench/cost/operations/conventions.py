@@ -5,9 +5,14 @@ how, which are taken to be free, and by what the number is divided when a table 
 
 macs         multiply-adds of convolutions, linear layers and matrix products: the arithmetic that is really computed.
              A transposed convolution touches every weight once per *input* position.
-flops        2 x macs, what `torch.utils.flop_counter.FlopCounterMode` prints.
+             The formulas are in `formulas.py`.
+flops        2 x macs, what `torch.utils.flop_counter.FlopCounterMode` prints where it has a formula for every kernel.
 fvcore       `FlopCountAnalysis` of fvcore 0.1.5 with its default handles: multiply-adds, and also normalisation,
              upsampling and adaptive average pooling; element-wise additions and fixed pooling are left out.
+mmengine     `FlopAnalyzer` and `get_model_complexity_info` of mmengine 0.10.7, in eval mode, as the `get_flops.py` of
+             mmdet, mmseg and mmpose call it. It is fvcore's count, but that mmengine counts a product with a vector,
+             which fvcore cannot. Of a network that was just built, and so is in training mode, mmengine counts 5 and
+             not 2 operations per number of a batch norm: 4.145 G for ResNet-50, which is 4.112 G in eval mode.
 hrnet-paper  `get_model_summary` of the HRNet and SimpleBaseline repositories (lib/utils/utils.py): weight elements x
              *output* positions, for transposed convolutions too, which is stride^2 times the true count; linear layers
              by input x output features; matrix products outside layers are not counted; and giga means 2^30.
@@ -18,15 +23,20 @@ hrnet-paper  `get_model_summary` of the HRNet and SimpleBaseline repositories (l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import floor, prod
-from typing import Any
 
-from hrbench.cost.operations.calls import Call, Shape, aten
+from hrbench.cost.operations.calls import Call
+from hrbench.cost.operations.formulas import MACS, PAPER, Formula
+from hrbench.cost.operations.traced import (
+    ACTIVATION_OUTPUTS,
+    FVCORE,
+    FVCORE_FREE,
+    FVCORE_OPENS,
+    MMENGINE,
+)
 from hrbench.types import Quantity
 
-Formula = Callable[[Call], int | float]
 GIGA = 1e9
 
 
@@ -73,11 +83,24 @@ class CountingConvention:
 
 @dataclass(slots=True)
 class Tally:
-    """The count of some calls by a convention: operations, and operators without a rule as (calls, elements)."""
+    """The count of some calls by a convention.
 
-    operations: int | float = 0
-    counted: bool = False
+    by_rule: operator whose rule counted -> operations.
+    uncounted: operator without a rule -> (calls, elements).
+    """
+
+    by_rule: dict[str, int | float] = field(default_factory=dict)
     uncounted: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> int | float:
+        """All operations."""
+        return sum(self.by_rule.values())
+
+    @property
+    def counted(self) -> bool:
+        """Whether there was a rule for anything."""
+        return bool(self.by_rule)
 
     def miss(self, operator: str, calls: int, elements: int) -> None:
         """Adds arithmetic for which the convention has no rule."""
@@ -86,8 +109,8 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
-        self.operations += other.operations
-        self.counted = self.counted or other.counted
+        for operator, operations in other.by_rule.items():
+            self.by_rule[operator] = self.by_rule.get(operator, 0) + operations
         for operator, (calls, elements) in other.uncounted.items():
             self.miss(operator, calls, elements)
 
@@ -100,8 +123,9 @@ def tally(convention: CountingConvention, call: Call) -> Tally:
     """
     result = Tally()
     formula = convention.formulas.get(call.operator)
-    if formula is not None:
-        result.operations, result.counted = convention.factor * formula(call), True
+    operations = None if formula is None else formula(call)
+    if operations is not None:
+        result.by_rule[call.operator] = convention.factor * operations
     elif call.idle or call.operator in convention.free:
         pass
     elif call.parts and (convention.opens is None or call.operator in convention.opens):
@@ -113,159 +137,6 @@ def tally(convention: CountingConvention, call: Call) -> Tally:
         result.miss(call.operator, 1, call.elements)
     return result
 
-
-# --- formulas ----------------------------------------------------------------------------------------------------
-
-
-def convolution(call: Call) -> int:
-    """Multiply-adds; weight is (out, in / groups, *kernel), for a transposed one (in, out / groups, *kernel)."""
-    weight = call.shape("weight")
-    positions = call.shape("input") if call.arguments.get("transposed") else call.outputs[0]
-    return positions.elements * prod(weight[1:])
-
-
-def convolution_by_output(call: Call) -> int:
-    """Weight elements x output positions x batch, for a convolution or a transposed one."""
-    output = call.outputs[0]
-    spatial = len(call.shape("weight")) - 2
-    batch = output[0] if len(output) == spatial + 2 else 1
-    return batch * call.shape("weight").elements * prod(output[len(output) - spatial :])
-
-
-def linear(call: Call) -> int:
-    """Output elements x input features."""
-    return call.outputs[0].elements * call.shape("input")[-1]
-
-
-def _product(first: str) -> Formula:
-    """A matrix product, batched or not: output elements x the length of the summed axis."""
-
-    def formula(call: Call) -> int:
-        return call.outputs[0].elements * call.shape(first)[-1]
-
-    return formula
-
-
-def batches_summed(call: Call) -> int:
-    """`addbmm`: the batch is summed, too."""
-    return call.shape("batch1").elements * call.shape("batch2")[-1]
-
-
-def attention(call: Call) -> int:
-    """Both products of scaled dot-product attention over all pairs, masked or not; query is (..., L, E)."""
-    query, key, value = call.shape("query"), call.shape("key"), call.shape("value")
-    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
-
-
-_PRODUCTS: dict[str, Formula] = {
-    "aten::matmul": _product("self"),
-    "aten::mm": _product("self"),
-    "aten::bmm": _product("self"),
-    "aten::mv": _product("self"),
-    "aten::dot": _product("self"),
-    "aten::vdot": _product("self"),
-    "aten::_int_mm": _product("self"),
-    "aten::_scaled_mm": _product("self"),
-    "aten::addmm": _product("mat1"),
-    "aten::addmm_": _product("mat1"),
-    "aten::_addmm_activation": _product("mat1"),
-    "aten::addmv": _product("mat"),
-    "aten::addmv_": _product("mat"),
-    "aten::baddbmm": _product("batch1"),
-    "aten::baddbmm_": _product("batch1"),
-    "aten::addbmm": batches_summed,
-    "aten::addbmm_": batches_summed,
-    "aten::scaled_dot_product_attention": attention,
-}
-
-MACS: dict[str, Formula] = {
-    "aten::convolution": convolution,
-    "aten::_convolution": convolution,
-    "aten::linear": linear,
-    "torchvision::deform_conv2d": convolution,
-    **_PRODUCTS,
-}
-
-PAPER: dict[str, Formula] = {
-    "aten::convolution": convolution_by_output,
-    "aten::_convolution": convolution_by_output,
-    "aten::linear": linear,
-}
-
-
-# --- fvcore 0.1.5, fvcore/nn/flop_count.py and jit_handles.py, as facts ------------------------------------------
-
-
-def _numel(call: Call, argument: str) -> int:
-    return call.shape(argument).elements
-
-
-def _batch_norm(call: Call) -> int:
-    """2 per element with an affine part and 1 without; while training 5 and 4."""
-    affine = isinstance(call.arguments["weight"], Shape)
-    base = 4 if call.arguments["training"] else 1
-    return _numel(call, "input") * (base + affine)
-
-
-def _norm(call: Call) -> int:
-    """Layer, group and instance norm: 5 per element with an affine part, 4 without."""
-    return _numel(call, "input") * (5 if isinstance(call.arguments["weight"], Shape) else 4)
-
-
-def _matmul(call: Call) -> int:
-    """Elements of the first operand x last axis of the second: a broadcast first operand is not repeated."""
-    return _numel(call, "self") * call.shape("other")[-1]
-
-
-def _einsum(call: Call) -> int | float:
-    """Two patterns exactly, all others by NumPy's optimal path, whose count has four digits."""
-    import numpy as np  # here, because only a network with einsum needs it
-
-    equation = call.arguments["equation"].replace(" ", "")
-    shapes: tuple[Any, ...] = call.arguments["tensors"]
-    order = dict.fromkeys(letter for letter in equation if letter.isalpha())
-    equation = equation.translate({ord(letter): ord("a") + i for i, letter in enumerate(order)})
-    if equation == "abc,abd->acd":
-        return prod(shapes[0]) * shapes[-1][-1]
-    if equation == "abc,adc->adb":
-        return prod(shapes[0]) * shapes[-1][1]
-    report = np.einsum_path(equation, *(np.broadcast_to(0.0, shape) for shape in shapes), optimize="optimal")[1]
-    line = next(line for line in report.split("\n") if "optimized flop" in line.lower())
-    return float(floor(float(line.split(":")[-1]) / 2))
-
-
-FVCORE: dict[str, Formula] = {
-    "aten::_convolution": convolution,
-    "aten::convolution": convolution,
-    "aten::addmm": lambda call: _numel(call, "mat1") * call.shape("mat2")[-1],
-    "aten::bmm": lambda call: _numel(call, "self") * call.shape("mat2")[-1],
-    "aten::mm": lambda call: _numel(call, "self") * call.shape("mat2")[-1],
-    "aten::matmul": _matmul,
-    "aten::einsum": _einsum,
-    "aten::linear": lambda call: _numel(call, "input") * call.shape("weight")[0],
-    "aten::batch_norm": _batch_norm,
-    "aten::group_norm": _norm,
-    "aten::layer_norm": _norm,
-    "aten::instance_norm": _norm,
-    "aten::upsample_nearest2d": lambda call: call.elements,
-    "aten::upsample_bilinear2d": lambda call: 4 * call.elements,
-    "aten::adaptive_avg_pool2d": lambda call: _numel(call, "self"),
-    "aten::grid_sampler": lambda call: 4 * call.elements,
-}
-
-# Operators that compute but are "truly 0 flops" for fvcore; the copies and views in its list are idle anyway.
-FVCORE_FREE = aten(
-    "__and__ bitwise_not clamp clamp_ dropout eq floor floor_divide ge gt max nonzero relu relu_ remainder"
-)
-
-# fvcore reads a traced graph, in which a composite operator is one node, except these, which tracing always splits.
-# (Padding "same" is a node of its own there, `aten::_convolution_mode`, so fvcore leaves such convolutions out.)
-FVCORE_OPENS = aten(
-    """
-    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-    gru_cell lstm_cell rnn_relu_cell rnn_tanh_cell
-    """
-)
 
 CONVENTIONS: dict[str, CountingConvention] = {
     convention.name: convention
@@ -303,6 +174,17 @@ CONVENTIONS: dict[str, CountingConvention] = {
             FVCORE_OPENS,
         ),
         CountingConvention(
+            "mmengine",
+            "G (mmengine)",
+            "mmengine",
+            GIGA,
+            "multiply-adds / 10⁹ with batch norm and upsampling, as mmengine counts",
+            "As mmengine 0.10.7 counts in eval mode, in 10^9: as fvcore, and products with vectors.",
+            MMENGINE,
+            FVCORE_FREE,
+            FVCORE_OPENS,
+        ),
+        CountingConvention(
             "hrnet-paper",
             "GFLOPs (HRNet papers: MACs / 2^30, transposed convolutions by output)",
             "HRNet papers",
@@ -314,3 +196,18 @@ CONVENTIONS: dict[str, CountingConvention] = {
         ),
     )
 }
+
+ACTIVATIONS = Quantity(
+    "activations",
+    "Activations",
+    "count",
+    "lower",
+    "Numbers in the outputs of convolutions, linear layers and matrix products, as fvcore 0.1.5 counts activations.",
+    heading="Activations (M)",
+)
+_ACTIVATIONS = CountingConvention("activations", "", "", 1, "", "", ACTIVATION_OUTPUTS, opens=FVCORE_OPENS)
+
+
+def activations(call: Call) -> int:
+    """The activations of one call, as fvcore's `ActivationCountAnalysis` counts them."""
+    return int(tally(_ACTIVATIONS, call).operations)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from hrbench.contracts import CountedByPart
-from hrbench.cost.operations.conventions import CONVENTIONS
+from hrbench.cost.operations.conventions import ACTIVATIONS, CONVENTIONS
 from hrbench.cost.operations.ledger import Ledger, enter
 from hrbench.cost.operations.recorder import Recorder, SkipInitialisation
 from hrbench.errors import EntryError, HrbenchError, UsageError
@@ -59,21 +59,20 @@ def count_operations(
     """
     if len(input_shape) != 4 or not all(isinstance(n, int) and n > 0 for n in input_shape):
         raise UsageError(f"operations are counted for an input (N, C, H, W) of positive sizes, not {input_shape!r}")
-    net = (_twin(build, device) if isinstance(build, nn.Module) else _built(build, device)).eval()
-    dtype = next((value.dtype for value in net.parameters() if value.is_floating_point()), torch.float32)
+    net = prepared(build, device)
     recorder = Recorder()
     with ExitStack() as stack:
         stack.enter_context(recorder.following(net))
-        stack.enter_context(_composite_attention())
+        stack.enter_context(composite_attention())
         stack.enter_context(torch.inference_mode())
         stack.enter_context(torch.device(device))  # for tensors that the forward pass creates
-        image = _image(input_shape, device, dtype)
-        input = image if as_input is None else as_input(image)
+        images = image(input_shape, device, net)
+        input = images if as_input is None else as_input(images)
         stack.enter_context(recorder)
         conditions: Mapping[str, Any] = {}
         try:
             if as_input is None and isinstance(net, CountedByPart):
-                conditions = net.count_parts(image, proposals=proposals, masks=masks)
+                conditions = net.count_parts(images, proposals=proposals, masks=masks)
             else:
                 net(input)
         except HrbenchError:  # its message explains already why it cannot be counted
@@ -84,7 +83,8 @@ def count_operations(
 
 
 def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
-    """One Measurement per convention: value in plain operations; conditions hold convention, divisor, input, batch.
+    """One Measurement per convention, then the activations: plain counts; conditions hold convention, divisor, input,
+    and batch.
 
     `value / conditions.divisor` is the number for a column headed `quantity.label`. `conditions.uncounted` maps each
     operator for which the convention has no rule to its number of calls. For a network counted by part, the conditions
@@ -106,7 +106,8 @@ def operation_costs(ledger: Ledger, counted_on: str = "") -> list[Measurement]:
             **_of_parts(ledger.conditions),
         )
         costs.append(Measurement(convention.quantity, ledger.total(name), conditions=conditions))
-    return costs
+    conditions = Conditions(input=(height, width), batch=batch, counted_on=counted_on, **_of_parts(ledger.conditions))
+    return [*costs, Measurement(ACTIVATIONS, ledger.activations, conditions=conditions)]
 
 
 def _of_parts(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +127,11 @@ def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     `parameters.parameter_costs` and `count_operations` need no more.
     """
     return _built(build, "meta")
+
+
+def prepared(build: Callable[[], nn.Module] | nn.Module, device: str) -> nn.Module:
+    """A network in eval mode to be counted on `device`: built there, or a copy of one that is left as it is."""
+    return (_twin(build, device) if isinstance(build, nn.Module) else _built(build, device)).eval()
 
 
 def _built(build: Callable[[], nn.Module], device: str) -> nn.Module:
@@ -159,10 +165,11 @@ def _twin(net: nn.Module, device: str) -> nn.Module:
     return copy.deepcopy(net, memo)
 
 
-def _image(shape: tuple[int, int, int, int], device: str, dtype: torch.dtype) -> Tensor:
-    """An input: a shape on meta, seeded standard normal values elsewhere."""
+def image(shape: tuple[int, int, int, int], device: str, net: nn.Module) -> Tensor:
+    """An input (N, C, H, W) in the network's dtype: a shape on meta, seeded standard normal values elsewhere."""
+    dtype = next((value.dtype for value in net.parameters() if value.is_floating_point()), torch.float32)
     if device == "meta":
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device=device)
     return torch.randn(shape, generator=torch.Generator(device).manual_seed(0), dtype=dtype)
 
 
@@ -175,7 +182,7 @@ def _own_parameters(net: nn.Module) -> dict[str, int]:
 
 
 @contextmanager
-def _composite_attention() -> Iterator[None]:
+def composite_attention() -> Iterator[None]:
     """Attention as products that can be counted, not as the fused kernel that eval mode may choose."""
     enabled = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

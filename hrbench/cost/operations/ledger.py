@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrbench.cost.operations.calls import Call
-from hrbench.cost.operations.conventions import CONVENTIONS, CountingConvention, Tally, tally
+from hrbench.cost.operations.conventions import CONVENTIONS, CountingConvention, Tally, activations, tally
 from hrbench.errors import UsageError
 
 
@@ -25,6 +25,7 @@ class LedgerRow:
     counts: convention -> operations; without those that count nothing here.
     parameters: of the module with all its submodules, None if the row is for an operator.
     largest: numbers in the largest of these outputs.
+    activations: numbers in the outputs of convolutions, linear layers and matrix products, by fvcore's convention.
     """
 
     module: str
@@ -34,6 +35,7 @@ class LedgerRow:
     counts: Mapping[str, int | float]
     parameters: int | None = None
     largest: int = 0
+    activations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Ledger:
             known = ", ".join(self.conventions)
             raise UsageError(f"no counting convention is called {convention!r}; there are {known}")
         return sum(row.counts.get(convention, 0) for row in self.rows)
+
+    @property
+    def activations(self) -> int:
+        """Numbers in the outputs of convolutions, linear layers and matrix products, by fvcore's convention."""
+        return sum(row.activations for row in self.rows)
 
     def by_operator(self) -> tuple[LedgerRow, ...]:
         """One row per operator, in the order of first calls."""
@@ -119,9 +126,10 @@ def enter(
             totals[name].add(tallied)
             if tallied.counted:
                 counts[name] = tallied.operations
-        groups.setdefault((module, call.operator), []).append(
-            LedgerRow(module, call.operator, 1, call.elements, counts, largest=call.elements)
+        row = LedgerRow(
+            module, call.operator, 1, call.elements, counts, largest=call.elements, activations=activations(call)
         )
+        groups.setdefault((module, call.operator), []).append(row)
     rows = tuple(_sum(rows, *key, None) for key, rows in groups.items())
     uncounted = {name: _listed(total) for name, total in totals.items()}
     return Ledger(input, rows, uncounted, dict(parameters), dict(conditions or {}))
@@ -132,9 +140,9 @@ def _sum(rows: list[LedgerRow], module: str, operator: str, parameters: int | No
     for row in rows:
         for convention, count in row.counts.items():
             counts[convention] = counts.get(convention, 0) + count
-    calls, elements = (sum(getattr(row, name) for row in rows) for name in ("calls", "elements"))
+    calls, elements, active = (sum(getattr(row, name) for row in rows) for name in ("calls", "elements", "activations"))
     largest = max((row.largest for row in rows), default=0)
-    return LedgerRow(module, operator, calls, elements, counts, parameters, largest)
+    return LedgerRow(module, operator, calls, elements, counts, parameters, largest, active)
 
 
 def _listed(total: Tally) -> tuple[Uncounted, ...]:

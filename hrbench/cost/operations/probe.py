@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hrbench.contracts import CostSubject
-from hrbench.core.plugins import model_ref
-from hrbench.cost.operations.conventions import CONVENTIONS
+from hrbench.cost.operations.conventions import ACTIVATIONS, CONVENTIONS
 from hrbench.cost.parameters import NoOptions
 from hrbench.errors import EntryError
 from hrbench.types import Conditions, Measurement, Reason, Variant
@@ -17,13 +16,15 @@ if TYPE_CHECKING:
 
     from hrbench.cost.operations.ledger import Ledger
 
+COUNTED_ON_CPU = "the CPU with a random input, since the network looks at values on its way"
+
 
 class Operations:
-    """Counts operations on the meta device, for one image (contracts.CostProbe)."""
+    """Counts operations and activations on the meta device, for one image (contracts.CostProbe)."""
 
     name = "operations"
-    version = 2
-    quantities = tuple(convention.quantity for convention in CONVENTIONS.values())
+    version = 3
+    quantities = (*(convention.quantity for convention in CONVENTIONS.values()), ACTIVATIONS)
     depends = ("torch",)  # its operators are counted
     Options = NoOptions
 
@@ -46,7 +47,7 @@ def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module], batc
     """The operations of a network at its variant's input, and on which device they were counted ("" for meta).
 
     net: on the meta device.
-    build: builds the network again, if one of another library needs values: it is then counted on the CPU.
+    build: builds the network again, if it needs values: it is then counted on the CPU.
     batch: images.
 
     Raises EntryError if they cannot be counted.
@@ -58,15 +59,15 @@ def count(net: nn.Module, variant: Variant, build: Callable[[], nn.Module], batc
     try:
         return count_operations(net, shape), ""
     except ValuesNeeded:
-        if not model_ref(variant.use).source:
-            raise
-    counted_on = "the CPU with a random input, since the network looks at values on its way"
-    return count_operations(build(), shape, device="cpu"), counted_on
+        return count_operations(build(), shape, device="cpu"), COUNTED_ON_CPU
 
 
 def uncounted(reason: Reason) -> list[Measurement]:
     """The operations of a network that cannot be counted: no value by any convention, each with the reason."""
     return [
-        Measurement(convention.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
-        for name, convention in CONVENTIONS.items()
+        *(
+            Measurement(convention.quantity, None, conditions=Conditions(convention=name, batch=1), reason=reason)
+            for name, convention in CONVENTIONS.items()
+        ),
+        Measurement(ACTIVATIONS, None, conditions=Conditions(batch=1), reason=reason),
     ]

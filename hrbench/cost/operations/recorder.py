@@ -5,7 +5,8 @@ In inference mode the dispatcher shows a composite operator before its parts, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,12 +17,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hrbench.cost.operations.calls import IDLE, Call, Shape, aten
 from hrbench.cost.operations.shapes import known_output
+from hrbench.cost.packed_weights import packed_tensors
 from hrbench.errors import EntryError
 
 # In-place operators of weight initialisers; none of them changes a shape.
 _INITIALISERS = aten("add_ bernoulli_ clamp_ copy_ div_ erfinv_ fill_ mul_ normal_ random_ sub_ uniform_ zero_")
 
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
+_ADVICE = "meta tensors have none: count on a device that computes them, count_operations(..., device='cpu')"
 
 
 class ValuesNeeded(EntryError):
@@ -64,11 +69,17 @@ def _operator(func: Any) -> _Operator:
 
 
 class Recorder(_Mode):
-    """Records every call with the module that made it; composites are run as their parts."""
+    """Records every call with the module that made it; composites are run as their parts.
 
-    def __init__(self) -> None:
+    meter: reads another counter that sees the same calls (`cross_check.py`). What it gained in each call of `calls` is
+        in `metered`, and torch then runs every call.
+    """
+
+    def __init__(self, meter: Callable[[], int] | None = None) -> None:
         super().__init__()
         self.calls: list[tuple[str, Call]] = []
+        self.metered: list[int] = []
+        self._meter = meter
         self._path: list[str] = []
         self._parts: list[list[Call]] = []
         self._failure: tuple[BaseException, str, str] | None = None
@@ -79,8 +90,9 @@ class Recorder(_Mode):
         # An operator may overwrite its arguments, so they are described first.
         arguments = _arguments(operator, args, kwargs)
         self._parts.append(parts)
+        before = self._meter() if self._meter else 0
         try:
-            result = known_output(operator.name, arguments, tuple(args))
+            result = None if self._meter else known_output(operator.name, arguments, tuple(args))
             known = result is not None
             if known:
                 pass
@@ -97,14 +109,16 @@ class Recorder(_Mode):
             self._parts.pop()
         # A composite without parts returned its input, as dropout does in eval mode, unless it was not run at all.
         idle = operator.idle or (operator.composite and not known and all(part.idle for part in parts))
-        self._note(Call(operator.name, arguments, _outputs(result), tuple(parts), idle))
+        self._note(Call(operator.name, arguments, _outputs(result), tuple(parts), idle), before)
         return result
 
-    def _note(self, call: Call) -> None:
+    def _note(self, call: Call, before: int) -> None:
         if self._parts:
             self._parts[-1].append(call)
         else:
             self.calls.append((self.module, call))
+            if self._meter:
+                self.metered.append(self._meter() - before)
 
     @property
     def module(self) -> str:
@@ -136,18 +150,19 @@ class Recorder(_Mode):
         """
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
         module = self._named(self.module)
+        if found := re.search(r"HigherOrderOperator (\w+)", first):
+            return EntryError(f"operations are not counted: what torch's {found[1]} runs is not seen")
         if self._failure is None or self._failure[0] is not error:
-            return EntryError(f"counting operations failed in {module}: {type(error).__name__}: {first}")
+            told = f"counting operations failed in {module}: {type(error).__name__}: {first}"
+            if device == "meta" and "meta device" in first:  # a library refuses it
+                return ValuesNeeded(f"{told}\n{_ADVICE.capitalize()}")
+            return EntryError(told)
         _, operator, path = self._failure
         at = f"counting operations failed at {operator} in {self._named(path)}"
         if device == "meta" and isinstance(error, NotImplementedError):
-            return EntryError(
-                f"{at}, which needs values; meta tensors have none: count on a device that computes them ('cpu')"
-            )
+            return ValuesNeeded(f"{at}, which needs values; {_ADVICE}")
         if device == "meta" and "meta" in first:
-            return ValuesNeeded(
-                f"{at}: {first}\nMeta tensors have no values: count on a device that computes them ('cpu')"
-            )
+            return ValuesNeeded(f"{at}: {first}\n{_ADVICE.capitalize()}")
         return EntryError(f"{at}: {first}")
 
     @staticmethod
@@ -163,9 +178,11 @@ def _arguments(operator: _Operator, args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def _plain(value: Any) -> Any:
-    """A tensor becomes its shape, sequences become tuples; dtypes, devices and layouts become text."""
+    """A tensor becomes its shape, a packed object those of its tensors, a sequence a tuple; dtypes become text."""
     if isinstance(value, Tensor):
         return Shape(value.shape)
+    if isinstance(value, torch.ScriptObject):
+        return tuple(Shape(tensor.shape) for tensor in packed_tensors(value)) or str(value._type())
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):

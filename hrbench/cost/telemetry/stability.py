@@ -96,6 +96,26 @@ def of_passes(samples: Sequence[float], settled: bool | None) -> list[str]:
     return found
 
 
+def worst_verdict(verdicts: Sequence[str]) -> str:
+    """The verdict on several measurements: as bad as the worst of them; "" for none.
+
+    >>> worst_verdict(["stable", "unknown"]), worst_verdict([])
+    ('unknown', '')
+    """
+    return next((one for one in ("unstable", "unknown", "stable") if one in verdicts), "")
+
+
+def worst_seen(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was seen in several measurements: the largest value of each name."""
+    names = dict.fromkeys(name for one in every for name in one)
+    return {name: max(one[name] for one in every if name in one) for name in names}
+
+
+def all_settled(every: Sequence[bool | None]) -> bool | None:
+    """Whether all warm-ups settled; None if some had no time to tell and none never did."""
+    return False if False in every else None if None in every else True
+
+
 def in_short(reason: str) -> str:
     """A reason without how much.
 
@@ -105,8 +125,10 @@ def in_short(reason: str) -> str:
     return reason.partition(" (")[0]
 
 
-def together(every: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def together(every: Sequence[Sequence[str]], what: str = "processes") -> tuple[str, ...]:
     """The reasons of several processes, each once: as the process with the most had it, and in how many it was.
+
+    what: the reasons are of, such as processes.
 
     >>> together([["the clock moved (by 7 %)"], ["the clock moved (by 12 %)", "passes drifted (5 % apart)"]])
     ('the clock moved (by 12 %; in 2 of 2 processes)', 'passes drifted (5 % apart; in 1 of 2 processes)')
@@ -115,13 +137,13 @@ def together(every: Sequence[Sequence[str]]) -> tuple[str, ...]:
     for reasons in every:
         for reason in reasons:
             found.setdefault(in_short(reason), []).append(reason)
-    return tuple(_worst(short, texts, len(every)) for short, texts in found.items())
+    return tuple(_worst(short, texts, f"{len(every)} {what}") for short, texts in found.items())
 
 
-def _worst(short: str, texts: Sequence[str], processes: int) -> str:
+def _worst(short: str, texts: Sequence[str], of: str) -> str:
     worst = max(texts, key=lambda text: max(map(float, re.findall(r"\d+(?:\.\d+)?", text)), default=0.0))
     inside = worst.removeprefix(short).strip(" ()")
-    where = f"in {len(texts)} of {processes} processes"
+    where = f"in {len(texts)} of {of}"
     return f"{short} ({inside}; {where})" if inside else f"{short} ({where})"
 
 

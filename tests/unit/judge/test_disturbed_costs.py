@@ -8,6 +8,7 @@ import pytest
 from evidence import LATENCY
 from releases import drifting, write_release
 
+from hrbench.cost.throughput.summary import THROUGHPUT
 from hrbench.errors import UsageError
 from hrbench.judge.compare import compare
 from hrbench.judge.evidence import Options
@@ -105,3 +106,30 @@ def test_bytes_that_were_counted_are_exact_and_a_peak_is_judged_by_its_value(tmp
     assert verdicts(made("same", 1e6, 1.01e8), True) == ["unchanged", "unchanged"]
     assert verdicts(made("more", 1.1e6, 1.1e8), True) == ["regressed", "regressed"]
     assert verdicts(tmp_path / "more", False) == ["regressed", "cannot tell"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "second", "verdict"),
+    [
+        ("gate", 90.0, "regressed"),
+        ("gate", 110.0, "improved"),
+        ("gate", 101.0, "unchanged"),
+        ("quick", 50.0, "cannot tell"),
+    ],
+)
+def test_more_images_per_second_are_better_and_quick_ones_are_not_gated(tmp_path, mode, second, verdict):
+    def made(name: str, rate: float) -> Path:
+        under = Conditions(dtype="float32", mode=mode, stability="stable", knee=int(rate))
+        cost = Measurement(THROUGHPUT, rate, interval=(0.999 * rate, 1.001 * rate), conditions=under)
+        write_release(tmp_path / name, next(iter(drifting(1, 0.0))), "2026-01-01", costs=(cost,))
+        return tmp_path / name
+
+    sides = [read_side(str(made(name, rate)), NONE) for name, rate in (("a", 100.0), ("b", second))]
+    asked = Policy(rules=(Rule("*", "*", "watched"), Rule("throughput", "*", "required")))
+    (found,) = [row for row in compare(*sides, asked, Options(trust_stored=True)).rows if row.key == "throughput"]
+    assert found.verdict == verdict
+    if mode == "quick":
+        assert found.judgement.reasons == (
+            "measured in mode quick, which is not gated: measure with `cost: {throughput: {mode: gate}}`",
+            "100.0 % slower as stored",
+        )

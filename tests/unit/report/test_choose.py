@@ -153,14 +153,17 @@ def test_costs_that_no_layout_shows_have_a_table_of_their_own():
         ),
     )
     found = tables([result])
-    assert list(found) == ["pose-coco-val", "pose-cost", "pose-further-costs"]
-    further = found["pose-further-costs"]
-    shown = {
-        column.key.partition(" ")[0]: cell for column, cell in zip(further.columns, further.rows[0].cells, strict=True)
+    assert list(found) == ["pose-coco-val", "pose-cost", "pose-coco-keypoints-val2017-further-costs"]
+    further = found["pose-coco-keypoints-val2017-further-costs"]
+    assert further.title == "Pose: costs, COCO val2017"
+    shown = {column.key: cell for column, cell in zip(further.columns, further.rows[0].cells, strict=True)}
+    assert {key: cell.text for key, cell in shown.items()} == {
+        "model": "HRNet-W32",
+        "input": "256×192",
+        "AP": "70.0",
+        "latency batch=1 dtype=float32": "100",
+        "latency batch=512 dtype=float32": "–",
+        "memory-peak batch=1 dtype=float32": "256",
     }
-    assert {key: cell.text for key, cell in shown.items() if "memory" in key or "latency" in key} == {
-        "memory-peak": "256",
-        "latency": "–",
-    }
-    assert shown["latency"].reason == "out of memory" and "parameters" not in shown
+    assert shown["latency batch=512 dtype=float32"].reason == "out of memory"
     assert list(tables([make("HRNet-W32", of("AP", 0.7), costs=result.costs[:2])])) == ["pose-coco-val", "pose-cost"]

@@ -96,6 +96,22 @@ def test_the_page_has_all_its_sections(results):
     assert read.tags["svg"] >= 4  # accuracy against three costs, and strips of samples
 
 
+def test_what_counts_left_out_is_a_line_a_network_with_the_lists_behind_it():
+    left = {"aten::add": 3, "aten::relu": 1_200}
+    views = (
+        spend("macs", 7e9, uncounted=left),
+        spend("flops", 14e9, uncounted=left),
+        spend("fvcore", 7e9, uncounted={"aten::add": 3}),
+    )
+    results = [make("Wide", costs=views), make("Wide", costs=views, name="flipped"), make("Plain", costs=(views[0],))]
+    text = page([*results, make("Full", costs=(spend("macs", 7e9),))])
+    section = text.split("Operators that a count passed over")[1].split('id="provenance"')[0]
+    assert section.count("<details") == section.count("<summary>") == 2 and "Full" not in section
+    said = " ".join(re.sub("<[^>]+>", " ", section).split())
+    assert said.count("Wide 256×192 2 operators in 1,203 calls") == 1
+    assert "macs, flops aten::add ×3, aten::relu ×1200 fvcore aten::add ×3" in said
+
+
 def test_colour_is_explained_where_it_is_used():
     near, far = (make("HRNet-W32", of("AP", value, (value - 0.01, value + 0.01))) for value in (0.744, 0.7))
     assert "the published figure lies outside" not in " ".join(Page(page([near])).words[:-2])
@@ -189,7 +205,7 @@ def test_rows_keep_their_cells(results):
     read = Page(page(results))
     row = next(row for row in read.rows if row and row[0].startswith("HRNet-W32"))
     assert [" ".join(cell.split()) for cell in row[1:9]] == [
-        "256×192", "28.0", "7.600", "74.4", "[73.4, 75.4]", "74.4", "0.0", "–a",
+        "256×192", "28.0", "7.600◆", "74.4", "[73.4, 75.4]", "74.4", "0.0", "–a",
     ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from hrbench.types import Conditions, Entry, Measurement, Reason, Variant
 COST = {"operations": True, "latency": {"batch": [1], "dtype": ["float32", "float64"], "budget": 0.05}}
 VARIANT = Variant("v", "theirs:looking", "classification", (8, 8))
 ENTRY = Entry("e", VARIANT, None, {}, (), COST)
-VIEWS = {"macs", "flops", "fvcore", "hrnet-paper"}
+VIEWS = {"macs", "flops", "fvcore", "mmengine", "hrnet-paper", "activations"}
 
 
 class Looking(nn.Module):

@@ -12,7 +12,7 @@ from hrbench.types import Reason
 
 FIRST = (
     "entry", "model", "dataset", "status", "metric", "quantity", "unit", "value", "low", "high", "n", "batch", "dtype",
-    "limited", "reason", "use", "mode", "stability",
+    "limited", "reason", "use", "mode", "stability", "p90_bound", "p99_bound",
 )  # fmt: skip
 
 
@@ -20,7 +20,7 @@ def test_scores_and_costs_are_rows_of_one_table():
     score = of("AP", 0.75, (0.7, 0.8), n=16)
     none = of("APL", None, reason=Reason("no annotated person of large area"))
     timed = spend("latency", 0.1, "seconds", batch=2, dtype="float32", interval=(0.09, 0.12), mode="quick",
-                  stability="unstable")  # fmt: skip
+                  stability="unstable", p90_bound=0.13)  # fmt: skip
     table = frame([make("a", score, none, costs=(timed, spend("macs", None, reason="no rule")))])
     assert tuple(table.columns) == COLUMNS == FIRST
     assert list(table["metric"]) == ["coco-keypoints", "coco-keypoints", "cost", "cost"]
@@ -30,6 +30,7 @@ def test_scores_and_costs_are_rows_of_one_table():
     assert math.isnan(table["value"][1]) and table["n"][1] == 0 and pd.isna(table["n"][2])
     assert (table["mode"][2], table["stability"][2]) == ("quick", "unstable") and pd.isna(table["mode"][0])
     assert list(table["reason"]) == ["", "no annotated person of large area", "", "no rule"]
+    assert table["p90_bound"][2] == 0.13 and pd.isna(table["p99_bound"][2]) and pd.isna(table["p90_bound"][0])
     assert pd.isna(table["batch"][0]) and pd.isna(table["dtype"][0])
 
 

@@ -213,7 +213,7 @@ def test_a_network_that_is_compiled_again_while_it_is_timed_has_no_number():
 
     found, _ = measure(runtime=Compiling())
     assert {str(one.reason) for one in found.values()} == {
-        "the network was compiled again while it was timed; does its code depend on values?"
+        "the network was compiled again while it was measured; does its code depend on values?"
     }
 
 

@@ -43,8 +43,9 @@ def test_rows_are_by_module_and_operator_in_the_order_of_calls(ledger):
         ("", "aten::add", 1, 80),
         ("head", "aten::conv2d", 2, 80),
     ]
-    assert ledger.rows[0].counts == {"macs": 2160, "flops": 4320, "fvcore": 2160, "hrnet-paper": 2160}
-    assert ledger.rows[1].counts == {"fvcore": 160}
+    assert ledger.rows[0].counts == {"macs": 2160, "flops": 4320, "fvcore": 2160, "mmengine": 2160, "hrnet-paper": 2160}
+    assert ledger.rows[1].counts == {"fvcore": 160, "mmengine": 160}
+    assert [row.activations for row in ledger.rows] == [80, 0, 80, 0, 80, 0, 80]
 
 
 def test_modules_to_a_depth(ledger):
@@ -66,10 +67,12 @@ def test_every_grouping_adds_up_to_the_total(ledger):
         total = ledger.total(view)
         for rows in (ledger.by_operator(), *(ledger.by_module(depth) for depth in range(5))):
             assert sum(row.counts.get(view, 0) for row in rows) == total
+            assert sum(row.activations for row in rows) == ledger.activations == 320
     for depth in range(5):
         assert sum(row.parameters or 0 for row in ledger.by_module(depth)) == parameters
     (whole,) = ledger.by_module(0)
-    assert whole == LedgerRow("", "", 8, 560, {view: ledger.total(view) for view in ledger.conventions}, parameters, 80)
+    totals = {view: ledger.total(view) for view in ledger.conventions}
+    assert whole == LedgerRow("", "", 8, 560, totals, parameters, 80, 320)
 
 
 def test_operators_over_all_modules(ledger):
@@ -84,7 +87,7 @@ def test_the_most_frequent_of_the_uncounted_comes_first(ledger):
 
 
 def test_an_unknown_view_and_a_negative_depth_are_refused(ledger):
-    with pytest.raises(UsageError, match="'gflops'; there are macs, flops, fvcore, hrnet-paper"):
+    with pytest.raises(UsageError, match="'gflops'; there are macs, flops, fvcore, mmengine, hrnet-paper"):
         ledger.total("gflops")
     with pytest.raises(UsageError, match="not -1"):
         ledger.by_module(-1)

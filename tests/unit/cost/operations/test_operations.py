@@ -178,6 +178,18 @@ def test_the_fvcore_view_is_fvcores_count_and_its_list(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_activations_are_fvcores(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from fvcore.nn import ActivationCountAnalysis
+
+        build, shape = SMALL[name]
+        oracle = ActivationCountAnalysis(build().eval(), torch.zeros(shape)).unsupported_ops_warnings(False)
+        total = oracle.uncalled_modules_warnings(False).total()
+    assert count_operations(build, shape).activations == total
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_the_flops_view_is_what_torch_prints(name):
     from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
@@ -290,7 +302,7 @@ def test_an_operator_that_needs_values_is_named_with_its_module_and_a_way_out():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ModuleDict({"pick": Picking()})["pick"])
     with pytest.raises(EntryError, match=r"aten::nonzero|aten::index") as caught:
         count_operations(net, (1, 3, 2, 2))
-    assert "module 1" in str(caught.value) and "'cpu'" in str(caught.value)
+    assert "module 1" in str(caught.value) and "count_operations(..., device='cpu')" in str(caught.value)
     assert count_operations(net, (1, 3, 2, 2), device="cpu").total("macs") == 48
 
 
@@ -336,15 +348,17 @@ def test_an_input_that_is_no_batch_of_images_is_refused(shape):
 
 def test_costs_say_view_divisor_input_batch_and_what_was_left_out():
     costs = operation_costs(count_operations(lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), (2, 3, 6, 8)))
-    assert [cost.quantity.name for cost in costs] == ["macs", "flops", "fvcore", "hrnet-paper"]
-    assert [cost.value for cost in costs] == [1152, 2304, 1152, 1152]
-    macs, _, fvcore, paper = costs
+    names = ["macs", "flops", "fvcore", "mmengine", "hrnet-paper", "activations"]
+    assert [cost.quantity.name for cost in costs] == names
+    assert [cost.value for cost in costs] == [1152, 2304, 1152, 1152, 1152, 2 * 4 * 6 * 8]
+    macs, _, fvcore, _, paper, activations = costs
     assert macs.conditions == Conditions(
         convention="macs", divisor=1e9, input=(6, 8), batch=2, uncounted={"aten::relu": 1}
     )
     assert fvcore.conditions.uncounted == {}
     assert paper.conditions.divisor == 2**30
-    assert {cost.quantity.unit for cost in costs} == {"operations"}
+    assert {cost.quantity.unit for cost in costs[:-1]} == {"operations"}
+    assert activations.quantity.unit == "count" and activations.conditions == Conditions(input=(6, 8), batch=2)
 
 
 def test_shared_parameters_are_counted_once():

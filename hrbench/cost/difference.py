@@ -1,0 +1,175 @@
+"""How far the outputs of a network differ from those of eager PyTorch in float32, on the same images.
+
+What a runtime or a dtype costs in accuracy is in the scores; this tells of what changed before anything is decided on
+it. The network has the entry's weights; the images are preprocessed by its task and go in one at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from hrbench.contracts import CostSubject, Evaluated, Runtime
+from hrbench.types import Conditions, Measurement, Quantity, Reason, Variant
+
+if TYPE_CHECKING:
+    import torch
+
+DIFFERENCE = Quantity(
+    "output_difference",
+    "Difference",
+    "number",
+    "neither",
+    "Largest absolute difference of an output from that of eager PyTorch in float32, on the same images, in the unit "
+    "of the output (logits, heights of heatmaps).",
+    heading="Difference",
+)
+RELATIVE = Quantity(
+    "relative_difference",
+    "Relative difference",
+    "number",
+    "neither",
+    "The same, as a share of the largest absolute value of that output.",
+    heading="Relative difference",
+)
+NO_VALUE = Reason(
+    "a detector's boxes differ in number from one runtime to another, so their difference is not defined",
+    "compare its AP",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceOptions:
+    """On how many images outputs are compared."""
+
+    images: Annotated[int, Field(ge=1, description="Images to compare outputs on, spread over the data set.")] = 8
+
+
+class OutputDifference:
+    """Compares outputs at the entry's runtime and dtype with eager float32 (contracts.CostProbe)."""
+
+    name = "difference"
+    version = 1
+    quantities = (DIFFERENCE, RELATIVE)
+    depends = ("device", "driver", "torch", "threads")
+    Options = DifferenceOptions
+
+    def cells(self, options: DifferenceOptions) -> Sequence[Conditions]:
+        """One cell."""
+        return (Conditions(images=options.images),)
+
+    def fed_images(self, variant: Variant, options: DifferenceOptions) -> Literal["always"]:
+        """Outputs are those of images."""
+        return "always"
+
+    def measure(self, subject: CostSubject, cell: Conditions, options: DifferenceOptions) -> list[Measurement]:
+        """Both differences, or why there are none."""
+        found = NO_VALUE if subject.variant.task == "detection" else subject.evaluated()
+        if isinstance(found, Reason):
+            return [Measurement(one, None, conditions=cell, reason=found) for one in self.quantities]
+        return _compared(subject, found, options.images)
+
+
+def _compared(subject: CostSubject, evaluated: Evaluated, most: int) -> list[Measurement]:
+    import torch
+
+    from hrbench.cost import forward
+    from hrbench.cost.latency.images import with_work
+
+    device = torch.device(subject.device)
+    net = evaluated.build()
+    dtype = forward.dtype_of(net, evaluated.dtype)
+    example = torch.zeros(1, 3, *subject.variant.input, device=device)
+    reference = _Listening(evaluated.build().to(device).eval())
+    call = subject.runtime.prepare(net, example.to(dtype))
+    samples = with_work(evaluated.task, evaluated.samples, most)
+    absolute = relative = 0.0
+    with torch.inference_mode():
+        for done, sample in enumerate(samples):
+            reference.heard.clear()
+            evaluated.task.forward(reference, evaluated.task.prepare(sample)[:1])
+            for images, outputs in reference.heard:
+                found = largest_differences(outputs, call(images.to(dtype)))
+                absolute, relative = max(absolute, found[0]), max(relative, found[1])
+            subject.progress("images", done + 1, len(samples))
+    conditions = replace(
+        _conditions(evaluated, len(samples), device, dtype, subject.runtime),
+        device=forward.device_name(device),
+        threads=torch.get_num_threads(),
+        torch=str(torch.__version__),
+    )
+    return [_measurement(DIFFERENCE, absolute, conditions), _measurement(RELATIVE, relative, conditions)]
+
+
+def _measurement(quantity: Quantity, value: float, conditions: Conditions) -> Measurement:
+    images = conditions.images or 0
+    if math.isfinite(value):
+        return Measurement(quantity, value, n=images, conditions=conditions)
+    why = Reason("outputs are not finite where those of eager PyTorch are, or are where those are 0 throughout")
+    return Measurement(quantity, None, n=images, conditions=conditions, reason=why)
+
+
+def _conditions(
+    evaluated: Evaluated, images: int, device: torch.device, dtype: torch.dtype, runtime: Runtime
+) -> Conditions:
+    from hrbench.cost import forward
+
+    return Conditions(
+        dtype=str(dtype).removeprefix("torch."),
+        device_type=device.type,
+        images=images,
+        inputs=f"{images} images of {evaluated.dataset}",
+        data=evaluated.digest[:12],
+        weights=evaluated.weights,
+        **forward.run_as(runtime, device, dtype)._asdict(),
+    )
+
+
+class _Listening:
+    """A network that keeps what it is called with, and what it returns."""
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
+        self.heard: list[tuple[Any, Any]] = []
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        return self.net.parameters()
+
+    def __call__(self, images: Any, **options: Any) -> Any:
+        output = self.net(images, **options)
+        self.heard.append((images, output))
+        return output
+
+
+def largest_differences(reference: Any, other: Any) -> tuple[float, float]:
+    """The largest absolute difference of two outputs, and the largest as a share of an output's largest value.
+
+    reference, other: tensors, or lists and mappings of them, of one form. Infinite where one of them has a number that
+    is not finite and the other has not.
+
+    Raises EntryError if they differ in form.
+    """
+    import torch
+    from torch.utils._pytree import tree_flatten
+
+    from hrbench.errors import EntryError
+
+    (ours, form), (theirs, other_form) = tree_flatten(reference), tree_flatten(other)
+    shapes = [[tuple(each.shape) for each in side if isinstance(each, torch.Tensor)] for side in (ours, theirs)]
+    if str(form) != str(other_form) or shapes[0] != shapes[1]:
+        raise EntryError(f"outputs of other shapes than those of eager PyTorch: {shapes[1]} and not {shapes[0]}")
+    absolute = relative = 0.0
+    for one, two in zip(ours, theirs, strict=True):
+        if not isinstance(one, torch.Tensor) or not one.numel():
+            continue
+        first, second = one.double().cpu(), two.double().cpu()
+        same = (first == second) | (first.isnan() & second.isnan())
+        apart = torch.where(same, 0.0, (first - second).abs()).nan_to_num(nan=math.inf, posinf=math.inf).max().item()
+        scale = first.nan_to_num(posinf=0.0, neginf=0.0).abs().max().item()
+        absolute = max(absolute, apart)
+        relative = max(relative, apart / scale if scale else (math.inf if apart else 0.0))
+    return absolute, relative

@@ -1,0 +1,175 @@
+"""Speed against arithmetic intensity under the two roofs of a device: a plot, and the table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hrbench.core import units
+from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
+from hrbench.report.plots import Point, label_points
+from hrbench.report.rows import family, title_of
+from hrbench.report.table_cells import unstable_text
+from hrbench.types import Measurement, Result
+
+_SHARED = ("device", "dtype", "threads")
+"""Conditions that the networks under one roof have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class RooflineRow:
+    """One network, as a table writes it."""
+
+    model: str
+    batch: str
+    flops: str
+    moved: str
+    intensity: str
+    attainable: str
+    speed: str
+    reached: str
+    unstable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RooflinePlot:
+    """The networks under one roof.
+
+    conditions: what they have in common, in words.
+    roofs: the two ceilings, in words.
+    """
+
+    conditions: str
+    roofs: str
+    drawing: str
+    rows: tuple[RooflineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One point: label, family and what its cost says."""
+
+    label: str
+    family: str
+    cost: Measurement
+
+    @property
+    def known(self) -> Mapping[str, Any]:
+        return self.cost.conditions.roofline
+
+    @property
+    def intensity(self) -> float:
+        return self.known["flops"] / self.known["bytes"]
+
+    @property
+    def speed(self) -> float:
+        return self.known["flops"] / self.known["p50"]
+
+
+def roofline_plots(results: Sequence[Result], labels: Sequence[str]) -> list[RooflinePlot]:
+    """A plot for all rooflines of one device, dtype and number of threads.
+
+    labels: of the results.
+    """
+    groups: dict[str, list[_Network]] = {}
+    for result, label in zip(results, labels, strict=True):
+        costs = [one for one in result.costs if one.quantity.name == "reached" and one.value is not None]
+        for cost in costs:
+            stated = cost.conditions.stated()
+            words = [f"{stated[key]}" if key != "threads" else f"threads {stated[key]}" for key in _SHARED
+                     if key in stated]  # fmt: skip
+            batch = f", batch {cost.conditions.batch}" if len(costs) > 1 else ""
+            name = f"{label} {units.size(result.entry.variant.input)}".rstrip() + batch
+            groups.setdefault(", ".join(words), []).append(_Network(name, family(title_of(result)), cost))
+    return [
+        RooflinePlot(
+            conditions,
+            _roofs(networks),
+            speed_against_intensity(networks, f"roofline-{number}"),
+            tuple(map(_row, networks)),
+        )
+        for number, (conditions, networks) in enumerate(groups.items(), 1)
+    ]
+
+
+def speed_against_intensity(networks: Sequence[_Network], name: str) -> str:
+    """An inline `<svg>`: a point a network, both axes logarithmic, below the roofs of the device.
+
+    networks: measured under the same conditions; the highest of their ceilings are drawn.
+    name: prefix of the identifiers, unique in a page.
+    """
+    colours = colours_of([one.family for one in networks])
+    peak, bandwidth = _highest(networks, "peak"), _highest(networks, "bandwidth")
+    ridge = peak / bandwidth
+
+    def draw(axes: Any) -> dict[str, str]:
+        frame(axes, "Arithmetic intensity (FLOP/byte)", "Speed (GFLOP/s)")
+        xs, ys = [one.intensity for one in networks], [one.speed / 1e9 for one in networks]
+        low, high = min([*xs, ridge]) / 2, max([*xs, ridge]) * 3
+        bottom = min([*ys, bandwidth * low / 1e9]) / 1.5
+        logarithmic(axes, "x", low, high)
+        logarithmic(axes, "y", bottom, max([*ys, peak / 1e9]) * 1.6)
+        roof = [(low, bandwidth * low / 1e9), (ridge, peak / 1e9), (high, peak / 1e9)]
+        line(axes, *zip(*roof, strict=True), color=INK, linewidth=1.4, zorder=2, gid=f"{name}-roof")
+        tooltips = {f"{name}-roof": _roofs(networks)}
+        for number, one in enumerate(networks):
+            gid, disturbed = f"{name}-point-{number}", unstable_text(one.cost)
+            style: dict[str, Any] = {"marker": "o", "ms": 6, "mfc": colours[one.family], "mec": PAPER, "mew": 0.7}
+            if disturbed:
+                style = {"marker": "x", "ms": 6, "mec": INK, "mew": 1.2, "alpha": 0.45}
+            line(axes, [one.intensity], [one.speed / 1e9], zorder=4, gid=gid, **style)
+            facts = [one.label, f"{units.with_unit(one.intensity, 'intensity')}", units.with_unit(one.speed, "speed")]
+            facts += [f"{units.percent(one.cost.value or 0.0)} of what is attainable", disturbed]
+            tooltips[gid] = "\n".join(filter(None, facts))
+        label_points(axes, [Point(one.label, "", "", one.intensity, one.speed / 1e9) for one in networks])
+        return tooltips
+
+    title = f"Speed against arithmetic intensity under the roofs of the device for {_amount(networks)}"
+    return drawn(name, title, lambda: _keys(networks, colours), draw)
+
+
+def _amount(networks: Sequence[_Network]) -> str:
+    return units.amount(len(networks), "network")
+
+
+def _highest(networks: Sequence[_Network], name: str) -> float:
+    return max(one.known[name] for one in networks)
+
+
+def _roofs(networks: Sequence[_Network]) -> str:
+    best = max(networks, key=lambda one: one.known["peak"]).known
+    copied = max(networks, key=lambda one: one.known["bandwidth"]).known
+    tf32 = ", in TF32" if best.get("tf32") else ""
+    return (
+        f"{units.with_unit(best['peak'], 'speed')} in products of matrices of {best['matrix']:,} rows{tf32}, "
+        f"{copied['bandwidth'] / 1e9:.3g} GB/s in copies of {units.with_unit(copied['copied'], 'bytes')}"
+    )
+
+
+def _keys(networks: Sequence[_Network], colours: Mapping[str, str]) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    stable = {one.family for one in networks if not unstable_text(one.cost)}
+    keys = [Line2D([], [], ls="-", color=INK, label="roofs: copy, product")]
+    keys += [Line2D([], [], marker="o", ls="", ms=6, color=colours[name], label=name) for name in colours
+             if name in stable]  # fmt: skip
+    if len(stable) < len(colours) or any(unstable_text(one.cost) for one in networks):
+        keys.append(Line2D([], [], marker="x", ls="", ms=6, mec=INK, alpha=0.45, label="unstable"))
+    return keys
+
+
+def _row(one: _Network) -> RooflineRow:
+    known = one.known
+    allowed = min(known["peak"], known["bandwidth"] * one.intensity)
+    return RooflineRow(
+        one.label.partition(", batch ")[0],
+        str(one.cost.conditions.batch),
+        units.significant(known["flops"] / 1e9),
+        units.show(known["bytes"], "bytes"),
+        units.show(one.intensity, "intensity"),
+        units.show(allowed, "speed"),
+        units.show(one.speed, "speed"),
+        units.percent(one.cost.value or 0.0),
+        bool(unstable_text(one.cost)),
+    )

@@ -1,0 +1,157 @@
+"""Runtimes as entries ask for them: what is applied before, what is refused, and what stays as it was."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from hrbench.errors import EntryError, UnavailableError
+from hrbench.models.runtimes import compiled, onnxruntime
+from hrbench.models.runtimes.compiled import Compiled
+from hrbench.models.runtimes.configured import Configured, in_force
+from hrbench.models.runtimes.eager import Eager
+from hrbench.models.runtimes.export import Export
+from hrbench.models.runtimes.onnxruntime import OnnxRuntime
+from hrbench.types import RuntimeSettings
+
+IMAGE = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Several(nn.Module):
+    """Outputs in a form of their own, one of them by a hook, as adapters add them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.register_forward_hook(lambda net, given, output: {"maps": output, "mean": output[0].mean((2, 3))})
+
+    def forward(self, images):
+        made = self.norm(self.conv(images))
+        return [made, made.relu()]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    net = Several().eval()
+    net.norm.running_mean = torch.rand(4)
+    return net
+
+
+@pytest.mark.parametrize("inner", [Export(), OnnxRuntime()])
+def test_outputs_keep_their_form(inner: Export | OnnxRuntime):
+    net = network()
+    with torch.inference_mode():
+        expected = net(IMAGE)
+        found = inner.prepare(net, IMAGE)(IMAGE)
+    assert list(found) == ["maps", "mean"] and isinstance(found["maps"], list)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)  # seen: 2e-7
+
+
+class Forking(nn.Module):
+    """Another code path for other values, which no graph of operators has."""
+
+    def forward(self, images):
+        return images if images.sum() > 0 else -images
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"), [(Export(), "torch.export does not trace"), (OnnxRuntime(), "torch.onnx does not export")]
+)
+def test_a_network_that_cannot_be_traced_has_the_reason(inner: Export | OnnxRuntime, said: str):
+    with pytest.raises(UnavailableError, match=said) as caught:
+        inner.prepare(Forking(), IMAGE)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    with pytest.raises(UnavailableError, match="exports no detector"):
+        inner.prepare(network(), [IMAGE[0]])
+
+
+def test_what_onnxruntime_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(UnavailableError, match=r"has no NoProvider; it has .*CPUExecutionProvider"):
+        OnnxRuntime("NoProvider").prepare(network(), IMAGE)
+    with pytest.raises(UnavailableError, match="no bfloat16"):
+        OnnxRuntime().prepare(network().bfloat16(), IMAGE.bfloat16())
+    with pytest.raises(UnavailableError, match="does not open the network that torch exported"):
+        OnnxRuntime().prepare(network().double(), IMAGE.double())
+    monkeypatch.setattr(onnxruntime, "module_file", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(UnavailableError, match=r"needs onnxscript.*pip install 'hrbench\[onnx\]'"):
+        OnnxRuntime().prepare(network(), IMAGE)
+
+
+def test_what_torch_compile_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
+    from torch._inductor import cpp_builder, exc
+
+    with pytest.raises(UnavailableError, match="no mode 'fastest'; it has default, reduce-overhead"):
+        Compiled("fastest").prepare(network(), IMAGE)
+
+    def none() -> str:
+        raise exc.InvalidCxxCompiler
+
+    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", none)
+    with pytest.raises(UnavailableError, match="needs a C\\+\\+ compiler on a CPU"):
+        Compiled().prepare(network(), IMAGE)
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UnavailableError, match="needs Triton on a GPU"):
+        compiled.check_compiler(torch.device("cuda"))
+
+
+def test_too_many_sizes_are_an_error_and_not_eager_code(monkeypatch: pytest.MonkeyPatch):
+    """Torch would go on with eager code, and say so only in its log."""
+    runtime = Compiled()
+    net = runtime.prepare(nn.Flatten(), IMAGE)
+    assert torch._dynamo.config.fail_on_recompile_limit_hit
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
+    net(IMAGE)
+    assert runtime.compilations() == 1 and runtime.notes() == []
+    with pytest.raises(Exception, match="recompile_limit"):
+        for side in (4, 6, 10):
+            net(IMAGE.double() if side == 6 else torch.zeros(1, 3, side, side, side)[0])
+
+
+@pytest.mark.parametrize("settings", [RuntimeSettings(channels_last=True), RuntimeSettings(fused_bn=True)])
+def test_what_is_applied_before(settings: RuntimeSettings):
+    net, made = network(), Configured(Eager(), settings)
+    with torch.inference_mode():
+        expected = net(IMAGE)
+        found = made.prepare(net, IMAGE)(IMAGE)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    if settings.channels_last:
+        assert net.conv.weight.is_contiguous(memory_format=torch.channels_last)
+        assert found["maps"][0].is_contiguous(memory_format=torch.channels_last) and made.notes() == []
+    else:
+        assert isinstance(net.norm, nn.Identity) and made.notes() == ["1 of 1 batch norms folded"]
+
+
+def test_norms_are_folded_before_the_dtype_is_lowered():
+    net = network()
+    expected = Configured(Eager(), RuntimeSettings(fused_bn=True)).prepare(network(), IMAGE)
+    made = Configured(Eager(), RuntimeSettings(fused_bn=True)).prepare(net, IMAGE.bfloat16())
+    assert torch.equal(made.conv.weight, expected.conv.weight.bfloat16())
+
+
+@pytest.mark.parametrize(
+    ("net", "said"), [(nn.Conv2d(3, 3, 1), "it has none"), (nn.BatchNorm2d(3), "none of its 1 follows a layer alone")]
+)
+def test_a_network_without_norms_to_fold_is_told(net: nn.Module, said: str):
+    with pytest.raises(UnavailableError, match=said):
+        Configured(Eager(), RuntimeSettings(fused_bn=True)).prepare(net, IMAGE)
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_tf32_is_of_a_gpu(tf32: bool):
+    with pytest.raises(UnavailableError, match="tf32 is a mode of NVIDIA GPUs"):
+        Configured(Eager(), RuntimeSettings(tf32=tf32)).prepare(network(), IMAGE)
+
+
+def test_threads_and_tf32_are_set_and_set_back():
+    threads, flag = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    with pytest.raises(EntryError), in_force(RuntimeSettings(threads=threads + 1, tf32=not flag)):
+        assert torch.get_num_threads() == threads + 1
+        assert torch.backends.cudnn.allow_tf32 is (not flag) is torch.backends.cuda.matmul.allow_tf32
+        raise EntryError("whatever happens within")
+    assert torch.get_num_threads() == threads and torch.backends.cudnn.allow_tf32 is flag
+    assert torch.backends.cuda.matmul.allow_tf32 is False
+    with in_force(RuntimeSettings()):
+        assert "torch" in sys.modules and torch.get_num_threads() == threads
