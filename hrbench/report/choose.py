@@ -85,11 +85,8 @@ def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayo
     main = next((score for score in scores if score.interval is not None), scores[0] if scores else None)
     row = results[0].entry.dataset
     title = f", {row.title or row.name}" if row else ""
-    columns = [
-        ColumnLayout("text", "model"),
-        ColumnLayout("text", "input"),
-        ColumnLayout("text", "device", varies=True),
-    ]
+    texts = ("model", "input", "device", "runtime")
+    columns = [ColumnLayout("text", name, varies=name in ("device", "runtime")) for name in texts]
     if main is not None:
         columns.append(ColumnLayout("score", main.quantity.name, metric=main.metric))
     columns += _cost_columns(results, None, exactly=True)

@@ -13,7 +13,7 @@ from hrbench.report.rows import family, title_of
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
-_SHARED = ("device", "dtype", "threads")
+_SHARED = ("device", "dtype", "runtime", "threads")
 """Conditions that the networks under one roof have in common."""
 
 

@@ -113,8 +113,11 @@ def run_of(result: Result) -> str:
     return folder.parents[1].name if folder.parent.name == "entries" else folder.name
 
 
-def row_labels(results: Sequence[Result]) -> list[str]:
-    """Titles of rows; equal ones get what distinguishes them: the protocol, the entry's name, or its run."""
+def row_labels(results: Sequence[Result], shown: Sequence[str] = ()) -> list[str]:
+    """Titles of rows; equal ones get what distinguishes them: the protocol, the runtime, the entry's name, or its run.
+
+    shown: names of further texts that stand beside the titles (`text_of`); rows that these distinguish get nothing.
+    """
     same_title: dict[tuple[Any, ...], list[int]] = {}
     for index, result in enumerate(results):
         dataset = result.entry.dataset
@@ -126,13 +129,24 @@ def row_labels(results: Sequence[Result]) -> list[str]:
         if len(indices) == 1:
             continue
         group = [results[index] for index in indices]
-        names = [result.name for result in group]
-        candidates: list[list[str]] = [_protocol_differences(group), names, [run_of(result) for result in group]]
-        candidates.append([f"{name} of {run}" for name, run in zip(names, candidates[2], strict=True)])
+        if len({tuple(text_of(result, name)[0] for name in shown) for result in group}) == len(group):
+            continue
+        names, runs = [result.name for result in group], [run_of(result) for result in group]
+        candidates = [_protocol_differences(group), _runtimes(group), names, runs]
+        candidates.append([f"{name} of {run}" for name, run in zip(names, runs, strict=True)])
         suffixes = next((each for each in candidates if len(set(each)) == len(each)), candidates[-1])
         for index, words in zip(indices, suffixes, strict=True):
             labels[index] += f" · {words}"
     return labels
+
+
+def _runtimes(results: Sequence[Result]) -> list[str]:
+    """How these results were run, as words."""
+    dtypes = {result.entry.dtype for result in results}
+    return [
+        f"{result.entry.runtime}, {result.entry.dtype}" if len(dtypes) > 1 else str(result.entry.runtime)
+        for result in results
+    ]
 
 
 def _protocol_differences(results: Sequence[Result]) -> list[str]:

@@ -69,7 +69,8 @@ class _Builder:
 
     def table(self) -> Table:
         linked = [self._linked(result) for result in self.results]
-        names = row_labels(self.results)
+        distinguishing = [one.name for one in self.columns if one.source == "text" and one.name in ("runtime", "dtype")]
+        names = row_labels(self.results, distinguishing)
         found = [[column_value(r, c) if c.source != "text" else None for c in self.columns] for r in self.results]
         best = [self._best([row[i] for row in found], i) for i in range(len(self.columns))]
         self.fronts = [self._front(found, i) for i in range(len(self.columns))]

@@ -13,7 +13,7 @@ from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
 _LOG_SPAN = 2.5
-_SHARED = ("device", "dtype", "threads", "mode")
+_SHARED = ("device", "dtype", "runtime", "threads", "mode")
 """Conditions that the networks of one plot have in common."""
 
 
@@ -54,8 +54,9 @@ def throughput_plots(results: Sequence[Result], labels: Sequence[str]) -> list[T
         for cost in result.costs:
             if cost.conditions.curve:
                 stated = cost.conditions.stated()
-                words = [f"{stated[key]}" if key in ("device", "dtype") else f"{key} {stated[key]}" for key in _SHARED
-                         if key in stated]  # fmt: skip
+                plain = ("device", "dtype", "runtime")
+                known = {key: stated[key] for key in _SHARED if key in stated}
+                words = [str(value) if key in plain else f"{key} {value}" for key, value in known.items()]
                 name = f"{label} {units.size(result.entry.variant.input)}".rstrip()
                 groups.setdefault(", ".join(words), []).append((name, cost))
     return [

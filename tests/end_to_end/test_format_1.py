@@ -70,7 +70,7 @@ def bench(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     machine = raw(NAMES[0])["provenance"]["environment"]
     measured_with = {"device": machine["processor"], "driver": "", "torch": machine["packages"]["torch"],
                      "threads": machine["torch"]["threads"]}  # fmt: skip
-    monkeypatch.setattr(costs, "_machine", lambda settings, in_force=None: measured_with)
+    monkeypatch.setattr(costs, "_machine", lambda settings, in_force, expected: measured_with)
     monkeypatch.setattr(environment, "threads", lambda: measured_with["threads"])
     monkeypatch.setattr(Latency, "version", costs.FORMAT_1["latency"])  # what is newer is measured again
 

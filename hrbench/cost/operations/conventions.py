@@ -28,13 +28,7 @@ from dataclasses import dataclass, field
 
 from hrbench.cost.operations.calls import Call
 from hrbench.cost.operations.formulas import MACS, PAPER, Formula
-from hrbench.cost.operations.traced import (
-    ACTIVATION_OUTPUTS,
-    FVCORE,
-    FVCORE_FREE,
-    FVCORE_OPENS,
-    MMENGINE,
-)
+from hrbench.cost.operations.traced import FVCORE, FVCORE_FREE, FVCORE_OPENS, MMENGINE
 from hrbench.types import Quantity
 
 GIGA = 1e9
@@ -205,9 +199,3 @@ ACTIVATIONS = Quantity(
     "Numbers in the outputs of convolutions, linear layers and matrix products, as fvcore 0.1.5 counts activations.",
     heading="Activations (M)",
 )
-_ACTIVATIONS = CountingConvention("activations", "", "", 1, "", "", ACTIVATION_OUTPUTS, opens=FVCORE_OPENS)
-
-
-def activations(call: Call) -> int:
-    """The activations of one call, as fvcore's `ActivationCountAnalysis` counts them."""
-    return int(tally(_ACTIVATIONS, call).operations)

@@ -15,14 +15,13 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hrbench.contracts import CountedByPart
 from hrbench.cost.operations.calls import Call
@@ -32,12 +31,13 @@ from hrbench.cost.operations.formulas import MACS
 from hrbench.cost.operations.recorder import Recorder
 from hrbench.errors import HrbenchError
 
+_TRACED = "the trace has other calls of it; it leaves out what is computed and not used"
 Shape4 = tuple[int, int, int, int]
 Builder = Callable[[], nn.Module] | nn.Module
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OperatorDifference:
     """An operator of which two counters count differently.
 
     operator: as the module called it, "aten::linear".
@@ -67,7 +67,7 @@ class SecondCount:
     convention: str
     ours: int | float | None = None
     theirs: int | float | None = None
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[OperatorDifference, ...] = ()
     reason: str = ""
 
     @property
@@ -118,11 +118,11 @@ def flop_counter_mode(build: Builder, shape: Shape4, device: str = "meta") -> Se
             kernels = {leaf.operator for call, _ in made for leaf in _leaves(call) if leaf.operator in MACS}
             unknown = sorted(kernel for kernel in kernels if _packet(kernel) not in counter.flop_registry)
             why = f"no formula for {', '.join(unknown)}" if unknown else "its kernels are counted in another way"
-            rows.append(Difference(operator, len(made), own, other, why))
+            rows.append(OperatorDifference(operator, len(made), own, other, why))
     return SecondCount(_torch(), "flops", ours, counter.get_total_flops(), _sorted(rows))
 
 
-def _run(net: nn.Module, shape: Shape4, device: str, *modes: TorchDispatchMode) -> None:
+def _run(net: nn.Module, shape: Shape4, device: str, *modes: AbstractContextManager[Any]) -> None:
     """A pass in inference mode under some modes, the last of which sees each call first.
 
     A default device would keep torch from its fused kernels, so there is one for meta only.
@@ -180,14 +180,14 @@ def fvcore(build: Builder, shape: Shape4, device: str = "meta") -> SecondCount:
             ours[name] = ours.get(name, 0) + operations
             calls[name] += 1
     rows = [
-        Difference(name, calls[name], ours.get(name, 0), theirs.get(name, 0), "fvcore's trace has other calls of it")
+        OperatorDifference(name, calls[name], ours.get(name, 0), theirs.get(name, 0), _TRACED)
         for name in {**ours, **theirs}
         if ours.get(name, 0) != theirs.get(name, 0)
     ]
     return SecondCount(_fvcore(), "fvcore", sum(ours.values()), sum(theirs.values()), _sorted(rows))
 
 
-def _sorted(rows: list[Difference]) -> tuple[Difference, ...]:
+def _sorted(rows: list[OperatorDifference]) -> tuple[OperatorDifference, ...]:
     return tuple(sorted(rows, key=lambda row: (-abs(row.ours - row.theirs), row.operator)))
 
 

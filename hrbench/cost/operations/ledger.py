@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrbench.cost.operations.calls import Call
-from hrbench.cost.operations.conventions import CONVENTIONS, CountingConvention, Tally, activations, tally
+from hrbench.cost.operations.conventions import CONVENTIONS, CountingConvention, Tally, tally
+from hrbench.cost.operations.traced import activations
 from hrbench.errors import UsageError
 
 

@@ -82,12 +82,6 @@ FVCORE: dict[str, Formula] = {
 
 MMENGINE: dict[str, Formula] = {**FVCORE, "aten::matmul": _matmul_with_vectors}
 
-# fvcore/nn/activation_count.py; that of mmengine is the same.
-ACTIVATION_OUTPUTS: dict[str, Formula] = {
-    f"aten::{name}": lambda call: call.elements
-    for name in ("_convolution", "convolution", "addmm", "bmm", "einsum", "matmul", "linear")
-}
-
 # Operators that compute but are "truly 0 flops" for fvcore; the copies and views in its list are idle anyway.
 FVCORE_FREE = aten(
     "__and__ bitwise_not clamp clamp_ dropout eq floor floor_divide ge gt max nonzero relu relu_ remainder"
@@ -101,3 +95,13 @@ FVCORE_OPENS = aten(
     gru_cell lstm_cell rnn_relu_cell rnn_tanh_cell
     """
 )
+
+# fvcore/nn/activation_count.py; that of mmengine is the same.
+_ACTIVE = aten("_convolution convolution addmm bmm einsum matmul linear")
+
+
+def activations(call: Call) -> int:
+    """Numbers in the outputs of convolutions, linear layers and matrix products (`ActivationCountAnalysis`)."""
+    if call.operator in _ACTIVE:
+        return call.elements
+    return sum(map(activations, call.parts)) if call.operator in FVCORE_OPENS else 0

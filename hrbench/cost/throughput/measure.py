@@ -25,7 +25,7 @@ from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.cost.throughput.pace import SMOKE_BATCHES, pace_of_batch
 from hrbench.cost.throughput.summary import THROUGHPUT, at_knee
 from hrbench.cost.throughput.sweep import batch_time, sweep
-from hrbench.errors import EntryError, HrbenchError
+from hrbench.errors import EntryError, HrbenchError, UsageError
 from hrbench.statistics.percentiles import median_interval
 from hrbench.types import BatchTime, Conditions, Measurement, Reason
 
@@ -138,8 +138,10 @@ class _Batches:
         try:
             with ready(self.net, shape, self.device, self.dtype, self.runtime, self.as_input) as passing:
                 passes = time_passes(passing.work, self.clock, self.pace, None, marks)
-        except HrbenchError:
-            raise
+        except HrbenchError as error:
+            if batch == self.first or isinstance(error, UsageError):
+                raise
+            return Reason(str(error))
         except Exception as error:
             reason = reason_without_value(error, self.device, self.dtype)
             if reason is None and batch == self.first:

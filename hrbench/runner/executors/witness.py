@@ -24,6 +24,9 @@ ProcessState = dict[str, tuple[Any, str]]
 _SET_BY_LIBRARIES = ("TORCHINDUCTOR_", "_TORCHINDUCTOR_", "TORCH_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING")
 """Beginnings of environment variables that torch sets for itself while it is imported or used."""
 
+_ADDED_BY_LIBRARIES = (str(Path("setuptools", "_vendor")),)
+"""Ends of folders that torch's compiler adds to `sys.path`: setuptools does when it is imported."""
+
 _TORCH: dict[str, Callable[[Any], Any]] = {
     "torch's thread count": lambda torch: torch.get_num_threads(),
     "torch's thread count between operations": lambda torch: torch.get_num_interop_threads(),
@@ -47,7 +50,7 @@ def state() -> ProcessState:
 
 def _looked_at() -> Iterator[tuple[str, tuple[Any, str]]]:
     yield "working folder", (_asked(Path.cwd), "")
-    yield "sys.path", (tuple(path for path in map(str, sys.path) if "torchinductor" not in path), "")
+    yield "sys.path", (tuple(path for path in map(str, sys.path) if not path.endswith(_ADDED_BY_LIBRARIES)), "")
     mask = os.umask(0o077)
     os.umask(mask)
     yield "umask", (mask, f"{mask:03o}")

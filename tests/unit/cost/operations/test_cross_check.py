@@ -15,7 +15,7 @@ from torchvision.ops import DeformConv2d
 
 from hrbench.cli.profile import second_count_table
 from hrbench.cost.operations.count import count_operations
-from hrbench.cost.operations.cross_check import Difference, flop_counter_mode, second_counts
+from hrbench.cost.operations.cross_check import OperatorDifference, flop_counter_mode, second_counts
 from hrbench.errors import EntryError
 
 FAST = ("timm:resnet50", "timm:cait_xxs24_224", "torchvision:vit_b_16", "smp:Unet")
@@ -41,8 +41,8 @@ def test_differences_are_by_operator_largest_first():
     flops, fvcore = second_counts(Mixed, (1, 3, 6, 6))
     assert (flops.convention, flops.ours, flops.theirs) == ("flops", CONV + DEFORMED + VECTOR, CONV)
     assert flops.differences == (
-        Difference("torchvision::deform_conv2d", 1, DEFORMED, 0, "no formula for torchvision::deform_conv2d"),
-        Difference("aten::mv", 1, VECTOR, 0, "no formula for aten::mv"),
+        OperatorDifference("torchvision::deform_conv2d", 1, DEFORMED, 0, "no formula for torchvision::deform_conv2d"),
+        OperatorDifference("aten::mv", 1, VECTOR, 0, "no formula for aten::mv"),
     )
     assert flops.share == pytest.approx((DEFORMED + VECTOR) / (CONV + DEFORMED + VECTOR))
     assert (fvcore.convention, fvcore.ours, fvcore.theirs, fvcore.differences) == ("fvcore", CONV / 2, CONV / 2, ())

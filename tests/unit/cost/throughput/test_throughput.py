@@ -16,7 +16,7 @@ from hrbench.cost.telemetry.watch import Record
 from hrbench.cost.throughput.measure import SPARE, MainMemory, measure_throughput
 from hrbench.cost.throughput.probe import Throughput, ThroughputOptions
 from hrbench.cost.throughput.summary import of_processes
-from hrbench.errors import EntryError
+from hrbench.errors import EntryError, UnavailableError
 from hrbench.judge.comparability import comparison_key
 from hrbench.models.runtimes.eager import Eager
 from hrbench.statistics.percentiles import median_interval
@@ -106,6 +106,33 @@ def test_another_failure_is_an_error_at_the_first_batch_and_told_at_a_later_one(
     one = measured(lambda batch: 1e-3, net=Layer(4, ValueError("no such size")), budget=0.1)
     assert one.value == pytest.approx(2000)
     assert one.conditions.ended == "batch 4 was not measured: a forward pass failed (no such size)"
+
+
+class Compiles(Eager):
+    """A runtime that compiles a network at its every call from some batch on. unavailable: raised instead."""
+
+    def __init__(self, net: Layer, many: int, unavailable: bool = False) -> None:
+        self.net, self.many, self.unavailable, self.compiled = net, many, unavailable, 0
+
+    def prepare(self, net, input):
+        if self.unavailable and len(input) >= self.many:
+            raise UnavailableError("no compiler")
+        return super().prepare(net, input)
+
+    def compilations(self) -> int:
+        self.compiled += self.net.batch >= self.many
+        return self.compiled
+
+
+def test_a_batch_at_which_a_network_is_compiled_again_is_no_batch():
+    net = Layer()
+    one = measured(lambda batch: 1e-3, net=net, budget=0.1, runtime=Compiles(net, 4))
+    assert one.conditions.knee == 2
+    assert one.conditions.ended == "batch 4 was not measured: the network was compiled again while it was measured"
+    one = measured(lambda batch: 1e-3, net=net, budget=0.1, runtime=Compiles(net, 4, unavailable=True))
+    assert one.conditions.ended == "batch 4 was not measured: no compiler"
+    with pytest.raises(UnavailableError):
+        measured(net=net, runtime=Compiles(net, 1, unavailable=True))
 
 
 def test_time_ends_the_sweep():
