@@ -54,9 +54,12 @@ def ready(
     prepares = bool(settings_of(runtime).stated())
     if prepares or not _is_as_asked(net, device, dtype):
         net = copy.deepcopy(net)
+    channels_last = settings_of(runtime).channels_last
     image = torch.randn(input_shape, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=dtype)
-    if settings_of(runtime).channels_last:
+    if channels_last:
         image = image.contiguous(memory_format=torch.channels_last)
+        inputs = [each.contiguous(memory_format=torch.channels_last) if isinstance(each, Tensor) else each
+                  for each in inputs]  # fmt: skip
     training = [module for module in net.modules() if module.training]
     try:
         began = time.perf_counter()

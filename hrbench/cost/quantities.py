@@ -23,6 +23,22 @@ def known_quantities() -> Mapping[str, Quantity]:
     return found
 
 
+@cache
+def probe_of(quantity: str) -> str:
+    """The key under `cost:` of the installed probe that measures a quantity; the quantity's name if none does.
+
+    >>> probe_of("macs"), probe_of("end-to-end-decode"), probe_of("mine")
+    ('operations', 'end_to_end', 'mine')
+    """
+    for name in plugins.names("hrbench.costs"):
+        try:
+            if any(one.name == quantity for one in plugins.resolve("hrbench.costs", name).quantities):
+                return name
+        except HrbenchError:
+            continue
+    return quantity
+
+
 def described(quantity: Quantity) -> Quantity:
     """A cost's quantity with its heading, group, convention and divisor.
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from hrbench.cost.quantities import probe_of
 from hrbench.judge import comparability
 from hrbench.judge.evidence import Evidence, Options
 from hrbench.statistics import paired
@@ -110,9 +111,8 @@ def quick_sides(one: Measurement, other: Measurement) -> str:
     """Why two times cannot be gated: one of them was measured for a look; "" if neither was."""
     if "quick" not in (one.conditions.mode, other.conditions.mode):
         return ""
-    name = one.quantity.name
-    how = f"with `cost: {{{name}: {{mode: gate}}}}`" if name in ("latency", "throughput") else "in mode gate"
-    told = f"measured in mode quick, which is not gated: measure {how}"
+    setting = f"cost: {{{probe_of(one.quantity.name)}: {{mode: gate}}}}"
+    told = f"measured in mode quick, which is not gated: measure with `{setting}`"
     return f"{told}, or --remeasure" if _is_remeasured(one) else told
 
 

@@ -32,8 +32,10 @@ from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_valu
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
 from hrbench.types import Quantity, Reason, Result, Unit
 
-_TIMED_WITH = ("dtype", "device", "threads", "mode")
+_TIMED_WITH = ("dtype", "device", "threads", "mode", "inputs", "weights", "caches")
 """Conditions of times that a remark below the table tells."""
+_UNTOLD = ("standard normal", "warm")
+"""Of these, what is usual."""
 
 
 def build_tables(results: Sequence[Result], layout: Layout, published: Mapping[str, Rows]) -> list[Table]:
@@ -372,8 +374,10 @@ class _Builder:
                     under = fact.under.stated()
                     if not {"device", "mode"} & {*under} and fact.quantity.unit in ("bytes", "intensity"):
                         continue  # counted, on no device
-                    shown = ", ".join(f"{key} {under[key]}" for key in _TIMED_WITH if key in under)
-                    conditions[f"{fact.quantity.label or fact.quantity.name}: {shown}"] = None
+                    told = {key: under[key] for key in _TIMED_WITH if under.get(key, "warm") not in _UNTOLD}
+                    shown = ", ".join(f"{key} {value}" for key, value in told.items())
+                    of_what = (fact.quantity.label or fact.quantity.name).partition(": ")[0]  # one for all stages
+                    conditions[f"{of_what}: {shown}"] = None
         remarks += [f"{text}." for text in (*counted, *list(conditions)[:4]) if not text.endswith(": ")]
         main = main_score(self.columns)
         if main is not None and any(self.fronts):

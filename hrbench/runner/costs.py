@@ -249,9 +249,11 @@ def only_counts(cell: Mapping[str, Any]) -> bool:
 
 def is_fed(entry: Entry, cell: Mapping[str, Any]) -> bool:
     """Whether a cell may be measured on images of the entry's data set."""
-    probes = {name: probe_of(name) for name in cell["probes"]}
-    options = {name: options_of(name, probe, requested_probes(entry)[name], entry) for name, probe in probes.items()}
-    return any(fed_how(entry, probe, options[name]) != "never" for name, probe in probes.items())
+    found = ((probe_of(name), name) for name in cell["probes"])
+    return any(
+        fed_how(entry, probe, options_of(name, probe, requested_probes(entry)[name], entry)) != "never"
+        for probe, name in found
+    )
 
 
 def measure_cell(

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from hrbench.contracts import Evaluated, FixedPrecision, Runtime, Task
 from hrbench.core.environment import torch_flags
@@ -19,7 +18,14 @@ from hrbench.core.stages import STAGES, stage
 from hrbench.core.units import amount
 from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE, WITHIN
 from hrbench.cost.end_to_end.rounds import Rounds, Split, split_of, stage_samples
-from hrbench.cost.forward import device_name, dtype_named, first_line, reason_without_value, run_as
+from hrbench.cost.forward import (
+    as_input,
+    device_name,
+    dtype_named,
+    first_line,
+    reason_without_value,
+    run_as,
+)
 from hrbench.cost.latency.clocks import Timed, gpu_uuid
 from hrbench.cost.latency.images import with_work
 from hrbench.cost.latency.marks import Marks
@@ -27,9 +33,9 @@ from hrbench.cost.latency.pace import MIN_SAMPLES, Pace, pace_of
 from hrbench.cost.latency.passes import Passes, Progress, time_passes
 from hrbench.cost.telemetry.seen import between
 from hrbench.cost.telemetry.stability import judged
-from hrbench.cost.telemetry.watch import Nobody, Watch, watching
+from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.errors import EntryError, HrbenchError
-from hrbench.types import Conditions, Item, Measurement, Prediction, Quantity, Reason, Sample
+from hrbench.types import Conditions, Item, Measurement, Prediction, Quantity, Reason, Sample, Variant
 
 BUDGET = 30.0
 """Seconds of wall time of mode quick, on every device."""
@@ -37,7 +43,7 @@ BUDGET = 30.0
 SAMPLES = 400
 """Times of a quantity that a process keeps: rounds times images."""
 
-GATE_ROUNDS = 5
+GATE_ROUNDS = 20
 """Rounds of a process in mode gate at least, if its share of the cap lasts so long."""
 
 ITEMS = 32
@@ -55,11 +61,10 @@ def measure_pipeline(
     images: int,
     runtime: Runtime,
     device: str,
-    input: tuple[int, int],
+    variant: Variant,
     mode: str = "quick",
     budget: float | None = None,
     cap: float | None = None,
-    as_input: Callable[[Tensor], Any] | None = None,
     progress: Progress | None = None,
     watch: Callable[[str], AbstractContextManager[Watch]] | None = watching,
     now: Callable[[], float] = time.perf_counter,
@@ -70,8 +75,7 @@ def measure_pipeline(
     evaluated: the entry, with its weights.
     images: how many, spread over the data set, of those in which there is something to do.
     runtime: turns the network into the callable that predicts.
-    input: (height, width) of the network, for the runtime's example.
-    as_input: converts that example to the network's input, e.g. `list` for a detector.
+    variant: of the network, for the runtime's example of an input.
     mode, budget, cap: how long, as `measure_latency` takes them; a round over all images is what a pass is there.
     progress: called as `progress(seconds done, budget)`, some times a second.
     watch: watches the machine, called with the UUID of the GPU or ""; None for nobody.
@@ -86,17 +90,14 @@ def measure_pipeline(
     if not chosen:
         why = Reason(f"there is nothing to do in any image of {evaluated.dataset}")
         return _without_value(conditions, why)
-    conditions = replace(
-        conditions, images=len(chosen), inputs=f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
-    )
-    began = time.perf_counter()
-    net, dtype = _network(evaluated, runtime, where, dtype, input, as_input)
-    conditions = replace(conditions, load=time.perf_counter() - began, dtype=str(dtype).removeprefix("torch."))
-    rounds = Rounds(_Pipeline(evaluated.task, net), chosen, now, wait or _waiting(where))
+    fed = f"{amount(len(chosen), 'image')} of {evaluated.dataset}"
+    conditions = replace(conditions, images=len(chosen), inputs=fed)
     try:
-        with nullcontext(Nobody()) if watch is None else watch(gpu_uuid(where)) as watched:
-            marks = Marks(watched, runtime)
-            passes = time_passes(rounds.once, _RoundClock(now), pace, progress, marks, window=1)
+        began = time.perf_counter()
+        net, dtype = _network(evaluated, variant, runtime, where, dtype)
+        load = time.perf_counter() - began
+        rounds = Rounds(_Pipeline(evaluated.task, net), chosen, now, wait or _waiting(where))
+        timed = _timed(rounds, runtime, pace, progress, watch, gpu_uuid(where))
     except HrbenchError:
         raise
     except Exception as error:
@@ -104,20 +105,68 @@ def measure_pipeline(
         if reason is None:
             raise EntryError(f"the pipeline failed while it was timed: {first_line(error)}") from error
         return _without_value(conditions, reason)
-    if passes.reason is not None:
-        told = passes.reason.what.replace("the first pass", f"the first round over {amount(len(chosen), 'image')}")
-        return _without_value(conditions, Reason(told, f"{passes.reason.remedy}, or lower images"))
-    if marks.fault is not None:
-        return _without_value(conditions, marks.fault)
-    conditions = replace(conditions, **run_as(runtime, where, dtype)._asdict())
+    conditions = replace(
+        conditions,
+        dtype=str(dtype).removeprefix("torch."),
+        load=load,
+        threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
+        **run_as(runtime, where, dtype)._asdict(),
+    )
+    if reason := _why_none(timed, len(chosen)):
+        return _without_value(conditions, reason)
+    judge = pace.mode != "smoke" and watch is not None
+    return _told(rounds, timed, conditions, judge)
+
+
+def _told(rounds: Rounds[Sample], timed: _Timed, conditions: Conditions, judge: bool) -> list[Measurement]:
+    """All quantities, of the rounds after the warm-up. judge: whether the machine was watched and is judged."""
+    passes = timed.passes
     kept = slice(passes.warm_up + passes.every - 1, None, passes.every)
     whole, stages = rounds.whole[kept], rounds.stages[kept]
-    conditions = replace(_after(conditions, passes, whole), stages_apart=round(split_of(whole, stages).apart, 5))
-    if pace.mode != "smoke" and watch is not None:
-        seen = between(watched.record, marks.times[0], marks.times[-1])
-        found = judged(seen, [fmean(each) for each in whole], passes.settled, watched.record.missing)
+    conditions = replace(
+        conditions,
+        first_pass=sum(rounds.stages[0][0].values()),
+        warm_up_passes=passes.warm_up * len(rounds.images),
+        warm_up_settled=passes.settled,
+        passes=sum(map(len, whole)),
+        every=passes.every if passes.every > 1 else None,
+        stages_apart=round(split_of(whole, stages).apart, 5),
+    )
+    if judge:
+        seen = between(timed.record, timed.marks.times[0], timed.marks.times[-1])
+        found = judged(seen, [fmean(each) for each in whole], passes.settled, timed.record.missing)
         conditions = replace(conditions, seen=seen, stability=found.verdict, stability_reasons=found.reasons)
     return _measurements(whole, stages, with_sum_checked(conditions))
+
+
+class _Timed(NamedTuple):
+    """Rounds that were timed: what they took, when the machine was read, and what was seen of it."""
+
+    passes: Passes
+    marks: Marks
+    record: Record
+
+
+def _timed(
+    rounds: Rounds[Sample],
+    runtime: Runtime,
+    pace: Pace,
+    progress: Progress | None,
+    watch: Callable[[str], AbstractContextManager[Watch]] | None,
+    gpu: str,
+) -> _Timed:
+    with nullcontext(Nobody()) if watch is None else watch(gpu) as watched:
+        marks = Marks(watched, runtime)
+        passes = time_passes(rounds.once, _RoundClock(rounds.now), pace, progress, marks, window=1)
+    return _Timed(passes, marks, watched.record)
+
+
+def _why_none(timed: _Timed, images: int) -> Reason | None:
+    """Why rounds give no number; None if they do."""
+    if reason := timed.passes.reason:
+        told = reason.what.replace("the first pass", f"the first round over {amount(images, 'image')}")
+        return Reason(told, f"{reason.remedy}, or lower images")
+    return timed.marks.fault
 
 
 def _measurements(
@@ -196,18 +245,14 @@ def _waiting(device: torch.device) -> Callable[[], object]:
 
 
 def _network(
-    evaluated: Evaluated,
-    runtime: Runtime,
-    device: torch.device,
-    dtype: torch.dtype,
-    input: tuple[int, int],
-    as_input: Callable[[Tensor], Any] | None,
+    evaluated: Evaluated, variant: Variant, runtime: Runtime, device: torch.device, dtype: torch.dtype
 ) -> tuple[Any, torch.dtype]:
     """The entry's network as the runtime prepares it, and the dtype that it computes in."""
     net = evaluated.build()
     dtype = net.precision if isinstance(net, FixedPrecision) else dtype
-    example = torch.zeros(1, 3, *input, device=device, dtype=dtype)
-    return runtime.prepare(net, example if as_input is None else as_input(example)), dtype
+    example = torch.zeros(1, 3, *variant.input, device=device, dtype=dtype)
+    to_input = as_input(variant) or (lambda image: image)
+    return runtime.prepare(net, to_input(example)), dtype
 
 
 def _pace(mode: str, budget: float | None, cap: float | None, images: int) -> Pace:
@@ -235,19 +280,6 @@ def _conditions(evaluated: Evaluated, images: int, device: torch.device, dtype: 
         inputs=f"{amount(images, 'image')} of {evaluated.dataset}",
         data=evaluated.digest[:12],
         weights=evaluated.weights,
-    )
-
-
-def _after(conditions: Conditions, passes: Passes, whole: Sequence[Sequence[float]]) -> Conditions:
-    """The conditions with what is known after measuring."""
-    return replace(
-        conditions,
-        first_pass=passes.first,
-        warm_up_passes=passes.warm_up,
-        warm_up_settled=passes.settled,
-        passes=sum(map(len, whole)),
-        every=passes.every if passes.every > 1 else None,
-        threads=torch.get_num_threads(),
     )
 
 

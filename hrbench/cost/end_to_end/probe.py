@@ -68,15 +68,13 @@ class EndToEnd:
         if isinstance(found, Reason):
             return [Measurement(one, None, conditions=cell, reason=found) for one in self.quantities]
         from hrbench.cost.end_to_end.measure import measure_pipeline
-        from hrbench.cost.forward import as_input
 
         return measure_pipeline(
             found,
             images=options.images,
             runtime=subject.runtime,
             device=subject.device,
-            input=subject.variant.input,
-            as_input=as_input(subject.variant),
+            variant=subject.variant,
             mode=options.mode,
             budget=options.budget,
             cap=options.cap,

@@ -21,7 +21,7 @@ from hrbench.cost.end_to_end.summary import of_processes
 from hrbench.cost.telemetry.watch import Record
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.runtimes.eager import Eager
-from hrbench.types import Item, Measurement, Prediction, Sample
+from hrbench.types import Item, Measurement, Prediction, Sample, Variant
 
 
 class Wall:
@@ -71,6 +71,7 @@ class Paced:
         return Prediction(sample.id, len(pairs))
 
 
+VARIANT = Variant("paced", "mine:paced", "classification", (4, 4))
 SECONDS = {
     "decode": 0.01, "preprocess": 0.02, "transfer": 0.03, "forward": 0.2, "suppression": 0.04, "sorting": 0.05,
     "postprocess": 0.06,
@@ -85,7 +86,7 @@ def entry(task: Paced, samples: Sequence[int | str] = (1, 2, 3)) -> Evaluated:
 def measure(seconds: dict[str, float] = SECONDS, samples: Sequence[int | str] = (1, 2, 3), **more):
     wall = Wall()
     task = Paced(wall, seconds, more.pop("marked", True), more.pop("crops", 1))
-    arguments = {"images": 3, "runtime": Eager(), "device": "cpu", "input": (4, 4), "watch": None, **more}
+    arguments = {"images": 3, "runtime": Eager(), "device": "cpu", "variant": VARIANT, "watch": None, **more}
     found = measure_pipeline(entry(task, samples), now=wall.now, **arguments)
     return {one.quantity.name.removeprefix("end-to-end-"): one for one in found}, task
 
@@ -123,6 +124,7 @@ def test_conditions_say_what_was_fed_and_how():
     assert (under.images, under.inputs, under.data) == (3, "3 images of photographs", "0123456789ab")
     assert (under.weights, under.mode, under.batch, under.dtype) == ("official", "quick", 1, "float32")
     assert under.budget == 30 and measure(budget=60)[0]["end-to-end"].conditions.warm_up_settled is True
+    assert under.first_pass == pytest.approx(0.41) and under.warm_up_passes and under.warm_up_passes % 3 == 0
     samples = found["end-to-end"].samples
     assert len(samples) == under.passes and len(samples) % 3 == 0
     assert samples[:3] == pytest.approx((0.41, 0.42, 0.43))
@@ -147,7 +149,7 @@ def test_a_whole_that_is_no_sum_makes_the_times_unstable_with_how_much():
     wall = Wall()
     task = Paced(wall, SECONDS)
     found = measure_pipeline(
-        entry(task), images=3, runtime=Eager(), device="cpu", input=(4, 4), watch=None, now=wall.now,
+        entry(task), images=3, runtime=Eager(), device="cpu", variant=VARIANT, watch=None, now=wall.now,
         wait=lambda: setattr(wall, "seconds", wall.seconds + 0.005),
     )  # fmt: skip
     under = found[0].conditions
@@ -196,7 +198,36 @@ def test_a_failure_names_what_failed():
             raise ValueError("no such thing")
 
     with pytest.raises(EntryError, match="the pipeline failed while it was timed: no such thing"):
-        measure_pipeline(entry(Broken(Wall(), {})), images=3, runtime=Eager(), device="cpu", input=(4, 4), watch=None)
+        measure_pipeline(
+            entry(Broken(Wall(), {})), images=3, runtime=Eager(), device="cpu", variant=VARIANT, watch=None
+        )
+
+
+def test_a_network_that_is_compiled_again_while_it_is_timed_has_no_number():
+    class Compiling(Eager):
+        compiled = 0
+
+        def compilations(self) -> int:
+            self.compiled += 1
+            return self.compiled
+
+    found, _ = measure(runtime=Compiling())
+    assert {str(one.reason) for one in found.values()} == {
+        "the network was compiled again while it was measured; does its code depend on values?"
+    }
+
+
+def test_a_detector_s_runtime_is_given_a_list_of_images():
+    given: list[Any] = []
+
+    class Noting(Eager):
+        def prepare(self, net: Any, input: Any) -> Any:
+            given.append(input)
+            return lambda *_: None
+
+    for task in ("detection", "pose"):
+        measure(runtime=Noting(), variant=Variant("paced", "mine:paced", task, (4, 4)), mode="smoke")
+    assert isinstance(given[0], list) and given[0][0].shape == (3, 4, 4) and given[1].shape == (1, 3, 4, 4)
 
 
 def test_the_order_of_whole_and_stages_changes_from_round_to_round():

@@ -75,7 +75,7 @@ def subject(found: Evaluated | Reason, net: nn.Module | None = None, variant: Va
 
 
 def latency(of: Any, **options: Any):
-    probe, chosen = Latency(), LatencyOptions(dtype=("float32",), mode="smoke", **options)
+    probe, chosen = Latency(), LatencyOptions(mode="smoke", dtype=("float32",), **options)
     (one,) = probe.measure(of, probe.cells(chosen)[0], chosen)
     return one
 
@@ -114,9 +114,9 @@ def test_images_that_are_asked_for_and_missing_are_a_reason():
 def test_which_cells_depend_on_images():
     fed = Latency().fed_images
     other = replace(VARIANT, task="pose")
-    assert fed(VARIANT, LatencyOptions(dtype=("float32",))) == "if there" and fed(other, LatencyOptions()) == "never"
-    assert fed(other, LatencyOptions(dtype=("float32",), inputs="images")) == "always"
-    assert fed(VARIANT, LatencyOptions(dtype=("float32",), inputs="random")) == "never"
+    assert fed(VARIANT, LatencyOptions()) == "if there" and fed(other, LatencyOptions()) == "never"
+    assert fed(other, LatencyOptions(inputs="images")) == "always"
+    assert fed(VARIANT, LatencyOptions(inputs="random")) == "never"
 
 
 def test_an_image_keeps_its_proportions_and_the_rest_is_zero():
@@ -207,7 +207,7 @@ def test_caches_are_flushed_before_each_pass_and_outside_of_its_time(monkeypatch
 
 
 def test_a_cold_cell_says_so_in_its_name():
-    (cell,) = Latency().cells(LatencyOptions(dtype=("float32",), cold=True))
+    (cell,) = Latency().cells(LatencyOptions(cold=True, dtype=("float32",)))
     assert cell == Conditions(batch=1, dtype="float32", caches="cold")
     assert Latency().cells(LatencyOptions(dtype=("float32",)))[0].caches == ""
 
