@@ -137,6 +137,4 @@ def test_energy_is_that_of_nvmls_counter():
     one = measure_energy(net, shape, counter=counter, runtime=runtime(), device="cuda", seconds=10.0, windows=3)
     value, under = valued(one)
     assert value > 0 and under.power and under.idle_power and under.power > under.idle_power
-    assert under.power == pytest.approx(
-        under.seen["power"], rel=0.25
-    )  # as NVML reads it
+    assert under.power == pytest.approx(under.seen["power"], rel=0.25)  # as NVML reads it
