@@ -145,7 +145,9 @@ class Conditions:
     weights: whose a network was measured with that is fed images: one of its sources, or "random"; "" for random ones
         where it does not matter.
     caches: "warm", or "cold" if they were flushed before each pass; "" as "warm".
-    images: images of a pipeline, one after the other.
+    images: images of a pipeline, one after the other, or on which operations were counted.
+    spread: standard deviation of the samples over these images (of the population), in the quantity's unit.
+    sizes: the smallest and the largest input, "480x640", if images went in at several sizes.
     stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
     knee: batch of a throughput: twice as many images bring less than 3 % more of them per second.
     knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
@@ -205,6 +207,8 @@ class Conditions:
     weights: str = ""
     caches: str = ""
     images: int | None = None
+    spread: float | None = None
+    sizes: tuple[str, ...] = ()
     stages_apart: float | None = None
     knee: int | None = None
     knee_found: bool | None = None

@@ -118,7 +118,9 @@ def _one_sided(first: Result | None, second: Result | None) -> list[Evidence]:
     mains = {score.metric: score for score in reversed(only.scores)}
     found = []
     for one in [*reversed(mains.values())] or only.costs[:1]:
-        row = Evidence(only.name, only.name, one.metric, one.quantity, cell_of(one))
+        row = Evidence(
+            only.name, only.name, one.metric, one.quantity, cell_of(one), on_images=one.conditions.images is not None
+        )
         if second is None:
             found.append(replace(row, state="missing", first=one.value, reasons=("the entry is not there any more",)))
         else:

@@ -34,7 +34,8 @@ def cost_evidence(first: Result, second: Result, options: Options) -> list[Evide
         if known.quantity.better == "neither":
             continue
         was, now = (side[key].value if key in side else None for side in (one, other))
-        row = Evidence(second.name, first.name, "", known.quantity, key[1], first=was, second=now)
+        fed = any(side[key].conditions.images is not None for side in (one, other) if key in side)
+        row = Evidence(second.name, first.name, "", known.quantity, key[1], on_images=fed, first=was, second=now)
         if row.first is None and row.second is None:
             continue  # a cost that neither side measured is no news
         if row.second is None or row.first is None:

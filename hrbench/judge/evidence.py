@@ -22,6 +22,7 @@ class Evidence:
     cell: under which conditions a cost was measured, of several ("batch 8"); "" for a score.
     single_class: whether it is the number of a single class.
     slice: the part of the images it is the number of; "" for all.
+    on_images: whether a cost was measured on images, so that it depends on weights.
     first, second: values in the quantity's unit; None if there is none.
     difference: second minus first in the better direction, so that a negative one is worse, in the quantity's unit; for
         times, energy and memory the logarithm of the ratio, in the better direction. None if not comparable.
@@ -47,6 +48,7 @@ class Evidence:
     cell: str = ""
     single_class: bool = False
     slice: str = ""
+    on_images: bool = False
     first: float | None = None
     second: float | None = None
     difference: float | None = None

@@ -1,7 +1,8 @@
 """What a policy makes of one number: its tier, its margin, its floors, its waivers.
 
 By default each metric's main number is required and its others are watched; parameters and operations are required,
-times and memory are watched. Rules are read from top to bottom, and the last that fits decides.
+times, memory, and operations on images, which other weights change, are watched. Rules are read from top to bottom,
+and the last that fits decides.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def tiers_of(policy: Policy, entry: str, results: Iterable[Result]) -> list[Tier
 def default_tier(evidence: Evidence, mains: Mains) -> Tier:
     """The tier of a number that no rule names."""
     if not evidence.metric:
-        return "required" if evidence.quantity.unit in ("count", "operations") else "watched"
+        counted = evidence.quantity.unit in ("count", "operations")
+        return "required" if counted and not evidence.on_images else "watched"
     if evidence.is_part or (evidence.state == "missing" and evidence.first is None):
         return "watched"  # of a number that neither side has nothing can be required
     main = mains.get((evidence.entry, evidence.metric), evidence.quantity.name)

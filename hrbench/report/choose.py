@@ -227,9 +227,10 @@ def _cost_columns(
 
 
 def _parts(costs: Sequence[Measurement], name: str, where: Mapping[str, Any]) -> tuple[Part, ...]:
-    """What is shown of a cost: its value, and the bounds of percentiles that some result has."""
+    """What is shown of a cost: its value, and its spread over images and bounds of percentiles that some result has."""
     found = [one for cost in costs if (one := find_measurement([cost], name, where=where))]
     has = {
+        "spread": any(one.conditions.spread is not None for one in found),
         "p90": any(one.conditions.p90_bound is not None for one in found),
         "p99": any(one.conditions.p99_bound is not None for one in found),
     }

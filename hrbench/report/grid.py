@@ -82,6 +82,7 @@ class Table:
 
 PART_LABELS: dict[str, str] = {
     "measured": "measured",
+    "spread": "standard deviation over images",
     "interval": "95 % interval",
     "p90": "p90, at most",
     "p99": "p99, at most",
@@ -91,19 +92,20 @@ PART_LABELS: dict[str, str] = {
 
 
 SHORT_PARTS: dict[str, str] = {
-    "measured": "meas.", "interval": "95 %", "p90": "p90 ≤", "p99": "p99 ≤", "published": "publ.", "difference": "Δ",
+    "measured": "meas.", "spread": "±", "interval": "95 %", "p90": "p90 ≤", "p99": "p99 ≤", "published": "publ.",
+    "difference": "Δ",
 }  # fmt: skip
 
 
 def part_heading(column: Column, columns: Sequence[Column]) -> str:
-    """The short heading of one part of a quantity; beside bounds of percentiles the measured one is the median.
+    """The short heading of one part of a quantity; beside bounds of percentiles the measured one is the median, beside
+    a spread the mean.
 
     columns: of the table.
     """
-    if column.part == "measured" and any(
-        one.part in ("p90", "p99") for one in columns if one.quantity == column.quantity
-    ):
-        return "p50"
+    parts = {one.part for one in columns if one.quantity == column.quantity}
+    if column.part == "measured" and parts & {"p90", "p99", "spread"}:
+        return "mean" if "spread" in parts else "p50"
     return SHORT_PARTS[column.part]
 
 

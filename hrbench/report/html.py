@@ -32,7 +32,7 @@ from hrbench.report.table_cells import Cell, Facts
 from hrbench.report.throughput_plot import throughput_plots
 from hrbench.report.words import joined, plain_text, protocol_text, reasons_of, use_text
 from hrbench.store.integrity import LOG
-from hrbench.types import Conditions, Result
+from hrbench.types import Conditions, Measurement, Result
 from hrbench.version import __version__
 
 LOG_BYTES = 1 << 16  # that are read from the end of a log
@@ -182,23 +182,34 @@ def _input(table: Table, row: TableRow) -> str:
 def _uncounted(results: Sequence[Result]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """For every network of whose operations something was left out: its name, how much in words, and the lists.
 
+    Operations on images are listed apart, with the calls of all images together.
+
     A list is of (conventions, operators and parts); conventions that left out the same share one.
     """
     found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-    for result in results:
+    groups = [(result, *group) for result in results for group in _by_images(result).items()]
+    for result, inputs, costs in groups:
         lists: dict[str, list[str]] = {}
         calls: dict[str, int] = {}
-        for cost in result.costs:
+        for cost in costs:
             if left_out := _operators(cost.conditions):
                 lists.setdefault(left_out, []).append(cost.quantity.heading or cost.quantity.label)
             calls |= cost.conditions.uncounted
         if lists:
-            name = f"{title_of(result)} {units.size(result.entry.variant.input)}"
+            name = f"{title_of(result)} {inputs or units.size(result.entry.variant.input)}"
             amount = f"{units.amount(len(calls), 'operator')} in {units.amount(sum(calls.values()), 'call')}"
             how_many = amount if calls else "parts of the detector"
             merged = [(", ".join(dict.fromkeys(headings)), operators) for operators, headings in lists.items()]
             found.setdefault(name, (how_many, merged))
     return [(name, *rest) for name, rest in found.items()]
+
+
+def _by_images(result: Result) -> dict[str, list[Measurement]]:
+    """The costs of a result by what images they were measured on, "on 8 images of NAME"; "" for none."""
+    found: dict[str, list[Measurement]] = {}
+    for cost in result.costs:
+        found.setdefault("" if cost.conditions.images is None else f"on {cost.conditions.inputs}", []).append(cost)
+    return found
 
 
 def _operators(conditions: Conditions) -> str:

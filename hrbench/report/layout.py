@@ -18,7 +18,8 @@ tables:
       - {score: AP, published: AP, parts: [measured, interval, published, difference]}
 ```
 
-The parts `p90` and `p99` of a latency are upper bounds of these percentiles.
+The parts `p90` and `p99` of a latency are upper bounds of these percentiles; the part `spread` of operations on images
+is their standard deviation.
 
 `published` names a file of `reports/published` (or a path beside the layout) and a section in it, or contains `rows:`.
 Its figures are in the units of a table: points, M, G, ms. `requires` are protocol fields of the published figures,
@@ -39,7 +40,7 @@ from hrbench.core.resources import shared
 from hrbench.errors import UsageError
 from hrbench.types import Unit
 
-Part = Literal["measured", "interval", "p90", "p99", "published", "difference"]
+Part = Literal["measured", "spread", "interval", "p90", "p99", "published", "difference"]
 Source = Literal["text", "score", "cost"]
 Grouping = Literal["family", "dataset", "run", "none"]
 TEXTS = (

@@ -30,7 +30,7 @@ from hrbench.report.rows import (
 )
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
 from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
-from hrbench.types import Quantity, Reason, Result, Unit
+from hrbench.types import Conditions, Quantity, Reason, Result, Unit
 
 _TIMED_WITH = ("dtype", "device", "threads", "mode", "inputs", "weights", "caches")
 """Conditions of times that a remark below the table tells."""
@@ -208,13 +208,15 @@ class _Builder:
         if part == "difference":
             return self._difference(layout, unit, result, row, fact, noted)
         if fact.value is None:
-            if part in ("interval", "p90", "p99"):
+            if part in ("spread", "interval", "p90", "p99"):
                 return Cell(reason=joined(fact.reasons))
             notes = self._first_note(fact.reasons, noted)
             return Cell("–", "empty", reason=joined(fact.reasons), notes=notes, conditions=fact.conditions)
         unstable = bool(fact.unstable)
         if part in ("p90", "p99"):
             return self._bound(part, layout, unit, own, fact)
+        if part == "spread":
+            return self._spread(layout, unit, own, fact)
         if part == "interval":
             if fact.interval is None:
                 return Cell(reason="no interval was computed")
@@ -239,6 +241,15 @@ class _Builder:
         text = units.show(bound, unit, layout.decimals, own)
         return Cell(text, "bound", (units.shown(bound, unit, own),), detail=fact.detail, conditions=fact.conditions,
                     reason=fact.unstable, unstable=bool(fact.unstable))  # fmt: skip
+
+    @staticmethod
+    def _spread(layout: ColumnLayout, unit: Unit, own: float | None, fact: ColumnValue) -> Cell:
+        """The standard deviation over images."""
+        spread = fact.under.spread
+        if spread is None:
+            return Cell(reason="not measured on several images one by one")
+        text = f"± {units.show(spread, unit, layout.decimals, own)}"
+        return Cell(text, "bound", (units.shown(spread, unit, own),), detail=fact.detail, conditions=fact.conditions)
 
     def _front(self, found: Sequence[Sequence[ColumnValue | None]], index: int) -> frozenset[int]:
         """Which rows are on the Pareto front of the table's accuracy and this cost."""
@@ -369,6 +380,8 @@ class _Builder:
                         heads = (("proposals", fact.under.proposals), ("masks", fact.under.masks))
                         parts = ", ".join(f"{number} {name}" for name, number in heads if number is not None)
                         counted |= {f"Operations of detectors with {parts}, for each image": None} if parts else {}
+                    if fact.under.spread is not None:
+                        counted |= {_on_images(fact.under): None}
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
@@ -387,6 +400,13 @@ class _Builder:
         if origins and any("published" in column.parts for column in self.columns):
             remarks.append(f"Published figures: {'; '.join(origins)}.")
         return remarks
+
+
+def _on_images(under: Conditions) -> str:
+    """What operations on images are of, in words."""
+    sizes = f", of {' to '.join(under.sizes)} pixels" if under.sizes else ""
+    weights = f"with weights: {under.weights}" if under.weights else "with the entry's weights"
+    return f"Operations on images: mean ± standard deviation over {under.inputs}{sizes}, {weights}"
 
 
 def _grouped(rows: Sequence[TableRow]) -> list[TableRow]:

@@ -18,7 +18,8 @@ from hrbench.types import Better, Conditions, Measurement, Quantity, Reason, Res
 CellKind = Literal["text", "measured", "interval", "bound", "published", "difference", "empty"]
 Facts = tuple[tuple[str, str], ...]
 
-_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen", "curve", "roofline")
+_HIDDEN = ("uncounted", "divisor", "device_type", "flags", "input", "process_passes", "seen", "curve", "roofline",
+           "spread")  # fmt: skip
 """Conditions that a tooltip does not show."""
 _DURATIONS = ("first_pass", "budget", "p99", "p90_bound", "p99_bound", "load", "compile", "device_time", "window")
 
@@ -157,6 +158,8 @@ def _detail(one: Measurement) -> Iterator[tuple[str, str]]:
     if one.interval is not None:
         decimals = 2 if quantity.unit == "fraction" else None
         yield "95 % interval", units.interval(*one.interval, quantity.unit, decimals)
+    if one.conditions.spread is not None:
+        yield "standard deviation", units.exact(one.conditions.spread, quantity.unit)
     if one.n:
         yield "n", f"{one.n:,}"
     convention = "" if one.metric else described(quantity).convention

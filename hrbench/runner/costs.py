@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 ALWAYS = ("parameters", "operations")
 """Probes that measure unless an entry turns them off: they only count, and share one process."""
 
+OF_THE_MODULE = (*ALWAYS, "operations_on_images")
+"""Probes that count in the torch module itself, whatever runs it: the runtime is no part of their keys."""
+
 FORMAT_1: Mapping[str, int] = MappingProxyType({"parameters": 1, "operations": 2, "latency": 2})
 """Probe -> the version of it that measures what hrbench 0.1.0 measured."""
 
@@ -114,7 +117,7 @@ def cost_keys(
             options={one.name: getattr(options, one.name) for one in fields(options)},
             measured_with={word: machine[word] for word in probe.depends},
             libraries=libraries(entry.variant.use),
-            runtime={} if name in ALWAYS else entry.runtime.stated(),
+            runtime={} if name in OF_THE_MODULE else entry.runtime.stated(),
             fed=fed_key(entry, probe, options, digests),
         )
     return found
