@@ -82,7 +82,7 @@ class Table:
 
 PART_LABELS: dict[str, str] = {
     "measured": "measured",
-    "spread": "standard deviation over images",
+    "spread": "standard deviation",
     "interval": "95 % interval",
     "p90": "p90, at most",
     "p99": "p99, at most",

@@ -29,8 +29,17 @@ from hrbench.report.rows import (
     title_of,
 )
 from hrbench.report.table_cells import Cell, ColumnValue, better_of, column_value, divisor_of, unit_of
-from hrbench.report.words import grouped, joined, limited_text, protocol_remarks, reasons_of, status_text, use_text
-from hrbench.types import Conditions, Quantity, Reason, Result, Unit
+from hrbench.report.words import (
+    grouped,
+    joined,
+    limited_text,
+    on_images_text,
+    protocol_remarks,
+    reasons_of,
+    status_text,
+    use_text,
+)
+from hrbench.types import Quantity, Reason, Result, Unit
 
 _TIMED_WITH = ("dtype", "device", "threads", "mode", "inputs", "weights", "caches")
 """Conditions of times that a remark below the table tells."""
@@ -381,7 +390,7 @@ class _Builder:
                         parts = ", ".join(f"{number} {name}" for name, number in heads if number is not None)
                         counted |= {f"Operations of detectors with {parts}, for each image": None} if parts else {}
                     if fact.under.spread is not None:
-                        counted |= {_on_images(fact.under): None}
+                        counted |= {on_images_text(fact.under): None}
                     if fact.quantity.unit == "operations" or fact.quantity.unit == "count":
                         continue
                     under = fact.under.stated()
@@ -400,13 +409,6 @@ class _Builder:
         if origins and any("published" in column.parts for column in self.columns):
             remarks.append(f"Published figures: {'; '.join(origins)}.")
         return remarks
-
-
-def _on_images(under: Conditions) -> str:
-    """What operations on images are of, in words."""
-    sizes = f", of {' to '.join(under.sizes)} pixels" if under.sizes else ""
-    weights = f"with weights: {under.weights}" if under.weights else "with the entry's weights"
-    return f"Operations on images: mean ± standard deviation over {under.inputs}{sizes}, {weights}"
 
 
 def _grouped(rows: Sequence[TableRow]) -> list[TableRow]:

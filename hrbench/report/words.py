@@ -11,7 +11,7 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.core.plugins import model_ref
-from hrbench.types import Reason, Result, Variant
+from hrbench.types import Conditions, Reason, Result, Variant
 
 
 def plain_text(value: Any) -> str:
@@ -106,6 +106,16 @@ def reasons_of(result: Result) -> tuple[Reason, ...]:
         return result.reasons
     first, *others = result.reasons
     return (replace(first, what=head + first.what), *others)
+
+
+def on_images_text(under: Conditions) -> str:
+    """What operations on images are of.
+
+    >>> on_images_text(Conditions(inputs="8 images of pets", sizes=("80x60", "80x80"), weights="official"))
+    'Operations on images: mean ± standard deviation over 8 images of pets, of 80x60 to 80x80 pixels, weights: official'
+    """
+    sizes = f", of {' to '.join(under.sizes)} pixels" if under.sizes else ""
+    return f"Operations on images: mean ± standard deviation over {under.inputs}{sizes}, weights: {under.weights}"
 
 
 def joined(reasons: Iterable[Reason]) -> str:

@@ -191,3 +191,23 @@ def test_every_cost_has_a_plot():
     assert [label for label, _ in plot.drawings] == [
         "Latency at batch 1 (ms)", "Throughput (img/s)", "Peak memory at batch 1 (MiB)", "Energy at batch 1 (J/img)",
     ]  # fmt: skip
+
+
+def counted(value: float | None, spread: float | None, **more) -> Measurement:
+    under = {"batch": 1, "images": 4, "inputs": "4 images of pets", "weights": "official", "spread": spread, **more}
+    return spend("macs-on-images", value, label="GMACs on images", samples=(1e9, 3e9), **under)
+
+
+def test_operations_on_images_have_their_spread_beside_the_mean_in_every_format():
+    rows = [result("A", 0.7, counted(2e9, 1e9, sizes=("480x640", "800x1333"))), result("B", 0.6, counted(None, None))]
+    table = further(*rows)
+    first, second = shown(table), shown(table, 1)
+    assert (first["GMACs on images"], first["GMACs on images standard deviation"]) == ("2.000", "± 1.000")
+    assert (second["GMACs on images"], second["GMACs on images standard deviation"]) == ("–", "")
+    told = "4 images of pets, of 480x640 to 800x1333 pixels, weights: official."
+    assert any(told in text for text in table.remarks)
+    (line, _) = csv.DictReader(io.StringIO(render_csv([table])))
+    assert {"2", "1"} <= {text for name, text in line.items() if name.startswith("macs-on-images")}
+    assert r"mean & $\pm$" in render_latex([table]) and "2.000 & ± 1.000" in render_markdown([table]).replace("|", "&")
+    page = render_html(rows, choose_layout(rows), {}, "suite: x", lambda _: Path())
+    assert re.search(r"<button[^>]*>±</button>", page) and "1,000,000,000 to 3,000,000,000" in page

@@ -112,6 +112,14 @@ def test_what_counts_left_out_is_a_line_a_network_with_the_lists_behind_it():
     assert "macs, flops aten::add ×3, aten::relu ×1200 fvcore aten::add ×3" in said
 
 
+def test_what_counts_on_images_left_out_is_listed_apart():
+    fixed = spend("macs", 7e9, uncounted={"aten::add": 3})
+    fed = spend("macs-on-images", 6e9, uncounted={"aten::add": 12}, images=4, inputs="4 images of pets")
+    section = page([make("Wide", costs=(fixed, fed))]).split("Operators that a count passed over")[1]
+    said = " ".join(re.sub("<[^>]+>", " ", section.split('id="provenance"')[0]).split())
+    assert "Wide 256×192 1 operator in 3 calls" in said and "Wide on 4 images of pets 1 operator in 12 calls" in said
+
+
 def test_colour_is_explained_where_it_is_used():
     near, far = (make("HRNet-W32", of("AP", value, (value - 0.01, value + 0.01))) for value in (0.744, 0.7))
     assert "the published figure lies outside" not in " ".join(Page(page([near])).words[:-2])
