@@ -2,7 +2,7 @@
 
 How many boxes a detector proposes, refines and masks depends on the image and on the weights. Counted by part
 (`count.py`), it has a fixed number of them; here it has those that it finds. detectron2 (`tools/analyze_model.py`) and
-mmdet (`tools/analysis_tools/get_flops.py`) report such means.
+mmdet (`tools/analysis_tools/get_flops.py`, without weights) report such means.
 
 A pass is the first call that the entry's task makes of the network for an image, at the size at which the task prepares
 the image, with one input: further crops, the mirrored input and other scales are left out. So the number is that of
