@@ -106,6 +106,9 @@ def measured_on(result: Result) -> tuple[str, str]:
 ACROSS = ("runtime", "dtype", "threads", "input")
 """Conditions that a comparison may name as meant to differ (`--across`)."""
 
+_OF_RUNTIME = ("channels_last", "tf32")
+"""Further conditions that a runtime's settings decide."""
+
 _OF_PREDICTIONS = ("labels", "detection_area")
 """Parameters of states that say what the predictions were like, and not how they are judged."""
 
@@ -168,7 +171,8 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     across: conditions that are meant to differ, of `ACROSS`.
     """
     one, other = _compared_conditions(first.conditions), _compared_conditions(second.conditions)
-    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in across]
+    meant = {*across, *(_OF_RUNTIME if "runtime" in across else ())}
+    names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in meant]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
 
 

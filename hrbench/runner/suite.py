@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,30 +14,18 @@ import msgspec
 
 from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path
-from hrbench.errors import EntryError, HrbenchError, InputError, in_words
+from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import (
-    Digests,
-    cell_name,
-    cost_cells,
-    cost_keys,
-    digests_for,
-    is_fed,
     is_unstable,
     measured_by,
-    merged,
-    only_counts,
-    threads_of,
-    threads_set,
-    unmeasured,
-    valid_costs,
-    without_network,
 )
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
+from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.integrity import LOG, digests_of
@@ -275,7 +263,7 @@ class _SuiteRun:
     def _with_costs(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
         before = result.status
         try:
-            result = self._probed(result, known)
+            result = self._measuring().with_costs(result, known)
         except Exception as error:  # as above: the other entries go on
             problem = Reason(f"costs were not measured: {in_words(error)}")
             result = replace(result, costs=(), cost_key=None, cost_keys={}, costs_reason=problem)
@@ -283,85 +271,20 @@ class _SuiteRun:
         if result.costs_reason is not None and result.status in ("empty", "costs_only") and not measured:
             # neither accuracy nor costs: nothing of the entry is known
             result = replace(result, status="failed", reasons=(result.costs_reason,))
-        result = self.folder.update(self._noted_threads(result))
+        result = self.folder.update(result)
         if result.costs_reason is None:
             self.on_event(Event("result", result.name, "costs"))
         elif before != "failed":  # the failure of an entry's accuracy has been reported already
             self.on_event(Event("failed", result.name, "costs", str(result.costs_reason)))
         return result
 
-    def _probed(self, result: Result, known: dict[str, tuple[Measurement, ...]]) -> Result:
-        """The result with the numbers of all probes that its entry asks for; only what is not known is measured.
+    def _measuring(self) -> Measuring:
+        def call(entry: Entry, cell: Mapping[str, Any]) -> tuple[dict[str, Any], Outcome]:
+            returned, outcome = self._call("cost", Plan(entry, "empty"), cell=cell)
+            self.made_in = returned["environment"]
+            return returned, outcome
 
-        known: key of a probe's numbers -> the numbers; what is found here is added.
-        """
-        entry, problem = result.entry, None
-        digests = digests_for(entry, self.settings, result)
-        expected = cost_keys(entry, self.settings, digests=digests)
-        kept = valid_costs(entry, self.settings, result, digests)
-        found = {name: measured_by(name, result.costs) for name in kept}
-        for name, key in expected.items():
-            if name not in kept and key in known:
-                found[name], kept[name] = known[key], key
-        unknown = [name for name in expected if name not in kept]
-        if unknown:
-            costs, whole, problem, notes = self._measured(entry, unknown, digests)
-            result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes))))
-            found |= {name: measured_by(name, costs) for name in unknown}
-            in_force = cost_keys(entry, self.settings, threads_of(costs), digests)
-            kept |= {name: in_force[name] for name in whole}
-        known |= {key: found[name] for name, key in kept.items()}
-        every = tuple(cost for name in expected for cost in found[name])
-        return replace(result, costs=every, cost_key=None, cost_keys=kept, costs_reason=problem)
-
-    def _noted_threads(self, result: Result) -> Result:
-        """The result with a note if its network was timed with another number of threads than was set."""
-        found, expected = threads_of(result.costs), threads_set(result.entry)
-        said = f"the network sets {found} threads of {expected}: its latency was measured with them"
-        if found in (None, expected) or said in result.notes:
-            return result
-        self.on_event(Event("note", result.name, text=said))
-        return replace(result, notes=(*result.notes, said))
-
-    def _measured(
-        self, entry: Entry, names: Sequence[str], digests: Digests
-    ) -> tuple[tuple[Measurement, ...], list[str], Reason | None, list[str]]:
-        """What these probes measure, cell by cell.
-
-        Returns the costs, the probes of which no cell failed, why a cell could not be measured, and notes on the
-        processes.
-        """
-        if not entry.variant.use:  # nothing to build, so no process is needed
-            return without_network(entry, names), [*names], None, []
-        cells = cost_cells(entry, names)
-        costs: list[Measurement] = []
-        notes: list[str] = []
-        failed: set[str] = set()
-        problem = None
-        for number, cell in enumerate(cells):
-            self.on_event(Event("cost", entry.name, cell_name(cell), done=number, total=len(cells)))
-            parts: list[tuple[Measurement, ...]] = []
-            try:
-                for process in range(cell["processes"]):
-                    known = digests() if is_fed(entry, cell) else None
-                    asked = {**cell, "process": process, "digests": known}
-                    returned, outcome = self._call("cost", Plan(entry, "empty"), cell=asked)
-                    parts.append(jobs.costs_of(returned))
-                    notes += witness.notes(outcome)
-                    self.made_in = returned["environment"]
-                costs += merged(entry, cell, parts)
-            except EntryError as error:
-                failed |= {*cell["probes"]}
-                if only_counts(cell):  # a network that cannot be built will not be timed either
-                    problem = Reason(f"costs were not measured: {in_words(error)}")
-                    failed |= {*names}
-                    break
-                if isinstance(error, JobFailed) and error.unavailable:  # without a key, so that it is tried again
-                    costs += unmeasured(entry, cell, Reason(str(error)))
-                    continue
-                reason = Reason(f"{cell_name(cell)} was not measured: {in_words(error)}")
-                problem, costs = problem or reason, [*costs, *unmeasured(entry, cell, reason)]
-        return tuple(costs), [name for name in names if name not in failed], problem, notes
+        return Measuring(self.settings, call, self.on_event, self.folder.update)
 
     # --- processes
 

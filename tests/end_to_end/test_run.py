@@ -298,7 +298,7 @@ def test_what_asks_for_costs_only_lacks_nothing(bench, capsys):
     )
     assert main(bench.arguments(suite, "--strict", "--limit", "4")) == 0
     results = hrbench.load(bench.folder / "run")
-    assert all(result.status == "costs_only" and len(result.costs) == 6 for result in results)
+    assert all(result.status == "costs_only" and len(result.costs) == 8 for result in results)
     assert "not comparable" not in (bench.folder / "run" / "report.md").read_text()
     out = capsys.readouterr().out
     assert "no-data: costs only\n" in out and "left empty" not in out and "empty:" not in out

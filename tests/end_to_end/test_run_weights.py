@@ -72,7 +72,7 @@ def test_weights_of_an_entry_for_costs_are_read_and_recorded(bench: Bench, capsy
     found = one.provenance.weights
     assert (found.file, found.source) == ("tiny.safetensors", "file")
     assert found.sha256 == sha256(bench.folder / "tiny.safetensors")
-    assert one.status == "costs_only" and len(one.costs) == 6
+    assert one.status == "costs_only" and len(one.costs) == 8
     said = f"weights: tiny.safetensors (SHA-256 {found.sha256[:8]}...) fit the network"
     assert said in one.notes and said in capsys.readouterr().out
     (_, plain) = hrbench.load(bench.folder / "run")
@@ -93,7 +93,7 @@ def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
 def test_missing_weights_leave_the_costs_and_are_lacking(bench: Bench, capsys):
     suite = costs_suite(bench, "nothere.pth")
     one = ran(bench, suite)
-    assert one.status == "empty" and "nothere.pth are not there" in one.reason and len(one.costs) == 6
+    assert one.status == "empty" and "nothere.pth are not there" in one.reason and len(one.costs) == 8
     assert "nothere.pth are not there" in capsys.readouterr().out
     assert "nothere.pth" in (bench.folder / "run" / "report.html").read_text()
     ran(bench, suite, "--strict", code=3)
@@ -189,7 +189,7 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     one = ran(own, suite)
     assert one.status == "done" and [s.value for s in one.scores] == [s.value for s in from_file.scores]
     assert (one.provenance.weights.source, one.provenance.weights.use) == ("own", "tiny_nets:loaded")
-    assert len(one.costs) == 6 and all(cost.value is not None for cost in one.costs)
+    assert len(one.costs) == 8 and all(cost.value is not None for cost in one.costs)
     with monkeypatch.context() as patched:
         patched.setattr("hrbench.runner.jobs.evaluate", lambda *_: pytest.fail("nothing should be evaluated again"))
         assert ran(own, suite).score_key == one.score_key
