@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hrbench.contracts import CostSubject
-from hrbench.cost.operations.conventions import ACTIVATIONS, CONVENTIONS
+from hrbench.cost.operations.images_quantities import ON_IMAGES
 from hrbench.errors import EntryError
-from hrbench.types import Conditions, Measurement, Quantity, Reason, Variant
+from hrbench.types import Conditions, Measurement, Reason, Variant
 
 IMAGES = 8
 """Images to count on if the suite says nothing."""
-
-COUNTED_BY = ("macs", "flops", "fvcore", "mmengine")
-"""Conventions: the HRNet papers' is for one fixed input."""
-
-
-def _on_images(quantity: Quantity, heading: str) -> Quantity:
-    """The same count, as the mean over images."""
-    return replace(
-        quantity,
-        name=f"{quantity.name}-on-images",
-        label=f"{quantity.label} on images",
-        description=f"Mean over images of the data set, each at its own size. {quantity.description}",
-        heading=heading,
-        group="",
-        convention=f"{quantity.convention}, mean over images" if quantity.convention else "",
-    )
-
-
-ON_IMAGES: dict[str, Quantity] = {
-    **{name: _on_images(CONVENTIONS[name].quantity, f"{CONVENTIONS[name].heading} on images") for name in COUNTED_BY},
-    "activations": _on_images(ACTIVATIONS, "Activations on images (M)"),
-}
-"""Convention, or "activations" -> the quantity of its mean over images."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from hrbench.core.units import amount
 from hrbench.cost.latency.images import with_work
 from hrbench.cost.operations.conventions import CONVENTIONS
 from hrbench.cost.operations.count import composite_attention
-from hrbench.cost.operations.images_probe import COUNTED_BY, ON_IMAGES
+from hrbench.cost.operations.images_quantities import COUNTED_BY, ON_IMAGES
 from hrbench.cost.operations.ledger import Ledger, enter
 from hrbench.cost.operations.recorder import Recorder
 from hrbench.errors import EntryError, HrbenchError

@@ -11,7 +11,7 @@ from releases import drifting, write_release
 from hrbench.cost.end_to_end.quantities import STAGE
 from hrbench.cost.latency.summary import LATENCY
 from hrbench.cost.operations.conventions import CONVENTIONS
-from hrbench.cost.operations.images_probe import ON_IMAGES
+from hrbench.cost.operations.images_quantities import ON_IMAGES
 from hrbench.judge.comparability import basis_of_cost, cost_differences
 from hrbench.judge.compare import compare
 from hrbench.judge.costs import cell_of, quick_sides
