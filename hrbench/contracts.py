@@ -379,9 +379,13 @@ class Runtime(Protocol):
 
 @runtime_checkable
 class HasSettings(Protocol):
-    """A runtime with what is applied to a network before it prepares it."""
+    """A runtime with what is applied to a network before it prepares it.
+
+    checked: seconds that preparing the last network spent on checking its outputs.
+    """
 
     settings: RuntimeSettings
+    checked: float
 
 
 @runtime_checkable

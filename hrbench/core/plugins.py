@@ -143,6 +143,18 @@ def resolve(group: str, name: str) -> Any:
     return _loaded(reference, f"{_noun(group)} {name!r}" + ("" if name == reference else f" ({reference})"))
 
 
+# Runtime -> the modules that it runs networks with, beside torch.
+RUNTIME_LIBRARIES: dict[str, dict[str, tuple[str, ...]]] = {
+    "onnxruntime": {**LIBRARIES["onnx"], "onnxscript": ("onnxscript",)},
+}
+
+
+def runtime_libraries(name: str) -> dict[str, str]:
+    """Versions of the libraries that a runtime uses beside torch, by the name of their module."""
+    known = RUNTIME_LIBRARIES.get(name, {})
+    return {module: found for module, names in known.items() if (found := _version(names))}
+
+
 def libraries(use: str) -> dict[str, str]:
     """Versions of the libraries that a source uses, by the name of their module; empty if `use` names no source."""
     known = LIBRARIES.get(model_ref(use).source, {})

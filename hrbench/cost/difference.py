@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from hrbench.contracts import CostSubject, Evaluated, Runtime
-from hrbench.types import Conditions, Measurement, Quantity, Reason, Variant
+from hrbench.contracts import CostSubject, Evaluated, HasSettings, Runtime
+from hrbench.types import Conditions, Measurement, Quantity, Reason, RuntimeSettings, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,11 @@ RELATIVE = Quantity(
 NO_VALUE = Reason(
     "a detector's boxes differ in number from one runtime to another, so their difference is not defined",
     "compare its AP",
+)
+
+IN_A_FILE = Reason(
+    "a network in a file has no eager PyTorch to be compared with",
+    "compare the scores of the network that it was exported from",
 )
 
 
@@ -68,7 +74,9 @@ class OutputDifference:
 
     def measure(self, subject: CostSubject, cell: Conditions, options: DifferenceOptions) -> list[Measurement]:
         """Both differences, or why there are none."""
-        found = NO_VALUE if subject.variant.task == "detection" else subject.evaluated()
+        settings = subject.runtime.settings if isinstance(subject.runtime, HasSettings) else RuntimeSettings()
+        missing = NO_VALUE if subject.variant.task == "detection" else IN_A_FILE if settings.name == "own" else None
+        found = missing or subject.evaluated()
         if isinstance(found, Reason):
             return [Measurement(one, None, conditions=cell, reason=found) for one in self.quantities]
         return _compared(subject, found, options.images)
@@ -91,7 +99,8 @@ def _compared(subject: CostSubject, evaluated: Evaluated, most: int) -> list[Mea
     with torch.inference_mode():
         for done, sample in enumerate(samples):
             reference.heard.clear()
-            evaluated.task.forward(reference, evaluated.task.prepare(sample)[:1])
+            with exactly(device):
+                evaluated.task.forward(reference, evaluated.task.prepare(sample)[:1])
             for images, outputs in reference.heard:
                 found = largest_differences(outputs, call(images.to(dtype)))
                 absolute, relative = max(absolute, found[0]), max(relative, found[1])
@@ -109,7 +118,7 @@ def _measurement(quantity: Quantity, value: float, conditions: Conditions) -> Me
     images = conditions.images or 0
     if math.isfinite(value):
         return Measurement(quantity, value, n=images, conditions=conditions)
-    why = Reason("outputs are not finite where those of eager PyTorch are, or are where those are 0 throughout")
+    why = Reason("outputs are not finite, or are other than 0 where those of eager PyTorch are 0 throughout")
     return Measurement(quantity, None, n=images, conditions=conditions, reason=why)
 
 
@@ -127,6 +136,19 @@ def _conditions(
         weights=evaluated.weights,
         **forward.run_as(runtime, device, dtype)._asdict(),
     )
+
+
+@contextmanager
+def exactly(device: torch.device) -> Iterator[None]:
+    """On a GPU without TF32: what is compared with may not round as the runtime does."""
+    import torch
+
+    with ExitStack() as undo:
+        places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn) if device.type == "cuda" else ()
+        for place in places:
+            undo.callback(setattr, place, "allow_tf32", place.allow_tf32)
+            place.allow_tf32 = False
+        yield
 
 
 class _Listening:
@@ -148,8 +170,8 @@ class _Listening:
 def largest_differences(reference: Any, other: Any) -> tuple[float, float]:
     """The largest absolute difference of two outputs, and the largest as a share of an output's largest value.
 
-    reference, other: tensors, or lists and mappings of them, of one form. Infinite where one of them has a number that
-    is not finite and the other has not.
+    reference, other: tensors, or lists and mappings of them, of one form. Infinite where one of them is no number, or
+    infinite where the other is not.
 
     Raises EntryError if they differ in form.
     """
@@ -167,7 +189,7 @@ def largest_differences(reference: Any, other: Any) -> tuple[float, float]:
         if not isinstance(one, torch.Tensor) or not one.numel():
             continue
         first, second = one.double().cpu(), two.double().cpu()
-        same = (first == second) | (first.isnan() & second.isnan())
+        same = first == second
         apart = torch.where(same, 0.0, (first - second).abs()).nan_to_num(nan=math.inf, posinf=math.inf).max().item()
         scale = first.nan_to_num(posinf=0.0, neginf=0.0).abs().max().item()
         absolute = max(absolute, apart)

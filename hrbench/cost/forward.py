@@ -70,7 +70,9 @@ def ready(
                 call(next(following))
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
-            yield ReadyPass(lambda: call(next(following)), time.perf_counter() - began if prepares else None)
+            yield ReadyPass(
+                lambda: call(next(following)), time.perf_counter() - began - checked_by(runtime) if prepares else None
+            )
     finally:
         for module in training:
             module.training = True
@@ -79,6 +81,11 @@ def ready(
 def settings_of(runtime: Runtime) -> RuntimeSettings:
     """The settings of a runtime that was configured; those of a plain one."""
     return runtime.settings if isinstance(runtime, HasSettings) else RuntimeSettings(runtime.name)
+
+
+def checked_by(runtime: Runtime) -> float:
+    """Seconds that preparing the last network spent on checking its outputs."""
+    return runtime.checked if isinstance(runtime, HasSettings) else 0.0
 
 
 def run_as(runtime: Runtime, device: torch.device, dtype: torch.dtype) -> RunAs:

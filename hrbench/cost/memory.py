@@ -61,6 +61,10 @@ LARGEST = Quantity(
 )  # fmt: skip
 
 
+CONVERTED = ("compile", "export", "onnxruntime")
+"""Runtimes whose peak on a CPU would be that of a compiler or an exporter."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryOptions:
     """Where memory is measured; each batch and dtype makes a cell."""
@@ -119,6 +123,12 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
     assert conditions.batch is not None
     if device.type == "cpu" and dtype == torch.float16:
         why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+        return [Measurement(PEAK, None, conditions=conditions, reason=why)]
+    if device.type == "cpu" and (name := forward.settings_of(subject.runtime).name) in CONVERTED:
+        why = Reason(
+            f"runtime {name} converts the network in the same process, which takes more memory than a pass",
+            "measure its file (onnx:, exported:)" if name != "compile" else "",
+        )
         return [Measurement(PEAK, None, conditions=conditions, reason=why)]
     meter: ProcessMemory | GpuMemory = ProcessMemory() if device.type == "cpu" else GpuMemory(device)
     _load_kernels(device, dtype)

@@ -172,8 +172,22 @@ def cost_differences(first: Measurement, second: Measurement, across: Iterable[s
     """
     one, other = _compared_conditions(first.conditions), _compared_conditions(second.conditions)
     meant = {*across, *(_OF_RUNTIME if "runtime" in across else ())}
+    texts = (one.get("runtime", ""), other.get("runtime", ""))
+    if "runtime" in across and any("threads" in text for text in texts):
+        meant.add("threads")  # which the runtime sets
+    if "threads" in across and {_without_threads(text) for text in texts} == {"eager"}:
+        meant.add("runtime")
     names = [name for name in (*_COST_CONDITIONS, *_FURTHER) if name not in meant]
     return _differences({name: one.get(name) for name in names}, {name: other.get(name) for name in names})
+
+
+def _without_threads(text: str) -> str:
+    """A runtime in words without its threads.
+
+    >>> _without_threads("eager, threads 1"), _without_threads(""), _without_threads("compile, threads 2")
+    ('eager', 'eager', 'compile')
+    """
+    return ", ".join(part for part in text.split(", ") if not part.startswith("threads ")) or "eager"
 
 
 def basis_of_score(

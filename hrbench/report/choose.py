@@ -70,13 +70,16 @@ def _further_costs(layout: Layout, results: Sequence[Result]) -> list[TableLayou
     whether they are stable; and beside them the main accuracy, for the Pareto front.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
+    lacking: set[tuple[str, str]] = set()
     for result in results:
-        if unshown := _unshown(result, layout):
-            costs = tuple(cost for cost in result.costs if cost in unshown or cost.quantity.name == "latency")
-            dataset = result.entry.dataset
-            key = (result.entry.variant.task, dataset.name if dataset else "")
+        unshown = _unshown(result, layout)
+        costs = tuple(cost for cost in result.costs if cost in unshown or cost.quantity.name == "latency")
+        dataset = result.entry.dataset
+        key = (result.entry.variant.task, dataset.name if dataset else "")
+        lacking |= {key} if unshown else set()
+        if costs:  # a row for all that have any, also without a bound of a percentile
             groups.setdefault(key, []).append(replace(result, costs=costs))
-    return [_cost_table(task, dataset, group) for (task, dataset), group in groups.items()]
+    return [_cost_table(*key, group) for key, group in groups.items() if key in lacking]
 
 
 def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayout:

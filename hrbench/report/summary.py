@@ -44,7 +44,9 @@ def summarise(results: Sequence[Result], tables: Sequence[Table]) -> list[str]:
     if count["costs_only"]:
         parts.append(f"{count['costs_only']} measured for costs only")
     if count["empty"]:
-        parts.append(f"{count['empty']} without accuracy, because data or weights are missing")
+        of_runtimes = any(result.status == "empty" and result.entry.runtime.stated() for result in results)
+        why = "each with its reason" if of_runtimes else "because data or weights are missing"
+        parts.append(f"{count['empty']} without accuracy, {why}")
     if count["failed"]:
         parts.append(f"{count['failed']} failed")
     sentences = [f"{units.amount(len(results), 'entry', 'entries')}: {', '.join(parts)}."]

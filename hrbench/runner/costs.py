@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from hrbench.contracts import CostProbe, Evaluated, MeasuresInProcesses, NeedsOwnProcess, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, resolve
+from hrbench.core.plugins import libraries, resolve, runtime_libraries
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
 from hrbench.models.runtimes.configured import in_force
 from hrbench.runner.conformance import check_contract
-from hrbench.runner.device import device_of, runtime
+from hrbench.runner.device import device_of, runtime, runtime_version
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.fed_images import evaluated, fed_digests, fed_how, fed_key, fed_parts
 from hrbench.runner.precomputed import NO_NETWORK
@@ -110,14 +110,16 @@ def cost_keys(
     for name, probe_settings in requested_probes(entry).items():
         probe = probe_of(name)
         options = options_of(name, probe, probe_settings, entry)
+        of_module = name in OF_THE_MODULE
         found[name] = keys.probe_key(
             entry,
             probe=name,
             version=probe.version,
             options={one.name: getattr(options, one.name) for one in fields(options)},
             measured_with={word: machine[word] for word in probe.depends},
-            libraries=libraries(entry.variant.use),
-            runtime={} if name in OF_THE_MODULE else entry.runtime.stated(),
+            libraries=libraries(entry.variant.use) | ({} if of_module else runtime_libraries(entry.runtime.name)),
+            runtime={} if of_module else entry.runtime.stated(),
+            runtime_version=1 if of_module else runtime_version(entry.runtime),
             fed=fed_key(entry, probe, options, digests),
         )
     return found

@@ -45,6 +45,11 @@ def runtime(settings: RuntimeSettings | None = None) -> Configured:
     return Configured(inner, settings)
 
 
+def runtime_version(settings: RuntimeSettings) -> int:
+    """The version of a runtime. Raises UsageError if there is no such runtime, EntryError if it does not import."""
+    return resolve("hrbench.runtimes", settings.name).version
+
+
 def _device_name(parameter: Any) -> str:
     """The device of a parameter: "cpu", or the name of the GPU."""
     if parameter is None or parameter.device.type != "cuda":

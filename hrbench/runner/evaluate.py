@@ -17,7 +17,7 @@ from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
 from hrbench.core.packages import unmet
-from hrbench.core.plugins import libraries
+from hrbench.core.plugins import libraries, runtime_libraries
 from hrbench.core.streams import fan_out
 from hrbench.errors import in_words
 from hrbench.models.build import build
@@ -313,7 +313,7 @@ def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
     """The part of the provenance that describes the network."""
     return Provenance(
         weights=weights_record(parts),
-        libraries=libraries(parts.entry.variant.use),
+        libraries=libraries(parts.entry.variant.use) | runtime_libraries(parts.entry.runtime.name),
         device=_device_name(next(iter(net.parameters()), None)),
         not_comparable=warning,
     )

@@ -19,6 +19,7 @@ from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, weights_dig
 from hrbench.runner import precomputed
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, generate_absent, server_of
+from hrbench.runner.device import runtime_version
 from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
@@ -66,7 +67,8 @@ class Assembled:
             return None
         if self.predictions_digest is not None:
             return keys.precomputed_key(self.predictions_digest)
-        return keys.prediction_key(self.entry, self.weights_digest, self.dataset_digest)
+        version = runtime_version(self.entry.runtime)
+        return keys.prediction_key(self.entry, self.weights_digest, self.dataset_digest, runtime_version=version)
 
     @property
     def unbuilt(self) -> bool:

@@ -135,19 +135,26 @@ def _file_digest(file: Path) -> str | None:
 
 
 def prediction_key(
-    entry: Entry, weights_digest: str | None, dataset_digest: str | None, *, folders: Sequence[str | Path] = ()
+    entry: Entry,
+    weights_digest: str | None,
+    dataset_digest: str | None,
+    *,
+    runtime_version: int = 1,
+    folders: Sequence[str | Path] = (),
 ) -> str:
     """Key of an entry's predictions, 64 hexadecimal digits. No metric has a part in it.
 
     entry: with a network to run.
     weights_digest: SHA-256 of the weights that were read.
     dataset_digest: SHA-256 over the annotations, the boxes, and the images by name and size.
+    runtime_version: of the entry's runtime.
     folders: searched for user-defined code before `sys.path`.
     """
     uses = [entry.variant.use, *_uses(entry.variant.args)]
     if entry.dataset is not None:
         uses.append(entry.dataset.use)
-    return digest({**_prediction_fields(entry, weights_digest, dataset_digest), **_user_code(uses, folders)})
+    fields = {**_prediction_fields(entry, weights_digest, dataset_digest), **_versioned(runtime_version)}
+    return digest({**fields, **_user_code(uses, folders)})
 
 
 def precomputed_key(predictions_digest: str) -> str:
@@ -212,6 +219,11 @@ def _runtime(stated: Mapping[str, Any]) -> dict[str, Any]:
     return {"runtime": dict(stated)} if stated else {}
 
 
+def _versioned(runtime_version: int) -> dict[str, Any]:
+    """A key's field for the version of a runtime; no field for the first."""
+    return {"runtime_version": runtime_version} if runtime_version != 1 else {}
+
+
 def _limit(entry: Entry) -> Any:
     """The limit with the rule by which its images are chosen."""
     return None if entry.limit is None else [entry.limit, RULE]
@@ -232,6 +244,7 @@ def probe_key(
     measured_with: Mapping[str, Any],
     libraries: Mapping[str, str] | None = None,
     runtime: Mapping[str, Any] | None = None,
+    runtime_version: int = 1,
     fed: Mapping[str, Any] | None = None,
     folders: Sequence[str | Path] = (),
 ) -> str:
@@ -243,7 +256,8 @@ def probe_key(
     options: all of its settings.
     measured_with: what the probe's numbers depend on, such as {"device": "...", "torch": "2.9"}.
     libraries: versions of those behind the network's source.
-    runtime: what its settings state, {} for eager PyTorch, and for what does not depend on it.
+    runtime, runtime_version: what its settings state, {} for eager PyTorch, and for what does not depend on it; and its
+        version.
     fed: what the network is fed, of `fed_fields`; None if its numbers depend on no image.
     folders: searched for user-defined code before `sys.path`.
     """
@@ -256,6 +270,7 @@ def probe_key(
             "measured_with": _plain(measured_with),
             **({"libraries": dict(libraries)} if libraries else {}),
             **_runtime(runtime or {}),
+            **_versioned(runtime_version),
             **({"fed": _plain(fed)} if fed is not None else {}),
             **_user_code([entry.variant.use, *_uses(entry.variant.args), probe, *_dataset_use(entry, fed)], folders),
         }

@@ -185,7 +185,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     source = weights(node.get("weights"), network, context) if predictions is None else None
     costs = cost(node.get("cost"), plain.get("dtype", "float32"), context)
     run_by = runtime(node.get("runtime"), network, context)
-    if predictions is not None and (given := node.get("runtime")) is not None:
+    if predictions is not None and model is None and (given := node.get("runtime")) is not None:
         context.problems.add(given, "predictions from a file are of no runtime: leave it out")
     if network is None or settings is None or (has_data and row is None):
         return None

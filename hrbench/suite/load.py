@@ -137,7 +137,8 @@ def _entries(
     override_sources = {node.source for node in settings}
     entries, entry_refusals = [], []
     for raw in _expand(root, problems):
-        node = _merge(defaults, raw)
+        of_file = raw.get("predictions") is not None and raw.get("model") is None  # no runtime makes it
+        node = _merge(defaults.having({"runtime": None}) if of_file else defaults, raw)
         overridden = reduce(_merge, settings, node)
         trial = replace(context, problems=Problems())
         one = _entry(overridden, limit, trial)

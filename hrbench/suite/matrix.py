@@ -78,8 +78,7 @@ def _merge(under: Node, over: Node) -> Node:
             merged[key] = node
             continue
         if key == "runtime" and "name" in node.value and _named(below) != _named(node):
-            merged[key] = node  # what another runtime takes is no part of this one
-            continue
+            below = below.having({"mode": None, "provider": None})  # which are another runtime's
         if key in ("dataset", "model"):
             if "use" in node.value or "base" in node.value:
                 merged[key] = node
@@ -97,9 +96,9 @@ def _merge(under: Node, over: Node) -> Node:
 
 
 def _named(node: Node) -> Any:
-    """The value of `name` in a mapping, None for none."""
+    """The runtime that a mapping names."""
     name = node.get("name")
-    return None if name is None else name.value
+    return "eager" if name is None else name.value
 
 
 def _as_mapping(key: str, node: Node) -> Node:

@@ -22,6 +22,8 @@ class Counter(Protocol):
     """Counts energy. of: what it covers, in words."""
 
     of: str
+    range: float | None
+    """Joules after which a part of it begins at 0 again; None for a counter that does not."""
 
     def read(self) -> tuple[int, ...]:
         """What its parts have counted, each in its own unit. Raises OSError if it cannot be read any more."""
@@ -46,6 +48,7 @@ class Rapl:
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self.zones = tuple(zones)
+        self.range: float | None = min((zone.range for zone in zones), default=0) / 1e6
         self.of = f"RAPL: {', '.join(zone.name for zone in zones)}, other work on them included"
 
     def read(self) -> tuple[int, ...]:
@@ -97,6 +100,7 @@ def rapl(root: Path | str = "/") -> Rapl | Reason:
 class Nvml:
     """The energy of a whole GPU, its memory included. handle: of the device."""
 
+    range: float | None = None
     of = "NVML: the whole GPU, its memory and other work on it included"
 
     def __init__(self, handle: Any, nvml: Any) -> None:

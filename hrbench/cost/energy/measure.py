@@ -44,6 +44,9 @@ SLOWEST = 4.0
 OTHERS = 0.1
 """Processors that others may use meanwhile: a counter of processors counts their energy, too."""
 
+ROUNDS = 10
+"""So many times the power at rest a device is taken to use at most, where a counter that goes round is held to it."""
+
 
 def measure_energy(
     net: nn.Module,
@@ -126,6 +129,12 @@ def measure_energy(
         flags=torch_flags(),
         **run_as(runtime, device, dtype)._asdict(),
     )
+    if counter.range is not None and ROUNDS * max(idle.power, 1.0) * max(one.seconds for one in used) > counter.range:
+        why = Reason(
+            f"the energy counter begins again after {counter.range:,.0f} J, which {seconds:.3g} s may use twice",
+            "lower seconds",
+        )
+        return Measurement(ENERGY, None, conditions=replace(conditions, power=None), reason=why)
     if still := next((one for one in used if one.joules <= 0), None):
         word = "stood still" if still.joules == 0 else "went back"
         why = Reason(f"the energy counter {word} during {still.seconds:.3g} s of passes ({counter.of})")

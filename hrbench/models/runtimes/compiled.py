@@ -56,6 +56,7 @@ class Compiled:
         ):
             if hasattr(_dynamo.config, name):
                 setattr(_dynamo.config, name, value)
+        _dynamo.reset()  # else a class that was compiled before, at another size, is compiled for any size
         _dynamo.utils.counters.clear()
         return Filled(torch.compile(net.eval(), mode=self.mode or None))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ class Configured:
     name: str = field(init=False)
     version: int = field(init=False)
     takes: tuple[str, ...] = field(init=False)
+    checked: float = field(init=False, default=0.0)
+    """Seconds that preparing the last network spent on checking its outputs."""
     _said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,12 +50,34 @@ class Configured:
             raise UnavailableError("tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out")
         self._said.clear()
         net = net.to(image.device).eval()
+        began = time.perf_counter()
+        reference = self._reference(net, input)
+        self.checked = time.perf_counter() - began
         if self.settings.fused_bn:
             self._fold(net, input)
         net = net.to(image.dtype)
         if self.settings.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # modules take it alone
-        return self.inner.prepare(net, input)
+        call = self.inner.prepare(net, input)
+        began = time.perf_counter()
+        if reference is not None:
+            from hrbench.models.runtimes.agreement import check
+
+            check(call, reference, str(self.settings))
+        self.checked += time.perf_counter() - began
+        return call
+
+    def _reference(self, net: nn.Module, input: Any) -> Any:
+        """What the network itself makes of a batch of 1 and of 3, for what changes it; None for what does not.
+
+        A compiler keeps the code; lists of images have outputs that differ in number.
+        """
+        changes = self.settings.fused_bn or self.name not in ("eager", "own", "compile")
+        if not changes or isinstance(input, list):
+            return None
+        from hrbench.models.runtimes.agreement import reference
+
+        return reference(net, input)
 
     def compilations(self) -> int:
         """How often the runtime has compiled; 0 for one that compiles nothing while it is called."""
@@ -63,12 +88,15 @@ class Configured:
         return [*self._said, *(self.inner.notes() if isinstance(self.inner, HasNotes) else ())]
 
     def _fold(self, net: nn.Module, input: Any) -> None:
+        import torch
+
         from hrbench.models.runtimes.norms import fold_norms
 
-        own = next((value.dtype for value in net.parameters() if value.is_floating_point()), None)
-        example = input[:1]  # folded in the network's own dtype, since bfloat16 would round twice
-        example = [each.to(own) for each in example] if isinstance(example, list) else example.to(own)
-        folded, norms = fold_norms(net, example)
+        own = next((value.dtype for value in net.parameters() if value.is_floating_point()), torch.float32)
+        image = input[0] if isinstance(input, list) else input[:1]
+        # in the network's own dtype, since bfloat16 would round twice
+        example = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).to(image.device, own)
+        folded, norms = fold_norms(net, [example] if isinstance(input, list) else torch.cat([example, example]))
         if not folded:
             why = "it has none" if not norms else f"none of its {norms} follows a layer alone"
             raise UnavailableError(f"fused_bn: no batch norm of the network can be folded: {why}")
@@ -83,14 +111,13 @@ def in_force(settings: RuntimeSettings) -> Iterator[None]:
         return
     import torch
 
-    threads = torch.get_num_threads()
-    products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    try:
+    with ExitStack() as undo:  # what is not set is not touched: torch refuses some mixtures of its flags
         if settings.threads is not None:
+            undo.callback(torch.set_num_threads, torch.get_num_threads())
             torch.set_num_threads(settings.threads)
         if settings.tf32 is not None:
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.tf32
+            places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+            for place in places:
+                undo.callback(setattr, place, "allow_tf32", place.allow_tf32)
+                place.allow_tf32 = settings.tf32
         yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = products, convolutions

@@ -8,12 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from hrbench.models.runtimes.agreement import TOLERANCE, largest_share
+
 
 class Filled(nn.Module):
     """Calls a network with batches (N, ...) filled up with their last image, where a larger N came before.
 
     What belongs to the images that were added is cut off: the rest of every tensor of the output that has the larger N
-    as its first axis. Lists of images are passed on as they are.
+    as its first axis. The first such batch also goes through the network's own code, and if that gives other outputs,
+    no batch is filled up. Lists of images are passed on as they are.
     """
 
     def __init__(self, net: Any) -> None:
@@ -21,6 +24,8 @@ class Filled(nn.Module):
         self.net = net
         self.largest: dict[tuple[int, ...], int] = {}
         """Shape of an image -> the largest batch of such images so far."""
+        self.fills: bool | None = None
+        """Whether a batch that was filled up gave the outputs of the batch alone; None before that was tried."""
 
     def __getattr__(self, name: str) -> Any:
         """What the network has beside its call, such as `takes_scales` of a detector."""
@@ -29,15 +34,25 @@ class Filled(nn.Module):
         except AttributeError:
             return getattr(super().__getattr__("net"), name)
 
+    def _agrees(self, images: Tensor, options: Any, found: Any) -> bool:
+        """Whether the network's own code gives the same for the batch alone; outputs may depend on its size."""
+        own = getattr(self.net, "_orig_mod", self.net)
+        apart = largest_share(own(images, **options), found)
+        return apart is not None and apart <= TOLERANCE.get(images.dtype, 1e-3)
+
     def forward(self, images: Any, **options: Any) -> Any:
         """The network's output for these images."""
         if isinstance(images, list):
             return self.net(images, **options)
         shape, size = tuple(images.shape[1:]), len(images)
         whole = self.largest.get(shape, 0)
-        if size < whole:
-            return _first(self.net(_repeated(images, whole), **options), size, whole)
-        self.largest[shape] = size
+        if size < whole and self.fills is not False:
+            found = _first(self.net(_repeated(images, whole), **options), size, whole)
+            if self.fills is None:
+                self.fills = self._agrees(images, options, found)
+            if self.fills:
+                return found
+        self.largest[shape] = max(size, whole)
         return self.net(images, **options)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.core.modules import module_file
+from hrbench.core.plugins import runtime_libraries
 from hrbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
 class OnnxRuntime:
-    """Exports a network and runs it (contracts.Runtime).
+    """Exports a network and runs it (contracts.Runtime, HasNotes).
 
     provider: of onnxruntime, "CPUExecutionProvider" or another that it has; "" for that of the device.
     """
@@ -27,6 +28,10 @@ class OnnxRuntime:
 
     def __init__(self, provider: str = "") -> None:
         self.provider = provider
+
+    def notes(self) -> list[str]:
+        """Which release ran the network."""
+        return [f"onnxruntime {version}" for name, version in runtime_libraries(self.name).items() if name == self.name]
 
     def prepare(self, net: nn.Module, input: Any) -> nn.Module:
         """The network in a session of onnxruntime, for batches of any size.

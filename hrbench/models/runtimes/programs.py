@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,10 @@ def _any_batch() -> dict[int, Any]:
 
 
 def _first_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    """The cause of an error in a line: exporters wrap it in advice for their own developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
 
 

@@ -31,7 +31,8 @@ VARIANT = Variant("v", "net", "classification", (4, 4))
         ([torch.zeros(2), torch.tensor([8.0])], [torch.zeros(2), torch.tensor([6.0])], (2.0, 0.25)),
         ({"a": torch.tensor([2.0]), "b": 3}, {"a": torch.tensor([2.0], dtype=torch.bfloat16), "b": 3}, (0.0, 0.0)),
         (torch.zeros(2), torch.tensor([0.0, 1.0]), (1.0, math.inf)),
-        (torch.tensor([math.inf, math.nan, 1.0]), torch.tensor([math.inf, math.nan, 0.0]), (1.0, 1.0)),
+        (torch.tensor([math.inf, 1.0]), torch.tensor([math.inf, 0.0]), (1.0, 1.0)),
+        (torch.tensor([math.nan, 1.0]), torch.tensor([math.nan, 1.0]), (math.inf, math.inf)),
         (torch.tensor([math.inf, 1.0]), torch.tensor([5.0, 1.0]), (math.inf, math.inf)),
         (torch.tensor([1.0]), torch.tensor([math.nan]), (math.inf, math.inf)),
         (torch.zeros(0), torch.zeros(0), (0.0, 0.0)),
@@ -112,6 +113,13 @@ def test_a_detector_and_an_entry_without_images_have_the_reason():
     missing = Reason("no data set was asked for")
     found = OutputDifference().measure(subject(missing, Eager()), *_cell())
     assert [one.reason for one in found] == [missing, missing]
+
+
+def test_a_network_in_a_file_has_the_reason():
+    made = subject(evaluated(), Eager())
+    made.runtime = Configured(Eager(), RuntimeSettings("own"))
+    found = OutputDifference().measure(made, *_cell())
+    assert {one.value for one in found} == {None} and "no eager PyTorch" in str(found[0].reason)
 
 
 def _cell() -> tuple[Any, DifferenceOptions]:

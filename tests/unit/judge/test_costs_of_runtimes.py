@@ -35,7 +35,12 @@ def test_another_runtime_is_not_compared_unless_it_is_meant(changed: dict[str, o
     assert comparison_key(result, latency(EAGER)) != comparison_key(result, latency(other))
 
 
-def test_threads_are_meant_apart():
+def test_threads_of_a_runtime_are_meant_by_either():
     other = replace(EAGER, runtime="eager, threads 1", threads=1)
-    assert cost_differences(latency(EAGER), latency(other), ["runtime"]) == ["threads 2 / 1"]
-    assert cost_differences(latency(EAGER), latency(other), ["runtime", "threads"]) == []
+    for across in (["runtime"], ["threads"], ["runtime", "threads"]):
+        assert cost_differences(latency(EAGER), latency(other), across) == []
+    assert cost_differences(latency(EAGER), latency(other)) == ["threads 2 / 1", "runtime - / eager, threads 1"]
+    further = replace(other, runtime="compile, threads 1")
+    assert cost_differences(latency(EAGER), latency(further), ["threads"]) == ["runtime - / compile, threads 1"]
+    set_elsewhere = replace(EAGER, runtime="compile", threads=1)
+    assert cost_differences(latency(EAGER), latency(set_elsewhere), ["runtime"]) == ["threads 2 / 1"]

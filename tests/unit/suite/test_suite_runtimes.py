@@ -92,7 +92,7 @@ def test_defaults_are_laid_under_settings_of_the_same_runtime_only(tmp_path: Pat
     assert [entry.runtime for entry in found] == [
         RuntimeSettings("compile", "max-autotune", threads=2, channels_last=True),
         RuntimeSettings("compile", "max-autotune", threads=2),
-        RuntimeSettings(),
+        RuntimeSettings(threads=2),
         RuntimeSettings(threads=1),
         RuntimeSettings("compile", "max-autotune", threads=2),
     ]
@@ -159,6 +159,8 @@ def test_keys_hold_a_runtime_and_leave_eager_out():
     assert plain == keys(RuntimeSettings("own")) and plain[1] == probe_key(entry, **probe)
     # the key of this entry before there were runtimes
     assert plain[0] == "1471848073dfbd47145ae6eb663ab782aee2949416187d66667e31e4dd13ef1b"
+    assert prediction_key(entry, "w", "d", runtime_version=2) != plain[0] != prediction_key(entry, "w", "e")
+    assert probe_key(entry, **probe, runtime_version=2) != plain[1]
     others = [
         RuntimeSettings("compile"), RuntimeSettings("compile", "max-autotune"), RuntimeSettings(channels_last=True),
         RuntimeSettings(fused_bn=True), RuntimeSettings(tf32=True), RuntimeSettings(tf32=False),

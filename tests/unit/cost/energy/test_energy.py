@@ -27,6 +27,8 @@ class World:
 
     of = "a fake"
 
+    range: float | None = None
+
     def __init__(self, idle: float = 5.0, busy: float | Callable[[float], float] = 20.0, seconds: float = 0.1) -> None:
         self.idle, self.busy, self.seconds = idle, busy, seconds
         self.elapsed = self.energy = 0.0

@@ -30,7 +30,7 @@ def test_a_smaller_batch_is_filled_up_and_cut():
     for size, called in ((2, 2), (1, 2), (5, 5), (3, 5), (5, 5)):
         images = torch.randn(size, 3, 4, 4)
         found = filled(images)
-        assert net.sizes[-1] == called
+        assert called in net.sizes[-2:]  # the first that is filled up is compared with the batch alone
         assert torch.equal(found["maps"], images * 2)
         assert torch.equal(found["all"][0], images.mean((1, 2, 3)))
         assert found["all"][1].shape == (7,) and found["all"][2] == 3
@@ -41,7 +41,23 @@ def test_each_size_of_images_has_a_largest_batch():
     filled = Filled(net)
     for shape in ((4, 3, 4, 4), (1, 3, 8, 8), (2, 3, 4, 4), (1, 3, 8, 8)):
         filled(torch.randn(*shape))
-    assert net.sizes == [4, 1, 4, 1]
+    assert net.sizes == [4, 1, 4, 2, 1]
+
+
+class Mean(nn.Module):
+    """Looks at the whole batch."""
+
+    def forward(self, images):
+        return images - images.mean(0)
+
+
+def test_a_network_that_looks_at_its_batch_is_not_filled_up():
+    filled = Filled(Mean())
+    filled(torch.randn(4, 3, 4, 4))
+    for size in (2, 3):
+        images = torch.randn(size, 3, 4, 4)
+        assert torch.equal(filled(images), images - images.mean(0))
+    assert filled.fills is False
 
 
 def test_lists_are_passed_on_and_members_are_the_networks_own():

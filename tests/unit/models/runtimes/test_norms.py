@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -118,8 +120,65 @@ class Tied(nn.Module):
         return self.norm(self.first(images)) + self.second(images)
 
 
-@pytest.mark.parametrize("kind", [Added, Returned, Levels, Tied])
-def test_a_norm_is_kept_where_others_use_what_it_gets(kind: type[nn.Module]):
+class Scaled(nn.Conv2d):
+    """A convolution that does more than torch's own."""
+
+    def forward(self, input):
+        return super().forward(input) * 2
+
+
+class Activated(nn.BatchNorm2d):
+    """A norm with an activation, as timm has them."""
+
+    def forward(self, input):
+        return super().forward(input).relu()
+
+
+def own_layer() -> nn.Module:
+    return nn.Sequential(Scaled(3, 3, 1), nn.BatchNorm2d(3))
+
+
+def own_norm() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 3, 1), Activated(3))
+
+
+def hook_on_layer() -> nn.Module:
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    net[0].register_forward_hook(lambda layer, given, output: output * 2)
+    return net
+
+
+def hook_on_norm() -> nn.Module:
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    net[1].register_forward_hook(lambda norm, given, output: output * 2)
+    return net
+
+
+def other_axis() -> nn.Module:
+    return nn.Sequential(nn.Linear(6, 3), nn.BatchNorm2d(3))
+
+
+def transposed_groups() -> nn.Module:
+    return nn.Sequential(nn.ConvTranspose2d(3, 3, 2, groups=3), nn.BatchNorm2d(3))
+
+
+class WeightUsed(nn.Module):
+    """The layer's weight is used beside the layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+    def forward(self, images):
+        return self.norm(self.conv(images)) + self.conv.weight.sum()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Added, Returned, Levels, Tied, own_layer, own_norm, hook_on_layer, hook_on_norm, other_axis, transposed_groups,
+     WeightUsed],
+)  # fmt: skip
+def test_a_norm_is_kept_where_folding_it_would_change_outputs(kind: Callable[[], nn.Module]):
     assert folded(kind(), 2, 3, 6, 6)[0] == 0
 
 

@@ -97,15 +97,14 @@ def test_what_torch_compile_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
         compiled.check_compiler(torch.device("cuda"))
 
 
-def test_too_many_sizes_are_an_error_and_not_eager_code(monkeypatch: pytest.MonkeyPatch):
+def test_too_many_sizes_are_an_error_and_not_eager_code():
     """Torch would go on with eager code, and say so only in its log."""
     runtime = Compiled()
     net = runtime.prepare(nn.Flatten(), IMAGE)
     assert torch._dynamo.config.fail_on_recompile_limit_hit
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
     net(IMAGE)
     assert runtime.compilations() == 1 and runtime.notes() == []
-    with pytest.raises(Exception, match="recompile_limit"):
+    with torch._dynamo.config.patch(recompile_limit=1), pytest.raises(Exception, match="recompile_limit"):
         for side in (4, 6, 10):
             net(IMAGE.double() if side == 6 else torch.zeros(1, 3, side, side, side)[0])
 
@@ -122,6 +121,36 @@ def test_what_is_applied_before(settings: RuntimeSettings):
         assert found["maps"][0].is_contiguous(memory_format=torch.channels_last) and made.notes() == []
     else:
         assert isinstance(net.norm, nn.Identity) and made.notes() == ["1 of 1 batch norms folded"]
+
+
+class Alone(nn.Module):
+    """Another way through its code for one image, which no traced graph has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, images):
+        return self.conv(images) * (2 if images.shape[0] == 1 else 1)
+
+
+class Counting(nn.Module):
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 4, 3), 0
+
+    def forward(self, images):
+        self.calls += 1
+        return self.conv(images) * self.calls
+
+
+@pytest.mark.parametrize("inner", [Export(), OnnxRuntime()])
+@pytest.mark.parametrize("kind", [Alone, Counting])
+def test_what_computes_something_else_is_refused(inner: Export | OnnxRuntime, kind: type[nn.Module]):
+    with pytest.raises(UnavailableError, match=r"(does not compute what the network does|does not trace|not export)"):
+        Configured(inner, RuntimeSettings(inner.name)).prepare(kind(), IMAGE)
 
 
 def test_norms_are_folded_before_the_dtype_is_lowered():
