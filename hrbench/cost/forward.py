@@ -152,12 +152,16 @@ def first_line(error: BaseException) -> str:
 def unfit(net: Any, variant: Variant, batch: int, dtype: str) -> Reason | None:
     """Why a network's file cannot be measured at this batch and dtype; None if it can."""
     precision = str(net.precision if isinstance(net, FixedPrecision) else dtype).removeprefix("torch.")
-    batch_of_file = (net.fixed_batch if isinstance(net, FixedBatch) else None) or 1
     if precision != dtype:
         return Reason(f"the network's file computes in {precision}", "ask for that dtype")
-    if batch % batch_of_file:
-        return Reason(f"the network's file takes {batch_of_file} images at once", "ask for such a batch")
+    if batch % batch_of_file(net, 1):
+        return Reason(f"the network's file takes {batch_of_file(net)} images at once", "ask for such a batch")
     return None
+
+
+def batch_of_file(net: Any, otherwise: int = 1 << 30) -> int:
+    """Images that a network's file takes at once; `otherwise` for any number."""
+    return (net.fixed_batch if isinstance(net, FixedBatch) else None) or otherwise
 
 
 def as_input(variant: Variant) -> Callable[[Any], Any] | None:

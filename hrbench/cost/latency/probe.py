@@ -171,6 +171,8 @@ def latency(
         inputs=inputs,
         cold=cold,
     )
+    if (most := forward.batch_of_file(net)) < batch:
+        under["timed"] = f"{batch // most} passes of the {most} images that the file takes, one after the other"
     return replace(one, conditions=replace(one.conditions, **under))
 
 

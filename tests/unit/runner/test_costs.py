@@ -71,10 +71,11 @@ def test_latency_is_measured_in_the_dtype_that_a_file_computes_in():
 
 def test_a_file_that_takes_several_images_at_once_is_timed_with_so_many(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Looking, "fixed_batch", 2, raising=False)
-    latency = {"batch": [1, 2], "dtype": ["float64"], "budget": 0.05}
-    one, two = costs(replace(ENTRY, cost={**COST, "latency": latency}))["latency"]
+    latency = {"batch": [1, 2, 4], "dtype": ["float64"], "budget": 0.05}
+    one, two, four = costs(replace(ENTRY, cost={**COST, "latency": latency}))["latency"]
     assert one.value is None and "takes 2 images at once" in str(one.reason)
-    assert two.value and two.conditions.batch == 2
+    assert two.value and two.conditions.batch == 2 and "one forward pass" in two.conditions.timed
+    assert four.conditions.timed == "2 passes of the 2 images that the file takes, one after the other"
 
 
 def test_what_fails_anywhere_is_the_reason():

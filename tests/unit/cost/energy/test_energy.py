@@ -97,6 +97,16 @@ def test_a_counter_that_stands_still_is_no_number():
     assert "went back" in str(one.reason)
 
 
+def test_a_counter_that_may_go_round_twice_within_a_window_is_no_number():
+    """What it counts is then less by a whole round, which nothing shows."""
+    world = World(idle=5.0, busy=20.0)
+    world.range = 400.0  # ten times the power at rest, for ten seconds, is 500 J
+    assert "begins again after 400 J" in str(energy(world).reason)
+    world = World(idle=5.0, busy=20.0)
+    world.range = 6000.0
+    assert energy(world).value is not None
+
+
 def test_a_counter_that_rests_while_the_machine_does_has_no_power_at_rest():
     one = energy(World(idle=0.0))
     assert one.value == pytest.approx(1.0) and one.conditions.idle_power is None
