@@ -50,34 +50,48 @@ class Configured:
             raise UnavailableError("tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out")
         self._said.clear()
         net = net.to(image.device).eval()
-        began = time.perf_counter()
+        self.checked = 0.0
         reference = self._reference(net, input)
-        self.checked = time.perf_counter() - began
         if self.settings.fused_bn:
             self._fold(net, input)
         net = net.to(image.dtype)
         if self.settings.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # modules take it alone
+        if self.settings.fused_bn:  # before it is compiled, which other batches than those to be timed would change
+            self._check(net, reference)
         call = self.inner.prepare(net, input)
-        began = time.perf_counter()
-        if reference is not None:
-            from hrbench.models.runtimes.agreement import check
-
-            check(call, reference, str(self.settings))
-        self.checked += time.perf_counter() - began
+        if self._converts:
+            self._check(call, reference)
         return call
 
-    def _reference(self, net: nn.Module, input: Any) -> Any:
-        """What the network itself makes of a batch of 1 and of 3, for what changes it; None for what does not.
+    @property
+    def _converts(self) -> bool:
+        """Whether the runtime runs something else than the network's own code, which a compiler keeps."""
+        return self.name not in ("eager", "own", "compile")
 
-        A compiler keeps the code; lists of images have outputs that differ in number.
+    def _reference(self, net: nn.Module, input: Any) -> Any:
+        """What the network itself makes of a batch of 1 and of 3; None if nothing is held to it.
+
+        Lists of images have outputs that differ in number.
         """
-        changes = self.settings.fused_bn or self.name not in ("eager", "own", "compile")
-        if not changes or isinstance(input, list):
+        if isinstance(input, list) or not (self.settings.fused_bn or self._converts):
             return None
         from hrbench.models.runtimes.agreement import reference
 
-        return reference(net, input)
+        began = time.perf_counter()
+        found = reference(net, input)
+        self.checked += time.perf_counter() - began
+        return found
+
+    def _check(self, call: Callable[..., Any], reference: Any) -> None:
+        """Raises UnavailableError if something gives other outputs than the network itself."""
+        if reference is None:
+            return
+        from hrbench.models.runtimes.agreement import check
+
+        began = time.perf_counter()
+        check(call, reference, str(self.settings))
+        self.checked += time.perf_counter() - began
 
     def compilations(self) -> int:
         """How often the runtime has compiled; 0 for one that compiles nothing while it is called."""

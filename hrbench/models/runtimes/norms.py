@@ -131,9 +131,9 @@ def _has_hooks(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def _axes(layer: nn.Module) -> int:
+def _axes(layer: Any) -> int:
     """Axes of an output whose axis 1 has the layer's output channels."""
-    return 2 if isinstance(layer, nn.Linear) else layer.weight.ndim  # type: ignore[union-attr,return-value]
+    return 2 if isinstance(layer, nn.Linear) else layer.weight.ndim
 
 
 def _remove(net: nn.Module, norms: set[nn.Module]) -> None:

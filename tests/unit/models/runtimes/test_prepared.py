@@ -153,6 +153,14 @@ def test_what_computes_something_else_is_refused(inner: Export | OnnxRuntime, ki
         Configured(inner, RuntimeSettings(inner.name)).prepare(kind(), IMAGE)
 
 
+def test_a_folded_network_is_checked_before_it_is_compiled():
+    """Other batches than those that are timed would be compiled, too, and smaller ones filled up to them."""
+    made = Configured(Compiled(), RuntimeSettings("compile", fused_bn=True))
+    call = made.prepare(network(), IMAGE)
+    assert made.compilations() == 0 and call.largest == {} and made.notes() == ["1 of 1 batch norms folded"]
+    assert made.checked > 0
+
+
 def test_norms_are_folded_before_the_dtype_is_lowered():
     net = network()
     expected = Configured(Eager(), RuntimeSettings(fused_bn=True)).prepare(network(), IMAGE)
