@@ -131,7 +131,7 @@ class Checker:
         return f"measure {len(cost_cells(entry, invalid))}" if invalid else "reuse"
 
     def _weights(self, entry: Entry) -> object:
-        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
+        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False, key=entry.weights_key)
 
     def _build_failure(self, entry: Entry) -> str:
         """Why a network cannot be built; "" if it can, or if it need not be tried."""

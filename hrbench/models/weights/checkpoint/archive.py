@@ -51,6 +51,7 @@ class OldTar(NotACheckpoint):
 class CheckpointFile:
     """An opened checkpoint.
 
+    path: of the file.
     content: the pickled object.
     data: the whole file, mapped; changes of it reach neither the disk nor other processes.
     places: key of a storage -> (first byte, bytes) of those that lie in the file as they are.
@@ -59,6 +60,7 @@ class CheckpointFile:
     unchecked: whether the file has no checksums.
     """
 
+    path: Path
     content: Any
     data: mmap.mmap
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -108,7 +110,7 @@ def opened(path: Path) -> Iterator[CheckpointFile]:
             raise NotACheckpoint("the file is empty") from None
     try:
         with path.open("rb") as file:
-            yield _zip(data, file) if data[:2] == b"PK" else _legacy(data)
+            yield _zip(path, data, file) if data[:2] == b"PK" else _legacy(path, data)
     except BadPickle as error:
         raise NotACheckpoint(f"its pickle cannot be read: {error}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, EOFError, UnicodeError) as error:
@@ -118,7 +120,7 @@ def opened(path: Path) -> Iterator[CheckpointFile]:
 # --- zip archives ----------------------------------------------------------------------------------------------------
 
 
-def _zip(data: mmap.mmap, file: Any) -> CheckpointFile:
+def _zip(path: Path, data: mmap.mmap, file: Any) -> CheckpointFile:
     with zipfile.ZipFile(file) as archive:
         entries = {info.filename: info for info in archive.infolist()}
     pickles = [name for name in entries if name.rpartition("/")[2] == "data.pkl"]
@@ -130,7 +132,7 @@ def _zip(data: mmap.mmap, file: Any) -> CheckpointFile:
     within = f"{top}data/"
     records = {name.removeprefix(within): info for name, info in entries.items() if name.startswith(within)}
     unchecked = not any(info.CRC for info in entries.values())
-    found = CheckpointFile(None, data, {}, records, unchecked=unchecked)
+    found = CheckpointFile(path, None, data, {}, records, unchecked=unchecked)
     pickle = _record(data, entries[f"{top}data.pkl"], not unchecked, LARGEST_PICKLE)
     order = entries.get(f"{top}byteorder")
     if order is not None:
@@ -196,7 +198,7 @@ def _compare(info: zipfile.ZipInfo, found: int) -> None:
 # --- legacy files ----------------------------------------------------------------------------------------------------
 
 
-def _legacy(data: mmap.mmap) -> CheckpointFile:
+def _legacy(path: Path, data: mmap.mmap) -> CheckpointFile:
     """Five pickles (a magic number, the protocol, the machine, the object, keys of storages), then the numbers of each
     storage behind their count, in the order of the keys.
     """
@@ -238,7 +240,7 @@ def _legacy(data: mmap.mmap) -> CheckpointFile:
             )
         places[key] = (at + 8, size)
         at += 8 + size
-    return CheckpointFile(content, data, places, swapped=order != sys.byteorder)
+    return CheckpointFile(path, content, data, places, swapped=order != sys.byteorder)
 
 
 def _nothing(told: Any) -> Any:

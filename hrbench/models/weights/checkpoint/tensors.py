@@ -79,7 +79,12 @@ def _raw(one: StoredTensor, file: CheckpointFile) -> Tensor:
         return torch.empty(0, dtype=torch.uint8)
     if not file.swapped and start % 16 == 0 and data is file.data:
         return torch.frombuffer(data, dtype=torch.uint8, count=size, offset=start)
-    copied = np.frombuffer(data, np.uint8, size, start).copy()
+    if data is file.data:  # read anew: pages of the mapped file would be in memory beside the copy
+        copied = np.fromfile(file.path, np.uint8, size, offset=start)
+    else:
+        copied = np.frombuffer(data, np.uint8, size, start).copy()
+    if len(copied) != size:
+        raise NotACheckpoint("the file is shorter than it was")
     if file.swapped:
         half = 2 if one.dtype.startswith("complex") else 1  # real and imaginary parts are swapped apart
         item = ITEM_SIZES[one.dtype] // half
