@@ -279,10 +279,10 @@ class JudgedByImage(Protocol):
 class NotesInput(Protocol):
     """A metric that says what about its input changes its numbers, or may."""
 
-    def input_notes(self, predictions: Any, target: Any, images: Sequence[int | str] | None = None) -> Sequence[Note]:
+    def input_notes(self, predictions: Any, target: Any, state: State) -> Sequence[Note]:
         """What was found in what `read_predictions` and `read_target` gave.
 
-        images: ids of the images that are judged; None for all.
+        state: what `measure` made of them; its images are those that are judged.
         """
         ...
 

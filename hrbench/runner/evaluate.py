@@ -247,7 +247,7 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
         state = metric.measure(predictions, target, images)
         write_state(state, folder / state_file([each.name for each in parts.metrics], len(states)))
         states.append(state)
-        notes += metric.input_notes(predictions, target, images) if isinstance(metric, NotesInput) else []
+        notes += metric.input_notes(predictions, target, state) if isinstance(metric, NotesInput) else []
         summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += main_first(summary, metric)
         if verify:

@@ -56,7 +56,7 @@ def score_file(
     target = scorer.read_target(Path(ground_truth))
     found = scorer.read_predictions(Path(predictions), target)
     state = scorer.measure(found, target)
-    notes = tuple(scorer.input_notes(found, target)) if isinstance(scorer, NotesInput) else ()
+    notes = tuple(scorer.input_notes(found, target, state)) if isinstance(scorer, NotesInput) else ()
     scores = scorer.summarise(state, resamples=resamples, seed=seed)
     comparison = verdict(scores, scorer.verify(Path(ground_truth), Path(predictions)), scorer) if verify else ""
     return FileScores(scores, state, notes, comparison)
