@@ -134,11 +134,11 @@ class MpiiPckh:
         if len(error) < ENOUGH_JOINTS:
             return []
         x, y = np.median(error, axis=0).tolist()
-        for shift, origin in ((1.0, 1), (-1.0, 0)):
+        for shift, option in ((1.0, "origin: 1, for a .npy"), (-1.0, "origin: 0, for a .mat")):
             if max(abs(x - shift), abs(y - shift)) <= NEAR_ONE:
                 what = f"predicted joints lie ({x:.2f}, {y:.2f}) px from the annotated ones, in the median of all"
                 effect = "they fit better after a shift by one pixel, as if their top-left pixel were counted otherwise"
-                return [Note("shifted", what, effect=effect, option=f"origin: {origin}")]
+                return [Note("shifted", what, effect=effect, option=option)]
         return []
 
     def merge(self, states: Sequence[State]) -> State:
