@@ -15,7 +15,7 @@ from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import OWN_WEIGHTS, SINGLE_FILE_SOURCES, WeightsFile, find_weights
-from hrbench.types import Missing, Variant
+from hrbench.types import Missing, Remark, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,7 +112,7 @@ def _requested_weights(
     return found
 
 
-def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[str, ...]:
+def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[Remark, ...]:
     """Loads a variant's weights into its network, strictly; returns notes for readers of the results.
 
     Raises InputError for weights that do not fit, are damaged or refused; then nothing was loaded.
@@ -122,7 +122,7 @@ def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[str
     return load(net, found.path, source=found.source, use=variant.use, key=found.key).notes
 
 
-def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[str]]:
+def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[Remark]]:
     """The network of a variant with the weights that were found, and notes from loading them.
 
     offline: whether a source must find what it needs on this disk. Raises what `build` and `load_into` raise.

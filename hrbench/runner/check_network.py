@@ -198,4 +198,4 @@ def _weights_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str
     found = None if unused else weights_of(entry.variant, entry.weights, settings.weights, False, entry.weights_key)
     if found is None or isinstance(found, Missing) or found.source in (OWN_WEIGHTS, *SOURCES_WITH_WEIGHTS):
         return []
-    return [*check_fit(net, found.path, source=found.source, use=entry.variant.use, key=found.key)]
+    return [*map(str, check_fit(net, found.path, source=found.source, use=entry.variant.use, key=found.key))]

@@ -36,7 +36,7 @@ class Fit:
 
 
 def best_fit(
-    path: Path, state: Mapping[str, Tensor], net: nn.Module, source: str, use: str, said: Iterable[str] = ()
+    path: Path, state: Mapping[str, Tensor], net: nn.Module, source: str, use: str, said: Iterable[object] = ()
 ) -> Fit:
     """A file's tensors under the network's keys, by the first map that fits, with the fewest prefixes dropped.
 
@@ -60,7 +60,7 @@ def best_fit(
     assert closest is not None
     own = closest.key_map.rules == SAME_KEYS and not closest.key_map.requires
     read_as = "" if own else f" (read as {closest.key_map.name})"
-    hints = [hint for hint in (nearly_shared_prefix(state, target) if own else "", *said) if hint]
+    hints = [hint for hint in (nearly_shared_prefix(state, target) if own else "", *map(str, said)) if hint]
     raise InputError(
         f"{path}: does not fit the network{read_as}, nothing was loaded; {'; '.join((*closest.wrong, *hints))}"
     )

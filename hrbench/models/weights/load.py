@@ -21,6 +21,7 @@ from hrbench.core.files import write_whole
 from hrbench.errors import InputError
 from hrbench.models.weights.fit import best_fit
 from hrbench.models.weights.read import plain_state, read_layout, read_state, read_weights
+from hrbench.types import Note, Remark
 
 __all__ = ["LoadReport", "check_fit", "load", "read_layout", "read_state", "save", "state_digest"]
 
@@ -32,7 +33,7 @@ class LoadReport:
     path: Path
     digest: str
     tensors: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
 
 
 def load(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "") -> LoadReport:
@@ -55,7 +56,7 @@ def load(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: st
     return LoadReport(path, sha256(path), len(loaded), (*read.notes, *fit.notes, *_not_finite(loaded)))
 
 
-def check_fit(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "") -> tuple[str, ...]:
+def check_fit(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "") -> tuple[Remark, ...]:
     """Whether `load` would fit the file to the network, by names, shapes and types alone: no number is read.
 
     net: may be on the meta device; it is not changed. The other arguments are those of `load`.
@@ -65,15 +66,13 @@ def check_fit(net: nn.Module, path: Path, *, source: str = "", use: str = "", ke
     return (*read.notes, *best_fit(path, read.state, net, source, use, read.notes).notes)
 
 
-def _not_finite(state: Mapping[str, Tensor]) -> list[str]:
+def _not_finite(state: Mapping[str, Tensor]) -> list[Note]:
     """A note on tensors that hold NaN or infinite values: which is the first, and how many there are."""
     found = [key for key, value in state.items() if not _finite(value)]
     if not found:
         return []
-    return [
-        f"NaN or infinite values in {len(found)} of {len(state)} tensors of the weights, the first {found[0]}: "
-        "did the training diverge?"
-    ]
+    what = f"tensors of the weights hold NaN or infinite values, the first {found[0]}"
+    return [Note("weights_not_finite", what, len(found), len(state), "what they reach is no number either")]
 
 
 def _finite(value: Tensor) -> bool:

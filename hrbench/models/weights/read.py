@@ -27,6 +27,7 @@ from hrbench.models.weights.checkpoint.archive import NotACheckpoint, OldTar, To
 from hrbench.models.weights.checkpoint.containers import NoStateDict, WholeNetwork, choose
 from hrbench.models.weights.checkpoint.tensors import state_of, without_values
 from hrbench.models.weights.key_maps import without_prefixes
+from hrbench.types import Note
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 ARRAYS = {".npz": (read_npz, npz_layout), ".h5": (read_h5, h5_layout)}
@@ -43,11 +44,11 @@ class ReadWeights:
     """What a file holds.
 
     state: key -> tensor; on the meta device where no numbers were read.
-    notes: which part of a checkpoint was taken, in sentences.
+    notes: which part of a checkpoint was taken.
     """
 
     state: dict[str, Tensor]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_state(path: Path, key: str = "") -> dict[str, Tensor]:

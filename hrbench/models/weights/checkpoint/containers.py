@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hrbench.models.weights.checkpoint.values import Named, SparseTensor, StandIn, Stored, StoredTensor, kind
+from hrbench.types import Note
 
 TRAINED = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "module", "params", "weights")
 """What codes call the weights that were trained, best known first."""
@@ -22,6 +23,7 @@ AVERAGED = (
     "ema_weights", "teacher_ema",
 )  # fmt: skip
 """What codes call a running mean of the weights."""
+PART = "checkpoint_part"  # the kind of the notes
 LISTED = 8
 
 
@@ -37,7 +39,7 @@ class WholeNetwork(NoStateDict):
         self.name, self.part = name, part
 
 
-def choose(content: Any, key: str = "") -> tuple[dict[str, Stored], list[str]]:
+def choose(content: Any, key: str = "") -> tuple[dict[str, Stored], list[Note]]:
     """The state dict of a checkpoint, and notes on what was taken.
 
     content: of a checkpoint.
@@ -74,7 +76,7 @@ def choose(content: Any, key: str = "") -> tuple[dict[str, Stored], list[str]]:
 
 def _chosen(
     content: Mapping[Any, Any], key: str, parts: dict[tuple[str, ...], Mapping[Any, Any]]
-) -> tuple[dict[str, Stored], list[str]]:
+) -> tuple[dict[str, Stored], list[Note]]:
     within: Any = content.get(key)
     way = (key,)
     if key not in content:
@@ -92,7 +94,7 @@ def _chosen(
         names = ", ".join(map(_name, [*parts][:LISTED]))
         known = f"its parts with tensors: {names}" if parts else "it has no parts with tensors"
         raise NoStateDict(f"has no weights at the key {key!r}: {there}{known}")
-    return _whole(within), [f"weights: {_name(way)!r} of the checkpoint, as asked for"]
+    return _whole(within), [Note(PART, f"the weights are {_name(way)!r} of the checkpoint, as asked for")]
 
 
 def _parts(content: Mapping[Any, Any]) -> dict[tuple[str, ...], Mapping[Any, Any]]:
@@ -146,14 +148,12 @@ def _refuse_networks(content: Mapping[Any, Any], guess: bool) -> None:
         raise WholeNetwork(content[first].name, (str(first),))
 
 
-def _told(part: tuple[str, ...], others: list[tuple[str, ...]]) -> str:
+def _told(part: tuple[str, ...], others: list[tuple[str, ...]]) -> Note:
+    taken = f"the weights are {_name(part)!r} of the checkpoint"
     if not others:
-        return f"weights: {_name(part)!r} of the checkpoint"
+        return Note(PART, taken)
     listed = ", ".join(repr(_name(each)) for each in others[:LISTED])
-    return (
-        f"weights: {_name(part)!r} of the checkpoint was taken, which also has {listed}; "
-        f"weights: {{file: ..., key: {_name(others[0])}}} takes that"
-    )
+    return Note(PART, f"{taken}, which also has {listed}", option=f"weights: {{file: ..., key: {_name(others[0])}}}")
 
 
 def _name(part: tuple[str, ...]) -> str:

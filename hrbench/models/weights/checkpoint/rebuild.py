@@ -63,13 +63,14 @@ def storage(told: Any) -> Storage | Any:
     A legacy pickle may also name the source of a class, ("module", class, file, source): then the class.
     Raises BadPickle.
     """
-    if not isinstance(told, tuple) or not told:
+    if not isinstance(told, tuple) or len(told) < 2:
         raise BadPickle("a persistent id is no tuple")
-    if told[0] == "module" and len(told) >= 2:
-        return told[1]
-    if told[0] != "storage" or len(told) not in (5, 6):
+    parts = list(told)
+    if parts[0] == "module":
+        return parts[1]
+    if parts[0] != "storage" or len(parts) not in (5, 6):
         raise BadPickle("a persistent id names no storage")
-    _, cls, key, _, count, *view = told
+    _, cls, key, _, count, *view = parts
     module, _, name = cls.name.rpartition(".") if isinstance(cls, Named) else ("", "", "")
     if module.partition(".")[0] != "torch" or name not in STORAGE_TYPES:
         raise BadPickle(f"{kind(cls)} is no storage that hrbench knows")

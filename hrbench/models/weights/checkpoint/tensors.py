@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from hrbench.models.weights.checkpoint.values import ITEM_SIZES, SparseTensor, S
 MOST_TIMES = 16
 SPARE = 2**20
 """Tensors may take together `MOST_TIMES` the file's size and this more: an expanded one takes more than it stores."""
+_VF: Any = torch  # some functions of torch have no types
 _PLAIN = {"qint8": "int8", "quint8": "uint8", "qint32": "int32"}
 
 
@@ -99,18 +101,18 @@ def _quantised(
     with warnings.catch_warnings():  # torch wants no new ones of them
         warnings.filterwarnings("ignore", message=".*quantized tensor creation")
         if scheme == "per_tensor_affine":
-            return torch._make_per_tensor_quantized_tensor(found.contiguous(), float(rest[0]), int(rest[1]))
+            return _VF._make_per_tensor_quantized_tensor(found.contiguous(), float(rest[0]), int(rest[1]))
         scales, zeros = (_tensor(each, file, storages) for each in rest[:2])
-        return torch._make_per_channel_quantized_tensor(found.contiguous(), scales, zeros, int(rest[2]))
+        return _VF._make_per_channel_quantized_tensor(found.contiguous(), scales, zeros, int(rest[2]))
 
 
 def _sparse(one: SparseTensor, parts: list[Tensor]) -> Tensor:
     """A sparse tensor whose indices were checked to lie within it."""
     try:
         if one.layout == "sparse_coo":
-            return torch.sparse_coo_tensor(*parts, one.shape, check_invariants=True)
+            return _VF.sparse_coo_tensor(*parts, one.shape, check_invariants=True)
         layout = getattr(torch, one.layout)
-        return torch.sparse_compressed_tensor(*parts, one.shape, layout=layout, check_invariants=True)
+        return _VF.sparse_compressed_tensor(*parts, one.shape, layout=layout, check_invariants=True)
     except (RuntimeError, IndexError, TypeError) as error:
         raise NotACheckpoint(
             f"it has a sparse tensor that is none: {str(error).partition(chr(10))[0][:200]}"

@@ -70,8 +70,8 @@ def test_training_checkpoint_with_a_prefix(prefix: str, state: dict[str, Tensor]
     net = small()
     report = load(net, path)
     assert_loaded(net, state)
-    assert report.notes == (
-        "weights: 'state_dict' of the checkpoint",
+    assert tuple(map(str, report.notes)) == (
+        "the weights are 'state_dict' of the checkpoint",
         f"prefix {prefix!r} dropped from all keys",
     )
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hrbench.errors import InputError
 from hrbench.models.weights.load import check_fit, load, read_layout, read_state
+from hrbench.types import Note
 
 
 def net() -> nn.Module:
@@ -40,7 +41,7 @@ def value_of(path: Path, key: str = "") -> tuple[float, tuple[str, ...]]:
     assert check_fit(net().to("meta"), path, key=key) == report.notes
     values = {float(each) for value in built.state_dict().values() for each in value.flatten()}
     assert len(values) == 1
-    return values.pop(), report.notes
+    return values.pop(), tuple(map(str, report.notes))
 
 
 def foreign(monkeypatch: pytest.MonkeyPatch, dotted: str, **members: Any) -> Any:
@@ -71,8 +72,8 @@ def test_hrnet_s_checkpoint_with_numpy_s_numbers(trained, tmp_path: Path) -> Non
         value, notes = value_of(path)
         assert value == 3
         assert notes[0] == (
-            "weights: 'state_dict' of the checkpoint was taken, which also has 'best_state_dict'; "
-            "weights: {file: ..., key: best_state_dict} takes that"
+            "the weights are 'state_dict' of the checkpoint, which also has 'best_state_dict' "
+            "(option weights: {file: ..., key: best_state_dict})"
         )
         assert notes[1] == "prefix 'module.' dropped from all keys"
 
@@ -84,9 +85,9 @@ def test_timm_s_and_torchvision_s_with_their_arguments(trained, averaged, tmp_pa
     torch.save(timm, tmp_path / "timm.pth.tar")
     value, notes = value_of(tmp_path / "timm.pth.tar")
     assert (value, len(notes)) == (3, 1)
-    assert "'state_dict' of the checkpoint was taken, which also has 'state_dict_ema'" in notes[0]
+    assert "'state_dict' of the checkpoint, which also has 'state_dict_ema'" in notes[0]
     value, notes = value_of(tmp_path / "timm.pth.tar", "state_dict_ema")
-    assert (value, notes) == (5, ("weights: 'state_dict_ema' of the checkpoint, as asked for",))
+    assert (value, notes) == (5, ("the weights are 'state_dict_ema' of the checkpoint, as asked for",))
 
     model = net()
     ema = torch.optim.swa_utils.AveragedModel(nn.DataParallel(model))
@@ -113,7 +114,7 @@ def test_mmengine_s_with_its_log(trained, tmp_path: Path, monkeypatch: pytest.Mo
         hub = {"log_scalars": OrderedDict({"train/loss": buffer}), "runtime_info": {}, "resumed_keys": {}}
         torch.save({"meta": meta, "state_dict": trained, "message_hub": hub}, path)
     assert "mmengine" not in sys.modules
-    assert value_of(path) == (3, ("weights: 'state_dict' of the checkpoint",))
+    assert value_of(path) == (3, ("the weights are 'state_dict' of the checkpoint",))
 
 
 def test_lightning_s_and_wrappers_whose_tensors_lie_in_a_state_dict(
@@ -133,12 +134,18 @@ def test_lightning_s_and_wrappers_whose_tensors_lie_in_a_state_dict(
         torch.save(detr, tmp_path / "best.pt")
     value, notes = value_of(tmp_path / "last.ckpt")
     assert value == 3
-    assert notes == ("weights: 'state_dict' of the checkpoint", "prefix 'model._orig_mod.' dropped from all keys")
+    assert notes == (
+        "the weights are 'state_dict' of the checkpoint",
+        "prefix 'model._orig_mod.' dropped from all keys",
+    )
     value, notes = value_of(tmp_path / "best.pt")
     assert value == 3
-    assert "also has 'ema.module'; weights: {file: ..., key: ema.module} takes that" in notes[0]
+    assert "also has 'ema.module' (option weights: {file: ..., key: ema.module})" in notes[0]
     for key in ("ema", "ema.module"):
-        assert value_of(tmp_path / "best.pt", key) == (5, ("weights: 'ema.module' of the checkpoint, as asked for",))
+        assert value_of(tmp_path / "best.pt", key) == (
+            5,
+            ("the weights are 'ema.module' of the checkpoint, as asked for",),
+        )
 
 
 def test_a_network_pickled_whole_is_refused_with_a_command_that_saves_its_state_dict(tmp_path: Path) -> None:
@@ -205,9 +212,9 @@ def test_parts_that_no_rule_chooses_are_refused(content, key, said, trained, ave
 
 def test_the_only_part_is_taken_whatever_its_name_and_told(averaged, tmp_path: Path) -> None:
     torch.save({"generator": averaged, "epoch": torch.tensor(3)}, tmp_path / "w.pth")
-    assert value_of(tmp_path / "w.pth") == (5, ("weights: 'generator' of the checkpoint",))
+    assert value_of(tmp_path / "w.pth") == (5, ("the weights are 'generator' of the checkpoint",))
     torch.save({"ema": averaged}, tmp_path / "w.pth")
-    assert value_of(tmp_path / "w.pth") == (5, ("weights: 'ema' of the checkpoint",))
+    assert value_of(tmp_path / "w.pth") == (5, ("the weights are 'ema' of the checkpoint",))
 
 
 def test_a_key_is_for_checkpoints_alone(trained, tmp_path: Path) -> None:
@@ -258,7 +265,9 @@ def test_weights_that_are_not_finite_are_noted(bad: float, trained, tmp_path: Pa
     trained["2.bias"] = torch.full((2,), -bad)
     torch.save(trained, tmp_path / "w.pth")
     (note,) = load(net(), tmp_path / "w.pth").notes
-    assert note.startswith("NaN or infinite values in 2 of 8 tensors of the weights, the first 1.running_var")
+    assert isinstance(note, Note)
+    assert (note.kind, note.count, note.of) == ("weights_not_finite", 2, 8)
+    assert "the first 1.running_var" in note.what
     trained["2.bias"] = torch.full((2,), 1e300, dtype=torch.float64)
     torch.save(trained, tmp_path / "w.pth")
-    assert "in 2 of 8 tensors" in load(net(), tmp_path / "w.pth").notes[-1]  # what narrowing made infinite
+    assert str(load(net(), tmp_path / "w.pth").notes[-1]).startswith("2 of 8 tensors")  # what narrowing made infinite
