@@ -64,7 +64,7 @@ def read_state(path: Path, key: str = "") -> dict[str, Tensor]:
 def read_layout(path: Path, key: str = "") -> ReadWeights:
     """The same keys, shapes and types, as tensors of the meta device: no number is read, whatever the file's size.
 
-    Raises what `read_state` raises, but for damage among the numbers.
+    Raises what `read_state` raises, except for damage among the numbers.
     """
     return _read(path, key, numbers=False)
 
