@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hrbench.models.weights.checkpoint.rebuild import build, call, named
-from hrbench.models.weights.checkpoint.values import BadPickle, GlobalName, StandIn
+from hrbench.models.weights.checkpoint.values import BadPickle, GlobalName, StandIn, kind
 
 MOST_STEPS = 10_000_000
 """A checkpoint with an optimiser takes some fifty steps a tensor."""
@@ -161,9 +161,7 @@ class _Steps:
 
     def made_with_keywords(self) -> None:
         target, args, keywords = self.pops(3)
-        self.push(
-            call(target, args) if not keywords else StandIn(target.name if isinstance(target, GlobalName) else "?")
-        )
+        self.push(StandIn(kind(target)) if keywords else call(target, args))
 
     def instance(self) -> None:
         name = named(self.line(), self.line())
