@@ -474,6 +474,7 @@ class Suite:
     table: the layout's name or path, or "" for the default of the task.
     names: names of all its entries, also of those that --only leaves out.
     options: options of the command line, as written there ("--limit 3").
+    partial: whether entries were chosen with --only.
     """
 
     name: str
@@ -484,6 +485,7 @@ class Suite:
     text: str = ""
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
