@@ -499,6 +499,8 @@ class Known:
         they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
+    refused: (name of a runtime, "mode" and "provider" that it takes -> value) -> why it does not take them, "" if it
+        does.
     """
 
     variants: Mapping[str, Variant]
@@ -510,6 +512,7 @@ class Known:
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
     costs: Mapping[str, type] = field(default_factory=dict)
     runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: Callable[[str, Mapping[str, str]], str] = lambda name, settings: ""
 
 
 # --- what a gate holds a release to -----------------------------------------------------------------------------------

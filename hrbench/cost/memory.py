@@ -116,14 +116,10 @@ class Memory:
 
 def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, dtype: torch.dtype) -> list[Measurement]:
     """The peak of the process, or those of the GPU."""
-    import torch
 
     from hrbench.cost import forward
 
     assert conditions.batch is not None
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
-        return [Measurement(PEAK, None, conditions=conditions, reason=why)]
     if device.type == "cpu" and (name := forward.settings_of(subject.runtime).name) in CONVERTED:
         why = Reason(
             f"runtime {name} converts the network in the same process, which takes more memory than a pass",
@@ -134,7 +130,8 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
     _load_kernels(device, dtype)
     meter.begin()
     net = subject.on_device()
-    if reason := forward.unfit(net, subject.variant, conditions.batch, conditions.dtype):
+    reason = forward.unfit(net, subject.variant, conditions.batch, conditions.dtype)
+    if reason := reason or forward.emulated(net, subject.runtime, device, dtype):
         return [Measurement(PEAK, None, conditions=conditions, reason=reason)]
     net = net.to(dtype)
     shape = (conditions.batch, 3, *subject.variant.input)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value, run_as
+from hrbench.cost.forward import device_name, dtype_named, emulated, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
@@ -74,8 +74,7 @@ def measure_throughput(
     pace = pace_of_batch(mode, budget, cap)
     clock = clock or clock_for(device)
     conditions = _conditions(size, device, dtype, pace)
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+    if why := emulated(net, runtime, device, dtype):
         return Measurement(THROUGHPUT, None, conditions=conditions, reason=why)
     if mode == "smoke":
         largest = min(largest, first * 2 ** (SMOKE_BATCHES - 1))

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CountsCompilations, HasNotes, Runtime
 from hrbench.errors import UnavailableError
+from hrbench.models.runtimes.availability import (
+    check_available,
+    threads_in_words,
+    too_many_threads,
+    unavailable,
+)
 from hrbench.types import RuntimeSettings
 
 if TYPE_CHECKING:
@@ -18,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Configured:
-    """A runtime as an entry asks for it (contracts.Runtime, HasSettings, HasNotes, CountsCompilations).
+    """A runtime as an entry asks for it (contracts.Runtime, HasSettings, HasNotes, CountsCompilations,
+    Foresees).
 
     inner: the runtime itself.
     settings: what is applied before it prepares a network.
@@ -46,9 +53,10 @@ class Configured:
         import torch
 
         image = input[0] if isinstance(input, list) else input
-        if self.settings.tf32 is not None and image.device.type != "cuda":
-            raise UnavailableError("tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out")
+        check_available(self, input)
         self._said.clear()
+        if said := threads_in_words(self.settings.threads):
+            self._said.append(said)
         net = net.to(image.device).eval()
         self.checked = 0.0
         reference = self._reference(net, input)
@@ -63,6 +71,13 @@ class Configured:
         if self._converts:
             self._check(call, reference)
         return call
+
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why this machine cannot run a network so; "" if it may (contracts.Foresees)."""
+        if self.settings.tf32 is not None and device != "cuda":
+            return "tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out"
+        few = too_many_threads(self.settings.threads)
+        return few or unavailable(self.inner, device, dtype, is_detector)
 
     @property
     def _converts(self) -> bool:
