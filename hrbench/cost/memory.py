@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostSubject
+from hrbench.core.process_memory import resident
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
 from hrbench.cost.packed_weights import packed_objects, packed_tensors
@@ -201,19 +202,6 @@ class ProcessMemory:
 
     def _read(self, name: str) -> int | None:
         return resident(name, self.root)
-
-
-def resident(name: str, root: Path = Path("/proc/self")) -> int | None:
-    """A size of this process in bytes, by its name in /proc/self/status ("VmRSS"); None if the system does not tell.
-
-    root: of a process in /proc.
-    """
-    try:
-        lines = (root / "status").read_text().splitlines()
-    except OSError:
-        return None
-    words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
-    return int(words[1]) * 1024 if len(words) == 3 else None
 
 
 class GpuMemory:

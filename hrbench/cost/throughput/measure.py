@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
+from hrbench.core.process_memory import resident
 from hrbench.cost.forward import device_name, dtype_named, emulated, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
-from hrbench.cost.memory import resident
 from hrbench.cost.telemetry.seen import between
 from hrbench.cost.telemetry.stability import all_settled, judged, together, worst_seen, worst_verdict
 from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
@@ -171,7 +171,7 @@ def _with_stability(conditions: Conditions, record: Record, timer: _Batches) -> 
 class MainMemory:
     """Whether main memory is enough for a larger batch: a process that exceeds it is ended without an error.
 
-    of: sizes of this process in bytes by name (`memory.resident`); available: bytes of main memory that are free. For
+    of: sizes of this process in bytes by name (`resident`); available: bytes of main memory that are free. For
     tests.
     """
 

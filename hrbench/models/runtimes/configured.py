@@ -60,7 +60,9 @@ class Configured:
         net = net.to(image.device).eval()
         self.checked = 0.0
         reference = self._reference(net, input)
-        if self.settings.fused_bn:
+        if self.settings.fused_bn and isinstance(input, list):
+            self._fold_detector(net, input)
+        elif self.settings.fused_bn:
             self._fold(net, input)
         net = net.to(image.dtype)
         if self.settings.channels_last:
@@ -68,6 +70,8 @@ class Configured:
         if self.settings.fused_bn:  # before it is compiled, which other batches than those to be timed would change
             self._check(net, reference)
         call = self.inner.prepare(net, input)
+        if isinstance(input, list) and self.name not in ("eager", "own"):
+            self._said.append("what the runtime makes of a detector is not held to the network's own outputs")
         if self._converts:
             self._check(call, reference)
         return call
@@ -85,10 +89,7 @@ class Configured:
         return self.name not in ("eager", "own", "compile")
 
     def _reference(self, net: nn.Module, input: Any) -> Any:
-        """What the network itself makes of a batch of 1 and of 3; None if nothing is held to it.
-
-        Lists of images have outputs that differ in number.
-        """
+        """What the network itself makes of a batch of 1 and of 3; None if nothing is held to it, or for a detector."""
         if isinstance(input, list) or not (self.settings.fused_bn or self._converts):
             return None
         from hrbench.models.runtimes.agreement import reference
@@ -115,6 +116,19 @@ class Configured:
     def notes(self) -> list[str]:
         """What became of the network, in words."""
         return [*self._said, *(self.inner.notes() if isinstance(self.inner, HasNotes) else ())]
+
+    def _fold_detector(self, net: nn.Module, input: list[Any]) -> None:
+        """Folds norms, and holds the detector to what it found before, in its own dtype: a lower one moves boxes."""
+        from hrbench.models.runtimes import detections
+
+        began = time.perf_counter()
+        expected = detections.reference(net, input)
+        self.checked += time.perf_counter() - began
+        self._fold(net, input)
+        began = time.perf_counter()
+        if said := detections.check(net, expected, str(self.settings)):
+            self._said.append(said)
+        self.checked += time.perf_counter() - began
 
     def _fold(self, net: nn.Module, input: Any) -> None:
         import torch

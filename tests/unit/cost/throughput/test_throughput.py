@@ -183,7 +183,7 @@ def subject(net: nn.Module, told: list) -> SimpleNamespace:
 
 def test_the_probe_sweeps_over_multiples_of_a_files_batch():
     told: list = []
-    options = ThroughputOptions(mode="smoke", largest=7)
+    options = ThroughputOptions(mode="smoke", largest=8)
     (one,) = Throughput().measure(subject(Layer(fixed_batch=3), told), Conditions(dtype="float32"), options)
     assert [each.batch for each in one.conditions.curve] == [3, 6] and one.conditions.load is not None
     assert told == [("batches", 0, 2), ("batches", 1, 2)]
