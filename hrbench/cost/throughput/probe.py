@@ -26,9 +26,7 @@ class ThroughputOptions:
     dtype: Dtypes = ()
     largest: Annotated[
         int,
-        Field(
-            ge=SMALLEST_SWEEP, description="The largest batch that is tried, a power of two: batches double."
-        ),
+        Field(ge=SMALLEST_SWEEP, description="The largest batch that is tried, a power of two: batches double."),
     ] = 256
     mode: Annotated[
         Mode,

@@ -25,8 +25,7 @@ MOST = 100
 """Detections of an image that are compared, those of the highest scores."""
 
 PIXELS, SCORE, MASK = 1.0, 0.01, 0.02
-"""How far the sides of a box, the score, and the mean of a mask's values may lie apart for one detection to be another's
-counterpart."""
+"""How far the sides of a box, the score, and the values of a mask (their mean) of counterparts may lie apart."""
 
 MATCHED = 0.9
 """Share of all detections that must have a counterpart."""
@@ -41,7 +40,10 @@ class Found:
 
 
 def reference(net: nn.Module, input: Sequence[Tensor]) -> Found:
-    """Random images and what a copy of a detector finds in them, in its own dtype. input: an example of what it takes."""
+    """Random images and what a copy of a detector finds in them, in its own dtype.
+
+    input: an example of what it takes.
+    """
     dtype = next((value.dtype for value in net.parameters() if value.is_floating_point()), torch.float32)
     images = []
     for number in range(IMAGES):
@@ -83,7 +85,11 @@ def _are_detections(outputs: Any) -> bool:
 def _best(detections: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The detections of the highest scores, on the CPU in float64."""
     order = detections["scores"].argsort(descending=True)[:MOST]
-    return {name: value[order].double().cpu() for name, value in detections.items() if len(value) == len(detections["scores"])}
+    return {
+        name: value[order].double().cpu()
+        for name, value in detections.items()
+        if len(value) == len(detections["scores"])
+    }
 
 
 def matched(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> int:
