@@ -510,6 +510,7 @@ class Suite:
     table: the layout's name or path, or "" for the default of the task.
     names: names of all its entries, also of those that --only leaves out.
     options: options of the command line, as written there ("--limit 3").
+    partial: whether entries were chosen with --only.
     """
 
     name: str
@@ -520,6 +521,7 @@ class Suite:
     text: str = ""
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,6 +535,8 @@ class Known:
         they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
+    refused: (name of a runtime, "mode" and "provider" that it takes -> value) -> why it does not take them, "" if it
+        does.
     """
 
     variants: Mapping[str, Variant]
@@ -544,6 +548,7 @@ class Known:
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
     costs: Mapping[str, type] = field(default_factory=dict)
     runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: Callable[[str, Mapping[str, str]], str] = lambda name, settings: ""
 
 
 # --- what a gate holds a release to -----------------------------------------------------------------------------------

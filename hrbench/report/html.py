@@ -85,6 +85,7 @@ def render_html(
     title: str = "",
     published: Mapping[str, Rows] | None = None,
     options: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> str:
     """The whole page.
 
@@ -96,6 +97,7 @@ def render_html(
     title: of the page; by default the layout's.
     published: table name -> rows; read if None.
     options: command-line options of the run, such as "--limit 3".
+    left_out: sentences on what is stored beside the results and not shown.
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
@@ -120,6 +122,7 @@ def render_html(
         environment=_tree(environment),
         suite_text=suite_text,
         options=" ".join(options),
+        left_out=left_out,
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,
