@@ -68,6 +68,7 @@ class ColumnValue:
     under: the conditions of a cost.
     doubt: why the value may be unreliable, "" if it is not.
     unstable: what disturbed its measurement, in words; "" for nothing. Such a value is comparable with nothing.
+    random_detector: whether it is a detector's that was fed a random input, though its work depends on the image.
     """
 
     value: float | None
@@ -80,6 +81,7 @@ class ColumnValue:
     under: Conditions = field(default_factory=Conditions)
     doubt: str = ""
     unstable: str = ""
+    random_detector: bool = False
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
@@ -149,19 +151,29 @@ def find_measurement(
     return None
 
 
+def is_fed_random(conditions: Conditions) -> bool:
+    """Whether a network was run on a random input, with random weights."""
+    return conditions.inputs in ("", "standard normal") and conditions.device != ""
+
+
 def _value(result: Result, one: Measurement) -> ColumnValue:
+    random = not one.metric and result.entry.variant.task == "detection" and is_fed_random(one.conditions)
+    conditions = score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions)
+    if random:
+        conditions = (*(fact for fact in conditions if fact[0] != "inputs"), ("inputs", "random, with random weights"))
     reasons = (one.reason,) if one.reason is not None else reasons_of(result) if one.metric else (_NOT_MEASURED,)
     return ColumnValue(
         one.value,
         one.quantity,
         one.interval,
         detail=tuple(_detail(one)),
-        conditions=score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions),
+        conditions=conditions,
         reasons=reasons,
         comparable=comparison_key(result, one),
         under=one.conditions,
         doubt=_doubt(one),
         unstable=unstable_text(one),
+        random_detector=random and one.value is not None,
     )
 
 
