@@ -17,7 +17,7 @@ from hrbench.report.pareto import fronts
 from hrbench.report.plots import Point, accuracy_against_cost
 from hrbench.report.rows import family, is_miniature, title_of
 from hrbench.report.summary import headline
-from hrbench.report.table_cells import cost_conditions, find_measurement, unstable_text
+from hrbench.report.table_cells import cost_conditions, cost_of, unstable_text
 from hrbench.types import Better, Conditions, Measurement, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
@@ -117,12 +117,14 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if row.result is None or row.limited is not None:
             continue
         result = results[row.result]
-        measured_cost = find_measurement(result.costs, cost, where=where)
+        measured_cost = cost_of(result, cost, where)
         values = row.cells[index].values
         interval = row.cells[parts["interval"]].values if "interval" in parts else ()
         published = row.cells[parts["published"]].values if "published" in parts else ()
         if measured_cost is None or not measured_cost.value or not (values or published):
             continue
+        if measured_cost.conditions.dtype not in ("", result.entry.dtype):
+            continue  # a point has one dtype
         size = units.size(result.entry.variant.input)
         divisor = described(measured_cost.quantity).divisor
         x = units.shown(measured_cost.value, measured_cost.quantity.unit, divisor)
@@ -143,7 +145,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
             Point(
                 label=label,
                 family=family(title_of(result)),
-                line=f"{family(title_of(result))} {size}".rstrip(),
+                line=(family(title_of(result)), size, row.name if key is None else key),
                 x=x,
                 y=values[0] if values else None,
                 low=interval[0] if interval else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class Point:
 
     label: shown beside the point.
     family: points that share it have one colour.
-    line: points that share it are connected.
+    line: points that share it are connected; costs that are not comparable have different ones.
     x, y: cost, and measured accuracy if there is one.
     low, high: ends of the 95 % interval.
     published: published accuracy.
@@ -31,7 +31,7 @@ class Point:
 
     label: str
     family: str
-    line: str
+    line: Hashable
     x: float
     y: float | None
     low: float | None = None
@@ -83,7 +83,7 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: str) -> dict[str, str]:
     """Draws lines, intervals and points; group identifier -> tooltip."""
     tooltips = {}
-    lines: dict[str, list[tuple[float, float, str]]] = {}
+    lines: dict[Hashable, list[tuple[float, float, str]]] = {}
     for point in points:
         if point.y is not None and not point.unstable:
             lines.setdefault(point.line, []).append((point.x, point.y, point.family))

@@ -52,6 +52,7 @@ def columns_of(layouts: Sequence[ColumnLayout], quantities: Sequence[Quantity | 
                     unit=unit,
                     better=better_of(layout, quantity) if part in ("measured", "published") else "higher",
                     description=quantity.description if quantity else "",
+                    cost=layout.source == "cost",
                 )
             )
     return columns
