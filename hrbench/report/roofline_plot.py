@@ -8,8 +8,8 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
-from hrbench.report.plots import Point, label_points
-from hrbench.report.rows import family, title_of
+from hrbench.report.plot_labels import Point, label_points
+from hrbench.report.rows import cost_labels, family, title_of
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
@@ -67,20 +67,18 @@ class _Network:
         return self.known["flops"] / self.known["p50"]
 
 
-def roofline_plots(results: Sequence[Result], labels: Sequence[str]) -> list[RooflinePlot]:
-    """A plot for all rooflines of one device, dtype and number of threads.
-
-    labels: of the results.
-    """
+def roofline_plots(results: Sequence[Result]) -> list[RooflinePlot]:
+    """A plot for all rooflines of one device, dtype and number of threads."""
+    labels = cost_labels(results)
     groups: dict[str, list[_Network]] = {}
-    for result, label in zip(results, labels, strict=True):
+    for place, result in enumerate(results):
         costs = [one for one in result.costs if one.quantity.name == "reached" and one.value is not None]
         for cost in costs:
             stated = cost.conditions.stated()
             words = [f"{stated[key]}" if key != "threads" else f"threads {stated[key]}" for key in _SHARED
                      if key in stated]  # fmt: skip
             batch = f", batch {cost.conditions.batch}" if len(costs) > 1 else ""
-            name = f"{label} {units.size(result.entry.variant.input)}".rstrip() + batch
+            name = f"{labels[place, cost.conditions.dtype]} {units.size(result.entry.variant.input)}".rstrip() + batch
             groups.setdefault(", ".join(words), []).append(_Network(name, family(title_of(result)), cost))
     return [
         RooflinePlot(

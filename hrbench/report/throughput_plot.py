@@ -8,7 +8,8 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
-from hrbench.report.plots import Point, label_points
+from hrbench.report.plot_labels import Point, label_points
+from hrbench.report.rows import cost_labels
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
@@ -44,20 +45,18 @@ class ThroughputPlot:
     endings: tuple[tuple[str, str], ...]
 
 
-def throughput_plots(results: Sequence[Result], labels: Sequence[str]) -> list[ThroughputPlot]:
-    """A plot for all throughputs of one device, dtype, number of threads and mode.
-
-    labels: of the results.
-    """
+def throughput_plots(results: Sequence[Result]) -> list[ThroughputPlot]:
+    """A plot for all throughputs of one device, dtype, runtime, number of threads and mode."""
+    labels = cost_labels(results)
     groups: dict[str, list[tuple[str, Measurement]]] = {}
-    for result, label in zip(results, labels, strict=True):
+    for place, result in enumerate(results):
         for cost in result.costs:
             if cost.conditions.curve:
                 stated = cost.conditions.stated()
                 plain = ("device", "dtype", "runtime")
                 known = {key: stated[key] for key in _SHARED if key in stated}
                 words = [str(value) if key in plain else f"{key} {value}" for key, value in known.items()]
-                name = f"{label} {units.size(result.entry.variant.input)}".rstrip()
+                name = f"{labels[place, cost.conditions.dtype]} {units.size(result.entry.variant.input)}".rstrip()
                 groups.setdefault(", ".join(words), []).append((name, cost))
     return [
         ThroughputPlot(

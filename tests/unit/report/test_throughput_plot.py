@@ -32,7 +32,7 @@ def result(title: str, *costs: Measurement) -> Result:
 
 
 def plots(*results: Result):
-    return throughput_plots(results, [one.name for one in results])
+    return throughput_plots(results)
 
 
 def test_each_network_is_a_line_whose_batches_have_tooltips():
