@@ -86,10 +86,10 @@ def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
 
     >>> short_labels(["HRNet · eager 64×48", "HRNet · compile 64×48"])
     (['eager', 'compile'], 'HRNet 64×48')
-    >>> short_labels(["HRNet 64×48", "U-Net 64×48"]), short_labels(["HRNet 64×48"])
-    ((['HRNet', 'U-Net'], '64×48'), (['HRNet 64×48'], ''))
+    >>> short_labels(["HRNet, wide 64×48", "U-Net 64×48, batch 8"]), short_labels(["HRNet 64×48"])
+    ((['HRNet, wide', 'U-Net, batch 8'], '64×48'), (['HRNet 64×48'], ''))
     """
-    parts = [re.fullmatch(r"(.*?)(?: · (.*?))?( \d+×\d+)?(, batch \d+)?", label) for label in labels]
+    parts = [re.fullmatch(r"(.*?)(?: · (.*?))?(?:( \d+×\d+)(, .*)?)?", label) for label in labels]
     found = [part.groups("") for part in parts if part is not None]
     if len(set(labels)) < 2 or len(found) < len(labels) or len({size for *_, size, _ in found}) > 1:
         return list(labels), ""

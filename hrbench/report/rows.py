@@ -147,7 +147,9 @@ def row_labels(results: Sequence[Result], shown: Sequence[str] = (), with_dtype:
         if len({tuple(text_of(result, name)[0] for name in shown) for result in group}) == len(group):
             continue
         names, runs = [result.name for result in group], [run_of(result) for result in group]
-        candidates = [_protocol_differences(group), _runtimes(group, with_dtype), names, runs]
+        candidates = [_protocol_differences(group), _runtimes(group, with_dtype)]
+        candidates += [] if with_dtype else [_entries_of_dtypes(group)]
+        candidates += [names, runs]
         candidates.append([f"{name} of {run}" for name, run in zip(names, runs, strict=True)])
         suffixes = next((each for each in candidates if len(set(each)) == len(each)), candidates[-1])
         for index, words in zip(indices, suffixes, strict=True):
@@ -162,6 +164,11 @@ def _runtimes(results: Sequence[Result], with_dtype: bool) -> list[str]:
         f"{result.entry.runtime}, {result.entry.dtype}" if with_dtype and len(dtypes) > 1 else str(result.entry.runtime)
         for result in results
     ]
+
+
+def _entries_of_dtypes(results: Sequence[Result]) -> list[str]:
+    """How these results were run, and the dtype of their entries, as words."""
+    return [f"{result.entry.runtime} of an entry in {result.entry.dtype}" for result in results]
 
 
 def _protocol_differences(results: Sequence[Result]) -> list[str]:

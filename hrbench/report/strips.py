@@ -59,6 +59,8 @@ _USUAL = ("standard normal", "warm")
 
 def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> TimeStrip:
     shown = {key: text for key, text in cost_conditions(cost.conditions) if key in _SHOWN and text not in _USUAL}
+    if f"threads {shown.get('threads')}" in shown.get("runtime", ""):
+        del shown["threads"]  # the runtime has them
     conditions = ", ".join(shown[key] if key in _PLAIN else f"{key} {shown[key]}" for key in _SHOWN if key in shown)
     return TimeStrip(
         name=result.name,

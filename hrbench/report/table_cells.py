@@ -68,7 +68,7 @@ class ColumnValue:
     under: the conditions of a cost.
     doubt: why the value may be unreliable, "" if it is not.
     unstable: what disturbed its measurement, in words; "" for nothing. Such a value is comparable with nothing.
-    random_detector: whether it is a detector's that was fed a random input, though its work depends on the image.
+    random_detector: what a detector was fed in place of images, though its work depends on them; "" if it was not.
     """
 
     value: float | None
@@ -81,7 +81,7 @@ class ColumnValue:
     under: Conditions = field(default_factory=Conditions)
     doubt: str = ""
     unstable: str = ""
-    random_detector: bool = False
+    random_detector: str = ""
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
@@ -152,15 +152,22 @@ def find_measurement(
 
 
 def is_fed_random(conditions: Conditions) -> bool:
-    """Whether a network was run on a random input, with random weights."""
+    """Whether a network was run on a random input."""
     return conditions.inputs in ("", "standard normal") and conditions.device != ""
 
 
+def _random_detector(result: Result, one: Measurement) -> str:
+    """What a detector was fed in place of images; "" for all else. A network in a file has the weights of its file."""
+    if one.metric or one.value is None or result.entry.variant.task != "detection" or not is_fed_random(one.conditions):
+        return ""
+    return "a random input" + ("" if result.entry.runtime.name == "own" else " with random weights")
+
+
 def _value(result: Result, one: Measurement) -> ColumnValue:
-    random = not one.metric and result.entry.variant.task == "detection" and is_fed_random(one.conditions)
+    random = _random_detector(result, one)
     conditions = score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions)
     if random:
-        conditions = (*(fact for fact in conditions if fact[0] != "inputs"), ("inputs", "random, with random weights"))
+        conditions = (*(fact for fact in conditions if fact[0] != "inputs"), ("inputs", random))
     reasons = (one.reason,) if one.reason is not None else reasons_of(result) if one.metric else (_NOT_MEASURED,)
     return ColumnValue(
         one.value,
@@ -173,7 +180,7 @@ def _value(result: Result, one: Measurement) -> ColumnValue:
         under=one.conditions,
         doubt=_doubt(one),
         unstable=unstable_text(one),
-        random_detector=random and one.value is not None,
+        random_detector=random,
     )
 
 

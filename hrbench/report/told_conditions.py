@@ -27,10 +27,7 @@ _USUAL = {
 _IN_ROWS = ("dtype", "device", "runtime")
 """Conditions of which a table may have a text column."""
 
-RANDOM_DETECTOR = (
-    "measured on a random input with random weights: on images a detector finds other boxes, which take other time and "
-    "memory"
-)
+_DETECTOR = ": on images a detector finds other boxes, which take other time and memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +71,13 @@ def column_conditions(
 
 def _notes(fact: ColumnValue | None, differing: Mapping[str, str]) -> tuple[str, ...]:
     """The footnotes of one cell."""
-    at_random = fact is not None and fact.random_detector
+    at_random = "" if fact is None else fact.random_detector
     hidden = ("inputs", "weights") if at_random else ()
     threads = f"threads {differing.get('threads')}" in differing.get("runtime", "").split(", ")
     hidden += ("threads",) if threads else ()  # the runtime's text has them
     words = [f"{_name(key)} {value}" for key, value in differing.items() if key not in hidden]
     notes = [f"measured otherwise than its column: {', '.join(words)}"] if words else []
-    return (*([RANDOM_DETECTOR] if at_random else []), *notes)
+    return (*([f"measured on {at_random}{_DETECTOR}"] if at_random else []), *notes)
 
 
 def condition_remarks(
@@ -120,6 +117,8 @@ def _told(result: Result, fact: ColumnValue) -> dict[str, str]:
         found["runtime"] = str(result.entry.runtime)
     if is_fed_random(fact.under):
         found |= {"inputs": _USUAL["inputs"], "weights": _USUAL["weights"]}
+    if result.entry.runtime.name == "own":
+        del found["weights"]  # those of its file
     if fact.under.mode == "smoke":
         del found["mode"]  # has a footnote of its own
     return found
