@@ -14,7 +14,7 @@ _LABEL_LENGTH = 44  # characters of a label beside a point, less than half the w
 MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
 _SIZE = FONT - 1.5
 _WIDTH = 0.53 * _SIZE  # of a character, on average
-_NEAR = ((7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13), (7, 18), (7, -18))
+_NEAR = ((7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13))
 _FAR = tuple((side * 16, sign * step * 10) for step in range(2, 15) for side in (1, -1) for sign in (1, -1))
 """From a point to its label: beside it, or so far that a line leads to it."""
 

@@ -98,3 +98,15 @@ def test_a_plot_marks_it_and_joins_no_line_through_it():
     (drawing,) = [svg for label, svg in plot.drawings if label.startswith("Latency")]
     assert drawing.count("-unstable-") == 1 and drawing.count("-measured-") == 2
     assert "cost unstable" in drawing and SHORT in drawing
+
+
+def test_times_of_stages_stand_below_latencies_with_their_names():
+    whole = spend("end-to-end", 0.2, "seconds", label="End to end", samples=(0.2, 0.3))
+    stage = spend("end-to-end-decode", 0.1, "seconds", label="End to end: decode", samples=(0.1, 0.1))
+    one = timed("a", 0.0012)
+    results = [replace(one, costs=(whole, stage, *one.costs))]
+    assert [(strip.quantity, strip.latency) for strip in strips(results)] == [
+        ("latency", True), ("End to end", False), ("End to end: decode", False),
+    ]  # fmt: skip
+    page = render_html(results, LAYOUT, {}, "", lambda result: Path())
+    assert "<td>End to end: decode</td>" in page and page.count('<th scope="col" class="number">p50 (ms)</th>') == 1
