@@ -39,6 +39,7 @@ class Quantity:
     group: common heading over several such columns ("Operations"); "" for none.
     convention: by which of several ways it is counted, in a few words; "" if there is only one.
     divisor: how much of the unit one shown unit is; None for the value of `units.py`.
+    per_batch: whether a cost depends on the batch it was measured at; a table shows one that does not once.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Quantity:
     group: str = ""
     convention: str = ""
     divisor: float | None = None
+    per_batch: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ RESERVED = Quantity(
     heading="reserved", group=_GROUP,
 )  # fmt: skip
 WEIGHTS = Quantity(
-    "memory-weights", "Weights", "bytes", "lower", "Bytes of parameters and buffers.", heading="weights", group=_GROUP
-)
+    "memory-weights", "Weights", "bytes", "lower", "Bytes of parameters and buffers.", heading="weights", group=_GROUP,
+    per_batch=False,
+)  # fmt: skip
 ACTIVATIONS = Quantity(
     "memory-activations", "Activations", "bytes", "lower",
     "Bytes of the outputs of all operators of a forward pass, views and copies left out.",

@@ -26,6 +26,7 @@ from hrbench.report.pareto import MARK
 from hrbench.report.published import Rows, read_published
 from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
+from hrbench.report.strips import strips
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
@@ -114,9 +115,9 @@ def render_html(
         plots=figures.plots(results, tables),
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
-        strips=figures.strips(results, labels),
-        throughputs=throughput_plots(results, labels),
-        rooflines=roofline_plots(results, labels),
+        strips=strips(results),
+        throughputs=throughput_plots(results),
+        rooflines=roofline_plots(results),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
