@@ -12,10 +12,13 @@ from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings
 from hrbench.cli.text import columns
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
-from hrbench.types import Result
+from hrbench.types import Note, Result
 
 if TYPE_CHECKING:
     from hrbench.store.run_folder import RunFolder
+
+MAX_NOTES = 12
+"""How many notes a summary shows."""
 
 
 def run(args: Namespace, echo: Echo) -> int:
@@ -38,7 +41,7 @@ def run(args: Namespace, echo: Echo) -> int:
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
-    """A line for each entry with its first score, and the path of the report."""
+    """A line for each entry with its first score, what changes numbers, and the path of the report."""
     table = [["entry", "", "points", "95 % interval", ""]]
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
@@ -49,7 +52,22 @@ def _summary(results: Sequence[Result], report: Path) -> str:
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
         tag = f"{_limited(result)}: not comparable" if result.limited else ""
         table.append([result.name, first.quantity.label, points, ends, tag])
-    return f"\n{columns(table, right=(2,))}\n\nreport: {report}"
+    notes = "".join(f"\n{line}" for line in _notes(results))
+    return f"\n{columns(table, right=(2,))}\n{notes}\nreport: {report}"
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """A line for each different note on the numbers, with the entries it is of, and an empty one after them."""
+    found: dict[Note, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            if isinstance(note, Note):
+                found.setdefault(note, []).append(result.name)
+    lines = [
+        f"note: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}: {note}" for note, names in found.items()
+    ]
+    more = [f"{len(lines) - MAX_NOTES} further notes are in the report"] if len(lines) > MAX_NOTES else []
+    return [*lines[:MAX_NOTES], *more, ""] if lines else []
 
 
 def _limited(result: Result) -> str:

@@ -115,7 +115,7 @@ class Configured:
 
     def notes(self) -> list[str]:
         """What became of the network, in words."""
-        return [*self._said, *(self.inner.notes() if isinstance(self.inner, HasNotes) else ())]
+        return [*self._said, *(map(str, self.inner.notes()) if isinstance(self.inner, HasNotes) else ())]
 
     def _fold_detector(self, net: nn.Module, input: list[Any]) -> None:
         """Folds norms, and holds the detector to what it found before, in its own dtype: a lower one moves boxes."""
