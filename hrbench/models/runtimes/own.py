@@ -25,4 +25,4 @@ class Own:
 
     def notes(self) -> list[str]:
         """What the network says of itself."""
-        return list(self._net.notes()) if isinstance(self._net, HasNotes) else []
+        return [str(note) for note in self._net.notes()] if isinstance(self._net, HasNotes) else []
