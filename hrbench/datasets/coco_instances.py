@@ -30,6 +30,8 @@ from hrbench.formats.coco.annotations import (
     read_instances,
 )
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.types import ClassScheme, Sample
 
 
@@ -40,6 +42,8 @@ class CocoInstances:
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
         file, by rising id.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for COCO's own layout; other data must say if a file has such a tag.
     """
 
     task = "detection"
@@ -52,10 +56,13 @@ class CocoInstances:
         annotations: str | None = None,
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        official = annotations is None and images is None and self.folder.name == "coco"
+        self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)
 
     # --- paths
@@ -139,7 +146,12 @@ class CocoInstances:
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """Every listed image, in the file's order."""
         return [
-            Sample(id=image.id, path=self.images / image.file_name, size=(image.width, image.height))
+            Sample(
+                id=image.id,
+                path=self.images / image.file_name,
+                size=(image.width, image.height),
+                orientation=self.orientation,
+            )
             for image in self._content.images
         ]
 
@@ -188,7 +200,7 @@ class CocoInstances:
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its objects: the file, classes that are not listed, boxes, masks."""
         assert sample.size is not None
-        faults = image_faults(sample.path, sample.size)
+        faults = image_faults(sample.path, sample.size, sample.orientation)
         known = {category.id for category in self._content.categories}
         for each in self._objects.get(int(sample.id), ()):
             where = f"{self.target}: object {each.id} of image {each.image_id}"

@@ -29,6 +29,8 @@ from hrbench.formats.coco.annotations import (
 )
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.types import KeypointScheme, Person, Sample
 
 OFFICIAL_BOXES = {
@@ -62,6 +64,8 @@ class CocoKeypointsDataset:
     sigmas: OKS constants (K,).
     flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed if the joints that the
         file names are not COCO's 17.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for COCO's own layout; other data must say if a file has such a tag.
     """
 
     task = "pose"
@@ -75,10 +79,13 @@ class CocoKeypointsDataset:
         images: str | None = None,
         sigmas: Sequence[float] | None = None,
         flip_pairs: Sequence[Sequence[int | str]] | None = None,
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        official = annotations is None and images is None and self.folder.name == "coco"
+        self.orientation: Orientation = checked_orientation(orientation, official)
         self._sigmas, self._flip_pairs = sigmas, flip_pairs
 
     # --- paths
@@ -217,6 +224,7 @@ class CocoKeypointsDataset:
                 path=self.images / images[image].file_name,
                 size=(images[image].width, images[image].height),
                 content=tuple(by_image.get(image, ())),
+                orientation=self.orientation,
             )
             for image in order
         ]
@@ -263,7 +271,7 @@ class CocoKeypointsDataset:
 
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its people: the file, numbers of joints."""
-        faults = image_faults(sample.path, sample.size)
+        faults = image_faults(sample.path, sample.size, sample.orientation)
         wanted = 3 * len(self.scheme.names)
         for each in self._content.annotations:
             counted = each.image_id == sample.id and each.category_id == self.category.id and each.keypoints

@@ -21,6 +21,8 @@ from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.class_lists import ENDINGS, ClassLists, class_folders, read, stem
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.types import ClassScheme, Sample
 
 CLASSES = Path(__file__).parent / "classes"
@@ -38,6 +40,8 @@ class ImageFolders:
     images: a user-defined folder instead of `split`.
     count: how many images there should be.
     home: where to get the data, in words.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for data sets of the catalog; other data must say if a file has such a tag.
     """
 
     task = "classification"
@@ -52,11 +56,13 @@ class ImageFolders:
         images: str = "",
         count: int | None = None,
         home: str = OWN,
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.images = self.folder / (images or split)
         self.split, self.labels, self.count, self.home = split, labels, count, home
         self.classes = _checked(classes)
+        self.orientation: Orientation = checked_orientation(orientation, official=home != OWN)
 
     @cached_property
     def target(self) -> Path:
@@ -162,7 +168,12 @@ class ImageFolders:
         titles = self.scheme.names
         known = not self.lists.unmapped  # only the metric maps the ids of the devkit
         return [
-            Sample(key, self.images / self._files[key], group=titles[labels[0]] if known and len(labels) == 1 else "")
+            Sample(
+                key,
+                self.images / self._files[key],
+                group=titles[labels[0]] if known and len(labels) == 1 else "",
+                orientation=self.orientation,
+            )
             for key, labels in zip(self.lists.ids, self.lists.labels, strict=True)
         ]
 
@@ -183,7 +194,7 @@ class ImageFolders:
 
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image."""
-        return image_faults(sample.path)
+        return image_faults(sample.path, None, sample.orientation)
 
 
 @cache

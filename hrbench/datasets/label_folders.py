@@ -23,6 +23,8 @@ from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import class_map, label_faults, read_labels
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
@@ -50,6 +52,8 @@ class LabelFolders:
     server: which server evaluates predictions then, in words.
     submission: the archive it takes and the path of each prediction in it: "lip.zip:{name}.png".
     count: how many samples there should be, 0 for any.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for data sets of the catalog; other data must say if a file has such a tag.
     """
 
     task = "segmentation"
@@ -73,6 +77,7 @@ class LabelFolders:
         server: str = "",
         submission: str = "",
         count: int = 0,
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.images, self.list = self.folder / images, self.folder / list if list else None
@@ -82,6 +87,7 @@ class LabelFolders:
         self.mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
         self.ignore = sorted(int(label) for label in ignore)
         self.home, self.server, self.submission, self.count = home, server, submission, count
+        self.orientation: Orientation = checked_orientation(orientation, official=home != OWN)
         _check_labels(self.scheme, self.mapping, self.ignore)
 
     # --- which files belong together
@@ -183,7 +189,9 @@ class LabelFolders:
 
     def samples(self, protocol: Mapping[str, Any]) -> Sequence[Sample]:
         """One sample for each image in the order of the list, or of the names."""
-        return [Sample(name, self.images / image) for name, (image, _) in self.pairs.items()]
+        return [
+            Sample(name, self.images / image, orientation=self.orientation) for name, (image, _) in self.pairs.items()
+        ]
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> class indices (H, W) uint16 of its label file, NO_CLASS where a label is none that counts."""
@@ -208,9 +216,9 @@ class LabelFolders:
     def look(self, sample: Sample) -> Sequence[str]:
         """Faults of an image and its labels: damaged files, different sizes, labels out of range."""
         if not self.labelled:
-            return image_faults(sample.path)
+            return image_faults(sample.path, None, sample.orientation)
         known = {*self.scheme.ids, *self.mapping, *self.ignore}
-        return label_faults(sample.path, self.target / self.pairs[str(sample.id)][1], known)
+        return label_faults(sample.path, self.target / self.pairs[str(sample.id)][1], known, sample.orientation)
 
     # --- submission to a server
 

@@ -19,6 +19,7 @@ from PIL import Image
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
+from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
 LABELS = "labels, a PNG with one number a pixel"
@@ -102,11 +103,14 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
 # --- looking closer, for `hrbench datasets NAME --check` -------------------------------------------------------------
 
 
-def label_faults(image: Path, labels: Path, known: Collection[int]) -> list[str]:
-    """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`."""
+def label_faults(image: Path, labels: Path, known: Collection[int], orientation: Orientation = "stored") -> list[str]:
+    """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`.
+
+    orientation: which picture the labels belong to.
+    """
     faults, size = [], None
     try:
-        size = decoded_size(image)
+        size = decoded_size(image, orientation)
     except (InputError, MissingError) as error:
         faults.append(str(error))
     try:
@@ -115,7 +119,10 @@ def label_faults(image: Path, labels: Path, known: Collection[int]) -> list[str]
         return [*faults, str(error)]
     if size is not None and size != values.shape[::-1]:
         width, height = values.shape[::-1]
-        faults.append(f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}")
+        remark = size_remark(size, (width, height), tag_of_file(image), orientation)
+        faults.append(
+            f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}{remark}"
+        )
     return [*faults, *range_faults(labels, values, known)]
 
 

@@ -98,7 +98,7 @@ class Classification:
 
     def prepare(self, sample: Sample) -> list[Item]:
         """One crop: uint8 (h, w, 3) in the network's colour order."""
-        image = read_rgb(sample.path, sample.size)
+        image = read_rgb(sample.path, sample.size, sample.orientation)
         if sample.content is not None:
             image = cut(image, sample.content, self.protocol.box_scale)
         pixels = centre_crop(image, self.input, self.protocol)
@@ -148,7 +148,7 @@ class Classification:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the image with its classes to `path`, whose suffix says the format."""
-        image = read_rgb(sample.path, sample.size)
+        image = read_rgb(sample.path, sample.size, sample.orientation)
         render_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
 
 
