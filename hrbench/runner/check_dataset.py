@@ -78,7 +78,7 @@ def check_dataset(
             yield Finding("note" if chosen[0].orientation else "fault", turned)
         if not server_of(dataset):
             yield from _targets(row, dataset)
-        yield from (Finding("note", note) for note in (*contract_notes, *dataset.notes(protocol)))
+        yield from (Finding("note", str(note)) for note in (*contract_notes, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
     except HrbenchError as error:
         yield Finding("fault", str(error))
