@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
@@ -27,11 +27,13 @@ from hrbench.formats.coco.annotations import (
     read_boxes,
     read_keypoints,
 )
+from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
-from hrbench.types import KeypointScheme, Person, Sample
+from hrbench.formats.paths import Paths, checked_paths
+from hrbench.types import KeypointScheme, Note, Person, Remark, Sample
 
 OFFICIAL_BOXES = {
     "val2017": "COCO_val2017_detections_AP_H_56_person.json",
@@ -66,6 +68,9 @@ class CocoKeypointsDataset:
         file names are not COCO's 17.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
+    paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the annotations deviate
+        from COCO's form (`forms.CocoForm`).
     """
 
     task = "pose"
@@ -80,7 +85,17 @@ class CocoKeypointsDataset:
         sigmas: Sequence[float] | None = None,
         flip_pairs: Sequence[Sequence[int | str]] | None = None,
         orientation: str | None = None,
+        paths: Paths = "posix",
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        num_keypoints: Literal["file", "joints"] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
+        self.paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
@@ -144,14 +159,19 @@ class CocoKeypointsDataset:
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
-            gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
+            gaps += missing_images(self.images, [*self._files.values()], home, self.paths)
         return gaps
 
     # --- content
 
     @cached_property
     def _content(self) -> KeypointListing:
-        return read_keypoints(self.target)
+        return read_keypoints(self.target, self.form)
+
+    @cached_property
+    def _files(self) -> dict[int, str]:
+        """Image id -> its file below `images`."""
+        return layout.image_files(self.target, self._content.images, self.images, self.paths)
 
     @cached_property
     def category(self) -> ListedCategory:
@@ -197,12 +217,12 @@ class CocoKeypointsDataset:
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id}
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
         files = [self.target] if boxes is None else [self.target, boxes]
-        return digest_of(files, file_sizes(self.images, [image.file_name for image in self._content.images]))
+        return digest_of(files, file_sizes(self.images, self._files.values()))
 
     # --- people
 
@@ -221,7 +241,7 @@ class CocoKeypointsDataset:
         return [
             Sample(
                 id=image,
-                path=self.images / images[image].file_name,
+                path=self.images / self._files[image],
                 size=(images[image].width, images[image].height),
                 content=tuple(by_image.get(image, ())),
                 orientation=self.orientation,
@@ -234,10 +254,12 @@ class CocoKeypointsDataset:
         user_defined = self._annotations is not None or self.folder.name != "coco"
         return None if user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
 
-    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
-        notes = []
+    def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
+        notes: list[Remark] = []
         if protocol.get("boxes") not in ("detector", "ground_truth"):
             notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
+        shown_boxes = self.box_file(str(protocol.get("boxes", "ground_truth"))) is None
+        notes += self._flat_people() if shown_boxes else []
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]
         if unlisted:
@@ -246,6 +268,20 @@ class CocoKeypointsDataset:
                 f"image {unlisted[0]}"
             )
         return notes
+
+    def _flat_people(self) -> list[Remark]:
+        """A note on people with joints whose area is 0: the official code shows them to no network."""
+        people = [
+            each
+            for each in self._content.annotations
+            if each.category_id == self.category.id and not each.iscrowd and max(each.keypoints, default=0) > 0
+        ]
+        flat = sum(not each.area > 0 for each in people)
+        if not flat:
+            return []
+        what = "annotated people with joints have area 0"
+        effect = "they are shown to no network, as in the official code, and count as missed"
+        return [Note("no_area_to_show", what, flat, len(people), effect, "truth_area: box*0.53, box or segmentation")]
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, visibility of each joint} of the annotated people with a joint."""

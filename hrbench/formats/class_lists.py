@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.paths import ENDINGS
 
-ENDINGS = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"))
 ILSVRC_NAME = "ILSVRC2012_val_{:08d}"
 
 
