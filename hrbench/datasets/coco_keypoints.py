@@ -258,8 +258,6 @@ class CocoKeypointsDataset:
         notes: list[Remark] = []
         if protocol.get("boxes") not in ("detector", "ground_truth"):
             notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
-        shown_boxes = self.box_file(str(protocol.get("boxes", "ground_truth"))) is None
-        notes += self._flat_people() if shown_boxes else []
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]
         if unlisted:
@@ -267,21 +265,23 @@ class CocoKeypointsDataset:
                 f"boxes of {len(unlisted)} images that {self.target.name} does not list were left out, the first of "
                 f"image {unlisted[0]}"
             )
-        return notes
+        return [*notes, *self._unshown(protocol)]
 
-    def _flat_people(self) -> list[Remark]:
-        """A note on people with joints whose area is 0: the official code shows them to no network."""
-        people = [
-            each
-            for each in self._content.annotations
-            if each.category_id == self.category.id and not each.iscrowd and max(each.keypoints, default=0) > 0
-        ]
-        flat = sum(not each.area > 0 for each in people)
-        if not flat:
+    def _unshown(self, protocol: Mapping[str, Any]) -> list[Note]:
+        """A note on annotated people who are not shown to the network, though the metric may count them as missed."""
+        if protocol.get("boxes") != "ground_truth":
             return []
-        what = "annotated people with joints have area 0"
-        effect = "they are shown to no network, as in the official code, and count as missed"
-        return [Note("no_area_to_show", what, flat, len(people), effect, "truth_area: box*0.53, box or segmentation")]
+        people = [one for one in self._content.annotations if one.category_id == self.category.id and not one.iscrowd]
+        labelled = [one for one in people if max(one.keypoints, default=0) != 0]
+        shown = sum(map(len, self.people(protocol).values()))
+        notes = []
+        if alone := len(people) - len(labelled):
+            what = "annotated people have no joint and are shown to nobody"
+            notes.append(Note("without_joints", what, alone, len(people), "the metric ignores them, too"))
+        if left := len(labelled) - shown:
+            what = "annotated people with joints have no area or no box within their image and are shown to nobody"
+            notes.append(Note("not_shown", what, left, len(people), "they count as missed", "truth_area"))
+        return notes
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, visibility of each joint} of the annotated people with a joint."""
