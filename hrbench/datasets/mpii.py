@@ -23,6 +23,7 @@ from hrbench.formats.images import decoded_size
 from hrbench.formats.mpii import read_truth
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import inside
 from hrbench.types import KeypointScheme, Person, Sample
 
 HOME = (
@@ -91,6 +92,8 @@ class Mpii:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
         except msgspec.MsgspecError as error:
             raise InputError(f"{self.annotations} is not MPII's {self.split}.json: {error}") from None
+        for index, row in enumerate(rows):
+            inside(row.image, f"{self.annotations}: person {index}")
         if not rows:
             raise InputError(f"{self.annotations} lists nobody")
         return rows

@@ -90,6 +90,16 @@ def _without_ending(name: str) -> str:
     return head if dot and f".{ending.lower()}" in ENDINGS else name
 
 
+def below(folder: Path) -> list[str]:
+    """Files in and below a folder, relative to it, sorted by folder and name; hidden ones are left out."""
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        inner = Path(place).relative_to(folder).as_posix()
+        found += [file if inner == "." else f"{inner}/{file}" for file in sorted(files) if not hidden(file)]
+    return found
+
+
 def hidden(name: str) -> bool:
     """Whether a file is one that operating systems leave in folders: `._a.png`, `.DS_Store`, Thumbs.db, desktop.ini."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
