@@ -648,6 +648,8 @@ class Sample:
     group: the images that may be resampled together, such as a city; "" for none.
     content: what the task's `prepare` needs. Pose: a tuple of `Person`; classification: None, or the only box (x, y,
         width, height) in pixels to classify; segmentation and detection: None.
+    orientation: whether the annotation belongs to the picture as the file stores it, or turned as its EXIF orientation
+        says ("applied"); "" if nobody says, and then a file with such a tag is refused.
     """
 
     id: int | str
@@ -655,6 +657,7 @@ class Sample:
     size: tuple[int, int] | None = None
     group: str = ""
     content: Any = None
+    orientation: Literal["", "stored", "applied"] = "stored"
 
 
 @dataclass(frozen=True, slots=True)

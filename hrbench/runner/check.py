@@ -23,6 +23,7 @@ from hrbench.runner import jobs
 from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
+from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
@@ -130,6 +131,10 @@ class Checker:
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
             return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
         samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
+        turned = orientation_note(samples)
+        if not turned and entry.dataset is not None and "orientation" in entry.dataset.args:
+            turned = orientation_sentence(samples)
+        notes += (Reason(turned),) if turned else ()
         passes = sum(map(parts.task.work, samples))
         return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
 
