@@ -198,7 +198,7 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has notes on the score after all images, or a runtime that has some on the network."""
+    """A task that has notes on the score after all images, or a runtime or network on how it was run."""
 
     def notes(self) -> Sequence[str]:
         """One sentence for each note."""

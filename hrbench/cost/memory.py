@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import CostSubject
+from hrbench.contracts import CostSubject, HasNotes
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
 from hrbench.cost.packed_weights import packed_objects, packed_tensors
@@ -145,7 +145,9 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
             subject.progress("passes", done + 1, PASSES)
         found = meter.peaks()
         meter.end()
-    conditions = replace(conditions, **forward.run_as(subject.runtime, device, dtype)._asdict())
+    run = forward.run_as(subject.runtime, device, dtype)
+    said = tuple(net.notes()) if isinstance(net, HasNotes) else ()  # an allocator of its own is part of the peak
+    conditions = replace(conditions, **run._replace(prepared_as=(*run.prepared_as, *said))._asdict())
     if isinstance(found, Reason):
         return [Measurement(PEAK, None, conditions=conditions, reason=found)]
     return [Measurement(quantity, value, conditions=conditions) for quantity, value in found.items()]

@@ -12,6 +12,7 @@ from that of the exported network: fewer parameters of norms, more biases. Opera
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,18 @@ class OnnxNetwork(nn.Module):
 
     # --- onnxruntime
 
+    def notes(self) -> list[str]:
+        """What ran the network and where, in a sentence; empty before the first pass (contracts.HasNotes).
+
+        onnxruntime runs on the CPU what a provider has no kernel for, silently. Its arena keeps the memory that
+        a pass has once taken, so that a process holds more than the network needs.
+        """
+        ran = next(reversed(self._sessions.values()), None)
+        if ran is None:
+            return []
+        release = library("onnxruntime").__version__
+        return [f"onnxruntime {release}: {_ran_on(ran)}; its memory arena on (the default)"]
+
     def _run(self, images: Tensor) -> list[Tensor]:
         device = self.placeholder.device
         session = self._session(device)
@@ -136,6 +149,7 @@ class OnnxNetwork(nn.Module):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()  # what latencies say they were measured with
         options.log_severity_level = 3
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `notes`
         providers: list[Any] = ["CPUExecutionProvider"]
         there = runtime.get_available_providers()
         if self.provider and self.provider not in there:
@@ -161,6 +175,18 @@ class OnnxNetwork(nn.Module):
             raise UnavailableError(f"onnxruntime could not use {self.provider}: are its libraries there?")
         self._sessions[str(device)] = session
         return session
+
+
+def _ran_on(session: Any) -> str:
+    """Which provider runs how many operators of a session, in words; onnxruntime before 1.24 names providers alone."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # older releases have no such method, or take no such option
+        return f"providers {', '.join(session.get_providers())}"
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.ep_name] += len(part.get_nodes())
+    return ", ".join(f"{count} operators by {name}" for name, count in counts.most_common())
 
 
 def _run_on_cuda(session: Any, images: Tensor, device: torch.device) -> list[Tensor]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.core.modules import module_file
-from hrbench.core.plugins import runtime_libraries
 from hrbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -28,10 +27,11 @@ class OnnxRuntime:
 
     def __init__(self, provider: str = "") -> None:
         self.provider = provider
+        self._said: list[str] = []
 
     def notes(self) -> list[str]:
-        """Which release ran the network."""
-        return [f"onnxruntime {version}" for name, version in runtime_libraries(self.name).items() if name == self.name]
+        """Which release ran the network that was prepared last, and which provider its operators."""
+        return list(self._said)
 
     def prepare(self, net: nn.Module, input: Any) -> nn.Module:
         """The network in a session of onnxruntime, for batches of any size.
@@ -56,4 +56,6 @@ class OnnxRuntime:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.onnx"
             write_onnx(net.eval(), input, path)
-            return Session(path, net, input, self.provider)
+            session = Session(path, net, input, self.provider)
+        self._said = session.notes()
+        return session
