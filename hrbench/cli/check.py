@@ -47,6 +47,8 @@ def check(args: Namespace, echo: Echo) -> int:
         echo(f"\n{findings_text(name, findings)}")
     wrong = sum(row.outcome == FAILS for row in rows)
     verdict = f"{wrong} would fail" if wrong else "every entry can be run as far as its data are there"
+    if lacking := sum(row.cannot_run for row in rows):
+        verdict += f"; {lacking} ask for a runtime that this machine lacks"
     faulty = [name for name, findings in data.items() if any(one.kind == "fault" for one in findings)]
     verdict += f"; {amount(len(faulty), 'data set')} with faults: {', '.join(faulty)}" if faulty else ""
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"

@@ -91,12 +91,25 @@ def _short(text: str, max_length: int = 150) -> str:
     return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo) -> Path:
+def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
+    """Entries that a folder has beside those of its last run, in words."""
+    told = [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
+    entries = amount(len(names), "stored entry", "stored entries")
+    return f"{entries} not of the last run ({', '.join(told)})"
+
+
+def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False) -> Path:
     from hrbench.report.write import write_reports
 
-    results = [result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"))]
+    results = [
+        result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
+    ]
     if not results:
         raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
+    beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
+    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
+    for sentence in left_out:
+        echo(sentence)
     heads = [run.read_run() for run in runs]
     return write_reports(
         results,
@@ -106,6 +119,7 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo)
         environments=[run.read_environment() for run in runs],
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
+        left_out=left_out,
     )
 
 
@@ -117,19 +131,19 @@ def report(args: Namespace, echo: Echo) -> int:
         if not run.path.is_dir():
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
-    _note_empty_tables(args.table, runs, echo)
+    _note_empty_tables(args.table, runs, echo, args.all)
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
-    echo(f"report: {_write_reports(runs, table, out, echo)}")
+    echo(f"report: {_write_reports(runs, table, out, echo, args.all)}")
     return 0
 
 
-def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo) -> None:
+def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo, every: bool) -> None:
     """Prints which tables of a requested layout have no row among the results."""
     from hrbench.report.layout import read_layout
     from hrbench.report.rows import matches
 
-    results = [result for run in runs for result in run.results(lambda damage: None)] if table else []
+    results = [result for run in runs for result in run.results(lambda damage: None, every=every)] if table else []
     for layout in read_layout(table).tables if results else ():
         if not any(matches(result, layout) for result in results):
             rows = ", ".join(f"{key} {value}" for key, value in layout.rows.items())

@@ -20,6 +20,7 @@ from hrbench.errors import HrbenchError
 from hrbench.formats.images import stated_size
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, generate_absent, server_of
+from hrbench.runner.orientation import orientation_sentence
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.types import DatasetRow, Sample
 
@@ -79,6 +80,8 @@ def check_dataset(
         chosen = samples if every else spread(samples, SAMPLE_SIZE)
         if isinstance(dataset, Inspectable):
             yield from _decode(dataset, chosen, len(samples), progress)
+        if turned := orientation_sentence(chosen):
+            yield Finding("note" if chosen[0].orientation else "fault", turned)
         yield from _sizes(chosen)
         if not server_of(dataset):
             yield from _targets(row, dataset)

@@ -204,7 +204,7 @@ def _prediction_fields(
         "variant": variant_fields(entry.variant, read),
         "weights": weights_digest,
         "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
-        "dataset_args": None if dataset is None else _without_paths(dataset.args),
+        "dataset_args": None if dataset is None else _dataset_args(dataset.args),
         "dataset_digest": dataset_digest,
         "protocol": _plain(entry.protocol),
         "limit": _limit(entry),
@@ -318,6 +318,11 @@ PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", 
 def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments without paths: the digest identifies the data, wherever they are."""
     return {key: value for key, value in _plain(args).items() if key not in PATHS}
+
+
+def _dataset_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a data set that decide predictions: `orientation: stored` only allows what is the default."""
+    return {key: value for key, value in _without_paths(args).items() if (key, value) != ("orientation", "stored")}
 
 
 def _plain(value: Any) -> Any:

@@ -116,7 +116,7 @@ class Detection:
         """The image, uint8 (h, w, 3) in the network's colour order, at the input's size, or at its own
         size if floats are resized (`geometry.ON_FLOATS`).
         """
-        image = read_image(sample.path, sample.size)
+        image = read_image(sample.path, sample.size, sample.orientation)
         protocol, (height, width) = self.protocol, self.input
         original = (image.shape[1], image.shape[0])
         resizing = geometry.resizing_of(original, protocol.resize, protocol.short, protocol.long, (width, height))
@@ -274,7 +274,7 @@ class Detection:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
-        image = render_detections(read_image(sample.path, sample.size), rows, self.scheme)
+        image = render_detections(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")

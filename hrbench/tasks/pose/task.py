@@ -87,7 +87,7 @@ class Pose:
         """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
         if not sample.content:
             return []
-        image = read_image(sample.path, sample.size)
+        image = read_image(sample.path, sample.size, sample.orientation)
         height, width = self.input
         items = []
         for person in sample.content:
@@ -183,7 +183,10 @@ class Pose:
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
         image = render_people(
-            read_image(sample.path, sample.size), rows, self.scheme, self.protocol.visibility_threshold
+            read_image(sample.path, sample.size, sample.orientation),
+            rows,
+            self.scheme,
+            self.protocol.visibility_threshold,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
