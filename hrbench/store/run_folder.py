@@ -132,7 +132,7 @@ class RunFolder:
         """
         stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
         results = []
-        for name in [name for name in self.read_run().entries if name in stored] or list(stored):
+        for name in dict.fromkeys(name for name in self.read_run().entries if name in stored) or list(stored):
             try:
                 results.append(_read(stored[name], name))
             except ChangedResultError as error:

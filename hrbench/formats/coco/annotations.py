@@ -151,7 +151,7 @@ def _decoded(path: Path, kind: type[Content]) -> Content:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise MissingError(f"no file {path}; {HOME}") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not what a COCO file holds: {error}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hrbench.core.npz import read_npz as read_arrays
 from hrbench.errors import InputError, MissingError
 
 
 def read_npz(path: Path) -> dict[str, Tensor]:
-    """Every array by its name. Raises InputError for a damaged file, and for arrays of Python objects."""
+    """Every array by its name. Raises InputError for a damaged file, and for arrays of anything but numbers."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: torch.from_numpy(np.asarray(archive[name])) for name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        return {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
+    except (OSError, ValueError, TypeError) as error:  # TypeError: of torch, for arrays of text
         raise InputError(f"{path}: not a whole .npz file of numbers (damaged or truncated?): {_line(error)}") from error
 
 
