@@ -29,7 +29,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 return {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
         except MemoryError:
             raise
-        except Exception as error:  # a scrambled archive or head leads zipfile, tokenize and NumPy to errors of any kind
+        except Exception as error:  # a scrambled head leads zipfile, tokenize and NumPy to any
             text = " ".join(str(error).split())[:200]
             raise ValueError(f"{type(error).__name__}: {text}".rstrip(": ")) from None
 

@@ -347,9 +347,10 @@ def _length(headers: Message) -> int:
     stated = {part.strip() for text in headers.get_all("Content-Length", ()) for part in str(text).split(",")} - {""}
     if not stated:
         return 0
-    if len(stated) > 1 or not re.fullmatch("[0-9]{1,18}", *stated):
-        raise _TransientError(f"the server states the length {' and '.join(sorted(stated))[:60]!r}, which is none")
-    return int(*stated)
+    text = " and ".join(sorted(stated))
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise _TransientError(f"the server states the length {text[:60]!r}, which is none")
+    return int(text)
 
 
 def _range(text: str) -> tuple[int, int]:

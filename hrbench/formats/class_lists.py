@@ -294,11 +294,7 @@ def _of_inaturalist(path: Path, content: dict[str, Any]) -> ClassLists:
     ids = tuple(sorted(labels))
     classes = tuple(str(named[number].get("name", number)) for number in kept)
     files: dict[int | str, str] = {image: str(known[image].get("file_name", "")) for image in ids}
-    sizes: dict[int | str, tuple[int, int]] = {
-        image: (known[image]["width"], known[image]["height"])
-        for image in ids
-        if type(known[image].get("width")) is int and type(known[image].get("height")) is int
-    }
+    sizes = {image: size for image in ids if (size := _size(path, known[image])) is not None}
     if not ids:
         raise InputError(f"{path}: it has no annotations")
     return ClassLists(path, ids, tuple(labels[image] for image in ids), classes, False, files, boxes, sizes)
@@ -322,6 +318,16 @@ def _number(path: Path, row: Mapping[str, Any], key: str) -> int:
             f"{path}: {key!r} is {_short(str(value))} in {_short(str(dict(row)))}; a whole number is needed"
         )
     return value
+
+
+def _size(path: Path, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(width, height) of a row of images; None if it does not say."""
+    width, height = row.get("width"), row.get("height")
+    if type(width) is not int or type(height) is not int:
+        return None
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        raise InputError(f"{path}: image {row['id']} is {width}x{height} pixels; both sides are above 0")
+    return width, height
 
 
 def _box(path: Path, image: int, box: Any) -> tuple[float, float, float, float]:

@@ -271,11 +271,12 @@ class LayoutNode:
             self.expect(key, known.split(), "", str(key))
         return self
 
-    def expect(self, value: Any, known: Sequence[str], field: str, key: str = "") -> None:
+    def expect(self, value: Any, known: Sequence[Any], field: str, key: str = "") -> None:
         if any(value is one or (type(value) is type(one) and value == one) for one in known):
             return
-        near = difflib.get_close_matches(str(value), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        words = [{True: "true", False: "false", None: "null"}.get(one, str(one)) for one in known]
+        near = difflib.get_close_matches(str(value)[:200], words, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"
         self.fail(
             f"{field + ': ' if field else ''}unknown {'value' if field else 'key'} {value!r}; {hint}", key or field
         )
@@ -287,7 +288,7 @@ class LayoutNode:
         except ValueError as error:  # a number of thousands of digits
             self.fail(f"{key}: {error}", key)
 
-    def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
+    def choice(self, key: str, known: Sequence[Any], default: Any) -> Any:
         if key not in self.value:
             return default
         self.expect(self.value[key], known, key)

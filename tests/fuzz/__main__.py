@@ -50,7 +50,12 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if keep is None else None,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+                "OMP_NUM_THREADS": "1",
+                "MALLOC_ARENA_MAX": "2",
+            },
         )
         self.selector = selectors.DefaultSelector()
         assert self.process.stdout is not None
@@ -156,10 +161,14 @@ def told(outcome: Outcome, seed: int) -> str:
         refused, accepted, failed = (outcome.counts[case, verdict] for verdict in ("refused", "accepted", "failed"))
         lines.append(f"{case:52}{refused:>9}{accepted:>10}{failed:>8}")
     for case, number, why in outcome.failures:
-        lines.append(f"\nFAILED {case!r} {number}: python -m tests.fuzz --seed {seed} --case {case!r} --number {number}")
+        lines.append(
+            f"\nFAILED {case!r} {number}: python -m tests.fuzz --seed {seed} --case {case!r} --number {number}"
+        )
         lines.append(why)
     seconds, slow = outcome.slowest
-    lines.append(f"\n{outcome.counts.total()} mutants, {len(outcome.failures)} failures; the slowest {slow}: {seconds:.2f} s")
+    lines.append(
+        f"\n{outcome.counts.total()} mutants, {len(outcome.failures)} failures; the slowest {slow}: {seconds:.2f} s"
+    )
     return "\n".join(lines)
 
 

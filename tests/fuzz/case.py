@@ -1,4 +1,4 @@
-"""What one kind of file is fuzzed by: valid files, how each is changed, how it is read, and what a mutant may change."""
+"""What one kind of file is fuzzed by: valid files, how each is changed, how it is read, what a mutant may change."""
 
 from __future__ import annotations
 

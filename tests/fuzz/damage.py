@@ -70,8 +70,9 @@ def text_mutant(data: bytes, random: Random) -> bytes:
             fields = lines[at].split(separator)
             place = random.randrange(len(fields))
             fields[place] = random.choice((
-                b"", b"-1", b"0", b"1", b"2", b"1.0", b"nan", b"inf", b"1e400", b"9" * 30, b"\xff", b'"', b'"a,b"', b"\x00",
-                "\u0661".encode(), b" 1", b"+1", b"1_0", fields[0], fields[-1], b"x" * 200_000, b"label_1", b"../a", b"\r",
+                b"", b"-1", b"0", b"1", b"2", b"1.0", b"nan", b"inf", b"1e400", b"9" * 30, b"\xff", b'"', b'"a,b"',
+                b"\x00", "\u0661".encode(), b" 1", b"+1", b"1_0", fields[0], fields[-1], b"x" * 200_000, b"label_1",
+                b"../a", b"\r",
             ))  # fmt: skip
             lines[at] = separator.join(fields)
     return b"\n".join(lines)

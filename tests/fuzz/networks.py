@@ -111,9 +111,7 @@ def _onnx(folder: Path) -> None:
 
     rng = np.random.default_rng(0)
     weights = {"w": (4, 3, 3, 3), "b": (4,), "m": (4,), "v": (4,), "f": (2, 4)}
-    initial = [
-        numpy_helper.from_array(rng.random(shape).astype(np.float32), name) for name, shape in weights.items()
-    ]
+    initial = [numpy_helper.from_array(rng.random(shape).astype(np.float32), name) for name, shape in weights.items()]
     initial.append(numpy_helper.from_array(np.array([1, -1], np.int64), "shape"))
     nodes = [
         helper.make_node("Conv", ["images", "w", "b"], ["c"], strides=[2, 2], pads=[1, 1, 1, 1]),
@@ -168,7 +166,9 @@ def _edit(model: Any, random: Random) -> None:
 def _replace(message: Any, field: Any, value: Any, repeated: bool, random: Random) -> None:
     integers = [*damage.INTEGERS, 3, 7, 16, 17, 100]
     made: Any = {
-        str: lambda: random.choice(trees.TEXTS[:18] + ("w", "b", "images", "Conv", "MatMul", "Resize", "Loop", "Einsum")),
+        str: lambda: random.choice(
+            (*trees.TEXTS[:18], "w", "b", "images", "Conv", "MatMul", "Resize", "Loop", "Einsum")
+        ),
         bytes: lambda: random.choice((b"", b"abc", b"w", random.randbytes(40))),
         float: lambda: random.choice((0.0, float("nan"), 1e30, -1.0)),
         int: lambda: random.choice(integers),

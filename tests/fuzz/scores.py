@@ -1,4 +1,4 @@
-"""Files that a metric reads: ground truth and predictions. What is accepted gets the reference implementation's numbers."""
+"""Files that a metric reads. What is accepted gets the numbers of the metric's reference implementation."""
 
 from __future__ import annotations
 

@@ -77,9 +77,7 @@ def _coco(folder: Path) -> None:
         image["file_name"] = f"{image['id']:012d}.jpg"
         image["width"], image["height"] = 64, 48
         _photo(folder / "coco/images/val2017" / image["file_name"], (64, 48))
-    truth["categories"] = [
-        {"id": 1, "name": "person", "keypoints": list(PERSON), "skeleton": [[1, 2], [2, 3]]}
-    ]
+    truth["categories"] = [{"id": 1, "name": "person", "keypoints": list(PERSON), "skeleton": [[1, 2], [2, 3]]}]
     _write(folder / "coco/annotations/person_keypoints_val2017.json", truth)
     boxes = [{**row, "category_id": 1, "bbox": [1, 2, 30.5, 20]} for row in results[:9]]
     boxes = [{key: row[key] for key in ("image_id", "category_id", "bbox", "score")} for row in boxes]
@@ -104,7 +102,13 @@ def _people(folder: Path) -> None:
     annotations.mkdir(parents=True)
     _mpii(annotations, compressed=False)
     rows = [
-        {"image": f"{name}.jpg", "center": [30.5, 20], "scale": 0.3 + n, "joints": [[1.0, 2.0]] * 16, "joints_vis": [1] * 16}
+        {
+            "image": f"{name}.jpg",
+            "center": [30.5, 20],
+            "scale": 0.3 + n,
+            "joints": [[1.0, 2.0]] * 16,
+            "joints_vis": [1] * 16,
+        }
         for n, name in enumerate("baca")
     ]
     _write(annotations / "valid.json", rows)

@@ -1,4 +1,4 @@
-"""What hrbench wrote itself: results, states, runs and baselines. Digests hold them, so what is read is what was written."""
+"""What hrbench wrote itself. Digests hold it, so that what is read is what was written."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _saved(folder: Path) -> None:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """A run by every reader of its files. The lenient ones, which go on without a damaged result, are called as well."""
+    """A run by every reader of its files, also by the lenient one, which goes on without a damaged result."""
     run = RunFolder(folder)
     told: list[str] = []
     run.results(skip=told.append)

@@ -85,6 +85,9 @@ rows:
 """
 
 
+NO_NUMBERS = ("| nan |", ",nan,", "| inf |", ",inf,")
+
+
 @cache
 def _known() -> Known:
     return known()
@@ -155,7 +158,7 @@ def _report(folder: Path) -> list[str]:
     texts.append(render_html(_results(), layout, {}, "", lambda result: Path(), title="", published=published))
     for text in texts:
         text.encode()
-        if any(word in text for word in (" nan ", "|nan|", ",nan,", ",inf,", " inf ")):
+        if (folder / "layout.yaml").read_text(errors="replace") == LAYOUT and any(word in text for word in NO_NUMBERS):
             raise NonsenseError("a table shows what is no number")
     return texts[:2]
 

@@ -54,8 +54,12 @@ def _other_answers(data: bytes, random: Random) -> bytes:
             heads[name] = random.choice(HEADS[name])
         if random.random() < 0.05:
             heads = {**heads, **{f"X-{number}": "y" for number in range(random.choice((50, 200)))}}
-        raw = random.choice(("", "", "", "", "HTTP/1.1\r\n\r\n", "\r\n", "HTTP/9.9 abc x\r\n\r\n", "x" * 70_000, "HTTP/1.1 200"))
-        answers.append({"code": random.choice(CODES), "heads": heads, "raw": raw, "first": random.choice((0, 0, 1000, 2999))})
+        raw = random.choice(
+            ("", "", "", "", "HTTP/1.1\r\n\r\n", "\r\n", "HTTP/9.9 abc x\r\n\r\n", "x" * 70_000, "HTTP/1.1 200")
+        )
+        answers.append(
+            {"code": random.choice(CODES), "heads": heads, "raw": raw, "first": random.choice((0, 0, 1000, 2999))}
+        )
     return json.dumps(answers).encode()
 
 
@@ -93,7 +97,7 @@ class _Site:
             stream.sendall(answer["raw"].encode("latin-1", "replace"))
             return
         heads = "".join(f"{name}: {value}\r\n" for name, value in answer["heads"].items())
-        head = f"HTTP/1.1 {answer['code']} OK\r\n{heads}Connection: close\r\n\r\n".encode("utf-8")
+        head = f"HTTP/1.1 {answer['code']} OK\r\n{heads}Connection: close\r\n\r\n".encode()
         stream.sendall(head + BODY[answer["first"] :])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Mutants of structured files: trees of JSON or YAML with one to three edits, written with a writer that writes anything.
+"""Mutants of structured files: trees of JSON or YAML with one to three edits, by a writer that writes anything.
 
 A tree is what `json.loads` gives, except that mappings are lists of pairs, so that a key may stand there twice.
 """
@@ -33,8 +33,8 @@ JSON_WORDS = ("NaN", "Infinity", "-Infinity", "1e400", "-1e999", "00", "+1", ".5
 YAML_WORDS = (
     *JSON_WORDS, ".nan", ".inf", "-.Inf", "2024-13-45", "2001-02-30", "2024-02-30T25:61:00Z", "12:30:45", "0o777",
     "1_000", "yes", "~", "!!binary x", "!!timestamp 2001-99-99", "!!python/name:os.system", "!a b", "&a [*a]", "*b",
-    "&a {a: *a}", "!!float x", "!!int 9.5", "!!set {a, b}", "? a", "<<", "{<<: {a: 1}}", "\t", "%", "@", "`", "!!null x",
-    "!!str 1", "!!bool 3", "!!int 0b12", "!!int ''", "!!float ''", "1__", "0x_", "-", "1e", "1e400", "-0x1",
+    "&a {a: *a}", "!!float x", "!!int 9.5", "!!set {a, b}", "? a", "<<", "{<<: {a: 1}}", "\t", "%", "@", "`",
+    "!!null x", "!!str 1", "!!bool 3", "!!int 0b12", "!!int ''", "!!float ''", "1__", "0x_", "-", "1e", "1e400", "-0x1",
 )  # fmt: skip
 
 
@@ -134,7 +134,16 @@ def _instead(value: Any, random: Random, words: tuple[str, ...]) -> Any:
         chosen = random.choice((*near, *nearer))
         return chosen if not isinstance(chosen, float) or math.isfinite(chosen) else Raw("1e400")
     if isinstance(value, str) and kind < 0.3:
-        near = (value[:-1], value + value, value.upper(), value + "\u0000", value[::-1], [value], value + " ", value[1:])
+        near = (
+            value[:-1],
+            value + value,
+            value.upper(),
+            value + "\u0000",
+            value[::-1],
+            [value],
+            value + " ",
+            value[1:],
+        )
         return random.choice(near)
     if isinstance(value, list) and kind < 0.3:
         return random.choice(([], value[:1], value * 2, value[:-1], [value], Pairs(), None))
@@ -148,4 +157,6 @@ def _instead(value: Any, random: Random, words: tuple[str, ...]) -> Any:
         deep = random.choice(DEPTHS)
         opened, closed = random.choice((("[", "]"), ('{"a": ', "}")))
         return Raw(opened * deep + "1" + closed * deep)
-    return random.choice((None, True, False, [], Pairs(), [None], [[]], Pairs([("id", 1)]), [1, "a"], Pairs([("", [])])))
+    return random.choice(
+        (None, True, False, [], Pairs(), [None], [[]], Pairs([("id", 1)]), [1, "a"], Pairs([("", [])]))
+    )

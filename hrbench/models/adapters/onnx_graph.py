@@ -53,7 +53,8 @@ def read_graph(path: Path) -> OnnxGraph:
     shape = tuple(each.dim_value if each.HasField("dim_value") else None for each in kind.shape.dim)
     if len(shape) != 4 or shape[1] not in (3, None) or kind.elem_type not in DTYPES:
         stated = "x".join("?" if each is None else str(each) for each in shape)
-        element = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        names = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+        element = names.get(kind.elem_type, f"numbers of type {kind.elem_type}")
         raise UsageError(f"{path.name} takes {element} of shape {stated}; images come as floats (N, 3, H, W)")
     running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
