@@ -294,7 +294,9 @@ def _of_inaturalist(path: Path, content: dict[str, Any]) -> ClassLists:
     ids = tuple(sorted(labels))
     classes = tuple(str(named[number].get("name", number)) for number in kept)
     files: dict[int | str, str] = {image: str(known[image].get("file_name", "")) for image in ids}
-    sizes = {image: size for image in ids if (size := _size(path, known[image])) is not None}
+    sizes: dict[int | str, tuple[int, int]] = {
+        image: size for image in ids if (size := _size(path, known[image])) is not None
+    }
     if not ids:
         raise InputError(f"{path}: it has no annotations")
     return ClassLists(path, ids, tuple(labels[image] for image in ids), classes, False, files, boxes, sizes)
