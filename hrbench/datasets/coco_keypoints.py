@@ -29,7 +29,7 @@ from hrbench.formats.coco.annotations import (
 )
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.images import image_faults
-from hrbench.types import KeypointScheme, Person, Sample
+from hrbench.types import KeypointScheme, Note, Person, Remark, Sample
 
 OFFICIAL_BOXES = {
     "val2017": "COCO_val2017_detections_AP_H_56_person.json",
@@ -226,8 +226,8 @@ class CocoKeypointsDataset:
         user_defined = self._annotations is not None or self.folder.name != "coco"
         return None if user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
 
-    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
-        notes = []
+    def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
+        notes: list[Remark] = []
         if protocol.get("boxes") not in ("detector", "ground_truth"):
             notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
@@ -237,6 +237,22 @@ class CocoKeypointsDataset:
                 f"boxes of {len(unlisted)} images that {self.target.name} does not list were left out, the first of "
                 f"image {unlisted[0]}"
             )
+        return [*notes, *self._unshown(protocol)]
+
+    def _unshown(self, protocol: Mapping[str, Any]) -> list[Note]:
+        """A note on annotated people who are not shown to the network, though the metric may count them as missed."""
+        if protocol.get("boxes") != "ground_truth":
+            return []
+        people = [one for one in self._content.annotations if one.category_id == self.category.id and not one.iscrowd]
+        labelled = [one for one in people if max(one.keypoints, default=0) != 0]
+        shown = sum(map(len, self.people(protocol).values()))
+        notes = []
+        if alone := len(people) - len(labelled):
+            what = "annotated people have no joint and are shown to nobody"
+            notes.append(Note("without_joints", what, alone, len(people), "the metric ignores them, too"))
+        if left := len(labelled) - shown:
+            what = "annotated people with joints have no area or no box within their image and are shown to nobody"
+            notes.append(Note("not_shown", what, left, len(people), "they count as missed", "truth_area"))
         return notes
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:

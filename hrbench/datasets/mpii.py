@@ -119,6 +119,11 @@ class Mpii:
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, whether visible of each joint} of its people, top-left pixel at (0, 0)."""
         truth = read_truth(self.target)
+        if len(truth.head) != len(self._rows):
+            raise InputError(
+                f"{self.annotations} lists {len(self._rows)} people and {self.target} {len(truth.head)}; both list the "
+                "same people in the same order"
+            )
         position = np.where(truth.visible[..., None], truth.position - 1, 0.0)  # joints not annotated lie anywhere
         joints = np.concatenate([position, truth.visible[..., None]], axis=2)
         return {

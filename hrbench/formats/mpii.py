@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -155,8 +155,11 @@ def _images(path: Path, people: int) -> np.ndarray | None:
     return np.array([row["image"] for row in rows])
 
 
-def read_predictions(path: Path, people: int) -> np.ndarray:
+def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = None) -> np.ndarray:
     """(N, 16, 2), float32 or float64 as in the file, px with the top-left pixel at (1, 1).
+
+    origin: where the file has its top-left pixel, in x and in y; None: 1 in a .mat, as the official code writes it, and
+        0 in a .npy.
 
     A file may hold fewer people, as after a limited run: the others get NaN, and the metric's `measure` checks whether
     they are needed. Raises InputError for another shape or an infinite value, MissingError.
@@ -188,7 +191,7 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
                 f"{MAX_COORDINATE:.0e} px"
             )
         # one is added in the precision of the file, as in the official code: float32 rounds here
-        points = points + precision(offset)
+        points = points + precision(offset if origin is None else 1 - origin)
     rest = np.full((people - len(points), JOINTS, 2), np.nan, precision)
     return np.concatenate((points, rest))
 

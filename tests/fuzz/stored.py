@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from hrbench.core.digests import canonical
 from hrbench.judge import baseline
 from hrbench.store.results import to_json
 from hrbench.store.run_folder import RunFolder
 from hrbench.store.states import read_state
+from hrbench.types import Result
 from tests.fuzz import damage
 from tests.fuzz.case import Case, as_json, unchanged
 
@@ -57,12 +59,17 @@ def _read(folder: Path) -> dict[str, Any]:
     results = [result for name in record.entries if (result := run.read(name)) is not None]
     states = [read_state(folder / "entries" / result.name / "states.npz") for result in results]
     return {
-        "results": [to_json(result) for result in results],
+        "results": [_content(result) for result in results],
         "states": [
             (state.metric, state.version, {name: array.tobytes() for name, array in state.arrays.items()})
             for state in states
         ],
     }
+
+
+def _content(result: Result) -> str:
+    """What a result says, whatever the order of its fields in the file."""
+    return canonical(json.loads(to_json(result))["result"])
 
 
 def _read_baseline(folder: Path) -> dict[str, Any]:
@@ -72,7 +79,7 @@ def _read_baseline(folder: Path) -> dict[str, Any]:
 
 def _read_results(folder: Path) -> dict[str, Any]:
     run = RunFolder(folder / "baselines/v1")
-    return {"results": [to_json(result) for result in run.results()]}
+    return {"results": [_content(result) for result in run.results()]}
 
 
 def _held(before: Any, after: Any) -> str:

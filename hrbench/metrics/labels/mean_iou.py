@@ -20,7 +20,7 @@ A state has a block of pairs of class indices (`labels.states`); C in a predicti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ from hrbench.formats.label_folders import (
 from hrbench.formats.label_runs import histogram, runs
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
+from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note
 from hrbench.metrics.labels.states import (
     AT_ONCE,
     CELLS,
@@ -54,9 +55,9 @@ from hrbench.metrics.labels.states import (
 )
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
-FORM = form_of("miou", 1, cells=CELLS)
+FORM = replace(form_of("miou", 1, cells=CELLS), extra=(TRUTH, "ignored"))
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "indices"}
 MEANS = (
@@ -208,6 +209,16 @@ class MeanIoU:
         }
         return state_of(FORM, params, names, groups, rows, DTYPES)
 
+    def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
+        """What in the label maps changes these numbers, or may."""
+        ignored, judged = int(state.arrays["ignored"].sum()), int(state.arrays["pixels"].sum())
+        notes = ignored_note(ignored, judged, ", ".join(map(str, self.classes.ignore)))
+        notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
+        if self.classes.ids != tuple(range(len(self.classes))):
+            found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
+            notes += found_out(predictions, self.labels, (found, other))
+        return notes
+
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
@@ -304,7 +315,8 @@ class MeanIoU:
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
         matrix = histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
-        return {**cells_of(matrix), TRUTH: truth_digests([map_bytes(maps[0])])}
+        ignored = np.array(lengths[~judged].sum(), np.int64)
+        return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(maps[0])])}
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
