@@ -165,6 +165,8 @@ def _area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any], kind: Trut
 
 def _mask_area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any]) -> float:
     mask = row.get("segmentation")
+    height: Any
+    width: Any
     height, width = size.get(row.get("image_id"), (None, None)) if _hashable(row.get("image_id")) else (None, None)
     if not is_integer(height) or not is_integer(width) or min(height, width) < 1:
         fault("truth_area: segmentation needs height and width of the image")

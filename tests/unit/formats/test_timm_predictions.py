@@ -73,12 +73,12 @@ def test_every_table_of_timm_gives_the_plain_numbers(tmp_path, truth, k, separat
 def test_names_alone_are_refused_with_what_to_do(tmp_path, truth, separate):
     """With label_0 to label_4, label_1 must not be taken for the best class."""
     path = written(tmp_path / "timm.csv", 5, separate, names=True, index=False)
-    with pytest.raises(InputError, match="no indices of classes, only names.*--include-index"):
+    with pytest.raises(InputError, match=r"no indices of classes, only names.*--include-index"):
         scores(truth, path)
 
 
 def test_the_summary_of_validate_is_refused_with_what_to_do(tmp_path, truth):
     path = tmp_path / "results.csv"
     path.write_text("model,top1,top1_err,top5,top5_err,param_count\nresnet50,80.1,19.9,95.0,5.0,25.6\n")
-    with pytest.raises(InputError, match="validate.py writes, one line a model.*inference.py --include-index"):
+    with pytest.raises(InputError, match=r"validate\.py writes, one line a model.*inference.py --include-index"):
         scores(truth, path)
