@@ -200,7 +200,7 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has notes on the score after all images, or a runtime that has some on the network."""
+    """A task with notes on the score after all images; a runtime, or a network in a file, with some on the network."""
 
     def notes(self) -> Sequence[Remark]:
         """One for each."""
@@ -315,6 +315,14 @@ class FixedPrecision(Protocol):
 
 
 @runtime_checkable
+class OwnEngine(Protocol):
+    """A network that another library than torch computes."""
+
+    engine: str
+    """Its name."""
+
+
+@runtime_checkable
 class FixedBatch(Protocol):
     """A network that takes only a fixed number of images at once: that of its file."""
 
@@ -366,7 +374,8 @@ class Runtime(Protocol):
     """Turns a network into a callable: eager PyTorch, a compiler, another library.
 
     Constructed with those of "mode" and "provider" that it takes, or without arguments; its module imports without
-    torch. Optional capabilities: `HasNotes`, on what became of the network; `CountsCompilations`.
+    torch. The constructor raises UsageError for a mode that there is not. Optional capabilities: `HasNotes`, on what
+    became of the network; `CountsCompilations`; `Foresees`.
 
     name: its name in results.
     version: raised by hand when a number measured with it can change.
@@ -408,6 +417,22 @@ class CountsCompilations(Protocol):
 
     def compilations(self) -> int:
         """How often it has compiled in this process."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A runtime that knows without a network whether this machine can run one: `hrbench check` asks it."""
+
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why no network can be run, in the words that `prepare` raises UnavailableError with; "" if one may be.
+
+        device: its kind, "cpu" or "cuda".
+        dtype: of the images: "float32".
+        is_detector: whether a network takes a list of images.
+
+        Raises UsageError for a setting that is wrong on every machine.
+        """
         ...
 
 
@@ -636,8 +661,8 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
-    "hrbench.runtimes": (HasNotes, CountsCompilations),
-    "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
+    "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
+    "hrbench.models": (FixedPrecision, FixedBatch, OwnEngine, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""
 

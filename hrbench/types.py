@@ -39,6 +39,7 @@ class Quantity:
     group: common heading over several such columns ("Operations"); "" for none.
     convention: by which of several ways it is counted, in a few words; "" if there is only one.
     divisor: how much of the unit one shown unit is; None for the value of `units.py`.
+    per_batch: whether a cost depends on the batch it was measured at; a table shows one that does not once.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Quantity:
     group: str = ""
     convention: str = ""
     divisor: float | None = None
+    per_batch: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,6 +512,7 @@ class Suite:
     table: the layout's name or path, or "" for the default of the task.
     names: names of all its entries, also of those that --only leaves out.
     options: options of the command line, as written there ("--limit 3").
+    partial: whether entries were chosen with --only.
     """
 
     name: str
@@ -520,6 +523,7 @@ class Suite:
     text: str = ""
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,6 +537,8 @@ class Known:
         they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
+    refused: (name of a runtime, "mode" and "provider" that it takes -> value) -> why it does not take them, "" if it
+        does.
     """
 
     variants: Mapping[str, Variant]
@@ -544,6 +550,7 @@ class Known:
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
     costs: Mapping[str, type] = field(default_factory=dict)
     runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: Callable[[str, Mapping[str, str]], str] = lambda name, settings: ""
 
 
 # --- what a gate holds a release to -----------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ def check(args: Namespace, echo: Echo) -> int:
     )
     wrong = sum(row.outcome == FAILS for row in rows)
     verdict = f"{wrong} would fail" if wrong else "every entry can be run as far as its data are there"
+    if lacking := sum(row.cannot_run for row in rows):
+        verdict += f"; {lacking} ask for a runtime that this machine lacks"
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
     echo(f"\n{counts}; {verdict} ({suite.path})")
     incomplete = any(row.outcome in INCOMPLETE for row in rows)

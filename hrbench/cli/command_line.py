@@ -309,6 +309,9 @@ def _profile(command: argparse.ArgumentParser) -> None:
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
     command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
+    command.add_argument(
+        "--all", action="store_true", help="also entries that are stored there and not of the last run"
+    )
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
 
 

@@ -7,8 +7,10 @@ build all others. It is built in a process of its own, as in a run, and within t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from hrbench import catalog
 from hrbench.contracts import DataSet
@@ -18,7 +20,7 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.weights.sources import weights_of
 from hrbench.runner import jobs
-from hrbench.runner.costs import cost_cells, requested_probes, valid_costs
+from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.orientation import orientation_note, orientation_sentence
@@ -46,6 +48,7 @@ class EntryCheck:
     outcome: for the accuracy, such as "predict" or "would fail".
     costs: what a run does for them: "reuse", "measure N" (cells), or "-".
     reasons: what is missing, what is wrong, or what to note.
+    cannot_run: whether this machine lacks what the entry's runtime needs.
     """
 
     entry: str
@@ -54,6 +57,7 @@ class EntryCheck:
     outcome: str = ""
     costs: str = "-"
     reasons: tuple[Reason, ...] = ()
+    cannot_run: bool = False
 
 
 @dataclass(slots=True)
@@ -63,12 +67,14 @@ class Checker:
     folder: of the run that `run` would resume; it may not exist.
     processes: build the networks; None until the first is built.
     built: network -> why it cannot be built, "" if it can.
+    foreseen: runtime with its settings -> dtype -> why this machine cannot run it.
     """
 
     settings: Settings
     folder: RunFolder | None = None
     processes: Processes | None = None
     built: dict[str, str] = field(default_factory=dict)
+    foreseen: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __enter__(self) -> Checker:
         return self
@@ -81,6 +87,10 @@ class Checker:
         """What a run would do with an entry. Errors are returned, not raised."""
         if failure := self._build_failure(entry):
             return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(failure),))
+        try:
+            missing = self._unavailable(entry)
+        except HrbenchError as error:
+            return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(in_words(error)),))
         stored, damage = self._stored(entry)
         plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, generate=False)
         try:
@@ -92,7 +102,8 @@ class Checker:
         except HrbenchError as error:
             wrong = () if checked.outcome == FAILS else (Reason(f"costs: {error}"),)
             return replace(checked, costs=FAILS, outcome=FAILS, reasons=(*checked.reasons, *damage, *wrong))
-        return replace(checked, costs=costs, reasons=(*checked.reasons, *damage))
+        checked = replace(checked, costs=costs, reasons=(*checked.reasons, *damage))
+        return _with_missing(checked, entry, missing)
 
     def _stored(self, entry: Entry) -> tuple[Result | None, tuple[Reason, ...]]:
         try:
@@ -149,14 +160,56 @@ class Checker:
         return self.built[key]
 
     def _built(self, entry: Entry) -> str:
-        settings = replace(self.settings, device="cpu")
-        if self.processes is None:
-            self.processes = Processes.open(settings)
         try:
-            self.processes.call("builds", jobs.request(entry, settings), lambda event: None, entry, None)
+            self._call("builds", entry, replace(self.settings, device="cpu"))
         except JobFailed as error:
             return in_words(error)
         return ""
+
+    def _unavailable(self, entry: Entry) -> dict[str, str]:
+        """Each dtype of an entry that its runtime cannot run on this machine -> why.
+
+        Raises JobFailed if one of its settings is wrong. Eager PyTorch runs everywhere, and needs no process.
+        """
+        if not entry.variant.use or not entry.runtime.stated():
+            return {}
+        dtypes = _dtypes(entry)
+        key = repr((entry.runtime, dtypes, entry.variant.task == "detection"))
+        if key not in self.foreseen:
+            found = self._call("foresee", entry, self.settings, dtypes=dtypes)["unavailable"]
+            self.foreseen[key] = {dtype: why for dtype, why in found.items() if why}
+        return self.foreseen[key]
+
+    def _call(self, function: str, entry: Entry, settings: Settings, **more: Any) -> dict[str, Any]:
+        """Calls a function of `jobs` in a separate process. Raises JobFailed."""
+        if self.processes is None:
+            self.processes = Processes.open(settings)
+        request = jobs.request(entry, settings, **more)
+        processes = replace(self.processes, settings=settings)  # whose device a process sees
+        returned, _ = processes.call(function, request, lambda event: None, entry, None)
+        return returned
+
+
+def _dtypes(entry: Entry) -> list[str]:
+    """The entry's dtype, and those of its costs."""
+    every = [entry.dtype]
+    for name, settings in requested_probes(entry).items():
+        every += getattr(options_of(name, probe_of(name), settings, entry), "dtype", ())
+    return list(dict.fromkeys(every))
+
+
+def _with_missing(checked: EntryCheck, entry: Entry, missing: Mapping[str, str]) -> EntryCheck:
+    """What a run would do where the runtime of an entry cannot be run, in its dtype or in another of its costs."""
+    if not missing or checked.outcome == FAILS:
+        return checked
+    why = [Reason(f"will be empty at runtime {entry.runtime}: {reason}" if dtype == entry.dtype
+                  else f"costs in {dtype} will be empty at runtime {entry.runtime}: {reason}")
+           for dtype, reason in missing.items()]  # fmt: skip
+    left_empty = entry.dtype in missing and entry.dataset is not None
+    outcome = EMPTY if left_empty else checked.outcome
+    images = {"images": "-", "passes": "-"} if left_empty else {}
+    reasons = (*checked.reasons, *dict.fromkeys(why))
+    return replace(checked, outcome=outcome, reasons=reasons, cannot_run=True, **images)
 
 
 def _to_generate(entry: Entry, dataset: DataSet | None) -> bool:

@@ -17,6 +17,7 @@ from hrbench.core import environment
 from hrbench.core.plugins import resolve
 from hrbench.models.build import build
 from hrbench.runner.costs import measure_cell
+from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
 from hrbench.runner.pictures import render_judged
 from hrbench.runner.plan import Plan, plan_entry
@@ -107,6 +108,17 @@ def builds(emit: Emit, **request: Any) -> dict[str, Any]:
     finally:
         sys.dont_write_bytecode = writes
     return {}
+
+
+def foresee(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Whether this machine can run networks as an entry's runtime, in each dtype of `request["dtypes"]`.
+
+    Returns {"unavailable": dtype -> why not, "" if it can}; raises UsageError for a setting that is wrong everywhere.
+    """
+    entry, settings = _entry(request), Settings.of_plain(request["settings"])
+    made, kind = runtime(entry.runtime), device_of(settings).partition(":")[0]
+    is_detector = entry.variant.task == "detection"
+    return {"unavailable": {dtype: made.unavailable(kind, dtype, is_detector) for dtype in request["dtypes"]}}
 
 
 def cost(emit: Emit, **request: Any) -> dict[str, Any]:

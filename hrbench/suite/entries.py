@@ -152,6 +152,10 @@ def runtime(node: Node | None, variant: Variant | None, context: Context) -> Run
             takes = f"it takes {', '.join(taken)}" if taken else "it takes no settings"
             context.problems.add(node.value[key], f"runtime {named} does not take {key}; {takes}")
     fits: Any = {key: value for key, value in values.items() if key in taken}
+    own = {key: value for key, value in fits.items() if key in ("mode", "provider")}
+    if own and (why := context.known.refused(named, own)):
+        context.problems.add(node.value[next(iter(own))], why)
+        return RuntimeSettings(default)
     return RuntimeSettings(named, **fits)
 
 

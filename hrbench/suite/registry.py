@@ -9,7 +9,7 @@ from typing import Any
 from hrbench import catalog
 from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
-from hrbench.errors import EntryError
+from hrbench.errors import EntryError, UsageError
 from hrbench.suite.protocols import merge_settings
 from hrbench.types import DatasetRow, Known, Variant
 
@@ -26,6 +26,7 @@ def known() -> Known:
         named=named_protocols,
         costs=CostOptions(),
         runtimes=RuntimesTake(),
+        refused=refused,
     )
 
 
@@ -110,3 +111,12 @@ class RuntimesTake(Mapping[str, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(plugins.names("hrbench.runtimes"))
+
+
+def refused(name: str, settings: Mapping[str, str]) -> str:
+    """Why a runtime does not take these settings of its own ("mode", "provider"); "" if it does."""
+    try:
+        plugins.resolve("hrbench.runtimes", name)(**settings)
+    except UsageError as error:
+        return str(error)
+    return ""

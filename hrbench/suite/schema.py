@@ -59,7 +59,9 @@ class RuntimeFields(Strict):
     tf32: bool | None = Field(
         None, description="Whether float32 may use TF32 on a GPU; left out, as torch is set: in convolutions only."
     )
-    threads: Positive | None = Field(None, description="CPU threads; left out, those of the process.")
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None, description="CPU threads, 1,024 at most; left out, those of the process."
+    )
 
 
 class ModelFields(Strict):

@@ -46,7 +46,8 @@ def test_run_tells_stores_and_shows_notes(bench: Bench, given: Path, capsys) -> 
     assert main(bench.arguments(suite)) == 0
     said = capsys.readouterr()
     sentence = "1 of 2 detections repeat another of the same image, category, score and place"
-    assert sentence in said.out + said.err
+    assert f"one: {sentence}" in said.out + said.err
+    assert f"note: one: {sentence}" in said.out.rpartition("points")[2]  # below the table, when all has scrolled away
     folder = RunFolder(bench.folder / "run")
     result = folder.read("one")
     assert result is not None

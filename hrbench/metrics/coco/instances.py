@@ -240,8 +240,13 @@ class CocoObjects:
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
-        note = ""
-        if self.kind == "mask" and state.params.get("detection_area") == "box":
+        note, area = "", state.params.get("detection_area")
+        if self.kind == "mask" and area not in (None, self.detection_area):
+            raise InputError(
+                f"a state by the areas of {'boxes' if area == 'box' else 'masks'} was given to {self.name} with "
+                f"detection_area {self.detection_area}; measure again, or construct it with detection_area={area!r}"
+            )
+        if self.kind == "mask" and area == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
         asked = numbers(state.params["names"] if self.classes.each else ())
         quantities = [_quantity(number, self.kind) for number in asked]

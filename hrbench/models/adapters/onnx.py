@@ -21,7 +21,9 @@ from torch import Tensor, nn
 
 from hrbench.errors import EntryError, MissingError, UnavailableError
 from hrbench.models.adapters.onnx_graph import OnnxGraph, read_graph, replay
+from hrbench.models.adapters.onnx_precision import opened_in_words
 from hrbench.models.adapters.shared import check_task, checked, fixed_size, in_fixed_batches, library
+from hrbench.models.runtimes.availability import no_provider
 from hrbench.types import TASKS
 
 DETECTIONS = ("boxes", "scores", "labels")
@@ -50,9 +52,12 @@ class OnnxNetwork(nn.Module):
 
     provider: of onnxruntime; "" for that of the device.
 
+    engine: the library that computes it.
     precision: the dtype that it computes in, whatever `.to` was called with. fixed_batch: images that the file takes at
     once, None for any number.
     """
+
+    engine = "onnxruntime"
 
     def __init__(self, path: Path, graph: OnnxGraph, task: str, provider: str = "") -> None:
         super().__init__()
@@ -62,7 +67,12 @@ class OnnxNetwork(nn.Module):
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
         self.placeholder = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
         self._sessions: dict[str, Any] = {}
+        self._precision_in_words = ""
         self._outline()
+
+    def notes(self) -> list[str]:
+        """In which precision a network of float16 is computed on a CPU, once it was called there."""
+        return [f"onnxruntime {self._precision_in_words}"] if self._precision_in_words else []
 
     def _outline(self) -> None:
         """Parameters and buffers of the file's shapes, all views of one number."""
@@ -139,9 +149,7 @@ class OnnxNetwork(nn.Module):
         providers: list[Any] = ["CPUExecutionProvider"]
         there = runtime.get_available_providers()
         if self.provider and self.provider not in there:
-            raise UnavailableError(
-                f"onnxruntime {runtime.__version__} has no {self.provider}; it has {', '.join(there)}"
-            )
+            raise UnavailableError(no_provider(runtime.__version__, self.provider, there))
         if self.provider not in ("", providers[0]):
             providers.insert(0, self.provider)
         elif device.type == "cuda":
@@ -151,8 +159,15 @@ class OnnxNetwork(nn.Module):
                     f"{', '.join(there)}: pip install onnxruntime-gpu in its place, or use --device cpu"
                 )
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+
+        def opened(options: Any) -> Any:
+            return runtime.InferenceSession(str(self.path), options, providers=providers)
+
         try:
-            session = runtime.InferenceSession(str(self.path), options, providers=providers)
+            if self.precision == torch.float16 and device.type == "cpu":
+                session, self._precision_in_words = opened_in_words(opened, options)
+            else:
+                session = opened(options)
         except Exception as error:  # its kinds of errors are of no common class
             raise EntryError(f"onnxruntime does not open {self.path}: {' '.join(str(error).split())[:300]}") from error
         if device.type == "cuda" and not self.provider and session.get_providers()[0] != "CUDAExecutionProvider":
