@@ -151,6 +151,12 @@ def test_an_export_like_cvat_s(here, capsys):
     arguments = ["coco-boxes", "--gt", "instances_default.json", "--pred", "found.json"]
     follow_score(arguments, ["truth_area: box", "iscrowd: 0", "match: file_name"], capsys)
 
+    entry = {"name": "own", "predictions": "found.json", "metrics": ["coco-boxes"]}
+    entry["dataset"] = {**dataset, "paths": "windows", "truth_area": "box", "iscrowd": 0, "match": "file_name"}
+    Path("suite.yaml").write_text(yaml.safe_dump({"suite": "own", "entries": [entry]}))
+    value, said = run(capsys)
+    assert value == pytest.approx(1), said
+
 
 def test_an_export_like_roboflow_s(here, capsys):
     """Ids from 0, and a category 0 that names the project: without a word the network's classes would be one off."""

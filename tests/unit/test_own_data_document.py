@@ -48,5 +48,5 @@ def test_the_schema_describes_every_option():
         "labels",
         "classes",
         "label_suffix",
-    }  # arguments since the first release, described by the readers
+    }  # older: the readers describe them
     assert {*options(), "orientation"} - old <= set(DatasetFields.model_fields)
