@@ -475,6 +475,8 @@ class Entry:
         and operations are measured if they are not named.
     weights: an absolute path, a source of the variant, "none" (costs only), "own" (a user-defined callable returns the
         network with them), or None (the first source found).
+    weights_key: the part of a training checkpoint that the weights are ("model_ema"); "" for the one that the reader's
+        rule chooses.
     batch: images or crops per forward pass while evaluating, or "auto" to determine it.
     limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
@@ -494,6 +496,7 @@ class Entry:
     metrics: tuple[str, ...]
     cost: Mapping[str, Any]
     weights: str | None = None
+    weights_key: str = ""
     batch: int | Literal["auto"] = 16
     limit: int | None = None
     seed: int = 0
@@ -810,6 +813,7 @@ class WeightsRecord:
     sha256: of the file, or of the tensors of a network that has its own weights; None if not known.
     file, use: the name of the file, or the `use` of a network that has its own weights.
     fits: key of the network and the weights that were verified to fit, for an entry without accuracy.
+    key: the part of a training checkpoint that was asked for; "" if none was.
     """
 
     source: str
@@ -817,6 +821,7 @@ class WeightsRecord:
     file: str = ""
     use: str = ""
     fits: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 TOP_CLASSES = 5
 
@@ -114,14 +114,24 @@ class Classification:
             batch = normalised_batch(net, items, self.mean, self.std)
             with stage("forward"):
                 output = net(batch)
-        n, classes = len(items), len(self.scheme.names)
+        self.monitor.note_dtype(self._checked(output, len(items)))
+        with stage("transfer"):
+            return list(output.float().cpu().numpy())
+
+    def _checked(self, output: Any, n: int) -> torch.Tensor:
+        """The output for n images, if it is logits of all classes; EntryError otherwise."""
+        import torch
+
+        classes = len(self.scheme.names)
         wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
             raise EntryError(f"the network returned {what} for {n} images; {wanted}{_remedy(output, n, classes)}")
-        self.monitor.note_dtype(real(output, wanted))
-        with stage("transfer"):
-            return list(output.float().cpu().numpy())
+        return real(output, wanted)
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is logits (N, C) of the data set's C classes."""
+        self._checked(output, len(inputs))
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.

@@ -22,7 +22,7 @@ from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.inputs import tensor_like
 from hrbench.tasks.outputs import OutputMonitor
 from hrbench.tasks.segmentation import geometry
-from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
+from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
@@ -93,6 +93,10 @@ class Segmentation:
                     self.monitor.note_classes(item.sample, scores)
                     maps.append(class_map(self._fitted(scores, item.content), item.sample))
             return maps
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is logits (N, C, h, w) of the data set's C classes, or ends with such."""
+        checked_logits(output, len(inputs), len(self.scheme.names))
 
     def _segmenter(self, net: Network, batch: int) -> Segmenter:
         like = tensor_like(net)
