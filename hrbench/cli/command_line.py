@@ -2,8 +2,8 @@
 
 Only this room prints or exits.
 
-Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted;
-141 nobody reads the output (`run` goes on).
+Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 70 an error
+of hrbench itself (`last_resort.py`); 130 interrupted; 141 nobody reads the output (`run` goes on).
 Imports nothing heavy: each command loads what it needs (`commands.py`).
 """
 
@@ -17,6 +17,7 @@ from importlib import import_module
 
 from hrbench.cli import judging_arguments
 from hrbench.cli.argument_types import Once, count, natural, numbers, seconds
+from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -350,7 +351,7 @@ def _fetch(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; every expected error is a line or two on standard error, without a traceback."""
+    """Runs one command; every error is a line or two on standard error, without a traceback."""
     open_standard_streams()
     try:
         return _command(argv)
@@ -369,6 +370,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as signal:
         echo_error(f"hrbench: {signal}{_goes_on(argv)}")
         return signal.exit_code
+    except Exception as error:  # nobody expected it
+        return tell_unexpected(error, sys.argv[1:] if argv is None else argv)
 
 
 def _goes_on(argv: Sequence[str] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,11 @@ def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
             try:
                 with os.scandir(folder / parent) as entries:
                     listed[parent] = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name that no folder can have
+                listed[parent] = {}
+            except OSError as error:
+                if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+                    raise
                 listed[parent] = {}
         sizes[name] = listed[parent].get(base)
     return sizes
@@ -54,5 +59,5 @@ def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:
     for path in files:
         whole.update(bytes.fromhex(sha256(path)))
     for name in sorted(images):
-        whole.update(f"{name}\0{images[name]}\n".encode())
+        whole.update(f"{name}\0{images[name]}\n".encode("utf-8", "surrogatepass"))
     return whole.hexdigest()

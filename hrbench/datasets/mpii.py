@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from hrbench.core.files import MAX_COORDINATE
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
@@ -90,12 +91,18 @@ class Mpii:
             rows = msgspec.json.decode(self.annotations.read_bytes(), type=list[_MpiiPerson])
         except FileNotFoundError:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"{self.annotations} is not MPII's {self.split}.json: {error}") from None
         for index, row in enumerate(rows):
             inside(row.image, f"{self.annotations}: person {index}")
         if not rows:
             raise InputError(f"{self.annotations} lists nobody")
+        for index, row in enumerate(rows):
+            if not 0 < row.scale <= MAX_COORDINATE or max(map(abs, row.center)) > MAX_COORDINATE:
+                raise InputError(
+                    f"{self.annotations}: person {index} has the centre {list(row.center)} and the scale {row.scale}; "
+                    "a place in pixels and a positive height / 200 are expected"
+                )
         return rows
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
@@ -126,6 +133,11 @@ class Mpii:
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, whether visible of each joint} of its people, top-left pixel at (0, 0)."""
         truth = read_truth(self.target)
+        if len(truth.head) != len(self._rows):
+            raise InputError(
+                f"{self.annotations} lists {len(self._rows)} people and {self.target} {len(truth.head)}; both list the "
+                "same people in the same order"
+            )
         position = np.where(truth.visible[..., None], truth.position - 1, 0.0)  # joints not annotated lie anywhere
         joints = np.concatenate([position, truth.visible[..., None]], axis=2)
         return {

@@ -297,9 +297,7 @@ def _of_inaturalist(path: Path, content: dict[str, Any]) -> ClassLists:
         image: inside(str(known[image].get("file_name", "")), f"{path}: image {image}") for image in ids
     }
     sizes: dict[int | str, tuple[int, int]] = {
-        image: (known[image]["width"], known[image]["height"])
-        for image in ids
-        if type(known[image].get("width")) is int and type(known[image].get("height")) is int
+        image: size for image in ids if (size := _size(path, known[image])) is not None
     }
     if not ids:
         raise InputError(f"{path}: it has no annotations")
@@ -324,6 +322,16 @@ def _number(path: Path, row: Mapping[str, Any], key: str) -> int:
             f"{path}: {key!r} is {_short(str(value))} in {_short(str(dict(row)))}; a whole number is needed"
         )
     return value
+
+
+def _size(path: Path, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(width, height) of a row of images; None if it does not say."""
+    width, height = row.get("width"), row.get("height")
+    if type(width) is not int or type(height) is not int:
+        return None
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        raise InputError(f"{path}: image {row['id']} is {width}x{height} pixels; both sides are above 0")
+    return width, height
 
 
 def _box(path: Path, image: int, box: Any) -> tuple[float, float, float, float]:

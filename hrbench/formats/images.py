@@ -49,6 +49,8 @@ def _read_image(path: Path, size: tuple[int, int] | None, orientation: Orientati
         data = path.read_bytes()
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character, which no file has
+        raise InputError(f"image {path!r} cannot be read: {_why(error)}") from None
     if truncated(data):
         raise InputError(f"image {path} is truncated ({len(data)} bytes): fetch it again")
     tag = tag_of(data)
@@ -77,11 +79,18 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, bytes]]:
     except InputError:
         raise
     except Exception as error:  # a damaged file: Pillow's readers may raise anything
-        size = path.stat().st_size
+        try:
+            size = path.stat().st_size
+        except (OSError, ValueError):  # a name that is too long, or has a null character
+            raise InputError(f"image {path!r} cannot be read: {_why(error)}") from None
         why = " ".join(str(error).split()) or type(error).__name__
         why = "truncated" if "truncated" in why.lower() else why
         why = "it is empty" if not size else "it is no image" if "cannot identify" in why else why
         raise InputError(f"image {path} cannot be read whole ({why}; {size} bytes): fetch it again") from None
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 def stated_size(path: Path, orientation: Orientation = "stored") -> tuple[int, int]:

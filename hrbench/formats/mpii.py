@@ -28,6 +28,11 @@ from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
 
 JOINTS = 16
+JOINT_NAMES = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
+    "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+)  # fmt: skip
+"""What gt_valid.mat calls them; parts such as "Knee" are means over joints by these names."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
     names = [one for one in cell if isinstance(one, str)] if isinstance(cell, list) else []
     if len(set(names)) != JOINTS:
         raise InputError(f"{path}: dataset_joints should be {JOINTS} different names; found {len(set(names))}")
+    unknown = sorted(set(names) - {*JOINT_NAMES})
+    if unknown:
+        raise InputError(
+            f"{path}: dataset_joints has {unknown[0]!r}; MPII's are {', '.join(JOINT_NAMES)}, and the numbers "
+            "are means over joints by these names"
+        )
     return tuple(names)
 
 

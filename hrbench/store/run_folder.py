@@ -272,9 +272,10 @@ class RunFolder:
         if not path.is_file():
             return RunRecord()
         try:
-            return msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
+            record = msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
+        return msgspec.structs.replace(record, entries=list(dict.fromkeys(record.entries)))  # each once
 
     def write_text(self, name: str, text: str) -> None:
         write_whole(self.path / name, lambda stream: stream.write(text.encode()))
