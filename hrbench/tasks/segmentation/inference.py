@@ -79,14 +79,16 @@ class Segmenter:
             output = self.net(batch)
         mirrored = self._checked(output, len(inputs))
         if self.order != tuple(range(self.classes)):
-            mirrored = mirrored[:, list(self.order)]
+            lacking = self.classes - mirrored.shape[1]  # classes before the first output
+            mirrored = mirrored[:, [number - lacking for number in self.order[lacking:]]]
         return (direct + mirrored.flip(3)) * 0.5
 
     def _checked(self, output: Any, n: int) -> Tensor:
         import torch
 
         last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
-        if not isinstance(last, torch.Tensor) or last.ndim != 4 or last.shape[:2] != (n, self.classes):
+        fits = (self.classes, self.classes - 1) if self.protocol.reduced_labels else (self.classes,)
+        if not isinstance(last, torch.Tensor) or last.ndim != 4 or len(last) != n or last.shape[1] not in fits:
             what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
             raise EntryError(
                 f"the network returned {what} for {n} images; the data set has {self.classes} classes, so it must "
@@ -122,6 +124,7 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
     protocol = segmenter.protocol
     size = (images[0].shape[0], images[0].shape[1])
     plan = geometry.window_plan(size, scale, protocol)
+    whole = at_once(protocol, size)
     several = len(plan.corners) > 1
     added_up = several or len(protocol.scales) > 1 or protocol.combine == "exp"
     count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
@@ -130,6 +133,9 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
     while chunk := _next_inputs(inputs, segmenter.batch):
         logits = segmenter.logits([pixels for _, pixels in chunk])
         for (corner, _), one in zip(chunk, logits, strict=True):
+            if whole:
+                yield one
+                continue
             scores = resized(one, plan.window, protocol.upsampling, protocol.align_corners)
             scores = _combined(scores, protocol.combine, may_overwrite=scores is not one) if added_up else scores
             if count is not None:
@@ -140,6 +146,17 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
                 scores, total = total.div_(count), None
             scores = scores[:, : plan.scaled[0], : plan.scaled[1]]
             yield resized(scores, size, "bilinear", protocol.align_corners)
+
+
+def at_once(protocol: Inference, size: Size) -> bool:
+    """Whether the network's output goes to the image at once: an image of this size is one input without padding."""
+    return (
+        protocol.logits_to == "image"
+        and protocol.scales == (1.0,)
+        and protocol.windows == "none"
+        and protocol.combine == "softmax"
+        and geometry.window_plan(size, 1.0, protocol).whole == size
+    )
 
 
 def _next_inputs(inputs: Iterator[tuple[Size, np.ndarray]], most: int) -> list[tuple[Size, np.ndarray]]:
