@@ -24,9 +24,11 @@ from hrbench.types import (
     Item,
     KeypointScheme,
     Measurement,
+    Note,
     Prediction,
     Quantity,
     Reason,
+    Remark,
     RuntimeSettings,
     Sample,
     State,
@@ -76,7 +78,7 @@ class DataSet(Protocol):
         """All samples in the official order, with what the protocol needs."""
         ...
 
-    def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
+    def notes(self, protocol: Mapping[str, Any]) -> Sequence[Remark]:
         """Warnings to show with the score (a box file that is not the official one)."""
         ...
 
@@ -205,8 +207,8 @@ class ChoosesProtocol(Protocol):
 class HasNotes(Protocol):
     """A task that has notes on the score after all images, or a runtime that has some on the network."""
 
-    def notes(self) -> Sequence[str]:
-        """One sentence for each note."""
+    def notes(self) -> Sequence[Remark]:
+        """One for each."""
         ...
 
 
@@ -274,6 +276,18 @@ class JudgedByImage(Protocol):
 
         classes: whether the numbers of single classes are among them, for a metric that has them.
         Raises InputError for a state that is damaged, or of another metric or version.
+        """
+        ...
+
+
+@runtime_checkable
+class NotesInput(Protocol):
+    """A metric that says what about its input changes its numbers, or may."""
+
+    def input_notes(self, predictions: Any, target: Any, state: State) -> Sequence[Note]:
+        """What was found in what `read_predictions` and `read_target` gave.
+
+        state: what `measure` made of them; its images are those that are judged.
         """
         ...
 
@@ -625,7 +639,7 @@ REQUIRED: Mapping[str, type] = {
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
-    "hrbench.metrics": (JudgedByImage,),
+    "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations),
     "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),

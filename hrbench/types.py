@@ -71,6 +71,42 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something about what was read that changes a number, or may: the same for a person and for a program.
+
+    kind: its stable name, such as "cut_detections".
+    what: what was found, after its number: "detections are past the first 100 of their image".
+    count: how many there are; None for something that is there or not.
+    of: among how many; None if that says nothing.
+    effect: what it does to the number, in words.
+    option: what changes it, as `--option` and a suite take it; "" if nothing does.
+
+    >>> str(Note("cut_detections", "detections are past the first 100 of their image", 3, 4000, "they are not judged"))
+    '3 of 4,000 detections are past the first 100 of their image: they are not judged'
+    >>> str(Note("empty_images", "images have no prediction", 2, effect="their objects are missed", option="images: 5"))
+    '2 images have no prediction: their objects are missed (option images: 5)'
+    """
+
+    kind: str
+    what: str
+    count: int | None = None
+    of: int | None = None
+    effect: str = ""
+    option: str = ""
+
+    def __str__(self) -> str:
+        number = (
+            "" if self.count is None else f"{self.count:,} " if self.of is None else f"{self.count:,} of {self.of:,} "
+        )
+        effect = f": {self.effect}" if self.effect else ""
+        return f"{number}{self.what}{effect}" + (f" (option {self.option})" if self.option else "")
+
+
+Remark = str | Note
+"""A note for readers of a result: a sentence, or one that is data too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """Returned instead of something that was looked for and not found."""
 
@@ -847,7 +883,7 @@ class Provenance:
     submission: FileRecord | None = None
     not_comparable: str = ""
     traceback: str = ""
-    prediction_notes: tuple[str, ...] = ()
+    prediction_notes: tuple[Remark, ...] = ()
     limit_rule: str = ""
     in_process: bool = False
 
@@ -863,6 +899,7 @@ class Result:
         requested); "empty" (no accuracy: `reasons` say what is missing; costs may exist); "failed" (`reasons` are the
         error).
     costs_reason: why costs could not be measured; None if they were, or if that was not tried.
+    notes: what a reader should know about the numbers, in sentences or as data.
     prediction_key, score_key: SHA-256 of all that decides the predictions and the scores; None without them.
     cost_key: the same for all costs, in a result of format 1; None in others.
     cost_keys: name of each cost probe with complete numbers -> SHA-256 of all that decides them.
@@ -881,7 +918,7 @@ class Result:
     costs: tuple[Measurement, ...] = ()
     costs_reason: Reason | None = None
     drawings: tuple[Drawing, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Remark, ...] = ()
     prediction_key: str | None = None
     score_key: str | None = None
     cost_key: str | None = None

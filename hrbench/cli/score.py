@@ -41,9 +41,11 @@ def score(args: Namespace, echo: Echo) -> int:
     )
     if args.json:
         scores = [_plain(score) for score in judged.scores]
-        echo(json.dumps({"scores": scores, "verify": judged.verdict or None}, indent=1))
+        notes = [asdict(note) for note in judged.notes]
+        echo(json.dumps({"scores": scores, "notes": notes, "verify": judged.verdict or None}, indent=1))
     else:
-        echo(listing.scores(judged.scores) + (f"\n{judged.verdict}" if judged.verdict else ""))
+        said = [*(f"note: {note}" for note in judged.notes), *filter(None, [judged.verdict])]
+        echo("\n".join([listing.scores(judged.scores), *said]))
     return 0
 
 

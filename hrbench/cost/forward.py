@@ -93,7 +93,7 @@ def run_as(runtime: Runtime, device: torch.device, dtype: torch.dtype) -> RunAs:
     settings = settings_of(runtime)
     return RunAs(
         runtime=str(settings) if settings.stated() else "",
-        prepared_as=tuple(runtime.notes()) if isinstance(runtime, HasNotes) else (),
+        prepared_as=tuple(map(str, runtime.notes())) if isinstance(runtime, HasNotes) else (),
         channels_last=settings.channels_last,
         tf32=tf32_in_words(dtype, device.type),
     )

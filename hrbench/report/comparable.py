@@ -22,7 +22,7 @@ def incomparable_reasons(result: Result, published: PublishedLayout) -> tuple[st
     stated = " ".join(result.provenance.not_comparable.split())
     if stated:
         # A note that says the same is a footnote already, and one footnote is enough.
-        noted = any(" ".join(note.split()) == stated for note in result.notes)
+        noted = any(" ".join(str(note).split()) == stated for note in result.notes)
         reasons.append(stated if noted else f"no difference: {stated}")
     data = result.provenance.dataset
     images = None if data is None else data.images

@@ -242,7 +242,7 @@ def _entry(result: Result, environment: Mapping[str, Any]) -> tuple[str, list[tu
         "data set": (entry.dataset.title or entry.dataset.name) if entry.dataset else "none: costs only",
         "protocol": protocol_text(entry.protocol) if entry.protocol or entry.predictions else "",
         "limited to": f"{result.limited} images" if result.limited is not None else "",
-        "notes": "; ".join(dict.fromkeys(result.notes)),
+        "notes": "; ".join(map(str, dict.fromkeys(result.notes))),
         "prediction key": result.prediction_key or "",
         "score key": result.score_key or "",
         "cost key": result.cost_key or "",

@@ -170,7 +170,7 @@ class _Builder:
             notes.append(self._note(str(result.costs_reason)))
         # Notes are about accuracies; a table of costs shows them only for entries without a data set.
         if result.entry.dataset is None or any(column.source == "score" for column in self.columns):
-            notes += [self._note(text) for text in (*result.notes, data_note) if text.strip()]
+            notes += [self._note(text) for text in (*map(str, result.notes), data_note) if text.strip()]
         cells: list[Cell] = []
         noted: set[tuple[Reason, ...]] = {reasons_of(result)} if result.status == "failed" else set()
         noted |= {(result.costs_reason,)} if result.costs_reason is not None else set()

@@ -115,7 +115,7 @@ class Checker:
             target = metric.read_target(parts.dataset.target)
             if entry.predictions:
                 metric.read_predictions(Path(entry.predictions), target)
-        notes = tuple(map(Reason, parts.notes))
+        notes = tuple(Reason(str(note)) for note in parts.notes)
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
             return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
         samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)

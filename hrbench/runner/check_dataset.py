@@ -75,7 +75,7 @@ def check_dataset(
             yield from _decode(dataset, chosen, len(samples), progress)
         if not server_of(dataset):
             yield from _targets(row, dataset)
-        yield from (Finding("note", note) for note in (*contract_notes, *dataset.notes(protocol)))
+        yield from (Finding("note", str(note)) for note in (*contract_notes, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
     except HrbenchError as error:
         yield Finding("fault", str(error))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric
+from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric, NotesInput
 from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
@@ -40,6 +40,7 @@ from hrbench.types import (
     Prediction,
     Provenance,
     Reason,
+    Remark,
     Result,
     Sample,
     State,
@@ -139,12 +140,12 @@ class _Predicted:
     """Predictions in an entry's folder.
 
     samples: all of the data set, whatever the limit.
-    notes: sentences from making the predictions.
+    notes: on how the predictions were made.
     provenance: the network, weights and device, or the file.
     """
 
     samples: list[Sample]
-    notes: list[str]
+    notes: list[Remark]
     provenance: Provenance
 
 
@@ -189,7 +190,7 @@ class _Prepared:
     """
 
     net: Any
-    notes: list[str]
+    notes: list[Remark]
     runtime: Configured
 
 
@@ -225,13 +226,13 @@ class _Scores:
 
     scores: of every metric.
     state: of the first metric.
-    notes: what verifying found.
+    notes: what in their input changes them, and what verifying found.
     submission: the archive for a server.
     """
 
     scores: list[Measurement]
     state: State | None
-    notes: list[str] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
     submission: FileRecord | None = None
 
 
@@ -239,13 +240,14 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
     """Scores of the prediction files; the states of the metrics are stored beside them."""
     scores: list[Measurement] = []
     states: list[State] = []
-    notes: list[str] = []
+    notes: list[Remark] = []
     for metric in parts.metrics:
         target = metric.read_target(parts.dataset.target)
         predictions = metric.read_predictions(precomputed.prediction_file(metric, folder), target)
         state = metric.measure(predictions, target, images)
         write_state(state, folder / state_file([each.name for each in parts.metrics], len(states)))
         states.append(state)
+        notes += metric.input_notes(predictions, target, state) if isinstance(metric, NotesInput) else []
         summary = metric.summarise(state, resamples=parts.entry.resamples, seed=parts.entry.seed)
         scores += main_first(summary, metric)
         if verify:
@@ -256,7 +258,8 @@ def _score(parts: Assembled, folder: Path, images: list[int | str] | None, verif
 
 def _submitted(parts: Assembled, folder: Path) -> _Scores:
     """For data whose ground truth is not public: the archive for its server, and scores without a value."""
-    remedy, notes, record = "no archive is made of a part of the images", [], None
+    notes: list[Remark] = []
+    remedy, record = "no archive is made of a part of the images", None
     if parts.entry.limit is None:
         files = {metric.name: precomputed.prediction_file(metric, folder) for metric in parts.metrics}
         archive: Path = parts.dataset.submit(files, folder)

@@ -23,7 +23,7 @@ from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import verify_weights_fit
 from hrbench.runner.settings import Settings
 from hrbench.store.results import from_json, to_json
-from hrbench.types import Entry, Event, Measurement, Result
+from hrbench.types import Entry, Event, Measurement, Remark, Result
 
 Emit = Callable[[Mapping[str, Any]], object]
 
@@ -68,14 +68,14 @@ def _same_predictions(plan: Plan) -> bool:
 
 
 def fits(emit: Emit, **request: Any) -> dict[str, Any]:
-    """Checks that the weights of an entry fit its network. Returns {"weights": record, "notes": sentences}."""
+    """Checks that the weights of an entry fit its network. Returns {"weights": record, "notes": ...}."""
     entry, settings = _entry(request), Settings.of_plain(request["settings"])
     plan = plan_entry(entry, settings, None, build_own=True, digests=request["digests"])
     if plan.error is not None:
         raise plan.error
     assert plan.parts is not None
     record, notes = verify_weights_fit(plan.parts, _stored(request["stored"]))
-    return {"weights": msgspec.to_builtins(record), "notes": list(notes)}
+    return {"weights": msgspec.to_builtins(record), "notes": msgspec.to_builtins(notes)}
 
 
 def verify(emit: Emit, **request: Any) -> dict[str, Any]:
@@ -86,7 +86,12 @@ def verify(emit: Emit, **request: Any) -> dict[str, Any]:
     if plan.error is not None:
         raise plan.error
     assert plan.parts is not None and stored is not None
-    return {"notes": list(verify_stored(plan.parts, stored).notes)}
+    return {"notes": msgspec.to_builtins(verify_stored(plan.parts, stored).notes)}
+
+
+def notes_of(returned: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """The notes of what a job returned."""
+    return msgspec.convert(returned["notes"], tuple[Remark, ...])
 
 
 def builds(emit: Emit, **request: Any) -> dict[str, Any]:

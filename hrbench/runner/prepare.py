@@ -23,7 +23,7 @@ from hrbench.runner.device import runtime_version
 from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.types import DatasetRow, Entry, Missing, Reason, Result, WeightsRecord
+from hrbench.types import DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +41,7 @@ class Assembled:
     costs_only: whether accuracy was not requested.
     server: which server scores, in words, if the ground truth is not public; "" if it is scored here.
     offline: whether nothing may be downloaded, not even by a network's own source.
-    notes: sentences for the result.
+    notes: for readers of the result.
     """
 
     entry: Entry
@@ -58,7 +58,7 @@ class Assembled:
     costs_only: bool = False
     server: str = ""
     offline: bool = False
-    notes: list[str] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
 
     @property
     def prediction_key(self) -> str | None:
@@ -180,7 +180,7 @@ def _state_digest(net: nn.Module) -> str:
     return state_digest(net)
 
 
-def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
+def load_network(parts: Assembled) -> tuple[nn.Module, list[Remark]]:
     """The entry's network with its weights, and notes from loading it."""
     import torch
 
@@ -192,7 +192,7 @@ def load_network(parts: Assembled) -> tuple[nn.Module, list[str]]:
     return net, [*notes, *(check_contract("hrbench.models", use, net) if own else [])]
 
 
-def verify_weights_fit(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[str]]:
+def verify_weights_fit(parts: Assembled, stored: Result | None) -> tuple[WeightsRecord, list[Remark]]:
     """Checks that the weights of an entry for costs only fit its network: their record, and notes.
 
     stored: the entry's last result; a record there that is still valid is not checked again.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import DataSet, Metric
+from hrbench.contracts import DataSet, Metric, NotesInput
 from hrbench.core.plugins import resolve
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import generate_absent, server_of
-from hrbench.types import DatasetRow, Measurement, State
+from hrbench.types import DatasetRow, Measurement, Note, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,13 @@ class FileScores:
 
     scores: with intervals.
     state: that they were computed from.
+    notes: what in the files changes the scores, or may.
     verdict: one sentence on the comparison with the reference implementation, "" if it was not requested.
     """
 
     scores: list[Measurement]
     state: State
+    notes: tuple[Note, ...] = ()
     verdict: str = ""
 
 
@@ -52,10 +54,12 @@ def score_file(
     """
     scorer = _construct(metric, options or {})
     target = scorer.read_target(Path(ground_truth))
-    state = scorer.measure(scorer.read_predictions(Path(predictions), target), target)
+    found = scorer.read_predictions(Path(predictions), target)
+    state = scorer.measure(found, target)
+    notes = tuple(scorer.input_notes(found, target, state)) if isinstance(scorer, NotesInput) else ()
     scores = scorer.summarise(state, resamples=resamples, seed=seed)
     comparison = verdict(scores, scorer.verify(Path(ground_truth), Path(predictions)), scorer) if verify else ""
-    return FileScores(scores, state, comparison)
+    return FileScores(scores, state, notes, comparison)
 
 
 def _construct(metric: str, options: Mapping[str, Any]) -> Metric:

@@ -132,7 +132,7 @@ class _SuiteRun:
         result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
-            self.on_event(Event("note", entry.name, text=note))
+            self.on_event(Event("note", entry.name, text=str(note)))
         if result.status == "costs_only":
             # no accuracy was requested, so none is empty
             self.on_event(Event("note", entry.name, text="costs only"))
@@ -182,7 +182,7 @@ class _SuiteRun:
         result = replace(plan.stored, name=plan.entry.name, entry=plan.entry)
         if self.settings.verify:
             returned, _ = self._call("verify", plan, stored=jobs.stored_json(result))
-            result = replace(result, notes=tuple(returned["notes"]))
+            result = replace(result, notes=jobs.notes_of(returned))
         return self.folder.update(result)
 
     def _evaluated(self, plan: Plan, stored: Result | None) -> Result:
@@ -207,7 +207,7 @@ class _SuiteRun:
         weights, notes = None, ()
         if parts.weights is not None:
             returned, _ = self._call("fits", plan, stored=jobs.stored_json(stored))
-            weights, notes = msgspec.convert(returned["weights"], WeightsRecord), tuple(returned["notes"])
+            weights, notes = msgspec.convert(returned["weights"], WeightsRecord), jobs.notes_of(returned)
         status = "costs_only" if parts.costs_only else "empty"
         provenance = Provenance(weights=weights)
         result = Result(entry.name, entry, status, parts.reasons, notes=notes, provenance=provenance)

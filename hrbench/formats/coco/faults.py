@@ -39,8 +39,13 @@ def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
         _person(path, index, row, joints, images, categories, seen)
 
 
-def explain_keypoint_results(path: Path, data: bytes, joints: int, images: set[int], categories: set[int]) -> None:
-    """Raises InputError for the first fault of a results file; returns if none is found."""
+def explain_keypoint_results(
+    path: Path, data: bytes, joints: int, images: set[int], categories: set[int], area_from: str | None = None
+) -> None:
+    """Raises InputError for the first fault of a results file; returns if none is found.
+
+    area_from: "box" or "keypoints"; None for the rule of pycocotools, by which all rows have a box or none.
+    """
     content = parsed(path, data)
     if not isinstance(content, list):
         raise InputError(
@@ -56,9 +61,14 @@ def explain_keypoint_results(path: Path, data: bytes, joints: int, images: set[i
         for key in ("segmentation", "caption"):
             if key in row:
                 fault(f"{key!r} does not belong into keypoint results and changes what pycocotools does; remove it")
-        if bool(row.get("bbox")) != boxed:
-            fault("'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it")
-        if "bbox" in row and row["bbox"] != []:
+        if area_from is None and bool(row.get("bbox")) != boxed:
+            fault(
+                "'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it; "
+                "detection_area: keypoints takes none from boxes"
+            )
+        if area_from == "box" and not row.get("bbox"):
+            fault("'bbox' is missing, and detection_area is box; detection_area: keypoints takes the joints' extent")
+        if area_from != "keypoints" and "bbox" in row and row["bbox"] != []:
             check_box(fault, row["bbox"])
 
 
@@ -103,11 +113,17 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
 
 
 def explain_instance_results(
-    path: Path, data: bytes, images: Set[int], categories: Set[int], size: Mapping[int, tuple[int, int]] | None
+    path: Path,
+    data: bytes,
+    images: Set[int],
+    categories: Set[int],
+    size: Mapping[int, tuple[int, int]] | None,
+    mask_area: str = "mask",
 ) -> None:
     """Raises InputError for the first fault of a results file; returns if none is found.
 
     size: (height, width) of every image to read masks, None to read boxes.
+    mask_area: "box" if the area of each mask is that of its row's box.
     """
     content = parsed(path, data)
     key = "bbox" if size is None else "segmentation"
@@ -115,7 +131,6 @@ def explain_instance_results(
         raise InputError(
             f"{path}: holds {kind(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
         )
-    boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"))
         if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
@@ -127,9 +142,9 @@ def explain_instance_results(
         if size is None:
             _sized_box(fault, row["bbox"])
             continue
-        if bool(row.get("bbox")) != boxed:
-            fault("'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it")
-        if "bbox" in row and row["bbox"] != []:
+        if mask_area == "box":
+            if not row.get("bbox"):
+                fault("'bbox' is missing, and detection_area is box; detection_area: mask takes the masks' own areas")
             _sized_box(fault, row["bbox"])
         _found_mask(fault, row["segmentation"], size[row["image_id"]])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -20,7 +20,6 @@ from hrbench.formats.coco.columns import (
     READ_ERRORS,
     Detections,
     Four,
-    Named,
     Truths,
     Whole,
     blocks,
@@ -38,6 +37,7 @@ from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
 MASK_BLOCK_BYTES = 1 << 19  # text decoded at a time
 _NONE = np.zeros(0)
+DetectionArea = Literal["mask", "box"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class InstanceTruth:
     names: of the categories, or "".
     truths: columns (G).
     shape: (G, 4) float64, boxes x, y, w, h in px, or the masks.
-    size: (I, 2) int64, height and width of the images, zeros if boxes were read.
+    size: (I, 2) int64, height and width of the images; for boxes, which need none, zeros where the file has none.
+    flagged: (G,) bool, whether a key `ignore` is set.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class InstanceTruth:
     truths: Truths
     shape: np.ndarray | Masks
     size: np.ndarray
+    flagged: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,26 @@ class InstanceResults:
 
     detections: columns (N).
     shape: (N, 4) float64, boxes in px, or the masks.
-    area_from: "box" or "mask"; for masks "box" if the rows have a `bbox`, as pycocotools then uses it.
+    area_from: "box" or "mask": what the areas of detections are of.
+    boxed: whether mask results carry a `bbox` too.
     """
 
     path: Path
     detections: Detections
     shape: np.ndarray | Masks
     area_from: str
+    boxed: bool = False
 
 
 class _Category(msgspec.Struct, gc=False):
     id: Whole
     name: Any = ""
+
+
+class _Listed(msgspec.Struct, gc=False):
+    id: Whole
+    height: Any = 0
+    width: Any = 0
 
 
 class _Sized(msgspec.Struct, gc=False):
@@ -93,6 +103,7 @@ class _Boxed(msgspec.Struct, gc=False):
     area: float
     iscrowd: int | bool
     bbox: Four
+    ignore: Any = 0
 
 
 class _Masked(msgspec.Struct, gc=False):
@@ -102,10 +113,11 @@ class _Masked(msgspec.Struct, gc=False):
     area: float
     iscrowd: int | bool
     segmentation: list[list[float]] | Counts
+    ignore: Any = 0
 
 
 class _BoxTruth(msgspec.Struct):
-    images: list[Named]
+    images: list[_Listed]
     annotations: list[_Boxed]
     categories: list[_Category]
 
@@ -155,7 +167,19 @@ def _boxes(path: Path, truth: _BoxTruth) -> InstanceTruth:
     box = numbers([row.bbox for row in truth.annotations], 4)
     need(within_limits(box) and not np.any(box[:, 2:] < 0))
     images, categories, names, truths = _objects(truth)
-    return InstanceTruth(path, images, categories, names, truths, box, np.zeros((len(images), 2), np.int64))
+    size = [_size_of(one) for one in sorted(truth.images, key=lambda one: one.id)]
+    return InstanceTruth(path, images, categories, names, truths, box, whole(size).reshape(-1, 2), _flagged(truth))
+
+
+def _size_of(image: _Listed) -> tuple[int, int]:
+    """Height and width, (0, 0) unless both are whole numbers of pixels."""
+    height, width = image.height, image.width
+    sized = type(height) is int and type(width) is int and 0 < height < MAX_PIXELS and 0 < width < MAX_PIXELS
+    return (height, width) if sized else (0, 0)
+
+
+def _flagged(truth: _BoxTruth | _MaskTruth) -> np.ndarray:
+    return np.array([bool(row.ignore) for row in truth.annotations], bool)
 
 
 def _masks(path: Path, truth: _MaskTruth) -> InstanceTruth:
@@ -163,7 +187,7 @@ def _masks(path: Path, truth: _MaskTruth) -> InstanceTruth:
     size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
     need(not np.any((size < 1) | (size > MAX_PIXELS)) and not np.any(size.prod(axis=1) >= MAX_PIXELS))
     masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
-    return InstanceTruth(path, images, categories, names, truths, masks, size)
+    return InstanceTruth(path, images, categories, names, truths, masks, size, _flagged(truth))
 
 
 def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
@@ -184,8 +208,11 @@ def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tup
     return images, categories, names, Truths(image, category, area, crowd, crowd)
 
 
-def read_results(path: Path, target: InstanceTruth) -> InstanceResults:
+def read_results(path: Path, target: InstanceTruth, mask_area: DetectionArea = "mask") -> InstanceResults:
     """Reads a results file for `target`, its boxes or its masks; an empty list means that nothing was found.
+
+    mask_area: whether the area of a mask is its own or that of its row's `bbox`, which pycocotools takes if the first
+        row has one. Toolkits take it out of the rows before, so that the area is the mask's.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -193,13 +220,13 @@ def read_results(path: Path, target: InstanceTruth) -> InstanceResults:
     with reading(path, f"a COCO results file (a JSON list of {'mask' if masked else 'box'} results)") as stream:
         try:
             if masked:
-                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target)
+                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target, mask_area)
             return _found_boxes(path, blocks(stream, _BoxRow), target)
         except READ_ERRORS as error:
             stream.seek(0)
             images, categories = target.images.tolist(), set(target.categories.tolist())
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
-            explain_instance_results(path, stream.read(), set(images), categories, size)
+            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area)
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 
@@ -214,26 +241,27 @@ def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTru
     return InstanceResults(path, Detections(image, category, score, box[:, 2] * box[:, 3]), box, "box")
 
 
-def _found_masks(path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth) -> InstanceResults:
+def _found_masks(
+    path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth, mask_area: DetectionArea
+) -> InstanceResults:
     columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [_NONE])
-    masks, boxed = MaskColumns(), None
+    masks, boxed = MaskColumns(), False
     wanted = np.zeros((len(target.images), len(target.categories)), bool)  # image and category pairs with annotations
     wanted[_places(target, target.truths.image, target.truths.category)] = True
     for rows in parts:
         image, category, score = _detected(rows, target)
-        boxed = bool(rows[0].bbox) if boxed is None else boxed
-        need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
+        boxed = boxed or any(row.bbox for row in rows)
         i, c = _places(target, image, category)
         codes = [row.segmentation.counts.encode("ascii") for row in rows]
         area = masks.add(codes, whole([row.segmentation.size for row in rows]), target.size[i], wanted[i, c])
-        if boxed:
+        if mask_area == "box":
             box = numbers([row.bbox or [] for row in rows], 4)
             need(within_limits(box) and not np.any(box[:, 2:] < 0))
             area = box[:, 2] * box[:, 3]
         for column, part in zip(columns, (image, category, score, area), strict=True):
             column.append(part)
     image, category, score, area = map(joined, columns)
-    return InstanceResults(path, Detections(image, category, score, area), masks.joined(), "box" if boxed else "mask")
+    return InstanceResults(path, Detections(image, category, score, area), masks.joined(), mask_area, boxed)
 
 
 def _detected(rows: Sequence[_BoxRow | _MaskRow], target: InstanceTruth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

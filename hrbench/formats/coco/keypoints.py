@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -53,6 +53,7 @@ class KeypointTruth:
     truths: columns (G).
     keypoints: (G, K, 3) float64: x, y in px, visibility.
     box: (G, 4) x, y, w, h in px.
+    flagged: (G,) bool, whether a key `ignore` is set.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class KeypointTruth:
     truths: Truths
     keypoints: np.ndarray
     box: np.ndarray
+    flagged: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class _Annotation(msgspec.Struct, gc=False):
     iscrowd: int | bool
     num_keypoints: int
     keypoints: list[float]
+    ignore: Any = 0
 
 
 class _Truth(msgspec.Struct):
@@ -141,31 +144,39 @@ def _truth(path: Path, truth: _Truth, joints: int) -> KeypointTruth:
     keypoints = numbers([row.keypoints for row in rows], 3 * joints)
     need(bool(np.all(np.isfinite(area) & (area >= 0))) and within_limits(box) and within_limits(keypoints))
     crowd = np.array([row.iscrowd for row in rows], bool)
+    flagged = np.array([bool(row.ignore) for row in rows], bool)
     unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
     truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    return KeypointTruth(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box)
+    return KeypointTruth(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box, flagged)
 
 
-def read_results(path: Path, joints: int, target: KeypointTruth) -> KeypointResults:
+def read_results(
+    path: Path, joints: int, target: KeypointTruth, area_from: Literal["keypoints", "box"] | None = None
+) -> KeypointResults:
     """Reads a results file for `target`; an empty list means that nothing was found.
+
+    area_from: what the areas of detections are of; None: as pycocotools does, the rows' own `bbox` if the first row
+        has one, else the extent of the keypoints.
 
     Raises InputError naming the first fault, MissingError.
     """
     path = Path(path)
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
     columns[-1][0] = np.zeros((0, joints, 2))
-    boxed: bool | None = None
+    boxed: bool | None = None if area_from is None else area_from == "box"
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         try:
             for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
                 if boxed is None:
                     boxed = bool(rows[0].bbox)
+                if area_from is None:
+                    need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
                 for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
                     column.append(part)
         except READ_ERRORS as error:
             stream.seek(0)
             images, categories = set(target.images.tolist()), set(target.categories.tolist())
-            explain_keypoint_results(path, stream.read(), joints, images, categories)
+            explain_keypoint_results(path, stream.read(), joints, images, categories, area_from)
             raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     image, category, score, area, keypoints = map(joined, columns)
     return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
@@ -174,7 +185,6 @@ def read_results(path: Path, joints: int, target: KeypointTruth) -> KeypointResu
 def _columns(rows: list[_KeypointRow], joints: int, boxed: bool, target: KeypointTruth) -> tuple[np.ndarray, ...]:
     """image, category, score, area, keypoints of some rows, checked."""
     many = len(rows)
-    need([bool(row.bbox) for row in rows].count(boxed) == many)
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
     need(known(image, target.images) and known(category, target.categories))
     score = np.array([row.score for row in rows])

@@ -14,17 +14,18 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.instances import InstanceResults, InstanceTruth, read_results, read_truth
+from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
+from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, misread_boxes, unused_boxes
 from hrbench.metrics.coco.reference import instance_numbers
 from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
@@ -136,6 +137,8 @@ class CocoObjects:
     categories: ids of the categories to evaluate; None for all that the annotation file lists.
     names: their names, in the order of `categories`; None for those of the file.
     per_class: whether to report the AP of every class, too, as "AP/<name>", or "AP/<id>" if its name is not unique.
+    detection_area: what the area of a detected mask is: its own, or that of the `bbox` in its row, which pycocotools
+        takes where there is one. Boxes have but one area.
     """
 
     name: str
@@ -147,8 +150,15 @@ class CocoObjects:
     quantities: tuple[Quantity, ...]
 
     def __init__(
-        self, categories: Sequence[int] | None = None, names: Sequence[str] | None = None, per_class: bool = False
+        self,
+        categories: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        per_class: bool = False,
+        detection_area: DetectionArea = "mask",
     ) -> None:
+        if detection_area not in ("mask", "box"):
+            raise UsageError(f"detection_area {detection_area!r}: say mask or box")
+        self.detection_area: DetectionArea = detection_area
         self.classes = CategorySelection.of(categories, names, per_class)
         self.quantities = quantities_of(self.kind, self.classes)
 
@@ -158,7 +168,7 @@ class CocoObjects:
 
     def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target)
+        return read_results(Path(path), target, self.detection_area)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
@@ -189,6 +199,19 @@ class CocoObjects:
         }
         truth = truth_of(truths, matches.images, *_annotated(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
+
+    def input_notes(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> list[Note]:
+        """What in annotations and results changes these numbers, or may."""
+        truths, detections = target.truths, predictions.detections
+        box = predictions.shape if isinstance(predictions.shape, np.ndarray) else None
+        notes = detection_notes(truths, detections, box, state)
+        if box is not None and isinstance(target.shape, np.ndarray):
+            size = target.size[np.searchsorted(target.images, state.arrays["image"])]
+            notes += misread_boxes(truths, target.shape, detections, box, size, state)
+        if self.kind == "mask":
+            notes += area_note(predictions.area_from, "masks", "detection_area: mask")
+            notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")
+        return notes + flag_note(target.flagged, truths.crowd)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
@@ -223,7 +246,9 @@ class CocoObjects:
         """The same numbers by pycocotools itself, -1 if there is nothing to average."""
         truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
         ids, labels = self.classes.labels(truth)
-        stats, single = instance_numbers(truth.path, Path(predictions), form, images, ids)
+        stats, single = instance_numbers(
+            truth.path, Path(predictions), form, images, ids, self.kind == "mask" and self.detection_area == "mask"
+        )
         names = [number.name for number in numbers(labels if self.classes.each else ())]
         return dict(zip(names, stats + (single if self.classes.each else []), strict=True))
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -25,11 +26,12 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, Keypoin
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
+from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, joint_notes
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
 NUMBERS = (
@@ -64,6 +66,8 @@ class CocoKeypointAP:
 
     sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
+    detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
+        `bbox` if the first row has one, else the extent of the keypoints.
     """
 
     name = "coco-keypoints"
@@ -73,7 +77,15 @@ class CocoKeypointAP:
     main = "AP"
     quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)
 
-    def __init__(self, sigmas: Sequence[float] | None = None, category: int | None = None) -> None:
+    def __init__(
+        self,
+        sigmas: Sequence[float] | None = None,
+        category: int | None = None,
+        detection_area: Literal["keypoints", "box"] | None = None,
+    ) -> None:
+        if detection_area not in (None, "keypoints", "box"):
+            raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
+        self.detection_area: Literal["keypoints", "box"] | None = detection_area
         self.category = category
         self.sigmas = tuple(float(sigma) for sigma in (COCO_SIGMAS if sigmas is None else sigmas))
         if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
@@ -89,7 +101,7 @@ class CocoKeypointAP:
 
     def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), len(self.sigmas), target)
+        return read_results(Path(path), len(self.sigmas), target, self.detection_area)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
@@ -125,6 +137,15 @@ class CocoKeypointAP:
         truth = truth_of(target.truths, matches.images, annotated)
         return state_of(matches, self.name, self.version, params, truth)
 
+    def input_notes(self, predictions: KeypointResults, target: KeypointTruth, state: State) -> list[Note]:
+        """What in annotations and results changes these numbers, or may."""
+        truths = target.truths
+        places = predictions.keypoints.reshape(len(predictions.keypoints), 2 * len(self.sigmas))
+        notes = detection_notes(truths, predictions.detections, places, state, "people")
+        notes += joint_notes(truths, target.keypoints, state)
+        notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
+        return notes + flag_note(target.flagged, truths.crowd)
+
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
         return merge(states, form_of(self.name, self.version))
@@ -155,5 +176,7 @@ class CocoKeypointAP:
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by pycocotools itself, -1 if there is nothing to average."""
-        numbers = keypoint_numbers(Path(target), Path(predictions), self.sigmas, images, self.category)
+        numbers = keypoint_numbers(
+            Path(target), Path(predictions), self.sigmas, images, self.category, self.detection_area == "keypoints"
+        )
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

@@ -20,13 +20,19 @@ def keypoint_numbers(
     sigmas: Sequence[float],
     images: Sequence[int | str] | None = None,
     category: int | None = None,
+    without_boxes: bool = False,
 ) -> list[float]:
     """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
 
-    images, category: the ids to evaluate, None for all. An empty results file is allowed (`loadRes` would fail on it).
+    images, category: the ids to evaluate, None for all.
+    without_boxes: whether a `bbox` of a row is left out, from which pycocotools takes areas otherwise.
+
+    An empty results file is allowed (`loadRes` would fail on it).
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = _evaluation(target, predictions, "keypoints", images, None if category is None else [category])
+        evaluation = _evaluation(
+            target, predictions, "keypoints", images, None if category is None else [category], without_boxes
+        )
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         return _stats(evaluation)
 
@@ -37,13 +43,14 @@ def instance_numbers(
     kind: Kind,
     images: Sequence[int | str] | None = None,
     categories: Sequence[int] | None = None,
+    without_boxes: bool = False,
 ) -> tuple[list[float], list[float]]:
     """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 if there is nothing to average.
 
     Arguments as in `keypoint_numbers`.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = _evaluation(target, predictions, kind, images, categories)
+        evaluation = _evaluation(target, predictions, kind, images, categories, without_boxes)
         stats = _stats(evaluation)
     single = []
     for category in range(len(evaluation.params.catIds)):
@@ -54,13 +61,20 @@ def instance_numbers(
 
 
 def _evaluation(
-    target: Path, predictions: Path, kind: Kind, images: Sequence[int | str] | None, categories: Sequence[int] | None
+    target: Path,
+    predictions: Path,
+    kind: Kind,
+    images: Sequence[int | str] | None,
+    categories: Sequence[int] | None,
+    without_boxes: bool,
 ) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     truth = COCO(str(target))
     rows: list[dict[str, Any]] = json.loads(Path(predictions).read_bytes())
+    if without_boxes:
+        rows = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
     if rows:
         found = truth.loadRes(rows)  # type: ignore[arg-type]
     else:

@@ -99,7 +99,7 @@ class Configured:
 
     def notes(self) -> list[str]:
         """What became of the network, in words."""
-        return [*self._said, *(self.inner.notes() if isinstance(self.inner, HasNotes) else ())]
+        return [*self._said, *(map(str, self.inner.notes()) if isinstance(self.inner, HasNotes) else ())]
 
     def _fold(self, net: nn.Module, input: Any) -> None:
         import torch

@@ -142,8 +142,6 @@ BAD_RESULTS = [
     ("boxes", put(1, "bbox", 2, -0.5), r"result 1 .*: bbox\[2\] is -0.5; a width must be zero or more"),
     ("boxes", put(1, "bbox", 0, INF), r"result 1 .*: bbox\[0\] is Infinity"),
     ("boxes", put(1, "bbox", 0, 1e12), r"result 1 .*: bbox\[0\] is 1000000000000.0.* at most 1e\+09"),
-    ("masks", drop(0, "bbox"), r"result 1 .*: 'bbox' must be in all rows or in none"),
-    ("masks", put(0, "bbox", None), r"result 0 .*|result 1 .*: 'bbox' must be in all rows"),
     ("masks", drop(1, "segmentation"), r"result 1 .*: has a box and no mask"),
     ("masks", put(1, "segmentation", [[1, 2, 3, 4, 5, 6]]), r"segmentation is a list; results need a compressed RLE"),
     ("masks", put(1, "segmentation", "counts", [1600]), r"counts is a list; it must be compressed text"),
@@ -224,8 +222,22 @@ def test_masks_as_columns(written) -> None:
     polygons: Any = codec.frPyObjects(truth["annotations"][0]["segmentation"], 20, 30)
     merged = codec.merge(polygons)
     assert target.shape.codes(np.array([0])) == [{"size": [20, 30], "counts": merged["counts"]}]
-    _, found = read(written(truth, boxed(results)), masks=True)
+    paths = written(truth, boxed(results))
+    target, found = read(paths, masks=True)
+    assert found.detections.area.tolist() == [100, 360] and found.area_from == "mask" and found.boxed
+    found = read_results(paths[1], target, "box")
     assert found.detections.area.tolist() == [100, 100] and found.area_from == "box"
+
+
+def test_areas_of_boxes_need_a_box_in_every_row(written) -> None:
+    truth, results = files()
+    for box in (None, [], "left out"):
+        rows = boxed(results)
+        rows[1] = {key: value for key, value in {**rows[1], "bbox": box}.items() if value != "left out"}
+        paths = written(truth, rows)
+        target = read_truth(paths[0], masks=True)
+        with pytest.raises(InputError, match=r"result 1 .*'bbox' is missing.* detection_area: mask takes"):
+            read_results(paths[1], target, "box")
 
 
 def test_masks_that_nothing_can_be_found_with_are_checked_but_not_kept(written) -> None:

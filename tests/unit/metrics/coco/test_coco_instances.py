@@ -87,12 +87,16 @@ def test_a_part_of_the_images_and_of_the_categories(kind: str, written) -> None:
     assert different > 3
 
 
-def test_masks_with_boxes_take_their_areas_and_say_so(written) -> None:
+def test_masks_with_boxes_keep_their_own_areas_unless_told_and_say_so(written) -> None:
     truth, results = case(3, 1, 10, masks=True)
     rng = np.random.default_rng(0)
     boxed = [{**row, "bbox": [0, 0, *rng.choice([1.0, 50.0, 300.0], 2).tolist()]} for row in results]
-    metric, numbers = CocoMasks(), []
-    for rows, says in ((results, False), (boxed, True)):
+    numbers = []
+    for metric, rows, says in (
+        (CocoMasks(), results, False),
+        (CocoMasks(), boxed, False),
+        (CocoMasks(detection_area="box"), boxed, True),
+    ):
         paths = written(truth, rows)
         ours, theirs = both(metric, paths)
         assert ours == theirs
@@ -100,7 +104,7 @@ def test_masks_with_boxes_take_their_areas_and_say_so(written) -> None:
         target = metric.read_target(paths[0])
         (score, *_) = metric.summarise(metric.measure(metric.read_predictions(paths[1], target), target), 0)
         assert ("own boxes" in score.quantity.description) == says
-    assert numbers[0] != numbers[1]
+    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_boxes_of_files_with_masks(written) -> None:

@@ -1,0 +1,254 @@
+"""What about annotations and detections changes COCO's numbers, or may: notes for those who read the scores.
+
+Nothing here changes a number. A note counts images, objects and detections that are evaluated: of the state's images
+and categories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
+from hrbench.types import Note, State
+
+SAMPLE = 2000
+"""Detections whose boxes are read in other ways, to see whether these fit better."""
+
+POOR, GOOD = 0.3, 0.5
+"""Boxes fit poorly below the one mean IoU with the nearest object, and well from the other on."""
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # a multiplier that spreads bits: 2^64 over the golden ratio
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What of two files is evaluated.
+
+    truth: (g,) positions of the annotated objects.
+    found: (n,) positions of the detections.
+    truth_group, found_group: (g,), (n,) int64 the image and category of each, as one number.
+    most: how many detections of an image and category are judged.
+    """
+
+    truth: np.ndarray
+    found: np.ndarray
+    truth_group: np.ndarray
+    found_group: np.ndarray
+    most: int
+
+    @classmethod
+    def of(cls, truths: Truths, detections: Detections, state: State) -> Evaluated:
+        """By the images, categories and greatest number of detections of a state."""
+        images = state.arrays["image"]
+        categories = np.asarray(state.params["categories"], np.int64)
+        truth, truth_group = _inside(truths.image, truths.category, images, categories)
+        found, found_group = _inside(detections.image, detections.category, images, categories)
+        return cls(truth, found, truth_group, found_group, int(state.params["most"]))
+
+
+def _inside(
+    image: np.ndarray, category: np.ndarray, images: np.ndarray, categories: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if not len(images) or not len(categories):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    i = np.minimum(np.searchsorted(images, image), len(images) - 1)
+    c = np.minimum(np.searchsorted(categories, category), len(categories) - 1)
+    rows = np.flatnonzero((images[i] == image) & (categories[c] == category))
+    return rows, i[rows] * len(categories) + c[rows]
+
+
+def detection_notes(
+    truths: Truths, detections: Detections, columns: np.ndarray | None, state: State, thing: str = "objects"
+) -> list[Note]:
+    """Notes that hold for boxes, masks and keypoints alike.
+
+    truths: columns (G).
+    detections: columns (N).
+    columns: (N, K) float64, where each detection is, to find repeated rows; None if that is not known.
+    state: what was measured of them.
+    thing: what the detections are of, in the plural.
+    """
+    seen = Evaluated.of(truths, detections, state)
+    notes = [*_limit_notes(truths, seen, thing)]
+    with_objects = sorted_unique(truths.image[seen.truth][~truths.ignore[seen.truth]])
+    detected = sorted_unique(detections.image[seen.found])
+    without = len(with_objects) - len(np.intersect1d(with_objects, detected, assume_unique=True))
+    if without:
+        what = f"images with {thing} have no detection"
+        notes.append(Note("empty_images", what, without, len(with_objects), f"their {thing} are all missed"))
+    score = detections.score[seen.found]
+    if len(score) > 1 and bool((score == score[0]).all()):
+        effect = "precision at every recall is that of the order of the rows"
+        notes.append(Note("equal_scores", f"detections all have the score {score[0]:g}", len(score), effect=effect))
+    repeated = 0 if columns is None else repeated_rows(seen.found_group, score, columns[seen.found])
+    if repeated:
+        what = "detections repeat another of the same image, category, score and place"
+        notes.append(Note("repeated_rows", what, repeated, len(score), "each repetition is a false positive"))
+    return notes
+
+
+def _limit_notes(truths: Truths, seen: Evaluated, thing: str) -> list[Note]:
+    notes = []
+    many = _sizes(seen.found_group)
+    cut = int(np.maximum(many - seen.most, 0).sum())
+    if cut:
+        full = int((many > seen.most).sum())
+        what = f"detections come after the first {seen.most} of their image and category ({full:,} have more)"
+        effect = f"only the first {seen.most} detections by score are judged"
+        notes.append(Note("cut_detections", what, cut, len(seen.found), effect, "max_detections"))
+    counted = ~truths.ignore[seen.truth]
+    objects = _sizes(seen.truth_group[counted])
+    beyond = int(np.maximum(objects - seen.most, 0).sum())
+    if beyond:
+        what = f"{thing} are beyond {seen.most} of an image and category"
+        effect = f"only the first {seen.most} detections are judged, so at least these are missed"
+        notes.append(Note("crowded_images", what, beyond, int(counted.sum()), effect, "max_detections"))
+    return notes
+
+
+def _sizes(group: np.ndarray) -> np.ndarray:
+    """How often each group occurs."""
+    ordered = np.sort(group)
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    return np.diff(starts, append=len(ordered))
+
+
+def repeated_rows(group: np.ndarray, score: np.ndarray, columns: np.ndarray) -> int:
+    """How many rows equal an earlier one. group (N,) int64; score (N,) and columns (N, K) float64.
+
+    >>> repeated_rows(np.array([1, 1, 2]), np.array([0.5, 0.5, 0.5]), np.ones((3, 4)))
+    1
+    """
+    mark = group.astype(np.uint64) * _ODD
+    for column in (score, *columns.T):
+        bits = np.ascontiguousarray(column + 0.0).view(np.uint64)  # -0 counts as 0
+        mark = (mark ^ bits) * _ODD
+        mark ^= mark >> np.uint64(29)
+    order = np.argsort(mark, kind="stable")
+    same = mark[order[1:]] == mark[order[:-1]]
+    one, other = order[1:][same], order[:-1][same]  # equal marks may be chance: rows decide
+    alike = (group[one] == group[other]) & (score[one] == score[other])
+    return int((alike & (columns[one] == columns[other]).all(axis=1)).sum())
+
+
+def misread_boxes(
+    truths: Truths, truth_box: np.ndarray, detections: Detections, found_box: np.ndarray, size: np.ndarray, state: State
+) -> list[Note]:
+    """A note if detected boxes fit the objects poorly as x, y, width, height in px, and well as something else.
+
+    truth_box, found_box: (G, 4), (N, 4) float64.
+    size: (I, 2) height and width of the state's images, zeros where they are not known.
+    """
+    seen = Evaluated.of(truths, detections, state)
+    step = max(1, len(seen.found) // SAMPLE)
+    rows, groups = seen.found[::step], seen.found_group[::step]
+    order = np.argsort(seen.truth_group, kind="stable")
+    known = seen.truth_group[order]
+    first, last = (np.searchsorted(known, groups, side) for side in ("left", "right"))
+    has = last > first
+    rows, first, last = rows[has], first[has], last[has]
+    if not len(rows):
+        return []
+    box, scale = found_box[rows], size[np.searchsorted(state.arrays["image"], detections.image[rows])][:, [1, 0, 1, 0]]
+    fits: dict[str, float] = {}
+    for name, boxes in _readings(box, scale.astype(np.float64)).items():
+        fits[name] = _mean_fit(boxes, truth_box[seen.truth[order]], first, last)
+    asked = "x, y, width, height"
+    best = max(fits, key=lambda name: fits[name])
+    if best == asked or fits[asked] >= POOR or fits[best] < GOOD:
+        return []
+    what = f"detected boxes look like {best}, not {asked} in pixels"
+    effect = (
+        f"their mean IoU with the nearest object is {fits[asked]:.2f}, and would be {fits[best]:.2f}; nothing is "
+        f"converted: write {asked} in pixels"
+    )
+    return [Note("misread_boxes", what, effect=effect)]
+
+
+def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
+    """(n, 4) x, y, width, height of boxes in each of the ways in which they may be meant. scale: (n, 4) w, h, w, h."""
+
+    def corners(some: np.ndarray) -> np.ndarray:
+        return np.concatenate([some[:, :2], some[:, 2:] - some[:, :2]], axis=1)
+
+    def centred(some: np.ndarray) -> np.ndarray:
+        return np.concatenate([some[:, :2] - some[:, 2:] / 2, some[:, 2:]], axis=1)
+
+    readings = {"x, y, width, height": box, "corners (x1, y1, x2, y2)": corners(box)}
+    readings["centres with width and height"] = centred(box)
+    if bool((np.abs(box) <= 2).all()) and bool((scale > 0).all()):
+        share = box * scale
+        readings["shares of the image: x, y, width, height"] = share
+        readings["shares of the image: corners"] = corners(share)
+        readings["shares of the image: centres with width and height"] = centred(share)
+    return readings
+
+
+def _mean_fit(boxes: np.ndarray, objects: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
+    """The mean over boxes of the best IoU with objects first..last of each; a box of no area has none."""
+    many = last - first
+    at = np.repeat(np.arange(len(boxes)), many)
+    objects = objects[np.arange(len(at)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)]
+    found = boxes[at]
+    start, end = np.maximum(found[:, :2], objects[:, :2]), np.minimum(_ends(found), _ends(objects))
+    shared = np.where((found[:, 2:] > 0).all(axis=1), np.maximum(end - start, 0.0).prod(axis=1), 0.0)
+    union = found[:, 2:].prod(axis=1) + objects[:, 2:].prod(axis=1) - shared
+    iou = np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0)
+    return float(np.maximum.reduceat(iou, np.cumsum(many) - many).mean())
+
+
+def _ends(box: np.ndarray) -> np.ndarray:
+    return box[:, :2] + box[:, 2:]
+
+
+def joint_notes(truths: Truths, keypoints: np.ndarray, state: State) -> list[Note]:
+    """Notes on annotated people.
+
+    keypoints: (G, K, 3) float64: x, y in px, visibility.
+    """
+    images, categories = state.arrays["image"], np.asarray(state.params["categories"], np.int64)
+    rows, _ = _inside(truths.image, truths.category, images, categories)
+    crowd, ignored = truths.crowd[rows], truths.ignore[rows]
+    labelled = (keypoints[rows, :, 2] > 0).any(axis=1)
+    notes = []
+    believed = "pycocotools believes num_keypoints, as here; xtcocotools counts the joints"
+    left_out, kept = int((~crowd & ignored & labelled).sum()), int((~ignored & ~labelled).sum())
+    if left_out:
+        what = "annotated people have num_keypoints 0 and labelled joints"
+        notes.append(Note("num_keypoints", what, left_out, len(rows), f"they are ignored: {believed}"))
+    if kept:
+        what = "annotated people have num_keypoints above 0 and no labelled joint"
+        notes.append(Note("num_keypoints", what, kept, len(rows), f"they count: {believed}"))
+    flat = int((~ignored & (truths.area[rows] == 0)).sum())
+    if flat:
+        what = "annotated people that count have area 0"
+        effect = "OKS divides by the area, so that only an exact prediction finds them"
+        notes.append(Note("no_area", what, flat, len(rows), effect))
+    return notes
+
+
+def flag_note(flagged: np.ndarray, crowd: np.ndarray) -> list[Note]:
+    """A note on objects with a key `ignore`, which engines take differently. flagged, crowd: (G,) bool."""
+    many = int((flagged & ~crowd).sum())
+    if not many:
+        return []
+    effect = "it has no effect here, as in pycocotools; other engines leave such objects out"
+    return [Note("ignore_keys", "annotated objects have a key `ignore` that is set", many, len(flagged), effect)]
+
+
+def area_note(area_from: str, default: str, option: str) -> list[Note]:
+    """A note if areas of detections are not those of what is judged. option: how to have these."""
+    if area_from != "box":
+        return []
+    what = f"areas of detections are those of the rows' own bbox, not of the {default}"
+    effect = "numbers by size (small, medium, large) may differ"
+    return [Note("box_areas", what, effect=effect, option=option)]
+
+
+def unused_boxes(boxed: bool) -> list[Note]:
+    """A note if rows of masks carry boxes, which pycocotools itself would take areas from."""
+    what = "rows carry a bbox beside their mask; areas of detections are those of the masks"
+    effect = "pycocotools, given these rows, takes the boxes' areas for numbers by size"
+    return [Note("unused_boxes", what, effect=effect, option="detection_area: box")] if boxed else []
