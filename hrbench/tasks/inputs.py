@@ -63,7 +63,7 @@ def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[s
     if not protocol.stated_by:
         return []
     colours = f"mean {', '.join(f'{v:g}' for v in mean)}, std {', '.join(f'{v:g}' for v in std)}"
-    return [f"images are prepared as {protocol.stated_by} states (protocol {protocol.name}; {colours})"]
+    return [f"images are prepared by {protocol.stated_by} (protocol {protocol.name}; {colours})"]
 
 
 def normalised(

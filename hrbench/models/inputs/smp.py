@@ -6,9 +6,12 @@ ImageNet count, or the first where there are none of that name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from hrbench.models.adapters.snapshots import forbidden
 from hrbench.types import LibraryInput
 
 
@@ -21,26 +24,54 @@ def library_input(
     weights: str = "",
     fetch: bool = False,
 ) -> LibraryInput | None:
-    """What the encoder's weights were trained with; None if the library says nothing of it."""
+    """What the encoder's weights were trained with; None if the library says nothing of it.
+
+    fetch: whether the file that says it may be downloaded (since 0.6 it is on the hub)."""
     import segmentation_models_pytorch as smp
 
     encoder = str(args.get("encoder_name") or args.get("encoder") or "resnet34")
-    known = smp.encoders.encoders.get(encoder, {})
-    settings = known.get("pretrained_settings") or {}
-    pretrained = "imagenet" if encoder.startswith("tu-") or "imagenet" in settings else next(iter(settings), "")
+    weights_of = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings") or {}
+    pretrained = "imagenet" if encoder.startswith("tu-") or "imagenet" in weights_of else next(iter(weights_of), "")
     if not pretrained:
         return None
-    try:
-        found: Mapping[str, Any] = smp.encoders.get_preprocessing_params(encoder, pretrained=pretrained)
-    except (ValueError, KeyError, RuntimeError):  # no such weights; an unknown encoder is told when it is built
-        return None
-    if not found.get("mean") or not found.get("std"):
-        return None
+    found = _of_timm(encoder) if encoder.startswith("tu-") else _settings(weights_of[pretrained], fetch)
+    named = f"smp {encoder} {pretrained}"
+    if found is None:
+        return LibraryInput(
+            f"ImageNet's mean and std, as those of {named} are not on this disk", protocol={"name": "plain"}
+        )
     top = (found.get("input_range") or [0, 1])[-1]
     return LibraryInput(
-        stated_by=f"smp {encoder} {pretrained}",
+        stated_by=named,
         colour="bgr" if str(found.get("input_space", "RGB")).upper() == "BGR" else "rgb",
         mean=tuple(float(value) / top for value in found["mean"]),
         std=tuple(float(value) / top for value in found["std"]),
         protocol={"name": "plain"},
     )
+
+
+def _of_timm(encoder: str) -> Mapping[str, Any] | None:
+    """The configuration of an encoder of timm's."""
+    import timm
+
+    config = timm.get_pretrained_cfg(encoder.removeprefix("tu-"), allow_unregistered=True)
+    return None if config is None else {"mean": config.mean, "std": config.std}
+
+
+def _settings(stated: Mapping[str, Any], fetch: bool) -> Mapping[str, Any] | None:
+    """Mean, std and so on of an encoder's weights: in the package, or since 0.6 in a file of the hub; None without it.
+
+    fetch: whether that file may be downloaded.
+    """
+    if "mean" in stated:
+        return stated
+    from huggingface_hub import hf_hub_download
+
+    try:
+        file = hf_hub_download(
+            stated["repo_id"], "config.json", revision=stated.get("revision"), local_files_only=not fetch or forbidden()
+        )
+        found = json.loads(Path(file).read_bytes())
+    except Exception:  # of many kinds: not in the cache, no network, a damaged file; the note says what was taken
+        return None
+    return found if isinstance(found, dict) and found.get("mean") and found.get("std") else None

@@ -67,8 +67,9 @@ def library_input(
     stated = f"transformers {kind}ImageProcessor" + ("" if folder is None else f" ({name})")
     own = folder is not None and (folder / FILE).is_file()
     labels = _labels(folder)
+    model = name if folder is None else str(_json(folder / "config.json").get("model_type", ""))
     make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
-    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", own), input, labels)
+    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, labels)
     colour, mean, std = _colours(processor)
     return LibraryInput(stated, size, colour, mean, std, {"name": "transformers", **protocol})
 
@@ -79,11 +80,12 @@ class _Processor:
     made: the library's object.
     kind: its class without "ImageProcessor".
     what: the network, for messages.
+    model: the kind of network.
     own: whether its settings are those of a file.
     """
 
-    def __init__(self, made: Any, kind: str, what: str, own: bool) -> None:
-        self.made, self.kind, self.what, self.own = made, kind, what, own
+    def __init__(self, made: Any, kind: str, what: str, model: str, own: bool) -> None:
+        self.made, self.kind, self.what, self.model, self.own = made, kind, what, model, own
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.made, name, None)
@@ -170,6 +172,8 @@ def _colours(p: Any) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
     mean = [float(value) for value in p.image_mean] if normalise else [0.0] * 3
     std = [float(value) for value in p.image_std] if normalise else [1.0] * 3
     offset = 1.0 if getattr(p, "rescale_offset", False) else 0.0
+    if getattr(p, "include_top", False):  # EfficientNet's processor divides by it once more
+        std = [value * value for value in std] if normalise else [float(value) for value in p.image_std]
     colour = "bgr" if getattr(p, "do_flip_channel_order", False) else "rgb"
     return colour, tuple((value + offset) / unit for value in mean), tuple(value / unit for value in std)
 
@@ -225,7 +229,7 @@ def _segmentation(
     if p.do_reduce_labels:
         protocol["reduced_labels"] = True
     if not p.own and p.kind not in ("Mask2Former", "MaskFormer", "OneFormer"):
-        if p.kind != "Segformer":  # whose sides need no multiple; of others that is not known
+        if p.model != "segformer":  # whose sides need no multiple; of others that is not known
             protocol["multiple"] = 32
         return input, protocol
     if not p.do_resize:
