@@ -85,7 +85,7 @@ class Classification:
         pixels = centre_crop(image, self.input, self.protocol, self.mean)
         if self.colour == "bgr":
             pixels = pixels[..., ::-1]
-        return [Item(sample=sample.id, image=np.require(pixels, requirements="CW"))]
+        return [Item(sample=sample.id, image=np.require(pixels, requirements=["C", "W"]))]
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Logits (C,) float32 for each item."""

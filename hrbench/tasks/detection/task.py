@@ -145,7 +145,7 @@ class Detection:
             image = geometry.resized(image, resizing.input)
         if self.colour == "rgb":
             image = image[..., ::-1]
-        return [Item(sample=sample.id, image=np.require(image, requirements="CW"), content=resizing)]
+        return [Item(sample=sample.id, image=np.require(image, requirements=["C", "W"]), content=resizing)]
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[ImageDetections]:
         """What the network found in each item, in pixels of its input.

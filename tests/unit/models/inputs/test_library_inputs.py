@@ -17,6 +17,7 @@ from PIL import Image
 
 from hrbench.errors import UsageError
 from hrbench.models.inputs.torchvision import library_input as torchvision_input
+from hrbench.runner.prepare import not_read
 from hrbench.suite.load import load_suite
 from hrbench.suite.registry import known
 from hrbench.tasks.classification.task import Classification
@@ -340,6 +341,9 @@ def test_a_repository_that_is_not_here_yet_is_told_apart(tmp_path: Path, monkeyp
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     entry = entry_of(tmp_path, "{use: 'transformers:some/net', task: classification, input: [64, 64]}")
     assert entry.protocol["stated_by"] == NOT_READ
+    (reason,) = not_read(entry)
+    assert "preprocessor_config.json" in reason.what and "run again" in reason.remedy
+    assert not_read(entry_of(tmp_path, '{use: "timm:vit_tiny_patch16_224"}')) == ()
 
 
 # --- smp --------------------------------------------------------------------------------------------------------------
