@@ -40,6 +40,8 @@ class CocoInstances:
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
         file, by rising id.
+    max_detections: how many of an image and class its metrics judge (`metrics.coco.instances.CocoObjects`); None for
+        COCO's own.
     """
 
     task = "detection"
@@ -52,11 +54,13 @@ class CocoInstances:
         annotations: str | None = None,
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
+        max_detections: int | Sequence[int] | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
         self._classes = None if classes is None else tuple(classes)
+        self._max_detections = max_detections
 
     # --- paths
 
@@ -129,9 +133,13 @@ class CocoInstances:
         )
 
     def metric_options(self) -> dict[str, Any]:
-        """The evaluated categories, if only some are detected: objects of the others then do not count as missed."""
+        """The evaluated categories, if only some are detected: objects of the others then do not count as missed.
+
+        And `max_detections` if it is given.
+        """
         ids = sorted(self.scheme.ids)
-        return {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
+        some = {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
+        return some if self._max_detections is None else {**some, "max_detections": self._max_detections}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.target], file_sizes(self.images, [image.file_name for image in self._content.images]))
