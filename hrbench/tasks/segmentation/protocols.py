@@ -49,6 +49,9 @@ class Inference:
         transformers does. At once only where an image is one input without padding, at one scale.
     reduced_labels: whether class 0 of the data set may be one that the network has no output for: where it has one
         output less than the data set has classes, its first output is class 1 (`do_reduce_labels`).
+    outputs: what the network returns: logits of each class; class numbers (N, 1, h, w), of an ArgMax in an exported
+        file; or one channel of a data set of two classes: a logit z of class 1 ("one logit"), taken as (0, z), or its
+        probability p ("one probability"), taken as (0, log p / (1 - p)).
     stated_by: the configuration of a library that these settings come from; "" if they come from elsewhere.
     """
 
@@ -73,6 +76,7 @@ class Inference:
     interpolation: Interpolation = field(default="bilinear", metadata=LATER)
     logits_to: Literal["input", "image"] = field(default="input", metadata=LATER)
     reduced_labels: bool = field(default=False, metadata=LATER)
+    outputs: Literal["logits", "classes", "one logit", "one probability"] = field(default="logits", metadata=LATER)
     stated_by: str = field(default="", metadata=LATER)
 
 
