@@ -85,6 +85,9 @@ def _evaluation(
     rows: list[dict[str, Any]] = json.loads(Path(predictions).read_bytes())
     if without_boxes:
         rows = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
+        ann_to_rle: Any = truth.annToRLE  # whose type stubs do not cover results
+        for row in rows if kind == "segm" else ():
+            row["segmentation"] = ann_to_rle(row)  # without boxes it takes areas of compressed codes alone
     if rows:
         found = truth.loadRes(rows)  # type: ignore[arg-type]
     else:

@@ -68,6 +68,11 @@ def library_input(
     own = folder is not None and (folder / FILE).is_file()
     labels = _labels(folder)
     model = name if folder is None else str(_json(folder / "config.json").get("model_type", ""))
+    if model == "oneformer" and folder is None:
+        raise UsageError(
+            "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
+            "name that folder, or its repository, or leave the data set out to measure costs"
+        )
     make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
     size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, labels)
     colour, mean, std = _colours(processor)

@@ -89,6 +89,26 @@ def test_the_usual_limits_leave_the_state_as_it_was(written) -> None:
     assert "max_detections" not in metric.measure(metric.read_predictions(paths[1], target), target).params
 
 
+@pytest.mark.parametrize("area", ["mask", "box"])
+def test_results_as_polygons_and_plain_counts_are_judged_as_pycocotools_judges_them(area: str, written) -> None:
+    rng, metric = np.random.default_rng(3), CocoMasks(per_class=True, detection_area=area)
+    for seed in range(6):
+        truth, found = case(seed, 2, masks=True)
+        size = {one["id"]: (one["height"], one["width"]) for one in truth["images"]}
+        for number, row in enumerate(found):
+            height, width = size[row["image_id"]]
+            x, y, w, h = (float(round(value * side)) for value, side in zip(
+                rng.random(4), (width / 2, height / 2, width, height), strict=True))  # fmt: skip
+            row["bbox"] = [x, y, w, h]
+            if number % 3 == 0:
+                row["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h], [0.0, 0.0, 4.5, 0.0, 0.0, 4.0]]
+            elif number % 3 == 1:
+                filled = int(rng.integers(height * width))
+                row["segmentation"] = {"size": [height, width], "counts": [filled, height * width - filled]}
+        ours, theirs = both(metric, written(truth, found))
+        assert ours == theirs, f"seed {seed}"
+
+
 @pytest.mark.parametrize("kind", METRICS)
 def test_many_categories(kind: str, written) -> None:
     for seed in range(4):

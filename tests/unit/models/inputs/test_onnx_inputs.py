@@ -1,4 +1,4 @@
-"""Files of fixed sizes, channels last, bytes, class numbers and single channels: fed and read by a stated conversion."""
+"""Files of fixed sizes, channels last, bytes, class numbers, single channels: fed and read by a stated conversion."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_class_numbers_are_taken_where_the_protocol_says_so(
     kept: int, tmp_path: Path, picture: tuple[Path, np.ndarray]
 ) -> None:
     path = file(tmp_path, [1, 3, 40, 60], [node("ArgMax", "x", "y", axis=1, keepdims=kept)], out=7)
-    with pytest.raises(EntryError, match="if these are class numbers, set protocol.outputs to classes"):
+    with pytest.raises(EntryError, match=r"if these are class numbers, set protocol.outputs to classes"):
         maps_of(path, picture[0])
     np.testing.assert_array_equal(maps_of(path, picture[0], outputs="classes"), picture[1])
     with pytest.raises(EntryError, match="returned class 2; the data set has 2 classes"):
@@ -129,10 +129,9 @@ def test_one_channel_is_class_1_of_two(tmp_path: Path, picture: tuple[Path, np.n
     first = onnx.helper.make_node("Slice", ["x", "a", "b", "c"], ["z"])
     ends = [onnx.helper.make_node("Constant", [], [n], value_ints=[v]) for n, v in (("a", 1), ("b", 2), ("c", 1))]
     path = file(tmp_path, [1, 3, 40, 60], [*ends, first, mean])
-    with pytest.raises(EntryError, match="set protocol.outputs to one logit or one probability"):
+    with pytest.raises(EntryError, match=r"set protocol.outputs to one logit or one probability"):
         maps_of(path, picture[0], classes=2)
     np.testing.assert_array_equal(maps_of(path, picture[0], classes=2, outputs="one logit"), picture[1] == 1)
-    squeezed = file(tmp_path, [1, 3, 40, 60], [*ends, first] + [
-        onnx.helper.make_node("ReduceMean", ["z"], ["m"], axes=[1], keepdims=1), node("Sigmoid", "m", "y")
-    ])  # fmt: skip
+    logit = onnx.helper.make_node("ReduceMean", ["z"], ["m"], axes=[1], keepdims=1)
+    squeezed = file(tmp_path, [1, 3, 40, 60], [*ends, first, logit, node("Sigmoid", "m", "y")])
     np.testing.assert_array_equal(maps_of(squeezed, picture[0], classes=2, outputs="one probability"), picture[1] == 1)
