@@ -162,7 +162,7 @@ class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `HasNotes`, `Renders`.
+    `ChoosesProtocol`, `ChecksOutput`, `HasNotes`, `Renders`.
     """
 
     Protocol: ClassVar[type]
@@ -186,6 +186,19 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class ChecksOutput(Protocol):
+    """A task that can tell whether a network's output is what it needs before anything is run (`hrbench check`)."""
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError if the output cannot be that of a network for this data set.
+
+        output: what the network returned; its tensors may be on the meta device, with shapes and types alone.
+        inputs: (height, width) of each image that went in.
+        """
+        ...
+
+
+@runtime_checkable
 class OffersProtocols(Protocol):
     """A task with several named protocols. Checked on the class."""
 
@@ -205,7 +218,7 @@ class ChoosesProtocol(Protocol):
 
 @runtime_checkable
 class HasNotes(Protocol):
-    """A task that has notes on the score after all images, or a runtime that has some on the network."""
+    """A task with notes on the score after all images; a runtime, or a network in a file, with some on the network."""
 
     def notes(self) -> Sequence[Remark]:
         """One for each."""
@@ -320,6 +333,14 @@ class FixedPrecision(Protocol):
 
 
 @runtime_checkable
+class OwnEngine(Protocol):
+    """A network that another library than torch computes."""
+
+    engine: str
+    """Its name."""
+
+
+@runtime_checkable
 class FixedBatch(Protocol):
     """A network that takes only a fixed number of images at once: that of its file."""
 
@@ -371,7 +392,8 @@ class Runtime(Protocol):
     """Turns a network into a callable: eager PyTorch, a compiler, another library.
 
     Constructed with those of "mode" and "provider" that it takes, or without arguments; its module imports without
-    torch. Optional capabilities: `HasNotes`, on what became of the network; `CountsCompilations`.
+    torch. The constructor raises UsageError for a mode that there is not. Optional capabilities: `HasNotes`, on what
+    became of the network; `CountsCompilations`; `Foresees`.
 
     name: its name in results.
     version: raised by hand when a number measured with it can change.
@@ -413,6 +435,22 @@ class CountsCompilations(Protocol):
 
     def compilations(self) -> int:
         """How often it has compiled in this process."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A runtime that knows without a network whether this machine can run one: `hrbench check` asks it."""
+
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why no network can be run, in the words that `prepare` raises UnavailableError with; "" if one may be.
+
+        device: its kind, "cpu" or "cuda".
+        dtype: of the images: "float32".
+        is_detector: whether a network takes a list of images.
+
+        Raises UsageError for a setting that is wrong on every machine.
+        """
         ...
 
 
@@ -641,8 +679,8 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
-    "hrbench.runtimes": (HasNotes, CountsCompilations),
-    "hrbench.models": (FixedPrecision, FixedBatch, DescribesCount, CountedByPart, TakesScales),
+    "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
+    "hrbench.models": (FixedPrecision, FixedBatch, OwnEngine, DescribesCount, CountedByPart, TakesScales),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""
 

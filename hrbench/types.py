@@ -39,6 +39,7 @@ class Quantity:
     group: common heading over several such columns ("Operations"); "" for none.
     convention: by which of several ways it is counted, in a few words; "" if there is only one.
     divisor: how much of the unit one shown unit is; None for the value of `units.py`.
+    per_batch: whether a cost depends on the batch it was measured at; a table shows one that does not once.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Quantity:
     group: str = ""
     convention: str = ""
     divisor: float | None = None
+    per_batch: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,6 +497,8 @@ class Entry:
         and operations are measured if they are not named.
     weights: an absolute path, a source of the variant, "none" (costs only), "own" (a user-defined callable returns the
         network with them), or None (the first source found).
+    weights_key: the part of a training checkpoint that the weights are ("model_ema"); "" for the one that the reader's
+        rule chooses.
     batch: images or crops per forward pass while evaluating, or "auto" to determine it.
     limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
@@ -514,6 +518,7 @@ class Entry:
     metrics: tuple[str, ...]
     cost: Mapping[str, Any]
     weights: str | None = None
+    weights_key: str = ""
     batch: int | Literal["auto"] = 16
     limit: int | None = None
     seed: int = 0
@@ -532,6 +537,7 @@ class Suite:
     table: the layout's name or path, or "" for the default of the task.
     names: names of all its entries, also of those that --only leaves out.
     options: options of the command line, as written there ("--limit 3").
+    partial: whether entries were chosen with --only.
     """
 
     name: str
@@ -542,6 +548,7 @@ class Suite:
     text: str = ""
     names: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -557,6 +564,8 @@ class Known:
     runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
     library_input: (`use`, task, input or None, args, file of weights or "") -> how the library behind it feeds the
         network, None if it does not say. Raises HrbenchError for a way that hrbench does not know.
+    refused: (name of a runtime, "mode" and "provider" that it takes -> value) -> why it does not take them, "" if it
+        does.
     """
 
     variants: Mapping[str, Variant]
@@ -571,6 +580,7 @@ class Known:
     library_input: Callable[[str, str, tuple[int, int] | None, Mapping[str, Any], str], LibraryInput | None] = (
         lambda use, task, input, args, weights: None
     )
+    refused: Callable[[str, Mapping[str, str]], str] = lambda name, settings: ""
 
 
 # --- what a gate holds a release to -----------------------------------------------------------------------------------
@@ -668,6 +678,8 @@ class Sample:
     group: the images that may be resampled together, such as a city; "" for none.
     content: what the task's `prepare` needs. Pose: a tuple of `Person`; classification: None, or the only box (x, y,
         width, height) in pixels to classify; segmentation and detection: None.
+    orientation: whether the annotation belongs to the picture as the file stores it, or turned as its EXIF orientation
+        says ("applied"); "" if nobody says, and then a file with such a tag is refused.
     """
 
     id: int | str
@@ -675,6 +687,7 @@ class Sample:
     size: tuple[int, int] | None = None
     group: str = ""
     content: Any = None
+    orientation: Literal["", "stored", "applied"] = "stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -827,6 +840,7 @@ class WeightsRecord:
     sha256: of the file, or of the tensors of a network that has its own weights; None if not known.
     file, use: the name of the file, or the `use` of a network that has its own weights.
     fits: key of the network and the weights that were verified to fit, for an entry without accuracy.
+    key: the part of a training checkpoint that was asked for; "" if none was.
     """
 
     source: str
@@ -834,6 +848,7 @@ class WeightsRecord:
     file: str = ""
     use: str = ""
     fits: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ def _add(rows: dict[str, Row], kind: type[Row], section: Node | None) -> None:
     if not isinstance(section.value, dict):
         raise InputError(f"{section.where}: models and datasets are mappings of name to fields")
     defaults = section.get("defaults") or Node({}, section.source)
+    if not isinstance(defaults.value, dict):
+        raise InputError(f"{defaults.where}: defaults are a mapping of fields")
     for name, row in section.value.items():
         if name == "defaults":
             continue

@@ -2,8 +2,8 @@
 
 Only this room prints or exits.
 
-Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 130 interrupted;
-141 nobody reads the output (`run` goes on).
+Exit codes: 0 fine; 2 usage, or bad input; 3 an entry or a download failed, or nothing was measured; 70 an error
+of hrbench itself (`last_resort.py`); 130 interrupted; 141 nobody reads the output (`run` goes on).
 Imports nothing heavy: each command loads what it needs (`commands.py`).
 """
 
@@ -17,6 +17,7 @@ from importlib import import_module
 
 from hrbench.cli import judging_arguments
 from hrbench.cli.argument_types import Once, count, natural, numbers, seconds
+from hrbench.cli.last_resort import tell_unexpected
 from hrbench.cli.standard_streams import READER_LEFT, TolerantEcho, echo, echo_error, flush, open_standard_streams
 from hrbench.errors import HrbenchError, Interrupted
 from hrbench.version import __version__
@@ -38,7 +39,8 @@ EXAMPLES = {
 The same command again resumes: what is stored and still counts is not run again.""",
     "check": """examples:
   hrbench check suites/miniature.yaml
-  hrbench check pose --data /datasets --weights checkpoints""",
+  hrbench check pose --data /datasets --weights checkpoints
+  hrbench check pose --deep                        also decodes a sample of the data""",
     "score": """examples:
   hrbench score coco-keypoints --gt annotations/person_keypoints_val2017.json --pred results.json
   hrbench score coco-keypoints --gt ours.json --pred results.json --sigmas 0.03,0.05,0.05
@@ -146,7 +148,12 @@ def parser() -> argparse.ArgumentParser:
         )
 
     _run(command("run", "evaluate a suite, measure its costs, store the results, write the report"))
-    _check(command("check", "parse a suite, look for its data and weights, build networks that may fail; runs nothing"))
+    _check(
+        command(
+            "check",
+            "parse a suite, look for data and weights, build networks and pass shapes; runs nothing",
+        )
+    )
     _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
@@ -242,6 +249,11 @@ def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", help="run folder whose results would be reused (runs/<suite>)")
     command.add_argument("--device", metavar="D", default="auto", help="that costs would be measured on (auto)")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
+    command.add_argument(
+        "--deep",
+        action="store_true",
+        help="decode a sample of each data set, and pass an image on the CPU where shapes tell nothing of a network",
+    )
 
 
 def _score(command: argparse.ArgumentParser) -> None:
@@ -309,6 +321,9 @@ def _profile(command: argparse.ArgumentParser) -> None:
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
     command.add_argument("--table", metavar="FILE", default="", help="a layout of your own, or a shipped one's name")
+    command.add_argument(
+        "--all", action="store_true", help="also entries that are stored there and not of the last run"
+    )
     command.add_argument("--out", metavar="DIR", help="where to write (the first run folder)")
 
 
@@ -336,7 +351,7 @@ def _fetch(command: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; every expected error is a line or two on standard error, without a traceback."""
+    """Runs one command; every error is a line or two on standard error, without a traceback."""
     open_standard_streams()
     try:
         return _command(argv)
@@ -355,6 +370,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as signal:
         echo_error(f"hrbench: {signal}{_goes_on(argv)}")
         return signal.exit_code
+    except Exception as error:  # nobody expected it
+        return tell_unexpected(error, sys.argv[1:] if argv is None else argv)
 
 
 def _goes_on(argv: Sequence[str] | None) -> str:

@@ -33,7 +33,7 @@ def gate(args: Namespace, echo: Echo) -> int:
     from hrbench.ci.annotations import workflow_commands
     from hrbench.ci.junit import junit
 
-    release = _release(args.run)
+    release = _release(args.run, args.against)
     out = Path(args.out) if args.out else release.path
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file: name a folder, in which gate.json and the others are written")
@@ -86,16 +86,23 @@ def _nothing_compared(args: Namespace, error: MissingError) -> str:
     known = baselines.names(Path(args.baselines))
     if known:
         return f"nothing was compared: there is no baseline {args.against}; {suggestion(args.against, known)}"
-    name = Path(args.against).name or "NAME"
+    name = Path(args.against).name.partition(":")[0] or "NAME"
     advice = f"if this run may be what later ones are held to:\nhrbench baseline save {args.run} {name}"
     return f"nothing was compared: {error}\n{advice}"
 
 
-def _release(run: str) -> Side:
-    path = Path(run)
-    if not (path / "entries").is_dir():
+def _release(run: str, against: str) -> Side:
+    folder, _, entry = run.rpartition(":")
+    if not _is_run(run) and _is_run(folder):
+        advice = f"hrbench gate {folder} --against {against} --only {entry}"
+        raise UsageError(f"a gate judges a run folder, not {run}: {advice}")
+    if not _is_run(run):
         raise MissingError(f"there is no run folder {run}: hrbench run SUITE --out {run}")
     return read_side(run, Path())
+
+
+def _is_run(path: str) -> bool:
+    return bool(path) and (Path(path) / "entries").is_dir()
 
 
 def _policy(args: Namespace, run: Path, before: Path) -> tuple[Policy, list[str]]:
@@ -127,7 +134,10 @@ def baseline(args: Namespace, echo: Echo) -> int:
 
 
 def _save(args: Namespace, folder: Path, echo: Echo) -> int:
-    if not (Path(args.run) / "entries").is_dir():
+    run, _, entry = args.run.rpartition(":")
+    if not _is_run(args.run) and _is_run(run):
+        raise UsageError(f"a baseline is of a whole run, not of {entry}: hrbench baseline save {run} {args.name}")
+    if not _is_run(args.run):
         raise UsageError(f"there is no run folder {args.run}")
     saved = baselines.save(Path(args.run), args.name, folder, args.note, args.replace, args.gallery)
     for told in saved.left_out.values():

@@ -116,7 +116,7 @@ def _how(command: argparse.ArgumentParser) -> None:
         "--time",
         metavar="SECONDS",
         type=seconds,
-        help="with --remeasure: begin no further look after so long",
+        help="with --remeasure: end within so long; a row whose 7 rounds, the least, would take longer says so",
     )
     command.add_argument(
         "--python", metavar="FILE", help="with --remeasure: measure A by the python of another environment"

@@ -12,10 +12,13 @@ from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings
 from hrbench.cli.text import columns
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
-from hrbench.types import Result
+from hrbench.types import Note, Result
 
 if TYPE_CHECKING:
     from hrbench.store.run_folder import RunFolder
+
+MAX_NOTES = 12
+"""How many notes a summary shows."""
 
 
 def run(args: Namespace, echo: Echo) -> int:
@@ -38,7 +41,7 @@ def run(args: Namespace, echo: Echo) -> int:
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
-    """A line for each entry with its first score, and the path of the report."""
+    """A line for each entry with its first score, what changes numbers, and the path of the report."""
     table = [["entry", "", "points", "95 % interval", ""]]
     for result in results:
         first = next((score for score in result.scores if score.value is not None), None)
@@ -49,7 +52,22 @@ def _summary(results: Sequence[Result], report: Path) -> str:
         ends = listing.interval(*first.interval, first.quantity.unit) if first.interval else ""
         tag = f"{_limited(result)}: not comparable" if result.limited else ""
         table.append([result.name, first.quantity.label, points, ends, tag])
-    return f"\n{columns(table, right=(2,))}\n\nreport: {report}"
+    notes = "".join(f"\n{line}" for line in _notes(results))
+    return f"\n{columns(table, right=(2,))}\n{notes}\nreport: {report}"
+
+
+def _notes(results: Sequence[Result]) -> list[str]:
+    """A line for each different note on the numbers, with the entries it is of, and an empty one after them."""
+    found: dict[Note, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            if isinstance(note, Note):
+                found.setdefault(note, []).append(result.name)
+    lines = [
+        f"note: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}: {note}" for note, names in found.items()
+    ]
+    more = [f"{len(lines) - MAX_NOTES} further notes are in the report"] if len(lines) > MAX_NOTES else []
+    return [*lines[:MAX_NOTES], *more, ""] if lines else []
 
 
 def _limited(result: Result) -> str:
@@ -73,12 +91,25 @@ def _short(text: str, max_length: int = 150) -> str:
     return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo) -> Path:
+def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
+    """Entries that a folder has beside those of its last run, in words."""
+    told = [*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])]
+    entries = amount(len(names), "stored entry", "stored entries")
+    return f"{entries} not of the last run ({', '.join(told)})"
+
+
+def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False) -> Path:
     from hrbench.report.write import write_reports
 
-    results = [result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"))]
+    results = [
+        result for run in runs for result in run.results(lambda damage: echo(f"left out: {damage}"), every=every)
+    ]
     if not results:
         raise MissingError(f"nothing is stored in {', '.join(str(run.path) for run in runs)}: run a suite first")
+    beside = {} if every else {run.path: names for run in runs if (names := run.unlisted())}
+    left_out = [f"left out: {_not_of_the_run(names)}: hrbench report {path} --all" for path, names in beside.items()]
+    for sentence in left_out:
+        echo(sentence)
     heads = [run.read_run() for run in runs]
     return write_reports(
         results,
@@ -88,6 +119,7 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo)
         environments=[run.read_environment() for run in runs],
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
+        left_out=left_out,
     )
 
 
@@ -99,19 +131,19 @@ def report(args: Namespace, echo: Echo) -> int:
         if not run.path.is_dir():
             raise MissingError(f"there is no run folder {run.path}; `hrbench run SUITE` makes one below runs/")
     tables = dict.fromkeys(head.table for head in (run.read_run() for run in runs) if head.table)
-    _note_empty_tables(args.table, runs, echo)
+    _note_empty_tables(args.table, runs, echo, args.all)
     table = args.table or (next(iter(tables)) if len(tables) == 1 else "")
     out = Path(args.out) if args.out else runs[0].path
-    echo(f"report: {_write_reports(runs, table, out, echo)}")
+    echo(f"report: {_write_reports(runs, table, out, echo, args.all)}")
     return 0
 
 
-def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo) -> None:
+def _note_empty_tables(table: str, runs: Sequence[RunFolder], echo: Echo, every: bool) -> None:
     """Prints which tables of a requested layout have no row among the results."""
     from hrbench.report.layout import read_layout
     from hrbench.report.rows import matches
 
-    results = [result for run in runs for result in run.results(lambda damage: None)] if table else []
+    results = [result for run in runs for result in run.results(lambda damage: None, every=every)] if table else []
     for layout in read_layout(table).tables if results else ():
         if not any(matches(result, layout) for result in results):
             rows = ", ".join(f"{key} {value}" for key, value in layout.rows.items())

@@ -29,8 +29,8 @@ def _digest(path: Path, algorithm: str) -> str:
             return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
     except FileNotFoundError:
         raise MissingError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have, with a null character in it
+        raise InputError(f"{str(path)!r}: cannot be read: {getattr(error, 'strerror', '') or error}") from None
 
 
 def canonical(value: Any) -> str:

@@ -41,8 +41,9 @@ def reading(path: Path, content: str) -> Iterator[BinaryIO]:
         stream = path.open("rb")
     except FileNotFoundError:
         raise MissingError(f"{path}: there is no such file; it should be {content}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); it should be {content}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have, with a null character in it
+        why = getattr(error, "strerror", "") or error
+        raise InputError(f"{path}: cannot be read ({why}); it should be {content}") from None
     with stream:
         yield stream
 

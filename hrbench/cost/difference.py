@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from hrbench.contracts import CostSubject, Evaluated, HasSettings, Runtime
+from hrbench.core.tensors import differences, shapes_of
 from hrbench.types import Conditions, Measurement, Quantity, Reason, RuntimeSettings, Variant
 
 if TYPE_CHECKING:
@@ -175,23 +176,15 @@ def largest_differences(reference: Any, other: Any) -> tuple[float, float]:
 
     Raises EntryError if they differ in form.
     """
-    import torch
-    from torch.utils._pytree import tree_flatten
+    from torch.utils._pytree import tree_structure
 
     from hrbench.errors import EntryError
 
-    (ours, form), (theirs, other_form) = tree_flatten(reference), tree_flatten(other)
-    shapes = [[tuple(each.shape) for each in side if isinstance(each, torch.Tensor)] for side in (ours, theirs)]
-    if str(form) != str(other_form) or shapes[0] != shapes[1]:
-        raise EntryError(f"outputs of other shapes than those of eager PyTorch: {shapes[1]} and not {shapes[0]}")
+    ours, theirs = shapes_of(reference), shapes_of(other)
+    if str(tree_structure(reference)) != str(tree_structure(other)) or ours != theirs:
+        raise EntryError(f"outputs of other shapes than those of eager PyTorch: {theirs} and not {ours}")
     absolute = relative = 0.0
-    for one, two in zip(ours, theirs, strict=True):
-        if not isinstance(one, torch.Tensor) or not one.numel():
-            continue
-        first, second = one.double().cpu(), two.double().cpu()
-        same = first == second
-        apart = torch.where(same, 0.0, (first - second).abs()).nan_to_num(nan=math.inf, posinf=math.inf).max().item()
-        scale = first.nan_to_num(posinf=0.0, neginf=0.0).abs().max().item()
+    for apart, scale in differences(reference, other):
         absolute = max(absolute, apart)
         relative = max(relative, apart / scale if scale else (math.inf if apart else 0.0))
     return absolute, relative

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hrbench.contracts import FixedBatch, FixedPrecision, HasNotes, HasSettings, Runtime
+from hrbench.contracts import FixedBatch, FixedPrecision, HasNotes, HasSettings, OwnEngine, Runtime
 from hrbench.core.environment import processor
 from hrbench.errors import UsageError
 from hrbench.types import Reason, RuntimeSettings, Variant
@@ -143,6 +143,15 @@ def reason_without_value(error: Exception, device: torch.device, dtype: torch.dt
         name = str(dtype).removeprefix("torch.")
         return Reason(f"{name} does not run on {device_name(device)}: {first_line(error)}")
     return None
+
+
+def emulated(net: Any, runtime: Runtime, device: torch.device, dtype: torch.dtype) -> Reason | None:
+    """Why a float16 is not measured on a CPU: it is torch that computes it. onnxruntime says itself what it does."""
+    if device.type != "cpu" or dtype != torch.float16:
+        return None
+    if settings_of(runtime).name == "onnxruntime" or isinstance(net, OwnEngine):
+        return None
+    return Reason("float16 is not measured on a CPU, where torch mostly emulates it")
 
 
 def first_line(error: BaseException) -> str:

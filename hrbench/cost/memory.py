@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostSubject
+from hrbench.core.process_memory import resident
 from hrbench.cost.forward_options import Batches, Dtypes, every_cell
 from hrbench.cost.operations.ledger import Ledger
 from hrbench.cost.packed_weights import packed_objects, packed_tensors
@@ -48,8 +49,9 @@ RESERVED = Quantity(
     heading="reserved", group=_GROUP,
 )  # fmt: skip
 WEIGHTS = Quantity(
-    "memory-weights", "Weights", "bytes", "lower", "Bytes of parameters and buffers.", heading="weights", group=_GROUP
-)
+    "memory-weights", "Weights", "bytes", "lower", "Bytes of parameters and buffers.", heading="weights", group=_GROUP,
+    per_batch=False,
+)  # fmt: skip
 ACTIVATIONS = Quantity(
     "memory-activations", "Activations", "bytes", "lower",
     "Bytes of the outputs of all operators of a forward pass, views and copies left out.",
@@ -116,14 +118,10 @@ class Memory:
 
 def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, dtype: torch.dtype) -> list[Measurement]:
     """The peak of the process, or those of the GPU."""
-    import torch
 
     from hrbench.cost import forward
 
     assert conditions.batch is not None
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
-        return [Measurement(PEAK, None, conditions=conditions, reason=why)]
     if device.type == "cpu" and (name := forward.settings_of(subject.runtime).name) in CONVERTED:
         why = Reason(
             f"runtime {name} converts the network in the same process, which takes more memory than a pass",
@@ -134,7 +132,8 @@ def _peaks(subject: CostSubject, conditions: Conditions, device: torch.device, d
     _load_kernels(device, dtype)
     meter.begin()
     net = subject.on_device()
-    if reason := forward.unfit(net, subject.variant, conditions.batch, conditions.dtype):
+    reason = forward.unfit(net, subject.variant, conditions.batch, conditions.dtype)
+    if reason := reason or forward.emulated(net, subject.runtime, device, dtype):
         return [Measurement(PEAK, None, conditions=conditions, reason=reason)]
     net = net.to(dtype)
     shape = (conditions.batch, 3, *subject.variant.input)
@@ -204,19 +203,6 @@ class ProcessMemory:
 
     def _read(self, name: str) -> int | None:
         return resident(name, self.root)
-
-
-def resident(name: str, root: Path = Path("/proc/self")) -> int | None:
-    """A size of this process in bytes, by its name in /proc/self/status ("VmRSS"); None if the system does not tell.
-
-    root: of a process in /proc.
-    """
-    try:
-        lines = (root / "status").read_text().splitlines()
-    except OSError:
-        return None
-    words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
-    return int(words[1]) * 1024 if len(words) == 3 else None
 
 
 class GpuMemory:

@@ -39,6 +39,11 @@ def probe_of(quantity: str) -> str:
     return quantity
 
 
+def is_per_batch(quantity: Quantity) -> bool:
+    """Whether a cost depends on the batch; the installed probe says it of results of earlier versions, too."""
+    return quantity.per_batch and known_quantities().get(quantity.name, quantity).per_batch
+
+
 def described(quantity: Quantity) -> Quantity:
     """A cost's quantity with its heading, group, convention and divisor.
 

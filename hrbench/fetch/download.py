@@ -273,6 +273,8 @@ def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
         raise _unreachable(job, error.reason) from None
     except (OSError, http.client.HTTPException) as error:
         raise _TransientError(_words(error)) from None
+    except ValueError as error:  # of an address that the server leads to, such as "http://["
+        raise EntryError(f"{job.address} leads to what is no address ({error}): get it with a browser") from None
 
 
 def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sha256: str) -> _PartHeader:
@@ -282,7 +284,7 @@ def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sh
         raise EntryError(f"{job.address} is sent compressed although that was not requested: get it with a browser")
     if headers.get_content_type() == "text/html":
         raise EntryError(f"{job.address} is a page, not a file: open it in a browser and put the file at {_goal(job)}")
-    length = int(headers.get("Content-Length") or 0)
+    length = _length(headers)
     if answer.status == 206:
         start, size = _range(headers.get("Content-Range", ""))
         if start != have or size != head.size:
@@ -312,6 +314,8 @@ def _copy(job: _Transfer, answer: Any, head: _PartHeader) -> None:
             job.part.write(chunk)
         done += len(chunk)
         job.progress(done, head.size)
+    if not done:
+        raise _TransientError("the server sends an empty file")
     if head.size and done < head.size:
         raise _TransientError(
             f"the connection ended after {with_unit(done, 'bytes')} of {with_unit(head.size, 'bytes')}"
@@ -338,9 +342,20 @@ def _validator(headers: Message) -> str:
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
 
 
+def _length(headers: Message) -> int:
+    """Bytes of an answer; 0 if it does not say. A number said several times, "8, 8", is one number (RFC 9110, 8.6)."""
+    stated = {part.strip() for text in headers.get_all("Content-Length", ()) for part in str(text).split(",")} - {""}
+    if not stated:
+        return 0
+    text = " and ".join(sorted(stated))
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise _TransientError(f"the server states the length {text[:60]!r}, which is none")
+    return int(text)
+
+
 def _range(text: str) -> tuple[int, int]:
     """First byte and total size in "bytes 100-199/200"; (-1, -1) for anything else."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", text)
+    found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", text)
     return (int(found[1]), int(found[2])) if found else (-1, -1)
 
 
@@ -376,7 +391,7 @@ def _refused(job: _Transfer, error: HTTPError) -> Exception:
     if error.code in TRANSIENT_STATUS:
         wait = error.headers.get("Retry-After", "")
         text = f"the server answers {error.code} ({error.reason})"
-        return _TransientError(text, float(wait) if wait.isdigit() else 0.0)
+        return _TransientError(text, float(wait) if re.fullmatch("[0-9]{1,9}", wait) else 0.0)
     if error.code in (401, 403):
         why = f"is refused ({error.code}); it may ask for a login: get it with a browser and put it at {_goal(job)}"
     elif error.code in (404, 410):

@@ -136,7 +136,7 @@ def _zip(archive: Path) -> tuple[int, Iterator[Member]]:
                 refused_type = {0: "", 0o100000: "", 0o040000: "", 0o120000: "a symbolic link"}.get(
                     file_type, "a device"
                 )
-                if not info.is_dir():
+                if not info.filename.endswith("/"):  # as `is_dir`, which takes no empty name
                     # the name as stored: zipfile would cut it at a zero byte, and convert backslashes
                     yield Member(info.orig_filename, info.file_size, refused_type, lambda info=info: source.open(info))
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.paths import ENDINGS, hidden, inside
 
-ENDINGS = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"))
 ILSVRC_NAME = "ILSVRC2012_val_{:08d}"
 
 
@@ -129,7 +129,7 @@ def _images(root: Path, name: str) -> list[str]:
     for where, folders, files in os.walk(root / name, followlinks=True):
         folders.sort()
         below = Path(where).relative_to(root).as_posix()
-        found += [f"{below}/{file}" for file in files if Path(file).suffix.lower() in ENDINGS]
+        found += [f"{below}/{file}" for file in files if Path(file).suffix.lower() in ENDINGS and not hidden(file)]
     return sorted(found)
 
 
@@ -162,7 +162,7 @@ def _of_text(path: Path, names: Sequence[str]) -> ClassLists:
     files: dict[int | str, str] = {}
     labels = []
     for number, name, label in pairs:
-        key = stem(name)
+        key = stem(inside(name, f"{path}, line {number}"))
         if key in files:
             raise InputError(f"{path}, line {number}: image {name} is there twice")
         files[key] = name
@@ -293,11 +293,11 @@ def _of_inaturalist(path: Path, content: dict[str, Any]) -> ClassLists:
             boxes[image] = _box(path, image, row.get("bbox"))
     ids = tuple(sorted(labels))
     classes = tuple(str(named[number].get("name", number)) for number in kept)
-    files: dict[int | str, str] = {image: str(known[image].get("file_name", "")) for image in ids}
+    files: dict[int | str, str] = {
+        image: inside(str(known[image].get("file_name", "")), f"{path}: image {image}") for image in ids
+    }
     sizes: dict[int | str, tuple[int, int]] = {
-        image: (known[image]["width"], known[image]["height"])
-        for image in ids
-        if type(known[image].get("width")) is int and type(known[image].get("height")) is int
+        image: size for image in ids if (size := _size(path, known[image])) is not None
     }
     if not ids:
         raise InputError(f"{path}: it has no annotations")
@@ -322,6 +322,16 @@ def _number(path: Path, row: Mapping[str, Any], key: str) -> int:
             f"{path}: {key!r} is {_short(str(value))} in {_short(str(dict(row)))}; a whole number is needed"
         )
     return value
+
+
+def _size(path: Path, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(width, height) of a row of images; None if it does not say."""
+    width, height = row.get("width"), row.get("height")
+    if type(width) is not int or type(height) is not int:
+        return None
+    if not (0 < width < 2**31 and 0 < height < 2**31):
+        raise InputError(f"{path}: image {row['id']} is {width}x{height} pixels; both sides are above 0")
+    return width, height
 
 
 def _box(path: Path, image: int, box: Any) -> tuple[float, float, float, float]:

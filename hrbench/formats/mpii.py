@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,11 @@ from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
 
 JOINTS = 16
+JOINT_NAMES = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
+    "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+)  # fmt: skip
+"""What gt_valid.mat calls them; parts such as "Knee" are means over joints by these names."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ def _joint_names(path: Path, cell: Any) -> tuple[str, ...]:
     names = [one for one in cell if isinstance(one, str)] if isinstance(cell, list) else []
     if len(set(names)) != JOINTS:
         raise InputError(f"{path}: dataset_joints should be {JOINTS} different names; found {len(set(names))}")
+    unknown = sorted(set(names) - {*JOINT_NAMES})
+    if unknown:
+        raise InputError(
+            f"{path}: dataset_joints has {unknown[0]!r}; MPII's are {', '.join(JOINT_NAMES)}, and the numbers "
+            "are means over joints by these names"
+        )
     return tuple(names)
 
 
@@ -144,8 +155,11 @@ def _images(path: Path, people: int) -> np.ndarray | None:
     return np.array([row["image"] for row in rows])
 
 
-def read_predictions(path: Path, people: int) -> np.ndarray:
+def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = None) -> np.ndarray:
     """(N, 16, 2), float32 or float64 as in the file, px with the top-left pixel at (1, 1).
+
+    origin: where the file has its top-left pixel, in x and in y; None: 1 in a .mat, as the official code writes it, and
+        0 in a .npy.
 
     A file may hold fewer people, as after a limited run: the others get NaN, and the metric's `measure` checks whether
     they are needed. Raises InputError for another shape or an infinite value, MissingError.
@@ -177,7 +191,7 @@ def read_predictions(path: Path, people: int) -> np.ndarray:
                 f"{MAX_COORDINATE:.0e} px"
             )
         # one is added in the precision of the file, as in the official code: float32 rounds here
-        points = points + precision(offset)
+        points = points + precision(offset if origin is None else 1 - origin)
     rest = np.full((people - len(points), JOINTS, 2), np.nan, precision)
     return np.concatenate((points, rest))
 

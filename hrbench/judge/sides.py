@@ -38,7 +38,7 @@ class Side:
 def read_side(text: str, baselines: Path) -> Side:
     """The side that a person named.
 
-    text: a run folder, the name or path of a baseline, or either with ":ENTRY".
+    text: a run folder, the name or path of a baseline, or either with ":ENTRY", which may be one of earlier runs.
     baselines: the folder of baselines that names are looked for in.
 
     Raises MissingError if there is nothing, InputError if run.json is damaged.
@@ -49,6 +49,7 @@ def read_side(text: str, baselines: Path) -> Side:
     found = folder.results(
         skip=lambda text: damaged.update({text: text}),
         changed=lambda result: damaged.update({result.name: result.reason}),
+        every=bool(entry),
     )
     results = {result.name: result for result in found}
     _refuse_links(path, results)

@@ -14,20 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from hrbench.errors import InputError
+from hrbench.errors import InputError, UsageError
 from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
 
 FORM = StateForm(
     "mpii-pckh", 1, "person", ("image", "distance", "visible"), unlike={"image": "whether images are known"}
 )
 AT_ONCE = 64
 """How many weightings are taken at once."""
+
+ENOUGH_JOINTS, NEAR_ONE = 30, 0.25
+"""From how many joints on a shift is told, and how near to one pixel in x and y its median must be."""
 
 HEAD_SHARE = 0.6
 LEFT_OUT = ("pelv", "thor")
@@ -66,7 +70,10 @@ def _quantities() -> tuple[Quantity, ...]:
 
 
 class MpiiPckh:
-    """PCKh on MPII people, percentages equal to the HRNet code's to the last bit."""
+    """PCKh on MPII people, percentages equal to the HRNet code's to the last bit.
+
+    origin: where predictions have their top-left pixel, 0 or 1; None: at 1 in a .mat, at 0 in a .npy.
+    """
 
     name = FORM.metric
     version = FORM.version
@@ -75,13 +82,18 @@ class MpiiPckh:
     main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()
 
+    def __init__(self, origin: Literal[0, 1] | None = None) -> None:
+        if origin not in (None, 0, 1) or isinstance(origin, bool):
+            raise UsageError(f"origin {origin!r}: say 0 or 1, where predictions have their top-left pixel")
+        self.origin: Literal[0, 1] | None = origin
+
     def read_target(self, path: Path) -> MpiiTruth:
         """gt_valid.mat, or a folder with it; valid.json next to it gives each person's image. See `formats.mpii`."""
         return read_truth(Path(path))
 
     def read_predictions(self, path: Path, target: MpiiTruth) -> np.ndarray:
         """(N, 16, 2) px, top-left pixel at (1, 1), from .npy (top-left at 0) or the official .mat (at 1)."""
-        return read_predictions(Path(path), len(target.head))
+        return read_predictions(Path(path), len(target.head), self.origin)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Rows with `index` and `keypoints` as (N, 16, 3) float32 .npy; see `formats.mpii.write_predictions`."""
@@ -113,6 +125,21 @@ class MpiiPckh:
             TRUTH: truth_digests(_truth_rows(target, rows)),
         }
         return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
+
+    def input_notes(self, predictions: np.ndarray, target: MpiiTruth, state: State) -> list[Note]:
+        """Whether predictions lie beside the joints by one pixel in x and in y, as with another origin."""
+        rows = state.arrays["person"]
+        seen = target.visible[rows]
+        error = (predictions[rows] - target.position[rows])[seen]
+        if len(error) < ENOUGH_JOINTS:
+            return []
+        x, y = np.median(error, axis=0).tolist()
+        for shift, option in ((1.0, "origin: 1, for a .npy"), (-1.0, "origin: 0, for a .mat")):
+            if max(abs(x - shift), abs(y - shift)) <= NEAR_ONE:
+                what = f"predicted joints lie ({x:.2f}, {y:.2f}) px from the annotated ones, in the median of all"
+                effect = "they fit better after a shift by one pixel, as if their top-left pixel were counted otherwise"
+                return [Note("shifted", what, effect=effect, option=option)]
+        return []
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""

@@ -37,6 +37,8 @@ class StateForm:
     rows: names of the other arrays with a row for each key, (N, ...).
     blocks: name of an array that counts the rows below each key -> names of the arrays with these rows. A counting
     array is (N,) numbers of rows, or with `offsets` (N + 1,) where each block begins and the last ends.
+    extra: names of arrays with a row for each key, (N,), that states of an earlier hrbench may lack; no number depends
+        on them.
     unlike: array -> what it means, in words, if two states hold values of different kinds in it.
     """
 
@@ -46,6 +48,7 @@ class StateForm:
     rows: tuple[str, ...]
     blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     offsets: bool = False
+    extra: tuple[str, ...] = (TRUTH,)
     unlike: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,7 +69,7 @@ def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
     if missing:
         raise InputError(f"a state of {form.metric} lacks {', '.join(missing)}; measure again")
     order = np.argsort(state.arrays[form.key], kind="stable")
-    known = (TRUTH,) if TRUTH in state.arrays else ()
+    known = [name for name in form.extra if name in state.arrays]
     arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows, *known)}
     for count, names in form.blocks.items():
         many, starts = _extents(state.arrays[count], form.offsets)
@@ -93,7 +96,8 @@ def merge(states: Sequence[State], form: StateForm) -> State:
         raise InputError(
             f"{form.key} {repeated[0]} is in more than one of the merged states; merge each {form.key} once"
         )
-    rows = [name for name in (*form.arrays, TRUTH) if name not in form.blocks and all(name in part for part in parts)]
+    single = [name for name in (*form.arrays, *form.extra) if name not in form.blocks]
+    rows = [name for name in single if all(name in part for part in parts)]
     together = {name: np.concatenate([part[name] for part in parts]) for name in rows}
     for count in form.blocks:
         many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])

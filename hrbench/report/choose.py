@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 from hrbench.core.plugins import resolve
 from hrbench.core.units import NAMES
-from hrbench.cost.quantities import described
+from hrbench.cost.quantities import described, is_per_batch
 from hrbench.report.layout import ColumnLayout, Layout, Part, PublishedLayout, TableLayout, layout_names, read_layout
 from hrbench.report.published import Rows, cost_rows
 from hrbench.report.rows import matches
-from hrbench.report.table_cells import find_measurement
+from hrbench.report.table_cells import cost_of, find_measurement
 from hrbench.types import Measurement, Quantity, Result
 
 # Parameters and one count of operations are enough beside accuracies nobody laid out; the rest is in cost details.
@@ -88,8 +88,8 @@ def _cost_table(task: str, dataset: str, results: Sequence[Result]) -> TableLayo
     main = next((score for score in scores if score.interval is not None), scores[0] if scores else None)
     row = results[0].entry.dataset
     title = f", {row.title or row.name}" if row else ""
-    texts = ("model", "input", "device", "runtime")
-    columns = [ColumnLayout("text", name, varies=name in ("device", "runtime")) for name in texts]
+    texts = ("model", "input", "device", "runtime", "dtype")
+    columns = [ColumnLayout("text", name, varies=name in texts[2:]) for name in texts]
     if main is not None:
         columns.append(ColumnLayout("score", main.quantity.name, metric=main.metric))
     columns += _cost_columns(results, None, exactly=True)
@@ -119,14 +119,16 @@ def _unshown(result: Result, layout: Layout) -> tuple[Measurement, ...]:
     return tuple(
         cost
         for cost in result.costs
-        if cost.quantity.name not in counted and not any(_is_shown(cost, column) for column in columns)
+        if cost.quantity.name not in counted and not any(_is_shown(result, cost, column) for column in columns)
     )
 
 
-def _is_shown(cost: Measurement, column: ColumnLayout) -> bool:
-    """Whether a column shows a cost, with a bound of a percentile if it has one."""
+def _is_shown(result: Result, cost: Measurement, column: ColumnLayout) -> bool:
+    """Whether a column shows a result's cost, with a bound of a percentile if it has one."""
     if not find_measurement([cost], column.name, where=column.where):
         return False
+    if is_per_batch(cost.quantity) and cost_of(result, column.name, column.where) is not cost:
+        return False  # the column shows another dtype or batch
     return cost.conditions.p90_bound is None or "p90" in column.parts
 
 
@@ -193,45 +195,65 @@ def _covered(result: Result, layout: Layout) -> bool:
 def _cost_columns(
     results: Sequence[Result], names: tuple[str, ...] | None, exactly: bool = False
 ) -> list[ColumnLayout]:
-    """A column per cost, and per batch and dtype if a cost has several.
+    """A column per cost, and per batch and dtype where they tell costs of one entry, or of one column, apart.
 
     names: of the quantities of standard probes; None for all.
     exactly: whether a column shows its cost under these conditions alone, though it is the only one.
     """
     every = [cost for result in results for cost in result.costs]
     standard = {one.name for name in _STANDARD for one in _quantities(name)}
-    conditions: dict[str, dict[tuple[tuple[str, object], ...], None]] = {}
-    quantities: dict[str, Quantity] = {}
-    for cost in every:
-        name = cost.quantity.name
-        if names is None or name in _COSTS or name not in standard:
-            under = cost.conditions.stated()
-            conditions.setdefault(name, {})[tuple((key, under[key]) for key in ("batch", "dtype") if key in under)] = (
-                None
-            )
-            quantities.setdefault(name, described(cost.quantity))
+    shown = dict.fromkeys(cost.quantity.name for cost in every)
+    quantities = {
+        name: described(next(cost.quantity for cost in every if cost.quantity.name == name))
+        for name in shown
+        if names is None or name in _COSTS or name not in standard
+    }
+    groups = Counter(one.group for one in quantities.values())
     columns = []
-    groups = Counter(quantities[name].group for name in conditions)
-    for name, variations in conditions.items():
-        head = quantities[name].heading or f"{quantities[name].label or name} ({NAMES[quantities[name].unit]})"
-        group = quantities[name].group if groups[quantities[name].group] > 1 else ""  # one alone is no group
-        if len(variations) == 1:
-            (where,) = variations
-            own = dict(where) if exactly else {}
+    for name, quantity in quantities.items():
+        variations = _variations(results, quantity)
+        head = quantity.heading or f"{quantity.label or name} ({NAMES[quantity.unit]})"
+        group = quantity.group if groups[quantity.group] > 1 else ""  # one alone is no group
+        several = len(variations) > 1
+        for text, where in variations:
+            own = where if exactly or several else {}
             parts = _parts(every, name, own) if names is None else ("measured",)
-            columns.append(ColumnLayout("cost", name, label=head, group=group, where=own, parts=parts))
-            continue
-        head = f"{group}, {head}" if group else head
-        for where in variations:
-            text = ", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where)
-            parts = _parts(every, name, dict(where)) if names is None else ("measured",)
-            columns.append(ColumnLayout("cost", name, label=text, group=head, where=dict(where), parts=parts))
+            label, over = (text, f"{group}, {head}" if group else head) if several else (head, group)
+            columns.append(ColumnLayout("cost", name, label=label, group=over, where=own, parts=parts))
     return columns
+
+
+def _variations(results: Sequence[Result], quantity: Quantity) -> list[tuple[str, dict[str, Any]]]:
+    """Under which conditions a quantity has columns of its own: each in words, and as a column requires them.
+
+    Different batches make columns, if the quantity depends on the batch; different dtypes only if one result has
+    several of them: where each result has one, the rows tell it.
+    """
+    keys = ("batch", "dtype") if is_per_batch(quantity) else ("dtype",)
+    found = [
+        (place, {key: stated[key] for key in keys if key in stated})
+        for place, result in enumerate(results)
+        for cost in result.costs
+        if cost.quantity.name == quantity.name
+        for stated in [cost.conditions.stated()]
+    ]
+    most = max(len(under) for _, under in found)  # one that states less has no value, and its reason in every column
+    found = [(place, under) for place, under in found if len(under) == most]
+    values = {key: list(dict.fromkeys(under[key] for _, under in found if key in under)) for key in keys}
+    dtypes = Counter(place for place, _ in {(place, under.get("dtype")) for place, under in found})
+    split = [key for key in keys if len(values[key]) > 1 and (key == "batch" or max(dtypes.values()) > 1)]
+    shared = {key: each[0] for key, each in values.items() if len(each) == 1}
+    wheres = dict.fromkeys(tuple((key, under[key]) for key in under if key in (*split, *shared)) for _, under in found)
+    return [
+        (", ".join(str(value) if key == "dtype" else f"{key} {value}" for key, value in where if key in split),
+         dict(where))
+        for where in wheres
+    ]  # fmt: skip
 
 
 def _parts(costs: Sequence[Measurement], name: str, where: Mapping[str, Any]) -> tuple[Part, ...]:
     """What is shown of a cost: its value, and its spread over images and bounds of percentiles that some result has."""
-    found = [one for cost in costs if (one := find_measurement([cost], name, where=where))]
+    found = [cost for cost in costs if cost.quantity.name == name and find_measurement([cost], name, where=where)]
     has = {
         "spread": any(one.conditions.spread is not None for one in found),
         "p90": any(one.conditions.p90_bound is not None for one in found),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +14,10 @@ from hrbench.judge.comparability import comparison_key
 from hrbench.report.grid import Table, TableRow
 from hrbench.report.pareto import fronts
 from hrbench.report.plots import Point, accuracy_against_cost
-from hrbench.report.rows import family, is_miniature, title_of
+from hrbench.report.rows import family, title_of
 from hrbench.report.summary import headline
-from hrbench.report.table_cells import cost_conditions, find_measurement, unstable_text
-from hrbench.types import Better, Conditions, Measurement, Result
+from hrbench.report.table_cells import cost_of, unstable_text
+from hrbench.types import Better, Result
 
 _IMAGES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _AXES = (
@@ -44,26 +43,6 @@ class Plot:
     drawings: tuple[tuple[str, str], ...]
     measured: bool
     published: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyStrip:
-    """One latency: the network, the conditions, and its samples as SVG.
-
-    p90, p99: their upper bounds; "" with too few samples.
-    stability: whether it is stable, with all reasons.
-    """
-
-    name: str
-    model: str
-    conditions: str
-    median: str
-    p90: str
-    p99: str
-    samples: str
-    drawing: str
-    stability: str
-    unstable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +96,14 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         if row.result is None or row.limited is not None:
             continue
         result = results[row.result]
-        measured_cost = find_measurement(result.costs, cost, where=where)
+        measured_cost = cost_of(result, cost, where)
         values = row.cells[index].values
         interval = row.cells[parts["interval"]].values if "interval" in parts else ()
         published = row.cells[parts["published"]].values if "published" in parts else ()
         if measured_cost is None or not measured_cost.value or not (values or published):
             continue
+        if measured_cost.conditions.dtype not in ("", result.entry.dtype):
+            continue  # a point has one dtype
         size = units.size(result.entry.variant.input)
         divisor = described(measured_cost.quantity).divisor
         x = units.shown(measured_cost.value, measured_cost.quantity.unit, divisor)
@@ -143,7 +124,7 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
             Point(
                 label=label,
                 family=family(title_of(result)),
-                line=f"{family(title_of(result))} {size}".rstrip(),
+                line=(family(title_of(result)), size, row.name if key is None else key),
                 x=x,
                 y=values[0] if values else None,
                 low=interval[0] if interval else None,
@@ -155,72 +136,6 @@ def _points(table: Table, index: int, results: Sequence[Result], cost: str, wher
         )
     front = fronts(ranked, better)
     return [replace(point, front=place in front) for place, point in enumerate(points)]
-
-
-def strips(results: Sequence[Result], labels: Sequence[str]) -> list[LatencyStrip]:
-    """A strip for every latency that has samples, all on one logarithmic axis of seconds.
-
-    labels: of the results.
-    """
-    timed = [
-        (result, label, cost)
-        for result, label in zip(results, labels, strict=True)
-        for cost in result.costs
-        if cost.quantity.unit == "seconds" and any(sample > 0 for sample in cost.samples)
-    ]
-    samples = [sample for *_, cost in timed for sample in cost.samples if sample > 0]
-    low, high = (min(samples), max(samples)) if samples else (1.0, 1.0)
-    return [_strip(result, label, cost, low, high) for result, label, cost in timed]
-
-
-_SHOWN = ("batch", "dtype", "device", "threads", "mode")
-
-
-def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> LatencyStrip:
-    shown = {key: text for key, text in cost_conditions(cost.conditions) if key in _SHOWN}
-    conditions = ", ".join(text if key in ("dtype", "device") else f"{key} {text}" for key, text in shown.items())
-    return LatencyStrip(
-        name=result.name,
-        model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
-        conditions=conditions,
-        median="" if cost.value is None else units.show(cost.value, "seconds"),
-        p90=_bound(cost.conditions.p90_bound),
-        p99=_bound(cost.conditions.p99_bound),
-        samples=f"{len(cost.samples):,}",
-        drawing=_strip_svg(cost.samples, cost.value, low, high),
-        stability=_stability(cost.conditions),
-        unstable=bool(unstable_text(cost)),
-    )
-
-
-def _bound(seconds: float | None) -> str:
-    return "" if seconds is None else units.show(seconds, "seconds")
-
-
-def _stability(conditions: Conditions) -> str:
-    """Whether a latency is stable, in words; "" if nobody looked."""
-    return ": ".join(part for part in (conditions.stability, "; ".join(conditions.stability_reasons)) if part)
-
-
-def _strip_svg(samples: Sequence[float], median: float | None, low: float, high: float) -> str:
-    """SVG with a tick for each sample (for quantiles if there are very many), and a taller one for the median."""
-    width, height = 220.0, 18.0
-
-    def position(value: float) -> str:
-        span = math.log(high / low)
-        share = math.log(max(value, low) / low) / span if span else 0.5
-        return f"{2 + share * (width - 4):.1f}"
-
-    ordered = sorted(sample for sample in samples if sample > 0)
-    if len(ordered) > 120:
-        ordered = [ordered[round(index * (len(ordered) - 1) / 119)] for index in range(120)]
-    ticks = "".join(f"M{position(sample)} 5v8" for sample in ordered)
-    text = f"{len(samples)} samples from {units.duration(min(samples))} to {units.duration(max(samples))}"
-    main = "" if median is None else f'<path class="median" d="M{position(median)} 1v16"/>'
-    return (
-        f'<svg class="strip" role="img" aria-label="{text}" viewBox="0 0 {width:g} {height:g}">'
-        f'<title>{text}</title><path class="axis" d="M0 9H{width:g}"/><path class="ticks" d="{ticks}"/>{main}</svg>'
-    )
 
 
 def rendered_images(result: Result, folder_of: Callable[[Result], Path]) -> list[RenderedImage]:
@@ -243,7 +158,3 @@ def data_uri(folder: Path, file: str) -> str:
     if kind is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
         return ""
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _mark(result: Result) -> str:
-    return " (miniature)" if is_miniature(result) and "miniature" not in title_of(result).lower() else ""

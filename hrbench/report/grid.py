@@ -21,6 +21,7 @@ class Column:
     quantity: number shared by the columns of one quantity (its measured, published ... parts).
     unit: as shown ("points", "M", ...; "" for text).
     description: for a tooltip.
+    cost: whether it shows a cost.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Column:
     unit: str = ""
     better: Better = "neither"
     description: str = ""
+    cost: bool = False
 
     @property
     def full_label(self) -> str:

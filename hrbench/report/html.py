@@ -26,6 +26,7 @@ from hrbench.report.pareto import MARK
 from hrbench.report.published import Rows, read_published
 from hrbench.report.roofline_plot import roofline_plots
 from hrbench.report.rows import is_miniature, row_labels, title_of
+from hrbench.report.strips import strips
 from hrbench.report.summary import headline, missing, summarise
 from hrbench.report.table import build_tables
 from hrbench.report.table_cells import Cell, Facts
@@ -85,6 +86,7 @@ def render_html(
     title: str = "",
     published: Mapping[str, Rows] | None = None,
     options: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> str:
     """The whole page.
 
@@ -96,6 +98,7 @@ def render_html(
     title: of the page; by default the layout's.
     published: table name -> rows; read if None.
     options: command-line options of the run, such as "--limit 3".
+    left_out: sentences on what is stored beside the results and not shown.
     """
     tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
@@ -112,14 +115,15 @@ def render_html(
         plots=figures.plots(results, tables),
         gallery=[(result, label, figures.rendered_images(result, folder_of)) for result, label in with_images],
         missing=missing(results),
-        strips=figures.strips(results, labels),
-        throughputs=throughput_plots(results, labels),
-        rooflines=roofline_plots(results, labels),
+        strips=strips(results),
+        throughputs=throughput_plots(results),
+        rooflines=roofline_plots(results),
         uncounted=_uncounted(results),
         entries=[_entry(result, environment) for result in results],
         environment=_tree(environment),
         suite_text=suite_text,
         options=" ".join(options),
+        left_out=left_out,
         downloads=_downloads(tables),
         facts=facts,
         facts_of=facts.of,

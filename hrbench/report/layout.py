@@ -204,11 +204,11 @@ def _column(node: LayoutNode) -> ColumnLayout:
     source = sources[0]
     if source == "text":
         node.choice("text", TEXTS, "")
-    parts = node.value.get("parts") or ["measured"]
+    parts = node.listed("parts") or ["measured"]
     for part in parts:
         node.expect(part, get_args(Part), "parts")
     decimals = node.value.get("decimals")
-    if decimals is not None and (not isinstance(decimals, int) or not 0 <= decimals <= 9):
+    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= 9):
         node.fail(f"decimals: a whole number from 0 to 9 is needed, not {decimals!r}", "decimals")
     published = node.text("published")
     if not published and {"published", "difference"} & set(parts):
@@ -223,9 +223,9 @@ def _column(node: LayoutNode) -> ColumnLayout:
         published=published,
         where=node.child("where").value if "where" in node.value else {},
         unit=node.choice("unit", get_args(Unit), None),
-        bold=node.value.get("bold"),
+        bold=node.choice("bold", (True, False, None), None),
         metric=node.text("metric"),
-        varies=bool(node.value.get("varies")),
+        varies=bool(node.choice("varies", (True, False), False)),
     )
 
 
@@ -244,8 +244,15 @@ def _published(node: LayoutNode) -> PublishedLayout:
         requires=node.child("requires").value if "requires" in node.value else {},
         requires_images=None if images is None else int(images),
         show=node.choice("show", ("linked", "all"), "linked"),
-        notes=tuple(item.fields("text where columns").value for item in node.items("notes")),
+        notes=tuple(_note(item) for item in node.items("notes")),
     )
+
+
+def _note(node: LayoutNode) -> Mapping[str, Any]:
+    node.fields("text where columns").listed("columns")
+    if node.value.get("where") is not None:
+        node.child("where")
+    return node.value
 
 
 class LayoutNode:
@@ -264,11 +271,12 @@ class LayoutNode:
             self.expect(key, known.split(), "", str(key))
         return self
 
-    def expect(self, value: Any, known: Sequence[str], field: str, key: str = "") -> None:
-        if value in known:
+    def expect(self, value: Any, known: Sequence[Any], field: str, key: str = "") -> None:
+        if any(value is one or (type(value) is type(one) and value == one) for one in known):
             return
-        near = difflib.get_close_matches(str(value), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        words = [{True: "true", False: "false", None: "null"}.get(one, str(one)) for one in known]
+        near = difflib.get_close_matches(str(value)[:200], words, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(words)}"
         self.fail(
             f"{field + ': ' if field else ''}unknown {'value' if field else 'key'} {value!r}; {hint}", key or field
         )
@@ -280,11 +288,18 @@ class LayoutNode:
         except ValueError as error:  # a number of thousands of digits
             self.fail(f"{key}: {error}", key)
 
-    def choice(self, key: str, known: Sequence[str], default: Any) -> Any:
+    def choice(self, key: str, known: Sequence[Any], default: Any) -> Any:
         if key not in self.value:
             return default
         self.expect(self.value[key], known, key)
         return self.value[key]
+
+    def listed(self, key: str) -> list[Any]:
+        """A list of plain values, empty if there is none."""
+        found = self.value.get(key)
+        if found is not None and not isinstance(found, list):
+            self.fail(f"{key}: a list is needed, not {found!r}", key)
+        return found or []
 
     def child(self, key: str) -> LayoutNode:
         return LayoutNode(self.node.value[key])

@@ -44,11 +44,16 @@ def main_score(columns: Sequence[ColumnLayout]) -> int | None:
     return next((index for index in scores if "interval" in columns[index].parts), next(iter(scores), None))
 
 
-def point_of(score: ColumnValue | None, cost: ColumnValue | None) -> tuple[Hashable, float, float] | None:
-    """A row's accuracy and cost for `fronts`; None unless both are there, and comparable with others."""
+def point_of(score: ColumnValue | None, cost: ColumnValue | None, dtype: str) -> tuple[Hashable, float, float] | None:
+    """A row's accuracy and cost for `fronts`; None unless both are there, comparable with others, and of one dtype.
+
+    dtype: that the accuracy was computed in.
+    """
     if score is None or cost is None or score.value is None or cost.value is None:
         return None
     if score.comparable is None or cost.comparable is None:
+        return None
+    if cost.under.dtype not in ("", dtype):
         return None
     return (score.comparable, cost.comparable), score.value, cost.value
 

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from typing import Any
 
-from hrbench.report.drawing import FONT, INK, PAPER, colours_of, drawn, frame, line, logarithmic, plain
+from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic, plain
+from hrbench.report.plot_labels import Point, label_points
 
-_LABEL_LENGTH = 44  # characters of a label beside a point, less than half the width; the tooltip has them all
-MOST_LABELS = 60  # beside points: more cannot be read, and tooltips have all
 _LOG_SPAN = 2.5  # costs that span more than this factor lie on a logarithmic axis
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One network in a plot, in the units of the axes.
-
-    label: shown beside the point.
-    family: points that share it have one colour.
-    line: points that share it are connected.
-    x, y: cost, and measured accuracy if there is one.
-    low, high: ends of the 95 % interval.
-    published: published accuracy.
-    tooltip: one line for each fact.
-    unstable: whether the machine disturbed the measurement of its cost; it is then a grey cross, and no line joins it.
-    front: whether it is on the Pareto front; it then has a ring.
-    """
-
-    label: str
-    family: str
-    line: str
-    x: float
-    y: float | None
-    low: float | None = None
-    high: float | None = None
-    published: float | None = None
-    tooltip: str = ""
-    unstable: bool = False
-    front: bool = False
 
 
 def accuracy_against_cost(points: Sequence[Point], name: str, x_label: str, y_label: str) -> str:
@@ -83,7 +52,7 @@ def _frame(axes: Any, points: Sequence[Point], x_label: str, y_label: str) -> No
 def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: str) -> dict[str, str]:
     """Draws lines, intervals and points; group identifier -> tooltip."""
     tooltips = {}
-    lines: dict[str, list[tuple[float, float, str]]] = {}
+    lines: dict[Hashable, list[tuple[float, float, str]]] = {}
     for point in points:
         if point.y is not None and not point.unstable:
             lines.setdefault(point.line, []).append((point.x, point.y, point.family))
@@ -114,72 +83,6 @@ def _marks(axes: Any, points: Sequence[Point], colours: dict[str, str], name: st
         line(axes, [point.x], [point.y], marker="o", ms=5.5, mfc=colour, mec=PAPER, mew=0.7, zorder=5, gid=gid)
         tooltips[gid] = point.tooltip or point.label
     return tooltips
-
-
-def label_points(axes: Any, points: Sequence[Point], others: Sequence[tuple[float, float]] = ()) -> None:
-    """A label beside each point, at the offset with the least overlap with labels and points.
-
-    Of more than `MOST_LABELS` points only those have one that no other point beats in both accuracy and cost.
-
-    others: points without a label, which labels avoid.
-    """
-    places = [axes.transData.transform(one) for one in others]
-    for point in points:
-        heights = [y for y in (point.y, point.published) if y is not None]
-        places += [axes.transData.transform((point.x, y)) for y in heights]
-    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
-    for point in points:
-        if point.low is not None and point.high is not None:
-            (x, low), (_, high) = axes.transData.transform([(point.x, point.low), (point.x, point.high)])
-            boxes.append((x - 1.5, low, x + 1.5, high))
-    area = axes.get_window_extent().extents
-    size = FONT - 1.5
-    for point in points if len(points) <= MOST_LABELS else _best(points)[:MOST_LABELS]:
-        y = point.y if point.y is not None else point.published
-        if y is None:
-            continue
-        x0, y0 = axes.transData.transform((point.x, y))
-        label = _shortened(plain(point.label))
-        width, height = 0.53 * size * len(label), size
-        offsets = [(7, 0), (-7, 0), (7, 9), (7, -9), (-7, 9), (-7, -9), (0, 13), (0, -13), (7, 18), (7, -18)]
-        scored = []
-        for order, (dx, dy) in enumerate(offsets):
-            left = x0 + dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
-            box = (left, y0 + dy - height / 2, left + width, y0 + dy + height / 2)
-            outside = box[0] < area[0] or box[2] > area[2] + 4 or box[1] < area[1] or box[3] > area[3]
-            scored.append((sum(_overlap(box, other) for other in boxes) + 1e4 * outside, order, box, dx, dy))
-        _, _, box, dx, dy = min(scored)
-        boxes.append(box)
-        side = "right" if dx < 0 else "center" if dx == 0 else "left"
-        axes.annotate(
-            label, (point.x, y), (dx, dy), textcoords="offset points", ha=side, va="center_baseline",
-            fontsize=size, color=INK, zorder=6, parse_math=False,
-        )  # fmt: skip
-
-
-def _best(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both accuracy and cost, cheapest first."""
-    found: list[Point] = []
-    highest = -math.inf
-    for point in sorted(points, key=lambda point: (point.x, -(point.y if point.y is not None else -math.inf))):
-        if point.y is not None and point.y > highest:
-            highest = point.y
-            found.append(point)
-    return found
-
-
-def _shortened(label: str) -> str:
-    """A label that fits beside its point: its beginning and its end, in which networks differ."""
-    return (
-        label
-        if len(label) <= _LABEL_LENGTH
-        else f"{label[: _LABEL_LENGTH // 3]}…{label[1 - _LABEL_LENGTH + _LABEL_LENGTH // 3 :]}"
-    )
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return max(0.0, width) * max(0.0, height)
 
 
 def _keys(points: Sequence[Point], colours: dict[str, str]) -> list[Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hrbench.core import units
 from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
-from hrbench.report.plots import Point, label_points
+from hrbench.report.plot_groups import plot_groups
+from hrbench.report.plot_labels import Point, label_points
 from hrbench.report.rows import family, title_of
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
-
-_SHARED = ("device", "dtype", "runtime", "threads")
-"""Conditions that the networks under one roof have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +66,25 @@ class _Network:
         return self.known["flops"] / self.known["p50"]
 
 
-def roofline_plots(results: Sequence[Result], labels: Sequence[str]) -> list[RooflinePlot]:
-    """A plot for all rooflines of one device, dtype and number of threads.
+def roofline_plots(results: Sequence[Result]) -> list[RooflinePlot]:
+    """A plot for all rooflines of one device, dtype and number of threads; names tell runtimes apart."""
+    groups = plot_groups(results, _is_shown, ("device", "dtype", "threads"), ("runtime",))
+    plots = []
+    for number, group in enumerate(groups, 1):
+        owners = Counter(name for _, name, _ in group.members)
+        networks = [
+            _Network(
+                f"{name}, batch {cost.conditions.batch}" if owners[name] > 1 else name, family(title_of(result)), cost
+            )
+            for result, name, cost in group.members
+        ]
+        drawing = speed_against_intensity(networks, f"roofline-{number}")
+        plots.append(RooflinePlot(group.conditions, _roofs(networks), drawing, tuple(map(_row, networks))))
+    return plots
 
-    labels: of the results.
-    """
-    groups: dict[str, list[_Network]] = {}
-    for result, label in zip(results, labels, strict=True):
-        costs = [one for one in result.costs if one.quantity.name == "reached" and one.value is not None]
-        for cost in costs:
-            stated = cost.conditions.stated()
-            words = [f"{stated[key]}" if key != "threads" else f"threads {stated[key]}" for key in _SHARED
-                     if key in stated]  # fmt: skip
-            batch = f", batch {cost.conditions.batch}" if len(costs) > 1 else ""
-            name = f"{label} {units.size(result.entry.variant.input)}".rstrip() + batch
-            groups.setdefault(", ".join(words), []).append(_Network(name, family(title_of(result)), cost))
-    return [
-        RooflinePlot(
-            conditions,
-            _roofs(networks),
-            speed_against_intensity(networks, f"roofline-{number}"),
-            tuple(map(_row, networks)),
-        )
-        for number, (conditions, networks) in enumerate(groups.items(), 1)
-    ]
+
+def _is_shown(cost: Measurement) -> bool:
+    return cost.quantity.name == "reached" and cost.value is not None
 
 
 def speed_against_intensity(networks: Sequence[_Network], name: str) -> str:

@@ -95,7 +95,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "device": device_of(result),
         "dtype": entry.dtype,
         "runtime": str(entry.runtime),
-        "weights": entry.weights or "",
+        "weights": f"{entry.weights or ''}{f' ({entry.weights_key})' if entry.weights_key else ''}",
         "run": run_of(result),
         "stability": worst_verdict([one.conditions.stability for one in result.costs]),
     }
@@ -113,10 +113,25 @@ def run_of(result: Result) -> str:
     return folder.parents[1].name if folder.parent.name == "entries" else folder.name
 
 
-def row_labels(results: Sequence[Result], shown: Sequence[str] = ()) -> list[str]:
+def cost_labels(results: Sequence[Result]) -> dict[tuple[int, str], str]:
+    """(place of a result, dtype of a cost) -> what the network is called where the cost's dtype stands beside it.
+
+    An entry in float32 may have costs in bfloat16, too, so the dtype of an entry is no name for its costs.
+    """
+    dtypes = [dict.fromkeys(cost.conditions.dtype for cost in result.costs) for result in results]
+    found: dict[tuple[int, str], str] = {}
+    for dtype in dict.fromkeys(one for each in dtypes for one in each):
+        places = [place for place, each in enumerate(dtypes) if dtype in each]
+        labels = row_labels([results[place] for place in places], with_dtype=False)
+        found |= {(place, dtype): label for place, label in zip(places, labels, strict=True)}
+    return found
+
+
+def row_labels(results: Sequence[Result], shown: Sequence[str] = (), with_dtype: bool = True) -> list[str]:
     """Titles of rows; equal ones get what distinguishes them: the protocol, the runtime, the entry's name, or its run.
 
     shown: names of further texts that stand beside the titles (`text_of`); rows that these distinguish get nothing.
+    with_dtype: whether the entries' dtype may distinguish them.
     """
     same_title: dict[tuple[Any, ...], list[int]] = {}
     for index, result in enumerate(results):
@@ -132,7 +147,9 @@ def row_labels(results: Sequence[Result], shown: Sequence[str] = ()) -> list[str
         if len({tuple(text_of(result, name)[0] for name in shown) for result in group}) == len(group):
             continue
         names, runs = [result.name for result in group], [run_of(result) for result in group]
-        candidates = [_protocol_differences(group), _runtimes(group), names, runs]
+        candidates = [_protocol_differences(group), _runtimes(group, with_dtype)]
+        candidates += [] if with_dtype else [_entries_of_dtypes(group)]
+        candidates += [names, runs]
         candidates.append([f"{name} of {run}" for name, run in zip(names, runs, strict=True)])
         suffixes = next((each for each in candidates if len(set(each)) == len(each)), candidates[-1])
         for index, words in zip(indices, suffixes, strict=True):
@@ -140,13 +157,18 @@ def row_labels(results: Sequence[Result], shown: Sequence[str] = ()) -> list[str
     return labels
 
 
-def _runtimes(results: Sequence[Result]) -> list[str]:
+def _runtimes(results: Sequence[Result], with_dtype: bool) -> list[str]:
     """How these results were run, as words."""
     dtypes = {result.entry.dtype for result in results}
     return [
-        f"{result.entry.runtime}, {result.entry.dtype}" if len(dtypes) > 1 else str(result.entry.runtime)
+        f"{result.entry.runtime}, {result.entry.dtype}" if with_dtype and len(dtypes) > 1 else str(result.entry.runtime)
         for result in results
     ]
+
+
+def _entries_of_dtypes(results: Sequence[Result]) -> list[str]:
+    """How these results were run, and the dtype of their entries, as words."""
+    return [f"{result.entry.runtime} of an entry in {result.entry.dtype}" for result in results]
 
 
 def _protocol_differences(results: Sequence[Result]) -> list[str]:

@@ -104,10 +104,12 @@ def _headline(number: int, table: Table, index: int) -> str:
         return f"{table.title} (Table {number}): no {name} could be measured yet; the table says what is missing."
     if not full:
         return f"{table.title} (Table {number}): limited runs only, comparable with nothing."
-    groups = Counter(row.cells[index].peers for row in full)
+    groups = Counter(peers for row in full if (peers := row.cells[index].peers) is not None)
+    if not groups:
+        return f"{table.title} (Table {number}): {name} is comparable in no row; footnotes tell why."
     group = groups.most_common(1)[0][0]
     rivals = [row for row in full if row.cells[index].peers == group]
-    text = f"{table.title} (Table {number}): {_best(table, rivals, index, everyone=len(groups) == 1)}"
+    text = f"{table.title} (Table {number}): {_best(table, rivals, index, everyone=len(rivals) == len(full))}"
     return text + _agreement(table, full, index)
 
 
@@ -125,18 +127,20 @@ def _best(table: Table, rivals: Sequence[TableRow], index: int, everyone: bool) 
     near = [row for row in rivals if row not in alike and _holds(table, row, index, first.cells[index].values[0])]
     same = all(_part(table.columns, row, index, "interval") == interval for row in alike)
     number = value + (f", 95 % interval {interval}" if interval and same else "")
+    own = "under its conditions" if column.cost else "under its protocol and on its data"
     if len(rivals) == 1:
-        alone = "the only one measured" if everyone else "measured alone under its protocol and on its data"
+        alone = "the only one measured" if everyone else f"measured alone {own}"
         return f"{_called(table, first)} is {alone}, with {column.heading} {number}."
     extreme = "lowest" if column.better == "lower" else "highest"
     others = "the interval of one more holds" if len(near) == 1 else f"the intervals of {len(near)} more hold"
     within = f"; {others} that too" if near else ""
     if len(alike) > 1:
-        under = "" if everyone else " under one protocol and on the same data"
+        common = "under the same conditions" if column.cost else "under one protocol and on the same data"
+        under = "" if everyone else f" {common}"
         if len(alike) == len(rivals):
             return f"all {len(rivals)}{under} have the same {column.heading}, {number}."
         return f"{len(alike)} of {len(rivals)}{under} share the {extreme} {column.heading}, {number}{within}."
-    among = f"of {len(rivals)}" + ("" if everyone else " under its protocol and on its data")
+    among = f"of {len(rivals)}" + ("" if everyone else f" {own}")
     if near:
         return f"{_called(table, first)} has the {extreme} {column.heading} {among}, {number}{within}."
     return f"{_called(table, first)} is the best {among}, with {column.heading} {number}."
@@ -177,9 +181,11 @@ def _is_part(column: Column, of: Column, part: str) -> bool:
 
 
 def _called(table: Table, row: TableRow) -> str:
-    """Model and input, as the row's first text columns have them."""
+    """Model, input, and how it was run if a column tells it, as the row's text columns have them."""
     texts = {
         column.key: cell.text for column, cell in zip(table.columns, row.cells, strict=True) if column.part == "text"
     }
     model = texts.get("model", row.name)
-    return f"{model} at {texts['input']}" if texts.get("input") else model
+    called = f"{model} at {texts['input']}" if texts.get("input") else model
+    run = ", ".join(text for name in ("runtime", "dtype") if (text := texts.get(name, "")) and text not in model)
+    return f"{called} ({run})" if run else called

@@ -68,6 +68,7 @@ class ColumnValue:
     under: the conditions of a cost.
     doubt: why the value may be unreliable, "" if it is not.
     unstable: what disturbed its measurement, in words; "" for nothing. Such a value is comparable with nothing.
+    random_detector: what a detector was fed in place of images, though its work depends on them; "" if it was not.
     """
 
     value: float | None
@@ -80,6 +81,7 @@ class ColumnValue:
     under: Conditions = field(default_factory=Conditions)
     doubt: str = ""
     unstable: str = ""
+    random_detector: str = ""
 
 
 def unit_of(column: ColumnLayout, quantity: Quantity | None) -> Unit:
@@ -110,8 +112,26 @@ def column_value(result: Result, column: ColumnLayout) -> ColumnValue:
     if column.source == "score":
         score = find_measurement(result.scores, column.name, metric=column.metric)
         return _no_score(result, column) if score is None else _value(result, score)
-    cost = find_measurement(result.costs, column.name, where=column.where)
-    return _no_cost(result, column) if cost is None else _value(result, cost)
+    cost = cost_of(result, column.name, column.where)
+    return _no_cost(result) if cost is None else _value(result, cost)
+
+
+def cost_of(result: Result, name: str, where: Mapping[str, Any]) -> Measurement | None:
+    """A result's cost under these conditions; of several dtypes the one that its accuracy was computed in comes first.
+
+    A cost without a value that does not state a condition has its reason under each.
+    """
+    for more in ({"dtype": result.entry.dtype}, {}):
+        if found := find_measurement(result.costs, name, where={**more, **where}):
+            return found
+    without = [one for one in result.costs if one.value is None and one.quantity.name == name]
+    return next((one for one in without if _agrees(one, where)), None)
+
+
+def _agrees(one: Measurement, where: Mapping[str, Any]) -> bool:
+    """Whether a measurement states none of these conditions with another value."""
+    under = one.conditions.stated()
+    return all(key not in under or same_value(under[key], value) for key, value in where.items())
 
 
 def find_measurement(
@@ -131,19 +151,36 @@ def find_measurement(
     return None
 
 
+def is_fed_random(conditions: Conditions) -> bool:
+    """Whether a network was run on a random input."""
+    return conditions.inputs in ("", "standard normal") and conditions.device != ""
+
+
+def _random_detector(result: Result, one: Measurement) -> str:
+    """What a detector was fed in place of images; "" for all else. A network in a file has the weights of its file."""
+    if one.metric or one.value is None or result.entry.variant.task != "detection" or not is_fed_random(one.conditions):
+        return ""
+    return "a random input" + ("" if result.entry.runtime.name == "own" else " with random weights")
+
+
 def _value(result: Result, one: Measurement) -> ColumnValue:
+    random = _random_detector(result, one)
+    conditions = score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions)
+    if random:
+        conditions = (*(fact for fact in conditions if fact[0] != "inputs"), ("inputs", random))
     reasons = (one.reason,) if one.reason is not None else reasons_of(result) if one.metric else (_NOT_MEASURED,)
     return ColumnValue(
         one.value,
         one.quantity,
         one.interval,
         detail=tuple(_detail(one)),
-        conditions=score_conditions(result, one.metric) if one.metric else cost_conditions(one.conditions),
+        conditions=conditions,
         reasons=reasons,
         comparable=comparison_key(result, one),
         under=one.conditions,
         doubt=_doubt(one),
         unstable=unstable_text(one),
+        random_detector=random,
     )
 
 
@@ -213,14 +250,16 @@ def _no_score(result: Result, column: ColumnLayout) -> ColumnValue:
     return ColumnValue(None, None, reasons=reasons or (absent,), conditions=score_conditions(result, column.metric))
 
 
-def _no_cost(result: Result, column: ColumnLayout) -> ColumnValue:
+NOT_ASKED = Reason("not measured: not among the costs of this entry")
+"""Why a cost is not there that nobody asked for; the column says which, so that a row needs one footnote."""
+
+
+def _no_cost(result: Result) -> ColumnValue:
     if result.status == "failed":
         return ColumnValue(None, None, reasons=reasons_of(result))
     if result.costs_reason is not None:
         return ColumnValue(None, None, reasons=(result.costs_reason,))
-    under = ", ".join(f"{key} {value}" for key, value in column.where.items())
-    quantity = f"{column.name} at {under}" if under else column.name
-    return ColumnValue(None, None, reasons=(Reason(f"not measured: this run has no {quantity}"),))
+    return ColumnValue(None, None, reasons=(NOT_ASKED,))
 
 
 def score_conditions(result: Result, metric: str = "") -> Facts:

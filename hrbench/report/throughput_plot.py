@@ -8,13 +8,14 @@ from typing import Any
 
 from hrbench.core import units
 from hrbench.report.drawing import INK, PAPER, colours_of, drawn, frame, line, logarithmic
-from hrbench.report.plots import Point, label_points
+from hrbench.report.plot_groups import plot_groups
+from hrbench.report.plot_labels import Point, label_points
 from hrbench.report.table_cells import unstable_text
 from hrbench.types import Measurement, Result
 
 _LOG_SPAN = 2.5
-_SHARED = ("device", "dtype", "runtime", "threads", "mode")
-"""Conditions that the networks of one plot have in common."""
+_NAMED = ("runtime", "threads")
+"""Conditions in which the lines of one plot may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +45,21 @@ class ThroughputPlot:
     endings: tuple[tuple[str, str], ...]
 
 
-def throughput_plots(results: Sequence[Result], labels: Sequence[str]) -> list[ThroughputPlot]:
-    """A plot for all throughputs of one device, dtype, number of threads and mode.
-
-    labels: of the results.
-    """
-    groups: dict[str, list[tuple[str, Measurement]]] = {}
-    for result, label in zip(results, labels, strict=True):
-        for cost in result.costs:
-            if cost.conditions.curve:
-                stated = cost.conditions.stated()
-                plain = ("device", "dtype", "runtime")
-                known = {key: stated[key] for key in _SHARED if key in stated}
-                words = [str(value) if key in plain else f"{key} {value}" for key, value in known.items()]
-                name = f"{label} {units.size(result.entry.variant.input)}".rstrip()
-                groups.setdefault(", ".join(words), []).append((name, cost))
-    return [
-        ThroughputPlot(
-            conditions,
-            throughput_against_latency(curves, f"throughput-{number}"),
-            tuple(row for name, cost in curves for row in _rows(name, cost)),
-            tuple((name, cost.conditions.ended) for name, cost in curves if cost.conditions.ended),
+def throughput_plots(results: Sequence[Result]) -> list[ThroughputPlot]:
+    """A plot for all throughputs of one device, dtype and mode; names tell runtimes and numbers of threads apart."""
+    groups = plot_groups(results, lambda cost: bool(cost.conditions.curve), ("device", "dtype", "mode"), _NAMED)
+    plots = []
+    for number, group in enumerate(groups, 1):
+        curves = [(name, cost) for _, name, cost in group.members]
+        plots.append(
+            ThroughputPlot(
+                group.conditions,
+                throughput_against_latency(curves, f"throughput-{number}"),
+                tuple(row for name, cost in curves for row in _rows(name, cost)),
+                tuple((name, cost.conditions.ended) for name, cost in curves if cost.conditions.ended),
+            )
         )
-        for number, (conditions, curves) in enumerate(groups.items(), 1)
-    ]
+    return plots
 
 
 def throughput_against_latency(curves: Sequence[tuple[str, Measurement]], name: str) -> str:

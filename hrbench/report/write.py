@@ -27,6 +27,7 @@ def write_reports(
     environments: Sequence[Mapping[str, Any]] = (),
     suites: Sequence[str] = (),
     options: Sequence[str] = (),
+    left_out: Sequence[str] = (),
 ) -> Path:
     """report.html, .md, .csv and .tex below `folder`; the path of the page.
 
@@ -36,6 +37,7 @@ def write_reports(
     table: a layout's name or path, "" for the default of the tasks.
     environments, suites: one for each run.
     options: command-line options of the run, as typed ("--limit 3").
+    left_out: sentences on what is stored beside the results and not shown.
 
     Each file appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
     """
@@ -52,6 +54,7 @@ def write_reports(
         title=title,
         published=published,
         options=options,
+        left_out=left_out,
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():

@@ -11,16 +11,15 @@ of 1 and of 16 are the same.
 from __future__ import annotations
 
 import gc
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
 from hrbench.contracts import Network, Task
+from hrbench.core import process_memory
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item
 
@@ -49,7 +48,7 @@ class Batcher:
         self.size = 1 if batch == "auto" else batch
         self._rate_at_half = self._rate = 0.0  # best rates at half this size and at this size, pixels per second
         self._passes = 0
-        self._peak = _peak_bytes()
+        self._peak = process_memory.peak()
 
     def run(self, items: Sequence[Item]) -> list[Any]:
         """One raw output for each item of equal shape. Raises EntryError if not even one fits into memory."""
@@ -102,7 +101,7 @@ class Batcher:
 
     def _has_room(self) -> bool:
         """Whether main memory is enough for twice the batch, which needs as much again as this one has taken."""
-        taken = _peak_bytes() - self._peak
+        taken = process_memory.peak() - self._peak
         return psutil.virtual_memory().available > 2 * taken + SPARE_BYTES
 
 
@@ -121,23 +120,3 @@ def _free() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-PROCESS_STATUS = Path("/proc/self/status")
-
-
-def _peak_bytes(status: Path = PROCESS_STATUS) -> int:
-    """The most memory that this process has held at once, as the kernel counted it.
-
-    `ru_maxrss` is used only if the kernel does not report VmHWM: after a vfork, which is how many launchers start
-    processes, it begins at the launcher's own peak, and hides what this process takes.
-    """
-    try:
-        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    found = next((line.split() for line in lines if line.startswith("VmHWM:")), [])
-    if len(found) == 3 and found[1].isdigit():
-        return int(found[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
 from hrbench.judge.evidence import Evidence
 from hrbench.judge.rounds import is_open, with_rounds
@@ -18,7 +19,7 @@ from hrbench.runner.costs import cost_cells
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import Processes
 from hrbench.runner.settings import Settings
-from hrbench.statistics.interleaved import LOOKS, ORDER, Round
+from hrbench.statistics.interleaved import LEAST, LOOKS, ORDER, Round
 from hrbench.types import Conditions, Entry, Event, Margin, Result
 
 VISIT_SECONDS, FIRST_PASSES, PASSES = 1.0, 3, 12
@@ -35,7 +36,8 @@ class Interleaved:
 
     first, second: measure a side once.
     note: of what was measured so, such as another Python; "" for none.
-    seconds: wall time that all rows together may take, None for no limit; a look that has begun ends.
+    seconds: wall time that all rows together may take, None for no limit. A round is begun only if it, and what the
+        least number of rounds still needs, would end within it, so that it is exceeded by one round at most.
     on_event: called with the progress of each row, in rounds.
     """
 
@@ -60,27 +62,43 @@ class Interleaved:
             "second": partial(self.second, *_timed(second.entry, under, seconds)),
         }
         rounds: list[Round] = []
+        time_of_round = len(ORDER) * seconds  # at least, until one has been measured
         self.on_event(Event("cost", second.name, f"latency {evidence.cell}".strip() + ", in turns"))
         try:
             for look in LOOKS:
-                while len(rounds) < look:
+                while len(rounds) < look and not self._is_late(len(rounds), time_of_round):
                     self._say(second.name, evidence, len(rounds), look)
+                    began = self.clock()
                     rounds.append(Round(tuple(visits[side]() for side in ORDER)))
+                    time_of_round = self.clock() - began
+                if len(rounds) < LEAST:
+                    return replace(evidence, reasons=(self._too_little(len(rounds), time_of_round),))
                 found = with_rounds(evidence, rounds)
                 found = replace(found, notes=(*found.notes, self.note)) if self.note else found
-                if not is_open(found, margin) or self._is_late():
-                    return found
+                if not is_open(found, margin) or len(rounds) < look:
+                    break
         except HrbenchError as error:
             return replace(evidence, reasons=(f"was not measured again: {error}",))
         return found
+
+    def _too_little(self, done: int, time_of_round: float) -> str:
+        """Why a row was not measured again within the time, and how long it takes at least."""
+        some = f" after {amount(done, 'round')}" if done else ""
+        whole = LEAST * time_of_round
+        least = f"{'at least' if done else 'more than'} {whole:,.0f} s"
+        return f"was not measured again: --time {self.seconds:g} would be over{some}; this row takes {least}"
 
     def _say(self, entry: str, evidence: Evidence, done: int, total: int) -> None:
         if self._started is None:
             self._started = self.clock()
         self.on_event(Event("progress", entry, f"latency {evidence.cell}".strip(), "rounds", done, total))
 
-    def _is_late(self) -> bool:
-        return self.seconds is not None and self._started is not None and self.clock() - self._started >= self.seconds
+    def _is_late(self, done: int, time_of_round: float) -> bool:
+        """Whether another round, and those that a result still needs, would end after the time is over."""
+        if self.seconds is None:
+            return False
+        passed = 0.0 if self._started is None else self.clock() - self._started
+        return passed + max(1, LEAST - done) * time_of_round > self.seconds
 
 
 def _conditions(result: Result, evidence: Evidence) -> Conditions | None:

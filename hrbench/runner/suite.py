@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hrbench.contracts import Outcome
-from hrbench.core import environment, import_path
+from hrbench.core import environment, import_path, units
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.costs import (
@@ -31,7 +31,7 @@ from hrbench.runner.settings import Settings
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Event, Measurement, Provenance, Reason, Result, Suite, WeightsRecord
+from hrbench.types import Entry, Event, Measurement, Note, Provenance, Reason, Result, Suite, WeightsRecord
 
 
 def run_suite(
@@ -194,7 +194,7 @@ class _SuiteRun:
             return self._reused(plan, "stored already")
         result = from_json(returned["result"].encode(), entry_folder / "result.json")
         self.made_in = result.provenance.environment or self.made_in
-        result = replace(result, notes=(*result.notes, *witness.notes(outcome)))
+        result = replace(result, notes=(*result.notes, *_replaced(stored, result), *witness.notes(outcome)))
         return self.folder.commit(entry_folder, _with_costs_of(result, stored))
 
     def _empty(self, plan: Plan, stored: Result | None) -> Result:
@@ -316,6 +316,17 @@ class _SuiteRun:
         """environment.json: of this process, with the numeric flags of those that measured."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.folder.write_environment({"date": now, **environment.environment(), **self.made_in})
+
+
+def _replaced(stored: Result | None, result: Result) -> list[Note]:
+    """A note if a result takes the place of one that was measured with other weights."""
+    old, new = None if stored is None else stored.provenance.weights, result.provenance.weights
+    if stored is None or not stored.scores or old is None or new is None or old.sha256 in (None, new.sha256):
+        return []
+    score = stored.scores[0]
+    value = "" if score.value is None else f", {score.quantity.label} {units.show(score.value, score.quantity.unit)}"
+    what = f"the result takes the place of one with other weights ({old.file or old.source}, {old.sha256[:8]}{value})"
+    return [Note("other_weights", what, effect="a difference from former numbers is that of the weights, too")]
 
 
 def _with_costs_of(result: Result, stored: Result | None) -> Result:

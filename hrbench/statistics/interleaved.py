@@ -25,6 +25,9 @@ ORDER = ("first", "second", "first", "second", "first")
 LOOKS = (10, 20, 40)
 """After how many rounds a row is judged; it goes on while it is open."""
 
+LEAST = 7
+"""Rounds below which the interval of a look does not exist."""
+
 ERROR = 0.05
 """Of all looks together, on both sides."""
 

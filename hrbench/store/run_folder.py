@@ -122,17 +122,21 @@ class RunFolder:
         return result
 
     def results(
-        self, skip: Callable[[str], object] | None = None, changed: Callable[[Result], object] = lambda result: None
+        self,
+        skip: Callable[[str], object] | None = None,
+        changed: Callable[[Result], object] = lambda result: None,
+        every: bool = False,
     ) -> list[Result]:
         """The stored results of the last run's entries, in the suite's order; without run.json all, by name.
 
         skip: called with a sentence on each damaged result, which is left out; without it the first raises InputError.
             One that is whole but was changed after it was written is there as a failed entry without numbers.
         changed: called with each of these.
+        every: whether entries that are not of the last run come after them.
         """
-        stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+        stored, listed = self._stored(), self._listed()
         results = []
-        for name in [name for name in self.read_run().entries if name in stored] or list(stored):
+        for name in dict.fromkeys([*listed, *stored]) if every else listed:
             try:
                 results.append(_read(stored[name], name))
             except ChangedResultError as error:
@@ -145,6 +149,19 @@ class RunFolder:
                     raise
                 skip(str(error))
         return results
+
+    def unlisted(self) -> list[str]:
+        """Names of entries that are stored but not of the last run, by name."""
+        listed = set(self._listed())
+        return [name for name in self._stored() if name not in listed]
+
+    def _stored(self) -> dict[str, Path]:
+        return {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+
+    def _listed(self) -> list[str]:
+        """Stored entries of the last run; all of them without run.json, or if it has none of them."""
+        stored = self._stored()
+        return [name for name in self.read_run().entries if name in stored] or list(stored)
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` makes it the entry's folder."""
@@ -228,7 +245,8 @@ class RunFolder:
     def write_run(self, suite: Suite) -> str:
         """Writes suite.yaml, and run.json with what a report needs: the suite's title and its entries in order.
 
-        A run of part of a suite (--only) keeps other entries of the suite that earlier runs have stored.
+        A run of part of a suite (--only) keeps other entries that earlier runs have stored: those of the suite, and if
+        its text is the same, those that were named under other settings (--set).
         Returns a sentence if the former run.json was damaged, "" otherwise.
         """
         names = [entry.name for entry in suite.entries]
@@ -236,9 +254,13 @@ class RunFolder:
             before, damage = self.read_run().entries, ""
         except InputError as error:
             before, damage = [], f"run.json is written anew: {error}"
-        earlier = [*before, *suite.names]
-        names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
-        ordered = [name for name in suite.names if name in names] or names
+        other = set(before) - set(suite.names) if suite.partial and self.read_text("suite.yaml") == suite.text else ()
+        if other:  # entries of this suite under other settings: what is new comes last
+            ordered = list(dict.fromkeys([*before, *names]))
+        else:
+            earlier = [*before, *suite.names]
+            names += [name for name in dict.fromkeys(earlier) if name in suite.names and name not in names]
+            ordered = [name for name in suite.names if name in names] or names
         run = RunRecord(suite.name, suite.title, suite.table, ordered, list(suite.options))
         self.write_text("suite.yaml", suite.text)
         self.write_text("run.json", msgspec.json.format(msgspec.json.encode(run), indent=1).decode() + "\n")
@@ -250,9 +272,10 @@ class RunFolder:
         if not path.is_file():
             return RunRecord()
         try:
-            return msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
+            record = msgspec.json.decode(path.read_bytes().decode(), type=RunRecord)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged ({error}): delete it and run the suite again") from None
+        return msgspec.structs.replace(record, entries=list(dict.fromkeys(record.entries)))  # each once
 
     def write_text(self, name: str, text: str) -> None:
         write_whole(self.path / name, lambda stream: stream.write(text.encode()))

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from hrbench.core.files import write_whole
+from hrbench.core.npz import read_npz
 from hrbench.errors import InputError, MissingError
 from hrbench.types import State
 
@@ -42,12 +43,10 @@ def write_state(state: State, path: Path) -> None:
 def read_state(path: Path) -> State:
     """Reads states.npz without pickle. Raises InputError if the file is damaged."""
     try:
-        # Opened here, since NumPy does not close a file that is no complete archive.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            head = msgspec.json.decode(stored["__head__"].tobytes())
-            if head.get("format", 1) > FORMAT:
-                raise ValueError(f"it has format {head['format']}, this hrbench reads up to {FORMAT}")
-            arrays = {name: stored[name] for name in stored.files if name != "__head__"}
+        arrays = read_npz(path)
+        head = msgspec.json.decode(arrays.pop("__head__").tobytes())
+        if head.get("format", 1) > FORMAT:
+            raise ValueError(f"it has format {head['format']}, this hrbench reads up to {FORMAT}")
         arrays |= {name: _whole(arrays[name], shape) for name, shape in head.get("planes", {}).items()}
         return State(head["metric"], head["version"], head["params"], arrays)
     except FileNotFoundError:

@@ -105,7 +105,7 @@ def _setting(named: str, wanted: Any, value: Node, context: Context) -> Any:
     plain = value.plain()
     several = plain if isinstance(plain, list) or not takes_several(wanted) else [plain]
     if isinstance(several, list):
-        several = list(dict.fromkeys(map(_hashable, several)))
+        several = list({json.dumps(one): one for one in several}.values())  # each once, in order
     try:  # through JSON, where a list may be a tuple, yet "16" is no number
         return TypeAdapter(wanted).validate_json(json.dumps(several), strict=True)
     except ValidationError as error:
@@ -155,7 +155,3 @@ def _plain(options: Any) -> dict[str, Any]:
     """The settings of a dataclass as JSON values."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value

@@ -17,6 +17,7 @@ Margins come before the rules, in their order. A policy file is the same mapping
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -63,6 +64,7 @@ def policy_of(node: Node, problems: Problems) -> Policy:
         return Policy(node.source)
     if _check(GateFields, node, problems) is not None:
         return Policy(node.source)
+    node = _stated(node)
     rules = [_margin_rule(name, one) for name, one in _items(node, "margins")]
     rules += [_rule(one) for one in _list(node, "rules")]
     floors = [_floor(one, problems) for one in _list(node, "floors")]
@@ -75,6 +77,16 @@ def policy_of(node: Node, problems: Problems) -> Policy:
         tuple(floor for floor in floors if floor is not None),
         tuple(waivers),
     )
+
+
+def _stated(node: Node) -> Node:
+    """A mapping without the keys whose value is null, at any depth: what is null is left out."""
+    if isinstance(node.value, dict):
+        inner = {key: _stated(one) for key, one in node.value.items() if one.value is not None}
+        return Node(inner, node.source, node.line)
+    if isinstance(node.value, list):
+        return Node([_stated(one) for one in node.value], node.source, node.line)
+    return node
 
 
 def _items(node: Node, key: str) -> list[tuple[str, Node]]:
@@ -129,6 +141,9 @@ def _floor(node: Node, problems: Problems) -> Floor | None:
         problems.add(
             mapping["floor"], f"floor {text!r}: say QUANTITY >= BOUND or QUANTITY <= BOUND, such as AP50 >= 0.6"
         )
+        return None
+    if not math.isfinite(float(match["bound"])):
+        problems.add(mapping["floor"], f"floor {text[:60]!r}: the bound is larger than any number")
         return None
     entry = mapping["entry"].value if "entry" in mapping else "*"
     return Floor(match["quantity"], float(match["bound"]), match["sign"] == ">=", entry, node.where)

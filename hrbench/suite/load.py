@@ -81,6 +81,7 @@ def load_suite(
             *((f"--only {only}",) if only else ()),
             *((f"--limit {limit}",) if limit else ()),
         ),
+        partial=only is not None,
     )
 
 

@@ -58,6 +58,18 @@ def _matrix(row: Node, problems: Problems) -> Iterator[Node]:
             problems.add(several, f"{many} must be a list with at least one {one}")
             return
         sides[one] = list(several.value)
+    many = {f"{one}s": len(values) for one, values in sides.items() if len(values) > 1}
+    if many and (name := row.get("name")) is not None:
+        counts = ", ".join(f"{number} {key}" for key, number in many.items())
+        problems.add(
+            name,
+            f"name {name.value!r} is of one entry, and this makes several ({counts}): name the network instead, "
+            "`model: {base: NETWORK, name: NAME}`, to which the runtime is added"
+            if set(many) == {"runtimes"}
+            else f"name {name.value!r} is of one entry, and this makes several ({counts}): leave it out, or write them "
+            "as entries of their own",
+        )
+        return
     for model, data, runtime in product(*sides.values()):
         line = model if model is not None and row.get("models") is not None else row
         lists = {"models": None, "datasets": None, "runtimes": None}

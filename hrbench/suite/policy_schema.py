@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hrbench.types import Tier
 
-PERCENT = r"^\s*\d+(\.\d+)?\s*%\s*$"
+PERCENT = r"^\s*\d{1,9}(\.\d{1,30})?\s*%\s*$"
 
 
 DAY = r"^\d{4}-\d{2}-\d{2}$"

@@ -11,7 +11,7 @@ from hrbench import catalog
 from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
 from hrbench.core.plugins import model_ref
-from hrbench.errors import EntryError, MissingError
+from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.suite.protocols import merge_settings
 from hrbench.types import DatasetRow, Known, LibraryInput, Variant
 
@@ -34,6 +34,7 @@ def known(fetch: bool = False) -> Known:
         costs=CostOptions(),
         runtimes=RuntimesTake(),
         library_input=partial(library_input, fetch),
+        refused=refused,
     )
 
 
@@ -136,3 +137,12 @@ class RuntimesTake(Mapping[str, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(plugins.names("hrbench.runtimes"))
+
+
+def refused(name: str, settings: Mapping[str, str]) -> str:
+    """Why a runtime does not take these settings of its own ("mode", "provider"); "" if it does."""
+    try:
+        plugins.resolve("hrbench.runtimes", name)(**settings)
+    except UsageError as error:
+        return str(error)
+    return ""

@@ -59,7 +59,22 @@ class RuntimeFields(Strict):
     tf32: bool | None = Field(
         None, description="Whether float32 may use TF32 on a GPU; left out, as torch is set: in convolutions only."
     )
-    threads: Positive | None = Field(None, description="CPU threads; left out, those of the process.")
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None, description="CPU threads, 1,024 at most; left out, those of the process."
+    )
+
+
+class WeightsFields(Strict):
+    """A part of a training checkpoint."""
+
+    file: Annotated[str, _names("weights")] = Field(
+        description='The checkpoint, relative to the suite file; or a source of the catalog ("official").'
+    )
+    key: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description='Which part of it: "model_ema", or with dots a part of a part: "ema.module". Left out, the rule of '
+        "README chooses.",
+    )
 
 
 class ModelFields(Strict):
@@ -115,6 +130,77 @@ class DatasetFields(BaseModel):
     home: str | None = Field(None, description="Where to get it, in words.")
     annotations: str | None = Field(None, description="Annotation file, relative to the suite file.")
     images: str | None = Field(None, description="Folder of images, relative to the suite file.")
+    orientation: Any = Field(
+        None,
+        description="Of photographs with an EXIF orientation: whether annotations belong to the picture as its file "
+        "stores it, or as viewers show it. Data of one's own with such files must say.",
+        json_schema_extra={"enum": ["stored", "applied"]},
+    )
+    paths: Any = Field(
+        None,
+        description="COCO's form: how file_name is taken; windows: backslashes separate folders, case does not count.",
+        json_schema_extra={"enum": ["posix", "windows"]},
+    )
+    renumber: Any = Field(
+        None,
+        description="COCO's form: annotations are numbered 1, 2, ..., whatever their ids (pycocotools takes a match "
+        "with id 0 for none).",
+        json_schema_extra={"type": "boolean"},
+    )
+    truth_area: Any = Field(
+        None,
+        description="COCO's form: where the area of annotations comes from; box*0.53 is CrowdPose's and AI "
+        "Challenger's rule.",
+        json_schema_extra={"enum": ["file", "box", "box*0.53", "segmentation"]},
+    )
+    iscrowd: Any = Field(
+        None,
+        description="COCO's form: 0 takes annotations that do not say for no crowds.",
+        json_schema_extra={"enum": ["file", 0]},
+    )
+    num_keypoints: Any = Field(
+        None,
+        description="COCO's form: joints counts those with a visibility above 0.",
+        json_schema_extra={"enum": ["file", "joints"]},
+    )
+    match: Any = Field(
+        None,
+        description="COCO's form: what image ids mean, in annotations and results.",
+        json_schema_extra={"enum": ["id", "file_name"]},
+    )
+    whole_ids: Any = Field(
+        None, description="COCO's form: ids may be written as 3.0.", json_schema_extra={"type": "boolean"}
+    )
+    root_category: Any = Field(
+        None,
+        description="COCO's form: what becomes of a category that only names the others (Roboflow's id 0).",
+        json_schema_extra={"enum": ["keep", "drop"]},
+    )
+    values: Any = Field(
+        None,
+        description="Label maps: label -> index of its class, for all labels: {0: 0, 255: 1}.",
+        json_schema_extra={"type": "object"},
+    )
+    colours: Any = Field(
+        None,
+        description="Label maps: whether they hold the colours of `palette`.",
+        json_schema_extra={"type": "boolean"},
+    )
+    ignore_colours: Any = Field(
+        None,
+        description="Label maps: further colours, which are not evaluated.",
+        json_schema_extra={"type": "array"},
+    )
+    channels: Any = Field(
+        None,
+        description="Label maps: equal reads several channels that are equal as one.",
+        json_schema_extra={"enum": ["one", "equal"]},
+    )
+    part: Any = Field(
+        None,
+        description="Class folders: whether those of some of `classes` are enough.",
+        json_schema_extra={"type": "boolean"},
+    )
 
 
 Model = Annotated[Annotated[ModelName, Tag(NAME)] | Annotated[ModelFields, Tag(FIELDS)], Discriminator(_fields_or_name)]
@@ -152,11 +238,17 @@ class Common(Strict):
         "all that ships with hrbench, latency at batch 1.",
         json_schema_extra={"known": "costs"},
     )
-    weights: Annotated[str, _names("weights")] | None = Field(
+    weights: (
+        Annotated[
+            Annotated[str, _names("weights"), Tag(NAME)] | Annotated[WeightsFields, Tag(FIELDS)],
+            Discriminator(_fields_or_name),
+        ]
+        | None
+    ) = Field(
         None,
         description='A file relative to the suite file, a source of the catalog ("official"), "none" (costs only), or '
         '"own" (a user-defined callable returns the network with them); by default the first source found under '
-        "--weights.",
+        "--weights. A part of a training checkpoint is written with its `key`.",
     )
     batch: (
         Annotated[Annotated[Positive, Tag(ONE)] | Annotated[Literal["auto"], Tag(NAME)], Discriminator(_one_or_name)]
@@ -305,5 +397,6 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
         "defaults": Defaults,
         "runtime": RuntimeFields,
         "runtimes": RuntimeFields,
+        "weights": WeightsFields,
     }
     return tuple(kinds.get(last, EntryFields).model_fields)

@@ -389,6 +389,7 @@ def test_two_entries_and_renamed_ones(releases, capsys):
         (["compare", "before", "lot", "--match", "a*=b"], "one * in both or in neither"),
         (["compare", "before", "lot", "--match", "pose=other"], "no entry of lot is named so"),
         (["gate", "nowhere", "--against", "before"], "there is no run folder nowhere"),
+        (["gate", "nowhere:one", "--against", "before"], "there is no run folder nowhere:one"),
         (["baseline", "save", "nowhere", "x"], "there is no run folder nowhere"),
         (["baseline", "save", "before", "../x"], "cannot be the name of a baseline"),
         (["baseline", "show", "x"], "there is no baseline 'x'"),

@@ -16,7 +16,7 @@ import hrbench
 from hrbench.cli.command_line import main
 from hrbench.core.digests import sha256
 from hrbench.models.weights.load import read_state, save, state_digest
-from hrbench.types import Result
+from hrbench.types import Note, Result
 
 OWN = (
     NETWORK
@@ -198,6 +198,8 @@ def test_a_network_with_its_weights_inside_scores_as_from_the_file(own: Bench, m
     other = ran(own, suite)
     assert other.score_key != one.score_key
     assert other.provenance.weights.sha256 != one.provenance.weights.sha256
+    (replaced,) = [note for note in other.notes if isinstance(note, Note) and note.kind == "other_weights"]
+    assert f"{one.provenance.weights.sha256[:8]}, AP " in replaced.what
     assert main(["check", str(suite), "--data", str(own.data)]) == 0
 
 

@@ -80,6 +80,34 @@ def test_each_runtime_is_scored_and_timed(bench: Bench, capsys: pytest.CaptureFi
     assert "eager, channels_last" in page and "Difference from eager float32" in page and REASONS["tiny-tf32"] in page
 
 
+def test_check_foresees_what_a_run_says(bench: Bench, capsys: pytest.CaptureFixture[str]):
+    suite = bench.suite(
+        SUITE.replace("RUNTIMES", "[eager, cuda-graph, {tf32: true}, {name: onnxruntime, provider: Foo}]")
+    )
+    places = ["--data", str(bench.data), "--weights", str(bench.folder), "--device", "cpu"]
+    assert main(["check", str(suite), *places]) == 3
+    out = capsys.readouterr().out
+    assert f"will be empty at runtime cuda-graph: {REASONS['tiny-cuda-graph']}" in out
+    assert f"will be empty at runtime eager, tf32: {REASONS['tiny-tf32']}" in out
+    assert "onnxruntime has no provider 'Foo'" in out
+    assert "1 would fail; 2 ask for a runtime that this machine lacks" in out
+
+
+def test_a_partial_run_keeps_other_runtimes_and_a_report_says_what_it_leaves_out(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+):
+    names = [*run(bench, "[eager]"), *run(bench, "[eager]", "--only", "tiny*", "--set", "runtime.threads=1")]
+    assert names == ["tiny", "tiny", "tiny-threads-1"]
+    capsys.readouterr()
+    assert [*run(bench, "[eager]", "--set", "runtime.channels_last=true")] == ["tiny-channels_last"]
+    folder = bench.folder / "run"
+    told = f"left out: 2 stored entries not of the last run (tiny, tiny-threads-1): hrbench report {folder} --all"
+    assert told in capsys.readouterr().out and told in (folder / "report.html").read_text()
+    assert main(["report", str(folder), "--all"]) == 0
+    assert "not of the last run" not in capsys.readouterr().out
+    assert "threads 1" in (folder / "report.csv").read_text()
+
+
 def test_what_could_not_be_run_is_tried_again_and_nothing_else(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -20,7 +20,7 @@ from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
 from hrbench.cost.energy.counters import Counter
 from hrbench.cost.energy.quantity import ENERGY
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value, run_as
+from hrbench.cost.forward import device_name, dtype_named, emulated, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
@@ -86,8 +86,7 @@ def measure_energy(
     device, dtype = torch.device(device), dtype_named(dtype)
     clock = clock or clock_for(device)
     conditions = _conditions(input_shape, device, dtype, counter)
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+    if why := emulated(net, runtime, device, dtype):
         return Measurement(ENERGY, None, conditions=conditions, reason=why)
     meter = _Meter(counter, clock)
     try:

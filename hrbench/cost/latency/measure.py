@@ -22,6 +22,7 @@ from hrbench.core.units import amount
 from hrbench.cost.forward import (
     device_name,
     dtype_named,
+    emulated,
     first_line,
     ready,
     reason_without_value,
@@ -38,7 +39,7 @@ from hrbench.cost.telemetry.stability import judged
 from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.statistics.percentiles import median_interval
-from hrbench.types import Conditions, Measurement, Reason
+from hrbench.types import Conditions, Measurement
 
 
 def measure_latency(
@@ -87,8 +88,7 @@ def measure_latency(
     conditions = _conditions(input_shape, device, dtype, pace)
     fed = amount(len(inputs), "input") if inputs else "standard normal"
     conditions = replace(conditions, inputs=fed, caches="cold" if cold else "warm")
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+    if why := emulated(net, runtime, device, dtype):
         return Measurement(LATENCY, None, conditions=conditions, reason=why)
     try:
         with (

@@ -1,5 +1,6 @@
 """What about this machine would disturb a measurement: how it is set up, and what it does while a fixed work runs.
 
+What makes a latency unstable (`stability`) disturbs, by the same bounds; all else that is worth telling only may.
 Nothing is changed. Settings are read from /proc and /sys, those of GPUs from NVML.
 """
 
@@ -31,6 +32,10 @@ FEW_MEMORY = 0.1
 
 SIZE = 384
 """Rows and columns of the matrices whose product is the fixed work: some milliseconds, in the caches."""
+
+
+WARM_UP, WARM_UP_SHARE = 2.0, 0.25
+"""Seconds of work before what is watched, and the most of them as a share of what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,9 @@ def attempt(seconds: float, progress: Callable[[float], object] = lambda done: N
     before = _use_of_processes()
     samples: list[float] = []
     with watching() as watch:
-        for _ in range(5):
-            np.matmul(left, left)  # warms up
+        warm = time.perf_counter() + min(WARM_UP, WARM_UP_SHARE * seconds)
+        while time.perf_counter() < warm:  # a clock that rises at first is no drift: latencies warm up, too
+            np.matmul(left, left)
         begin, started = watch.mark(), time.perf_counter()
         while (passed := time.perf_counter() - started) < seconds:
             piece = time.perf_counter()
@@ -133,7 +139,9 @@ def _others(trial: Trial, root: str) -> Iterator[Remark]:
     found = f"{others:.1f} processors in use by others" + (f" ({names})" if names else "")
     found += f", load {load:.1f}" if load is not None else ""
     busy = others > BUSY
-    yield Remark("other work", "disturbs" if busy else "fine", found, "end it, or wait until it ends" if busy else "")
+    yield Remark(
+        "other work", "may disturb" if busy else "fine", found, "end it, or wait until it ends" if busy else ""
+    )
 
 
 def _waiting(trial: Trial, root: str) -> Iterator[Remark]:
@@ -161,9 +169,9 @@ def _quota(trial: Trial, root: str) -> Iterator[Remark]:
     threads, throttled = environment.threads(), trial.seen.get("throttled", 0.0)
     found = f"this container may use {allowed:.3g} processors"
     found += f", and was throttled in {100 * throttled:.1f} % of the time" if throttled else ""
-    bad = throttled > TAKEN or threads > allowed
-    advice = f"set OMP_NUM_THREADS={max(1, int(allowed))}, or raise the quota" if bad else ""
-    yield Remark("CPU quota", "disturbs" if bad else "fine", found, advice)
+    effect: Effect = "disturbs" if throttled > TAKEN else "may disturb" if threads > allowed else "fine"
+    advice = "" if effect == "fine" else f"set OMP_NUM_THREADS={max(1, int(allowed))}, or raise the quota"
+    yield Remark("CPU quota", effect, found, advice)
 
 
 def quota(root: str = "") -> float | None:
@@ -238,13 +246,15 @@ def _memory(trial: Trial, root: str) -> Iterator[Remark]:
     few = memory.available < FEW_MEMORY * memory.total
     found = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
     found += f", {swap.used / 2**30:.1f} GiB swapped out" if swap.used > 2**28 else ""
-    yield Remark("memory", "disturbs" if few else "fine", found, "end what holds it: memory is swapped" if few else "")
+    yield Remark(
+        "memory", "may disturb" if few else "fine", found, "end what holds it: memory is swapped" if few else ""
+    )
 
 
 def _power(trial: Trial, root: str) -> Iterator[Remark]:
     for path in sorted(Path(f"{root}/sys/class/power_supply").glob("*")):
         if (read(f"{path}/type") or "").strip() == "Mains" and (read(f"{path}/online") or "").strip() == "0":
-            yield Remark("power", "disturbs", "on battery", "connect it: clocks are lower on battery")
+            yield Remark("power", "may disturb", "on battery", "connect it: clocks are lower on battery")
 
 
 def _repeats(trial: Trial) -> Iterator[Remark]:

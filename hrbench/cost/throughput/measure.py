@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from hrbench.contracts import Runtime
 from hrbench.core.environment import torch_flags
-from hrbench.cost.forward import device_name, dtype_named, first_line, ready, reason_without_value, run_as
+from hrbench.core.process_memory import resident
+from hrbench.cost.forward import device_name, dtype_named, emulated, first_line, ready, reason_without_value, run_as
 from hrbench.cost.latency.clocks import Clock, clock_for, gpu_uuid
 from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace
 from hrbench.cost.latency.passes import Passes, time_passes
-from hrbench.cost.memory import resident
 from hrbench.cost.telemetry.seen import between
 from hrbench.cost.telemetry.stability import all_settled, judged, together, worst_seen, worst_verdict
 from hrbench.cost.telemetry.watch import Nobody, Record, Watch, watching
@@ -74,8 +74,7 @@ def measure_throughput(
     pace = pace_of_batch(mode, budget, cap)
     clock = clock or clock_for(device)
     conditions = _conditions(size, device, dtype, pace)
-    if device.type == "cpu" and dtype == torch.float16:
-        why = Reason("float16 is not measured on a CPU, where torch mostly emulates it")
+    if why := emulated(net, runtime, device, dtype):
         return Measurement(THROUGHPUT, None, conditions=conditions, reason=why)
     if mode == "smoke":
         largest = min(largest, first * 2 ** (SMOKE_BATCHES - 1))
@@ -172,7 +171,7 @@ def _with_stability(conditions: Conditions, record: Record, timer: _Batches) -> 
 class MainMemory:
     """Whether main memory is enough for a larger batch: a process that exceeds it is ended without an error.
 
-    of: sizes of this process in bytes by name (`memory.resident`); available: bytes of main memory that are free. For
+    of: sizes of this process in bytes by name (`resident`); available: bytes of main memory that are free. For
     tests.
     """
 

@@ -15,13 +15,19 @@ from hrbench.cost.latency.pace import PROCESSES, Mode
 from hrbench.cost.throughput.summary import THROUGHPUT, of_processes
 from hrbench.types import Conditions, Measurement
 
+SMALLEST_SWEEP = 2
+"""The smallest of the largest batch: a knee is where a doubled batch brings nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class ThroughputOptions:
     """How a throughput is measured; each dtype makes a cell."""
 
     dtype: Dtypes = ()
-    largest: Annotated[int, Field(ge=1, description="The largest batch that is tried; batches double from 1 on.")] = 256
+    largest: Annotated[
+        int,
+        Field(ge=SMALLEST_SWEEP, description="The largest batch that is tried, a power of two: batches double."),
+    ] = 256
     mode: Annotated[
         Mode,
         Field(
@@ -37,6 +43,9 @@ class ThroughputOptions:
     ] = None
 
     def __post_init__(self) -> None:
+        if self.largest & (self.largest - 1):
+            below = 1 << (self.largest.bit_length() - 1)
+            raise ValueError(f"batches double from 1 on, so that {self.largest} is none: {below} or {2 * below}")
         if self.budget is not None and self.mode != "quick":
             raise ValueError(f"budget is the time of a batch in mode quick, not {self.mode}; mode gate has cap")
         if self.cap is not None and self.mode != "gate":

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
@@ -23,7 +24,17 @@ from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, misread_boxes, unused_boxes
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
+from hrbench.metrics.coco.states import (
+    by_image,
+    chosen,
+    form_of,
+    form_params,
+    image_scores,
+    matches_of,
+    scored,
+    state_of,
+    truth_of,
+)
 from hrbench.metrics.states import TRUTH, arrays_of, merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
@@ -169,6 +180,8 @@ class CocoObjects:
         takes where there is one. Boxes have but one area.
     max_detections: how many of an image and class are judged, best first: a rising list, as pycocotools' `maxDets`, of
         which the last is that of all numbers and each has an AR; or the last alone (1000 for [1, 10, 1000]).
+    renumber, truth_area, iscrowd, match, whole_ids, root_category: how the files deviate from
+        COCO's form (`forms.CocoForm`).
     """
 
     name: str
@@ -186,7 +199,14 @@ class CocoObjects:
         per_class: bool = False,
         detection_area: DetectionArea = "mask",
         max_detections: int | Sequence[int] = INSTANCES.max_detections,
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category)
         if detection_area not in ("mask", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say mask or box")
         self.detection_area: DetectionArea = detection_area
@@ -196,11 +216,11 @@ class CocoObjects:
 
     def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
-        return self.classes.known(read_truth(Path(path), masks=self.kind == "mask"))
+        return self.classes.known(read_truth(Path(path), self.kind == "mask", self.form))
 
     def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target, self.detection_area)
+        return read_results(Path(path), target, self.detection_area, self.form)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
@@ -228,6 +248,7 @@ class CocoObjects:
             "areas": [list(area) for area in INSTANCES.areas],
             "most": self.settings.max_detections[-1],
             "detection_area": predictions.area_from,
+            **form_params(self.form),
         }
         if self.settings != INSTANCES:
             params["max_detections"] = list(self.settings.max_detections)
@@ -253,8 +274,13 @@ class CocoObjects:
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
-        note = ""
-        if self.kind == "mask" and state.params.get("detection_area") == "box":
+        note, area = "", state.params.get("detection_area")
+        if self.kind == "mask" and area not in (None, self.detection_area):
+            raise InputError(
+                f"a state by the areas of {'boxes' if area == 'box' else 'masks'} was given to {self.name} with "
+                f"detection_area {self.detection_area}; measure again, or construct it with detection_area={area!r}"
+            )
+        if self.kind == "mask" and area == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
         settings = settings_in(state)
         asked = numbers(state.params["names"] if self.classes.each else (), settings)
@@ -285,7 +311,7 @@ class CocoObjects:
         ids, labels = self.classes.labels(truth)
         own_areas = self.kind == "mask" and self.detection_area == "mask"
         stats, single = instance_numbers(
-            truth.path, Path(predictions), form, images, ids, own_areas, self.settings.max_detections
+            truth.path, Path(predictions), form, images, ids, own_areas, self.form, self.settings.max_detections
         )
         names = [number.name for number in numbers(labels if self.classes.each else (), self.settings)]
         return dict(zip(names, stats + (single if self.classes.each else []), strict=True))

@@ -23,7 +23,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # a multiplier that spreads bits: 2^64 ove
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluatedRows:
     """What of two files is evaluated.
 
     truth: (g,) positions of the annotated objects.
@@ -39,7 +39,7 @@ class Evaluated:
     most: int
 
     @classmethod
-    def of(cls, truths: Truths, detections: Detections, state: State) -> Evaluated:
+    def of(cls, truths: Truths, detections: Detections, state: State) -> EvaluatedRows:
         """By the images, categories and greatest number of detections of a state."""
         images = state.arrays["image"]
         categories = np.asarray(state.params["categories"], np.int64)
@@ -70,7 +70,7 @@ def detection_notes(
     state: what was measured of them.
     thing: what the detections are of, in the plural.
     """
-    seen = Evaluated.of(truths, detections, state)
+    seen = EvaluatedRows.of(truths, detections, state)
     notes = [*_limit_notes(truths, seen, thing)]
     with_objects = sorted_unique(truths.image[seen.truth][~truths.ignore[seen.truth]])
     detected = sorted_unique(detections.image[seen.found])
@@ -89,7 +89,7 @@ def detection_notes(
     return notes
 
 
-def _limit_notes(truths: Truths, seen: Evaluated, thing: str) -> list[Note]:
+def _limit_notes(truths: Truths, seen: EvaluatedRows, thing: str) -> list[Note]:
     notes = []
     many = _sizes(seen.found_group)
     cut = int(np.maximum(many - seen.most, 0).sum())
@@ -141,7 +141,7 @@ def misread_boxes(
     truth_box, found_box: (G, 4), (N, 4) float64.
     size: (I, 2) height and width of the state's images, zeros where they are not known.
     """
-    seen = Evaluated.of(truths, detections, state)
+    seen = EvaluatedRows.of(truths, detections, state)
     step = max(1, len(seen.found) // SAMPLE)
     rows, groups = seen.found[::step], seen.found_group[::step]
     order = np.argsort(seen.truth_group, kind="stable")

@@ -39,10 +39,11 @@ from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, sums
+from hrbench.metrics.labels.notes import found_out, ignored_note
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -144,6 +145,14 @@ class CityscapesIoU:
         rows = list(in_order(counted, names))
         groups = [name.rpartition("/")[0] for name in names]
         return state_of(FORM, {"labels": WORDS[predictions.kind]}, names, groups, rows, KINDS)
+
+    def input_notes(self, predictions: LabelFolder, target: Scenes, state: State) -> list[Note]:
+        """What in the label maps changes these numbers, or may."""
+        pixels, judged = state.arrays["pixels"], np.isin(state.arrays["truth"], IDS)
+        ignored = int(pixels[~judged].sum())
+        notes = ignored_note(ignored, int(pixels[judged].sum()), "labels that Cityscapes leaves out")
+        found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
+        return notes + found_out(predictions, self.labels, (found, other))
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""

@@ -55,11 +55,14 @@ def state_of(
 ) -> State:
     """A state from each image's rows.
 
-    rows: the arrays of the blocks, and under `TRUTH` the digest of the image's ground truth.
+    rows: the arrays of the blocks, a number for each extra array, and under `TRUTH` the digest of the ground truth.
     kinds: the dtype of each array of a block (needed without images).
     """
     arrays: dict[str, np.ndarray] = {"image": np.array(images, np.str_), "group": np.array(groups, np.str_)}
     arrays[TRUTH] = np.concatenate([np.zeros(0, np.uint64), *(row[TRUTH] for row in rows)])
+    for name in form.extra:
+        if name != TRUTH and all(name in row for row in rows):
+            arrays[name] = np.array([row[name] for row in rows], np.int64)
     for count, names in form.blocks.items():
         arrays[count] = np.array([len(row[names[0]]) for row in rows], np.int64)
         for name in names:

@@ -13,6 +13,7 @@ from that of the exported network: fewer parameters of norms, more biases. Opera
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from torch import Tensor, nn
 
 from hrbench.errors import EntryError, MissingError, UnavailableError
 from hrbench.models.adapters.onnx_graph import OnnxGraph, read_graph, replay
+from hrbench.models.adapters.onnx_precision import opened_in_words
 from hrbench.models.adapters.shared import check_task, checked, fixed_size, in_fixed_batches, library
+from hrbench.models.runtimes.availability import no_provider
 from hrbench.types import TASKS
 
 DETECTIONS = ("boxes", "scores", "labels")
@@ -51,9 +54,12 @@ class OnnxNetwork(nn.Module):
 
     provider: of onnxruntime; "" for that of the device.
 
+    engine: the library that computes it.
     precision: the dtype that it computes in, whatever `.to` was called with. fixed_batch: images that the file takes at
     once, None for any number.
     """
+
+    engine = "onnxruntime"
 
     def __init__(self, path: Path, graph: OnnxGraph, task: str, provider: str = "") -> None:
         super().__init__()
@@ -63,7 +69,20 @@ class OnnxNetwork(nn.Module):
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
         self.placeholder = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
         self._sessions: dict[str, Any] = {}
+        self._precision_in_words = ""
         self._outline()
+
+    def notes(self) -> list[str]:
+        """What ran the network, where, and in which precision one of float16 on a CPU; empty before the first pass.
+
+        onnxruntime runs on the CPU what a provider has no kernel for, silently. Its arena keeps the memory that a pass
+        has once taken, so that a process holds more than the network needs.
+        """
+        ran = next(reversed(self._sessions.values()), None)
+        if ran is None:
+            return []
+        said = f"onnxruntime {library('onnxruntime').__version__}: {_ran_on(ran)}; its memory arena on (the default)"
+        return [said, *([f"onnxruntime {self._precision_in_words}"] if self._precision_in_words else [])]
 
     def _outline(self) -> None:
         """Parameters and buffers of the file's shapes, all views of one number."""
@@ -174,12 +193,11 @@ class OnnxNetwork(nn.Module):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()  # what latencies say they were measured with
         options.log_severity_level = 3
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `notes`
         providers: list[Any] = ["CPUExecutionProvider"]
         there = runtime.get_available_providers()
         if self.provider and self.provider not in there:
-            raise UnavailableError(
-                f"onnxruntime {runtime.__version__} has no {self.provider}; it has {', '.join(there)}"
-            )
+            raise UnavailableError(no_provider(runtime.__version__, self.provider, there))
         if self.provider not in ("", providers[0]):
             providers.insert(0, self.provider)
         elif device.type == "cuda":
@@ -189,8 +207,15 @@ class OnnxNetwork(nn.Module):
                     f"{', '.join(there)}: pip install onnxruntime-gpu in its place, or use --device cpu"
                 )
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+
+        def opened(options: Any) -> Any:
+            return runtime.InferenceSession(str(self.path), options, providers=providers)
+
         try:
-            session = runtime.InferenceSession(str(self.path), options, providers=providers)
+            if self.precision == torch.float16 and device.type == "cpu":
+                session, self._precision_in_words = opened_in_words(opened, options)
+            else:
+                session = opened(options)
         except Exception as error:  # its kinds of errors are of no common class
             raise EntryError(f"onnxruntime does not open {self.path}: {' '.join(str(error).split())[:300]}") from error
         if device.type == "cuda" and not self.provider and session.get_providers()[0] != "CUDAExecutionProvider":
@@ -199,6 +224,18 @@ class OnnxNetwork(nn.Module):
             raise UnavailableError(f"onnxruntime could not use {self.provider}: are its libraries there?")
         self._sessions[str(device)] = session
         return session
+
+
+def _ran_on(session: Any) -> str:
+    """Which provider runs how many operators of a session, in words; onnxruntime before 1.24 names providers alone."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # older releases have no such method, or take no such option
+        return f"providers {', '.join(session.get_providers())}"
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.ep_name] += len(part.get_nodes())
+    return ", ".join(f"{count} operators by {name}" for name, count in counts.most_common())
 
 
 def _run_on_cuda(session: Any, images: Tensor, device: torch.device) -> list[Tensor]:

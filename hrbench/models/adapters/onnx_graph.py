@@ -65,7 +65,8 @@ def read_graph(path: Path) -> OnnxGraph:
         shape = (shape[0], shape[3], shape[1], shape[2])
     if len(shape) != 4 or shape[1] not in (3, None) or kind.elem_type not in (*DTYPES, BYTES):
         stated = "x".join("?" if each is None else str(each) for each in shape)
-        element = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        names = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
+        element = names.get(kind.elem_type, f"numbers of type {kind.elem_type}")
         raise UsageError(
             f"{path.name} takes {element} of shape {stated}; images are floats or bytes, (N, 3, H, W) or (N, H, W, 3)"
         )
@@ -138,8 +139,22 @@ def replay(graph: OnnxGraph, images: Tensor) -> list[Tensor]:
             if node.op_type in BIASED and len(names) > 2 and names[2] not in shapes:
                 shapes[names[2]] = ()  # of a bias, all that counts is that it is there
             given = [_shape_of(shapes, name, node, graph) for name in names]
-            REPLAYS[node.op_type](given, _shape_of(shapes, node.output[0], node, graph), attributes, images.dtype)
+            _replay_node(node, given, _shape_of(shapes, node.output[0], node, graph), attributes, graph, images.dtype)
     return [_meta(_shape_of(shapes, name, None, graph), images.dtype) for name in graph.outputs]
+
+
+def _replay_node(
+    node: Any, given: list[Shape], out: Shape, attributes: Mapping[str, Any], graph: OnnxGraph, dtype: torch.dtype
+) -> None:
+    """Calls torch's operator for one node; EntryError if the node's shapes and attributes are at odds."""
+    try:
+        REPLAYS[node.op_type](given, out, attributes, dtype)
+    except Exception as error:  # torch's, of many kinds; the operator does not exist for such shapes
+        cause = " ".join(str(error).split())[:200]
+        raise EntryError(
+            f"operations are not counted: {node.op_type} {node.name or node.output[0]} of {graph.path.name} does not "
+            f"fit its inputs {', '.join(map(str, given))}: {cause}"
+        ) from error
 
 
 def _shapes(onnx: Any, model: Any, graph: OnnxGraph, given: Shape) -> dict[str, Shape]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from hrbench.core.tensors import differences, shapes_of
 from hrbench.errors import UnavailableError
 
 BATCHES = (1, 3)
@@ -60,15 +60,7 @@ def largest_share(one: Any, other: Any) -> float | None:
 
     What is not finite in both counts as equal.
     """
-    first, second = ([leaf for leaf in tree_leaves(each) if isinstance(leaf, Tensor)] for each in (one, other))
-    if [each.shape for each in first] != [each.shape for each in second]:
+    if shapes_of(one) != shapes_of(other):
         return None
-    largest = 0.0
-    for ours, theirs in zip(first, second, strict=True):
-        if not ours.numel():
-            continue
-        a, b = ours.double().cpu(), theirs.double().cpu()
-        apart = torch.where((a == b) | (~a.isfinite() & ~b.isfinite()), 0.0, (a - b).abs())
-        scale = torch.where(a.isfinite(), a.abs(), 0.0).max().item()
-        largest = max(largest, apart.nan_to_num(nan=float("inf")).max().item() / (scale or 1.0))
-    return largest
+    found = differences(one, other, not_finite_alike=True)
+    return max((apart / (scale or 1.0) for apart, scale in found), default=0.0)

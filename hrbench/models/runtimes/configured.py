@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CountsCompilations, HasNotes, Runtime
 from hrbench.errors import UnavailableError
+from hrbench.models.runtimes.availability import (
+    check_available,
+    threads_in_words,
+    too_many_threads,
+    unavailable,
+)
 from hrbench.types import RuntimeSettings
 
 if TYPE_CHECKING:
@@ -18,7 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Configured:
-    """A runtime as an entry asks for it (contracts.Runtime, HasSettings, HasNotes, CountsCompilations).
+    """A runtime as an entry asks for it (contracts.Runtime, HasSettings, HasNotes, CountsCompilations,
+    Foresees).
 
     inner: the runtime itself.
     settings: what is applied before it prepares a network.
@@ -46,13 +53,16 @@ class Configured:
         import torch
 
         image = input[0] if isinstance(input, list) else input
-        if self.settings.tf32 is not None and image.device.type != "cuda":
-            raise UnavailableError("tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out")
+        check_available(self, input)
         self._said.clear()
+        if said := threads_in_words(self.settings.threads):
+            self._said.append(said)
         net = net.to(image.device).eval()
         self.checked = 0.0
         reference = self._reference(net, input)
-        if self.settings.fused_bn:
+        if self.settings.fused_bn and isinstance(input, list):
+            self._fold_detector(net, input)
+        elif self.settings.fused_bn:
             self._fold(net, input)
         net = net.to(image.dtype)
         if self.settings.channels_last:
@@ -60,9 +70,18 @@ class Configured:
         if self.settings.fused_bn:  # before it is compiled, which other batches than those to be timed would change
             self._check(net, reference)
         call = self.inner.prepare(net, input)
+        if isinstance(input, list) and self.name not in ("eager", "own"):
+            self._said.append("what the runtime makes of a detector is not held to the network's own outputs")
         if self._converts:
             self._check(call, reference)
         return call
+
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why this machine cannot run a network so; "" if it may (contracts.Foresees)."""
+        if self.settings.tf32 is not None and device != "cuda":
+            return "tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out"
+        few = too_many_threads(self.settings.threads)
+        return few or unavailable(self.inner, device, dtype, is_detector)
 
     @property
     def _converts(self) -> bool:
@@ -70,10 +89,7 @@ class Configured:
         return self.name not in ("eager", "own", "compile")
 
     def _reference(self, net: nn.Module, input: Any) -> Any:
-        """What the network itself makes of a batch of 1 and of 3; None if nothing is held to it.
-
-        Lists of images have outputs that differ in number.
-        """
+        """What the network itself makes of a batch of 1 and of 3; None if nothing is held to it, or for a detector."""
         if isinstance(input, list) or not (self.settings.fused_bn or self._converts):
             return None
         from hrbench.models.runtimes.agreement import reference
@@ -100,6 +116,19 @@ class Configured:
     def notes(self) -> list[str]:
         """What became of the network, in words."""
         return [*self._said, *(map(str, self.inner.notes()) if isinstance(self.inner, HasNotes) else ())]
+
+    def _fold_detector(self, net: nn.Module, input: list[Any]) -> None:
+        """Folds norms, and holds the detector to what it found before, in its own dtype: a lower one moves boxes."""
+        from hrbench.models.runtimes import detections
+
+        began = time.perf_counter()
+        expected = detections.reference(net, input)
+        self.checked += time.perf_counter() - began
+        self._fold(net, input)
+        began = time.perf_counter()
+        if said := detections.check(net, expected, str(self.settings)):
+            self._said.append(said)
+        self.checked += time.perf_counter() - began
 
     def _fold(self, net: nn.Module, input: Any) -> None:
         import torch

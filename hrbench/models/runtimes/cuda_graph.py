@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hrbench.errors import UnavailableError
+from hrbench.models.runtimes.availability import check_available
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,12 +17,15 @@ class CudaGraph:
     version = 1
     takes = ("channels_last", "fused_bn", "tf32", "threads")
 
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why there is no graph on a CPU, or of a detector; "" if there may be one."""
+        if is_detector:
+            return "a detector's work depends on what it finds, so no CUDA graph of it can be recorded"
+        return "" if device == "cuda" else "a CUDA graph needs an NVIDIA GPU, and this is a CPU"
+
     def prepare(self, net: nn.Module, input: Any) -> nn.Module:
         """The network, recorded when a shape first comes. Raises UnavailableError on a CPU, and for a detector."""
-        if isinstance(input, list):
-            raise UnavailableError("a detector's work depends on what it finds, so no CUDA graph of it can be recorded")
-        if input.device.type != "cuda":
-            raise UnavailableError("a CUDA graph needs an NVIDIA GPU, and this is a CPU")
+        check_available(self, input)
         from hrbench.models.runtimes.recorded import Recorded
 
         return Recorded(net.eval())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hrbench.errors import UnavailableError
+from hrbench.models.runtimes.availability import check_available, no_detector
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,13 +17,13 @@ class Export:
     version = 1
     takes = ("channels_last", "fused_bn", "tf32", "threads")
 
+    def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
+        """Why a detector is not exported; "" for others."""
+        return no_detector("exported:FILE") if is_detector else ""
+
     def prepare(self, net: nn.Module, input: Any) -> nn.Module:
         """The program of the network, for batches of any size. Raises UnavailableError if it cannot be exported."""
-        if isinstance(input, list):
-            raise UnavailableError(
-                "hrbench exports no detector: it finds another number of boxes in each image; "
-                'give a file of your own, use: "exported:FILE"'
-            )
+        check_available(self, input)
         from hrbench.models.runtimes.programs import Program, exported
 
         return Program(exported(net.eval(), input), input)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,11 +18,13 @@ class Filled(nn.Module):
     What belongs to the images that were added is cut off: the rest of every tensor of the output that has the larger N
     as its first axis. The first such batch also goes through the network's own code, and if that gives other outputs,
     no batch is filled up. Lists of images are passed on as they are.
+
+    check: called after each call of the network.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, check: Callable[[], None] = lambda: None) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.check = net, check
         self.largest: dict[tuple[int, ...], int] = {}
         """Shape of an image -> the largest batch of such images so far."""
         self.fills: bool | None = None
@@ -43,17 +46,22 @@ class Filled(nn.Module):
     def forward(self, images: Any, **options: Any) -> Any:
         """The network's output for these images."""
         if isinstance(images, list):
-            return self.net(images, **options)
+            return self._called(images, options)
         shape, size = tuple(images.shape[1:]), len(images)
         whole = self.largest.get(shape, 0)
         if size < whole and self.fills is not False:
-            found = _first(self.net(_repeated(images, whole), **options), size, whole)
+            found = _first(self._called(_repeated(images, whole), options), size, whole)
             if self.fills is None:
                 self.fills = self._agrees(images, options, found)
             if self.fills:
                 return found
         self.largest[shape] = max(size, whole)
-        return self.net(images, **options)
+        return self._called(images, options)
+
+    def _called(self, images: Any, options: dict[str, Any]) -> Any:
+        output = self.net(images, **options)
+        self.check()
+        return output
 
 
 def _repeated(images: Tensor, size: int) -> Tensor:

@@ -134,7 +134,10 @@ class Detection:
         """
         protocol, (height, width) = self.protocol, self.input
         by_pillow = protocol.resize in geometry.BY_PILLOW
-        image = read_rgb(sample.path, sample.size)[..., ::-1] if by_pillow else read_image(sample.path, sample.size)
+        read = read_rgb if by_pillow else read_image
+        image = read(sample.path, sample.size, sample.orientation)
+        if by_pillow:
+            image = image[..., ::-1]
         original = (image.shape[1], image.shape[0])
         resizing = geometry.resizing_of(
             original, protocol.resize, protocol.short, protocol.long, (width, height), protocol.round_down_to
@@ -173,6 +176,11 @@ class Detection:
                     read = read_detections(output, [(height, width)] * len(places))
                 found |= dict(zip(places, read, strict=True))
         return [found[i] for i in range(len(items))]
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is detections, with labels that the protocol has classes for."""
+        for found in read_detections(output, inputs):
+            self._ids(found.labels)
 
     def _input(self, net: Network, item: Item) -> torch.Tensor:
         """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
@@ -229,6 +237,12 @@ class Detection:
         """Category ids (M,) of labels (M,), -1 for those of no class, which are counted: networks have outputs for ids
         that COCO does not use, which only drawn weights choose, or only some classes were asked for.
         """
+        categories, known = self._ids(labels)
+        self.unknown.update(categories[~known].tolist())
+        return np.where(known, categories, -1)
+
+    def _ids(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Category ids (M,) of labels (M,), and whether the data set has a class of each."""
         ids = np.array(self.scheme.ids or range(len(self.scheme.names)), np.int64)
         if self.protocol.labels == "contiguous":
             if len(labels) and not 0 <= labels.min() <= labels.max() < len(ids):
@@ -238,11 +252,9 @@ class Detection:
                     f"{len(ids) - 1}: set protocol.labels to category where labels are COCO's category ids less one, "
                     "to id where they are the ids, or give the network the data set's classes"
                 )
-            return ids[labels]
+            return ids[labels], np.ones(len(labels), bool)
         categories = labels + (self.protocol.labels == "category")
-        known = np.isin(categories, ids)
-        self.unknown.update(categories[~known].tolist())
-        return np.where(known, categories, -1)
+        return categories, np.isin(categories, ids)
 
     def _masks(
         self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
@@ -294,7 +306,7 @@ class Detection:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
-        image = render_detections(read_image(sample.path, sample.size), rows, self.scheme)
+        image = render_detections(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")

@@ -83,44 +83,56 @@ class Segmenter:
             mirrored = mirrored[:, [number - lacking for number in self.order[lacking:]]]
         return (direct + mirrored.flip(3)) * 0.5
 
-    def _converted(self, output: Any) -> Any:
-        """An output of one channel as the protocol's `outputs` says: scores (N, C, h, w); others as they are."""
-        import torch
-
-        kind = self.protocol.outputs
-        if kind == "logits" or not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[1] != 1:
-            return output
-        if kind == "classes":
-            numbers = torch.arange(self.classes, device=output.device).view(1, -1, 1, 1)
-            wrong = (output < 0) | (output >= self.classes) | (output != output.round())
-            if bool(wrong.any()):
-                raise EntryError(
-                    f"the network returned class {output[wrong][0].item()}; the data set has {self.classes} classes"
-                )
-            return (output == numbers).float()
-        one = output.float()
-        if kind == "one probability":
-            if bool(((one < 0) | (one > 1)).any()):
-                raise EntryError("the network returned values outside [0, 1]: set protocol.outputs to one logit")
-            one = one.logit(eps=1e-7)
-        return torch.cat([torch.zeros_like(one), one], 1)
-
     def _checked(self, output: Any, n: int) -> Tensor:
         import torch
 
-        last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
-        last = self._converted(last)
-        fits = (self.classes, self.classes - 1) if self.protocol.reduced_labels else (self.classes,)
-        if not isinstance(last, torch.Tensor) or last.ndim != 4 or len(last) != n or last.shape[1] not in fits:
-            what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
-            raise EntryError(
-                f"the network returned {what} for {n} images; the data set has {self.classes} classes, so it must "
-                f"return logits ({n}, {self.classes}, h, w), or a list of them whose last is used{_single(last)}"
-            )
-        real(last, f"a network for {self.classes} classes returns logits ({n}, {self.classes}, h, w)")
+        last = checked_logits(output, n, self.classes, self.protocol)
         if self.monitor is not None:
             self.monitor.note_dtype(last)
         return last if last.dtype in (torch.float32, torch.float64) else last.float()
+
+
+def checked_logits(output: Any, n: int, classes: int, protocol: Inference) -> Tensor:
+    """The logits (N, C, h, w) of a network's output for n images: itself, or the last of a list.
+
+    An output of one channel becomes what the protocol's `outputs` says. Raises EntryError for anything else.
+    """
+    import torch
+
+    last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
+    last = _converted(last, classes, protocol.outputs)
+    fits = (classes, classes - 1) if protocol.reduced_labels else (classes,)
+    if not isinstance(last, torch.Tensor) or last.ndim != 4 or len(last) != n or last.shape[1] not in fits:
+        what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
+        raise EntryError(
+            f"the network returned {what} for {n} images; the data set has {classes} classes, so it must "
+            f"return logits ({n}, {classes}, h, w), or a list of them whose last is used{_single(last)}"
+        )
+    return real(last, f"a network for {classes} classes returns logits ({n}, {classes}, h, w)")
+
+
+def _converted(output: Any, classes: int, kind: str) -> Any:
+    """An output of one channel as the protocol's `outputs` says: scores (N, C, h, w); others as they are."""
+    import torch
+
+    if kind == "logits" or not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[1] != 1:
+        return output
+    if kind == "classes":
+        numbers = torch.arange(classes, device=output.device).view(1, -1, 1, 1)
+        if output.is_meta:
+            return (output == numbers).float()
+        wrong = (output < 0) | (output >= classes) | (output != output.round())
+        if bool(wrong.any()):
+            raise EntryError(
+                f"the network returned class {output[wrong][0].item()}; the data set has {classes} classes"
+            )
+        return (output == numbers).float()
+    one = output.float()
+    if kind == "one probability":
+        if not one.is_meta and bool(((one < 0) | (one > 1)).any()):
+            raise EntryError("the network returned values outside [0, 1]: set protocol.outputs to one logit")
+        one = one.logit(eps=1e-7)
+    return torch.cat([torch.zeros_like(one), one], 1)
 
 
 def _single(output: Any) -> str:

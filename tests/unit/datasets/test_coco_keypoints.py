@@ -257,3 +257,13 @@ def test_boxes_of_ones_own_are_noted(tmp_path):
 def test_coco_has_no_annotated_centres(tmp_path):
     with pytest.raises(UsageError, match="use detector or ground_truth"):
         CocoKeypointsDataset(tmp_path).missing({"boxes": "annotated"})
+
+
+def test_people_who_are_shown_to_nobody_are_told(tmp_path):
+    people = [{}, {"area": 0}, {"keypoints": [0] * 51, "num_keypoints": 0}, {"bbox": [200, 10, 20, 30]}, {"iscrowd": 1}]
+    write(tmp_path, [person(id=number, **change) for number, change in enumerate(people, 1)])
+    notes = {note.kind: note for note in CocoKeypointsDataset(tmp_path).notes(GROUND_TRUTH)}
+    assert (notes["not_shown"].count, notes["not_shown"].of) == (2, 4)
+    assert notes["without_joints"].count == 1
+    write(tmp_path, [person()])
+    assert CocoKeypointsDataset(tmp_path).notes(GROUND_TRUTH) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -315,3 +316,34 @@ def test_damaged_files_give_nothing_but_a_named_error(data, folder, exact) -> No
             metric.read_predictions(folder / name, target)
     except HrbenchError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+def test_predictions_with_another_origin_are_recognised_and_an_option_mends_them(folder, exact, shift) -> None:
+    wobble = np.random.default_rng(0).normal(0, 0.3, (4, 16, 2))
+    exact[..., :2] += wobble + shift
+    np.save(folder / "predictions.npy", exact)
+
+    def told(origin: Literal[0, 1] | None) -> list[str]:
+        metric = MpiiPckh(origin)
+        target = metric.read_target(folder)
+        found = metric.read_predictions(folder / "predictions.npy", target)
+        return [note.option for note in metric.input_notes(found, target, metric.measure(found, target))]
+
+    assert told(None) == {-1: ["origin: 0, for a .mat"], 0: [], 1: ["origin: 1, for a .npy"]}[shift]
+    if shift == 1:
+        assert told(1) == []  # what it advises ends it
+    savemat(folder / "pred.mat", {"preds": exact[..., :2] + 1})
+    metric = MpiiPckh()
+    target = metric.read_target(folder)
+    found = metric.read_predictions(folder / "pred.mat", target)
+    said = [note.option for note in metric.input_notes(found, target, metric.measure(found, target))]
+    assert said == {-1: ["origin: 0, for a .mat"], 0: [], 1: ["origin: 1, for a .npy"]}[shift]
+    moved = MpiiPckh(0).read_predictions(folder / "pred.mat", target)
+    assert np.array_equal(moved, found + 1)
+
+
+@pytest.mark.parametrize("origin", [2, -1, True, "1"])
+def test_an_origin_is_0_or_1(origin) -> None:
+    with pytest.raises(UsageError, match="say 0 or 1"):
+        MpiiPckh(origin)

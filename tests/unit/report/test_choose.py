@@ -43,7 +43,7 @@ def test_any_other_task_has_a_table_of_its_own_quantities():
     (table,) = tables([result]).values()
     assert (table.name, table.title) == ("depth-cityscapes-val", "Depth: Cityscapes val")
     assert [column.full_label for column in table.columns] == [
-        "Model", "Input", "Params (M)", "Latency (ms): batch 1, float32", "Latency (ms): batch 8, float32",
+        "Model", "Input", "Params (M)", "Latency (ms): batch 1", "Latency (ms): batch 8",
         "miou", "miou 95 % interval", "iiou",
     ]  # fmt: skip
     assert [cell.text for cell in table.rows[0].cells[2:]] == [

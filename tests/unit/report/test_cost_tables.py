@@ -36,7 +36,7 @@ def timed(seconds: float, p99: float | None = None, **more) -> Measurement:
 
 
 def rate(value: float | None, **more) -> Measurement:
-    one = spend("throughput", value, "rate", label="Throughput", dtype="float32", **more)
+    one = spend("throughput", value, "rate", label="Throughput", **{"dtype": "float32", **more})
     return replace(one, quantity=replace(one.quantity, better="higher"))
 
 
@@ -80,8 +80,8 @@ def test_a_latency_with_bounds_has_the_table_and_one_without_needs_none():
 
 def test_every_batch_has_its_bounds_and_a_missing_one_its_reason():
     table = further(result("A", 0.7, timed(0.01, 0.02), timed(0.05, batch=8)))
-    assert shown(table)["Latency (ms): batch 8, float32"] == "50.0"
-    assert shown(table)["Latency (ms): batch 8, float32 p90, at most"] == "55.0"
+    assert shown(table)["Latency (ms): batch 8"] == "50.0"
+    assert shown(table)["Latency (ms): batch 8 p90, at most"] == "55.0"
     both = further(result("A", 0.7, timed(0.01, 0.02)), result("B", 0.8, timed(0.05)))
     (cell,) = [cell for column, cell in zip(both.columns, both.rows[1].cells, strict=True) if column.part == "p99"]
     assert (cell.text, cell.reason) == ("", "too few passes to bound p99")
@@ -211,3 +211,67 @@ def test_operations_on_images_have_their_spread_beside_the_mean_in_every_format(
     assert r"mean & $\pm$" in render_latex([table]) and "2.000 & ± 1.000" in render_markdown([table]).replace("|", "&")
     page = render_html(rows, choose_layout(rows), {}, "suite: x", lambda _: Path())
     assert re.search(r"<button[^>]*>±</button>", page) and "1,000,000,000 to 3,000,000,000" in page
+
+
+# --- columns
+
+
+def heads(table) -> list[str]:
+    return [column.full_label for column in table.columns if column.part == "measured" and column.key != "AP"]
+
+
+def of_dtype(result: Result, dtype: str) -> Result:
+    return replace(result, entry=replace(result.entry, dtype=dtype))
+
+
+def peak(**more) -> Measurement:
+    return spend("memory-peak", 2.0**28, "bytes", label="Peak memory", **more)
+
+
+def test_entries_of_several_dtypes_share_columns_and_their_rows_tell_the_dtype():
+    half = result("B", 0.6, rate(8.0, dtype="bfloat16"), peak(batch=1, dtype="bfloat16"))
+    table = further(result("A", 0.7, rate(9.0), peak(batch=1, dtype="float32")), of_dtype(half, "bfloat16"))
+    assert heads(table) == ["Throughput (img/s)", "peak"]
+    assert [shown(table, number)["Dtype"] for number in (0, 1)] == ["float32", "bfloat16"]
+    assert all(cell.text != "–" for row in table.rows for cell in row.cells)
+
+
+def test_dtypes_of_one_entry_have_columns_that_name_only_what_tells_them_apart():
+    both = result("A", 0.7, rate(9.0), rate(8.0, dtype="bfloat16"), peak(batch=1, dtype="float32"))
+    assert heads(further(both)) == ["Throughput (img/s): float32", "Throughput (img/s): bfloat16", "peak"]
+    batches = [peak(batch=batch, dtype=dtype) for batch in (1, 8) for dtype in ("float32", "bfloat16")]
+    names = [f"peak: batch {batch}, {dtype}" for batch in (1, 8) for dtype in ("float32", "bfloat16")]
+    assert heads(further(result("A", 0.7, *batches))) == names
+
+
+def test_what_was_not_asked_for_of_an_entry_has_one_footnote_without_names_of_keys():
+    both = result("A", 0.7, rate(9.0), rate(8.0, dtype="bfloat16"), peak(batch=1, dtype="float32"))
+    table = further(both, result("B", 0.6, rate(7.0)))
+    assert [text for text in table.footnotes if "not measured" in text] == [
+        "not measured: not among the costs of this entry"
+    ]
+    assert sum(bool(cell.notes) for cell in table.rows[1].cells if cell.text == "–") == 1
+
+
+def test_a_cost_whose_reason_states_no_batch_has_no_column_of_its_own():
+    why = spend("end-to-end", None, "seconds", images=8, reason="no weights")
+    table = further(
+        result("A", 0.7, spend("end-to-end", 0.1, "seconds", batch=1, dtype="float32")), result("B", 0.6, why)
+    )
+    assert heads(table) == ["total"] and table.footnotes[-1] == "no weights"
+
+
+def test_weights_do_not_depend_on_the_batch_and_have_one_column_also_of_stored_results():
+    batches = [spend(f"memory-{what}", 2.0**20, "bytes", batch=batch, dtype="float32")
+               for batch in (1, 8) for what in ("peak", "weights")]  # fmt: skip
+    table = further(result("A", 0.7, *batches))
+    assert heads(table) == ["Memory (MiB), peak: batch 1", "Memory (MiB), peak: batch 8", "Memory (MiB): weights"]
+
+
+def test_the_cost_beside_an_accuracy_is_that_of_its_dtype():
+    fast, slow = timed(0.01, dtype="bfloat16", p90_bound=None), timed(0.02, p90_bound=None)
+    columns = (ColumnLayout("text", "model"), ColumnLayout("cost", "latency", where={"batch": 1}))
+    for dtype, text in (("float32", "20.0"), ("bfloat16", "10.0")):
+        one = of_dtype(result("A", 0.7, fast, slow), dtype)
+        (table,) = build_tables([one], Layout("l", (TableLayout("t", "T", columns),)), {})
+        assert table.rows[0].cells[1].text == text

@@ -23,7 +23,7 @@ t,HRNet-W32,measured,done,pose_hrnet,,,HRNet-W32,28.536113,74.12,73.36,74.89,74.
 t,HRNet-W48,measured,done,pose_hrnet,limited to 10 images: not comparable,"no difference: limited to \
 10 images: not comparable; took 11 s, budget < 10 s",HRNet-W48,63.595745,75,,,75.1,,
 t,Other-a_b|2,measured,failed,pose_hrnet,failed,failed: 50 % of a_b & c,Other-a_b|2,,,,,,,
-t,Other-3,measured,done,pose_hrnet,,"not measured: this run has no parameters; \
+t,Other-3,measured,done,pose_hrnet,,"not measured: not among the costs of this entry; \
 took 11 s, budget < 10 s",Other-3,,70,,,,,
 """
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from report_factory import make, of, spend
 
 from hrbench.report.csv import render_csv
-from hrbench.report.figures import plots, strips
+from hrbench.report.figures import plots
 from hrbench.report.html import render_html
 from hrbench.report.latex import render_latex
 from hrbench.report.layout import ColumnLayout, Layout, TableLayout
 from hrbench.report.markdown import render_markdown
+from hrbench.report.strips import strips
 from hrbench.report.table import build_tables
 from hrbench.store.dataframe import frame
 from hrbench.types import Result
@@ -84,7 +85,7 @@ def test_the_page_shows_it_grey_with_all_reasons_beside_its_samples():
     results = [timed("a", 0.0012, "unstable", p90_bound=0.0013), timed("b", 0.0023)]
     page = render_html(results, LAYOUT, {}, "", lambda result: Path())
     assert len(re.findall(r'<td class="measured [^"]*unstable"', page)) == 1 and WAITED in page
-    shown = strips(results, ["a", "b"])
+    shown = strips(results)
     assert [(one.unstable, one.stability, one.p90, one.p99) for one in shown] == [
         (True, f"unstable: {WAITED}; the warm-up never settled", "1.30", "1.20"),
         (False, "stable", "", "2.30"),
@@ -97,3 +98,15 @@ def test_a_plot_marks_it_and_joins_no_line_through_it():
     (drawing,) = [svg for label, svg in plot.drawings if label.startswith("Latency")]
     assert drawing.count("-unstable-") == 1 and drawing.count("-measured-") == 2
     assert "cost unstable" in drawing and SHORT in drawing
+
+
+def test_times_of_stages_stand_below_latencies_with_their_names():
+    whole = spend("end-to-end", 0.2, "seconds", label="End to end", samples=(0.2, 0.3))
+    stage = spend("end-to-end-decode", 0.1, "seconds", label="End to end: decode", samples=(0.1, 0.1))
+    one = timed("a", 0.0012)
+    results = [replace(one, costs=(whole, stage, *one.costs))]
+    assert [(strip.quantity, strip.latency) for strip in strips(results)] == [
+        ("latency", True), ("End to end", False), ("End to end: decode", False),
+    ]  # fmt: skip
+    page = render_html(results, LAYOUT, {}, "", lambda result: Path())
+    assert "<td>End to end: decode</td>" in page and page.count('<th scope="col" class="number">p50 (ms)</th>') == 1

@@ -43,7 +43,7 @@ $\neq$\textsuperscript{a} & --\textsuperscript{b} \\
 \textsuperscript{a}\,no difference: limited to 10 images: not comparable \\
 \textsuperscript{b}\,took 11 s, budget \textless{} 10 s \\
 \textsuperscript{c}\,failed: 50 \% of a\_b \& c \\
-\textsuperscript{d}\,not measured: this run has no parameters \\
+\textsuperscript{d}\,not measured: not among the costs of this entry \\
 Protocol: top-down v1 (boxes detector, flip yes). \\
 Published figures: a README.
 \end{minipage}

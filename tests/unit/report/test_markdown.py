@@ -25,7 +25,7 @@ A caption.
 <sup>a</sup> no difference: limited to 10 images: not comparable\\
 <sup>b</sup> took 11 s, budget &lt; 10 s\\
 <sup>c</sup> failed: 50 % of a\\_b &amp; c\\
-<sup>d</sup> not measured: this run has no parameters\\
+<sup>d</sup> not measured: not among the costs of this entry\\
 Protocol: top-down v1 (boxes detector, flip yes).\\
 Published figures: a README.
 """

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as xml
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from hrbench.report.plots import Point, accuracy_against_cost
+from hrbench.report.plot_labels import Point, label_points
+from hrbench.report.plots import accuracy_against_cost
 
 POINTS = (
     Point("A <1>", "A", "A", 7.6, 74.4, 73.6, 75.2, 74.4, 'A & "B"\nAP 74.4'),
@@ -77,3 +81,32 @@ def test_a_long_label_is_cut_in_its_middle_and_whole_in_the_tooltip():
     texts = [text for text in re.findall(r">([^<>]*96×72)<", svg) if "…" in text]
     assert len(texts) == 2 and set(map(len, texts)) == {44} and texts[0].startswith("HRNet miniatu")
     assert svg.count(f"<title>{label}</title>") == 2
+
+
+# --- labels
+
+
+@pytest.mark.parametrize("many", [2, 5, 12])
+def test_labels_of_points_at_one_place_do_not_overlap(many):
+    figure = Figure(figsize=(7.4, 4.1), dpi=72)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.085, 0.125, 0.905, 0.8))
+    axes.set_xlim(0, 10)
+    axes.set_ylim(60, 80)
+    label_points(axes, [Point(f"HRNet · runtime {n} 64×48", "HRNet", n, 5.0, 70.0) for n in range(many)])
+    boxes = [text.get_window_extent(canvas.get_renderer()) for text in axes.texts]
+    labels = [text.get_text() for text in axes.texts]
+    assert sorted(labels) == sorted(["all: HRNet 64×48", *(f"runtime {n}" for n in range(many))])
+    heights = [(box.y0 + box.y1) / 2 for box in boxes]
+    for one in range(len(boxes)):
+        for other in range(one):
+            beside = boxes[one].x1 <= boxes[other].x0 or boxes[other].x1 <= boxes[one].x0
+            assert beside or abs(heights[one] - heights[other]) >= 8
+
+
+def test_costs_that_are_not_comparable_are_joined_by_no_line():
+    def paths(lines):
+        points = [Point(str(n), "A", line, n + 1.0, 70.0 + n) for n, line in enumerate(lines)]
+        return len(re.findall(r"stroke-opacity: 0.45", accuracy_against_cost(points, "p", "ms", "AP")))
+
+    assert paths(("a", "a")) == 1 and paths(("a", "b")) == 0

@@ -30,7 +30,7 @@ def result(title: str, *costs: Measurement) -> Result:
 
 
 def plots(*results: Result):
-    return roofline_plots(results, [one.name for one in results])
+    return roofline_plots(results)
 
 
 def test_each_network_is_a_point_below_the_roofs():

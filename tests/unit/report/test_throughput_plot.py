@@ -32,7 +32,7 @@ def result(title: str, *costs: Measurement) -> Result:
 
 
 def plots(*results: Result):
-    return throughput_plots(results, [one.name for one in results])
+    return throughput_plots(results)
 
 
 def test_each_network_is_a_line_whose_batches_have_tooltips():
@@ -56,6 +56,28 @@ def test_what_was_measured_otherwise_has_a_plot_of_its_own_with_its_own_identifi
     identifiers = [set(re.findall(r'\bid="([^"]+)"', plot.drawing)) for plot in (first, second)]
     assert not identifiers[0] & identifiers[1]
     assert plots(result("A", Measurement(throughput(1.0).quantity, None, conditions=UNDER))) == []
+
+
+def test_runtimes_and_threads_share_a_plot_in_which_names_tell_them():
+    results = [result("A", throughput(0.1, 0.1)), result("B", throughput(0.1, 0.1)),
+               result("C", throughput(0.2, 0.2, runtime="compile, threads 1", threads=1))]  # fmt: skip
+    (plot,) = plots(*results)
+    assert plot.conditions == "a CPU, float32, eager unless named, threads 2 unless named, mode gate"
+    assert [row.model for row in plot.rows[::2]] == ["A 256×192", "B 256×192", "C 256×192, compile, threads 1"]
+
+
+def test_the_dtype_of_an_entry_is_no_name_for_its_costs():
+    def of_dtype(name, dtype):
+        one = make("A", of("AP", 0.7), costs=(throughput(0.1, 0.1, dtype="bfloat16"),), name=name)
+        return replace(one, entry=replace(one.entry, dtype=dtype))
+
+    (alone,) = plots(of_dtype("one", "float32"))
+    assert alone.rows[0].model == "A 256×192"
+    (both,) = plots(of_dtype("one", "float32"), of_dtype("two", "bfloat16"))
+    assert {row.model for row in both.rows} == {
+        "A · eager of an entry in float32 256×192",
+        "A · eager of an entry in bfloat16 256×192",
+    }
 
 
 def test_an_unstable_curve_and_one_without_a_knee_say_so():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,21 +106,3 @@ def test_auto_ends_somewhere():
     while batcher.growing:
         batcher.run(items(batcher.size))
     assert batcher.size == MAX_BATCH
-
-
-def test_the_peak_is_this_process_own_and_not_its_launchers():
-    """A launcher that once held much starts a process that holds little: by `ru_maxrss` both have held as much."""
-    code = "import resource; from hrbench.runner.batching import _peak_bytes; print(_peak_bytes() / 2**20)"
-    start = f"subprocess.run([sys.executable, '-c', {code!r}], check=True)"
-    launcher = f"held = b'x' * 2**29; import subprocess, sys; {start}"
-    done = subprocess.run([sys.executable, "-c", launcher], capture_output=True, text=True, check=True)
-    assert 10 < float(done.stdout) < 256
-
-
-def test_the_peak_without_a_kernel_that_tells_it(tmp_path):
-    told = tmp_path / "status"
-    told.write_text("Name:\tpython\nVmHWM:\t  1234 kB\nVmRSS:\t 1000 kB\n")
-    assert batching._peak_bytes(told) == 1234 * 1024
-    told.write_text("Name:\tpython\n")
-    assert batching._peak_bytes(told) > 2**20
-    assert batching._peak_bytes(tmp_path / "none") > 2**20

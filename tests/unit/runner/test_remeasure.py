@@ -12,6 +12,7 @@ from hrbench.errors import EntryError
 from hrbench.judge.costs import cell_of
 from hrbench.judge.evidence import Evidence
 from hrbench.runner.remeasure import VISIT_SECONDS, Interleaved, folders_of
+from hrbench.statistics.interleaved import LEAST, interval
 from hrbench.types import Conditions, Entry, Margin, Measurement, Result, Variant
 
 M = Margin(relative=0.03)
@@ -73,10 +74,44 @@ def test_an_open_row_goes_on_until_its_time_is_over() -> None:
 
     noisy = Noisy(a=0, b=0)
     assert Interleaved(noisy, noisy)(result("a"), result("b"), row(), M).units == 40
-    now = iter(range(10_000))
-    limited = Interleaved(noisy, noisy, seconds=2, clock=lambda: next(now))
-    assert limited(result("a"), result("b"), row(), M).units == 20  # looks at 10, and at 20 the time is over
-    assert limited(result("a"), result("b"), row(), M).units == 10
+
+
+class Clock:
+    """A machine whose visits take two seconds, by a clock of their own."""
+
+    def __init__(self) -> None:
+        self.now, self.visits = 0.0, 0
+
+    def __call__(self, entry, cell) -> float:
+        self.now, self.visits = self.now + 2.0, self.visits + 1
+        return 0.05 * (1 + 0.2 * (self.visits % 3))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rounds"),
+    [(None, 40), (400, 40), (399, 39), (150, 15), (70, 7)],  # a round takes 10 s, and 40 are the most
+)
+def test_all_ends_within_the_time(seconds: float | None, rounds: int) -> None:
+    clock = Clock()
+    found = Interleaved(clock, clock, seconds=seconds, clock=lambda: clock.now)(result("a"), result("b"), row(), M)
+    assert found.units == rounds and (seconds is None or clock.now <= seconds)
+
+
+def test_a_row_that_takes_longer_says_how_long() -> None:
+    clock = Clock()
+    limited = Interleaved(clock, clock, seconds=69, clock=lambda: clock.now)
+    found = limited(result("a"), result("b"), row(), M)
+    assert clock.now == 10.0 and found.means == "measured apart"  # a round tells how long they take
+    assert found.reasons == (
+        "was not measured again: --time 69 would be over after 1 round; this row takes at least 70 s",
+    )
+    limited = Interleaved(clock, clock, seconds=20, clock=lambda: clock.now)
+    (why,) = limited(result("a"), result("b"), row(), M).reasons
+    assert why.endswith("--time 20 would be over; this row takes more than 35 s") and clock.now == 10.0
+
+
+def test_the_least_rounds_have_an_interval() -> None:
+    assert interval([0.01 * number for number in range(LEAST)]) and not interval([0.1] * (LEAST - 1))
 
 
 def test_a_visit_that_fails_leaves_the_stored_numbers_with_the_reason() -> None:

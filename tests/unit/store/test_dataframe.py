@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 from report_factory import make, of, spend
 
 from hrbench.store.dataframe import COLUMNS, frame
-from hrbench.types import Reason
+from hrbench.types import Reason, RuntimeSettings
 
 FIRST = (
     "entry", "model", "dataset", "status", "metric", "quantity", "unit", "value", "low", "high", "n", "batch", "dtype",
-    "limited", "reason", "use", "mode", "stability", "p90_bound", "p99_bound",
+    "limited", "reason", "use", "mode", "stability", "p90_bound", "p99_bound", "device", "runtime", "threads", "inputs",
+    "weights", "caches", "passes", "spread", "unstable_because",
 )  # fmt: skip
 
 
@@ -38,3 +40,33 @@ def test_an_entry_without_a_score_has_a_row_with_its_reasons():
     missing = (Reason("no images", "get them"), Reason("no weights"))
     table = frame([make("a", status="empty", reasons=missing)])
     assert list(table["reason"]) == ["no images; get them; no weights"] and list(table["status"]) == ["empty"]
+
+
+def test_costs_say_how_they_were_run_what_was_fed_and_how_they_spread():
+    under = {"dtype": "float32", "device": "a CPU", "threads": 2}
+    costs = (
+        spend(
+            "latency", 0.1, "seconds", **under, inputs="8 images of pets", weights="official", caches="cold", passes=9
+        ),
+        spend(
+            "throughput", 9.0, "rate", **under, runtime="compile", stability="unstable", stability_reasons=("drift",)
+        ),
+        spend("macs-on-images", 2e9, images=8, spread=1e8, inputs="8 images of pets", weights="official"),
+        spend("memory-weights", 2e9, "bytes", dtype="float32"),
+    )
+    table = frame([make("a", of("AP", 0.7), costs=costs)]).set_index("quantity")
+    told = ["device", "runtime", "threads", "inputs", "weights", "caches", "passes"]
+    assert list(table.loc["latency", told]) == ["a CPU", "eager", 2, "8 images of pets", "official", "cold", 9]
+    assert list(table.loc["throughput", told[:5]]) == ["a CPU", "compile", 2, "standard normal", "random"]
+    assert table.loc["throughput", "unstable_because"] == "drift"
+    assert table.loc["macs-on-images", "spread"] == 1e8 and table.loc["macs-on-images", "weights"] == "official"
+    assert table.loc["memory-weights", told].isna().all()
+    assert table.loc["AP", "runtime"] == "eager" and pd.isna(table.loc["AP", "threads"])
+    assert table["threads"].dtype == "Int64" and pd.isna(table.loc["throughput", "spread"])
+
+
+def test_a_network_in_a_file_has_its_own_runtime_and_weights():
+    one = make("a", costs=(spend("latency", 0.1, "seconds", device="a CPU"),))
+    own = replace(one, entry=replace(one.entry, runtime=RuntimeSettings("own")))
+    table = frame([own])
+    assert table["runtime"][0] == "own" and pd.isna(table["weights"][0]) and table["inputs"][0] == "standard normal"

@@ -147,7 +147,26 @@ def test_results_follow_the_suites_order_and_its_parts_add_up(tmp_path):
     # an edited suite keeps what it still has, in its own order
     folder.write_run(replace(suite, entries=(entries[1],), text="another", names=("c", "new", "a")))
     assert [result.name for result in folder.results()] == ["c", "a"]
-    assert folder.read_run().options == []
+    assert folder.read_run().options == [] and folder.unlisted() == ["b"]
+    assert [result.name for result in folder.results(every=True)] == ["c", "a", "b"]
+
+
+def test_a_run_of_a_part_keeps_entries_that_other_settings_named(tmp_path):
+    """With --set an entry has another name: those that were stored under their former names stay in the list."""
+    folder = RunFolder(tmp_path)
+    entries = {name: replace(ENTRY, name=name) for name in ("b", "a", "b-compile", "a-compile")}
+    for entry in entries.values():
+        folder.commit(folder.begin(entry.name), result_of(name=entry.name))
+    suite = Suite("s", "S", (entries["b"], entries["a"]), text="text", names=("b", "a"))
+    compiled = replace(suite, entries=(entries["b-compile"],), names=("b-compile", "a-compile"), partial=True)
+    folder.write_run(suite)
+    folder.write_run(compiled)
+    assert folder.read_run().entries == ["b", "a", "b-compile"] and folder.unlisted() == ["a-compile"]
+    folder.write_run(replace(compiled, text="another"))  # of an edited suite only what it still has
+    assert folder.read_run().entries == ["b-compile", "a-compile"]
+    folder.write_run(suite)
+    folder.write_run(replace(compiled, partial=False))  # a run of all entries decides the list anew
+    assert folder.read_run().entries == ["b-compile", "a-compile"] and folder.unlisted() == ["a", "b"]
 
 
 def test_a_superseded_result_comes_back_by_its_key_and_only_to_its_own_entry(tmp_path):

@@ -12,7 +12,7 @@ from hrbench.core.plugins import exists
 from hrbench.errors import UsageError
 from hrbench.store.keys import content_key, prediction_key, probe_key
 from hrbench.suite.load import load_suite
-from hrbench.suite.registry import CostOptions, RuntimesTake
+from hrbench.suite.registry import CostOptions, RuntimesTake, refused
 from hrbench.types import Entry, Known, RuntimeSettings, Variant
 
 NET = Variant("net", "pose_hrnet", "pose", (64, 48))
@@ -25,6 +25,7 @@ KNOWN = Known(
     exists=exists,
     costs=CostOptions(),
     runtimes=RuntimesTake(),
+    refused=refused,
 )
 
 
@@ -74,6 +75,21 @@ def test_a_matrix_of_models_and_runtimes(tmp_path: Path):
     names = ["", "-compile", "-fused_bn-threads-1", "-compile-max-autotune"]
     assert [entry.name for entry in found] == [f"{model}{name}" for model in ("net", "other") for name in names]
     assert [entry.runtime.name for entry in found[:4]] == ["eager", "compile", "eager", "compile"]
+
+
+def test_a_name_is_of_one_entry(tmp_path: Path):
+    told = errors(tmp_path, "entries: [{model: net, name: mine, runtimes: [eager, compile]}]")
+    assert told.startswith("s:2: name 'mine' is of one entry, and this makes several (2 runtimes): name the network")
+    told = errors(tmp_path, "entries: [{models: [net, other], name: mine, runtimes: [eager, compile]}]")
+    assert "several (2 models, 2 runtimes): leave it out" in told
+    (entry,) = load(tmp_path, "entries: [{model: net, name: mine, runtimes: [compile]}]")
+    assert entry.name == "mine"
+
+
+def test_a_mode_or_number_of_threads_that_no_machine_takes(tmp_path: Path):
+    told = errors(tmp_path, "entries: [{model: net, runtime: {name: compile, mode: max-autotuned}}]")
+    assert told.startswith("s:2: torch.compile has no mode 'max-autotuned'; did you mean max-autotune")
+    assert "1024" in errors(tmp_path, "entries: [{model: net, runtime: {threads: 1025}}]")
 
 
 def test_the_name_says_the_runtime_whatever_comes_first(tmp_path: Path):

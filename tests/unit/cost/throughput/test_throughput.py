@@ -181,9 +181,15 @@ def subject(net: nn.Module, told: list) -> SimpleNamespace:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("largest", "said"), [(3, "2 or 4"), (100, "64 or 128")])
+def test_a_largest_batch_that_no_sweep_reaches_is_refused(largest: int, said: str):
+    with pytest.raises(ValueError, match=f"so that {largest} is none: {said}"):
+        ThroughputOptions(largest=largest)
+
+
 def test_the_probe_sweeps_over_multiples_of_a_files_batch():
     told: list = []
-    options = ThroughputOptions(mode="smoke", largest=7)
+    options = ThroughputOptions(mode="smoke", largest=8)
     (one,) = Throughput().measure(subject(Layer(fixed_batch=3), told), Conditions(dtype="float32"), options)
     assert [each.batch for each in one.conditions.curve] == [3, 6] and one.conditions.load is not None
     assert told == [("batches", 0, 2), ("batches", 1, 2)]

@@ -157,6 +157,8 @@ def test_masks_with_boxes_keep_their_own_areas_unless_told_and_say_so(written) -
         (score, *_) = metric.summarise(metric.measure(metric.read_predictions(paths[1], target), target), 0)
         assert ("own boxes" in score.quantity.description) == says
     assert numbers[0] == numbers[1] != numbers[2]
+    with pytest.raises(InputError, match="by the areas of boxes was given to coco-masks with detection_area mask"):
+        CocoMasks().summarise(metric.measure(metric.read_predictions(paths[1], target), target), 0)
 
 
 def test_boxes_of_files_with_masks(written) -> None:

@@ -213,7 +213,7 @@ def test_areas_of_keypoints_follow_pycocotools_unless_told(written: Written) -> 
         assert ("box_areas" in told(metric, paths)) == (asked != "keypoints")
     assert areas[None] == areas["box"] == [100, 100] and areas["keypoints"] == [16 * 48] * 2
     paths[1].write_text(boxed.replace('"bbox": [0, 0, 10, 10], ', "", 1), encoding="utf-8")
-    with pytest.raises(InputError, match="must be in all rows or in none.*detection_area: keypoints"):
+    with pytest.raises(InputError, match=r"must be in all rows or in none.*detection_area: keypoints"):
         told(CocoKeypointAP(), paths)
     with pytest.raises(InputError, match="detection_area is box; detection_area: keypoints"):
         told(CocoKeypointAP(detection_area="box"), paths)

@@ -15,7 +15,7 @@ from random_streets import save
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.metrics.labels.mean_iou import MeanIoU, numbers
 from hrbench.statistics.bootstrap import LEVEL, resample_counts
-from hrbench.types import Measurement, Prediction, State
+from hrbench.types import Measurement, Note, Prediction, State
 
 
 def put(folder: Path, maps: dict[str, np.ndarray], dtype: Any = np.uint8) -> Path:
@@ -318,3 +318,41 @@ def test_a_state_of_other_classes_is_refused(tmp_path: Path) -> None:
     state = measured(MeanIoU(classes=2), tmp_path)
     with pytest.raises(InputError, match="a state of 2 classes was given to miou of 3"):
         MeanIoU(classes=3).summarise(state)
+
+
+def told(metric: MeanIoU, folder: Path, images: list[str] | None = None) -> dict[str, Note]:
+    target = metric.read_target(folder / "labels")
+    found = metric.read_predictions(folder / "results", target)
+    return {note.kind: note for note in metric.input_notes(found, target, metric.measure(found, target, images))}
+
+
+def test_ignored_pixels_are_counted_and_survive_a_merge(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 0, 0, 1]]), "b": np.array([[1, 255]])})
+    put(tmp_path / "results", {"a": np.array([[0, 0, 1, 1]]), "b": np.array([[1, 0]])})
+    metric = MeanIoU(classes=3)
+    note = told(metric, tmp_path)["ignored_pixels"]
+    assert (note.count, note.of) == (1, 6) and "(16.7 %) are annotated as 255" in note.what
+    assert told(metric, tmp_path, ["a"]) == {}
+    parts = [measured(metric, tmp_path, [name]) for name in ("b", "a")]
+    whole, merged = measured(metric, tmp_path), metric.merge(parts)
+    assert merged.arrays["ignored"].tolist() == whole.arrays["ignored"].tolist() == [0, 1]
+    former = State(whole.metric, whole.version, whole.params, {k: v for k, v in whole.arrays.items() if k != "ignored"})
+    assert scores(metric, former) == scores(metric, whole)
+
+
+def test_masks_of_0_and_255_are_recognised(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 255, 255]])})
+    put(tmp_path / "results", {"a": np.array([[0, 0, 1]])})
+    assert told(MeanIoU(classes=2), tmp_path)["binary_masks"].option == "values: {0: 0, 255: 1}"
+    assert "binary_masks" not in told(MeanIoU(classes=3), tmp_path)
+    put(tmp_path / "labels", {"a": np.array([[0, 255, 1]])})
+    assert told(MeanIoU(classes=2), tmp_path).keys() == {"ignored_pixels"}
+
+
+def test_what_predicted_numbers_were_taken_for_is_told_if_it_was_found_out(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[10, 20]])})
+    put(tmp_path / "results", {"a": np.array([[10, 20]])})
+    assert "taken for ids" in told(MeanIoU(ids=[10, 20]), tmp_path)["labels_found_out"].what
+    assert told(MeanIoU(ids=[10, 20], labels="ids"), tmp_path) == {}
+    (tmp_path / "results" / "labels.txt").write_text("ids")
+    assert told(MeanIoU(ids=[10, 20]), tmp_path) == {}

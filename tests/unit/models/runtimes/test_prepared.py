@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 import torch
 from torch import nn
 
-from hrbench.errors import EntryError, UnavailableError
+from hrbench.cost.forward import emulated
+from hrbench.errors import EntryError, UnavailableError, UsageError
 from hrbench.models.runtimes import compiled, onnxruntime
+from hrbench.models.runtimes.availability import usable_cpus
 from hrbench.models.runtimes.compiled import Compiled
 from hrbench.models.runtimes.configured import Configured, in_force
+from hrbench.models.runtimes.cuda_graph import CudaGraph
 from hrbench.models.runtimes.eager import Eager
 from hrbench.models.runtimes.export import Export
 from hrbench.models.runtimes.onnxruntime import OnnxRuntime
@@ -68,9 +72,19 @@ def test_a_network_that_cannot_be_traced_has_the_reason(inner: Export | OnnxRunt
         inner.prepare(network(), [IMAGE[0]])
 
 
+def test_a_runtime_that_may_fall_back_says_what_ran():
+    inner = OnnxRuntime()
+    assert inner.notes() == []
+    inner.prepare(network(), IMAGE)
+    (said,) = inner.notes()
+    assert said.startswith("onnxruntime 1.") and "operators by CPUExecutionProvider; its memory arena on" in said
+
+
 def test_what_onnxruntime_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(UnavailableError, match=r"has no NoProvider; it has .*CPUExecutionProvider"):
-        OnnxRuntime("NoProvider").prepare(network(), IMAGE)
+    with pytest.raises(UnavailableError, match=r"has no CoreMLExecutionProvider; it has .*CPUExecutionProvider"):
+        OnnxRuntime("CoreMLExecutionProvider").prepare(network(), IMAGE)
+    with pytest.raises(UsageError, match="no provider 'CPUProvider'; did you mean CPUExecutionProvider"):
+        OnnxRuntime("CPUProvider").prepare(network(), IMAGE)
     with pytest.raises(UnavailableError, match="no bfloat16"):
         OnnxRuntime().prepare(network().bfloat16(), IMAGE.bfloat16())
     with pytest.raises(UnavailableError, match="does not open the network that torch exported"):
@@ -83,8 +97,9 @@ def test_what_onnxruntime_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
 def test_what_torch_compile_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
     from torch._inductor import cpp_builder, exc
 
-    with pytest.raises(UnavailableError, match="no mode 'fastest'; it has default, reduce-overhead"):
-        Compiled("fastest").prepare(network(), IMAGE)
+    with pytest.raises(UsageError, match="no mode 'fastest'; known: default, max-autotune"):
+        Compiled("fastest")
+    assert {*compiled.MODES, "lite"} == {"lite", *torch._inductor.list_mode_options()}
 
     def none() -> str:
         raise exc.InvalidCxxCompiler
@@ -93,8 +108,7 @@ def test_what_torch_compile_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UnavailableError, match="needs a C\\+\\+ compiler on a CPU"):
         Compiled().prepare(network(), IMAGE)
     monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UnavailableError, match="needs Triton on a GPU"):
-        compiled.check_compiler(torch.device("cuda"))
+    assert Compiled().unavailable("cuda", "float32", False).startswith("torch.compile needs Triton on a GPU")
 
 
 def test_too_many_sizes_are_an_error_and_not_eager_code():
@@ -107,6 +121,71 @@ def test_too_many_sizes_are_an_error_and_not_eager_code():
     with torch._dynamo.config.patch(recompile_limit=1), pytest.raises(Exception, match="recompile_limit"):
         for side in (4, 6, 10):
             net(IMAGE.double() if side == 6 else torch.zeros(1, 3, side, side, side)[0])
+
+
+def test_eager_code_is_noticed_by_torchs_counters():
+    """Where torch has no such option, or does not heed it."""
+    net = Compiled().prepare(nn.Flatten(), IMAGE)
+    quiet = {"recompile_limit": 1, "fail_on_recompile_limit_hit": False}
+    with torch._dynamo.config.patch(quiet), pytest.raises(UnavailableError, match="went on with eager code"):
+        net(IMAGE)
+        net(IMAGE)  # the same graph again is no fault
+        net(IMAGE.double())
+
+
+class Untouched(nn.Module):
+    """A network that its author keeps from the compiler."""
+
+    @torch._dynamo.disable
+    def _computed(self, images):
+        return images * 2
+
+    def forward(self, images):
+        return self._computed(images)
+
+
+def test_a_network_of_which_nothing_is_compiled_is_not_called_compiled():
+    with pytest.raises(UnavailableError, match="compiled nothing of the network"):
+        Compiled().prepare(Untouched(), IMAGE)(IMAGE)
+
+
+def test_what_a_machine_lacks_is_foreseen_in_the_words_of_a_run():
+    """Without a network, and by the same function that refuses one."""
+    cases = {
+        (CudaGraph(), RuntimeSettings("cuda-graph")): "a CUDA graph needs an NVIDIA GPU, and this is a CPU",
+        (Eager(), RuntimeSettings(tf32=True)): "tf32 is a mode of NVIDIA GPUs, and this is a CPU: leave it out",
+        (Eager(), RuntimeSettings(threads=8 * usable_cpus() + 1)): f"threads {8 * usable_cpus() + 1} on",
+        (Export(), RuntimeSettings("export")): "",
+    }
+    for (inner, settings), said in cases.items():
+        made = Configured(inner, settings)
+        found = made.unavailable("cpu", "float32", False)
+        assert found.startswith(said) and bool(found) == bool(said)
+        if said:
+            with pytest.raises(UnavailableError) as caught:
+                made.prepare(network(), IMAGE)
+            assert str(caught.value) == found
+    assert "exports no detector" in Configured(Export(), RuntimeSettings("export")).unavailable("cpu", "float32", True)
+
+
+def test_more_threads_than_processors_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hrbench.models.runtimes.availability.usable_cpus", lambda: 2)
+    for threads, said in ((2, []), (3, ["3 threads on 2 processors, so that they wait for each other"])):
+        made = Configured(Eager(), RuntimeSettings(threads=threads))
+        made.prepare(network(), IMAGE)
+        assert made.notes() == said
+
+
+def test_onnxruntime_says_in_which_precision_it_computes_float16():
+    """On most CPUs it has no kernels for it, and casts: torch's reason would not be its own."""
+    made = OnnxRuntime()
+    assert made.prepare(network().half(), IMAGE.half())(IMAGE.half())["mean"].dtype == torch.float16
+    _, told = made.notes()
+    assert re.fullmatch(r"onnxruntime (computes in float16|casts to float32 and computes 1 of 1 layers .*)", told)
+    assert emulated(network(), made, torch.device("cpu"), torch.float16) is None
+    assert "where torch mostly emulates it" in str(emulated(network(), Eager(), torch.device("cpu"), torch.float16))
+    made.prepare(network(), IMAGE)
+    assert len(made.notes()) == 1
 
 
 @pytest.mark.parametrize("settings", [RuntimeSettings(channels_last=True), RuntimeSettings(fused_bn=True)])

@@ -1,0 +1,112 @@
+"""Strips of samples: every time that was measured, with all that it was computed from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hrbench.core import units
+from hrbench.report.rows import cost_labels, is_miniature, title_of
+from hrbench.report.table_cells import cost_conditions, unstable_text
+from hrbench.types import Conditions, Measurement, Result
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStrip:
+    """One time: the network, what was timed, the conditions, and its samples as SVG.
+
+    quantity: what was timed, "End to end: decode".
+    latency: whether it is the latency of a pass.
+    p90, p99: their upper bounds; "" with too few samples.
+    stability: whether it is stable, with all reasons.
+    """
+
+    name: str
+    model: str
+    quantity: str
+    latency: bool
+    conditions: str
+    median: str
+    p90: str
+    p99: str
+    samples: str
+    drawing: str
+    stability: str
+    unstable: bool
+
+
+def strips(results: Sequence[Result]) -> list[TimeStrip]:
+    """A strip for every time that has samples, latencies first, all on one logarithmic axis of seconds."""
+    labels = cost_labels(results)
+    timed = [
+        (result, labels[place, cost.conditions.dtype], cost)
+        for place, result in enumerate(results)
+        for cost in result.costs
+        if cost.quantity.unit == "seconds" and any(sample > 0 for sample in cost.samples)
+    ]
+    samples = [sample for *_, cost in timed for sample in cost.samples if sample > 0]
+    low, high = (min(samples), max(samples)) if samples else (1.0, 1.0)
+    timed.sort(key=lambda one: one[2].quantity.name != "latency")
+    return [_strip(result, label, cost, low, high) for result, label, cost in timed]
+
+
+_SHOWN = ("batch", "dtype", "device", "runtime", "threads", "mode", "inputs", "caches")
+_PLAIN = ("dtype", "device", "runtime")
+"""Conditions that need no name."""
+_USUAL = ("standard normal", "warm")
+
+
+def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> TimeStrip:
+    shown = {key: text for key, text in cost_conditions(cost.conditions) if key in _SHOWN and text not in _USUAL}
+    if f"threads {shown.get('threads')}" in shown.get("runtime", ""):
+        del shown["threads"]  # the runtime has them
+    conditions = ", ".join(shown[key] if key in _PLAIN else f"{key} {shown[key]}" for key in _SHOWN if key in shown)
+    return TimeStrip(
+        name=result.name,
+        model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),
+        quantity=cost.quantity.label or cost.quantity.name,
+        latency=cost.quantity.name == "latency",
+        conditions=conditions,
+        median="" if cost.value is None else units.show(cost.value, "seconds"),
+        p90=_bound(cost.conditions.p90_bound),
+        p99=_bound(cost.conditions.p99_bound),
+        samples=f"{len(cost.samples):,}",
+        drawing=_strip_svg(cost.samples, cost.value, low, high),
+        stability=_stability(cost.conditions),
+        unstable=bool(unstable_text(cost)),
+    )
+
+
+def _bound(seconds: float | None) -> str:
+    return "" if seconds is None else units.show(seconds, "seconds")
+
+
+def _stability(conditions: Conditions) -> str:
+    """Whether a time is stable, in words; "" if nobody looked."""
+    return ": ".join(part for part in (conditions.stability, "; ".join(conditions.stability_reasons)) if part)
+
+
+def _strip_svg(samples: Sequence[float], median: float | None, low: float, high: float) -> str:
+    """SVG with a tick for each sample (for quantiles if there are very many), and a taller one for the median."""
+    width, height = 220.0, 18.0
+
+    def position(value: float) -> str:
+        span = math.log(high / low)
+        share = math.log(max(value, low) / low) / span if span else 0.5
+        return f"{2 + share * (width - 4):.1f}"
+
+    ordered = sorted(sample for sample in samples if sample > 0)
+    if len(ordered) > 120:
+        ordered = [ordered[round(index * (len(ordered) - 1) / 119)] for index in range(120)]
+    ticks = "".join(f"M{position(sample)} 5v8" for sample in ordered)
+    text = f"{len(samples)} samples from {units.duration(min(samples))} to {units.duration(max(samples))}"
+    main = "" if median is None else f'<path class="median" d="M{position(median)} 1v16"/>'
+    return (
+        f'<svg class="strip" role="img" aria-label="{text}" viewBox="0 0 {width:g} {height:g}">'
+        f'<title>{text}</title><path class="axis" d="M0 9H{width:g}"/><path class="ticks" d="{ticks}"/>{main}</svg>'
+    )
+
+
+def _mark(result: Result) -> str:
+    return " (miniature)" if is_miniature(result) and "miniature" not in title_of(result).lower() else ""

@@ -1,0 +1,1 @@
+"""A fuzzer of everything that hrbench reads: `python -m tests.fuzz --help`."""

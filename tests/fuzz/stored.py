@@ -1,0 +1,124 @@
+"""What hrbench wrote itself. Digests hold it, so that what is read is what was written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hrbench.core.digests import canonical
+from hrbench.judge import baseline
+from hrbench.store.results import to_json
+from hrbench.store.run_folder import RunFolder
+from hrbench.store.states import read_state
+from hrbench.types import Result
+from tests.fuzz import damage
+from tests.fuzz.case import Case, as_json, unchanged
+
+DATA = Path(__file__).parents[1] / "data"
+ENTRY = "pose_hrnet_miniature_coco"
+
+
+def _old(folder: Path) -> None:
+    shutil.copytree(DATA / "format1", folder, dirs_exist_ok=True)
+    for other in (folder / "entries").iterdir():
+        if other.name != ENTRY:
+            shutil.rmtree(other)
+
+
+def _new(folder: Path) -> None:
+    """A run folder of today's format."""
+    _old(folder)
+    run = RunFolder(folder)
+    (result,) = run.results()
+    part = run.begin(ENTRY)
+    for path in (folder / "entries" / ENTRY).iterdir():
+        if path.name != "result.json":
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, part / path.name)
+    run.commit(part, result)
+    shutil.rmtree(folder / "superseded")
+    run.write_environment({"python": "3.12", "packages": {"torch": "2.9"}, "devices": ["cpu"]})
+
+
+def _saved(folder: Path) -> None:
+    _new(folder / "run")
+    baseline.save(folder / "run", "v1", folder / "baselines")
+    shutil.rmtree(folder / "run")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """A run by every reader of its files, also by the lenient one, which goes on without a damaged result."""
+    run = RunFolder(folder)
+    told: list[str] = []
+    run.results(skip=told.append)
+    record = run.read_run()
+    run.read_environment()
+    results = [result for name in record.entries if (result := run.read(name)) is not None]
+    states = [read_state(folder / "entries" / result.name / "states.npz") for result in results]
+    return {
+        "results": [_content(result) for result in results],
+        "states": [
+            (state.metric, state.version, {name: array.tobytes() for name, array in state.arrays.items()})
+            for state in states
+        ],
+    }
+
+
+def _content(result: Result) -> str:
+    """What a result says, whatever the order of its fields in the file."""
+    return canonical(json.loads(to_json(result))["result"])
+
+
+def _read_baseline(folder: Path) -> dict[str, Any]:
+    found = baseline.read("v1", folder / "baselines")
+    return {"names": baseline.names(folder / "baselines"), "entries": found.entries, **_read_results(folder)}
+
+
+def _read_results(folder: Path) -> dict[str, Any]:
+    run = RunFolder(folder / "baselines/v1")
+    return {"results": [_content(result) for result in run.results()]}
+
+
+def _held(before: Any, after: Any) -> str:
+    """Results and states that are read are those that were written; other entries may be named."""
+    if not after["results"]:
+        return ""
+    return unchanged(before["results"], after["results"]) or (
+        unchanged(before["states"], after["states"]) if "states" in before else ""
+    )
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    state = read_state(folder / "states.npz")
+    return {"metric": state.metric, "arrays": {name: array.shape for name, array in state.arrays.items()}}
+
+
+def _alone(folder: Path) -> None:
+    shutil.copyfile(DATA / "format1/entries" / ENTRY / "states.npz", folder / "states.npz")
+
+
+def _read_old(folder: Path) -> dict[str, Any]:
+    """Results of format 1, which have no digests."""
+    run = RunFolder(folder)
+    results = run.results()
+    for result in results:
+        for score in (*result.scores, *result.costs):
+            assert score.value is None or isinstance(score.value, (int, float))
+    return {"results": [json.loads(msgspec.json.encode(len(result.scores))) for result in results]}
+
+
+CASES = [
+    Case("run folder", _new,
+         {"run.json": as_json, "environment.json": as_json, "entries/*/result.json": as_json,
+          "entries/*/states.npz": damage.zip_mutant},
+         _read, _held, share=3),
+    Case("run folder of format 1", _old, {"entries/*/result.json": as_json, "run.json": as_json}, _read_old),
+    Case("baseline", _saved,
+         {"baselines/v1/baseline.json": as_json, "baselines/v1/entries/*/result.json": as_json,
+          "baselines/v1/run.json": as_json},
+         _read_baseline, _held),
+    Case("states", _alone, {"states.npz": damage.zip_mutant}, _state, share=2),
+]  # fmt: skip
