@@ -13,7 +13,7 @@ Importing this imports nothing else: each function loads what it needs when it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ __all__ = ["__version__", "build", "compare", "frame", "gate", "load", "load_sui
 
 def build(
     model: str | Variant,
-    weights: str | Path | None = None,
+    weights: str | Path | Mapping[str, str] | None = None,
     *,
     folder: str | Path | None = None,
     task: str = "",
@@ -53,14 +53,15 @@ def build(
         or "package.module:callable".
     weights: None for random weights; the path of a file in any format and key names that a suite's `weights:` takes
         (official, OpenMMLab, timm, torchvision, Keras; .pth, .safetensors ...); or a source of the catalog's row. Every
-        key of the file must match one of the network, and the other way round.
+        key of the file must match one of the network, and the other way round. {"file": ..., "key": "model_ema"} takes
+        that part of a training checkpoint.
     folder: where the file of a source is looked for; by default HRBENCH_WEIGHTS, or weights/.
     task: of the network, for a source that needs it.
     input: (height, width) in pixels, for a source that needs it.
     overrides: replace arguments of the catalog's row; without a row, all arguments.
 
     Raises UsageError for an unknown name, argument or source, MissingError for a file that is not there, InputError
-    for one that does not fit (with the keys listed), is damaged, or asks to run code.
+    for one that does not fit (with the keys listed), is damaged, or holds a network pickled whole.
     """
     from hrbench.runner import evaluate
 

@@ -157,7 +157,7 @@ class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `HasNotes`, `Renders`.
+    `ChoosesProtocol`, `ChecksOutput`, `HasNotes`, `Renders`.
     """
 
     Protocol: ClassVar[type]
@@ -177,6 +177,19 @@ class Task(Protocol):
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction:
         """Postprocesses all items of one image to its prediction, in the original image's frame, with suppression."""
+        ...
+
+
+@runtime_checkable
+class ChecksOutput(Protocol):
+    """A task that can tell whether a network's output is what it needs before anything is run (`hrbench check`)."""
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError if the output cannot be that of a network for this data set.
+
+        output: what the network returned; its tensors may be on the meta device, with shapes and types alone.
+        inputs: (height, width) of each image that went in.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 
 def in_words(error: Exception) -> str:
@@ -18,16 +19,26 @@ def in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"
 
 
+def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    """An unpickled error. By default Python would call the class with its message alone, whatever it takes."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
+
+
 # --- errors ----------------------------------------------------------------------------------------------------
 
 
 class HrbenchError(Exception):
     """Something a person must act on. The message says what was given, what exists and what to do.
 
-    `cli.py` prints it without a traceback and exits with `exit_code`.
+    `cli.py` prints it without a traceback and exits with `exit_code`. It arrives as it was in another process.
     """
 
     exit_code = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, vars(self))
 
 
 class UsageError(HrbenchError):
@@ -61,6 +72,9 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         self.number = number
         super().__init__(f"interrupted by {signal.Signals(number).name}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Interrupted, (self.number,)
 
     @property
     def exit_code(self) -> int:

@@ -475,6 +475,8 @@ class Entry:
         and operations are measured if they are not named.
     weights: an absolute path, a source of the variant, "none" (costs only), "own" (a user-defined callable returns the
         network with them), or None (the first source found).
+    weights_key: the part of a training checkpoint that the weights are ("model_ema"); "" for the one that the reader's
+        rule chooses.
     batch: images or crops per forward pass while evaluating, or "auto" to determine it.
     limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
@@ -494,6 +496,7 @@ class Entry:
     metrics: tuple[str, ...]
     cost: Mapping[str, Any]
     weights: str | None = None
+    weights_key: str = ""
     batch: int | Literal["auto"] = 16
     limit: int | None = None
     seed: int = 0
@@ -648,6 +651,8 @@ class Sample:
     group: the images that may be resampled together, such as a city; "" for none.
     content: what the task's `prepare` needs. Pose: a tuple of `Person`; classification: None, or the only box (x, y,
         width, height) in pixels to classify; segmentation and detection: None.
+    orientation: whether the annotation belongs to the picture as the file stores it, or turned as its EXIF orientation
+        says ("applied"); "" if nobody says, and then a file with such a tag is refused.
     """
 
     id: int | str
@@ -655,6 +660,7 @@ class Sample:
     size: tuple[int, int] | None = None
     group: str = ""
     content: Any = None
+    orientation: Literal["", "stored", "applied"] = "stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -807,6 +813,7 @@ class WeightsRecord:
     sha256: of the file, or of the tensors of a network that has its own weights; None if not known.
     file, use: the name of the file, or the `use` of a network that has its own weights.
     fits: key of the network and the weights that were verified to fit, for an entry without accuracy.
+    key: the part of a training checkpoint that was asked for; "" if none was.
     """
 
     source: str
@@ -814,6 +821,7 @@ class WeightsRecord:
     file: str = ""
     use: str = ""
     fits: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ EXAMPLES = {
 The same command again resumes: what is stored and still counts is not run again.""",
     "check": """examples:
   hrbench check suites/miniature.yaml
-  hrbench check pose --data /datasets --weights checkpoints""",
+  hrbench check pose --data /datasets --weights checkpoints
+  hrbench check pose --deep                        also decodes a sample of the data""",
     "score": """examples:
   hrbench score coco-keypoints --gt annotations/person_keypoints_val2017.json --pred results.json
   hrbench score coco-keypoints --gt ours.json --pred results.json --sigmas 0.03,0.05,0.05
@@ -147,7 +148,12 @@ def parser() -> argparse.ArgumentParser:
         )
 
     _run(command("run", "evaluate a suite, measure its costs, store the results, write the report"))
-    _check(command("check", "parse a suite, look for its data and weights, build networks that may fail; runs nothing"))
+    _check(
+        command(
+            "check",
+            "parse a suite, look for data and weights, build networks and pass shapes; runs nothing",
+        )
+    )
     _score(command("score", "score a file of predictions"))
     _profile(command("profile", "parameters, operations and latency of one network"))
     _report(command("report", "write html, md, csv and tex from stored results, of one run or several"))
@@ -243,6 +249,11 @@ def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="DIR", help="run folder whose results would be reused (runs/<suite>)")
     command.add_argument("--device", metavar="D", default="auto", help="that costs would be measured on (auto)")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")
+    command.add_argument(
+        "--deep",
+        action="store_true",
+        help="decode a sample of each data set, and pass an image on the CPU where shapes tell nothing of a network",
+    )
 
 
 def _score(command: argparse.ArgumentParser) -> None:

@@ -38,7 +38,7 @@ def check_data(args: Namespace, echo: Echo, open_display: OpenDisplay) -> int:
     wrong = False
     for row in select_rows(catalog.datasets(), args.name, "data set").values():
         findings = _findings(row, args, open_display)
-        echo(_findings_text(row, findings))
+        echo(findings_text(row.name, findings))
         wrong = wrong or any(finding.bad for finding in findings)
     return 3 if wrong else 0
 
@@ -61,14 +61,14 @@ def _findings(row: DatasetRow, args: Namespace, open_display: OpenDisplay) -> li
         display.close()
 
 
-def _findings_text(row: DatasetRow, findings: list[Finding]) -> str:
-    """A line for each finding; at most `MAX_FAULTS` faults."""
+def findings_text(name: str, findings: list[Finding]) -> str:
+    """A line for each finding on the data set of that name; at most `MAX_FAULTS` faults."""
     bad = [finding for finding in findings if finding.bad]
     left_out = {id(finding) for finding in bad[MAX_FAULTS:]}
-    lines = [f"{row.name}: {one.kind}: {one.text}" for one in findings if id(one) not in left_out]
-    more = [f"{row.name}: {amount(len(left_out), 'fault')} more"] if left_out else []
+    lines = [f"{name}: {one.kind}: {one.text}" for one in findings if id(one) not in left_out]
+    more = [f"{name}: {amount(len(left_out), 'fault')} more"] if left_out else []
     verdict = f"{amount(len(bad), 'thing')} to mend" if bad else "fine"
-    return "\n".join([*lines, *more, f"{row.name}: {verdict}"])
+    return "\n".join([*lines, *more, f"{name}: {verdict}"])
 
 
 # --- fetch data ------------------------------------------------------------------------------------------------------

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
 
 HEAD_BYTES = 10_000  # of a record; NumPy's own limit
+MOST_DEFLATED = 1032  # bytes that one compressed byte can stand for
+
+
+Shape = tuple[int, ...]
+T = TypeVar("T")
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -23,10 +29,19 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     Raises OSError if it cannot be opened, and ValueError, with the cause in words, if it is damaged, or holds anything
     but arrays of numbers and text.
     """
+    return _each(path, _array)
+
+
+def npz_layout(path: Path) -> dict[str, tuple[Shape, np.dtype]]:
+    """Shape and type of every array by its name; no number is read. Raises as `read_npz`."""
+    return _each(path, _layout)
+
+
+def _each(path: Path, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], T]) -> dict[str, T]:
     with path.open("rb") as stream:  # opened here, since NumPy does not close a file that is no complete archive
         try:
             with zipfile.ZipFile(stream) as archive:
-                return {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
+                return {info.filename.removesuffix(".npy"): read(archive, info) for info in archive.infolist()}
         except MemoryError:
             raise
         except Exception as error:  # a scrambled head leads zipfile, tokenize and NumPy to any
@@ -35,18 +50,25 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    _layout(archive, info)
+    with archive.open(info) as stream:
+        return npy.read_array(stream, allow_pickle=False)
+
+
+def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Shape, np.dtype]:
+    """Shape and type of an array, held to the size of its record."""
     with archive.open(info) as stream:
         shape, dtype = _head(stream)
         start = stream.tell()
     if dtype.hasobject:
         raise ValueError(f"{info.filename} holds objects of Python")
-    if start + math.prod(shape) * dtype.itemsize != info.file_size:
+    size = start + math.prod(shape) * dtype.itemsize
+    if size != info.file_size or size > MOST_DEFLATED * info.compress_size:
         raise ValueError(f"{info.filename} has {info.file_size} bytes, which is no array of shape {shape}")
-    with archive.open(info) as stream:
-        return npy.read_array(stream, allow_pickle=False)
+    return shape, dtype
 
 
-def _head(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _head(stream: IO[bytes]) -> tuple[Shape, np.dtype]:
     """Shape and dtype of an array, as the beginning of its record says."""
     version = npy.read_magic(stream)
     if version == (1, 0):

@@ -24,6 +24,8 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import image_faults
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import class_map, label_faults, read_labels
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
@@ -58,6 +60,8 @@ class CityscapesDataset:
     root: the folder of --data, `folder` lies in it.
     cities: the cities of the split with their numbers of images, which must all be there; None for all cities found.
     interval: what the bootstrap resamples, "image" or "group" (cities).
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for the official set; other data must say if a file has such a tag.
     """
 
     task = "segmentation"
@@ -70,10 +74,12 @@ class CityscapesDataset:
         folder: str = "cityscapes",
         cities: Mapping[str, int] | None = None,
         interval: str = "image",
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.split, self.cities, self.interval = split, cities, interval
         self.server = SERVER if split == "test" else ""
+        self.orientation: Orientation = checked_orientation(orientation, official=folder == "cityscapes")
 
     # --- paths
 
@@ -154,7 +160,10 @@ class CityscapesDataset:
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each scene, its city as group."""
-        return [Sample(name, self.images / (name + IMAGE), group=name.partition("/")[0]) for name in self.names]
+        return [
+            Sample(name, self.images / (name + IMAGE), group=name.partition("/")[0], orientation=self.orientation)
+            for name in self.names
+        ]
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> class indices (H, W) uint16 of its label file, NO_CLASS where a label is none that counts."""
@@ -175,9 +184,9 @@ class CityscapesDataset:
     def look(self, sample: Sample) -> list[str]:
         """Faults of a scene: damaged files, wrong sizes, labels out of range, instances that contradict labels."""
         if self.server:
-            return image_faults(sample.path)
+            return image_faults(sample.path, None, sample.orientation)
         labels, instances = (self.target / f"{sample.id}{kind}" for kind in (LABELS, INSTANCES))
-        faults = label_faults(sample.path, labels, IDS)
+        faults = label_faults(sample.path, labels, IDS, sample.orientation)
         try:
             numbers = read_labels(instances, MAP)
         except (InputError, MissingError) as error:

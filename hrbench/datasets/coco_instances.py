@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hrbench.core.text import suggestion
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
@@ -29,7 +29,11 @@ from hrbench.formats.coco.annotations import (
     read_annotated_objects,
     read_instances,
 )
+from hrbench.formats.coco.forms import CocoForm, TruthArea, root_of
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import Paths, checked_paths
 from hrbench.types import ClassScheme, Sample
 
 
@@ -40,6 +44,12 @@ class CocoInstances:
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
         file, by rising id.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for COCO's own layout; other data must say if a file has such a tag.
+    paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
+    renumber, truth_area, iscrowd, match, whole_ids, root_category: how the annotations deviate
+        from COCO's form (`forms.CocoForm`); where a category is found
+        that only names the others, `root_category` must say what becomes of it.
     """
 
     task = "detection"
@@ -52,10 +62,23 @@ class CocoInstances:
         annotations: str | None = None,
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
+        orientation: str | None = None,
+        paths: Paths = "posix",
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] | None = None,
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category or "keep")
+        self._root_said = root_category is not None
+        self.paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        official = annotations is None and images is None and self.folder.name == "coco"
+        self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)
 
     # --- paths
@@ -91,14 +114,14 @@ class CocoInstances:
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
-            gaps += missing_images(self.images, [image.file_name for image in self._content.images], home)
+            gaps += missing_images(self.images, [*self._files.values()], home, self.paths)
         return gaps
 
     # --- content
 
     @cached_property
     def _content(self) -> InstanceListing:
-        content = read_instances(self.target)
+        content = read_instances(self.target, self.form)
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):
@@ -108,8 +131,30 @@ class CocoInstances:
         return content
 
     @cached_property
+    def _files(self) -> dict[int, str]:
+        """Image id -> its file below `images`."""
+        return layout.image_files(self.target, self._content.images, self.images, self.paths)
+
+    def _refuse_root(self) -> None:
+        """Raises UsageError for a category that only names the others, as long as nobody says what becomes of it."""
+        if self._root_said or self._classes is not None:
+            return
+        listed = [
+            {"id": one.id, "name": one.name, "supercategory": one.supercategory} for one in self._content.categories
+        ]
+        root = root_of(listed)
+        if root is None or any(each.category_id == root["id"] for of in self._objects.values() for each in of):
+            return
+        raise UsageError(
+            f"{self.target}: category {root['id']} ({root['name']!r}) has no annotation and is the supercategory of "
+            f"the others: set `root_category: drop` if the network's {len(listed) - 1} classes are the others, as "
+            "Roboflow exports mean it, or `root_category: keep` if it is a class of its own"
+        )
+
+    @cached_property
     def scheme(self) -> ClassScheme:
         """Names and category ids of the classes, in the order of a network's outputs."""
+        self._refuse_root()
         every = sorted(self._content.categories, key=lambda category: category.id)
         chosen = every if self._classes is None else [self._class(each, every) for each in self._classes]
         twice = layout.duplicates([category.id for category in chosen])
@@ -131,15 +176,21 @@ class CocoInstances:
     def metric_options(self) -> dict[str, Any]:
         """The evaluated categories, if only some are detected: objects of the others then do not count as missed."""
         ids = sorted(self.scheme.ids)
-        return {} if ids == sorted(each.id for each in self._content.categories) else {"categories": ids}
+        every = ids == sorted(each.id for each in self._content.categories)
+        return {**({} if every else {"categories": ids}), **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
-        return digest_of([self.target], file_sizes(self.images, [image.file_name for image in self._content.images]))
+        return digest_of([self.target], file_sizes(self.images, self._files.values()))
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """Every listed image, in the file's order."""
         return [
-            Sample(id=image.id, path=self.images / image.file_name, size=(image.width, image.height))
+            Sample(
+                id=image.id,
+                path=self.images / self._files[image.id],
+                size=(image.width, image.height),
+                orientation=self.orientation,
+            )
             for image in self._content.images
         ]
 
@@ -151,7 +202,7 @@ class CocoInstances:
     @cached_property
     def _objects(self) -> dict[int, list[ListedObject]]:
         """Image id -> its annotated objects; ids without objects are left out."""
-        return read_annotated_objects(self.target)
+        return read_annotated_objects(self.target, self.form)
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> its annotated objects, largest box first, as detections have them but without a score.
@@ -188,7 +239,7 @@ class CocoInstances:
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its objects: the file, classes that are not listed, boxes, masks."""
         assert sample.size is not None
-        faults = image_faults(sample.path, sample.size)
+        faults = image_faults(sample.path, sample.size, sample.orientation)
         known = {category.id for category in self._content.categories}
         for each in self._objects.get(int(sample.id), ()):
             where = f"{self.target}: object {each.id} of image {each.image_id}"

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
@@ -27,8 +27,12 @@ from hrbench.formats.coco.annotations import (
     read_boxes,
     read_keypoints,
 )
+from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import Paths, checked_paths
 from hrbench.types import KeypointScheme, Note, Person, Remark, Sample
 
 OFFICIAL_BOXES = {
@@ -62,6 +66,11 @@ class CocoKeypointsDataset:
     sigmas: OKS constants (K,).
     flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed if the joints that the
         file names are not COCO's 17.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for COCO's own layout; other data must say if a file has such a tag.
+    paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the annotations deviate
+        from COCO's form (`forms.CocoForm`).
     """
 
     task = "pose"
@@ -75,10 +84,23 @@ class CocoKeypointsDataset:
         images: str | None = None,
         sigmas: Sequence[float] | None = None,
         flip_pairs: Sequence[Sequence[int | str]] | None = None,
+        orientation: str | None = None,
+        paths: Paths = "posix",
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        num_keypoints: Literal["file", "joints"] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
+        self.paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        official = annotations is None and images is None and self.folder.name == "coco"
+        self.orientation: Orientation = checked_orientation(orientation, official)
         self._sigmas, self._flip_pairs = sigmas, flip_pairs
 
     # --- paths
@@ -137,14 +159,19 @@ class CocoKeypointsDataset:
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
-            gaps += missing_images(self.images, [image.file_name for image in self._content.images], HOME)
+            gaps += missing_images(self.images, [*self._files.values()], home, self.paths)
         return gaps
 
     # --- content
 
     @cached_property
     def _content(self) -> KeypointListing:
-        return read_keypoints(self.target)
+        return read_keypoints(self.target, self.form)
+
+    @cached_property
+    def _files(self) -> dict[int, str]:
+        """Image id -> its file below `images`."""
+        return layout.image_files(self.target, self._content.images, self.images, self.paths)
 
     @cached_property
     def category(self) -> ListedCategory:
@@ -190,12 +217,12 @@ class CocoKeypointsDataset:
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id}
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
         files = [self.target] if boxes is None else [self.target, boxes]
-        return digest_of(files, file_sizes(self.images, [image.file_name for image in self._content.images]))
+        return digest_of(files, file_sizes(self.images, self._files.values()))
 
     # --- people
 
@@ -214,9 +241,10 @@ class CocoKeypointsDataset:
         return [
             Sample(
                 id=image,
-                path=self.images / images[image].file_name,
+                path=self.images / self._files[image],
                 size=(images[image].width, images[image].height),
                 content=tuple(by_image.get(image, ())),
+                orientation=self.orientation,
             )
             for image in order
         ]
@@ -279,7 +307,7 @@ class CocoKeypointsDataset:
 
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its people: the file, numbers of joints."""
-        faults = image_faults(sample.path, sample.size)
+        faults = image_faults(sample.path, sample.size, sample.orientation)
         wanted = 3 * len(self.scheme.names)
         for each in self._content.annotations:
             counted = each.image_id == sample.id and each.category_id == self.category.id and each.keypoints

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hrbench.core.digests import sha256
+from hrbench.formats.paths import Paths, windows_names
 
 
 def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
@@ -31,13 +32,22 @@ def file_sizes(folder: Path, names: Iterable[str]) -> dict[str, int | None]:
     return sizes
 
 
-def missing_images(folder: Path, names: Sequence[str], home: str) -> list[str]:
-    """At most one sentence: which of the named images are not below `folder`, and where to get them."""
+def missing_images(folder: Path, names: Sequence[str], home: str, paths: Paths = "windows") -> list[str]:
+    """At most one sentence: which of the named images are not below `folder`, and where to get them.
+
+    folder: of the images.
+    names: of their files, below it.
+    home: where to get them, in words.
+    paths: how the data set takes names; "posix" advises on names that would be found as Windows takes them.
+    """
     absent = [name for name, size in file_sizes(folder, names).items() if size is None]
     if not absent:
         return []
     how_many = "all" if len(absent) == len(names) else f"{len(absent)} of"
-    return [f"{how_many} {len(names)} images are missing from {folder}, the first is {absent[0]}; {home}"]
+    remedy = home
+    if paths == "posix" and any(windows_names(folder, absent[:1]).values()):
+        remedy = "it is there as Windows takes names, in other case or with backslashes: set `paths: windows`"
+    return [f"{how_many} {len(names)} images are missing from {folder}, the first is {absent[0]}; {remedy}"]
 
 
 def digest_of(files: Sequence[Path], images: Mapping[str, int | None]) -> str:

@@ -21,7 +21,10 @@ from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.class_lists import ENDINGS, ClassLists, class_folders, read, stem
 from hrbench.formats.images import image_faults
-from hrbench.types import ClassScheme, Sample
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import hidden
+from hrbench.types import ClassScheme, Note, Remark, Sample
 
 CLASSES = Path(__file__).parent / "classes"
 DEVKIT = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
@@ -36,8 +39,11 @@ class ImageFolders:
     classes: "imagenet" (its 1,000 synsets), names in the order of the network's outputs, or only how many there are;
         left out, the folders' names in sorted order.
     images: a user-defined folder instead of `split`.
+    part: whether folders of some of `classes` are enough: the others are classes without images.
     count: how many images there should be.
     home: where to get the data, in words.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for data sets of the catalog; other data must say if a file has such a tag.
     """
 
     task = "classification"
@@ -52,11 +58,16 @@ class ImageFolders:
         images: str = "",
         count: int | None = None,
         home: str = OWN,
+        orientation: str | None = None,
+        part: bool = False,
     ) -> None:
         self.folder = Path(root) / folder
         self.images = self.folder / (images or split)
         self.split, self.labels, self.count, self.home = split, labels, count, home
-        self.classes = _checked(classes)
+        self.classes, self.part = _checked(classes), part
+        if part and not isinstance(self.classes, (str, tuple)):
+            raise UsageError("part: true needs all classes: set `classes` to imagenet, or to their names in order")
+        self.orientation: Orientation = checked_orientation(orientation, official=home != OWN)
 
     @cached_property
     def target(self) -> Path:
@@ -110,7 +121,8 @@ class ImageFolders:
         here: dict[str, str] = {}
         folders = class_folders(self.images)
         inside = read(self.images).files.values() if folders else []
-        for name in (*inside, *(path.name for path in sorted(self.images.iterdir()) if path.suffix.lower() in ENDINGS)):
+        flat = (path.name for path in sorted(self.images.iterdir()) if path.suffix.lower() in ENDINGS)
+        for name in (*inside, *(name for name in flat if not hidden(name))):
             here[stem(name)] = name
             here.setdefault(stem(name.rpartition("/")[2]), name)
         return {key: here.get(str(key), self._called(key)) for key in self.lists.ids}
@@ -138,9 +150,12 @@ class ImageFolders:
         if self.target == self.images:
             used = {labels[0] for labels in self.lists.labels}
             empty = [name for index, name in enumerate(self.lists.classes) if index not in used]
-            if empty:
+            if empty and not self.part:
                 many = f"{len(empty)} of {len(self.lists.classes)} class folders"
-                gaps.append(f"{many} are missing from {self.images} or empty, the first is {empty[0]}; {self.home}")
+                remedy = "set `part: true` if the set has only a part of the classes, or give a list by `labels:`"
+                here = len(self.lists.classes) - len(empty)
+                how = remedy if self.home == OWN and here else self.home
+                gaps.append(f"{many} are missing from {self.images} or empty, the first is {empty[0]}; {how}")
         else:
             gaps += missing_images(self.images, [*self._files.values()], self.home)
         if self.count is not None and len(self.lists.ids) < self.count:
@@ -162,14 +177,25 @@ class ImageFolders:
         titles = self.scheme.names
         known = not self.lists.unmapped  # only the metric maps the ids of the devkit
         return [
-            Sample(key, self.images / self._files[key], group=titles[labels[0]] if known and len(labels) == 1 else "")
+            Sample(
+                key,
+                self.images / self._files[key],
+                group=titles[labels[0]] if known and len(labels) == 1 else "",
+                orientation=self.orientation,
+            )
             for key, labels in zip(self.lists.ids, self.lists.labels, strict=True)
         ]
 
-    def notes(self, protocol: Mapping[str, Any]) -> list[str]:
+    def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
+        notes: list[Remark] = []
         if self.count is not None and len(self.lists.ids) > self.count:
-            return [f"{len(self.lists.ids)} images are there, {len(self.lists.ids) - self.count} more than the set has"]
-        return []
+            more = len(self.lists.ids) - self.count
+            notes.append(f"{len(self.lists.ids)} images are there, {more} more than the set has")
+        if self.part:
+            used, every = len({label for labels in self.lists.labels for label in labels}), len(self.scheme.names)
+            effect = "a network may choose any of all classes"
+            notes.append(Note("part_of_the_classes", "classes have images", used, every, effect, "part"))
+        return notes
 
     def facts(self) -> dict[str, int]:
         """Numbers of images, of images with a valid class, and of classes."""
@@ -183,7 +209,7 @@ class ImageFolders:
 
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image."""
-        return image_faults(sample.path)
+        return image_faults(sample.path, None, sample.orientation)
 
 
 @cache

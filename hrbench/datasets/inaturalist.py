@@ -21,6 +21,8 @@ from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError
 from hrbench.formats.class_lists import ClassLists, read
 from hrbench.formats.images import image_faults
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.types import ClassScheme, Sample
 
 HOME = (
@@ -36,6 +38,8 @@ class INaturalist:
     annotations: the JSON file, below `folder` or its train_val2017.
     boxes: whether only the image's box, enlarged by the protocol's box_scale, is classified; then the annotations must
         have boxes.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for the official set; other data must say if a file has such a tag.
     """
 
     task = "classification"
@@ -46,9 +50,11 @@ class INaturalist:
         folder: str = "inaturalist-2017",
         annotations: str = "val2017.json",
         boxes: bool = False,
+        orientation: str | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.name, self.boxes = annotations, boxes
+        self.orientation: Orientation = checked_orientation(orientation, official=folder == "inaturalist-2017")
 
     @property
     def target(self) -> Path:
@@ -95,6 +101,7 @@ class INaturalist:
                 size=lists.sizes.get(key),
                 group=names[labels[0]],
                 content=lists.boxes[key] if self.boxes else None,
+                orientation=self.orientation,
             )
             for key, labels in zip(lists.ids, lists.labels, strict=True)
         ]
@@ -110,7 +117,7 @@ class INaturalist:
 
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image, and a box that lies outside it."""
-        faults = image_faults(sample.path, sample.size)
+        faults = image_faults(sample.path, sample.size, sample.orientation)
         if self.boxes and sample.size is not None:
             (x, y, w, h), (width, height) = sample.content, sample.size
             if x >= width or y >= height or x + w <= 0 or y + h <= 0:

@@ -10,24 +10,27 @@ catalog/datasets_segmentation.yaml, or the fields of a suite's `dataset:`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
+from hrbench.formats.label_colours import OTHER_COLOURS, LabelForm, colours_of, meanings
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import class_map, label_faults, read_labels
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import below, inside
 from hrbench.formats.submissions import recode, stored_kind, write_archive
 from hrbench.types import ClassScheme, Sample
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".tif", ".tiff", ".webp")
-"""Suffixes of image files, if the data set states none."""
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""Suffixes of image files, if the data set states none; in upper case, too."""
 
 OWN = "check the paths of the data set in the suite"
 
@@ -44,12 +47,18 @@ class LabelFolders:
     mapping: further labels -> index of the class they count as.
     ignore: labels that are not evaluated.
     palette: C colours (red, green, blue).
+    colours: whether label maps hold these colours instead of numbers.
+    ignore_colours: further colours in them, which are not evaluated.
+    channels: "equal" reads label maps of several channels that are equal as one.
+    values: label -> class index for all labels, {0: 0, 255: 1}; instead of ids and mapping.
     flip_pairs: pairs of class indices or names exchanged by a mirror.
     home: where to get the data, in words.
     labels: folder of the label maps; "" if no ground truth is public.
     server: which server evaluates predictions then, in words.
     submission: the archive it takes and the path of each prediction in it: "lip.zip:{name}.png".
     count: how many samples there should be, 0 for any.
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for data sets of the catalog; other data must say if a file has such a tag.
     """
 
     task = "segmentation"
@@ -73,15 +82,27 @@ class LabelFolders:
         server: str = "",
         submission: str = "",
         count: int = 0,
+        orientation: str | None = None,
+        values: Mapping[int, int] | None = None,
+        colours: bool = False,
+        ignore_colours: Sequence[Sequence[int]] = (),
+        channels: Literal["one", "equal"] = "one",
     ) -> None:
         self.folder = Path(root) / folder
         self.images, self.list = self.folder / images, self.folder / list if list else None
         self.target = self.folder / labels
         self.labelled, self.image_suffix, self.label_suffix = bool(labels), image_suffix, label_suffix
+        if values is not None:
+            if ids is not None or mapping:
+                raise UsageError("values says what every label means: leave out ids and mapping")
+            ids, mapping = meanings(values)
         self.scheme = _scheme(names, ids, palette, flip_pairs)
         self.mapping = {int(label): int(index) for label, index in (mapping or {}).items()}
         self.ignore = sorted(int(label) for label in ignore)
+        self.form = _form(self.scheme, colours, ignore_colours, channels)
+        self._stored = _stored(self.scheme, colours, ignore_colours, channels)
         self.home, self.server, self.submission, self.count = home, server, submission, count
+        self.orientation: Orientation = checked_orientation(orientation, official=home != OWN)
         _check_labels(self.scheme, self.mapping, self.ignore)
 
     # --- which files belong together
@@ -95,9 +116,28 @@ class LabelFolders:
         listed = self._listed() if self.list is not None else ((name, "", "") for name in sorted(self._images))
         found: dict[str, tuple[str, str]] = {}
         for name, image, label in listed:
-            label = label or name + self.label_suffix
+            label = label or self._label_file(name + self.label_suffix)
             image = image or self._images.get(name, name + (self.image_suffix or ".jpg"))
             found[label[: len(label) - len(Path(label).suffix)]] = (image, label)
+        return found
+
+    def _label_file(self, name: str) -> str:
+        """The label file that is meant: with this ending, or with that of a file whose ending is in other case."""
+        head, dot, ending = name.rpartition(".")
+        return self._labels.get(head + dot + ending.lower(), name) if name not in self._label_names else name
+
+    @cached_property
+    def _label_names(self) -> frozenset[str]:
+        """All files below the folder of labels, hidden ones left out."""
+        return frozenset(below(self.target)) if self.labelled else frozenset()
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        """The same by their path with the ending in lower case."""
+        found: dict[str, str] = {}
+        for name in sorted(self._label_names):
+            head, dot, ending = name.rpartition(".")
+            found.setdefault(head + dot + ending.lower(), name)
         return found
 
     def _listed(self) -> Iterator[tuple[str, str, str]]:
@@ -110,7 +150,7 @@ class LabelFolders:
         except (UnicodeDecodeError, IsADirectoryError):
             raise InputError(f"{self.list} is no list of names, one a line") from None
         for number, line in enumerate(lines, 1):
-            words = [word.lstrip("/") for word in line.split()]
+            words = [inside(word.lstrip("/"), f"{self.list}:{number}") for word in line.split()]
             if len(words) > 2:
                 raise InputError(f"{self.list}:{number}: one name, or an image and its labels, was expected: {line!r}")
             if len(words) == 2:
@@ -120,22 +160,18 @@ class LabelFolders:
 
     def _plain(self, name: str) -> str:
         """A name of the list without the suffix of an image or label file."""
-        endings = (self.image_suffix,) if self.image_suffix else ENDINGS
-        return next((name.removesuffix(e) for e in (self.label_suffix, *endings) if name.endswith(e)), name)
+        endings = (self.label_suffix, *((self.image_suffix,) if self.image_suffix else ENDINGS))
+        return next((name[: -len(e)] for e in endings if e and name.lower().endswith(e.lower())), name)
 
     @cached_property
     def _images(self) -> dict[str, str]:
         """Name without suffix -> image file below the folder of images."""
         endings = (self.image_suffix,) if self.image_suffix else ENDINGS
         found = {}
-        for place, folders, files in os.walk(self.images, followlinks=True):
-            folders.sort()
-            inner = Path(place).relative_to(self.images).as_posix()
-            for file in sorted(files):
-                ending = next((ending for ending in endings if file.endswith(ending)), None)
-                if ending is not None:
-                    path = file if inner == "." else f"{inner}/{file}"
-                    found.setdefault(path.removesuffix(ending), path)
+        for path in below(self.images):
+            ending = next((ending for ending in endings if path.lower().endswith(ending.lower())), None)
+            if ending is not None:
+                found.setdefault(path[: -len(ending)], path)
         return found
 
     # --- missing files
@@ -164,7 +200,11 @@ class LabelFolders:
         if not absent:
             return []
         how_many = "all" if len(absent) == len(files) else f"{len(absent)} of"
-        return [f"{how_many} {len(files)} {what} are missing from {folder}, the first is {absent[0]}; {self.home}"]
+        remedy = self.home
+        if folder == self.target and not self.label_suffix.endswith(".npy"):
+            arrays = any(name.endswith(".npy") for name in self._labels)
+            remedy = "there are NumPy arrays: set `label_suffix: .npy`" if arrays else remedy
+        return [f"{how_many} {len(files)} {what} are missing from {folder}, the first is {absent[0]}; {remedy}"]
 
     def metric_options(self) -> dict[str, Any]:
         """Classes with their labels, and the label files in order."""
@@ -174,6 +214,7 @@ class LabelFolders:
             "files": [label for _, label in self.pairs.values()],
             "ignore": [*self.ignore],
             "interval": "image",
+            **self._stored,
         }
         return {**options, "mapping": dict(self.mapping)} if self.mapping else options
 
@@ -183,13 +224,15 @@ class LabelFolders:
 
     def samples(self, protocol: Mapping[str, Any]) -> Sequence[Sample]:
         """One sample for each image in the order of the list, or of the names."""
-        return [Sample(name, self.images / image) for name, (image, _) in self.pairs.items()]
+        return [
+            Sample(name, self.images / image, orientation=self.orientation) for name, (image, _) in self.pairs.items()
+        ]
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> class indices (H, W) uint16 of its label file, NO_CLASS where a label is none that counts."""
         classes = {label: index for index, label in enumerate(self.scheme.ids)} | dict(self.mapping)
         files = {sample.id: self.target / self.pairs[str(sample.id)][1] for sample in samples}
-        return {key: class_map(read_labels(path, MAP), classes) for key, path in files.items()}
+        return {key: class_map(read_labels(path, MAP, self.form), classes) for key, path in files.items()}
 
     def notes(self, protocol: Mapping[str, Any]) -> Sequence[str]:
         if self.count and len(self.pairs) > self.count:
@@ -208,9 +251,10 @@ class LabelFolders:
     def look(self, sample: Sample) -> Sequence[str]:
         """Faults of an image and its labels: damaged files, different sizes, labels out of range."""
         if not self.labelled:
-            return image_faults(sample.path)
-        known = {*self.scheme.ids, *self.mapping, *self.ignore}
-        return label_faults(sample.path, self.target / self.pairs[str(sample.id)][1], known)
+            return image_faults(sample.path, None, sample.orientation)
+        known = {*self.scheme.ids, *self.mapping, *self.ignore, *self.form.colours.values()}
+        path = self.target / self.pairs[str(sample.id)][1]
+        return label_faults(sample.path, path, known, sample.orientation, self.form)
 
     # --- submission to a server
 
@@ -258,6 +302,25 @@ def _scheme(
         raise UsageError(f"ids holds label {next(label for label in chosen if chosen.count(label) > 1)} twice")
     pairs = tuple(_pair(pair, names) for pair in flip_pairs)
     return ClassScheme(tuple(names), chosen, colours, pairs)  # type: ignore[arg-type]
+
+
+def _form(
+    scheme: ClassScheme, colours: bool, ignored: Sequence[Sequence[int]], channels: Literal["one", "equal"]
+) -> LabelForm:
+    """How label maps are stored. Raises UsageError for colours without a palette."""
+    if colours and not scheme.palette:
+        raise UsageError("colours: true needs `palette`, the colour of each class in the label maps")
+    if not colours and ignored:
+        raise UsageError("ignore_colours are those of label maps in colours: set `colours: true` as well")
+    palette = scheme.palette if colours else None
+    return LabelForm(colours_of(palette, scheme.ids, ignored, OTHER_COLOURS), channels)
+
+
+def _stored(scheme: ClassScheme, colours: bool, ignored: Sequence[Sequence[int]], channels: str) -> dict[str, Any]:
+    """The metric's options for maps that are not stored as one number a pixel."""
+    options: dict[str, Any] = {"palette": [[*colour] for colour in scheme.palette]} if colours else {}
+    options |= {"ignore_colours": [[*colour] for colour in ignored]} if ignored else {}
+    return options | ({"channels": channels} if channels != "one" else {})
 
 
 def _pair(pair: Sequence[int | str], names: Sequence[str]) -> tuple[int, int]:

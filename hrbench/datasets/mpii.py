@@ -22,6 +22,9 @@ from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
 from hrbench.formats.mpii import read_truth
+from hrbench.formats.orientation import Orientation
+from hrbench.formats.orientation import checked as checked_orientation
+from hrbench.formats.paths import inside
 from hrbench.types import KeypointScheme, Person, Sample
 
 HOME = (
@@ -51,17 +54,23 @@ class _MpiiPerson(msgspec.Struct):
 
 
 class Mpii:
-    """People of a split of MPII; construction reads nothing. root: the folder of --data.
+    """People of a split of MPII; construction reads nothing.
 
+    root: the folder of --data.
     split: {split}.json and gt_{split}.mat lie in annot/ (MPII itself: valid).
+    orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
+        None: stored for the official set; other data must say if a file has such a tag.
     """
 
     task = "pose"
     scheme = SCHEME
 
-    def __init__(self, root: str | Path, folder: str = "mpii", split: str = "valid") -> None:
+    def __init__(
+        self, root: str | Path, folder: str = "mpii", split: str = "valid", orientation: str | None = None
+    ) -> None:
         self.folder = Path(root) / folder
         self.split = split
+        self.orientation: Orientation = checked_orientation(orientation, official=folder == "mpii")
 
     @property
     def annotations(self) -> Path:
@@ -84,6 +93,8 @@ class Mpii:
             raise MissingError(f"no file {self.annotations}; {HOME}") from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"{self.annotations} is not MPII's {self.split}.json: {error}") from None
+        for index, row in enumerate(rows):
+            inside(row.image, f"{self.annotations}: person {index}")
         if not rows:
             raise InputError(f"{self.annotations} lists nobody")
         for index, row in enumerate(rows):
@@ -114,7 +125,10 @@ class Mpii:
         people: dict[str, list[Person]] = {}
         for index, row in enumerate(self._rows):
             people.setdefault(row.image, []).append(Person(index, centre=row.center, scale=row.scale))
-        return [Sample(id=name, path=self.images / name, content=tuple(of)) for name, of in people.items()]
+        return [
+            Sample(id=name, path=self.images / name, content=tuple(of), orientation=self.orientation)
+            for name, of in people.items()
+        ]
 
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, whether visible of each joint} of its people, top-left pixel at (0, 0)."""
@@ -142,7 +156,7 @@ class Mpii:
     def look(self, sample: Sample) -> list[str]:
         """Faults of an image and its people: a damaged file, a centre outside it, an invalid scale."""
         try:
-            width, height = decoded_size(sample.path)
+            width, height = decoded_size(sample.path, sample.orientation)
         except (InputError, MissingError) as error:
             return [str(error)]
         faults = []

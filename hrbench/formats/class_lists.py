@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.paths import ENDINGS, hidden, inside
 
-ENDINGS = frozenset((".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"))
 ILSVRC_NAME = "ILSVRC2012_val_{:08d}"
 
 
@@ -129,7 +129,7 @@ def _images(root: Path, name: str) -> list[str]:
     for where, folders, files in os.walk(root / name, followlinks=True):
         folders.sort()
         below = Path(where).relative_to(root).as_posix()
-        found += [f"{below}/{file}" for file in files if Path(file).suffix.lower() in ENDINGS]
+        found += [f"{below}/{file}" for file in files if Path(file).suffix.lower() in ENDINGS and not hidden(file)]
     return sorted(found)
 
 
@@ -162,7 +162,7 @@ def _of_text(path: Path, names: Sequence[str]) -> ClassLists:
     files: dict[int | str, str] = {}
     labels = []
     for number, name, label in pairs:
-        key = stem(name)
+        key = stem(inside(name, f"{path}, line {number}"))
         if key in files:
             raise InputError(f"{path}, line {number}: image {name} is there twice")
         files[key] = name
@@ -293,7 +293,9 @@ def _of_inaturalist(path: Path, content: dict[str, Any]) -> ClassLists:
             boxes[image] = _box(path, image, row.get("bbox"))
     ids = tuple(sorted(labels))
     classes = tuple(str(named[number].get("name", number)) for number in kept)
-    files: dict[int | str, str] = {image: str(known[image].get("file_name", "")) for image in ids}
+    files: dict[int | str, str] = {
+        image: inside(str(known[image].get("file_name", "")), f"{path}: image {image}") for image in ids
+    }
     sizes: dict[int | str, tuple[int, int]] = {
         image: size for image in ids if (size := _size(path, known[image])) is not None
     }

@@ -9,6 +9,9 @@ There may be fewer labels ("image,label": then there is no Top-5), and scores ma
 from 0 in the order of the network's outputs, or a class name if the ground truth has names. An image has the name that
 the data set gives it, with or without suffix; its file name alone is enough if no two images share it. Images of
 iNaturalist have numbers, and Kaggle's format for them ("id,predicted", five numbers in one column) is read, too.
+
+What timm's inference.py writes with --include-index is read as it is: filename, index and prob or logit, where several
+indices stand in brackets; with --results-separate-col filename, index_0, index_1, ..., which are counted from 0.
 """
 
 from __future__ import annotations
@@ -160,16 +163,17 @@ def read_predictions(path: Path, target: ClassTruth) -> ClassPredictions:
         where = f"{path}, line {number}"
         if len(fields) < columns.min_fields:
             raise InputError(f"{where}: {len(fields)} fields, but the heading has {columns.min_fields} or more")
-        row = target.find(fields[0])
+        name = fields[columns.first]
+        row = target.find(name)
         if row is None:
-            raise InputError(f"{where}: image {_short(fields[0])} is not one of the {len(target.ids)} in {target.path}")
+            raise InputError(f"{where}: image {_short(name)} is not one of the {len(target.ids)} in {target.path}")
         if row in rows:
-            raise InputError(f"{where}: image {_short(fields[0])} was there before, in line {rows[row]}")
+            raise InputError(f"{where}: image {_short(name)} was there before, in line {rows[row]}")
         rows[row] = number
         labels.append([_label(where, text, order, len(target.classes)) for text in columns.labels_in(fields)])
         if len(labels[-1]) != len(labels[0]):
             raise InputError(f"{where}: {len(labels[-1])} labels, but {len(labels[0])} in the lines before")
-        confidence.append(_score(where, fields[columns.score]) if columns.score is not None else 0.0)
+        confidence.append(_score(where, _first_of(fields[columns.score])) if columns.score is not None else 0.0)
     wide = len(labels[0]) if labels else len(columns.labels)
     return ClassPredictions(
         path,
@@ -181,17 +185,26 @@ def read_predictions(path: Path, target: ClassTruth) -> ClassPredictions:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Positions of the labels and of the first score. together: all labels are in one column, split by spaces."""
+    """Positions of the columns that are read.
+
+    labels: best first.
+    score: of the first label.
+    together: whether all labels are in one column, split by spaces.
+    first: the image's.
+    """
 
     labels: tuple[int, ...]
     score: int | None
     together: bool = False
+    first: int = 0
 
     @staticmethod
     def of(path: Path, heading: Sequence[str]) -> _Columns:
         names = [name.strip().lower() for name in heading]
         if names[:2] == ["id", "predicted"]:
             return _Columns((1,), None, together=True)
+        if timm := _timm_columns(path, names):
+            return timm
         there = sorted(int(name[6:]) for name in names if re.fullmatch(r"label_[1-9][0-9]{0,3}", name))
         twice = next((name for name in names if name.startswith(("label_", "score_")) and names.count(name) > 1), "")
         if twice:
@@ -214,10 +227,46 @@ class _Columns:
     @property
     def min_fields(self) -> int:
         """The minimum number of fields of a line."""
-        return 1 + max(*self.labels, self.score or 0)
+        return 1 + max(*self.labels, self.score or 0, self.first)
 
     def labels_in(self, fields: Sequence[str]) -> list[str]:
-        return fields[1].split() if self.together else [fields[place].strip() for place in self.labels]
+        return (
+            fields[self.labels[0]].strip(" []").split()
+            if self.together
+            else [fields[place].strip() for place in self.labels]
+        )
+
+
+def _timm_columns(path: Path, names: Sequence[str]) -> _Columns | None:
+    """The columns of a file that timm's inference.py wrote; None for any other heading.
+
+    Raises InputError for one without indices of classes, and for the summary that validate.py writes.
+    """
+    if names[:1] == ["model"] and "top1" in names:
+        raise InputError(
+            f"{path}: this is the summary that timm's validate.py writes, one line a model, without predictions; "
+            "inference.py --include-index --topk 5 writes those of images"
+        )
+    counted = [name for name in names if re.fullmatch(r"(index|label)_\d+", name)]
+    from_zero = "index_0" in counted or "label_0" in counted
+    if names[:1] != ["filename"] or not (from_zero or "index" in names or {"prob", "logit"} & {*names}):
+        return None
+    score = next((names.index(one) for one in ("prob_0", "prob") if one in names), None)
+    if "index" in names:
+        return _Columns((names.index("index"),), score, together=True)
+    places = [f"index_{k}" for k in range(sum(name.startswith("index_") for name in counted))]
+    if not places or not all(name in names for name in places):
+        raise InputError(
+            f"{path}: this file of timm's inference.py has no indices of classes, only names, which are not those of "
+            "folders; write it with --include-index"
+        )
+    return _Columns(tuple(map(names.index, places)), score)
+
+
+def _first_of(text: str) -> str:
+    """The first number of a list in brackets, or the text itself."""
+    inner = text.strip()
+    return next(iter(inner.strip("[]").split()), "") if inner.startswith("[") else text
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -237,7 +286,10 @@ def _label(where: str, text: str, order: Mapping[str, int], classes: int) -> int
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InputError(f"{where}: {_short(text)} is neither the index of a class, from 0, nor the name of one")
     if classes and int(text) >= classes:
-        raise InputError(f"{where}: class {text} of {classes}; they are counted from 0")
+        raise InputError(
+            f"{where}: class {text} of {classes}; they are counted from 0 (of a part of the "
+            "network's classes, option names: [...] gives all in order, --dataset imagenet-val ImageNet's)"
+        )
     return int(text)
 
 

@@ -6,6 +6,7 @@ checked before OpenCV reads it.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,21 +19,32 @@ from PIL import Image
 from hrbench.core.stages import stage
 from hrbench.errors import InputError, MissingError
 from hrbench.formats import png
+from hrbench.formats.orientation import (
+    Orientation,
+    oriented,
+    oriented_size,
+    refuse_tag,
+    size_remark,
+    tag_of,
+    tag_of_file,
+)
 
 _JPEG, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
-def read_image(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The image by OpenCV as uint8 (H, W, 3) in BGR; EXIF orientation is ignored.
+def read_image(path: Path, size: tuple[int, int] | None = None, orientation: Orientation = "stored") -> np.ndarray:
+    """The image by OpenCV as uint8 (H, W, 3) in BGR.
 
     size: (width, height) that the annotation states; another size is an error.
+    orientation: whether the pixels are as stored, or turned as the EXIF orientation says; "" refuses turned files.
+
     Raises MissingError, or InputError naming the file.
     """
     with stage("decode"):
-        return _read_image(path, size)
+        return _read_image(path, size, orientation)
 
 
-def _read_image(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+def _read_image(path: Path, size: tuple[int, int] | None, orientation: Orientation) -> np.ndarray:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -41,25 +53,31 @@ def _read_image(path: Path, size: tuple[int, int] | None) -> np.ndarray:
         raise InputError(f"image {path!r} cannot be read: {_why(error)}") from None
     if truncated(data):
         raise InputError(f"image {path} is truncated ({len(data)} bytes): fetch it again")
+    tag = tag_of(data)
+    refuse_tag(path, tag, orientation)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise InputError(f"{path} is not an image that OpenCV {cv2.__version__} can read ({len(data)} bytes)")
-    check_size(path, (image.shape[1], image.shape[0]), size)
+    image = oriented(image, data, tag, orientation)
+    check_size(path, (image.shape[1], image.shape[0]), size, tag, orientation)
     return image
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """The image by Pillow, fully decoded. The file format comes from the content, not from the suffix.
+def opened(path: Path) -> Iterator[tuple[Image.Image, bytes]]:
+    """The image by Pillow, fully decoded, and its bytes. The file format comes from the content, not from the suffix.
 
     Raises MissingError, or InputError naming the file, what is wrong with it and its size.
     """
     try:
-        with Image.open(path) as image:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
             image.load()
-            yield image
+            yield image, data
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
+    except InputError:
+        raise
     except Exception as error:  # a damaged file: Pillow's readers may raise anything
         try:
             size = path.stat().st_size
@@ -75,44 +93,68 @@ def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
-def stated_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels from the file's header, without decoding; EXIF orientation is ignored.
+def stated_size(path: Path, orientation: Orientation = "stored") -> tuple[int, int]:
+    """(width, height) in pixels from the file's header, without decoding.
+
+    orientation: as of `read_image`.
 
     Raises MissingError if there is no file, InputError if it is not an image.
     """
     try:
         with Image.open(path) as image:
-            return image.size
+            size, tiff = image.size, image.format == "TIFF"
     except FileNotFoundError:
         raise MissingError(f"no image {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is not an image whose size can be read: {error}") from None
+    if orientation == "stored" and not tiff:
+        return size
+    tag = tag_of_file(path)
+    refuse_tag(path, tag, orientation)
+    return oriented_size(size, b"II*\0" if tiff else b"", tag, orientation)
 
 
-def decoded_size(path: Path) -> tuple[int, int]:
-    """(width, height) of an image, fully decoded. Raises InputError for a damaged file, MissingError for none."""
+def decoded_size(path: Path, orientation: Orientation = "stored") -> tuple[int, int]:
+    """(width, height) of an image, fully decoded. Raises InputError for a damaged file, MissingError for none.
+
+    orientation: as of `read_image`, but nothing is refused for its tag.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata that Pillow cannot parse; only pixels matter
-        with opened(path) as image:
-            return image.size
+        with opened(path) as (image, data):
+            return oriented_size(image.size, data, tag_of(data), orientation)
 
 
-def image_faults(path: Path, size: tuple[int, int] | None = None) -> list[str]:
+def image_faults(path: Path, size: tuple[int, int] | None = None, orientation: Orientation = "stored") -> list[str]:
     """What is wrong with an image, for `hrbench datasets NAME --check`.
 
     size: (width, height) that its annotation states, None if it states none.
+    orientation: as of `read_image`, but nothing is refused for its tag.
     """
     try:
-        check_size(path, decoded_size(path), size)
+        found = decoded_size(path, orientation)
+        check_size(path, found, size, 1 if size in (None, found) else tag_of_file(path), orientation)
     except (InputError, MissingError) as error:
         return [str(error)]
     return []
 
 
-def check_size(path: Path, found: tuple[int, int], stated: tuple[int, int] | None) -> None:
-    """Raises InputError if an image's (width, height) differs from the annotated one; None is not checked."""
+def check_size(
+    path: Path,
+    found: tuple[int, int],
+    stated: tuple[int, int] | None,
+    tag: int = 1,
+    orientation: Orientation = "stored",
+) -> None:
+    """Raises InputError if an image's (width, height) differs from the annotated one; None is not checked.
+
+    tag, orientation: what the file says, and which picture was asked for, for the message.
+    """
     if stated is not None and found != tuple(stated):
-        raise InputError(f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}")
+        remark = size_remark(found, stated, tag, orientation)
+        raise InputError(
+            f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}{remark}"
+        )
 
 
 def truncated(data: bytes) -> bool:

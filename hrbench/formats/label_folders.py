@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -25,8 +26,10 @@ import numpy as np
 
 from hrbench.core.files import reading, whole_folder, write_whole
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.label_colours import PLAIN, LabelForm
 from hrbench.formats.label_runs import runs
 from hrbench.formats.labels import read_labels, write_labels
+from hrbench.formats.paths import hidden
 from hrbench.types import Prediction
 
 Kind = Literal["ids", "indices"]
@@ -55,14 +58,20 @@ class Values:
 
 
 def png_files(path: Path, content: str) -> list[Path]:
-    """All PNGs in and below a folder, sorted. content: in words, for errors. Raises MissingError, InputError."""
+    """All PNGs in and below a folder, sorted; all .npy files if there is no PNG. Hidden files are none.
+
+    content: what the folder should hold, in words, for errors.
+
+    Raises MissingError, InputError.
+    """
     path = Path(path)
     if not path.exists():
         raise MissingError(f"{path}: there is no such folder; it should hold {content}")
     if not path.is_dir():
         raise InputError(f"{path}: is a file; it should be a folder of {content}")
-    found = (Path(place) / name for place, _, names in os.walk(path) for name in names if name.endswith(".png"))
-    return sorted(found)
+    found = [Path(place) / name for place, _, names in os.walk(path) for name in names if not hidden(name)]
+    maps = ([file for file in found if file.suffix.lower() == ending] for ending in (".png", ".npy"))
+    return sorted(next(filter(None, maps), []))
 
 
 def by_prefix(files: Sequence[Path], prefixes: Mapping[str, str]) -> dict[str, Path]:
@@ -125,7 +134,12 @@ def refuse_unknown_files(
 
 
 def detect_kind(
-    path: Path, files: Iterable[Path], values: Mapping[Kind, Values], asked: str, words: Mapping[Kind, str]
+    path: Path,
+    files: Iterable[Path],
+    values: Mapping[Kind, Values],
+    asked: str,
+    words: Mapping[Kind, str],
+    form: LabelForm = PLAIN,
 ) -> Kind:
     """What the numbers of a folder's files stand for, by the rules at the top of this module.
 
@@ -134,6 +148,7 @@ def detect_kind(
     values: the numbers that each kind may contain.
     asked: the word of the kind that the user asked for; "" to find out.
     words: the user's word for each kind.
+    form: how the maps are stored.
 
     Raises InputError if it cannot be found out.
     """
@@ -151,7 +166,7 @@ def detect_kind(
     if ids.every == indices.every:
         return "indices"
     files, fits_indices = list(files), False
-    for seen in in_order(_values, files):
+    for seen in in_order(partial(_values, form=form), files):
         if seen & (ids.every - indices.every):
             return "ids"
         if seen & (indices.every - ids.every):
@@ -167,8 +182,8 @@ def detect_kind(
     )
 
 
-def _values(file: Path) -> frozenset[int]:
-    (values,), _ = runs([read_labels(file, "a predicted label map")])
+def _values(file: Path, form: LabelForm) -> frozenset[int]:
+    (values,), _ = runs([read_labels(file, "a predicted label map", form)])
     return frozenset(np.flatnonzero(np.bincount(values)).tolist())
 
 

@@ -19,6 +19,8 @@ from PIL import Image
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
+from hrbench.formats.label_colours import PLAIN, LabelForm, from_array, single
+from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
 LABELS = "labels, a PNG with one number a pixel"
@@ -33,27 +35,40 @@ _STRETCH = {2: 85, 4: 17}  # bits -> the factor by which a decoder scales grey v
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
-def read_labels(path: Path, content: str) -> np.ndarray:
+def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray:
     """(H, W) uint8, or uint16 of a 16-bit file: grey values as they are stored, or indices of a palette.
 
+    path: a PNG; or a NumPy array, if it ends in .npy.
     content: what the file should be, in words, for errors.
+    form: how to read a PNG of several channels.
 
-    Raises MissingError if there is no file; InputError if it is not a PNG, is truncated or damaged, or holds colours.
+    Raises MissingError if there is no file; InputError if it is not a PNG, is truncated or damaged, or holds colours
+    that `form` does not tell how to read.
     """
     with reading(path, content) as stream:
         data = stream.read()
+    if path.suffix.lower() == ".npy":
+        try:
+            return from_array(data)
+        except ValueError as error:
+            raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     try:
         pixels, bits, colour = _pixels(data)
     except ValueError as error:
         raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
-    if colour not in (_GREY, _PALETTE):
-        raise InputError(f"{path}: holds colours; it should be {content}, one number a pixel")
+    if colour not in (_GREY, _PALETTE) and bits != 8:
+        raise InputError(f"{path}: holds colours of {bits} bits; it should be {content}, one number a pixel")
     try:
         with Image.open(io.BytesIO(pixels), formats=("PNG",)) as picture:
             labels = np.asarray(picture)
     except _DAMAGE as error:
         why = "is truncated" if "truncated" in str(error) else f"cannot be decoded ({error})"
         raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {content}") from None
+    if colour not in (_GREY, _PALETTE):
+        try:
+            return single(labels, form)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel") from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)
@@ -102,20 +117,33 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
 # --- looking closer, for `hrbench datasets NAME --check` -------------------------------------------------------------
 
 
-def label_faults(image: Path, labels: Path, known: Collection[int]) -> list[str]:
-    """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`."""
+def label_faults(
+    image: Path,
+    labels: Path,
+    known: Collection[int],
+    orientation: Orientation = "stored",
+    form: LabelForm = PLAIN,
+) -> list[str]:
+    """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`.
+
+    orientation: which picture the labels belong to.
+    form: how the labels are stored.
+    """
     faults, size = [], None
     try:
-        size = decoded_size(image)
+        size = decoded_size(image, orientation)
     except (InputError, MissingError) as error:
         faults.append(str(error))
     try:
-        values = read_labels(labels, LABELS)
+        values = read_labels(labels, LABELS, form)
     except (InputError, MissingError) as error:
         return [*faults, str(error)]
     if size is not None and size != values.shape[::-1]:
         width, height = values.shape[::-1]
-        faults.append(f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}")
+        remark = size_remark(size, (width, height), tag_of_file(image), orientation)
+        faults.append(
+            f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}{remark}"
+        )
     return [*faults, *range_faults(labels, values, known)]
 
 

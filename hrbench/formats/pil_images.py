@@ -15,6 +15,7 @@ from PIL import Image
 
 from hrbench.core.stages import stage
 from hrbench.formats.images import check_size, opened
+from hrbench.formats.orientation import Orientation, oriented, refuse_tag, tag_of
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 _PILLOW = {
@@ -31,19 +32,22 @@ _OPENCV = {
 }
 
 
-def read_rgb(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_rgb(path: Path, size: tuple[int, int] | None = None, orientation: Orientation = "stored") -> np.ndarray:
     """The image as uint8 (H, W, 3) in RGB, also from grey, CMYK or palettes, as `Image.convert` makes it.
 
-    The content decides, not the suffix (ImageNet has a PNG with the suffix .JPEG); EXIF orientation is ignored.
+    The content decides, not the suffix (ImageNet has a PNG with the suffix .JPEG).
 
     size: (width, height) that the annotation states; another size is an error.
+    orientation: whether the pixels are as stored, or turned as the EXIF orientation says; "" refuses turned files.
 
     Raises MissingError, or InputError naming the file.
     """
     with stage("decode"):
-        with opened(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-        check_size(path, (pixels.shape[1], pixels.shape[0]), size)
+        with opened(path) as (image, data):
+            tag = tag_of(data)
+            refuse_tag(path, tag, orientation)
+            pixels = oriented(np.asarray(image.convert("RGB")), data, tag, orientation)
+        check_size(path, (pixels.shape[1], pixels.shape[0]), size, tag, orientation)
         return pixels
 
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from hrbench.core.digests import digest
-from hrbench.types import Conditions, Measurement, Result, State
+from hrbench.types import Conditions, Measurement, Result, State, WeightsRecord
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -248,9 +248,9 @@ def changes(first: Result, second: Result) -> list[str]:
     elif first.entry.variant.input != second.entry.variant.input:
         found.append(f"input: {_sides(one.input)} / {_sides(other.input)}")
     weights = [result.provenance.weights for result in (first, second)]
-    digests = [None if record is None else record.sha256 for record in weights]
+    digests = [None if record is None else (record.sha256, record.key) for record in weights]
     if digests[0] != digests[1]:
-        found.append(f"weights: {_short(digests[0])} / {_short(digests[1])}")
+        found.append("weights: " + " / ".join(map(_part, weights)))
     if bool(first.entry.predictions) != bool(second.entry.predictions):
         texts = ("a file of predictions" if one.entry.predictions else "a network" for one in (first, second))
         found.append("predictions: " + " / ".join(texts))
@@ -308,6 +308,12 @@ def _limit(result: Result) -> str:
 
 def _short(sha256: str | None) -> str:
     return sha256[:12] if sha256 else "-"
+
+
+def _part(record: WeightsRecord | None) -> str:
+    """Which weights, in words: of a checkpoint with a chosen part also that."""
+    digest = _short(None if record is None else record.sha256)
+    return f"{digest} ({record.key})" if record is not None and record.key else digest
 
 
 def _sides(input: tuple[int, int]) -> str:

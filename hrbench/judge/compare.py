@@ -170,6 +170,7 @@ def _confirm_parts(made: dict[int, Judgement], places: Sequence[int]) -> None:
     for place, confirmed in zip(places, discoveries([made[place] for place in places]), strict=True):
         one = made[place]
         if one.verdict == "regressed" and one.evidence.means != "exact" and not confirmed:
-            told = f"worse by itself (p {one.p:.3g}), not among {len(places)} classes and slices"
+            tested = sum(made[each].p is not None for each in places)
+            told = f"worse by itself (p {one.p:.3g}), not among {tested} classes and slices"
             told += " (Benjamini-Hochberg at 5 %)"
             made[place] = replace(one, verdict="cannot tell", reasons=(*one.reasons, told))

@@ -122,9 +122,14 @@ def judge(
 
 
 def discoveries(judged: Sequence[Judgement]) -> list[bool]:
-    """Which of many rows, such as classes, are worse by more than their margin, by Benjamini and Hochberg at 5 %."""
-    p = [1.0 if one.p is None else one.p for one in judged]
-    return benjamini_hochberg(p, FALSE_DISCOVERIES) if p else []
+    """Which of many rows, such as classes, are worse by more than their margin, by Benjamini and Hochberg at 5 %.
+
+    A row without a p was not tested: it is none of them, and makes the level of the others no stricter.
+    """
+    tested = [place for place, one in enumerate(judged) if one.p is not None]
+    confirmed = benjamini_hochberg([one.p for one in judged if one.p is not None], FALSE_DISCOVERIES)
+    found = {place for place, yes in zip(tested, confirmed, strict=True) if yes}
+    return [place in found for place in range(len(judged))]
 
 
 def _tests(rows: Sequence[tuple[Evidence, float]]) -> int:

@@ -186,7 +186,10 @@ class TopK:
         if heading[1].strip().lower() == "predicted":
             return [[line[0], *line[1].split()] for line in lines]
         names = [name.strip().lower() for name in heading]
-        places = [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
+        if names[0] == "filename" and "index" in names:  # of timm
+            return [[line[0], *line[names.index("index")].strip("[ ]").split()] for line in lines]
+        places = [names.index(f"index_{k}") for k in range(len(names)) if f"index_{k}" in names]
+        places = places or [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
         places = places or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
 

@@ -15,7 +15,7 @@ from hrbench.core.plugins import OFFERED, model_ref, resolve
 from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, HrbenchError, MissingError, UsageError
 from hrbench.models.weights.sources import OWN_WEIGHTS, SINGLE_FILE_SOURCES, WeightsFile, find_weights
-from hrbench.types import Missing, Variant
+from hrbench.types import Missing, Remark, Variant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ SOURCES_WITH_WEIGHTS = (*SINGLE_FILE_SOURCES, "transformers")
 
 def build(
     model: str | Variant,
-    weights: str | Path | None = None,
+    weights: str | Path | Mapping[str, str] | None = None,
     folder: str | Path | None = None,
     *,
     task: str = "",
@@ -41,7 +41,8 @@ def build(
 
     model: a name of the catalog, "SOURCE:NAME" such as "timm:hrnet_w18", or "package.module:callable".
     weights: None for random ones; a file, or one of the row's sources ("official"). A file is read through the key maps
-        of the network (`models.weights.load`), and every key must fit.
+        of the network (`models.weights.load`), and every key must fit. {"file": ..., "key": "model_ema"} chooses a
+        part of a training checkpoint.
     folder: where the files of sources lie; HRBENCH_WEIGHTS or weights/ if None.
     task: passed to a source instead of the row's task.
     input: (height, width), passed to a source instead of the row's input.
@@ -93,8 +94,14 @@ def _check_form(name: str, args: Mapping[str, Any], base: Mapping[str, Any] | No
         raise UsageError(f"{name}: {message}")
 
 
-def _requested_weights(model: Variant, weights: str | Path, folder: str | Path | None) -> WeightsFile:
+def _requested_weights(
+    model: Variant, weights: str | Path | Mapping[str, str], folder: str | Path | None
+) -> WeightsFile:
     """The file of weights that `build` was asked for."""
+    if isinstance(weights, Mapping):
+        if not {"file"} <= weights.keys() <= {"file", "key"}:
+            raise UsageError(f"weights are a file, or a mapping of file and key, not one of {', '.join(weights)}")
+        return replace(_requested_weights(model, weights["file"], folder), key=weights.get("key", ""))
     text = weights if isinstance(weights, str) else str(weights.absolute())
     if isinstance(weights, str) and text not in model.weights and not any(mark in text for mark in "./\\~"):
         hint = suggestion(text, model.weights)
@@ -105,17 +112,17 @@ def _requested_weights(model: Variant, weights: str | Path, folder: str | Path |
     return found
 
 
-def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[str, ...]:
+def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[Remark, ...]:
     """Loads a variant's weights into its network, strictly; returns notes for readers of the results.
 
     Raises InputError for weights that do not fit, are damaged or refused; then nothing was loaded.
     """
     from hrbench.models.weights.load import load
 
-    return load(net, found.path, source=found.source, use=variant.use).notes
+    return load(net, found.path, source=found.source, use=variant.use, key=found.key).notes
 
 
-def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[str]]:
+def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[Remark]]:
     """The network of a variant with the weights that were found, and notes from loading them.
 
     offline: whether a source must find what it needs on this disk. Raises what `build` and `load_into` raise.

@@ -95,7 +95,7 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "device": device_of(result),
         "dtype": entry.dtype,
         "runtime": str(entry.runtime),
-        "weights": entry.weights or "",
+        "weights": f"{entry.weights or ''}{f' ({entry.weights_key})' if entry.weights_key else ''}",
         "run": run_of(result),
         "stability": worst_verdict([one.conditions.stability for one in result.costs]),
     }

@@ -1,8 +1,8 @@
-"""What `hrbench check` reports of one entry: the plan of a run, and what would fail; runs no network.
+"""What `hrbench check` reports of one entry: the plan of a run, and what would fail; runs no network on data.
 
-Ground truth and precomputed predictions are read. A network is built, on the meta device, if that may fail: one of
-another source, user-defined code, a row that cannot be built, or arguments that no row of the catalog has. The tests
-build all others. It is built in a process of its own, as in a run, and within the entry's timeout.
+Ground truth and precomputed predictions are read. Each network is built on the meta device, an input passes through it,
+and its output and the keys of its weights are compared with what they are for (`check_network.py`): in a process of its
+own, as in a run, and within the entry's timeout.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hrbench import catalog
 from hrbench.contracts import DataSet
 from hrbench.core.limit import limited
 from hrbench.core.plugins import networks
@@ -23,10 +22,11 @@ from hrbench.runner import jobs
 from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
+from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Variant
+from hrbench.types import Entry, Missing, ModelRef, Reason, Result
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
 GENERATED = "data will be generated"
@@ -61,18 +61,20 @@ class EntryCheck:
 
 @dataclass(slots=True)
 class Checker:
-    """Checks the entries of one suite, whose folder is importable; a network of several entries is built once.
+    """Checks the entries of one suite, whose folder is importable; what several entries share is looked at once.
 
     folder: of the run that `run` would resume; it may not exist.
+    values: whether an image may pass through a network on the CPU, where shapes alone tell nothing.
     processes: build the networks; None until the first is built.
-    built: network -> why it cannot be built, "" if it can.
+    looked: network, data and weights -> why it would fail ("" if it would not), and what else is to be said.
     foreseen: runtime with its settings -> dtype -> why this machine cannot run it.
     """
 
     settings: Settings
     folder: RunFolder | None = None
+    values: bool = False
     processes: Processes | None = None
-    built: dict[str, str] = field(default_factory=dict)
+    looked: dict[str, tuple[str, tuple[Reason, ...]]] = field(default_factory=dict)
     foreseen: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __enter__(self) -> Checker:
@@ -84,13 +86,15 @@ class Checker:
 
     def check(self, entry: Entry) -> EntryCheck:
         """What a run would do with an entry. Errors are returned, not raised."""
-        if failure := self._build_failure(entry):
+        failure, seen = self._look(entry)
+        if failure:
             return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(failure),))
         try:
             missing = self._unavailable(entry)
         except HrbenchError as error:
             return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(in_words(error)),))
         stored, damage = self._stored(entry)
+        damage = (*damage, *seen)
         plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, generate=False)
         try:
             checked = self._check_accuracy(plan)
@@ -130,6 +134,10 @@ class Checker:
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
             return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
         samples = limited(list(parts.dataset.samples(entry.protocol)), entry.limit)
+        turned = orientation_note(samples)
+        if not turned and entry.dataset is not None and "orientation" in entry.dataset.args:
+            turned = orientation_sentence(samples)
+        notes += (Reason(turned),) if turned else ()
         passes = sum(map(parts.task.work, samples))
         return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
 
@@ -142,24 +150,26 @@ class Checker:
         return f"measure {len(cost_cells(entry, invalid))}" if invalid else "reuse"
 
     def _weights(self, entry: Entry) -> object:
-        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False)
+        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False, key=entry.weights_key)
 
-    def _build_failure(self, entry: Entry) -> str:
-        """Why a network cannot be built; "" if it can, or if it need not be tried."""
-        variant = entry.variant
-        if not _must_be_tried(variant):
-            return ""
-        key = repr((variant.use, variant.args, variant.task, variant.input, entry.timeout))
-        if key not in self.built:
-            self.built[key] = self._built(entry)
-        return self.built[key]
+    def _look(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
+        """Why the network cannot be built, run, or loaded, "" if it can; and what else was seen of it."""
+        variant, row = entry.variant, entry.dataset
+        if not variant.use or any(map(_would_download, networks(variant.use, variant.args))):
+            return "", ()
+        data = None if row is None else (row.use, row.args, row.task, entry.protocol, entry.predictions)
+        weights = (entry.weights, entry.weights_key, variant.weights)
+        key = repr((variant.use, variant.args, variant.task, variant.input, entry.timeout, data, weights))
+        if key not in self.looked:
+            self.looked[key] = self._looked(entry)
+        return self.looked[key]
 
-    def _built(self, entry: Entry) -> str:
+    def _looked(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
         try:
-            self._call("builds", entry, replace(self.settings, device="cpu"))
+            found = self._call("looks", entry, replace(self.settings, device="cpu"), values=self.values)
         except JobFailed as error:
-            return in_words(error)
-        return ""
+            return in_words(error), ()
+        return "", tuple(map(Reason, found["notes"]))
 
     def _unavailable(self, entry: Entry) -> dict[str, str]:
         """Each dtype of an entry that its runtime cannot run on this machine -> why.
@@ -209,14 +219,6 @@ def _with_missing(checked: EntryCheck, entry: Entry, missing: Mapping[str, str])
 
 def _to_generate(entry: Entry, dataset: DataSet | None) -> bool:
     return entry.dataset is not None and dataset is not None and absent_folder(entry.dataset, dataset) is not None
-
-
-def _must_be_tried(variant: Variant) -> bool:
-    """Whether to try building a network: not if the tests build it, nor if it would be downloaded."""
-    if not variant.use or any(map(_would_download, networks(variant.use, variant.args))):
-        return False
-    rows = catalog.variants().values()
-    return bool(variant.absent) or not any(row.use == variant.use and row.args == variant.args for row in rows)
 
 
 def _would_download(ref: ModelRef) -> bool:

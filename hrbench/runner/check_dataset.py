@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,8 +17,10 @@ from hrbench.contracts import DataSet, Inspectable
 from hrbench.core.plugins import resolve
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
+from hrbench.formats.images import stated_size
 from hrbench.runner.conformance import check_contract
-from hrbench.runner.data_access import generate_absent, server_of
+from hrbench.runner.data_access import absent_folder, generate_absent, server_of
+from hrbench.runner.orientation import orientation_sentence
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.types import DatasetRow, Sample
 
@@ -36,7 +39,7 @@ class Finding:
     kind: "missing" and "fault" have to be repaired; the others describe what is there.
     """
 
-    kind: Literal["missing", "fault", "files", "looked", "note", "digest"]
+    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "digest"]
     text: str
 
     @property
@@ -50,6 +53,7 @@ def check_dataset(
     protocol: Mapping[str, Any],
     every: bool = False,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    generate: bool = True,
 ) -> Iterator[Finding]:
     """Yields the findings on a data set below the folder `data`.
 
@@ -57,11 +61,14 @@ def check_dataset(
     every: whether to decode all images instead of an evenly spread sample.
     progress: called with (images decoded, images to decode).
 
-    A miniature that is not there yet is generated.
+    generate: whether a miniature that is not there yet is generated; otherwise that is all that is found.
     """
     try:
         dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
         contract_notes = check_contract("hrbench.datasets", row.use, dataset)
+        if not generate and absent_folder(row, dataset) is not None:
+            yield Finding("note", "it is not there yet: it is generated on first use")
+            return
         generate_absent(row, dataset)
         missing = missing_parts(row, dataset, protocol)
         yield from (Finding("missing", str(reason)) for reason in missing)
@@ -73,6 +80,9 @@ def check_dataset(
         chosen = samples if every else spread(samples, SAMPLE_SIZE)
         if isinstance(dataset, Inspectable):
             yield from _decode(dataset, chosen, len(samples), progress)
+        if turned := orientation_sentence(chosen):
+            yield Finding("note" if chosen[0].orientation else "fault", turned)
+        yield from _sizes(chosen)
         if not server_of(dataset):
             yield from _targets(row, dataset)
         yield from (Finding("note", str(note)) for note in (*contract_notes, *dataset.notes(protocol)))
@@ -92,6 +102,20 @@ def _decode(
             yield from (Finding("fault", fault) for fault in faults)
     decoded = f"{amount(len(chosen), 'image')} of {total:,} decoded with what is annotated of them"
     yield Finding("looked", f"{decoded}: {f'faults in {faulty:,} of them' if faulty else 'no fault'}")
+
+
+def _sizes(chosen: Sequence[Sample]) -> Iterator[Finding]:
+    """The smallest and the largest of the images, by area, as their files' headers say; what cannot be read is a fault
+    already.
+    """
+    sizes = []
+    for sample in chosen:
+        with suppress(HrbenchError):
+            sizes.append(stated_size(sample.path))
+    if sizes:
+        least, most = (end(sizes, key=lambda size: size[0] * size[1]) for end in (min, max))
+        shown = f"{least[0]}x{least[1]}" + (f" to {most[0]}x{most[1]}" if most != least else "")
+        yield Finding("sizes", f"{amount(len(set(sizes)), 'size')} among {amount(len(sizes), 'image')}: {shown} pixels")
 
 
 def _targets(row: DatasetRow, dataset: DataSet) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from hrbench.models.runtimes.configured import Configured, in_force
 from hrbench.runner import pipeline, precomputed
 from hrbench.runner.device import _device_name, device_of, runtime
 from hrbench.runner.gallery import render_images
+from hrbench.runner.orientation import orientation_note
 from hrbench.runner.prepare import Assembled, assemble, load_network, weights_record
 from hrbench.runner.score import verdict
 from hrbench.runner.settings import Settings
@@ -153,9 +154,10 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     """Runs the network over the samples of the entry."""
     entry = parts.entry
     warning = _box_warning(parts)
+    samples = list(parts.dataset.samples(entry.protocol))
+    turned = orientation_note(limited(samples, entry.limit))  # raises before the network is built
     prepared = _network(parts, settings)
     net, notes = prepared.net, prepared.notes
-    samples = list(parts.dataset.samples(entry.protocol))
     predictions = pipeline.predict(
         parts.task,
         net,
@@ -168,6 +170,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
     _write(parts.metrics, predictions, folder)
     notes += parts.task.notes() if isinstance(parts.task, HasNotes) else []
     notes += [f"runtime {entry.runtime.name}: {note}" for note in prepared.runtime.notes()]
+    notes += [turned] if turned else []
     return _Predicted(samples, [warning, *notes] if warning else notes, _made_by(parts, net, warning))
 
 

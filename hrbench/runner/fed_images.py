@@ -55,7 +55,8 @@ def _found(entry: Entry, settings: Settings, generate: bool, digests: Mapping[st
     if missing := missing_parts(row, parts.dataset, entry.protocol):
         return missing[0]
     if entry.weights != "none":
-        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=generate and not settings.offline)
+        may_fetch = generate and not settings.offline
+        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, key=entry.weights_key)
         if isinstance(found, Missing):
             return found.reason
         known = digests.get("weights")

@@ -5,7 +5,6 @@ Each takes `emit`, which passes on events as dictionaries, and the values of a `
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 import msgspec
 
 from hrbench.core import environment
-from hrbench.core.plugins import resolve
-from hrbench.models.build import build
+from hrbench.runner.check_network import check_network
 from hrbench.runner.costs import measure_cell
 from hrbench.runner.device import device_of, runtime
 from hrbench.runner.evaluate import EventHandler, evaluate, verify_stored
@@ -95,19 +93,14 @@ def notes_of(returned: Mapping[str, Any]) -> tuple[Remark, ...]:
     return msgspec.convert(returned["notes"], tuple[Remark, ...])
 
 
-def builds(emit: Emit, **request: Any) -> dict[str, Any]:
-    """Builds the network of an entry, without values. Returns {}; raises what building it raises."""
-    from hrbench.cost.operations.count import on_meta
+def looks(emit: Emit, **request: Any) -> dict[str, Any]:
+    """Looks whether the network of an entry would run and fit its data and weights, as `check_network` does.
 
-    variant, writes = _entry(request).variant, sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # a check leaves nothing beside the suite
-    try:
-        if not variant.absent:  # imported before, since tensors made on import would be on meta too
-            resolve("hrbench.models", variant.use)
-        on_meta(lambda: build(variant, offline=True))
-    finally:
-        sys.dont_write_bytecode = writes
-    return {}
+    request: of `request`, with `values`, whether an image may pass on the CPU.
+    Returns {"notes": sentences}; raises what is wrong.
+    """
+    entry, settings = _entry(request), Settings.of_plain(request["settings"])
+    return {"notes": check_network(entry, settings, request["values"])}
 
 
 def foresee(emit: Emit, **request: Any) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def assemble(
     if entry.predictions:
         return _with_predictions(parts)
     missing = missing_parts(row, parts.dataset, entry.protocol)
-    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=generate and not settings.offline)
+    may_fetch = generate and not settings.offline
+    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, key=entry.weights_key)
     if isinstance(found, Missing):
         parts.reasons = (*missing, found.reason)
         return parts
@@ -154,7 +155,7 @@ def _without_data(
     entry = parts.entry
     parts.reasons, parts.costs_only = (Reason("no data set was asked for"),), True
     if entry.weights not in (None, "none"):
-        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False)
+        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False, key=entry.weights_key)
         if isinstance(found, Missing):
             parts.reasons, parts.costs_only = (found.reason,), False
         else:
@@ -215,7 +216,7 @@ def weights_record(parts: Assembled) -> WeightsRecord:
     assert found is not None
     own = found.source == OWN_WEIGHTS
     file, use = ("", parts.entry.variant.use) if own else (found.path.name, "")
-    return WeightsRecord(found.source, parts.weights_digest, file=file, use=use)
+    return WeightsRecord(found.source, parts.weights_digest, file=file, use=use, key=found.key)
 
 
 def _with_predictions(parts: Assembled) -> Assembled:

@@ -86,8 +86,12 @@ def unknown_options(make: Callable[..., Any], options: Mapping[str, Any]) -> tup
     return [name for name in options if name not in named], named
 
 
-def target_of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]]:
+def target_of_dataset(row: DatasetRow, data: Path, needed: bool = True) -> tuple[Path, dict[str, Any]]:
     """Ground truth of a data set of the catalog below the folder `data`, and the arguments of its metrics.
+
+    row: of the catalog.
+    data: the folder of --data.
+    needed: whether the ground truth itself must be there; if not, only the arguments are wanted.
 
     A miniature that does not exist yet is generated.
     Raises MissingError naming what is missing, or the server that scores if the ground truth is not public.
@@ -96,7 +100,7 @@ def target_of_dataset(row: DatasetRow, data: Path) -> tuple[Path, dict[str, Any]
     if server := server_of(dataset):
         raise MissingError(f"{row.name} cannot be judged here: {server}")
     generate_absent(row, dataset)
-    if not dataset.target.exists():
+    if needed and not dataset.target.exists():
         raise MissingError("; ".join(dataset.missing({**row.fixed})))
     return dataset.target, dict(dataset.metric_options())
 

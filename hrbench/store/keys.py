@@ -204,12 +204,13 @@ def _prediction_fields(
         "variant": variant_fields(entry.variant, read),
         "weights": weights_digest,
         "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
-        "dataset_args": None if dataset is None else _without_paths(dataset.args),
+        "dataset_args": None if dataset is None else _dataset_args(dataset.args),
         "dataset_digest": dataset_digest,
         "protocol": _plain(entry.protocol),
         "limit": _limit(entry),
         "seed": entry.seed,
         "dtype": entry.dtype,
+        **({"weights_key": entry.weights_key} if entry.weights_key else {}),
         **_runtime(entry.runtime.stated()),
     }
 
@@ -288,7 +289,8 @@ def fed_fields(entry: Entry, digests: Mapping[str, str | None] | None) -> dict[s
     """
     fields = _prediction_fields(entry, (digests or {}).get("weights"), (digests or {}).get("dataset"), read=False)
     kept = ("weights", "dataset", "dataset_args", "dataset_digest", "protocol", "dtype", "seed")
-    return {**{name: fields[name] for name in kept}, "there": digests is not None}
+    part = {"weights_key": entry.weights_key} if entry.weights_key else {}
+    return {**{name: fields[name] for name in kept}, **part, "there": digests is not None}
 
 
 def content_key(entry: Entry) -> str:
@@ -302,7 +304,7 @@ def content_key(entry: Entry) -> str:
             "metrics": sorted(entry.metrics),
             "resamples": entry.resamples,
             "predictions": entry.predictions,
-            "weights": entry.weights,
+            "weights": entry.weights if not entry.weights_key else [entry.weights, entry.weights_key],
             "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},
             "paths": None if entry.dataset is None else _plain(entry.dataset.args),
             "cost": _plain(entry.cost),
@@ -316,6 +318,11 @@ PATHS = frozenset({"annotations", "images", "labels", "list", "folder", "root", 
 def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments without paths: the digest identifies the data, wherever they are."""
     return {key: value for key, value in _plain(args).items() if key not in PATHS}
+
+
+def _dataset_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a data set that decide predictions: `orientation: stored` only allows what is the default."""
+    return {key: value for key, value in _without_paths(args).items() if (key, value) != ("orientation", "stored")}
 
 
 def _plain(value: Any) -> Any:

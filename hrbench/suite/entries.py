@@ -94,10 +94,23 @@ def metrics(
     return () if row is None else names
 
 
-def weights(node: Node | None, variant: Variant | None, context: Context) -> str | None:
-    """An absolute path, a source of the variant's, "none", "own", or None for the first source found."""
+def weights(node: Node | None, variant: Variant | None, context: Context) -> tuple[str | None, str]:
+    """Which weights, and which part of a training checkpoint they are, "" if the suite names none.
+
+    The weights: an absolute path, a source of the variant's, "none", "own", or None for the first source found.
+    """
     if node is None or variant is None:
-        return None
+        return None, ""
+    if not isinstance(node.value, dict):
+        return _weights_file(node, variant, context), ""
+    key = node.get("key")
+    file = _weights_file(node.value["file"], variant, context)
+    if key is not None and file in ("none", "own"):
+        context.problems.add(key, f"weights: {file} are no file, of which a key could choose a part")
+    return file, "" if key is None else str(key.value)
+
+
+def _weights_file(node: Node, variant: Variant, context: Context) -> str | None:
     text = node.value
     ref = model_ref(variant.use)
     user_defined = ref.kind == "reference"
@@ -186,7 +199,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     task = network.task if network is not None else row.task if row is not None else None
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, network, row)
     metric_names = metrics(node.get("metrics"), data or node, row, network, context)
-    source = weights(node.get("weights"), network, context) if predictions is None else None
+    source, part = (None, "") if predictions is not None else weights(node.get("weights"), network, context)
     costs = cost(node.get("cost"), plain.get("dtype", "float32"), context)
     run_by = runtime(node.get("runtime"), network, context)
     if predictions is not None and model is None and (given := node.get("runtime")) is not None:
@@ -203,6 +216,7 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         metrics=metric_names,
         cost=costs,
         weights=source,
+        weights_key=part,
         limit=limit,
         runtime=run_by,
         predictions="" if predictions is None else context.path(predictions),

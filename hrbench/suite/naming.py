@@ -55,6 +55,8 @@ def _differences(one: Entry, other: Entry) -> Iterator[str]:
             yield f"{len(value)}-{key}" if isinstance(value, list) else f"{key}-{str(value).lower()}"
     if one.weights != other.weights:
         yield Path(one.weights or "found").stem
+    if one.weights_key != other.weights_key:
+        yield one.weights_key or "checkpoint"
     if one.metrics != other.metrics:
         yield "-".join(one.metrics)
     for key in ("dtype", "seed"):

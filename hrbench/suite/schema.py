@@ -64,6 +64,19 @@ class RuntimeFields(Strict):
     )
 
 
+class WeightsFields(Strict):
+    """A part of a training checkpoint."""
+
+    file: Annotated[str, _names("weights")] = Field(
+        description='The checkpoint, relative to the suite file; or a source of the catalog ("official").'
+    )
+    key: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description='Which part of it: "model_ema", or with dots a part of a part: "ema.module". Left out, the rule of '
+        "README chooses.",
+    )
+
+
 class ModelFields(Strict):
     """A network written in the suite, or one of the catalog with some fields replaced."""
 
@@ -154,11 +167,17 @@ class Common(Strict):
         "all that ships with hrbench, latency at batch 1.",
         json_schema_extra={"known": "costs"},
     )
-    weights: Annotated[str, _names("weights")] | None = Field(
+    weights: (
+        Annotated[
+            Annotated[str, _names("weights"), Tag(NAME)] | Annotated[WeightsFields, Tag(FIELDS)],
+            Discriminator(_fields_or_name),
+        ]
+        | None
+    ) = Field(
         None,
         description='A file relative to the suite file, a source of the catalog ("official"), "none" (costs only), or '
         '"own" (a user-defined callable returns the network with them); by default the first source found under '
-        "--weights.",
+        "--weights. A part of a training checkpoint is written with its `key`.",
     )
     batch: (
         Annotated[Annotated[Positive, Tag(ONE)] | Annotated[Literal["auto"], Tag(NAME)], Discriminator(_one_or_name)]
@@ -307,5 +326,6 @@ def keys_at(path: Sequence[str | int]) -> tuple[str, ...]:
         "defaults": Defaults,
         "runtime": RuntimeFields,
         "runtimes": RuntimeFields,
+        "weights": WeightsFields,
     }
     return tuple(kinds.get(last, EntryFields).model_fields)

@@ -13,6 +13,9 @@ from hrbench.core.yaml import Node, Problems
 from hrbench.suite.context import explain
 from hrbench.suite.schema import NAME, Defaults, SuiteFields, keys_at
 
+NESTED = ("model", "dataset", "runtime", "weights")
+"""Keys of an entry whose value may be a mapping with a known form."""
+
 
 def _checked_top(root: Node, problems: Problems) -> bool:
     """Checks the keys beside the entries; returns whether the entries can be parsed."""
@@ -75,7 +78,9 @@ def _without_value(node: Node, problems: Problems) -> set[str]:
             problems.add(value, f"{key} has no value; give one or leave the key out")
             wrong.add(key)
         elif (
-            key in ("model", "dataset", "runtime") and isinstance(value.value, dict) and _without_value(value, problems)
+            key in ("model", "dataset", "runtime", "weights")
+            and isinstance(value.value, dict)
+            and _without_value(value, problems)
         ):
             wrong.add(key)
     return wrong

@@ -143,9 +143,10 @@ class Recorder(_Mode):
         while self._path.pop() != path:
             pass
 
-    def failure(self, error: Exception, device: str) -> EntryError:
+    def failure(self, error: Exception, device: str, doing: str = "counting operations") -> EntryError:
         """The error to raise if the pass failed: which operator of which module failed, and what to do.
 
+        doing: what the pass was for, in words.
         It is `ValuesNeeded` if the pass read values, which meta tensors do not have.
         """
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
@@ -153,12 +154,12 @@ class Recorder(_Mode):
         if found := re.search(r"HigherOrderOperator (\w+)", first):
             return EntryError(f"operations are not counted: what torch's {found[1]} runs is not seen")
         if self._failure is None or self._failure[0] is not error:
-            told = f"counting operations failed in {module}: {type(error).__name__}: {first}"
+            told = f"{doing} failed in {module}: {type(error).__name__}: {first}"
             if device == "meta" and "meta device" in first:  # a library refuses it
                 return ValuesNeeded(f"{told}\n{_ADVICE.capitalize()}")
             return EntryError(told)
         _, operator, path = self._failure
-        at = f"counting operations failed at {operator} in {self._named(path)}"
+        at = f"{doing} failed at {operator} in {self._named(path)}"
         if device == "meta" and isinstance(error, NotImplementedError):
             return ValuesNeeded(f"{at}, which needs values; {_ADVICE}")
         if device == "meta" and "meta" in first:

@@ -16,8 +16,10 @@ from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import Four, Whole
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import decoded
+from hrbench.formats.coco.unjudged import judged_alone, named_category
 
 HOME = "get it from cocodataset.org (images, annotations)"
 
@@ -87,6 +89,7 @@ class NamedCategory(msgspec.Struct):
 
     id: int
     name: str
+    supercategory: Any = ""
 
 
 class InstanceListing(msgspec.Struct):
@@ -100,20 +103,29 @@ class _Objects(msgspec.Struct):
     annotations: list[ListedObject] = []
 
 
-def read_keypoints(path: Path) -> KeypointListing:
-    """Images, people and categories. Raises MissingError, InputError naming the position of the fault."""
-    return _listing(path, KeypointListing)
+def read_keypoints(path: Path, form: CocoForm = COCO) -> KeypointListing:
+    """Images, people and categories. Raises MissingError, InputError naming the position of the fault.
+
+    form: how the file deviates from COCO's form.
+    """
+    return _listing(path, KeypointListing, form)
 
 
-def read_instances(path: Path) -> InstanceListing:
-    """Images and categories. Raises MissingError, InputError naming the position of the fault."""
-    return _listing(path, InstanceListing)
+def read_instances(path: Path, form: CocoForm = COCO) -> InstanceListing:
+    """Images and categories. Raises MissingError, InputError naming the position of the fault.
+
+    form: how the file deviates from COCO's form.
+    """
+    return _listing(path, InstanceListing, form)
 
 
-def read_annotated_objects(path: Path) -> dict[int, list[ListedObject]]:
-    """Image id -> its annotated objects; images without objects are left out. Raises MissingError, InputError."""
+def read_annotated_objects(path: Path, form: CocoForm = COCO) -> dict[int, list[ListedObject]]:
+    """Image id -> its annotated objects; images without objects are left out. Raises MissingError, InputError.
+
+    form: how the file deviates from COCO's form.
+    """
     found: dict[int, list[ListedObject]] = {}
-    for each in _decoded(path, _Objects).annotations:
+    for each in _decoded(path, _Objects, form).annotations:
         found.setdefault(each.image_id, []).append(each)
     return found
 
@@ -126,8 +138,8 @@ def read_boxes(path: Path) -> list[DetectedBox]:
 Listing = TypeVar("Listing", KeypointListing, InstanceListing)
 
 
-def _listing(path: Path, kind: type[Listing]) -> Listing:
-    content = _decoded(path, kind)
+def _listing(path: Path, kind: type[Listing], form: CocoForm) -> Listing:
+    content = _decoded(path, kind, form)
     if not content.images:
         raise InputError(f"{path} lists no images")
     return content
@@ -146,11 +158,20 @@ def compressed_mask(mask: Any, size: tuple[int, int]) -> dict[str, Any] | None:
     return {"size": [height, width], "counts": compressed(given, [height, width])}
 
 
-def _decoded(path: Path, kind: type[Content]) -> Content:
+def _decoded(path: Path, kind: type[Content], form: CocoForm = COCO) -> Content:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        data = annotations_in(path, path.read_bytes(), form)
     except FileNotFoundError:
         raise MissingError(f"no file {path}; {HOME}") from None
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        well_formed = kind is KeypointListing and isinstance(error, msgspec.ValidationError)
+        plain = judged_alone(path, data, 0, named_category(path, data)) if well_formed else data
+        if plain is data:
+            raise InputError(f"{path} is not what a COCO file holds: {error}") from None
+    try:
+        return msgspec.json.decode(plain, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not what a COCO file holds: {error}") from None
 

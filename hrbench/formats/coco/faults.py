@@ -25,6 +25,7 @@ from hrbench.formats.coco.json_faults import (
     need_keys,
     parsed,
     shown,
+    whole_remedy,
 )
 from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeError, checked
 
@@ -80,7 +81,10 @@ def _person(
     check_object(fault, index, row, images, categories, seen)
     check_box(fault, row["bbox"])
     if not isinstance(row["num_keypoints"], int) or isinstance(row["num_keypoints"], bool) or row["num_keypoints"] < 0:
-        fault(f"num_keypoints is {shown(row['num_keypoints'])}; it must be a whole number, zero or more")
+        fault(
+            f"num_keypoints is {shown(row['num_keypoints'])}; it must be a whole number, zero or more"
+            + (whole_remedy(row["num_keypoints"]) or "; option num_keypoints: joints counts them")
+        )
     _points(fault, row["keypoints"], joints)
 
 

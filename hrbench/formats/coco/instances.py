@@ -6,8 +6,8 @@ and names the first fault. Masks stay compressed, as pycocotools' codec has them
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from hrbench.formats.coco.columns import (
     within_limits,
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
 from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
@@ -50,6 +51,7 @@ class InstanceTruth:
     shape: (G, 4) float64, boxes x, y, w, h in px, or the masks.
     size: (I, 2) int64, height and width of the images; for boxes, which need none, zeros where the file has none.
     flagged: (G,) bool, whether a key `ignore` is set.
+    by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
     """
 
     path: Path
@@ -60,6 +62,7 @@ class InstanceTruth:
     shape: np.ndarray | Masks
     size: np.ndarray
     flagged: np.ndarray
+    by_name: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,14 @@ class _Listed(msgspec.Struct, gc=False):
     id: Whole
     height: Any = 0
     width: Any = 0
+    file_name: Any = ""
 
 
 class _Sized(msgspec.Struct, gc=False):
     id: Whole
     height: int
     width: int
+    file_name: Any = ""
 
 
 class _Boxed(msgspec.Struct, gc=False):
@@ -146,29 +151,37 @@ class _MaskRow(msgspec.Struct, gc=False):
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
-def read_truth(path: Path, masks: bool) -> InstanceTruth:
+def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
     """Reads annotated objects with their masks or their boxes. Raises InputError naming the first fault, MissingError.
+
+    form: how the file deviates from COCO's form.
 
     As in pycocotools, crowds are ignored and a key `ignore` has no effect. The area is the annotated one.
     """
     path = Path(path)
     with reading(path, "COCO instance annotations (JSON)") as stream:
-        data = stream.read()
+        data = annotations_in(path, stream.read(), form)
     try:
         if masks:
-            return _masks(path, msgspec.json.decode(data, type=_MaskTruth))
-        return _boxes(path, msgspec.json.decode(data, type=_BoxTruth))
+            return _masks(path, msgspec.json.decode(data, type=_MaskTruth), form)
+        return _boxes(path, msgspec.json.decode(data, type=_BoxTruth), form)
     except READ_ERRORS as error:
         explain_instance_truth(path, data, masks)
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
-def _boxes(path: Path, truth: _BoxTruth) -> InstanceTruth:
+def _boxes(path: Path, truth: _BoxTruth, form: CocoForm) -> InstanceTruth:
     box = numbers([row.bbox for row in truth.annotations], 4)
     need(within_limits(box) and not np.any(box[:, 2:] < 0))
     images, categories, names, truths = _objects(truth)
-    size = [_size_of(one) for one in sorted(truth.images, key=lambda one: one.id)]
-    return InstanceTruth(path, images, categories, names, truths, box, whole(size).reshape(-1, 2), _flagged(truth))
+    size = whole([_size_of(one) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
+    by_name = _by_name(truth, form)
+    return InstanceTruth(path, images, categories, names, truths, box, size, _flagged(truth), by_name)
+
+
+def _by_name(truth: _BoxTruth | _MaskTruth, form: CocoForm) -> dict[str, int | None]:
+    named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
+    return file_ids(named)
 
 
 def _size_of(image: _Listed) -> tuple[int, int]:
@@ -182,12 +195,12 @@ def _flagged(truth: _BoxTruth | _MaskTruth) -> np.ndarray:
     return np.array([bool(row.ignore) for row in truth.annotations], bool)
 
 
-def _masks(path: Path, truth: _MaskTruth) -> InstanceTruth:
+def _masks(path: Path, truth: _MaskTruth, form: CocoForm) -> InstanceTruth:
     images, categories, names, truths = _objects(truth)
     size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
     need(not np.any((size < 1) | (size > MAX_PIXELS)) and not np.any(size.prod(axis=1) >= MAX_PIXELS))
     masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
-    return InstanceTruth(path, images, categories, names, truths, masks, size, _flagged(truth))
+    return InstanceTruth(path, images, categories, names, truths, masks, size, _flagged(truth), _by_name(truth, form))
 
 
 def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
@@ -208,16 +221,20 @@ def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tup
     return images, categories, names, Truths(image, category, area, crowd, crowd)
 
 
-def read_results(path: Path, target: InstanceTruth, mask_area: DetectionArea = "mask") -> InstanceResults:
+def read_results(
+    path: Path, target: InstanceTruth, mask_area: DetectionArea = "mask", form: CocoForm = COCO
+) -> InstanceResults:
     """Reads a results file for `target`, its boxes or its masks; an empty list means that nothing was found.
 
     mask_area: whether the area of a mask is its own or that of its row's `bbox`, which pycocotools takes if the first
         row has one. Toolkits take it out of the rows before, so that the area is the mask's.
+    form: how the files deviate from COCO's form.
 
     Raises InputError naming the first fault, MissingError.
     """
     path, masked = Path(path), isinstance(target.shape, Masks)
     with reading(path, f"a COCO results file (a JSON list of {'mask' if masked else 'box'} results)") as stream:
+        stream = results_in(path, stream, form, target.by_name)
         try:
             if masked:
                 return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target, mask_area)

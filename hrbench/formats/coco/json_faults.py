@@ -17,6 +17,14 @@ from hrbench.errors import InputError
 
 Fault = Callable[[str], NoReturn]
 
+REMEDIES = {
+    "id": "renumber: true numbers the annotations in the order of the file",
+    "area": "truth_area: box, box*0.53 (CrowdPose's and AI Challenger's rule) or segmentation takes it from there",
+    "iscrowd": "iscrowd: 0 takes rows that do not say for no crowds",
+    "num_keypoints": "num_keypoints: joints counts them",
+}
+"""Key of an annotation that exports leave out -> the option that does without it."""
+
 
 def annotation_file(path: Path, data: bytes) -> tuple[dict[str, Any], set[int], set[int]]:
     """(content, ids of images, ids of categories). Raises InputError if these have a fault."""
@@ -58,7 +66,9 @@ def named(path: Path, rows: list[Any], key: str, what: str) -> set[int]:
         fault = fault_of(path, f"{what} {index}", row, ())
         need_keys(fault, row, ("id",))
         if not is_integer(row["id"]):
-            fault(f"id is {shown(row['id'])}; ids must be whole numbers")
+            text = what == "image" and isinstance(row["id"], str)
+            more = "; option match: file_name numbers the images" if text else whole_remedy(row["id"])
+            fault(f"id is {shown(row['id'])}; ids must be whole numbers{more}")
         if row["id"] in seen:
             fault(f"id {row['id']} is already that of {what} {seen[row['id']]}; ids in {key!r} must differ")
         seen[row["id"]] = index
@@ -78,7 +88,12 @@ def need_keys(fault: Fault, row: Any, keys: tuple[str, ...]) -> None:
         fault(f"is {kind(row)}; it must be an object")
     for key in keys:
         if key not in row:
-            fault(f"{key!r} is missing")
+            fault(f"{key!r} is missing{_remedy(key) if 'image_id' in row else ''}")
+
+
+def _remedy(key: str) -> str:
+    """How an option of the metric and the data set is told: as a suite writes it."""
+    return f"; option {REMEDIES[key]}" if key in REMEDIES else ""
 
 
 def check_object(
@@ -86,15 +101,20 @@ def check_object(
 ) -> None:
     """Checks what all annotated objects have: id (not in `seen`; it is added there), other ids, area, iscrowd."""
     if not is_integer(row["id"]) or row["id"] < 1:
-        fault(f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')")
+        fault(
+            f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')"
+            + (whole_remedy(row["id"]) or _remedy("id"))
+        )
     if row["id"] in seen:
-        fault(f"id is already that of annotation {seen[row['id']]}; ids must differ")
+        fault(f"id is already that of annotation {seen[row['id']]}; ids must differ" + _remedy("id"))
     seen[row["id"]] = index
     check_ids(fault, row, images, categories)
     if not is_number(row["area"]) or row["area"] < 0:
-        fault(f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more")
+        fault(
+            f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more" + _remedy("area")
+        )
     if row["iscrowd"] not in (0, 1) or isinstance(row["iscrowd"], float):
-        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1")
+        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1" + whole_remedy(row["iscrowd"]))
 
 
 def check_detection(fault: Fault, row: dict[str, Any], images: Set[int], categories: Set[int]) -> None:
@@ -107,10 +127,15 @@ def check_detection(fault: Fault, row: dict[str, Any], images: Set[int], categor
 def check_ids(fault: Fault, row: dict[str, Any], images: Set[int], categories: Set[int]) -> None:
     for key, known, where in (("image_id", images, "images"), ("category_id", categories, "categories")):
         if not is_integer(row[key]):
-            fault(f"{key} is {shown(row[key])}; it must be a whole number")
+            by_name = "; option match: file_name takes it for the name of the image's file"
+            more = by_name if key == "image_id" and isinstance(row[key], str) else whole_remedy(row[key])
+            fault(f"{key} is {shown(row[key])}; it must be a whole number{more}")
         if row[key] not in known:
             some = ", ".join(str(one) for one in sorted(known)[:5]) + (", ..." if len(known) > 5 else "")
-            fault(f"{key} {row[key]} is not among the {where} of the ground truth ({some or 'it has none'})")
+            more = (
+                "; option match: file_name, if it is the number in the image's file name" if key == "image_id" else ""
+            )
+            fault(f"{key} {row[key]} is not among the {where} of the ground truth ({some or 'it has none'}){more}")
 
 
 def check_box(fault: Fault, box: Any) -> None:
@@ -123,6 +148,11 @@ def check_finite(fault: Fault, key: str, values: list[Any], largest: float = MAX
     for place, value in enumerate(values):
         if not is_number(value) or abs(value) > largest:
             fault(f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {largest:.0e}")
+
+
+def whole_remedy(value: Any) -> str:
+    """The option that takes 3.0 for 3, if a value is such a number."""
+    return "; option whole_ids: true takes it for one" if isinstance(value, float) and value.is_integer() else ""
 
 
 def is_integer(value: Any) -> bool:

@@ -6,9 +6,11 @@ again, slowly, and names the first fault.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import msgspec
 import numpy as np
@@ -31,6 +33,8 @@ from hrbench.formats.coco.columns import (
     within_limits,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
@@ -54,6 +58,7 @@ class KeypointTruth:
     keypoints: (G, K, 3) float64: x, y in px, visibility.
     box: (G, 4) x, y, w, h in px.
     flagged: (G,) bool, whether a key `ignore` is set.
+    by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
     """
 
     path: Path
@@ -63,6 +68,7 @@ class KeypointTruth:
     keypoints: np.ndarray
     box: np.ndarray
     flagged: np.ndarray
+    by_name: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,13 @@ class _Annotation(msgspec.Struct, gc=False):
     ignore: Any = 0
 
 
+class _Listed(msgspec.Struct, gc=False):
+    id: Whole
+    file_name: Any = ""
+
+
 class _Truth(msgspec.Struct):
-    images: list[Named]
+    images: list[_Listed]
     annotations: list[_Annotation]
     categories: list[Named]
 
@@ -114,23 +125,32 @@ class _KeypointRow(msgspec.Struct, gc=False):
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
-def read_truth(path: Path, joints: int) -> KeypointTruth:
+def read_truth(path: Path, joints: int, category: int | None = None, form: CocoForm = COCO) -> KeypointTruth:
     """Reads annotations of people with `joints` keypoints. Raises InputError naming the first fault, MissingError.
+
+    category: the only one that is judged: rows of others need ids alone. Nobody without joints is held to their number.
+    form: how the file deviates from COCO's form.
 
     As in pycocotools, a person is ignored for `iscrowd` or `num_keypoints` 0, whatever the keypoints are; a key
     `ignore` has no effect.
     """
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
-        data = stream.read()
+        data = annotations_in(path, stream.read(), form)
     try:
-        return _truth(path, msgspec.json.decode(data, type=_Truth), joints)
+        return _truth(path, msgspec.json.decode(data, type=_Truth), joints, form)
     except READ_ERRORS as error:
-        explain_keypoint_truth(path, data, joints)
+        filled = judged_alone(path, data, joints, category)
+        explain_keypoint_truth(path, filled, joints)
+        if filled is data:
+            raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
+    try:
+        return _truth(path, msgspec.json.decode(filled, type=_Truth), joints, form)
+    except READ_ERRORS as error:
         raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
 
 
-def _truth(path: Path, truth: _Truth, joints: int) -> KeypointTruth:
+def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTruth:
     rows = truth.annotations
     images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
     ids = whole([row.id for row in rows])
@@ -147,37 +167,64 @@ def _truth(path: Path, truth: _Truth, joints: int) -> KeypointTruth:
     flagged = np.array([bool(row.ignore) for row in rows], bool)
     unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
     truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    return KeypointTruth(path, images, categories, truths, keypoints.reshape(len(rows), joints, 3), box, flagged)
+    named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
+    points = keypoints.reshape(len(rows), joints, 3)
+    return KeypointTruth(path, images, categories, truths, points, box, flagged, file_ids(named))
 
 
 def read_results(
-    path: Path, joints: int, target: KeypointTruth, area_from: Literal["keypoints", "box"] | None = None
+    path: Path,
+    joints: int,
+    target: KeypointTruth,
+    area_from: Literal["keypoints", "box"] | None = None,
+    form: CocoForm = COCO,
+    category: int | None = None,
 ) -> KeypointResults:
     """Reads a results file for `target`; an empty list means that nothing was found.
 
     area_from: what the areas of detections are of; None: as pycocotools does, the rows' own `bbox` if the first row
         has one, else the extent of the keypoints.
+    form: how the files deviate from COCO's form.
+    category: the only one that is judged: rows of others need not have its joints.
 
     Raises InputError naming the first fault, MissingError.
     """
     path = Path(path)
+    with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
+        stream = results_in(path, stream, form, target.by_name)
+        try:
+            return _results(path, stream, joints, target, area_from)
+        except READ_ERRORS as error:
+            stream.seek(0)
+            data = stream.read()
+            filled = judged_results(path, data, joints, category)
+            images, categories = set(target.images.tolist()), set(target.categories.tolist())
+            explain_keypoint_results(path, filled, joints, images, categories, area_from)
+            if filled is data:
+                raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
+    try:
+        return _results(path, BytesIO(filled), joints, target, area_from)
+    except READ_ERRORS as error:
+        raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
+
+
+def _results(
+    path: Path,
+    stream: BinaryIO,
+    joints: int,
+    target: KeypointTruth,
+    area_from: Literal["keypoints", "box"] | None,
+) -> KeypointResults:
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
     columns[-1][0] = np.zeros((0, joints, 2))
     boxed: bool | None = None if area_from is None else area_from == "box"
-    with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
-        try:
-            for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
-                if boxed is None:
-                    boxed = bool(rows[0].bbox)
-                if area_from is None:
-                    need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
-                for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
-                    column.append(part)
-        except READ_ERRORS as error:
-            stream.seek(0)
-            images, categories = set(target.images.tolist()), set(target.categories.tolist())
-            explain_keypoint_results(path, stream.read(), joints, images, categories, area_from)
-            raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
+    for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
+        if boxed is None:
+            boxed = bool(rows[0].bbox)
+        if area_from is None:
+            need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
+        for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
+            column.append(part)
     image, category, score, area, keypoints = map(joined, columns)
     return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hrbench.core.files import write_whole
+from hrbench.formats.coco.annotations import ListedImage
+from hrbench.formats.paths import Paths, inside, windows_names
 
 UNPUBLISHED = ("test-dev2017", "test2017")
 """Splits of COCO whose ground truth is not published."""
@@ -41,6 +43,23 @@ def image_folder(folder: Path, split: str) -> Path:
     name = PICTURES.get(split, split)
     nested = folder / "images" / name
     return nested if nested.is_dir() else folder / name
+
+
+def image_files(path: Path, images: Sequence[ListedImage], folder: Path, paths: Paths) -> dict[int, str]:
+    """Image id -> its file below `folder`.
+
+    path: the annotation file, for messages.
+    images: as it lists them.
+    folder: of the images.
+    paths: how names of files are taken.
+
+    Raises InputError for a file outside the folder.
+    """
+    files = {image.id: inside(image.file_name, f"{path}: image {image.id}", paths) for image in images}
+    if paths == "posix":
+        return files
+    found = windows_names(folder, files.values())
+    return {key: found[name] or name for key, name in files.items()}
 
 
 def server(split: str, user_defined: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
@@ -23,7 +24,17 @@ from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, misread_boxes, unused_boxes
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
+from hrbench.metrics.coco.states import (
+    by_image,
+    chosen,
+    form_of,
+    form_params,
+    image_scores,
+    matches_of,
+    scored,
+    state_of,
+    truth_of,
+)
 from hrbench.metrics.states import TRUTH, arrays_of, merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
@@ -139,6 +150,8 @@ class CocoObjects:
     per_class: whether to report the AP of every class, too, as "AP/<name>", or "AP/<id>" if its name is not unique.
     detection_area: what the area of a detected mask is: its own, or that of the `bbox` in its row, which pycocotools
         takes where there is one. Boxes have but one area.
+    renumber, truth_area, iscrowd, match, whole_ids, root_category: how the files deviate from
+        COCO's form (`forms.CocoForm`).
     """
 
     name: str
@@ -155,7 +168,14 @@ class CocoObjects:
         names: Sequence[str] | None = None,
         per_class: bool = False,
         detection_area: DetectionArea = "mask",
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category)
         if detection_area not in ("mask", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say mask or box")
         self.detection_area: DetectionArea = detection_area
@@ -164,11 +184,11 @@ class CocoObjects:
 
     def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
-        return self.classes.known(read_truth(Path(path), masks=self.kind == "mask"))
+        return self.classes.known(read_truth(Path(path), self.kind == "mask", self.form))
 
     def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), target, self.detection_area)
+        return read_results(Path(path), target, self.detection_area, self.form)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, completely or not at all, with only this shape; see `formats.coco.write`."""
@@ -196,6 +216,7 @@ class CocoObjects:
             "areas": [list(area) for area in INSTANCES.areas],
             "most": INSTANCES.max_detections[-1],
             "detection_area": predictions.area_from,
+            **form_params(self.form),
         }
         truth = truth_of(truths, matches.images, *_annotated(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
@@ -252,7 +273,13 @@ class CocoObjects:
         truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
         ids, labels = self.classes.labels(truth)
         stats, single = instance_numbers(
-            truth.path, Path(predictions), form, images, ids, self.kind == "mask" and self.detection_area == "mask"
+            truth.path,
+            Path(predictions),
+            form,
+            images,
+            ids,
+            self.kind == "mask" and self.detection_area == "mask",
+            self.form,
         )
         names = [number.name for number in numbers(labels if self.classes.each else ())]
         return dict(zip(names, stats + (single if self.classes.each else []), strict=True))

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
@@ -29,7 +30,17 @@ from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, joint_notes
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
-from hrbench.metrics.coco.states import by_image, chosen, form_of, image_scores, matches_of, scored, state_of, truth_of
+from hrbench.metrics.coco.states import (
+    by_image,
+    chosen,
+    form_of,
+    form_params,
+    image_scores,
+    matches_of,
+    scored,
+    state_of,
+    truth_of,
+)
 from hrbench.metrics.states import TRUTH, arrays_of, merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
@@ -68,6 +79,8 @@ class CocoKeypointAP:
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
         `bbox` if the first row has one, else the extent of the keypoints.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the files deviate from
+        COCO's form (`forms.CocoForm`).
     """
 
     name = "coco-keypoints"
@@ -82,7 +95,15 @@ class CocoKeypointAP:
         sigmas: Sequence[float] | None = None,
         category: int | None = None,
         detection_area: Literal["keypoints", "box"] | None = None,
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        num_keypoints: Literal["file", "joints"] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
         if detection_area not in (None, "keypoints", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
@@ -93,7 +114,7 @@ class CocoKeypointAP:
 
     def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
-        target = read_truth(Path(path), len(self.sigmas))
+        target = read_truth(Path(path), len(self.sigmas), self.category, self.form)
         if self.category is not None and self.category not in target.categories.tolist():
             known = ", ".join(map(str, target.categories[:10].tolist()))
             raise InputError(f"{path}: category {self.category}, asked for, is not among its categories ({known})")
@@ -101,7 +122,7 @@ class CocoKeypointAP:
 
     def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), len(self.sigmas), target, self.detection_area)
+        return read_results(Path(path), len(self.sigmas), target, self.detection_area, self.form, self.category)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
@@ -130,6 +151,7 @@ class CocoKeypointAP:
             "areas": [list(area) for area in KEYPOINTS.areas],
             "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
+            **form_params(self.form),
         }
         annotated = np.concatenate(
             [target.keypoints.reshape(len(target.box), 3 * len(self.sigmas)), target.box], axis=1
@@ -177,6 +199,12 @@ class CocoKeypointAP:
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The ten numbers by pycocotools itself, -1 if there is nothing to average."""
         numbers = keypoint_numbers(
-            Path(target), Path(predictions), self.sigmas, images, self.category, self.detection_area == "keypoints"
+            Path(target),
+            Path(predictions),
+            self.sigmas,
+            images,
+            self.category,
+            self.detection_area == "keypoints",
+            self.form,
         )
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

@@ -11,6 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hrbench.formats.coco.forms import COCO as COCO_FORM
+from hrbench.formats.coco.forms import CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.unjudged import judged_alone
+
 Kind = Literal["keypoints", "bbox", "segm"]
 
 
@@ -21,18 +25,23 @@ def keypoint_numbers(
     images: Sequence[int | str] | None = None,
     category: int | None = None,
     without_boxes: bool = False,
+    form: CocoForm = COCO_FORM,
 ) -> list[float]:
     """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
 
     images, category: the ids to evaluate, None for all.
     without_boxes: whether a `bbox` of a row is left out, from which pycocotools takes areas otherwise.
+    form: how the files deviate from COCO's form: pycocotools is given what they are rewritten to.
 
     An empty results file is allowed (`loadRes` would fail on it).
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = _evaluation(
-            target, predictions, "keypoints", images, None if category is None else [category], without_boxes
-        )
+        original = target.read_bytes()
+        data = judged_alone(target, annotations_in(target, original, form), len(sigmas), category)
+        rows = _rows(target, data, predictions, form, without_boxes)
+        rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
+        categories = None if category is None else [category]
+        evaluation = _evaluation(_truth(target, original, data), rows, "keypoints", images, categories)
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         return _stats(evaluation)
 
@@ -44,13 +53,17 @@ def instance_numbers(
     images: Sequence[int | str] | None = None,
     categories: Sequence[int] | None = None,
     without_boxes: bool = False,
+    form: CocoForm = COCO_FORM,
 ) -> tuple[list[float], list[float]]:
     """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 if there is nothing to average.
 
     Arguments as in `keypoint_numbers`.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = _evaluation(target, predictions, kind, images, categories, without_boxes)
+        original = target.read_bytes()
+        data = annotations_in(target, original, form)
+        rows = _rows(target, data, predictions, form, without_boxes)
+        evaluation = _evaluation(_truth(target, original, data), rows, kind, images, categories)
         stats = _stats(evaluation)
     single = []
     for category in range(len(evaluation.params.catIds)):
@@ -60,23 +73,38 @@ def instance_numbers(
     return stats, single
 
 
+def _truth(target: Path, original: bytes, data: bytes) -> Any:
+    """The annotations as pycocotools has them: it reads the file itself, unless that was rewritten to `data`."""
+    from pycocotools.coco import COCO
+
+    if data is original:
+        return COCO(str(target))
+    truth = COCO()
+    truth.dataset = json.loads(data)
+    truth.createIndex()
+    return truth
+
+
+def _rows(target: Path, data: bytes, predictions: Path, form: CocoForm, without_boxes: bool) -> list[dict[str, Any]]:
+    """The results in COCO's own form. data: the annotations in it."""
+    by_name = file_ids(json.loads(data)["images"]) if form.match != "id" else {}
+    with predictions.open("rb") as stream:
+        rows = json.loads(results_in(predictions, stream, form, by_name).read())
+    return [{key: value for key, value in row.items() if key != "bbox"} for row in rows] if without_boxes else rows
+
+
 def _evaluation(
-    target: Path,
-    predictions: Path,
+    truth: Any,
+    rows: list[dict[str, Any]],
     kind: Kind,
     images: Sequence[int | str] | None,
     categories: Sequence[int] | None,
-    without_boxes: bool,
 ) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    truth = COCO(str(target))
-    rows: list[dict[str, Any]] = json.loads(Path(predictions).read_bytes())
-    if without_boxes:
-        rows = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
     if rows:
-        found = truth.loadRes(rows)  # type: ignore[arg-type]
+        found = truth.loadRes(rows)
     else:
         found = COCO()
         found.dataset = {**truth.dataset, "annotations": []}

@@ -10,6 +10,7 @@ import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Truths
+from hrbench.formats.coco.forms import CocoForm
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, truth_digests
@@ -50,6 +51,11 @@ def truth_of(
     if codes is None:
         return truth_digests(facts[some].tobytes() for some in rows)
     return truth_digests(facts[some].tobytes() + b"".join(codes[one] for one in some.tolist()) for some in rows)
+
+
+def form_params(form: CocoForm) -> dict[str, Any]:
+    """The parameter of a state that says how its files deviated from COCO's form; none if they did not."""
+    return {"form": form.stated()} if form.stated() else {}
 
 
 def form_of(metric: str, version: int) -> StateForm:

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, MissingError, UsageError
+from hrbench.formats.label_colours import OTHER_COLOURS, LabelForm, colours_of, meanings
 from hrbench.formats.label_folders import (
     KINDS,
     Kind,
@@ -109,6 +110,11 @@ class MeanIoU:
     labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth does, or "auto" to find out.
     interval: what the bootstrap resamples: every "image", or each "group" (folder).
     label_suffix: what follows the image's name in names of label files (Cityscapes: _gtFine_labelIds.png).
+    values: the number in the ground truth's files -> the index of its class, for all numbers: {0: 0, 255: 1}; instead
+        of ids and mapping.
+    palette: the colour (red, green, blue) of each class, to read maps in colours.
+    ignore_colours: further colours, which are not evaluated.
+    channels: "equal" reads maps of several channels that are equal as one.
     """
 
     name = FORM.metric
@@ -128,12 +134,26 @@ class MeanIoU:
         labels: Literal["auto", "ids", "indices"] = "auto",
         interval: Literal["image", "group"] = "image",
         label_suffix: str = ".png",
+        values: Mapping[Any, int] | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
+        ignore_colours: Sequence[Sequence[int]] = (),
+        channels: Literal["one", "equal"] = "one",
     ) -> None:
         if labels not in ("auto", *WORDS.values()):
             raise UsageError(f"labels {labels!r}: say ids, indices or auto")
         if interval not in ("image", "group"):
             raise UsageError(f"interval {interval!r}: say image or group")
+        if values is not None:
+            if ids is not None or mapping:
+                raise UsageError("values says what every number means: leave out ids and mapping")
+            ids, mapping = meanings(values)
+            ignore = [label for label in ignore if int(label) not in {*ids, *mapping}]
+        if palette is not None and names is None and ids is None and classes is None:
+            classes = len(palette)
+        if ignore_colours:
+            ignore = [*ignore, OTHER_COLOURS]
         self.classes = classes_of(names, ids, classes, mapping, ignore)
+        self.form = LabelForm(colours_of(palette, self.classes.ids, ignore_colours, OTHER_COLOURS), channels)
         self.files, self.labels, self.interval, self.label_suffix = files, labels, interval, label_suffix
         self._labelled: dict[Path, frozenset[str]] = {}
         parts = [
@@ -174,7 +194,7 @@ class MeanIoU:
             every, likely = classes != NOTHING, classes < len(self.classes)  # no network predicts an ignored label
             values[kind] = Values(*(frozenset(np.flatnonzero(some).tolist()) for some in (every, likely)))
         asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(path, found, detect_kind(path, found.values(), values, asked, WORDS))
+        return LabelFolder(path, found, detect_kind(path, found.values(), values, asked, WORDS, self.form))
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes a folder of class-index PNGs, named as the samples; see `write_label_maps`."""
@@ -206,6 +226,7 @@ class MeanIoU:
             "ignore": list(self.classes.ignore),
             "mapping": sorted(map(list, self.classes.mapping.items())),
             "labels": WORDS[predictions.kind],
+            **self._form_params(),
         }
         return state_of(FORM, params, names, groups, rows, DTYPES)
 
@@ -218,6 +239,12 @@ class MeanIoU:
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
             notes += found_out(predictions, self.labels, (found, other))
         return notes
+
+    def _form_params(self) -> dict[str, Any]:
+        """The parameters of a state that say how maps are stored; none if they have one number a pixel."""
+        palette = {"palette": [[*colour, label] for colour, label in self.form.colours.items()]}
+        channels = {"channels": self.form.channels}
+        return (palette if self.form.colours else {}) | (channels if self.form.channels != "one" else {})
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
@@ -271,8 +298,8 @@ class MeanIoU:
         counts = np.zeros((3, len(self.classes)))
         truths, guesses = self.classes.truths(), self.classes.guesses(folder.kind)
         for name in self._chosen(images, folder, maps):
-            truth = truths[read_labels(maps.labels[name], "a label map")]
-            guess = guesses[read_labels(folder.files[name], "a predicted label map")]
+            truth = truths[read_labels(maps.labels[name], "a label map", self.form)]
+            guess = guesses[read_labels(folder.files[name], "a predicted label map", self.form)]
             judged = truth != IGNORED
             for index in range(len(self.classes)):
                 annotated, predicted = truth == index, judged & (guess == index)
@@ -295,7 +322,10 @@ class MeanIoU:
 
     def _counted(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> dict[str, np.ndarray]:
         """The rows of one image. Raises InputError naming the file at fault."""
-        maps = [read_labels(truth, "a label map"), read_labels(prediction, "a predicted label map")]
+        maps = [
+            read_labels(truth, "a label map", self.form),
+            read_labels(prediction, "a predicted label map", self.form),
+        ]
         (height, width), (rows, columns) = (one.shape for one in maps)
         if (height, width) != (rows, columns):
             raise InputError(
@@ -310,7 +340,8 @@ class MeanIoU:
                 many = int(lengths[numbers_ == odd[0]].sum())
                 raise InputError(
                     f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
-                    f"{len(self.classes)} classes and not ignored"
+                    f"{len(self.classes)} classes and not ignored; option ignore: [...] leaves labels out, option "
+                    "values: {label: class, ...} says what each means"
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)

@@ -12,6 +12,7 @@ from that of the exported network: fewer parameters of norms, more biases. Opera
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,16 @@ class OnnxNetwork(nn.Module):
         self._outline()
 
     def notes(self) -> list[str]:
-        """In which precision a network of float16 is computed on a CPU, once it was called there."""
-        return [f"onnxruntime {self._precision_in_words}"] if self._precision_in_words else []
+        """What ran the network, where, and in which precision one of float16 on a CPU; empty before the first pass.
+
+        onnxruntime runs on the CPU what a provider has no kernel for, silently. Its arena keeps the memory that a pass
+        has once taken, so that a process holds more than the network needs.
+        """
+        ran = next(reversed(self._sessions.values()), None)
+        if ran is None:
+            return []
+        said = f"onnxruntime {library('onnxruntime').__version__}: {_ran_on(ran)}; its memory arena on (the default)"
+        return [said, *([f"onnxruntime {self._precision_in_words}"] if self._precision_in_words else [])]
 
     def _outline(self) -> None:
         """Parameters and buffers of the file's shapes, all views of one number."""
@@ -146,6 +155,7 @@ class OnnxNetwork(nn.Module):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()  # what latencies say they were measured with
         options.log_severity_level = 3
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")  # for `notes`
         providers: list[Any] = ["CPUExecutionProvider"]
         there = runtime.get_available_providers()
         if self.provider and self.provider not in there:
@@ -176,6 +186,18 @@ class OnnxNetwork(nn.Module):
             raise UnavailableError(f"onnxruntime could not use {self.provider}: are its libraries there?")
         self._sessions[str(device)] = session
         return session
+
+
+def _ran_on(session: Any) -> str:
+    """Which provider runs how many operators of a session, in words; onnxruntime before 1.24 names providers alone."""
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except Exception:  # older releases have no such method, or take no such option
+        return f"providers {', '.join(session.get_providers())}"
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part.ep_name] += len(part.get_nodes())
+    return ", ".join(f"{count} operators by {name}" for name, count in counts.most_common())
 
 
 def _run_on_cuda(session: Any, images: Tensor, device: torch.device) -> list[Tensor]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrbench.core.modules import module_file
-from hrbench.core.plugins import runtime_libraries
 from hrbench.core.text import suggestion
 from hrbench.errors import UsageError
 from hrbench.models.runtimes.availability import check_available, no_detector, no_provider
@@ -33,9 +32,8 @@ class OnnxRuntime:
         self._of_file: list[str] = []
 
     def notes(self) -> list[str]:
-        """Which release ran the network, and what its file says of itself."""
-        release = runtime_libraries(self.name).get(self.name, "")
-        return [f"onnxruntime {release}", *self._of_file] if release else self._of_file
+        """Which release ran the network that was prepared last, on which provider, and in which precision."""
+        return list(self._of_file)
 
     def unavailable(self, device: str, dtype: str, is_detector: bool) -> str:
         """A package or provider that is missing, or what is not exported; "" if there is nothing.
@@ -65,7 +63,7 @@ class OnnxRuntime:
             path = Path(folder) / "network.onnx"
             write_onnx(net.eval(), input, path)
             session = Session(path, net, input, self.provider)
-        self._of_file = session.file.notes()
+        self._of_file = session.notes()
         return session
 
 

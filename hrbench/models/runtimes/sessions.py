@@ -40,6 +40,10 @@ class Session(nn.Module):
             told = str(error).replace(str(path), "the network that torch exported")
             raise UnavailableError(told.replace(f"onnx:{path.name}", "the network")) from error
 
+    def notes(self) -> list[str]:
+        """What ran the network and where (contracts.HasNotes)."""
+        return self.file.notes()
+
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """One that tells dtype and device: the values are in the session's own memory."""
         yield nn.Parameter(self.file.placeholder, requires_grad=False)

@@ -3,20 +3,33 @@
 A map gives for every key of a file our key, or the reason why the key is ignored. A key that a map does not cover is
 left over, and `load` refuses files with keys left over. The maps are data, in `keys/`: rules are regular expressions
 that must match a whole key, tried in order, each with our key.
+
+Wrappers of networks put a prefix before every key. The rule: a prefix of `PREFIXES` that all keys of a file share may
+be dropped, again and again; the file is read with as few dropped as make it fit the network, and what was dropped is
+told. A prefix that only some keys have is never dropped, except `_orig_mod.`, which torch.compile puts before the parts
+that it compiled. The number of models that went into an average (`n_averaged`) is left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
+from hrbench.core.units import amount
+
 State = dict[str, Tensor]
 Rules = tuple[tuple[str, str], ...]
-PREFIXES = ("module.", "model.")  # DataParallel's, and the official segmentation code's
+PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.")
+"""Of DataParallel and of averaged models, of torch.compile, of the official segmentation code and of trainers, and of
+classifiers and detectors around a trunk."""
+WRAPPERS = PREFIXES[:3]
+"""Those that are no part of a network's own names."""
+COMPILED = "_orig_mod."
+AVERAGES = (("n_averaged", "how many models were averaged (torch.optim.swa_utils)"),)
 SAME_KEYS: Rules = ((r"(.+)", r"\1"),)
 """The network's own keys, which are the official ones."""
 
@@ -78,12 +91,86 @@ class Translated:
     notes: tuple[str, ...] = field(default=())
 
 
-def translate(key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, target: Mapping[str, Tensor]) -> Translated:
-    """Apply a map to what was read from a file; target: the state dict of `net`. Changes neither."""
-    kept, notes = without_ignored(state, key_map.ignored, target)
-    kept, prefix = without_prefix(kept, target)
-    if prefix:
-        notes = [f"prefix {prefix!r} dropped from all keys", *notes]
+def translations(
+    key_map: KeyMap, state: Mapping[str, Tensor], net: nn.Module, target: Mapping[str, Tensor]
+) -> Iterator[Translated]:
+    """What a map makes of a file, for each number of prefixes that can be dropped, fewest first. Changes nothing.
+
+    target: the state dict of `net`.
+    """
+    for kept, notes in _readings(dict(state), key_map.ignored, target):
+        yield _translated(key_map, kept, notes, net, target)
+
+
+def _readings(
+    state: State, ignored: tuple[tuple[str, str], ...], target: Mapping[str, Tensor]
+) -> Iterator[tuple[State, list[str]]]:
+    """The state without 0, 1, 2 ... of the prefixes that all keys share, each without what is ignored, and notes."""
+    dropped, notes = "", []
+    while True:
+        state, said = without_ignored(state, (*AVERAGES, *ignored), target)
+        notes = [*notes, *said]
+        told = [f"prefix {dropped!r} dropped from all keys"] if dropped else []
+        yield state, [*told, *notes]
+        plain, inner = without_compiled(state, target)
+        if inner:
+            yield plain, [*told, *inner, *notes]
+        prefix = shared_prefix(state, PREFIXES)
+        if not prefix:
+            return
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        dropped += prefix
+
+
+def without_compiled(state: State, target: Mapping[str, Tensor]) -> tuple[State, list[str]]:
+    """The state without the `_orig_mod.` within keys, where torch.compile wrapped parts of a network, and a note.
+
+    One that all keys begin with is left. All are, if the network has some, or if two keys would become one.
+    """
+    begin = shared_prefix(state, (COMPILED,))
+    names = {key: begin + f".{key.removeprefix(begin)}".replace(f".{COMPILED}", ".")[1:] for key in state}
+    touched = sum(new != key for key, new in names.items())
+    if not touched or any(COMPILED in key for key in target) or len(set(names.values())) != len(state):
+        return state, []
+    said = f"prefix {COMPILED!r} (of torch.compile) dropped within {amount(touched, 'key')}"
+    return {names[key]: value for key, value in state.items()}, [said]
+
+
+def shared_prefix(state: Mapping[str, Any], prefixes: tuple[str, ...]) -> str:
+    """The one of these prefixes that all keys begin with and have something behind, or ""."""
+    for prefix in prefixes:
+        if state and all(key.startswith(prefix) and len(key) > len(prefix) for key in state):
+            return prefix
+    return ""
+
+
+def nearly_shared_prefix(state: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """Why a prefix that most keys of a file have was not dropped, in words; "" for one that the network has as well."""
+    for prefix in PREFIXES:
+        if any(key.startswith(prefix) for key in target):
+            continue
+        others = [key for key in state if not key.startswith(prefix)]
+        if others and len(others) * 2 < len(state):
+            return (
+                f"prefix {prefix!r} is on {len(state) - len(others)} of {len(state)} keys, not on {_counted(others)}: "
+                "only one that all keys share is dropped"
+            )
+    return ""
+
+
+def without_prefixes(state: State) -> tuple[State, str]:
+    """The state without any prefix of `WRAPPERS` that all keys share, and what was dropped."""
+    dropped = ""
+    while prefix := shared_prefix(state, WRAPPERS):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+        dropped += prefix
+    return state, dropped
+
+
+def _translated(
+    key_map: KeyMap, kept: State, said: list[str], net: nn.Module, target: Mapping[str, Tensor]
+) -> Translated:
+    notes = [*said]
     renamed, unknown = rename(key_map, kept, target)
     if any(key not in kept for key in renamed):
         notes.append(f"keys renamed from those of {key_map.name}")
@@ -109,18 +196,6 @@ def without_ignored(
             del kept[key]
         notes += [f"{_counted(found)} beside the network: {reason}"] if found else []
     return kept, notes
-
-
-def without_prefix(state: State, expected: Mapping[str, Tensor]) -> tuple[State, str]:
-    """The state without the prefix that all its keys share, each of `PREFIXES` at most once, and that prefix."""
-    dropped = ""
-    for prefix in PREFIXES:
-        shared = bool(state) and all(key.startswith(prefix) for key in state)
-        wanted = bool(expected) and all(key.startswith(prefix) for key in expected)
-        if shared and not wanted:
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
-            dropped += prefix
-    return state, dropped
 
 
 def rename(key_map: KeyMap, state: State, target: Mapping[str, Tensor]) -> tuple[State, list[str]]:

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hrbench.core.digests import sha256
@@ -53,10 +53,12 @@ class WeightsFile:
     path: of the file; empty if source is "own".
     source: the variant's source of the file; "file" for a path that the user named; "onnx" or "exported" if network and
         weights are one file; "own" if a user-defined callable loads them itself.
+    key: the part of a training checkpoint that was asked for; "" if none was.
     """
 
     path: Path
     source: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +197,18 @@ def _absent(variant: Variant, source: Source, folder: Path) -> str:
     return f"{looked} is not there ({source.name}: {how})"
 
 
-def weights_of(variant: Variant, weights: str | None, folder: Path, fetch: bool) -> WeightsFile | Missing:
+def weights_of(
+    variant: Variant, weights: str | None, folder: Path, fetch: bool, key: str = ""
+) -> WeightsFile | Missing:
     """The weights file of a variant, or the reason why there is none; see `find_weights`.
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
+    key: the part of a training checkpoint that is asked for.
     """
     ref = model_ref(variant.use)
     if weights is not None or ref.source != "transformers" or variant.weights:
-        return find_weights(variant, weights, folder)
+        found = find_weights(variant, weights, folder)
+        return found if isinstance(found, Missing) or not key else replace(found, key=key)
     place = folder_of(ref.target, fetch=fetch, weights=True)
     if isinstance(place, Missing):
         return place

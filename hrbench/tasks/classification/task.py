@@ -25,7 +25,7 @@ from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 TOP_CLASSES = 5
 
@@ -98,7 +98,7 @@ class Classification:
 
     def prepare(self, sample: Sample) -> list[Item]:
         """One crop: uint8 (h, w, 3) in the network's colour order."""
-        image = read_rgb(sample.path, sample.size)
+        image = read_rgb(sample.path, sample.size, sample.orientation)
         if sample.content is not None:
             image = cut(image, sample.content, self.protocol.box_scale)
         pixels = centre_crop(image, self.input, self.protocol)
@@ -114,14 +114,24 @@ class Classification:
             batch = normalised_batch(net, items, self.mean, self.std)
             with stage("forward"):
                 output = net(batch)
-        n, classes = len(items), len(self.scheme.names)
+        self.monitor.note_dtype(self._checked(output, len(items)))
+        with stage("transfer"):
+            return list(output.float().cpu().numpy())
+
+    def _checked(self, output: Any, n: int) -> torch.Tensor:
+        """The output for n images, if it is logits of all classes; EntryError otherwise."""
+        import torch
+
+        classes = len(self.scheme.names)
         wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-            raise EntryError(f"the network returned {what} for {n} images; {wanted}")
-        self.monitor.note_dtype(real(output, wanted))
-        with stage("transfer"):
-            return list(output.float().cpu().numpy())
+            raise EntryError(f"the network returned {what} for {n} images; {wanted}{_remedy(output, n, classes)}")
+        return real(output, wanted)
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is logits (N, C) of the data set's C classes."""
+        self._checked(output, len(inputs))
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The five best classes (k,) int64 with their probabilities (k,) float64, by softmax, best first.
@@ -148,8 +158,17 @@ class Classification:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the image with its classes to `path`, whose suffix says the format."""
-        image = read_rgb(sample.path, sample.size)
+        image = read_rgb(sample.path, sample.size, sample.orientation)
         render_classes(image, rows, self.scheme.names, sample.group, sample.content, path)
+
+
+def _remedy(output: Any, n: int, classes: int) -> str:
+    """What to do about a network of more classes than the data set has folders; "" for any other output."""
+    shape = tuple(getattr(output, "shape", ()))
+    if len(shape) != 2 or shape[0] != n or shape[1] <= classes:
+        return ""
+    names = "`classes: imagenet`" if shape[1] == 1000 else "`classes:` with all names in the order of its outputs"
+    return f"; for folders of a part of its {shape[1]} classes set {names} and `part: true`"
 
 
 def cut(image: np.ndarray, box: tuple[float, float, float, float], scale: float) -> np.ndarray:

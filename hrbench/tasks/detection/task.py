@@ -116,7 +116,7 @@ class Detection:
         """The image, uint8 (h, w, 3) in the network's colour order, at the input's size, or at its own
         size if floats are resized (`geometry.ON_FLOATS`).
         """
-        image = read_image(sample.path, sample.size)
+        image = read_image(sample.path, sample.size, sample.orientation)
         protocol, (height, width) = self.protocol, self.input
         original = (image.shape[1], image.shape[0])
         resizing = geometry.resizing_of(original, protocol.resize, protocol.short, protocol.long, (width, height))
@@ -152,6 +152,11 @@ class Detection:
                     read = read_detections(output, [(height, width)] * len(places))
                 found |= dict(zip(places, read, strict=True))
         return [found[i] for i in range(len(items))]
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is detections, with labels that the protocol has classes for."""
+        for found in read_detections(output, inputs):
+            self._ids(found.labels)
 
     def _input(self, net: Network, item: Item) -> torch.Tensor:
         """(3, h, w) on the network's device in its dtype: / 255, minus mean, over std, and then to the input's size."""
@@ -206,6 +211,12 @@ class Detection:
         """Category ids (M,) of labels (M,), -1 for those of no class, which are counted: networks have outputs for ids
         that COCO does not use, which only drawn weights choose, or only some classes were asked for.
         """
+        categories, known = self._ids(labels)
+        self.unknown.update(categories[~known].tolist())
+        return np.where(known, categories, -1)
+
+    def _ids(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Category ids (M,) of labels (M,), and whether the data set has a class of each."""
         ids = np.array(self.scheme.ids or range(len(self.scheme.names)), np.int64)
         if self.protocol.labels == "contiguous":
             if len(labels) and not 0 <= labels.min() <= labels.max() < len(ids):
@@ -215,11 +226,9 @@ class Detection:
                     f"{len(ids) - 1}: set protocol.labels to category where labels are COCO's category ids less one, "
                     "to id where they are the ids, or give the network the data set's classes"
                 )
-            return ids[labels]
+            return ids[labels], np.ones(len(labels), bool)
         categories = labels + (self.protocol.labels == "category")
-        known = np.isin(categories, ids)
-        self.unknown.update(categories[~known].tolist())
-        return np.where(known, categories, -1)
+        return categories, np.isin(categories, ids)
 
     def _masks(
         self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
@@ -265,7 +274,7 @@ class Detection:
 
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
-        image = render_detections(read_image(sample.path, sample.size), rows, self.scheme)
+        image = render_detections(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")

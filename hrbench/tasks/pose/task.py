@@ -87,7 +87,7 @@ class Pose:
         """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
         if not sample.content:
             return []
-        image = read_image(sample.path, sample.size)
+        image = read_image(sample.path, sample.size, sample.orientation)
         height, width = self.input
         items = []
         for person in sample.content:
@@ -121,18 +121,26 @@ class Pose:
         return list(direct)
 
     def _heatmaps(self, net: Network, batch: torch.Tensor) -> np.ndarray:
-        import torch
-
         with stage("forward"):
             output = net(batch)
+        self.monitor.note_dtype(self._checked(output, len(batch)))
+        with stage("transfer"):
+            return output.float().cpu().numpy()
+
+    def _checked(self, output: Any, n: int) -> torch.Tensor:
+        """The output for n crops, if it is heatmaps of all joints; EntryError otherwise."""
+        import torch
+
         what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
-        n, joints = len(batch), len(self.scheme.names)
+        joints = len(self.scheme.names)
         wanted = f"a pose network returns heatmaps ({n}, {joints}, h, w)"
         if not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[:2] != (n, joints):
             raise EntryError(f"the network returned {what} for {n} crops; {wanted}")
-        self.monitor.note_dtype(real(output, wanted))
-        with stage("transfer"):
-            return output.float().cpu().numpy()
+        return real(output, wanted)
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is heatmaps (N, K, h, w) of the data set's K joints."""
+        self._checked(output, len(inputs))
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """COCO results rows of the people kept in one image, joints in its pixels (0-based), best first."""
@@ -175,7 +183,10 @@ class Pose:
     def draw(self, sample: Sample, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Writes a picture of the rows on their image to `path`, whose suffix says the format."""
         image = render_people(
-            read_image(sample.path, sample.size), rows, self.scheme, self.protocol.visibility_threshold
+            read_image(sample.path, sample.size, sample.orientation),
+            rows,
+            self.scheme,
+            self.protocol.visibility_threshold,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):

@@ -85,17 +85,27 @@ class Segmenter:
     def _checked(self, output: Any, n: int) -> Tensor:
         import torch
 
-        last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
-        if not isinstance(last, torch.Tensor) or last.ndim != 4 or last.shape[:2] != (n, self.classes):
-            what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
-            raise EntryError(
-                f"the network returned {what} for {n} images; the data set has {self.classes} classes, so it must "
-                f"return logits ({n}, {self.classes}, h, w), or a list of them whose last is used"
-            )
-        real(last, f"a network for {self.classes} classes returns logits ({n}, {self.classes}, h, w)")
+        last = checked_logits(output, n, self.classes)
         if self.monitor is not None:
             self.monitor.note_dtype(last)
         return last if last.dtype in (torch.float32, torch.float64) else last.float()
+
+
+def checked_logits(output: Any, n: int, classes: int) -> Tensor:
+    """The logits (N, C, h, w) of a network's output for n images: itself, or the last of a list.
+
+    Raises EntryError for anything else.
+    """
+    import torch
+
+    last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
+    if not isinstance(last, torch.Tensor) or last.ndim != 4 or last.shape[:2] != (n, classes):
+        what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
+        raise EntryError(
+            f"the network returned {what} for {n} images; the data set has {classes} classes, so it must "
+            f"return logits ({n}, {classes}, h, w), or a list of them whose last is used"
+        )
+    return real(last, f"a network for {classes} classes returns logits ({n}, {classes}, h, w)")
 
 
 def image_scores(segmenter: Segmenter, images: Sequence[np.ndarray]) -> Iterator[Tensor]:

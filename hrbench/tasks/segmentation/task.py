@@ -22,7 +22,7 @@ from hrbench.formats.images import read_image, stated_size
 from hrbench.tasks.inputs import tensor_like
 from hrbench.tasks.outputs import OutputMonitor
 from hrbench.tasks.segmentation import geometry
-from hrbench.tasks.segmentation.inference import Segmenter, class_map, image_scores, resized
+from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
@@ -58,14 +58,14 @@ class Segmentation:
 
     def work(self, sample: Sample) -> int:
         """Forward passes of the network: windows at every scale, each twice with mirrored inputs."""
-        width, height = sample.size or stated_size(sample.path)
+        width, height = sample.size or stated_size(sample.path, sample.orientation)
         _, whole = geometry.input_sizes((height, width), self.protocol)
         windows = sum(len(geometry.window_plan(whole, scale, self.protocol).corners) for scale in self.protocol.scales)
         return windows * (2 if self.protocol.flip else 1)
 
     def prepare(self, sample: Sample) -> list[Item]:
         """The image, uint8 (H, W, 3) in the network's colour order, resized as the protocol's `size` says."""
-        image = read_image(sample.path, sample.size)
+        image = read_image(sample.path, sample.size, sample.orientation)
         if self.colour == "rgb":
             image = np.ascontiguousarray(image[..., ::-1])
         size = (image.shape[0], image.shape[1])
@@ -93,6 +93,10 @@ class Segmentation:
                     self.monitor.note_classes(item.sample, scores)
                     maps.append(class_map(self._fitted(scores, item.content), item.sample))
             return maps
+
+    def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
+        """Raises EntryError unless the output is logits (N, C, h, w) of the data set's C classes, or ends with such."""
+        checked_logits(output, len(inputs), len(self.scheme.names))
 
     def _segmenter(self, net: Network, batch: int) -> Segmenter:
         like = tensor_like(net)
@@ -136,7 +140,7 @@ class Segmentation:
 
     def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
         """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""
-        picture = render_class_map(read_image(sample.path, sample.size), rows, self.scheme)
+        picture = render_class_map(read_image(sample.path, sample.size, sample.orientation), rows, self.scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the picture {path} could not be written")

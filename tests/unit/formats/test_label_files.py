@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from hrbench.errors import HrbenchError, InputError, MissingError, UsageError
+from hrbench.formats.label_colours import LabelForm, colours_of
 from hrbench.formats.labels import LABELS, label_faults, range_faults, ranges, read_labels, write_labels
 
 WHAT = "a label map"
@@ -68,11 +69,96 @@ def test_what_is_no_pixel_is_passed_over(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "a.png", WHAT).tolist() == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
-def test_colours_are_refused(mode: str, tmp_path: Path) -> None:
-    Image.new(mode, (4, 3)).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png: holds colours; it should be a label map, one number a pixel"):
+@pytest.mark.parametrize(
+    ("mode", "colour", "words"),
+    [
+        (
+            "RGB",
+            (0, 0, 0),
+            "holds 3 channels, which are equal; option channels: equal reads them as one, .*palette",
+        ),
+        ("RGB", (0, 9, 0), r"holds colours; option palette: .* this file has \[0, 9, 0\]; it should be a label map"),
+        ("RGBA", (0, 9, 0, 0), "is transparent in parts, of which no option says what they are"),
+        ("RGBA", (0, 9, 0, 255), r"holds colours; option palette: .* this file has \[0, 9, 0\]"),
+        ("LA", (7, 255), "holds grey and transparency; option channels: equal"),
+    ],
+)
+def test_colours_are_refused_and_the_option_named(mode: str, colour: tuple, words: str, tmp_path: Path) -> None:
+    Image.new(mode, (4, 3), colour).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=rf"a\.png: {words}"):
         read_labels(tmp_path / "a.png", WHAT)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_equal_channels_are_read_as_one(mode: str, tmp_path: Path) -> None:
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    Image.fromarray(labels).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png", WHAT, LabelForm(channels="equal")), labels)
+    Image.new("RGB", (4, 3), (1, 2, 1)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="holds colours; its channels are not equal; option palette"):
+        read_labels(tmp_path / "a.png", WHAT, LabelForm(channels="equal"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_of_a_palette_are_its_labels(mode: str, tmp_path: Path) -> None:
+    palette, ids = [(0, 0, 0), (128, 0, 0), (0, 0, 255), (255, 255, 255)], [7, 300, 0, 255]
+    form = LabelForm(colours_of(palette, ids, [(1, 2, 3)], 65533))
+    index = np.random.default_rng(0).integers(0, 5, (20, 30))
+    Image.fromarray(np.array([*palette, (1, 2, 3)], np.uint8)[index]).convert(mode).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png", WHAT, form), np.array([*ids, 65533])[index])
+    Image.new("RGB", (4, 3), (128, 0, 1)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match=r"the colour \[128, 0, 1\] at \(0, 0\), which is not in the palette; 12"):
+        read_labels(tmp_path / "b.png", WHAT, form)
+
+
+@pytest.mark.parametrize(
+    ("palette", "ignored", "words"),
+    [
+        ([(0, 0, 0)], [], "palette has 1 colours for 2 classes"),
+        ([(0, 0, 0), (0, 0, 0)], [], "is given two meanings"),
+        ([(0, 0, 0), (0, 0, 256)], [], "is no colour"),
+        ([(0, 0, 0), (0, 0, 1)], [(0, 0, 1)], "is given two meanings"),
+        (None, [(0, 0, 1)], "give `palette`"),
+    ],
+)
+def test_palettes_that_cannot_be_read(palette, ignored, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        colours_of(palette, (0, 1), ignored, 65533)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, bool, ">u2"])
+def test_numpy_arrays_are_read_exactly(dtype, tmp_path: Path) -> None:
+    labels = np.arange(12).reshape(3, 4).astype(dtype)
+    np.save(tmp_path / "a.npy", labels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npy", WHAT), labels.astype(np.int64))
+    np.save(tmp_path / "b.npy", np.asfortranarray(np.full((3, 4), 40000, np.uint16)))
+    assert read_labels(tmp_path / "b.npy", WHAT).dtype == np.uint16
+
+
+CUT = "is no NumPy array that can be read"
+HEADER = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999, 9), }"
+HUGE_ARRAY = b"\x93NUMPY\x01\x00v\x00" + HEADER.ljust(117) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (np.zeros((2, 3, 4), np.uint8), "holds 2x3x4 of uint8; whole numbers \\(height, width\\) are needed"),
+        (np.zeros((2, 3), np.float32), "holds 2x3 of float32"),
+        (np.full((2, 3), -1), "holds labels from -1 to -1"),
+        (np.full((2, 3), 70000), "holds labels from 70000"),
+        (np.array([[{}]], object), "is no NumPy array that can be read"),
+        (b"", "is no NumPy array"),
+        (HUGE_ARRAY, CUT),
+    ],
+)
+def test_other_arrays_are_refused(content, words, tmp_path: Path) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "a.npy").write_bytes(content)
+    else:
+        np.save(tmp_path / "a.npy", content)
+    with pytest.raises(InputError, match=rf"a\.npy: {words}"):
+        read_labels(tmp_path / "a.npy", WHAT)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

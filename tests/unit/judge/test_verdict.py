@@ -171,6 +171,10 @@ def test_of_many_classes_those_that_chance_explains_are_not_confirmed() -> None:
     several = judge([(points(-0.9, 0.09), M)] * 3 + [(points(0.0, 0.05), M)] * 17, corrected=False)
     assert discoveries(several) == [True] * 3 + [False] * 17
     assert discoveries([]) == []
+    untested = [replace(row, p=None) for row in several[3:]]
+    assert discoveries([*untested, *several[:3]]) == [False] * 17 + [True] * 3
+    assert discoveries([*(replace(row, p=0.04) for row in several[:3]), *untested]) == [True] * 3 + [False] * 17
+    assert discoveries(untested) == [False] * 17
 
 
 def test_how_many_images_a_share_needs_is_what_its_own_test_needs() -> None:

@@ -42,6 +42,22 @@ def test_a_sample_is_decoded_or_all(tmp_path: Path):
     assert len(texts) == 2 and "0003.png" in texts[0] and "0119.png" in texts[1]
 
 
+def test_turned_photographs_are_counted_and_a_fault_until_the_set_says_what_they_mean(tmp_path: Path):
+    folder, exif = draw(tmp_path, 3), Image.Exif()
+    exif[0x0112] = 6
+    for number in (0, 2):
+        Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(folder / "images" / f"{number:04d}.png", exif=exif)
+    words = {}
+    for args in ({}, {"orientation": "stored"}, {"orientation": "applied"}):
+        found = list(check_dataset(replace(ROW, args={**ARGS, **args}), tmp_path, {}))
+        words[args.get("orientation", "")] = next(one for one in found if one.text.startswith("2 of 3 images "))
+        sizes = [one for one in found if "are 6x4 pixels, their image" in one.text]
+        assert len(sizes) == (2 if args.get("orientation") == "applied" else 0)
+        assert all("is 4x6; its EXIF orientation is 6" in one.text for one in sizes)
+    assert words[""].kind == "fault" and "set `orientation: stored`" in words[""].text
+    assert words["stored"].kind == words["applied"].kind == "note"
+
+
 def test_what_is_missing_ends_it(tmp_path: Path):
     findings = list(check_dataset(ROW, tmp_path, {}))
     assert [finding.kind for finding in findings] == ["missing", "missing"] and all(one.bad for one in findings)

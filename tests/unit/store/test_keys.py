@@ -87,6 +87,9 @@ PREDICTION_CHANGES: Mapping[str, str] = {
     "seed": predictions(replace(ENTRY, seed=1)),
     "dtype": predictions(replace(ENTRY, dtype="float16")),
     "split": predictions(replace(ENTRY, dataset=replace(DATASET, args={"split": "train"}))),
+    "orientation": predictions(
+        replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "orientation": "applied"}))
+    ),
     "data set": predictions(replace(ENTRY, dataset=replace(DATASET, use="crowd"))),
     "use": predictions(replace(ENTRY, variant=replace(VARIANT, use="other"))),
     "args": predictions(replace(ENTRY, variant=replace(VARIANT, args={"width": 48}))),
@@ -124,6 +127,7 @@ def test_every_change_that_counts_gives_a_key_of_its_own(key: Callable[[], str],
         replace(ENTRY, variant=replace(VARIANT, name="w", title="W", published={"file": "pose"}, weights={})),
         replace(ENTRY, dataset=replace(DATASET, name="x", title="X", home="there")),
         replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "images": "/moved/images"})),
+        replace(ENTRY, dataset=replace(DATASET, args={"split": "val", "orientation": "stored"})),
         replace(ENTRY, cost={"operations": False, "latency": None}),
     ],
 )

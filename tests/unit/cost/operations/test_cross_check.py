@@ -89,6 +89,21 @@ def test_fused_attention_of_the_cpu_is_what_the_other_counter_misses():
     assert flop_counter_mode(Encoder, (1, 3, 8, 8)).differences == ()
 
 
+class FailingHalfWay(Mixed):
+    def forward(self, x: Tensor) -> Tensor:
+        super().forward(x)
+        raise ValueError("two images are needed")
+
+
+def test_a_failed_count_leaves_no_trace():
+    """A counter that had wrapped torch's functions and not put them back would count the next network twice."""
+    before, functions = second_counts(Mixed, (1, 3, 6, 6)), (nn.functional.linear, torch.matmul, nn.Conv2d.forward)
+    failed = [count.reason for count in second_counts(FailingHalfWay, (1, 3, 6, 6))]
+    assert failed == ["it failed: ValueError: two images are needed"] * 2
+    assert second_counts(Mixed, (1, 3, 6, 6)) == before
+    assert (nn.functional.linear, torch.matmul, nn.Conv2d.forward) == functions
+
+
 def test_a_counter_that_fails_or_is_missing_is_a_reason(monkeypatch):
     class Refusing(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from seeds import halved
 
 from hrbench.errors import InputError, UsageError
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
-from hrbench.types import Prediction
+from hrbench.types import Prediction, State
 
 SKELETONS = {17: None, 1: (0.05,), 3: (0.03, 0.06, 0.1), 21: tuple(np.linspace(0.02, 0.12, 21).tolist())}
 
@@ -78,7 +78,7 @@ def test_one_category_of_several_equals_pycocotools_to_the_last_bit(written) -> 
     assert different > 8
 
 
-def test_faults_of_other_categories_are_found_all_the_same(written, small) -> None:
+def test_other_categories_are_held_to_no_joints_but_to_ids_and_scores(written, small) -> None:
     truth, results = small
     truth["categories"].append({"id": 2, "name": "dog"})
     metric = CocoKeypointAP((0.1,) * 3, category=1)
@@ -86,8 +86,37 @@ def test_faults_of_other_categories_are_found_all_the_same(written, small) -> No
     with pytest.raises(InputError, match=r"category_id 2.*score is null"):
         metric.read_predictions(paths[1], metric.read_target(paths[0]))
     truth["annotations"][1] |= {"category_id": 2, "keypoints": [1, 2]}
+    metric.read_target(written(truth, results)[0])
+    truth["annotations"][1]["image_id"] = 77
+    with pytest.raises(InputError, match="image_id 77 is not among"):
+        metric.read_target(written(truth, results)[0])
+    truth["annotations"][1] |= {"category_id": 1, "image_id": truth["annotations"][0]["image_id"]}
     with pytest.raises(InputError, match="keypoints holds 2 values"):
         metric.read_target(written(truth, results)[0])
+
+
+def test_what_is_not_judged_changes_no_number(written) -> None:
+    metric = CocoKeypointAP(category=4)
+    for seed in range(6):
+        truth, results = case(seed, categories=3, images=12)
+        expected = metric.raw(judged(metric, written(truth, results))).tolist()
+        for row in truth["annotations"]:
+            if row["category_id"] != 4:  # as tools export objects that have no joints
+                for key in ("keypoints", "num_keypoints", "iscrowd", "area", "bbox")[seed % 4 :]:
+                    row.pop(key)
+            elif not row["num_keypoints"] and not any(row["keypoints"][2::3]):
+                row["keypoints"] = []
+                row.pop("num_keypoints") if seed % 2 else None
+        for row in results:
+            if row["category_id"] != 4:
+                row["keypoints"] = row["keypoints"][:6]
+        paths = written(truth, results)
+        assert metric.raw(judged(metric, paths)).tolist() == expected == list(metric.verify(*paths).values())
+
+
+def judged(metric: CocoKeypointAP, paths: tuple[Path, Path]) -> State:
+    target = metric.read_target(paths[0])
+    return metric.measure(metric.read_predictions(paths[1], target), target)
 
 
 def test_a_category_that_the_file_does_not_have(written, small) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -159,6 +161,26 @@ def test_shapes_that_cannot_be_inferred_are_those_of_a_run(small: nn.Module, tmp
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "r.onnx")
     net = on_meta(lambda: build(str(tmp_path / "r.onnx"), task="pose"))
     assert count_operations(net, (1, 3, 32, 24)).total("macs") == 3 * 4 * 16 * 12
+
+
+def test_what_ran_the_operators_is_told(files: Path, images: Tensor, monkeypatch: pytest.MonkeyPatch):
+    net = build(str(files / "small.onnx"), task="pose")
+    assert net.notes() == []  # nothing has run yet
+    net(images)
+    (said,) = net.notes()
+    release = re.escape(runtime.__version__)
+    assert re.fullmatch(
+        rf"onnxruntime {release}: [1-9]\d* operators by CPUExecutionProvider; its memory arena on.*", said
+    )
+    assert copy.deepcopy(net).notes() == []
+
+    session = net._session(torch.device("cpu"))
+    kinds = {"CPUExecutionProvider": 3, "CUDAExecutionProvider": 7}
+    parts = [SimpleNamespace(ep_name=name, get_nodes=lambda count=count: [0] * count) for name, count in kinds.items()]
+    monkeypatch.setattr(session, "get_provider_graph_assignment_info", lambda: parts)
+    assert "7 operators by CUDAExecutionProvider, 3 operators by CPUExecutionProvider;" in net.notes()[0]
+    monkeypatch.setattr(session, "get_provider_graph_assignment_info", None)  # older releases have none
+    assert "providers CPUExecutionProvider;" in net.notes()[0]
 
 
 def test_a_device_that_onnxruntime_does_not_have(files: Path, monkeypatch: pytest.MonkeyPatch):

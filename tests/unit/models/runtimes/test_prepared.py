@@ -72,6 +72,14 @@ def test_a_network_that_cannot_be_traced_has_the_reason(inner: Export | OnnxRunt
         inner.prepare(network(), [IMAGE[0]])
 
 
+def test_a_runtime_that_may_fall_back_says_what_ran():
+    inner = OnnxRuntime()
+    assert inner.notes() == []
+    inner.prepare(network(), IMAGE)
+    (said,) = inner.notes()
+    assert said.startswith("onnxruntime 1.") and "operators by CPUExecutionProvider; its memory arena on" in said
+
+
 def test_what_onnxruntime_lacks_is_told(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UnavailableError, match=r"has no CoreMLExecutionProvider; it has .*CPUExecutionProvider"):
         OnnxRuntime("CoreMLExecutionProvider").prepare(network(), IMAGE)

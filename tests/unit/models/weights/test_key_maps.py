@@ -18,7 +18,15 @@ from hrbench.models.detectors.fcos import fcos
 from hrbench.models.hrnet import det_hrnetv2p, pose_hrnet, seg_hrnet
 from hrbench.models.spinenet import spinenet
 from hrbench.models.weights.arrays import read_h5
-from hrbench.models.weights.key_maps import SAME_KEYS, BuildRequirement, KeyMap, rename, translate, unmet_requirements
+from hrbench.models.weights.key_maps import (
+    SAME_KEYS,
+    BuildRequirement,
+    KeyMap,
+    Translated,
+    rename,
+    translations,
+    unmet_requirements,
+)
 from hrbench.models.weights.keys import MAPS, SOURCES, candidates
 from hrbench.models.weights.keys.official import inplace_abn
 from hrbench.models.weights.keys.spinenet_keras import keras_variables
@@ -92,6 +100,12 @@ def test_every_map_says_for_what_and_from_where_it_is() -> None:
         assert each.name and each.sources and each.uses
         assert each.name_table is None or each.rules == SAME_KEYS
         assert all(reason for _, reason in (*each.ignored, *each.zeroed))
+
+
+def translate(key_map: KeyMap, state: dict[str, Tensor], net: nn.Module, target: dict[str, Tensor]) -> Translated:
+    """What the map makes of keys that share no prefix."""
+    (found,) = translations(key_map, state, net, target)
+    return found
 
 
 # --- what a map does -------------------------------------------------------------------------------------------------

@@ -1,0 +1,324 @@
+"""Files in COCO's form as labelling tools export them: what a user says about them, and COCO's own form made of it.
+
+Exports differ from COCO's files in keys that are missing, in ids, and in encodings. What follows from the file alone is
+read without a word: byte order marks, and UTF-16. All else is an option (`CocoForm`), since it decides a number, or may
+be a mistake. The file is then rewritten in memory to what COCO's own tools would read; the readers of annotations and
+results, the data sets and the reference implementation are all given that. A file that needs no option is not touched.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.json_faults import Fault, fault_of, is_integer, parsed, shown
+from hrbench.formats.coco.masks import Counts, compressed
+from hrbench.formats.coco.rle import CodeError, checked
+from hrbench.formats.paths import name_forms
+
+TruthArea = Literal["file", "box", "box*0.53", "segmentation"]
+TRUTH_AREAS: tuple[TruthArea, ...] = ("file", "box", "box*0.53", "segmentation")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_WHOLE = ("id", "image_id", "category_id", "iscrowd", "num_keypoints", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class CocoForm:
+    """How a file deviates from COCO's form. The defaults are COCO's own.
+
+    renumber: annotations are numbered 1, 2, ... in the order of the file, whatever their ids. pycocotools takes a match
+        with the annotation 0 for none, so that hosted tools, which count from 0, lose a true positive.
+    truth_area: the area of annotations: "file", the key `area`; "box", width x height; "box*0.53", the share of the box
+        by which CrowdPose and AI Challenger are evaluated (xtcocotools with use_area=False); "segmentation", the pixels
+        of the mask.
+    iscrowd: "file", every row says whether it is a crowd; 0, rows that do not say are none.
+    num_keypoints: "file", every row says how many joints are labelled; "joints", those with a visibility above 0 are
+        counted, in every row.
+    match: what image ids mean: "id", or "file_name": the name of the image's file, with or without folders and ending.
+        The id of an image whose file has a number for a name is then that number.
+    whole_ids: ids and counts may be written as 3.0.
+    root_category: "drop" leaves out the category that only names the others (Roboflow's id 0).
+    """
+
+    renumber: bool = False
+    truth_area: TruthArea = "file"
+    iscrowd: Literal["file", 0] = "file"
+    num_keypoints: Literal["file", "joints"] = "file"
+    match: Literal["id", "file_name"] = "id"
+    whole_ids: bool = False
+    root_category: Literal["keep", "drop"] = "keep"
+
+    def __post_init__(self) -> None:
+        allowed: Mapping[str, tuple[Any, ...]] = {
+            "renumber": (False, True),
+            "truth_area": TRUTH_AREAS,
+            "iscrowd": ("file", 0),
+            "num_keypoints": ("file", "joints"),
+            "match": ("id", "file_name"),
+            "whole_ids": (False, True),
+            "root_category": ("keep", "drop"),
+        }
+        for name, values in allowed.items():
+            value = getattr(self, name)
+            if not any(value == one and type(value) is type(one) for one in values):
+                words = " or ".join(json.dumps(one).strip('"') for one in values)
+                raise UsageError(f"{name}: {words} was expected, not {value!r}")
+
+    def stated(self) -> dict[str, Any]:
+        """The options that are not COCO's own, by name."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(COCO, field.name)
+        }
+
+
+COCO = CocoForm()
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def as_utf8(data: bytes) -> bytes:
+    """The text without a byte order mark, in UTF-8; data without a mark, or damaged, stay as they are."""
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    if encoding is None:
+        return data
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError:
+        return data
+
+
+# --- annotations ------------------------------------------------------------------------------------------------------
+
+
+def annotations_in(path: Path, data: bytes, form: CocoForm) -> bytes:
+    """An annotation file in COCO's own form. Raises InputError naming what cannot be brought into it.
+
+    path: for messages.
+    data: the file.
+    form: what the user says about it.
+    """
+    data = as_utf8(data)
+    if form == COCO:
+        return data
+    content = parsed(path, data)
+    keys = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key, []), list) for key in keys):
+        return data  # the reader says what is wrong with it
+    return json.dumps(rewritten(path, content, form)).encode()
+
+
+def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, Any]:
+    """Decoded annotations in COCO's own form; arguments as of `annotations_in`. Rows that are no objects stay."""
+    images, rows, categories = (
+        [dict(row) if isinstance(row, dict) else row for row in content.get(key, [])]
+        for key in ("images", "annotations", "categories")
+    )
+    if form.whole_ids:
+        for row in (*images, *rows, *categories):
+            _make_whole(row)
+    if form.match == "file_name":
+        _name_images(path, images, rows)
+    if form.root_category == "drop" and (root := root_of(categories)) is not None:
+        if any(isinstance(row, dict) and row.get("category_id") == root.get("id") for row in rows):
+            raise InputError(f"{path}: the category {root.get('name')!r} has annotations; root_category: keep keeps it")
+        categories = [one for one in categories if one is not root]
+    listed = [row for row in images if isinstance(row, dict) and _hashable(row.get("id"))]
+    size = {row.get("id"): (row.get("height"), row.get("width")) for row in listed}
+    for index, row in enumerate(rows):
+        if isinstance(row, dict):
+            _rewrite(row, index, fault_of(path, f"annotation {index}", row, ("id", "image_id")), size, form)
+    return {**content, "images": images, "annotations": rows, "categories": categories}
+
+
+def _rewrite(row: dict[str, Any], index: int, fault: Fault, size: Mapping[Any, Any], form: CocoForm) -> None:
+    if form.renumber:
+        row["id"] = index + 1
+    if form.iscrowd == 0:
+        row.setdefault("iscrowd", 0)
+    points = row.get("keypoints")
+    if form.num_keypoints == "joints" and isinstance(points, list):
+        row["num_keypoints"] = sum(isinstance(seen, (int, float)) and seen > 0 for seen in points[2::3])
+    if form.truth_area != "file":
+        row["area"] = _area(row, fault, size, form.truth_area)
+
+
+def _area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any], kind: TruthArea) -> Any:
+    if kind == "segmentation":
+        return _mask_area(row, fault, size)
+    box = row.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(one, (int, float)) for one in box):
+        fault(f"bbox is {shown(box)}; truth_area: {kind} needs x, y, width, height")
+    return box[2] * box[3] if kind == "box" else box[3] * box[2] * 0.53
+
+
+def _mask_area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any]) -> float:
+    mask = row.get("segmentation")
+    height, width = size.get(row.get("image_id"), (None, None)) if _hashable(row.get("image_id")) else (None, None)
+    if not is_integer(height) or not is_integer(width) or min(height, width) < 1:
+        fault("truth_area: segmentation needs height and width of the image")
+    if not mask:
+        fault("it has no segmentation; truth_area: box takes the area of the box")
+    try:
+        given = mask if isinstance(mask, list) else Counts(mask["size"], mask["counts"])
+        if isinstance(given, list) and not all(len(points) >= 6 and len(points) % 2 == 0 for points in given):
+            fault("segmentation holds a polygon of fewer than 3 points; truth_area: box takes the area of the box")
+        code = compressed(given, [height, width])
+        return float(checked(code, [len(code)], _pixels(height, width))[0][0])
+    except (CodeError, ValueError, TypeError, KeyError) as error:
+        fault(f"segmentation cannot be read ({error}); truth_area: box takes the area of the box")
+
+
+def _pixels(height: int, width: int) -> Any:
+    import numpy as np
+
+    return np.array([height * width], np.int64)
+
+
+def root_of(categories: list[Any]) -> dict[str, Any] | None:
+    """The category that only names the others, which is their supercategory and has none itself; None if none does.
+
+    >>> fig = {"id": 1, "name": "fig", "supercategory": "fruit"}
+    >>> root_of([{"id": 0, "name": "fruit", "supercategory": "none"}, fig])["name"], root_of([fig])
+    ('fruit', None)
+    """
+    for one in categories:
+        others = [other for other in categories if other is not one]
+        above = isinstance(one, dict) and one.get("supercategory") in ("none", "", None) and one.get("name")
+        if (
+            above
+            and others
+            and all(isinstance(other, dict) and other.get("supercategory") == above for other in others)
+        ):
+            return one
+    return None
+
+
+def _make_whole(row: Any) -> None:
+    for key in _WHOLE if isinstance(row, dict) else ():
+        value = row.get(key)
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            row[key] = int(value)
+
+
+def _hashable(value: Any) -> bool:
+    return isinstance(value, (int, float, str)) or value is None
+
+
+# --- images by the names of their files -------------------------------------------------------------------------------
+
+
+def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
+    """Gives images the ids that `match: file_name` means, and annotations the ids of their images."""
+    taken: dict[int, str] = {}
+    new: dict[Any, int] = {}
+    spare = 1 + max((int(number) for row in images if (number := _number(_file(row))) is not None), default=0)
+    spare = max([spare, *(row["id"] + 1 for row in images if isinstance(row, dict) and is_integer(row.get("id")))])
+    for index, row in enumerate(images):
+        fault = fault_of(path, f"image {index}", row, ("id",))
+        file = _file(row)
+        if not file:
+            fault("file_name is missing; match: file_name needs it")
+        number, own = _number(file), row.get("id")
+        if number is not None:
+            chosen = int(number)
+        elif is_integer(own):
+            chosen = own
+        else:
+            chosen, spare = spare, spare + 1
+        if chosen in taken:
+            fault(f"file {file!r} and {taken[chosen]!r} would both be image {chosen}; rename one, or leave out `match`")
+        taken[chosen] = file
+        if _hashable(own):
+            if own in new:
+                fault(f"id {shown(own)} is that of two images")
+            new[own] = chosen
+        row["id"] = chosen
+    by_name = file_ids(images)
+    for row in rows:
+        if isinstance(row, dict) and _hashable(image := row.get("image_id")):
+            found = new.get(image, _found(image, by_name) if isinstance(image, str) else None)
+            row["image_id"] = image if found is None else found
+
+
+def _file(row: Any) -> str:
+    name = row.get("file_name") if isinstance(row, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _number(file: str) -> str | None:
+    """The number that a file's name is, without its ending."""
+    stem = name_forms(file)[-1]
+    return stem if stem.isascii() and stem.isdigit() and len(stem) < 19 else None
+
+
+def file_ids(images: list[Any]) -> dict[str, int | None]:
+    """Each name that an image's file may be called -> the image's id; None if two images share the name."""
+    found: dict[str, int | None] = {}
+    for row in images:
+        for name in dict.fromkeys(name_forms(_file(row))):
+            found[name] = row["id"] if found.get(name, row["id"]) == row["id"] else None
+    return found
+
+
+def _found(name: str, by_name: Mapping[str, int | None]) -> int | None:
+    return next((by_name[form] for form in name_forms(name) if form in by_name), None)
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def results_in(path: Path, stream: BinaryIO, form: CocoForm, by_name: Mapping[str, int | None]) -> BinaryIO:
+    """A results file in COCO's own form, as a seekable stream.
+
+    path: for messages.
+    stream: the file, at its beginning.
+    form: what the user says about it.
+    by_name: `file_ids` of the ground truth, if `form` matches by names.
+
+    Raises InputError for an image that no file is called.
+    """
+    mark = stream.read(4)
+    stream.seek(0)
+    if any(mark.startswith(one) for one, _ in _MARKS):
+        stream = BytesIO(as_utf8(stream.read()))
+    if form.match == "id" and not form.whole_ids:
+        return stream
+    data = stream.read()
+    content = parsed(path, data)
+    if not isinstance(content, list):
+        return BytesIO(data)
+    return BytesIO(json.dumps([_result(path, index, row, form, by_name) for index, row in enumerate(content)]).encode())
+
+
+def _result(path: Path, index: int, row: Any, form: CocoForm, by_name: Mapping[str, int | None]) -> Any:
+    if not isinstance(row, dict):
+        return row
+    row = dict(row)
+    if form.whole_ids:
+        _make_whole(row)
+    name = row.get("image_id")
+    if form.match == "file_name" and isinstance(name, str):
+        found = _found(name, by_name)
+        if found is None:
+            shared = any(one in by_name for one in name_forms(name))
+            some = ", ".join(sorted(by_name)[:3])
+            what = (
+                "is the name of two images; write its folder, too"
+                if shared
+                else f"is the file of no image ({some}, ...)"
+            )
+            raise InputError(f"{path}: result {index}: image_id {shown(name)} {what}")
+        row["image_id"] = found
+    return row

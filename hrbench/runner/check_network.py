@@ -1,0 +1,201 @@
+"""Whether a network would run and fit its data and weights, found without running it on data.
+
+The network is built without values (on the meta device) and one input passes through it; shapes and types of its output
+are compared with what the data set's task needs, and keys, shapes and types of the weights with the network's own
+(`models.weights.load.check_fit`, which reads no number). What depends on values is only looked at on request, by a pass
+on the CPU with random weights: a detector's boxes, a network that reads values, and one whose file has its own runtime.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch, HasScheme
+from hrbench.core.plugins import FILE_SOURCES, model_ref, resolve
+from hrbench.errors import HrbenchError
+from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
+from hrbench.models.weights.sources import OWN_WEIGHTS, weights_of
+from hrbench.runner.settings import Settings
+from hrbench.types import Entry, Missing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DOING = "a pass of one image"
+LISTED = 3
+
+
+def check_network(entry: Entry, settings: Settings, values: bool = False) -> list[str]:
+    """Sentences on what was found of an entry's network, none if all is well.
+
+    values: whether to pass an image on the CPU where shapes alone tell nothing.
+
+    Raises HrbenchError for a network that cannot be built or run, whose output the data set's task cannot take, or that
+    the weights do not fit; and what the network's own code raises while it is built.
+    """
+    from hrbench.cost.operations.count import on_meta
+
+    variant, writes = entry.variant, sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # a check leaves nothing beside the suite
+    try:
+        if not variant.absent:  # imported before, since tensors made on import would be on meta too
+            resolve("hrbench.models", variant.use)
+        net = on_meta(lambda: build(variant, offline=True))
+        return [
+            *_output_notes(net, entry, _task(entry, settings), values),
+            *_class_notes(net, entry, settings),
+            *_weights_notes(net, entry, settings),
+        ]
+    finally:
+        sys.dont_write_bytecode = writes
+
+
+def _dataset(entry: Entry, settings: Settings) -> DataSet | None:
+    """The entry's data set; None if there is none, or it cannot be read: the plan says so."""
+    row = entry.dataset
+    if row is None or entry.predictions:
+        return None
+    try:
+        dataset: DataSet = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
+    except HrbenchError:
+        return None
+    return dataset
+
+
+def _task(entry: Entry, settings: Settings) -> ChecksOutput | None:
+    """The task that takes the network's output, if it can check one and its data set names its classes or joints."""
+    dataset = _dataset(entry, settings)
+    if dataset is None or entry.dataset is None:
+        return None
+    try:
+        task = resolve("hrbench.tasks", entry.dataset.task)(entry.variant, dataset, entry.protocol)
+    except (HrbenchError, OSError):  # its files are not there, or have a fault: the plan says so
+        return None
+    return task if isinstance(task, ChecksOutput) else None
+
+
+# --- one pass --------------------------------------------------------------------------------------------------------
+
+
+def _output_notes(net: nn.Module, entry: Entry, task: ChecksOutput | None, values: bool) -> list[str]:
+    """Passes one image through the network. Raises EntryError; returns why nothing was seen, if so."""
+    from hrbench.cost.operations.recorder import ValuesNeeded
+
+    variant = entry.variant
+    if not any(variant.input):
+        return []
+    reads_values = model_ref(variant.use).source in FILE_SOURCES
+    by_value = variant.task == "detection"
+    try:
+        if not reads_values and (not by_value or isinstance(net, CountedByPart)):
+            output = _passed(net, entry, "meta")
+            if task is not None and not by_value:
+                task.check_output(output, [variant.input])
+    except ValuesNeeded as error:
+        if not values:
+            what = str(error).partition("\n")[0].partition("; ")[0]
+            return [f"its output was not looked at ({what}): hrbench check --deep passes an image on the CPU"]
+        reads_values = True
+    if values and (reads_values or by_value):
+        net = build(variant, offline=True)
+        count = net.fixed_batch if isinstance(net, FixedBatch) and net.fixed_batch else 1
+        output = _passed(net, entry, "cpu", count)
+        if task is not None:
+            task.check_output(output, [variant.input] * count)
+    return []
+
+
+def _passed(net: nn.Module, entry: Entry, device: str, count: int = 1) -> Any:
+    """The network's output for images of the entry's input; on the meta device of a detector only its parts are run.
+
+    Raises EntryError that names the operator and module that failed; ValuesNeeded if it reads values on meta.
+    """
+    import torch
+
+    from hrbench.cost.operations.count import MASKS, PROPOSALS, image
+    from hrbench.cost.operations.recorder import Recorder
+
+    recorder, detector = Recorder(), entry.variant.task == "detection"
+    with ExitStack() as stack:
+        stack.enter_context(recorder.following(net))
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.device(device))
+        images = image((count, 3, *entry.variant.input), device, net)
+        stack.enter_context(recorder)
+        try:
+            if detector and device == "meta" and isinstance(net, CountedByPart):
+                return net.count_parts(images, proposals=PROPOSALS, masks=MASKS)
+            return net(list(images) if detector else images)
+        except HrbenchError:
+            raise
+        except Exception as error:
+            height, width = entry.variant.input
+            raise recorder.failure(error, device, f"{DOING} of {height}x{width}") from error
+
+
+# --- classes and weights ---------------------------------------------------------------------------------------------
+
+
+def _class_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str]:
+    """What differs between the classes that the network's own configuration names and those of the data set."""
+    theirs = class_names(net)
+    dataset = _dataset(entry, settings)
+    if not theirs or not isinstance(dataset, HasScheme):
+        return []
+    try:
+        ours = [str(name) for name in getattr(dataset.scheme, "names", ())]
+    except (HrbenchError, OSError):
+        return []
+    return class_differences(theirs, ours)
+
+
+def class_names(net: Any) -> list[str]:
+    """Names of a network's classes in the order of its outputs, from a configuration as transformers writes it
+    (`config.id2label`); none if it has no names of its own.
+    """
+    named = getattr(getattr(net, "config", None), "id2label", None)
+    if not isinstance(named, dict) or not named or sorted(named) != [*range(len(named))]:
+        return []
+    names = [str(named[index]) for index in range(len(named))]
+    return [] if all(name == f"LABEL_{index}" for index, name in enumerate(names)) else names
+
+
+def class_differences(theirs: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """One sentence, if classes of one number have other names or another order; upper case and spelling aside.
+
+    >>> class_differences(["road", "sky"], ["Road", "sky"]), class_differences(["cat"], ["cat", "dog"])
+    ([], [])
+    >>> class_differences(["cat", "dog"], ["dog", "cat"])[0].partition(":")[0]
+    "the network's classes are those of the data set in another order"
+    """
+    if len(theirs) != len(ours):
+        return []  # what the output's shape tells, where it matters
+    plain = [[_plain(name) for name in names] for names in (theirs, ours)]
+    differing = [index for index, pair in enumerate(zip(*plain, strict=True)) if pair[0] != pair[1]]
+    if not differing:
+        return []
+    listed = ", ".join(f"{index} {theirs[index]!r} / {ours[index]!r}" for index in differing[:LISTED])
+    more = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
+    if sorted(plain[0]) == sorted(plain[1]):
+        what = "the network's classes are those of the data set in another order"
+    else:
+        what = f"{len(differing)} of {len(ours)} classes have another name in the network's configuration"
+    return [f"{what}: {listed}{more} (network / data set)"]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.partition(",")[0].lower() if letter.isalnum())
+
+
+def _weights_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str]:
+    """Notes that loading the entry's weights would give. Raises InputError if they do not fit."""
+    from hrbench.models.weights.load import check_fit
+
+    unused = entry.weights == "none" or (entry.dataset is None and entry.weights is None) or entry.predictions
+    found = None if unused else weights_of(entry.variant, entry.weights, settings.weights, False, entry.weights_key)
+    if found is None or isinstance(found, Missing) or found.source in (OWN_WEIGHTS, *SOURCES_WITH_WEIGHTS):
+        return []
+    return [*map(str, check_fit(net, found.path, source=found.source, use=entry.variant.use, key=found.key))]

@@ -1,0 +1,272 @@
+"""Files as labelling tools export them: with its option each gives what pycocotools gives for COCO's own form."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import random_coco
+import random_instances
+from pycocotools import mask as codec
+from pycocotools.coco import COCO
+
+from hrbench.errors import HrbenchError, InputError, UsageError
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
+
+METRICS: dict[str, Any] = {"boxes": CocoBoxes, "masks": CocoMasks, "keypoints": CocoKeypointAP}
+SEEDS = range(5)
+
+
+def case(kind: str, seed: int) -> tuple[dict, list[dict]]:
+    if kind == "keypoints":
+        return random_coco.case(seed, categories=2, images=10)
+    return random_instances.case(seed, masks=kind == "masks", images=10)
+
+
+def raw(metric: Any, paths: tuple[Path, Path]) -> list[float]:
+    target = metric.read_target(paths[0])
+    return metric.raw(metric.measure(metric.read_predictions(paths[1], target), target)).tolist()
+
+
+def by_pycocotools(kind: str, paths: tuple[Path, Path]) -> list[float]:
+    return list(METRICS[kind]().verify(*paths).values())
+
+
+def from_zero(truth: dict, results: list[dict]) -> None:
+    for index, row in enumerate(truth["annotations"]):
+        row["id"] = index
+
+
+def without_ids(truth: dict, results: list[dict]) -> None:
+    for row in truth["annotations"]:
+        row.pop("id")
+
+
+def all_the_same(truth: dict, results: list[dict]) -> None:
+    for row in truth["annotations"]:
+        row["id"] = 7
+
+
+def as_floats(truth: dict, results: list[dict]) -> None:
+    for row in (*truth["images"], *truth["annotations"], *truth["categories"], *results):
+        row |= {key: float(row[key]) for key in ("id", "image_id", "category_id", "iscrowd") if key in row}
+
+
+def without_crowds(truth: dict, results: list[dict]) -> None:
+    for row in truth["annotations"]:
+        row["iscrowd"] or row.pop("iscrowd")
+
+
+def by_file_name(truth: dict, results: list[dict]) -> None:
+    """Images are called by letters, and their ids are no numbers."""
+    truth["images"].sort(key=lambda row: row["id"])  # numbered in this order, on which ties depend
+    names = {row["id"]: f"{chr(97 + index)}.b" for index, row in enumerate(truth["images"])}
+    for row in truth["images"]:
+        row |= {"id": names[row["id"]], "file_name": f"shots/{names[row['id']]}.JPG"}
+    for index, row in enumerate((*truth["annotations"], *results)):
+        name = names[row["image_id"]]
+        row["image_id"] = (name, f"shots/{name}.JPG", f"{name}.JPG", f"shots\\{name}")[index % 4]
+
+
+def by_numbers_in_names(truth: dict, results: list[dict]) -> None:
+    """Ids of the ground truth are positions, and those of the results are in the names of the files."""
+    place = {row["id"]: index for index, row in enumerate(truth["images"])}
+    for row in truth["images"]:
+        row |= {"file_name": f"{row['id']:012d}.jpg", "id": place[row["id"]]}
+    for row in truth["annotations"]:
+        row["image_id"] = place[row["image_id"]]
+    for row in results[::2]:
+        row["image_id"] = f"{row['image_id']:012d}"
+
+
+def with_a_root(truth: dict, results: list[dict]) -> None:
+    for row in truth["categories"]:
+        row["supercategory"] = "things"
+    truth["categories"].insert(0, {"id": 0, "name": "things", "supercategory": "none"})
+
+
+SAME = [
+    (from_zero, {"renumber": True}, "renumber: true"),
+    (without_ids, {"renumber": True}, "renumber: true"),
+    (all_the_same, {"renumber": True}, "renumber: true"),
+    (as_floats, {"whole_ids": True}, "whole_ids: true"),
+    (without_crowds, {"iscrowd": 0}, "iscrowd: 0"),
+    (by_file_name, {"match": "file_name"}, "match: file_name"),
+    (by_numbers_in_names, {"match": "file_name"}, "match: file_name"),
+    (with_a_root, {"root_category": "drop"}, ""),
+]
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize(("change", "options", "advice"), SAME, ids=lambda part: getattr(part, "__name__", ""))
+def test_an_export_gives_the_numbers_of_coco_s_form(kind, change, options, advice, written) -> None:
+    some = 0.0
+    for seed in SEEDS:
+        truth, results = case(kind, seed)
+        expected = by_pycocotools(kind, written(truth, results))
+        change(truth, results)
+        paths = written(truth, results)
+        metric = METRICS[kind](**options)
+        assert raw(metric, paths) == expected == list(metric.verify(*paths).values()), f"seed {seed}"
+        some += max(expected)
+        if advice and truth["annotations"] and results:
+            with pytest.raises(InputError) as refused:
+                raw(METRICS[kind](), paths)
+            assert advice in str(refused.value)
+    assert some > 0
+
+
+AREAS = {"box": lambda box: box[2] * box[3], "box*0.53": lambda box: box[3] * box[2] * 0.53}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("rule", AREAS)
+def test_areas_of_boxes_replace_the_key_area(kind, rule, written) -> None:
+    different = 0
+    for seed in SEEDS:
+        truth, results = case(kind, seed)
+        before = by_pycocotools(kind, written(truth, results))
+        known = copy.deepcopy(truth)
+        for row, without in zip(known["annotations"], truth["annotations"], strict=True):
+            row["area"] = AREAS[rule](row["bbox"])
+            without.pop("area")
+        expected = by_pycocotools(kind, written(known, results))
+        paths = written(truth, results)
+        metric = METRICS[kind](truth_area=rule)
+        assert raw(metric, paths) == expected == list(metric.verify(*paths).values()), f"seed {seed}"
+        different += expected != before
+        if truth["annotations"]:
+            with pytest.raises(InputError, match=r"'area' is missing; option truth_area: box, box\*0\.53"):
+                METRICS[kind]().read_target(paths[0])
+    assert different
+
+
+def test_areas_of_masks_are_those_of_the_codec(written) -> None:
+    for seed in SEEDS:
+        truth, results = case("masks", seed)
+        paths = written(truth, results)
+        reference = COCO(str(paths[0]))
+        known = copy.deepcopy(truth)
+        for row in known["annotations"]:
+            row["area"] = float(codec.area(reference.annToRLE(row)))
+        expected = by_pycocotools("masks", written(known, results))
+        for kind in ("masks", "boxes"):
+            if kind == "boxes" and not all("bbox" in row for row in (*truth["annotations"], *results)):
+                continue
+            metric = METRICS[kind](truth_area="segmentation")
+            target = metric.read_target(written(truth, results)[0])
+            assert target.truths.area.tolist() == [row["area"] for row in known["annotations"]]
+        assert raw(CocoMasks(truth_area="segmentation"), paths) == expected
+
+
+def test_joints_are_counted_where_num_keypoints_is_missing_or_wrong(written) -> None:
+    for seed in SEEDS:
+        truth, results = case("keypoints", seed)
+        known = copy.deepcopy(truth)
+        for row in known["annotations"]:
+            row["num_keypoints"] = sum(seen > 0 for seen in row["keypoints"][2::3])
+        expected = by_pycocotools("keypoints", written(known, results))
+        metric = CocoKeypointAP(num_keypoints="joints")
+        assert raw(metric, written(truth, results)) == expected
+        for row in truth["annotations"]:
+            row.pop("num_keypoints")
+        paths = written(truth, results)
+        assert raw(metric, paths) == expected == list(metric.verify(*paths).values())
+        if truth["annotations"]:
+            with pytest.raises(InputError, match="'num_keypoints' is missing; option num_keypoints: joints"):
+                CocoKeypointAP().read_target(paths[0])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-le-mark"])
+@pytest.mark.parametrize("kind", METRICS)
+def test_byte_order_marks_change_nothing(kind, encoding, written) -> None:
+    paths = written(*case(kind, 1))
+    expected = by_pycocotools(kind, paths)
+    for path in paths:
+        text = path.read_text()
+        mark = encoding == "utf-16-le-mark"
+        path.write_bytes(b"\xff\xfe" + text.encode("utf-16-le") if mark else text.encode(encoding))
+    assert raw(METRICS[kind](), paths) == expected == by_pycocotools(kind, paths)
+
+
+def test_options_are_in_the_state_only_where_they_are_not_coco_s(written) -> None:
+    paths = written(*case("boxes", 2))
+    for options in ({}, {"truth_area": "file", "renumber": False}, {"renumber": True, "truth_area": "box"}):
+        metric = CocoBoxes(**options)
+        target = metric.read_target(paths[0])
+        state = metric.measure(metric.read_predictions(paths[1], target), target)
+        told = {key: value for key, value in options.items() if value not in ("file", False)}
+        assert state.params.get("form", {}) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"truth_area": "boxes"}, "truth_area: file or box or"),
+        ({"renumber": 1}, "renumber: false or true was expected, not 1"),
+        ({"iscrowd": False}, "iscrowd: file or 0 was expected, not False"),
+        ({"match": "name"}, "match: id or file_name"),
+        ({"root_category": None}, "root_category: keep or drop"),
+    ],
+)
+def test_other_values_are_refused(options, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        CocoBoxes(**options)
+
+
+IMAGES = [
+    {"id": 1, "file_name": "a/x.jpg", "width": 9, "height": 9},
+    {"id": 2, "file_name": "b/x.jpg", "width": 9, "height": 9},
+]
+BOX = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 4, 4], "area": 16, "iscrowd": 0, "id": 1}
+ROW = {"image_id": "x", "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}
+TWO_ONES = [{**IMAGES[0], "file_name": "1.jpg"}, {**IMAGES[1], "file_name": "01.jpg"}]
+UNREADABLE = {"size": [9, 9], "counts": "~"}
+CATEGORIES = [{"id": 1, "name": "cup"}]
+
+
+def truth_of(images: list[dict] = IMAGES, **more: Any) -> dict:
+    return {"images": images, "annotations": [{**BOX, **more}], "categories": CATEGORIES}
+
+
+@pytest.mark.parametrize(
+    ("truth", "row", "options", "words"),
+    [
+        (truth_of(), {}, {"match": "file_name"}, "is the name of two images; write its folder"),
+        (truth_of(), {"image_id": "c/y.jpg"}, {"match": "file_name"}, "is the file of no image"),
+        (truth_of(TWO_ONES), {}, {"match": "file_name"}, "would both be image 1"),
+        (truth_of([{"id": 1}]), {}, {"match": "file_name"}, "file_name is missing; match: file_name needs it"),
+        (truth_of(), {}, {"truth_area": "segmentation"}, "it has no segmentation; truth_area: box"),
+        (truth_of(bbox=None), {}, {"truth_area": "box"}, "bbox is null; truth_area: box needs x, y, width, height"),
+        (truth_of(segmentation=[[1, 2, 3]]), {}, {"truth_area": "segmentation"}, "a polygon of fewer than 3 points"),
+        (truth_of(segmentation=UNREADABLE), {}, {"truth_area": "segmentation"}, "segmentation cannot be read"),
+        ([1], {}, {"renumber": True}, "COCO annotations are an object"),
+        ({"images": 3}, {}, {"renumber": True}, "'images' is a number"),
+        (truth_of(id=1.5), {"image_id": 1}, {"whole_ids": True}, "id is 1.5; ids must be whole numbers"),
+        (truth_of(), {"image_id": 1.0}, {}, "image_id is 1.0; .*whole_ids: true"),
+    ],
+)  # fmt: skip
+def test_what_no_option_can_mend_is_refused(truth, row, options, words, written) -> None:
+    paths = written(truth, [{**ROW, **row}])
+    with pytest.raises(HrbenchError, match=words):
+        raw(CocoBoxes(**options), paths)
+
+
+def test_a_root_with_annotations_is_not_dropped(written) -> None:
+    truth = truth_of()
+    truth["categories"] = [
+        {"id": 1, "name": "cup", "supercategory": "none"},
+        {"id": 2, "name": "mug", "supercategory": "cup"},
+    ]
+    with pytest.raises(InputError, match="the category 'cup' has annotations; root_category: keep"):
+        CocoBoxes(root_category="drop").read_target(written(truth, [])[0])
+
+
+def test_ids_of_images_stay_where_files_have_no_number(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text(json.dumps(truth_of()))
+    target = CocoBoxes(match="file_name").read_target(tmp_path / "truth.json")
+    assert target.images.tolist() == [1, 2] and target.by_name["b/x"] == 2 and target.by_name["x"] is None
