@@ -110,6 +110,12 @@ def annotations_in(path: Path, data: bytes, form: CocoForm) -> bytes:
     form: what the user says about it.
     """
     data = as_utf8(data)
+    try:  # decoders skip keys that they do not need, whatever lies in them
+        data.isascii() or data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start}; was it damaged, or saved in another encoding?"
+        ) from None
     if form == COCO:
         return data
     content = parsed(path, data)

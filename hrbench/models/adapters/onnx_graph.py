@@ -80,6 +80,8 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
         raise InputError(f"{path}: a file of its weights is not there: {error}") from error
     except Exception as error:  # a damaged message raises nearly anything
         raise InputError(f"{path}: not a whole ONNX file (damaged or truncated?): {type(error).__name__}") from error
+    if not all(isinstance(node.op_type, str) for node in model.graph.node):  # bytes that are no text stay bytes
+        raise InputError(f"{path}: not a whole ONNX file (damaged?): an operator has a name that is no text")
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or one without a network")
     return model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,48 @@ def test_an_export_gives_the_numbers_of_coco_s_form(kind, change, options, advic
                 raw(METRICS[kind](), paths)
             assert advice in str(refused.value)
     assert some > 0
+
+
+TOGETHER = [
+    [without_ids, as_floats, without_crowds, by_file_name, with_a_root],
+    [from_zero, without_crowds, by_numbers_in_names, with_a_root],
+    [all_the_same, without_crowds, as_floats],
+    [by_numbers_in_names, with_a_root],
+]
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("number", range(len(TOGETHER)))
+def test_several_options_together_give_the_numbers_of_coco_s_form(kind, number, written) -> None:
+    options = {"truth_area": "box"}
+    for change, option, _ in SAME:
+        options |= option if change in TOGETHER[number] else {}
+    for seed in range(100, 106):
+        truth, results = case(kind, seed)
+        known = copy.deepcopy(truth)
+        for row in known["annotations"]:
+            row["area"] = row["bbox"][2] * row["bbox"][3]
+        expected = by_pycocotools(kind, written(known, results))
+        for change in TOGETHER[number]:
+            change(truth, results)
+        paths = written(truth, results)
+        metric = METRICS[kind](**options)
+        assert raw(metric, paths) == expected == list(metric.verify(*paths).values()), f"seed {seed}"
+
+
+OTHERS = {
+    "boxes": {"categories", "names", "per_class", "detection_area", "max_detections"},
+    "masks": {"categories", "names", "per_class", "detection_area", "max_detections"},
+    "keypoints": {"sigmas", "category", "detection_area"},
+}
+"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`)."""
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_every_option_has_random_cases(kind) -> None:
+    """A new option of these metrics is held to pycocotools on random cases, here or beside those of its metric."""
+    here = {name for _, options, _ in SAME for name in options} | {"truth_area", "num_keypoints"}
+    assert set(signature(METRICS[kind]).parameters) <= here | OTHERS[kind]
 
 
 AREAS = {"box": lambda box: box[2] * box[3], "box*0.53": lambda box: box[3] * box[2] * 0.53}

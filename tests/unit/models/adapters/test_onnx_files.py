@@ -222,3 +222,10 @@ def test_several_heads_are_a_list_and_one_is_none(tmp_path: Path, images: Tensor
     assert torch.equal(heads[0], torch.relu(images)) and torch.equal(heads[1], -images)
     with pytest.raises(EntryError, match=r"returned a dict of first \(5, 3, 32, 24\), second .*; a network for pose"):
         build(str(path), task="pose")(images)
+
+
+def test_an_operator_whose_name_is_no_text_is_refused(tmp_path: Path):
+    path = handmade(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"Relu", b"R\xff\xfeu"))
+    with pytest.raises(InputError, match=r"not a whole ONNX file"):
+        build(str(path), task="pose")(torch.zeros(1, 3, *SIZE, device="meta"))
