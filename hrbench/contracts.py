@@ -671,7 +671,7 @@ REQUIRED: Mapping[str, type] = {
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
-    "hrbench.tasks": (OffersProtocols, ChoosesProtocol, HasNotes, Renders),
+    "hrbench.tasks": (OffersProtocols, ChoosesProtocol, ChecksOutput, HasNotes, Renders),
     "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),

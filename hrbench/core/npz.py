@@ -16,10 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 HEAD_BYTES = 10_000  # of a record; NumPy's own limit
-MOST_DEFLATED = 1032  # bytes that one compressed byte can stand for
-
-
-Shape = tuple[int, ...]
+MOST_DEFLATED = 1040  # bytes that one compressed byte can stand for; deflate reaches 1,032
 T = TypeVar("T")
 
 
@@ -29,15 +26,15 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     Raises OSError if it cannot be opened, and ValueError, with the cause in words, if it is damaged, or holds anything
     but arrays of numbers and text.
     """
-    return _each(path, _array)
+    return _of_each(path, _array)
 
 
-def npz_layout(path: Path) -> dict[str, tuple[Shape, np.dtype]]:
-    """Shape and type of every array by its name; no number is read. Raises as `read_npz`."""
-    return _each(path, _layout)
+def npz_heads(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and dtype of every array by its name; no number is read. Raises what `read_npz` raises."""
+    return _of_each(path, _checked_head)
 
 
-def _each(path: Path, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], T]) -> dict[str, T]:
+def _of_each(path: Path, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], T]) -> dict[str, T]:
     with path.open("rb") as stream:  # opened here, since NumPy does not close a file that is no complete archive
         try:
             with zipfile.ZipFile(stream) as archive:
@@ -50,25 +47,26 @@ def _each(path: Path, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], T]) -> 
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    _layout(archive, info)
+    _checked_head(archive, info)
     with archive.open(info) as stream:
         return npy.read_array(stream, allow_pickle=False)
 
 
-def _layout(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Shape, np.dtype]:
-    """Shape and type of an array, held to the size of its record."""
+def _checked_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of a record. Raises ValueError unless it is as large as that, and can be in so many bytes."""
     with archive.open(info) as stream:
         shape, dtype = _head(stream)
         start = stream.tell()
     if dtype.hasobject:
         raise ValueError(f"{info.filename} holds objects of Python")
-    size = start + math.prod(shape) * dtype.itemsize
-    if size != info.file_size or size > MOST_DEFLATED * info.compress_size:
+    if start + math.prod(shape) * dtype.itemsize != info.file_size:
         raise ValueError(f"{info.filename} has {info.file_size} bytes, which is no array of shape {shape}")
+    if info.file_size > MOST_DEFLATED * info.compress_size:
+        raise ValueError(f"{info.filename} is to hold {math.prod(shape):,} numbers, more than there are")
     return shape, dtype
 
 
-def _head(stream: IO[bytes]) -> tuple[Shape, np.dtype]:
+def _head(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of an array, as the beginning of its record says."""
     version = npy.read_magic(stream)
     if version == (1, 0):

@@ -73,7 +73,7 @@ class CocoInstances:
     ) -> None:
         self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category or "keep")
         self._root_said = root_category is not None
-        self.paths = checked_paths(paths)
+        self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images

@@ -95,7 +95,7 @@ class CocoKeypointsDataset:
         root_category: Literal["keep", "drop"] = "keep",
     ) -> None:
         self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
-        self.paths = checked_paths(paths)
+        self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images

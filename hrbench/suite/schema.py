@@ -130,6 +130,77 @@ class DatasetFields(BaseModel):
     home: str | None = Field(None, description="Where to get it, in words.")
     annotations: str | None = Field(None, description="Annotation file, relative to the suite file.")
     images: str | None = Field(None, description="Folder of images, relative to the suite file.")
+    orientation: Any = Field(
+        None,
+        description="Of photographs with an EXIF orientation: whether annotations belong to the picture as its file "
+        "stores it, or as viewers show it. Data of one's own with such files must say.",
+        json_schema_extra={"enum": ["stored", "applied"]},
+    )
+    paths: Any = Field(
+        None,
+        description="COCO's form: how file_name is taken; windows: backslashes separate folders, case does not count.",
+        json_schema_extra={"enum": ["posix", "windows"]},
+    )
+    renumber: Any = Field(
+        None,
+        description="COCO's form: annotations are numbered 1, 2, ..., whatever their ids (pycocotools takes a match "
+        "with id 0 for none).",
+        json_schema_extra={"type": "boolean"},
+    )
+    truth_area: Any = Field(
+        None,
+        description="COCO's form: where the area of annotations comes from; box*0.53 is CrowdPose's and AI "
+        "Challenger's rule.",
+        json_schema_extra={"enum": ["file", "box", "box*0.53", "segmentation"]},
+    )
+    iscrowd: Any = Field(
+        None,
+        description="COCO's form: 0 takes annotations that do not say for no crowds.",
+        json_schema_extra={"enum": ["file", 0]},
+    )
+    num_keypoints: Any = Field(
+        None,
+        description="COCO's form: joints counts those with a visibility above 0.",
+        json_schema_extra={"enum": ["file", "joints"]},
+    )
+    match: Any = Field(
+        None,
+        description="COCO's form: what image ids mean, in annotations and results.",
+        json_schema_extra={"enum": ["id", "file_name"]},
+    )
+    whole_ids: Any = Field(
+        None, description="COCO's form: ids may be written as 3.0.", json_schema_extra={"type": "boolean"}
+    )
+    root_category: Any = Field(
+        None,
+        description="COCO's form: what becomes of a category that only names the others (Roboflow's id 0).",
+        json_schema_extra={"enum": ["keep", "drop"]},
+    )
+    values: Any = Field(
+        None,
+        description="Label maps: label -> index of its class, for all labels: {0: 0, 255: 1}.",
+        json_schema_extra={"type": "object"},
+    )
+    colours: Any = Field(
+        None,
+        description="Label maps: whether they hold the colours of `palette`.",
+        json_schema_extra={"type": "boolean"},
+    )
+    ignore_colours: Any = Field(
+        None,
+        description="Label maps: further colours, which are not evaluated.",
+        json_schema_extra={"type": "array"},
+    )
+    channels: Any = Field(
+        None,
+        description="Label maps: equal reads several channels that are equal as one.",
+        json_schema_extra={"enum": ["one", "equal"]},
+    )
+    part: Any = Field(
+        None,
+        description="Class folders: whether those of some of `classes` are enough.",
+        json_schema_extra={"type": "boolean"},
+    )
 
 
 Model = Annotated[Annotated[ModelName, Tag(NAME)] | Annotated[ModelFields, Tag(FIELDS)], Discriminator(_fields_or_name)]

@@ -124,3 +124,114 @@ def test_what_building_does_to_its_process_is_told_and_stops_no_other(bench, cap
     assert "hello from a network" not in captured.out + captured.err
     assert "ended with status 0 before there was a result" in captured.out and "timeout of 2 s" in captured.out
     assert "2 would fail" in captured.out and "costs only" in captured.out
+
+
+# --- shapes, weights and data ----------------------------------------------------------------------------------------
+
+
+NETS = """
+import torch
+from torch import nn
+from tiny_nets import Tiny
+
+class Reads(nn.Module):
+    def __init__(self, joints):
+        super().__init__()
+        self.net = nn.Conv2d(3, joints, 5, stride=4, padding=2)
+
+    def forward(self, x):
+        return self.net(x) if x.sum().item() > -1e9 else x
+
+def reads(joints=17):
+    return Reads(joints)
+
+class Pools(Tiny):
+    def forward(self, x):
+        return self.net(x).view(1, -1, 5, 5)
+
+def pools(joints=17):
+    return Pools(joints)
+"""
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    monkeypatch.setattr("hrbench.runner.execution.LocalExecutor", lambda **_: InProcessExecutor())
+
+
+def checked(bench, capsys, model: str, *more: str, weights: str = "none") -> tuple[int, str]:
+    (bench.folder / "look_nets.py").write_text(NETS)
+    text = f"""
+        suite: looked
+        defaults: {{cost: {{latency: false}}}}
+        entries:
+          - name: e
+            model: {{use: "{model}", task: pose, input: [64, 48]}}
+            weights: {weights}
+            dataset: coco-keypoints-val2017
+            protocol: {{boxes: ground_truth}}
+        """
+    code = main(["check", str(bench.suite(text)), "--data", str(bench.data), *more])
+    return code, capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_heatmaps_of_another_number_of_joints_are_found(bench, capsys):
+    code, out = checked(bench, capsys, "tiny_nets:pose")
+    assert (code, "would fail" in out.splitlines()[2]) == (0, False)
+    (bench.folder / "three.py").write_text("from tiny_nets import Tiny\n\ndef pose():\n    return Tiny(3)\n")
+    code, out = checked(bench, capsys, "three:pose")
+    assert code == 3
+    assert "the network returned (1, 3, 16, 12) for 1 crops; a pose network returns heatmaps (1, 17, h, w)" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_pass_that_fails_names_the_operator_and_the_input(bench, capsys):
+    code, out = checked(bench, capsys, "look_nets:pools")
+    assert code == 3
+    assert "a pass of one image of 64x48 failed at aten::view in the network" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_network_that_reads_values_is_looked_at_by_deep_alone(bench, capsys):
+    code, out = checked(bench, capsys, "look_nets:reads")
+    assert code == 0
+    assert "its output was not looked at (a pass of one image of 64x48 failed at " in out
+    assert "hrbench check --deep passes an image on the CPU" in out
+    code, out = checked(bench, capsys, "look_nets:reads", "--deep")
+    assert code == 0
+    assert "not looked at" not in out
+    (bench.folder / "three_read.py").write_text("from look_nets import Reads\n\ndef reads():\n    return Reads(3)\n")
+    code, out = checked(bench, capsys, "three_read:reads", "--deep")
+    assert code == 3
+    assert "returned (1, 3, 16, 12) for 1 crops" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_keys_and_shapes_of_weights_are_compared_without_reading_a_number(bench, capsys, monkeypatch):
+    from hrbench.models.weights import load
+
+    monkeypatch.setattr(load, "read_weights", None)  # what reads numbers
+    state = {"net.weight": torch.ones(17, 3, 5, 5), "net.bias": torch.ones(17)}
+    torch.save({"model": state, "model_ema": {"net.bias": torch.ones(3)}}, bench.folder / "w.pth")
+    code, out = checked(bench, capsys, "tiny_nets:pose", weights="./w.pth")
+    assert code == 0
+    assert "the weights are 'model' of the checkpoint, which also has 'model_ema'" in out
+    code, out = checked(bench, capsys, "tiny_nets:pose", weights="{file: ./w.pth, key: model_ema}")
+    assert code == 3
+    assert "1 missing from the file: net.weight; 1 of another shape: net.bias (file 3, network 17)" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_deep_decodes_a_sample_of_the_data(bench, capsys):
+    code, out = checked(bench, capsys, "tiny_nets:pose", "--deep")
+    assert code == 0
+    assert "coco-keypoints-val2017: looked: " in out and "no fault" in out
+    assert "coco-keypoints-val2017: sizes: 1 size among " in out and "160x120 pixels" in out
+    picture = next((bench.data / "coco" / "val2017").iterdir())
+    picture.write_bytes(picture.read_bytes()[:200])
+    assert checked(bench, capsys, "tiny_nets:pose")[0] == 0
+    code, out = checked(bench, capsys, "tiny_nets:pose", "--deep")
+    assert code == 3
+    assert f"fault: image {picture} cannot be read whole (truncated" in out
+    assert "1 data set with faults: coco-keypoints-val2017" in out

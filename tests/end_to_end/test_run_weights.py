@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from tiny_bench import NETWORK, Bench
 import hrbench
 from hrbench.cli.command_line import main
 from hrbench.core.digests import sha256
+from hrbench.judge.comparability import changes
 from hrbench.models.weights.load import read_state, save, state_digest
 from hrbench.types import Note, Result
 
@@ -63,6 +64,37 @@ def check(bench: Bench, suite: Path, *more: str) -> int:
     return main(["check", str(suite), "--weights", str(bench.folder / "weights"), *more])
 
 
+# --- a part of a checkpoint ---------------------------------------------------------------------------------------
+
+
+def test_a_key_chooses_the_weights_is_recorded_and_has_predictions_of_its_own(bench: Bench):
+    trained = read_state(bench.folder / "tiny.safetensors")
+    averaged = {key: -value for key, value in trained.items()}
+    torch.save({"model": trained, "model_ema": averaged, "args": SimpleNamespace(lr=1)}, bench.folder / "w.pth")
+    text = """
+        suite: parts
+        defaults: {dataset: coco-keypoints-val2017, protocol: {boxes: ground_truth}, cost: {latency: false}}
+        entries:
+          - {name: plain, model: {use: "tiny_nets:pose", task: pose, input: [64, 48]}, weights: ./w.pth}
+          - {name: same, model: {use: "tiny_nets:pose", task: pose, input: [64, 48]}, weights: {file: ./w.pth}, seed: 1}
+          - {name: ema, model: {use: "tiny_nets:pose", task: pose, input: [64, 48]},
+             weights: {file: ./w.pth, key: model_ema}}
+        """
+    assert main(bench.arguments(bench.suite(text))) == 0
+    plain, same, ema = hrbench.load(bench.folder / "run")
+    for result in (plain, same):
+        assert [note.what for note in result.notes if isinstance(note, Note)][:1] == [
+            "the weights are 'model' of the checkpoint, which also has 'model_ema'"
+        ]
+    assert (plain.provenance.weights.key, ema.provenance.weights.key) == ("", "model_ema")
+    assert plain.provenance.weights.sha256 == ema.provenance.weights.sha256
+    assert plain.prediction_key != ema.prediction_key
+    files = [json.loads((Path(one.folder) / "predictions.json").read_text()) for one in (plain, same, ema)]
+    assert files[0] == files[1] != files[2]
+    (line,) = (each for each in changes(plain, ema) if each.startswith("weights: "))
+    assert line.endswith(" (model_ema)")
+
+
 # --- costs alone -----------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +117,8 @@ def test_what_is_noted_in_loading_is_told_and_kept(bench: Bench, monkeypatch):
     torch.save({"state_dict": state}, bench.folder / "wide.pth")
     suite = costs_suite(bench, "wide.pth")
     said = ran(bench, suite).notes
-    assert any("float64 to float32" in note for note in said) and any("'module.' dropped" in note for note in said)
+    told = [str(note) for note in said]
+    assert any("float64 to float32" in note for note in told) and any("'module.' dropped" in note for note in told)
     monkeypatch.setattr("hrbench.runner.prepare.build_with_weights", lambda *_: pytest.fail("it was proved already"))
     assert ran(bench, suite).notes == said
 
@@ -120,7 +153,7 @@ def _more(path: Path) -> None:
 
 
 def _asking(path: Path) -> None:
-    path.write_bytes(pickle.dumps(SimpleNamespace(x=1), protocol=2))
+    torch.save({"model": torch.nn.Linear(1, 1)}, path)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +161,10 @@ def _asking(path: Path) -> None:
     [
         (_junk, "not a whole PyTorch checkpoint"),
         (_more, "1 left over: head.extra"),
-        (_asking, "refused unread, because this pickle asks for more than tensors: types.SimpleNamespace"),
+        (
+            _asking,
+            "refused unread, since its 'model' is no state dict but an object that only running its code can make",
+        ),
     ],
 )
 def test_weights_that_will_not_do_fail_the_entry(bench: Bench, capsys, make, words: str):

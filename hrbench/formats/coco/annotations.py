@@ -15,7 +15,7 @@ import msgspec
 from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
-from hrbench.formats.coco.columns import Four, Whole
+from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import decoded
@@ -165,14 +165,14 @@ def _decoded(path: Path, kind: type[Content], form: CocoForm = COCO) -> Content:
         raise MissingError(f"no file {path}; {HOME}") from None
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except READ_ERRORS as error:
         well_formed = kind is KeypointListing and isinstance(error, msgspec.ValidationError)
         plain = judged_alone(path, data, 0, named_category(path, data)) if well_formed else data
         if plain is data:
             raise InputError(f"{path} is not what a COCO file holds: {error}") from None
     try:
         return msgspec.json.decode(plain, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except READ_ERRORS as error:
         raise InputError(f"{path} is not what a COCO file holds: {error}") from None
 
 

@@ -1,7 +1,7 @@
 """Files in COCO's form as labelling tools export them: what a user says about them, and COCO's own form made of it.
 
 Exports differ from COCO's files in keys that are missing, in ids, and in encodings. What follows from the file alone is
-read without a word: byte order marks, and UTF-16. All else is an option (`CocoForm`), since it decides a number, or may
+read silently: byte order marks, and UTF-16. All else is an option (`CocoForm`), since it decides a number, or may
 be a mistake. The file is then rewritten in memory to what COCO's own tools would read; the readers of annotations and
 results, the data sets and the reference implementation are all given that. A file that needs no option is not touched.
 """
@@ -99,6 +99,13 @@ def as_utf8(data: bytes) -> bytes:
         return data
 
 
+def in_utf8(stream: BinaryIO) -> BinaryIO:
+    """A file at its beginning, as it is or, if it has a byte order mark, without it and in UTF-8."""
+    mark = stream.read(4)
+    stream.seek(0)
+    return BytesIO(as_utf8(stream.read())) if any(mark.startswith(one) for one, _ in _MARKS) else stream
+
+
 # --- annotations ------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +178,8 @@ def _area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any], kind: Trut
 
 def _mask_area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any]) -> float:
     mask = row.get("segmentation")
+    height: Any
+    width: Any
     height, width = size.get(row.get("image_id"), (None, None)) if _hashable(row.get("image_id")) else (None, None)
     if not is_integer(height) or not is_integer(width) or min(height, width) < 1:
         fault("truth_area: segmentation needs height and width of the image")
@@ -295,10 +304,7 @@ def results_in(path: Path, stream: BinaryIO, form: CocoForm, by_name: Mapping[st
 
     Raises InputError for an image that no file is called.
     """
-    mark = stream.read(4)
-    stream.seek(0)
-    if any(mark.startswith(one) for one, _ in _MARKS):
-        stream = BytesIO(as_utf8(stream.read()))
+    stream = in_utf8(stream)
     if form.match == "id" and not form.whole_ids:
         return stream
     data = stream.read()

@@ -103,13 +103,13 @@ class _Annotation(msgspec.Struct, gc=False):
     ignore: Any = 0
 
 
-class _Listed(msgspec.Struct, gc=False):
+class _Filed(msgspec.Struct, gc=False):
     id: Whole
     file_name: Any = ""
 
 
 class _Truth(msgspec.Struct):
-    images: list[_Listed]
+    images: list[_Filed]
     annotations: list[_Annotation]
     categories: list[Named]
 

@@ -79,7 +79,7 @@ def _truth(target: Path, original: bytes, data: bytes) -> Any:
 
     if data is original:
         return COCO(str(target))
-    truth = COCO()
+    truth: Any = COCO()
     truth.dataset = json.loads(data)
     truth.createIndex()
     return truth
@@ -103,6 +103,7 @@ def _evaluation(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    found: Any
     if rows:
         found = truth.loadRes(rows)
     else:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrbench.core import npz
+from hrbench.core.npz import npz_heads
+from hrbench.core.npz import read_npz as read_arrays
 from hrbench.errors import InputError, MissingError
 
 T = TypeVar("T")
@@ -18,18 +19,18 @@ T = TypeVar("T")
 
 def read_npz(path: Path) -> dict[str, Tensor]:
     """Every array by its name. Raises InputError for a damaged file, and for arrays of anything but numbers."""
-    return _of_npz(path, lambda: {name: torch.from_numpy(array) for name, array in npz.read_npz(path).items()})
+    return _of_npz(path, lambda: {name: torch.from_numpy(array) for name, array in read_arrays(path).items()})
 
 
 def npz_layout(path: Path) -> dict[str, Tensor]:
     """The same shapes and types as tensors of the meta device; no number is read. Raises what `read_npz` raises."""
-    return _of_npz(path, lambda: {name: _meta(shape, dtype) for name, (shape, dtype) in npz.npz_layout(path).items()})
+    return _of_npz(path, lambda: {name: _meta(shape, dtype) for name, (shape, dtype) in npz_heads(path).items()})
 
 
 def _of_npz(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
-    except (OSError, ValueError, TypeError) as error:  # TypeError: of torch, for arrays of text
+    except (OSError, ValueError, TypeError, MemoryError) as error:  # TypeError: of torch, for arrays of text
         raise InputError(f"{path}: not a whole .npz file of numbers (damaged or truncated?): {_line(error)}") from error
 
 

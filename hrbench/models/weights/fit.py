@@ -25,7 +25,7 @@ LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class WeightsFit:
     """A file read by one map. misfits: how many keys do not fit; wrong: the same in words."""
 
     key_map: KeyMap
@@ -37,7 +37,7 @@ class Fit:
 
 def best_fit(
     path: Path, state: Mapping[str, Tensor], net: nn.Module, source: str, use: str, said: Iterable[object] = ()
-) -> Fit:
+) -> WeightsFit:
     """A file's tensors under the network's keys, by the first map that fits, with the fewest prefixes dropped.
 
     path: of the file, for errors.
@@ -48,13 +48,13 @@ def best_fit(
     Raises InputError that lists what does not fit by the closest reading.
     """
     target = net.state_dict()
-    closest: Fit | None = None
+    closest: WeightsFit | None = None
     for fit in _fits(candidates(source, use), state, target, net):
         if not fit.misfits:
             narrowed = sorted({_narrowing(fit.state[key], target[key]) for key in target} - {""})
             others = _other_readings(fit.key_map, use, net)
             notes = (*fit.notes, *others, *(f"values narrowed from {pair}" for pair in narrowed))
-            return Fit(fit.key_map, fit.state, 0, (), notes)
+            return WeightsFit(fit.key_map, fit.state, 0, (), notes)
         if closest is None or fit.misfits < closest.misfits:
             closest = fit
     assert closest is not None
@@ -68,13 +68,13 @@ def best_fit(
 
 def _fits(
     maps: Iterable[KeyMap], state: Mapping[str, Tensor], target: Mapping[str, Tensor], net: nn.Module
-) -> Iterator[Fit]:
+) -> Iterator[WeightsFit]:
     for key_map in maps:
         for translated in translations(key_map, state, net, target):
             yield _fit(key_map, translated, target, net)
 
 
-def _fit(key_map: KeyMap, translated: Translated, target: Mapping[str, Tensor], net: nn.Module) -> Fit:
+def _fit(key_map: KeyMap, translated: Translated, target: Mapping[str, Tensor], net: nn.Module) -> WeightsFit:
     state, notes = translated.state, list(translated.notes)
     counters = [key for key in target if key.rpartition(".")[2] == COUNTER]
     if counters and not any(key.rpartition(".")[2] == COUNTER for key in state):
@@ -86,7 +86,7 @@ def _fit(key_map: KeyMap, translated: Translated, target: Mapping[str, Tensor], 
     otherwise = unmet_requirements(key_map, net)
     if otherwise:
         wrong.append(f"the network must be built with {' and '.join(otherwise)}, as that of {key_map.name} is")
-    return Fit(key_map, state, sum(map(len, misfits.values())) + len(otherwise), tuple(wrong), tuple(notes))
+    return WeightsFit(key_map, state, sum(map(len, misfits.values())) + len(otherwise), tuple(wrong), tuple(notes))
 
 
 def _other_readings(key_map: KeyMap, use: str, net: nn.Module) -> list[str]:

@@ -64,7 +64,7 @@ def read_state(path: Path, key: str = "") -> dict[str, Tensor]:
 def read_layout(path: Path, key: str = "") -> ReadWeights:
     """The same keys, shapes and types, as tensors of the meta device: no number is read, whatever the file's size.
 
-    Raises what `read_state` raises, but for damage among the numbers.
+    Raises what `read_state` raises, except for damage among the numbers.
     """
     return _read(path, key, numbers=False)
 
@@ -123,7 +123,7 @@ def _checkpoint(path: Path, key: str, numbers: bool) -> ReadWeights:
     except WholeNetwork as found:
         raise InputError(_whole_network(path, found.name, found.part)) from None
     except NoStateDict as found:
-        raise InputError(f"{path}: {found}") from None
+        raise InputError(f"{path}: {_printable(str(found))}") from None
     except TorchScript as found:
         advice = _command(path, "torch.jit.load({path}, map_location='cpu').state_dict()")
         raise InputError(
@@ -133,8 +133,9 @@ def _checkpoint(path: Path, key: str, numbers: bool) -> ReadWeights:
         raise InputError(f"{path}: {found}, which cannot be read without running it: get a newer file") from None
     except NotACheckpoint as error:
         if str(error).startswith("damaged: "):
-            raise InputError(f"{path}: this PyTorch checkpoint is {error}") from None
-        raise InputError(f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {error}") from None
+            raise InputError(f"{path}: this PyTorch checkpoint is {_printable(str(error))}") from None
+        what = _printable(str(error))
+        raise InputError(f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {what}") from None
     except (OSError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {_line(error)}") from error
 
@@ -142,13 +143,14 @@ def _checkpoint(path: Path, key: str, numbers: bool) -> ReadWeights:
 def _whole_network(path: Path, name: str, part: tuple[str, ...]) -> str:
     """Why a pickled network is refused, and a command that saves its state dict, at the risk of whoever runs it."""
     what = f"its {'.'.join(part)!r} is" if part else "it holds"
-    needs = name.partition(".")[0]
+    needs = _printable(name.partition(".")[0])
     where = "" if needs in PRESENT or needs in sys.stdlib_module_names else f", where {needs} can be imported"
     way = "".join(f"[{each!r}]" for each in part)
     advice = _command(path, f"torch.load({{path}}, map_location='cpu', weights_only=False){way}.state_dict()")
     return (
         f"{path}: refused unread, since {what} no state dict but an object that only running its code can make "
-        f"({name[:200]}). If it is a network, and you trust its author, save its state dict once{where}:\n{advice}"
+        f"({_printable(name)}). "
+        f"If it is a network, and you trust its author, save its state dict once{where}:\n{advice}"
     )
 
 
@@ -162,6 +164,11 @@ def _command(path: Path, made: str) -> str:
 def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same values as dense tensors, laid out one after another."""
     return {key: (value.to_dense() if value.layout != torch.strided else value) for key, value in state.items()}
+
+
+def _printable(text: str) -> str:
+    """A text with names from a file in one line of at most 500 characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:500])
 
 
 def _line(error: Exception) -> str:

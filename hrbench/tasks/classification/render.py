@@ -29,6 +29,9 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
             key = names.get(stem(first.strip()))
             if key is None:
                 continue
+            if "index" in row or "index_0" in row:  # of timm
+                found[key] = _timm_row(row)
+                continue
             labels = {name: value for name, value in row.items() if name and name.startswith("label") and value}
             scores = [row.get(name.replace("label", "score")) for name in labels]
             found[key] = [
@@ -36,6 +39,18 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
                 for label, score in zip(labels.values(), scores, strict=True)
             ]
     return found
+
+
+def _timm_row(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The classes of a line that timm's inference.py wrote."""
+    if "index" in row:
+        labels, scores = (str(row.get(name) or "").strip("[ ]").split() for name in ("index", "prob"))
+    else:
+        places = [k for k in range(len(row)) if f"index_{k}" in row]
+        labels = [str(row[f"index_{k}"]) for k in places]
+        scores = [str(row[f"prob_{k}"]) for k in places if f"prob_{k}" in row]
+    known = len(scores) == len(labels)
+    return [{"label": label, "score": float(scores[k]) if known else None} for k, label in enumerate(labels)]
 
 
 def render_classes(

@@ -12,6 +12,7 @@ import numpy as np
 
 from hrbench.formats.coco.rle import CodeError, decoded
 from hrbench.formats.coco.rows import objects_of
+from hrbench.tasks.sample_names import names_of
 from hrbench.types import ClassScheme, Sample
 
 SHORT_SIDE, LONG_SIDE = 300, 560
@@ -33,10 +34,11 @@ def read_detections_file(path: Path, samples: Sequence[Sample]) -> dict[int | st
     left out if the two files disagree. Raises InputError if a file is no list of detections.
     """
     ids = [sample.id for sample in samples]
-    found = objects_of(path, ids)
+    names = names_of(samples)
+    found = objects_of(path, ids, names)
     beside = path.with_name(MASKS)
     if beside != path and beside.is_file():
-        masks = objects_of(beside, ids)
+        masks = objects_of(beside, ids, names)
         for key, rows in found.items():
             if [_named(row) for row in rows] == [_named(mask) for mask in masks[key]]:
                 found[key] = [{**mask, **row} for row, mask in zip(rows, masks[key], strict=True)]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from hrbench.formats.coco.rows import people_of
+from hrbench.tasks.sample_names import names_of
 from hrbench.types import KeypointScheme, Sample
 
 LEFT, RIGHT, MIDDLE = (60, 130, 245), (235, 150, 40), (90, 200, 90)
@@ -25,7 +26,7 @@ def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dic
     Raises InputError if the JSON is no list of rows with image_id and keypoints.
     """
     if path.suffix == ".json":
-        return people_of(path, [sample.id for sample in samples])
+        return people_of(path, [sample.id for sample in samples], names_of(samples))
     array = np.load(path, allow_pickle=False)
     return {
         sample.id: [{"keypoints": array[person.index].reshape(-1)} for person in sample.content] for sample in samples

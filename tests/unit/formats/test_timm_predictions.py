@@ -80,5 +80,5 @@ def test_names_alone_are_refused_with_what_to_do(tmp_path, truth, separate):
 def test_the_summary_of_validate_is_refused_with_what_to_do(tmp_path, truth):
     path = tmp_path / "results.csv"
     path.write_text("model,top1,top1_err,top5,top5_err,param_count\nresnet50,80.1,19.9,95.0,5.0,25.6\n")
-    with pytest.raises(InputError, match=r"validate.py writes, one line a model.*inference.py --include-index"):
+    with pytest.raises(InputError, match=r"validate\.py writes, one line a model.*inference.py --include-index"):
         scores(truth, path)

@@ -30,7 +30,8 @@ def test_a_sample_is_decoded_or_all(tmp_path: Path):
     folder = draw(tmp_path, SAMPLE_SIZE + 20)
     steps: list[tuple[int, int]] = []
     findings = list(check_dataset(ROW, tmp_path, {}, progress=lambda done, total: steps.append((done, total))))
-    assert [finding.kind for finding in findings] == ["files", "looked", "digest"]
+    assert [finding.kind for finding in findings] == ["files", "looked", "sizes", "digest"]
+    assert findings[2].text == "1 size among 100 images: 6x4 pixels"
     assert findings[1].text == "100 images of 120 decoded with what is annotated of them: no fault"
     assert steps == [(done, SAMPLE_SIZE) for done in range(1, SAMPLE_SIZE + 1)]
     (folder / "labels" / "0119.png").write_bytes(b"")

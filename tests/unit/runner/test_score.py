@@ -33,7 +33,7 @@ def test_a_number_where_the_reference_has_none_is_an_error():
 
 
 def test_options_that_a_metric_does_not_take(tmp_path):
-    with pytest.raises(UsageError, match=r"^mpii-pckh does not take sigmas; it takes no options$"):
+    with pytest.raises(UsageError, match=r"^mpii-pckh does not take sigmas; it takes origin$"):
         score_file("mpii-pckh", ground_truth=tmp_path, predictions=tmp_path, options={"sigmas": [1]})
     with pytest.raises(UsageError, match=r"^topk does not take kinds, sigmas; it takes names$"):
         score_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -258,6 +259,32 @@ def test_paths_are_relative_to_the_suite_file(tmp_path: Path):
     (folder / "s.yaml").write_text("suite: s\ntable: pose\nentries: [{model: net_a, weights: other}]")
     suite = load_suite(folder / "s.yaml", KNOWN)
     assert (suite.table, suite.entries[0].weights) == ("pose", "other")
+
+
+def test_a_part_of_a_checkpoint_has_a_file_and_a_key(load: Load, tmp_path: Path):
+    weights = "weights: {file: ./w.pth, key: ema.module}"
+    (entry,) = load(f"suite: s\nentries: [{{model: net_a, dataset: people-val, {weights}}}]").entries
+    assert (entry.weights, entry.weights_key) == (str(tmp_path / "w.pth"), "ema.module")
+    (entry,) = load("suite: s\nentries: [{model: net_a, weights: {file: official, key: ema}}]").entries
+    assert (entry.weights, entry.weights_key) == ("official", "ema")
+    suite = load("suite: s\ndefaults: {weights: {file: ./w.pth, key: a}}\nmodels: [net_a, net_b]")
+    assert {(one.weights_key, one.weights) for one in suite.entries} == {("a", str(tmp_path / "w.pth"))}
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("{key: ema}", "weights.file is missing"),
+        ("{file: ./w.pth, kay: ema}", "unknown key 'kay'; did you mean key?"),
+        ("{file: none, key: ema}", "weights: none are no file, of which a key could choose a part"),
+        ("{file: ./w.pth, key: 3}", "weights.key must"),
+        ("{file: ./w.pth, key: }", "key has no value"),
+        ("{file: oficial}", "net_a has no weights source 'oficial'; did you mean official?"),
+    ],
+)
+def test_a_part_of_a_checkpoint_that_is_written_wrongly(load: Load, weights: str, said: str):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        load(f"suite: s\nentries: [{{model: net_a, weights: {weights}}}]")
 
 
 def test_paths_of_the_command_line_are_relative_to_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

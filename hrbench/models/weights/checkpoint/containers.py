@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hrbench.models.weights.checkpoint.values import Named, SparseTensor, StandIn, Stored, StoredTensor, kind
+from hrbench.models.weights.checkpoint.values import GlobalName, SparseTensor, StandIn, Stored, StoredTensor, kind
 from hrbench.types import Note
 
 TRAINED = ("state_dict", "model", "model_state_dict", "model_state", "net", "network", "module", "params", "weights")
@@ -47,7 +47,7 @@ def choose(content: Any, key: str = "") -> tuple[dict[str, Stored], list[Note]]:
 
     Raises NoStateDict, and WholeNetwork if the part is a pickled network.
     """
-    if isinstance(content, (StandIn, Named)):
+    if isinstance(content, (StandIn, GlobalName)):
         raise WholeNetwork(content.name, ())
     if not isinstance(content, Mapping) or not content:
         raise NoStateDict(f"holds a {kind(content)}, not a mapping of keys to tensors")
@@ -83,7 +83,7 @@ def _chosen(
         within, way = content, tuple(key.split("."))
         for name in way:
             within = within.get(name) if isinstance(within, Mapping) else None
-    if isinstance(within, (StandIn, Named)):
+    if isinstance(within, (StandIn, GlobalName)):
         raise WholeNetwork(within.name, way)
     below = [part for part in parts if part[: len(way)] == way]
     if isinstance(within, Mapping) and not _is_state(within) and len(below) == 1:

@@ -2,9 +2,10 @@
 
     value, end = interpret(data, 0, persistent=lambda told: ...)
 
-The steps are those of Python's `pickletools` (protocols 0 to 5). Where Python would look up a name there is a `Named`;
-where it would call one, `rebuild.call` makes a tensor's description, a plain value or a `StandIn`. So that no pickle
-takes more memory or time than its file is worth, lengths are checked against the data and steps are counted.
+The steps are those of Python's `pickletools` (protocols 0 to 5; without the texts of protocol 0 that Python 2 wrote).
+Where Python would look up a name there is a `GlobalName`; where it would call one, `rebuild.call` makes a tensor's
+description, a plain value or a `StandIn`. So that no pickle takes more memory or time than its file is worth, lengths
+are checked against the data and steps are counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hrbench.models.weights.checkpoint.rebuild import build, call, named
-from hrbench.models.weights.checkpoint.values import BadPickle, Named, StandIn
+from hrbench.models.weights.checkpoint.values import BadPickle, GlobalName, StandIn, kind
 
 MOST_STEPS = 10_000_000
 """A checkpoint with an optimiser takes some fifty steps a tensor."""
@@ -160,7 +161,7 @@ class _Steps:
 
     def made_with_keywords(self) -> None:
         target, args, keywords = self.pops(3)
-        self.push(call(target, args) if not keywords else StandIn(target.name if isinstance(target, Named) else "?"))
+        self.push(StandIn(kind(target)) if keywords else call(target, args))
 
     def instance(self) -> None:
         name = named(self.line(), self.line())
@@ -289,9 +290,9 @@ _STEPS: dict[int, Callable[[_Steps], Any]] = {
     ord("i"): lambda s: s.instance(),
     ord("o"): lambda s: s.object(),
     ord("b"): lambda s: s.set_state(),
-    0x82: lambda s: s.push(Named(f"copyreg extension {s.number('<B')}")),
-    0x83: lambda s: s.push(Named(f"copyreg extension {s.number('<H')}")),
-    0x84: lambda s: s.push(Named(f"copyreg extension {s.number('<i')}")),
+    0x82: lambda s: s.push(GlobalName(f"copyreg extension {s.number('<B')}")),
+    0x83: lambda s: s.push(GlobalName(f"copyreg extension {s.number('<H')}")),
+    0x84: lambda s: s.push(GlobalName(f"copyreg extension {s.number('<i')}")),
     ord("P"): lambda s: s.push(s.persistent(s.line())),
     ord("Q"): lambda s: s.push(s.persistent(s.pop())),
     # how the pickle is written

@@ -14,7 +14,7 @@ from hrbench.models.weights.checkpoint.values import (
     ITEM_SIZES,
     STORAGE_TYPES,
     BadPickle,
-    Named,
+    GlobalName,
     SparseTensor,
     StandIn,
     Storage,
@@ -28,20 +28,20 @@ _RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # of Python 2
 _NETWORK_STATE = {"_parameters", "_buffers", "_modules"}
 
 
-def named(module: str, name: str) -> Named:
+def named(module: str, name: str) -> GlobalName:
     """The name of a class or function, as in Python 3."""
-    return Named(f"{_RENAMED.get(module, module)}.{name}")
+    return GlobalName(f"{_RENAMED.get(module, module)}.{name}")
 
 
 def call(target: Any, args: Any) -> Any:
     """What calling `target` with these arguments stands for. Nothing is called but the functions of this file.
 
-    target: a `Named`; anything else gives a stand-in.
+    target: a `GlobalName`; anything else gives a stand-in.
     args: a tuple.
 
     Raises BadPickle for arguments that torch never writes.
     """
-    if not isinstance(target, Named):
+    if not isinstance(target, GlobalName):
         return StandIn(target.name if isinstance(target, StandIn) else type(target).__name__)
     make = _MADE.get(target.name)
     if make is None:
@@ -71,7 +71,7 @@ def storage(told: Any) -> Storage | Any:
     if parts[0] != "storage" or len(parts) not in (5, 6):
         raise BadPickle("a persistent id names no storage")
     _, cls, key, _, count, *view = parts
-    module, _, name = cls.name.rpartition(".") if isinstance(cls, Named) else ("", "", "")
+    module, _, name = cls.name.rpartition(".") if isinstance(cls, GlobalName) else ("", "", "")
     if module.partition(".")[0] != "torch" or name not in STORAGE_TYPES:
         raise BadPickle(f"{kind(cls)} is no storage that hrbench knows")
     dtype = STORAGE_TYPES[name]
@@ -110,7 +110,7 @@ def _quantised(
     kept: Any, offset: Any, shape: Any, stride: Any, quantiser: Any, grad: Any = False, hooks: Any = None
 ) -> StoredTensor:
     found = _checked(kept, getattr(kept, "dtype", ""), offset, shape, stride, None)
-    if not isinstance(quantiser, tuple) or not quantiser or not isinstance(quantiser[0], Named):
+    if not isinstance(quantiser, tuple) or not quantiser or not isinstance(quantiser[0], GlobalName):
         raise BadPickle("a quantised tensor without its scales")
     scheme = quantiser[0].name.removeprefix("torch.")
     rest = quantiser[1:]
@@ -128,7 +128,7 @@ def _quantised(
 
 
 def _sparse(layout: Any, data: Any) -> SparseTensor:
-    name = layout.name.removeprefix("torch.") if isinstance(layout, Named) else ""
+    name = layout.name.removeprefix("torch.") if isinstance(layout, GlobalName) else ""
     if not isinstance(data, tuple):
         raise BadPickle("a sparse tensor without its parts")
     many = {"sparse_coo": 2, "sparse_csr": 3, "sparse_csc": 3, "sparse_bsr": 3, "sparse_bsc": 3}.get(name)
@@ -150,12 +150,12 @@ def _parameter(data: Any = None, *rest: Any) -> Any:
 
 def _from_type(make: Any, cls: Any, args: Any, state: Any = None) -> Any:
     """A tensor of a class of its own, or with attributes: the tensor alone."""
-    plain = isinstance(make, Named) and make.name.removeprefix("torch._utils.") in _UTILS
+    plain = isinstance(make, GlobalName) and make.name.removeprefix("torch._utils.") in _UTILS
     return call(make, args) if plain else StandIn(kind(make))
 
 
 def _moved(data: Any, dtype: Any, device: Any, grad: Any = False) -> Any:
-    if isinstance(data, StoredTensor) and isinstance(dtype, Named) and _dtype(dtype) == data.dtype:
+    if isinstance(data, StoredTensor) and isinstance(dtype, GlobalName) and _dtype(dtype) == data.dtype:
         return data
     return StandIn("torch._utils._rebuild_device_tensor_from_cpu_tensor")
 
@@ -193,7 +193,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _dtype(value: Any) -> str:
-    name = value.name.removeprefix("torch.") if isinstance(value, Named) else ""
+    name = value.name.removeprefix("torch.") if isinstance(value, GlobalName) else ""
     if name not in ITEM_SIZES:
         raise BadPickle(f"a tensor of the type {name or type(value).__name__}, which hrbench does not know")
     return name
@@ -247,13 +247,13 @@ def _size(values: Any = ()) -> tuple[int, ...]:
     return _sizes(values)
 
 
-def _layout(text: Any = "", *rest: Any) -> Named:
-    return Named(str(text)) if isinstance(text, str) else Named("")
+def _layout(text: Any = "", *rest: Any) -> GlobalName:
+    return GlobalName(str(text)) if isinstance(text, str) else GlobalName("")
 
 
 def _reconstructed(cls: Any = None, *rest: Any) -> StandIn:
     """An object of a class in Python's oldest way of writing one."""
-    return StandIn(cls.name if isinstance(cls, Named) else "object")
+    return StandIn(cls.name if isinstance(cls, GlobalName) else "object")
 
 
 _UTILS: dict[str, Callable[..., Any]] = {

@@ -33,7 +33,7 @@ class BadPickle(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Named:
+class GlobalName:
     """A class, function or constant that the pickle names. It is never imported. name: dotted, as in Python 3."""
 
     name: str
@@ -108,6 +108,6 @@ def kind(value: Any) -> str:
     >>> kind(3), kind(StandIn("argparse.Namespace")), kind({})
     ('int', 'argparse.Namespace', 'dict')
     """
-    if isinstance(value, (StandIn, Named)):
+    if isinstance(value, (StandIn, GlobalName)):
         return value.name
     return "Tensor" if isinstance(value, (StoredTensor, SparseTensor)) else type(value).__name__

@@ -300,6 +300,7 @@ BIG = b"\x8a\x08" + struct.pack("<q", 2**50)
         (b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R.", r"\(builtins\.eval\)"),
         (b"(S'true'\nios\nsystem\n.", "byte 1 is no step of a pickle"),
         (b"(X\x01\x00\x00\x001ibuiltins\neval\n.", r"\(builtins\.eval\)"),
+        (b"\x80\x05\x8c\x04a\nb\x07\x8c\x01c\x93)R.", r"\(a\?b\?\.c\)\. If it is a network.*where a\?b\? can be"),
         (b"\x80\x02\x82\x01)R.", r"\(copyreg extension 1\)"),
         (b"\x80\x02}bu.", "IndexError"),
         (b"\x80\x02(.", "a mark stands where"),
