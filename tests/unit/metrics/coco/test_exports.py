@@ -15,6 +15,7 @@ from pycocotools import mask as codec
 from pycocotools.coco import COCO
 
 from hrbench.errors import HrbenchError, InputError, UsageError
+from hrbench.formats.coco.annotations import compressed_mask
 from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
@@ -313,3 +314,29 @@ def test_ids_of_images_stay_where_files_have_no_number(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps(truth_of()))
     target = CocoBoxes(match="file_name").read_target(tmp_path / "truth.json")
     assert target.images.tolist() == [1, 2] and target.by_name["b/x"] == 2 and target.by_name["x"] is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "size", "words"),
+    [
+        ([[1, 1, 1, 2, 2e5, 2]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, "2", 2]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, 2, 2, 3]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 2]], (4, 4), "fewer than 3 points"),
+        (["1,1,1,2,2,2"], (4, 4), "fewer than 3 points"),
+        ({"size": [4, 4], "counts": "!"}, (4, 4), "segmentation cannot be read"),
+        ({"size": [4, 4], "counts": [15.5, 0.5]}, (4, 4), "segmentation cannot be read"),
+        ({"size": [5, 4], "counts": [20]}, (4, 4), "segmentation cannot be read"),
+        ({"size": [4, 4], "counts": [8, 4]}, (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, 2, 2]], (2**20, 2**20), "height x width is 1048576 x 1048576; truth_area: box"),
+    ],
+)
+def test_masks_whose_area_cannot_be_taken(tmp_path: Path, mask: Any, size: tuple[int, int], words: str) -> None:
+    row = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "iscrowd": 0, "segmentation": mask}
+    image = {"id": 1, "height": size[0], "width": size[1]}
+    truth = {"images": [image], "annotations": [row], "categories": [{"id": 1}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    with pytest.raises(InputError, match=words) as refused:
+        CocoBoxes(truth_area="segmentation").read_target(tmp_path / "truth.json")
+    assert "truth_area: box takes the area of the box" in str(refused.value)
+    assert compressed_mask(mask, size[::-1]) is None
