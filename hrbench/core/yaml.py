@@ -243,6 +243,9 @@ class _TreeBuilder:
         above = (*above, id(raw))
         if isinstance(raw, ScalarNode):
             return Node(self.scalar(raw, here), self.source, line)
+        if raw.tag not in _COLLECTIONS:
+            self.problems.add(here, f"tag {raw.tag} is not understood")
+            return here
         if isinstance(raw, SequenceNode):
             return Node([self.node(item, above) for item in raw.value], self.source, line)
         assert isinstance(raw, MappingNode)
@@ -308,6 +311,8 @@ def _real(word: str) -> float:
         raise ValueError("must be a finite number")
     return number
 
+
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "str": str,

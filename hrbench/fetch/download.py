@@ -268,7 +268,7 @@ def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
                 raise _TransientError("the file on the server has changed, so the download starts again") from None
             raise _refused(job, error) from None
     except http.client.InvalidURL as error:
-        raise UsageError(f"{job.address!r} is no address: {error}") from None
+        raise UsageError(f"{job.address!r} is no address, or leads to none: {error}") from None
     except URLError as error:
         raise _unreachable(job, error.reason) from None
     except (OSError, http.client.HTTPException) as error:

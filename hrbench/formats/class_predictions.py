@@ -205,7 +205,10 @@ class _Columns:
             return _Columns((1,), None, together=True)
         if timm := _timm_columns(path, names):
             return timm
-        there = sorted(int(name[6:]) for name in names if re.fullmatch(r"label_[1-9]\d{0,3}", name))
+        there = sorted(int(name[6:]) for name in names if re.fullmatch(r"label_[1-9][0-9]{0,3}", name))
+        twice = next((name for name in names if name.startswith(("label_", "score_")) and names.count(name) > 1), "")
+        if twice:
+            raise InputError(f"{path}: its heading has {_short(twice)} twice: {_short(','.join(heading))}")
         numbered = [names.index(f"label_{k}") for k in there]
         absent = [k for k in range(1, max(there, default=0)) if k not in there]
         if absent:  # without the best class, the second best would be taken as the best

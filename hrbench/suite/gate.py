@@ -64,7 +64,10 @@ def policy_of(node: Node, problems: Problems) -> Policy:
         return Policy(node.source)
     if _check(GateFields, node, problems) is not None:
         return Policy(node.source)
-    node = _stated(node)
+    if empty := _without_value(node):
+        for key, one in empty:
+            problems.add(one, f"{key} has no value; give one or leave the key out")
+        return Policy(node.source)
     rules = [_margin_rule(name, one) for name, one in _items(node, "margins")]
     rules += [_rule(one) for one in _list(node, "rules")]
     floors = [_floor(one, problems) for one in _list(node, "floors")]
@@ -79,14 +82,12 @@ def policy_of(node: Node, problems: Problems) -> Policy:
     )
 
 
-def _stated(node: Node) -> Node:
-    """A mapping without the keys whose value is null, at any depth: what is null is left out."""
+def _without_value(node: Node) -> list[tuple[str, Node]]:
+    """Keys at any depth whose value is null, each with its node; the models of these fields allow it, as a default."""
     if isinstance(node.value, dict):
-        inner = {key: _stated(one) for key, one in node.value.items() if one.value is not None}
-        return Node(inner, node.source, node.line)
-    if isinstance(node.value, list):
-        return Node([_stated(one) for one in node.value], node.source, node.line)
-    return node
+        here = [(key, one) for key, one in node.value.items() if one.value is None]
+        return here + [found for one in node.value.values() for found in _without_value(one)]
+    return [found for one in node.value for found in _without_value(one)] if isinstance(node.value, list) else []
 
 
 def _items(node: Node, key: str) -> list[tuple[str, Node]]:

@@ -12,6 +12,7 @@ failure; its line has what is needed to try it again. Exits 1 if there was one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
@@ -97,12 +98,13 @@ class Worker:
         """Ends the process; says how it ended if it had ended by itself."""
         if not self.ended:
             self.process.kill()
-            self.process.wait()
+            self._close()
             return "hang"
         status = self.process.wait()
         if self.process.stderr is not None:
             os.set_blocking(self.process.stderr.fileno(), True)
             self.said += self.process.stderr.read()
+        self._close()
         said = self.said.decode(errors="replace").strip()[-1500:]
         return f"crash ({signal.Signals(-status).name if status < 0 else f'exit {status}'}) {said}"
 
@@ -110,6 +112,15 @@ class Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self.process.wait()
+        self.selector.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # of what the process no longer reads
+                    stream.close()
 
 
 def jobs(mutants: int, only: str) -> Iterator[tuple[str, int]]:
@@ -125,8 +136,14 @@ def jobs(mutants: int, only: str) -> Iterator[tuple[str, int]]:
             yield case.name, number
 
 
-def fuzz(planned: list[tuple[str, int]], seed: int, keep: Path | None = None) -> Outcome:
-    """Tries mutants one after another; a crash or a hang ends its worker, and another goes on."""
+def fuzz(planned: list[tuple[str, int]], seed: int, keep: Path | None = None, seconds: float = SECONDS) -> Outcome:
+    """Tries mutants one after another; a crash or a hang ends its worker, and another goes on.
+
+    planned: (case, number) of each.
+    seed: decides each mutant, with its case and number.
+    keep: where the files of the mutants are kept, if anywhere.
+    seconds: that one may take.
+    """
     outcome = Outcome()
     worker: Worker | None = None
     for case, number in planned:
@@ -137,12 +154,12 @@ def fuzz(planned: list[tuple[str, int]], seed: int, keep: Path | None = None) ->
         if begun is None:
             raise SystemExit(f"the harness fails in the case {case}: {worker.end()}")
         start = time.monotonic()
-        ended = worker.line(SECONDS)
+        ended = worker.line(seconds)
         took = time.monotonic() - start
         if ended is None:
             why = worker.end()
             outcome.counts[case, "failed"] += 1
-            outcome.failures.append((case, number, f"more than {SECONDS:.0f} s" if why == "hang" else why))
+            outcome.failures.append((case, number, f"more than {seconds:.0f} s" if why == "hang" else why))
             worker = None
             continue
         outcome.slowest = max(outcome.slowest, (took, f"{case} {number}"))

@@ -230,7 +230,45 @@ def _streets(folder: Path) -> None:
     random_streets.write(folder, 4, scenes=2)
 
 
+def _exported(of: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]], folder: Path) -> None:
+    """As labelling tools write them: ids from 0, no areas, no crowds, a root category, images by names, ids as 3.0."""
+    truth, results = of()
+    truth["categories"] = [{"id": 0, "name": "things", "supercategory": "none"}] + [
+        {**row, "supercategory": "things"} for row in truth["categories"]
+    ]
+    names = {row["id"]: f"image {row['id']}.jpg" for row in truth["images"]}
+    for row in truth["images"]:
+        row["file_name"] = f"shots/{names[row['id']]}"
+    for number, row in enumerate(truth["annotations"]):
+        row |= {"id": number, "category_id": float(row["category_id"])}
+        row = {key: row.pop(key) for key in ("area", "iscrowd", "num_keypoints") if key in row}
+    for row in results:
+        row["image_id"] = names[row["image_id"]]
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+EXPORT = {"renumber": True, "iscrowd": 0, "match": "file_name", "whole_ids": True, "root_category": "drop"}
+
+
+def _timm(folder: Path) -> None:
+    _classes(folder)
+    rows = ["filename,index_0,index_1,index_2,index_3,index_4,prob_0"]
+    for number, (name, label) in enumerate(LINES):
+        rows.append(",".join([name, *(str((label + number + place) % 7) for place in range(5)), f"0.{number}5"]))
+    (folder / "predictions.csv").write_text("\n".join(rows) + "\n")
+
+
 CASES = [
+    Case("coco-keypoints of an export", partial(_exported, partial(random_coco.case, 2, images=4)), COCO,
+         partial(judged, "coco-keypoints", "truth.json", "results.json", **EXPORT, truth_area="box*0.53",
+                 num_keypoints="joints")),
+    Case("coco-boxes of an export", partial(_exported, partial(random_instances.case, 3, images=4)), COCO,
+         partial(judged, "coco-boxes", "truth.json", "results.json", **EXPORT, truth_area="segmentation")),
+    Case("coco-masks of an export", partial(_exported, partial(random_instances.case, 4, images=3, masks=True)), COCO,
+         partial(judged, "coco-masks", "truth.json", "results.json", **EXPORT, truth_area="box")),
+    Case("topk of timm", _timm, {"predictions.csv": damage.text_mutant},
+         partial(judged, "topk", "val.txt", "predictions.csv")),
     Case("coco-keypoints", partial(_coco, partial(random_coco.case, 2, images=4)), COCO,
          partial(judged, "coco-keypoints", "truth.json", "results.json"), share=3),
     Case("coco-boxes", partial(_coco, partial(random_instances.case, 3, images=4)), COCO,

@@ -18,7 +18,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
 from hrbench.formats.coco.masks import Counts, compressed
-from hrbench.formats.coco.rle import decoded
+from hrbench.formats.coco.rle import MAX_PIXELS, decoded
 from hrbench.formats.coco.unjudged import judged_alone, named_category
 
 HOME = "get it from cocodataset.org (images, annotations)"
@@ -191,8 +191,11 @@ def mask_fault(mask: Any, size: tuple[int, int]) -> str:
     if mask is None:
         return ""
     width, height = size
+    if not (0 < width < MAX_PIXELS and 0 < height < MAX_PIXELS and width * height < MAX_PIXELS):
+        return f"has a mask on an image of {width}x{height} pixels, of which no mask can be read"
     try:
         if isinstance(mask, list):
+            msgspec.convert(mask, list[list[float]])
             if not mask or any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
                 return "has a polygon that is no list of three corners or more"
             reach = 2 * max(size)  # the codec does a step for each pixel of an edge
@@ -206,7 +209,7 @@ def mask_fault(mask: Any, size: tuple[int, int]) -> str:
             decoded(mask["counts"], (height, width))
         elif not isinstance(mask["counts"], list):
             return "has a mask that cannot be read (counts is neither text nor a list)"
-        elif sum(mask["counts"]) != width * height or min(mask["counts"], default=0) < 0:
+        elif sum(msgspec.convert(mask["counts"], list[int])) != width * height or min(mask["counts"], default=0) < 0:
             return f"has run lengths of {sum(mask['counts'])} pixels on an image of {width}x{height}"
     except (TypeError, ValueError, KeyError, IndexError) as error:
         return f"has a mask that cannot be read ({' '.join(str(error).split()) or type(error).__name__})"

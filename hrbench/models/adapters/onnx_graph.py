@@ -72,6 +72,9 @@ def read_graph(path: Path) -> OnnxGraph:
         )
     running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
+    negative = next((name for name, size in sizes.items() if min(size, default=0) < 0), None)
+    if negative is not None:
+        raise InputError(f"{path}: damaged: the tensor {negative!r} states the shape {list(sizes[negative])}")
     return OnnxGraph(
         path,
         inputs[0].name,
@@ -93,6 +96,8 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
         raise InputError(f"{path}: a file of its weights is not there: {error}") from error
     except Exception as error:  # a damaged message raises nearly anything
         raise InputError(f"{path}: not a whole ONNX file (damaged or truncated?): {type(error).__name__}") from error
+    if not all(isinstance(node.op_type, str) for node in model.graph.node):  # bytes that are no text stay bytes
+        raise InputError(f"{path}: not a whole ONNX file (damaged?): an operator has a name that is no text")
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or one without a network")
     return model

@@ -148,6 +148,7 @@ def test_answers_are_fresh():
         ("models: {a: {use: u, task: t, input: [1, 2], colour: grey}}", "a: colour: Input should be 'rgb' or 'bgr'"),
         ("models: {a: {use: u, task: t}}", "a: input: .*required"),
         ("models: {a: 3}", "a: a row is a mapping"),
+        ("models: {defaults: 3, a: {use: u}}", "defaults are a mapping of fields"),
         ("models: [a]", "mappings of name to fields"),
         ("model: {}", "unknown section 'model'; did you mean models?"),
         ("datasets: {a: {use: u, task: t, metrics: 3}}", "a: metrics:"),

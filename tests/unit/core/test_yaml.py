@@ -165,3 +165,13 @@ def test_a_file_is_read_or_refused_with_its_lines(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(UsageError, match=r"none\.yaml: cannot be read: No such file"):
         load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: !!set {b, c}", "a: !!omap [b: 1]", "!mine {a: 1}", "a: !!pairs [b: 1]"])
+def test_tags_of_collections_are_not_understood(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"a.yaml:1: tag .* is not understood"):
+        load(path)
+    path.write_text("a: !!map {b: !!seq [1]}")
+    assert load(path).plain() == {"a": {"b": [1]}}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -44,6 +46,12 @@ def test_missing_parts_are_named(tmp_path):
     assert data.missing({})[0].startswith("1 of 2 images are missing")
 
 
+@pytest.mark.parametrize("change", [{"scale": 0}, {"scale": -1}, {"scale": 1e300}, {"center": [1e300, 2]}])
+def test_a_person_without_a_size_or_a_place_is_refused(tmp_path, change):
+    with pytest.raises(InputError, match="person 1 has the centre"):
+        write(tmp_path, [ROWS[0], {**ROWS[1], **change}]).samples({})
+
+
 def test_another_split_is_its_own_files(tmp_path):
     data = write(tmp_path, ROWS, "train")
     assert data.missing({}) == [] and len(data.samples({})) == 2
@@ -82,3 +90,11 @@ def test_what_check_looks_at(tmp_path):
     first.path.write_bytes(first.path.read_bytes()[:200])
     (fault,) = data.look(first)
     assert f"image {first.path} cannot be read" in fault
+
+
+def test_lists_of_other_people_than_the_ground_truth_are_refused(tmp_path, monkeypatch):
+    data = write(tmp_path, ROWS)
+    truth = SimpleNamespace(head=np.ones(2), visible=np.ones((2, 16), bool), position=np.ones((2, 16, 2)))
+    monkeypatch.setattr("hrbench.datasets.mpii.read_truth", lambda path: truth)
+    with pytest.raises(InputError, match=r"lists 3 people and .*gt_valid.mat 2; both list the same people"):
+        data.truth(data.samples({}))

@@ -90,6 +90,14 @@ def test_what_is_there_is_filled_and_files_of_the_same_name_are_replaced(tmp_pat
 UNSAFE = ["/etc/passwd", "../up.txt", "set/../../up.txt", "C:/x", "c:evil", "a\\..\\..\\b", ".."]
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path, goal: Path):
+    archive = pack(tmp_path / "set.zip", {"fine.txt": b"", "x": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"x", b"\0"))
+    with pytest.raises(InputError, match=r"its member .* is no path"):
+        unpack(archive, goal)
+    assert list(goal.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", UNSAFE)
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.xz"])
 def test_no_path_leaves_the_folder(tmp_path: Path, goal: Path, ending: str, name: str):

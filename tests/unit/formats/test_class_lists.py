@@ -186,6 +186,8 @@ def test_faults_are_named(tmp_path: Path, name: str, content: Any, message: str)
         ),
         (lambda c: c["annotations"].clear(), "it has no annotations"),
         (lambda c: c["categories"].append(c["categories"][0]), "ids that differ"),
+        (lambda c: c["images"][0].update(width=-4, height=3), "is -4x3 pixels; both sides are above 0"),
+        (lambda c: c["images"][0].update(width=2**40, height=3), "both sides are above 0"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 0, 4]), r"has no box \[x, y, width, height\]"),
     ],
 )

@@ -211,6 +211,7 @@ def changed(key: str, place, value):
         (changed("pos_gt_src", (3, 1, 2), -1e200), "person 2, joint 3: pos_gt_src is not finite, or beyond"),
         (changed("headboxes_src", (1, 1, 1), np.inf), "person 1: the head box has diagonal inf"),
         (lambda t: t.update(dataset_joints=t["dataset_joints"][:, :4]), "should be 16 different names; found 4"),
+        (changed("dataset_joints", (0, 4), "knee"), "dataset_joints has 'knee'; MPII's are rank, rkne"),
     ],
 )
 def test_the_first_fault_of_the_ground_truth_is_named(edit, says, tmp_path) -> None:

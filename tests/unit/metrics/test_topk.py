@@ -146,6 +146,8 @@ def test_kaggles_form_for_inaturalist(tmp_path: Path) -> None:
         ("", "its first line is no heading"),
         ("a,0\nb,1\n", "its first line is no heading such as image,label_1"),
         ("image,lable_1,label_2\na,0,1\nb,1,0\n", "its heading has label_2 and no label_1: 'image,lable_1,label_2'"),
+        ("image,label_1,label_1\na,0,1\nb,1,0\n", "its heading has 'label_1' twice"),
+        ("image,label_1,score_1,score_1\na,0,1,1\nb,1,0,1\n", "its heading has 'score_1' twice"),
         ("image,label\na,0\n", "no prediction for image b$"),
         ("image,label\na,0\nz,1\n", "line 3: image 'z' is not one of the 2"),
         ("image,label\na,0\na.png,1\n", "line 3: image 'a.png' was there before, in line 2"),

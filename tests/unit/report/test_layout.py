@@ -92,6 +92,16 @@ def test_figures_of_mpii_require_what_its_protocol_reads():
         ("title: Ours", f"title: {'9' * 6000}", "table.yaml:1: '9999999999999999999999999999999999999999': Exceeds"),
         ("title: Ours", f"title: 0x{'f' * 6000}", "table.yaml:1: '0xffffffffffffffffffffffffffffffffffffff': a number"),
         ("title: Ours", f"title: {'[' * 1200}", "table.yaml:1: nested too deeply"),
+        ("parts: [difference, measured]", "parts: 3", "table.yaml:8: parts: a list is needed, not 3"),
+        ("decimals: 2", "decimals: true", "table.yaml:8: decimals: a whole number from 0 to 9"),
+        ("decimals: 2", "bold: 2", "table.yaml:8: bold: unknown value 2; known: true, false, null"),
+        ("decimals: 2", "varies: 1", "table.yaml:8: varies: unknown value 1; known: true, false"),
+        (
+            "{rows: [{",
+            "{notes: [{text: a, where: b}], rows: [{",
+            "table.yaml:5: `key: value` pairs are needed here, not str",
+        ),
+        ("{rows: [{", "{notes: [{text: a, columns: b}], rows: [{", "table.yaml:5: columns: a list is needed, not 'b'"),
         ("rows: {dataset: ours-*}", "rows: 3", "table.yaml:4: `key: value` pairs are needed here, not int"),
     ],
 )

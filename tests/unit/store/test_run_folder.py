@@ -221,6 +221,14 @@ def test_the_reason_stands_in_one_line_for_scripts(tmp_path):
     assert stored["reason"] == "no data; get them; no weights"
 
 
+def test_an_entry_that_is_listed_twice_is_there_once(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.commit(folder.begin("one"), result_of())
+    (tmp_path / "run.json").write_text('{"entries": ["one", "one", "two"]}')
+    assert folder.read_run().entries == ["one", "two"]
+    assert [result.name for result in folder.results()] == ["one"]
+
+
 def test_damaged_files_beside_the_entries_are_named(tmp_path):
     folder = RunFolder(tmp_path)
     (tmp_path / "environment.json").write_text("[")

@@ -433,6 +433,8 @@ def test_all_errors_at_once_each_with_its_line(errors: Errors):
         ("{model: net_a, cost: {latency: {mode: gate, budget: 5}}}", "cost.latency: budget is the time of a quick"),
         ("{model: net_a, cost: {latency: {budget: 0}}}", "cost.latency.budget must be greater than 0, not 0"),
         ("{model: net_a, cost: {operations: 1}}", "cost.operations must be a valid boolean, not 1"),
+        ("{model: net_a, cost: {latency: {batch: [{a: 1}]}}}", "cost.latency.batch must be a valid integer"),
+        ("{model: net_a, cost: {latency: {batch: [1, true]}}}", "cost.latency.batch must be a valid integer, not true"),
         ("{model: net_a, protocol: {scales: [a]}}", 'protocol.scales must be a valid number, not ["a"]'),
         ("{model: net_a, protocol: {threshold: true}}", "protocol.threshold must be a valid number, not true"),
         ("{model: net_a, protocol: {boxes: detectr}}",

@@ -296,3 +296,11 @@ def test_truncated_and_damaged_files(cut: float, flip: int, small, written) -> N
         read_results(paths[1], 3, read_truth(paths[0], 3))
     except InputError as error:
         assert "inconsistent content" not in str(error)
+
+
+def test_bytes_that_are_no_text_are_refused_wherever_they_lie(tmp_path):
+    truth, _ = case(1)
+    path = tmp_path / "truth.json"
+    path.write_bytes(json.dumps({"info": "?", **truth}).encode().replace(b'"?"', b'"\xab"'))
+    with pytest.raises(InputError, match="not UTF-8 at byte 10"):
+        read_truth(path, 17)

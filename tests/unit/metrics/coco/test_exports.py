@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pycocotools import mask as codec
 from pycocotools.coco import COCO
 
 from hrbench.errors import HrbenchError, InputError, UsageError
+from hrbench.formats.coco.annotations import compressed_mask
 from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
 from hrbench.metrics.coco.keypoints import CocoKeypointAP
 
@@ -118,6 +120,48 @@ def test_an_export_gives_the_numbers_of_coco_s_form(kind, change, options, advic
                 raw(METRICS[kind](), paths)
             assert advice in str(refused.value)
     assert some > 0
+
+
+TOGETHER = [
+    [without_ids, as_floats, without_crowds, by_file_name, with_a_root],
+    [from_zero, without_crowds, by_numbers_in_names, with_a_root],
+    [all_the_same, without_crowds, as_floats],
+    [by_numbers_in_names, with_a_root],
+]
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("number", range(len(TOGETHER)))
+def test_several_options_together_give_the_numbers_of_coco_s_form(kind, number, written) -> None:
+    options = {"truth_area": "box"}
+    for change, option, _ in SAME:
+        options |= option if change in TOGETHER[number] else {}
+    for seed in range(100, 106):
+        truth, results = case(kind, seed)
+        known = copy.deepcopy(truth)
+        for row in known["annotations"]:
+            row["area"] = row["bbox"][2] * row["bbox"][3]
+        expected = by_pycocotools(kind, written(known, results))
+        for change in TOGETHER[number]:
+            change(truth, results)
+        paths = written(truth, results)
+        metric = METRICS[kind](**options)
+        assert raw(metric, paths) == expected == list(metric.verify(*paths).values()), f"seed {seed}"
+
+
+OTHERS = {
+    "boxes": {"categories", "names", "per_class", "detection_area", "max_detections"},
+    "masks": {"categories", "names", "per_class", "detection_area", "max_detections"},
+    "keypoints": {"sigmas", "category", "detection_area"},
+}
+"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`)."""
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_every_option_has_random_cases(kind) -> None:
+    """A new option of these metrics is held to pycocotools on random cases, here or beside those of its metric."""
+    here = {name for _, options, _ in SAME for name in options} | {"truth_area", "num_keypoints"}
+    assert set(signature(METRICS[kind]).parameters) <= here | OTHERS[kind]
 
 
 AREAS = {"box": lambda box: box[2] * box[3], "box*0.53": lambda box: box[3] * box[2] * 0.53}
@@ -270,3 +314,29 @@ def test_ids_of_images_stay_where_files_have_no_number(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps(truth_of()))
     target = CocoBoxes(match="file_name").read_target(tmp_path / "truth.json")
     assert target.images.tolist() == [1, 2] and target.by_name["b/x"] == 2 and target.by_name["x"] is None
+
+
+@pytest.mark.parametrize(
+    ("mask", "size", "words"),
+    [
+        ([[1, 1, 1, 2, 2e5, 2]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, "2", 2]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, 2, 2, 3]], (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 2]], (4, 4), "fewer than 3 points"),
+        (["1,1,1,2,2,2"], (4, 4), "fewer than 3 points"),
+        ({"size": [4, 4], "counts": "!"}, (4, 4), "segmentation cannot be read"),
+        ({"size": [4, 4], "counts": [15.5, 0.5]}, (4, 4), "segmentation cannot be read"),
+        ({"size": [5, 4], "counts": [20]}, (4, 4), "segmentation cannot be read"),
+        ({"size": [4, 4], "counts": [8, 4]}, (4, 4), "segmentation cannot be read"),
+        ([[1, 1, 1, 2, 2, 2]], (2**20, 2**20), "height x width is 1048576 x 1048576; truth_area: box"),
+    ],
+)
+def test_masks_whose_area_cannot_be_taken(tmp_path: Path, mask: Any, size: tuple[int, int], words: str) -> None:
+    row = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "iscrowd": 0, "segmentation": mask}
+    image = {"id": 1, "height": size[0], "width": size[1]}
+    truth = {"images": [image], "annotations": [row], "categories": [{"id": 1}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    with pytest.raises(InputError, match=words) as refused:
+        CocoBoxes(truth_area="segmentation").read_target(tmp_path / "truth.json")
+    assert "truth_area: box takes the area of the box" in str(refused.value)
+    assert compressed_mask(mask, size[::-1]) is None

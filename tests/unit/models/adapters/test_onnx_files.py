@@ -100,8 +100,27 @@ def test_inputs_that_are_no_images(tmp_path: Path):
         build(str(handmade(tmp_path, shape=[1, 32, 24, 4])))
     with pytest.raises(UsageError, match="takes int64 of shape"):
         build(str(handmade(tmp_path, kind=onnx.TensorProto.INT64)))
+    with pytest.raises(UsageError, match="takes numbers of type 127 of shape"):
+        build(str(handmade(tmp_path, kind=127)))
     with pytest.raises(UsageError, match=r"takes 2 inputs \(x, more\)"):
         build(str(handmade(tmp_path, inputs=("x", "more"))))
+
+
+def test_shapes_that_no_tensor_has(tmp_path: Path):
+    path = handmade(tmp_path, operators=[("PRelu", "y")], weights={"slope": torch.ones(3, 1, 1)})
+    model = onnx.load(str(path))
+    model.graph.initializer[0].dims[1] = -1
+    onnx.save(model, str(path))
+    with pytest.raises(InputError, match=r"damaged: the tensor 'slope' states the shape \[3, -1, 1\]"):
+        build(str(path), task="pose")
+
+
+def test_an_operator_that_does_not_fit_its_inputs_is_not_counted(tmp_path: Path):
+    path = handmade(tmp_path, operators=[("Conv", "y")], weights={"w": torch.ones(4, 5, 1, 1)})
+    with pytest.raises(
+        EntryError, match=r"not counted: Conv y of handmade\.onnx does not fit its inputs|cannot be inferred"
+    ):
+        count_operations(on_meta(lambda: build(str(path), task="pose")), (1, 3, *SIZE))
 
 
 def test_outputs_that_do_not_fit_the_task(files: Path, images: Tensor):
@@ -203,3 +222,10 @@ def test_several_heads_are_a_list_and_one_is_none(tmp_path: Path, images: Tensor
     assert torch.equal(heads[0], torch.relu(images)) and torch.equal(heads[1], -images)
     with pytest.raises(EntryError, match=r"returned a dict of first \(5, 3, 32, 24\), second .*; a network for pose"):
         build(str(path), task="pose")(images)
+
+
+def test_an_operator_whose_name_is_no_text_is_refused(tmp_path: Path):
+    path = handmade(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"Relu", b"R\xff\xfeu"))
+    with pytest.raises(InputError, match=r"not a whole ONNX file"):
+        build(str(path), task="pose")(torch.zeros(1, 3, *SIZE, device="meta"))

@@ -1,1 +1,0 @@
-"""A fuzzer of everything that hrbench reads: `python -m tests.fuzz --help`."""
