@@ -33,6 +33,8 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Suffixes of image files, if the data set states none; in upper case, too."""
 
 OWN = "check the paths of the data set in the suite"
+LONGEST_NAME = 4096
+"""Characters of a path: the limit of file systems."""
 
 
 class LabelFolders:
@@ -152,7 +154,11 @@ class LabelFolders:
         for number, line in enumerate(lines, 1):
             words = [inside(word.lstrip("/"), f"{self.list}:{number}") for word in line.split()]
             if len(words) > 2:
-                raise InputError(f"{self.list}:{number}: one name, or an image and its labels, was expected: {line!r}")
+                raise InputError(
+                    f"{self.list}:{number}: one name, or an image and its labels, was expected: {line[:200]!r}"
+                )
+            if max(map(len, words), default=0) > LONGEST_NAME:
+                raise InputError(f"{self.list}:{number}: a name of {len(line):,} characters, which no file can have")
             if len(words) == 2:
                 yield "", words[0], words[1]
             elif words:

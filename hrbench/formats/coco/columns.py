@@ -80,7 +80,10 @@ def need(held: bool) -> None:
 
 def whole(values: list[Any]) -> np.ndarray:
     """Whole numbers, or equally long rows of them, as int64."""
-    return np.array(values, np.int64)
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        raise FileFaultError("a number beyond 64 bits") from None
 
 
 def numbers(rows: Sequence[Sequence[float]], width: int) -> np.ndarray:

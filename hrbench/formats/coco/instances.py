@@ -96,8 +96,8 @@ class _Listed(msgspec.Struct, gc=False):
 
 class _Sized(msgspec.Struct, gc=False):
     id: Whole
-    height: int
-    width: int
+    height: Whole
+    width: Whole
     file_name: Any = ""
 
 

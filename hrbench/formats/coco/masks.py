@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from pycocotools import mask as codec
 
-from hrbench.formats.coco.columns import need
+from hrbench.formats.coco.columns import Whole, need
 from hrbench.formats.coco.rle import MAX_POLYGON_COORDINATE, Masks, checked
 
 BATCH_MASKS = 4096  # masks checked at a time
@@ -18,7 +18,7 @@ BATCH_MASKS = 4096  # masks checked at a time
 class Counts(msgspec.Struct, gc=False):
     """A run-length code: compressed text, or the plain lengths of its runs. size: height, width."""
 
-    size: tuple[int, int]
+    size: tuple[Whole, Whole]
     counts: str | list[int]
 
 

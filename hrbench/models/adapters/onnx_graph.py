@@ -72,9 +72,9 @@ def read_graph(path: Path) -> OnnxGraph:
         )
     running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
-    negative = next((name for name, size in sizes.items() if min(size, default=0) < 0), None)
-    if negative is not None:
-        raise InputError(f"{path}: damaged: the tensor {negative!r} states the shape {list(sizes[negative])}")
+    odd = next((name for name, size in sizes.items() if min(size, default=0) < 0 or math.prod(size) >= 2**62), None)
+    if odd is not None:
+        raise InputError(f"{path}: damaged: the tensor {odd!r} states the shape {list(sizes[odd])}")
     return OnnxGraph(
         path,
         inputs[0].name,

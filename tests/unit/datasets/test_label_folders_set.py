@@ -71,6 +71,9 @@ def test_a_list_that_is_none(tmp_path: Path):
     path.write_text("a\na b c\n")
     with pytest.raises(InputError, match=r"val\.txt:2: one name, or an image and its labels"):
         LabelFolders(tmp_path, NAMES, list="val.txt").samples({})
+    path.write_text("a\n" + "x" * 5000)
+    with pytest.raises(InputError, match=r"val\.txt:2: a name of 5,000 characters"):
+        LabelFolders(tmp_path, NAMES, list="val.txt").samples({})
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="is no list of names"):
         LabelFolders(tmp_path, NAMES, list="val.txt").samples({})
