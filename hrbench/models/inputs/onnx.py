@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hrbench.errors import HrbenchError
 from hrbench.types import LibraryInput
 
 IMAGENET = LibraryInput("")
@@ -25,13 +26,16 @@ def library_input(
     weights: str = "",
     fetch: bool = False,
 ) -> LibraryInput | None:
-    """What the file's input says; None for an open size of floats, or without the file. Raises as `read_graph`."""
+    """What the file's input says; None for an open size of floats, or without a file that can be read."""
     path = Path(name).expanduser()
     if not path.is_file():
         return None
     from hrbench.models.adapters.onnx_graph import read_graph
 
-    graph = read_graph(path)
+    try:
+        graph = read_graph(path)
+    except HrbenchError:  # the network cannot be built either, which says why, of its entry alone
+        return None
     _, _, height, width = graph.shape
     fixed = height is not None and width is not None
     if not fixed and graph.takes != "uint8":
