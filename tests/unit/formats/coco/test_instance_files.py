@@ -148,7 +148,7 @@ BAD_RESULTS = [
     ("masks", drop(1, "segmentation"), r"result 1 .*: has a box and no mask"),
     ("masks", put(1, "segmentation", [[1, 2, 3, 4, 5, 6]]), r"segmentation is a list; results need a compressed RLE"),
     ("masks", put(1, "segmentation", "counts", [1600]), r"counts is a list; it must be compressed text"),
-    ("masks", put(1, "segmentation", "size", [2**63, 40]), r"size is \[9223372036854775808, 40\]; the image"),
+    ("masks", put(1, "segmentation", "size", [2**63, 40]), r"size is \[9223372036854775808, 40\]; "),
     ("masks", put(1, "segmentation", "size", [-(2**70), 40]), r"segmentation.size is \["),
     ("masks", put(1, "segmentation", "size", [20, 30]), r"size is \[20, 30\]; the image has .* \[40, 40\]"),
     ("masks", put(1, "segmentation", "counts", "\u00e9"), r"counts holds a character that no compressed code has"),
