@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,9 +85,10 @@ def _data(entries: Sequence[Entry], settings: Settings) -> dict[str, list[Findin
         row = entry.dataset
         if row is None or entry.predictions:
             continue
-        key = repr((row.use, row.args, entry.protocol.get("boxes")))
+        key = repr((row.use, row.args, entry.protocol.get("boxes"), entry.metrics))
         if key not in found:
-            findings = list(check_dataset(row, settings.data, entry.protocol, generate=False))
+            judged = replace(row, metrics=entry.metrics or row.metrics)
+            findings = list(check_dataset(judged, settings.data, entry.protocol, generate=False))
             taken = {name for name, _ in found.values()}
             found[key] = (row.name if row.name not in taken else f"{row.name} of {entry.name}", findings)
     return {name: each for name, each in found.values() if not all(one.kind == "missing" for one in each)}

@@ -12,9 +12,11 @@ from hrbench.cli import listing
 from hrbench.cli.profile import assignments
 from hrbench.cli.shared import Echo
 from hrbench.cli.text import select_rows
-from hrbench.errors import UsageError
+from hrbench.errors import InputError, UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Measurement
+
+OPTIONS = "an option KEY: VALUE is --option KEY=VALUE here"
 
 
 def score(args: Namespace, echo: Echo) -> int:
@@ -30,21 +32,26 @@ def score(args: Namespace, echo: Echo) -> int:
     if not truth:
         raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
     options |= assignments(args.option, "--option", "per_class=true")
-    judged = score_file(
-        args.metric,
-        ground_truth=truth,
-        predictions=args.pred,
-        options={**options, **({"sigmas": args.sigmas} if args.sigmas else {})},
-        verify=args.verify,
-        resamples=args.resamples,
-        seed=args.seed,
-    )
+    try:
+        judged = score_file(
+            args.metric,
+            ground_truth=truth,
+            predictions=args.pred,
+            options={**options, **({"sigmas": args.sigmas} if args.sigmas else {})},
+            verify=args.verify,
+            resamples=args.resamples,
+            seed=args.seed,
+        )
+    except InputError as error:
+        raise InputError(f"{error} ({OPTIONS})") if "option " in str(error) else error from None
     if args.json:
         scores = [_plain(score) for score in judged.scores]
         notes = [asdict(note) for note in judged.notes]
         echo(json.dumps({"scores": scores, "notes": notes, "verify": judged.verdict or None}, indent=1))
     else:
-        said = [*(f"note: {note}" for note in judged.notes), *filter(None, [judged.verdict])]
+        said = [f"note: {note}" for note in judged.notes]
+        said += [OPTIONS] if any(note.option for note in judged.notes) else []
+        said += filter(None, [judged.verdict])
         echo("\n".join([listing.scores(judged.scores), *said]))
     return 0
 

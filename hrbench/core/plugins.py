@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial, reduce
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
@@ -168,6 +168,20 @@ def _version(distributions: Sequence[str]) -> str:
         except PackageNotFoundError:
             continue
     return ""
+
+
+def construct(make: Callable[..., Any], name: str, *given: Any, **settings: Any) -> Any:
+    """What a callable makes of settings that a user wrote. Raises UsageError that names them if it cannot take them.
+
+    name: of the callable, as the user wrote it.
+    given: arguments that the user did not write.
+    """
+    try:
+        return make(*given, **settings)
+    except (TypeError, ValueError, AttributeError) as error:
+        stated = ", ".join(f"{key}: {value!r}" for key, value in settings.items())[:200]
+        cause = " ".join(str(error).split())
+        raise UsageError(f"{name} does not take these settings ({stated}): {cause}") from error
 
 
 def require(name: str, source: str) -> None:

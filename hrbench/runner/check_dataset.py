@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hrbench.contracts import DataSet, Inspectable
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import construct, resolve
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
 from hrbench.formats.images import stated_size
@@ -64,7 +64,7 @@ def check_dataset(
     generate: whether a miniature that is not there yet is generated; otherwise that is all that is found.
     """
     try:
-        dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
+        dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
         contract_notes = check_contract("hrbench.datasets", row.use, dataset)
         if not generate and absent_folder(row, dataset) is not None:
             yield Finding("note", "it is not there yet: it is generated on first use")

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch, HasScheme
-from hrbench.core.plugins import FILE_SOURCES, model_ref, resolve
+from hrbench.core.plugins import FILE_SOURCES, construct, model_ref, resolve
 from hrbench.errors import HrbenchError
 from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
 from hrbench.models.weights.sources import OWN_WEIGHTS, weights_of
@@ -59,7 +59,7 @@ def _dataset(entry: Entry, settings: Settings) -> DataSet | None:
     if row is None or entry.predictions:
         return None
     try:
-        dataset: DataSet = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
+        dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
     except HrbenchError:
         return None
     return dataset

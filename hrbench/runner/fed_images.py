@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostProbe, Evaluated, FedImages
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import construct, resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.build import build
 from hrbench.models.weights.sources import OWN_WEIGHTS, weights_digest, weights_of
@@ -47,7 +47,7 @@ def _found(entry: Entry, settings: Settings, generate: bool, digests: Mapping[st
     if row is None:
         return Reason("no data set was asked for, and this is measured on images", "name one with dataset:")
     parts = Assembled(entry, offline=settings.offline)
-    parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
+    parts.dataset = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
     check_contract("hrbench.datasets", row.use, parts.dataset)
     if not generate and absent_folder(row, parts.dataset) is not None:
         return Reason(f"{row.name} is not there yet: it is generated on first use")

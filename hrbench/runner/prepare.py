@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import DataSet, HasFolder, Metric
-from hrbench.core.plugins import model_ref, resolve
+from hrbench.core.plugins import construct, model_ref, resolve
 from hrbench.errors import UsageError
 from hrbench.models.build import build_with_weights
 from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, weights_digest, weights_of
@@ -112,7 +112,7 @@ def assemble(
         parts.reasons, parts.costs_only = (Reason("weights: none was asked for"),), True
         return parts
     row = entry.dataset
-    parts.dataset = resolve("hrbench.datasets", row.use)(settings.data, **row.args)
+    parts.dataset = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
     parts.notes += check_contract("hrbench.datasets", row.use, parts.dataset)
     if not generate and absent_folder(row, parts.dataset) is not None:
         parts.reasons = (Reason(f"{row.name} is not there yet: it is generated on first use"),)
@@ -250,7 +250,7 @@ def metric_of(name: str, dataset: DataSet) -> Metric:
     unknown, _ = unknown_options(make, options)
     try:
         metric = make(**options)
-    except TypeError as error:
+    except (TypeError, ValueError, AttributeError) as error:
         why = f"that is, {', '.join(unknown)}" if unknown else str(error)
         raise UsageError(f"metric {name} does not take what this data set gives it: {why}") from None
     check_contract("hrbench.metrics", name, metric)

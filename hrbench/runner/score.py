@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import DataSet, Metric, NotesInput
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import construct, resolve
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import generate_absent, server_of
 from hrbench.types import DatasetRow, Measurement, Note, State
@@ -67,10 +67,7 @@ def _construct(metric: str, options: Mapping[str, Any]) -> Metric:
     unknown, named = unknown_options(make, options)
     if unknown:
         raise UsageError(f"{metric} does not take {', '.join(unknown)}; it takes {', '.join(named) or 'no options'}")
-    try:
-        return make(**options)
-    except TypeError as error:
-        raise UsageError(f"{metric} does not take these options: {error}") from None
+    return construct(make, metric, **options)
 
 
 def unknown_options(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -96,7 +93,7 @@ def target_of_dataset(row: DatasetRow, data: Path, needed: bool = True) -> tuple
     A miniature that does not exist yet is generated.
     Raises MissingError naming what is missing, or the server that scores if the ground truth is not public.
     """
-    dataset: DataSet = resolve("hrbench.datasets", row.use)(data, **row.args)
+    dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
     if server := server_of(dataset):
         raise MissingError(f"{row.name} cannot be judged here: {server}")
     generate_absent(row, dataset)

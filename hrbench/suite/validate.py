@@ -92,7 +92,8 @@ def _message(error: Any, at: Node, model: type[BaseModel]) -> str:
     if error["type"] == "extra_forbidden":
         above = error["loc"][:-1]
         may = keys_at(above) if any(isinstance(part, str) for part in above) else tuple(model.model_fields)
-        return f"unknown key {place[-1]!r}; {suggestion(str(place[-1]), may)}"
+        key = error["loc"][-1]  # the user's, which may begin like a tag of pydantic
+        return f"unknown key {key!r}; {suggestion(str(key), may)}"
     if error["type"] == "missing" and isinstance(place[-1], int):
         return f"{'.'.join(map(str, place[:-1]))} must have at least {place[-1] + 1} values"
     if error["type"] == "missing":

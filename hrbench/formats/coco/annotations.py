@@ -142,6 +142,9 @@ def _listing(path: Path, kind: type[Listing], form: CocoForm) -> Listing:
     content = _decoded(path, kind, form)
     if not content.images:
         raise InputError(f"{path} lists no images")
+    for each in content.images:
+        if min(each.width, each.height) < 1:
+            raise InputError(f"{path}: image {each.id} is {each.width}x{each.height} pixels; both sides are above 0")
     return content
 
 

@@ -91,7 +91,10 @@ def _person(
 def _points(fault: Fault, points: Any, joints: int) -> None:
     if not isinstance(points, list) or len(points) != 3 * joints:
         found = f"{len(points)} values" if isinstance(points, list) else kind(points)
-        fault(f"keypoints holds {found}; {joints} joints need {3 * joints} numbers (another skeleton: give its sigmas)")
+        fault(
+            f"keypoints holds {found}; {joints} joints need {3 * joints} numbers (x, y, visibility of each; another "
+            "skeleton: give its sigmas)"
+        )
     check_finite(fault, "keypoints", points)
 
 
@@ -175,7 +178,7 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
     """Polygons, or an RLE of either kind."""
     if isinstance(mask, list):
         if not mask:
-            fault("segmentation is empty; give polygons or an RLE")
+            fault("segmentation is empty; give polygons or an RLE, or judge boxes alone (coco-boxes)")
         for number, points in enumerate(mask):
             if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
                 found = f"{len(points)} values" if isinstance(points, list) else kind(points)

@@ -16,8 +16,11 @@ from hrbench.types import Note, State
 SAMPLE = 2000
 """Detections whose boxes are read in other ways, to see whether these fit better."""
 
-POOR, GOOD = 0.3, 0.5
-"""Boxes fit poorly below the one mean IoU with the nearest object, and well from the other on."""
+FEW_PIXELS = 10
+"""Annotated joints within so many pixels may be those of a tiny image."""
+
+GOOD, BETTER = 0.5, 0.25
+"""Boxes fit well from this mean IoU with the nearest object on, and so much better than as they are written."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # a multiplier that spreads bits: 2^64 over the golden ratio
 
@@ -157,7 +160,7 @@ def misread_boxes(
         fits[name] = _mean_fit(boxes, truth_box[seen.truth[order]], first, last)
     asked = "x, y, width, height"
     best = max(fits, key=lambda name: fits[name])
-    if best == asked or fits[asked] >= POOR or fits[best] < GOOD:
+    if fits[best] < GOOD or fits[best] < fits[asked] + BETTER:
         return []
     what = f"detected boxes look like {best}, not {asked} in pixels"
     effect = (
@@ -225,8 +228,19 @@ def joint_notes(truths: Truths, keypoints: np.ndarray, state: State) -> list[Not
     if flat:
         what = "annotated people that count have area 0"
         effect = "OKS divides by the area, so that only an exact prediction finds them"
-        notes.append(Note("no_area", what, flat, len(rows), effect))
+        notes.append(Note("no_area", what, flat, len(rows), effect, "truth_area: box"))
     return notes
+
+
+def misread_joints(keypoints: np.ndarray, found: np.ndarray) -> list[Note]:
+    """A note if predicted joints look like shares of the image. keypoints: (G, K, 3); found: (N, K, 2), float64."""
+    seen = keypoints[..., 2] > 0
+    if not len(found) or not seen.any() or float(np.abs(found).max()) > 2:
+        return []
+    if float(keypoints[..., :2][seen].max()) <= FEW_PIXELS:
+        return []
+    effect = "nothing is converted: write x and y in pixels"
+    return [Note("misread_joints", "predicted joints look like shares of the image, not pixels", effect=effect)]
 
 
 def flag_note(flagged: np.ndarray, crowd: np.ndarray) -> list[Note]:

@@ -78,3 +78,13 @@ def test_listing_imports_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_settings_that_a_callable_cannot_take_are_named():
+    def make(folder, sigmas=()):
+        return tuple(map(float, sigmas))
+
+    assert module.construct(make, "made", "f", sigmas=["1"]) == (1.0,)
+    for sigmas, cause in ((5, "not iterable"), (["a"], "could not convert")):
+        with pytest.raises(UsageError, match=rf"^made does not take these settings \(sigmas: .*\): .*{cause}"):
+            module.construct(make, "made", "f", sigmas=sigmas)

@@ -101,6 +101,10 @@ def test_both_official_image_folders_and_other_splits(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ({"images": [], "categories": CATEGORIES}, "lists no images"),
+        (
+            {"images": [{"id": 7, "file_name": "a.jpg", "width": 30, "height": -2}], "categories": CATEGORIES},
+            "image 7 is 30x-2 pixels; both sides are above 0",
+        ),
         ({"images": IMAGES}, "lists no categories"),
         ({"images": IMAGES * 2, "categories": CATEGORIES}, "images lists the id 9 more than once"),
         ({"images": IMAGES, "categories": CATEGORIES * 2}, "categories lists the id 3 more than once"),

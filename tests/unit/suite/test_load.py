@@ -440,6 +440,7 @@ def test_all_errors_at_once_each_with_its_line(errors: Errors):
         ("{model: net_a, protocol: {boxes: detectr}}",
          "protocol.boxes 'detectr' is no file (those have an ending); did you mean detector?"),
         ("{model: net_a, name: a/b}", "name must consist of letters, digits"),
+        ("{model: net_a, (cost: 3}", "unknown key '(cost'; did you mean cost?"),
         ("{model: net_a, limit: 3}", "unknown key 'limit'"),
     ],
 )  # fmt: skip

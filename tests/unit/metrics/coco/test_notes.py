@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,29 @@ def test_areas_of_keypoints_follow_pycocotools_unless_told(written: Written) -> 
     with pytest.raises(InputError, match="detection_area is box; detection_area: keypoints"):
         told(CocoKeypointAP(detection_area="box"), paths)
     assert "box_areas" not in told(CocoKeypointAP(detection_area="keypoints"), paths)
+
+
+def test_corners_are_recognised_although_they_fit_something_as_they_stand(written: Written) -> None:
+    """Large objects near the origin: as x, y, width, height their corners still cover a third of them."""
+    truth, found = scenes()
+    for row in (*truth["annotations"], *found):
+        row["bbox"] = [row["bbox"][0] / 5, row["bbox"][1] / 5, row["bbox"][2] * 2, row["bbox"][3] * 2]
+    corners = [{**row, "bbox": WAYS["corners (x1, y1, x2, y2)"](row["bbox"])} for row in found]
+    note = told(CocoBoxes(), written(truth, corners))["misread_boxes"]
+    as_written = float(note.effect.partition("nearest object is ")[2][:4])
+    assert 0.3 < as_written < 0.75 and "would be 1.00" in note.effect
+
+
+def test_boxes_that_fit_well_are_not_taken_for_another_form(written: Written) -> None:
+    truth, found = scenes()
+    shifted = [{**row, "bbox": [row["bbox"][0] + 4, row["bbox"][1] + 4, *row["bbox"][2:]]} for row in found]
+    assert "misread_boxes" not in told(CocoBoxes(), written(truth, shifted))
+
+
+def test_joints_as_shares_of_the_image_are_recognised(written: Written) -> None:
+    paths = people(written)
+    rows = json.loads(paths[1].read_text())
+    for row in rows:
+        row["keypoints"] = [value / 640 for value in row["keypoints"]]
+    paths[1].write_text(json.dumps(rows))
+    assert "misread_joints" in told(CocoKeypointAP(), paths)
