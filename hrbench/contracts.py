@@ -40,6 +40,11 @@ if TYPE_CHECKING:  # annotations only: a contract imports no framework
 
 SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 
+
+LATER: Mapping[str, bool] = {"later": True}
+"""Metadata of a field that a protocol got after results had been stored: an entry has it only where it is not the
+default, so that results and keys from before it hold."""
+
 # --- data sets -------------------------------------------------------------------------------------------------------
 
 

@@ -431,6 +431,28 @@ class Variant:
     absent: str = ""
 
 
+NOT_READ = "(not on this disk yet)"
+"""Stands for the configuration of a network that a library has still to fetch (`LibraryInput.stated_by`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInput:
+    """How a library feeds a network of its own: what its configuration says, in the words of a suite.
+
+    stated_by: the configuration, by name ("timm resnet50.a1_in1k").
+    input: (height, width) in pixels; None if it states none.
+    colour, mean, std: as of `Variant`.
+    protocol: settings of the task's protocol, its name among them; {} if nothing but colours is stated.
+    """
+
+    stated_by: str
+    input: tuple[int, int] | None = None
+    colour: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
     """One data set: a catalog row, or written in a suite.
@@ -540,6 +562,8 @@ class Known:
         they cannot be found. They are read from the source, without importing it.
     costs: name of a cost probe -> frozen dataclass type whose fields (with defaults) a suite may set.
     runtimes: name of a runtime -> those fields of `RuntimeSettings` that it takes.
+    library_input: (`use`, task, input or None, args, file of weights or "") -> how the library behind it feeds the
+        network, None if it does not say. Raises HrbenchError for a way that hrbench does not know.
     refused: (name of a runtime, "mode" and "provider" that it takes -> value) -> why it does not take them, "" if it
         does.
     """
@@ -553,6 +577,9 @@ class Known:
     named: Callable[[str, str], Mapping[str, Any]] = lambda task, use: {}
     costs: Mapping[str, type] = field(default_factory=dict)
     runtimes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    library_input: Callable[[str, str, tuple[int, int] | None, Mapping[str, Any], str], LibraryInput | None] = (
+        lambda use, task, input, args, weights: None
+    )
     refused: Callable[[str, Mapping[str, str]], str] = lambda name, settings: ""
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hrbench.cli.data import findings_text
+from hrbench.cli.progress import Bars, Lines
 from hrbench.cli.shared import Echo, load_suite_of, settings_of
+from hrbench.cli.standard_streams import echo_error
 from hrbench.cli.text import columns
 from hrbench.core.units import amount
+from hrbench.types import Event
 
 if TYPE_CHECKING:
     from hrbench.runner.check_dataset import Finding
@@ -27,7 +31,7 @@ def check(args: Namespace, echo: Echo) -> int:
 
     folder = RunFolder(args.out or Path("runs") / suite.name)
     with importable(suite), Checker(settings, folder, values=args.deep) as checker:
-        rows = [checker.check(entry) for entry in suite.entries]
+        rows = [checker.check(entry) for entry in _told(suite.entries)]
         data = _data(suite.entries, settings) if args.deep else {}
     groups = grouped(row.reasons for row in rows)
     reasons = list(dict.fromkeys(group for row in rows for group in groups[row.reasons]))
@@ -55,6 +59,17 @@ def check(args: Namespace, echo: Echo) -> int:
     echo(f"\n{counts}; {verdict} ({suite.path})")
     incomplete = any(row.outcome in INCOMPLETE for row in rows)
     return 3 if wrong or faulty or (args.strict and incomplete) else 0
+
+
+def _told(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """The entries one by one, with progress on standard error: the table stays alone on standard output."""
+    display = Bars() if sys.stderr.isatty() else Lines(echo_error)
+    try:
+        for done, entry in enumerate(entries):
+            display(Event("progress", "check", "networks", "entries", done, len(entries)))
+            yield entry
+    finally:
+        display.close()
 
 
 def _data(entries: Sequence[Entry], settings: Settings) -> dict[str, list[Finding]]:

@@ -30,7 +30,8 @@ def settings_of(args: Namespace) -> Settings:
 def load_suite_of(args: Namespace) -> Suite:
     from hrbench.suite.load import load_suite
 
-    return load_suite(args.suite, known(), overrides=args.overrides, only=args.only, limit=args.limit)
+    names = known(fetch=not getattr(args, "offline", True))
+    return load_suite(args.suite, names, overrides=args.overrides, only=args.only, limit=args.limit)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -131,7 +131,7 @@ def resolve(group: str, name: str) -> Any:
     group = _full(group)
     ref = model_ref(name)
     if group == "hrbench.models" and ref.source:
-        _require(name, ref.source)
+        require(name, ref.source)
         builder = sources()[ref.source]
         return partial(_loaded(builder, f"source {ref.source!r} ({builder})"), ref.target)
     if ref.kind == "reference":
@@ -170,7 +170,7 @@ def _version(distributions: Sequence[str]) -> str:
     return ""
 
 
-def _require(name: str, source: str) -> None:
+def require(name: str, source: str) -> None:
     """Raises MissingError if a library of a source is not installed; imports nothing."""
     for module in LIBRARIES.get(source, {}):
         if module_file(module) is None or sys.modules.get(module, module) is None:

@@ -44,6 +44,8 @@ class CocoInstances:
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
         file, by rising id.
+    max_detections: how many of an image and class its metrics judge (`metrics.coco.instances.CocoObjects`); None for
+        COCO's own.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
@@ -62,6 +64,7 @@ class CocoInstances:
         annotations: str | None = None,
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
+        max_detections: int | Sequence[int] | None = None,
         orientation: str | None = None,
         paths: Paths = "posix",
         renumber: bool = False,
@@ -80,6 +83,7 @@ class CocoInstances:
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)
+        self._max_detections = max_detections
 
     # --- paths
 
@@ -174,10 +178,14 @@ class CocoInstances:
         )
 
     def metric_options(self) -> dict[str, Any]:
-        """The evaluated categories, if only some are detected: objects of the others then do not count as missed."""
+        """The evaluated categories, if only some are detected: objects of the others then do not count as missed.
+
+        And `max_detections` if it is given.
+        """
         ids = sorted(self.scheme.ids)
         every = ids == sorted(each.id for each in self._content.categories)
-        return {**({} if every else {"categories": ids}), **self.form.stated()}
+        limits = {} if self._max_detections is None else {"max_detections": self._max_detections}
+        return {**({} if every else {"categories": ids}), **limits, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.target], file_sizes(self.images, self._files.values()))

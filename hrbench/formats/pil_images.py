@@ -17,12 +17,14 @@ from hrbench.core.stages import stage
 from hrbench.formats.images import check_size, opened
 from hrbench.formats.orientation import Orientation, oriented, refuse_tag, tag_of
 
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 _PILLOW = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
 }
 _OPENCV = {
     "nearest": cv2.INTER_NEAREST,

@@ -23,7 +23,7 @@ from hrbench.runner.device import runtime_version
 from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
-from hrbench.types import DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
+from hrbench.types import NOT_READ, DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,8 +126,8 @@ def assemble(
     if isinstance(found, Missing):
         parts.reasons = (*missing, found.reason)
         return parts
-    if missing:
-        parts.reasons = tuple(missing)
+    if missing or not_read(entry):
+        parts.reasons = (*missing, *not_read(entry))
         return parts
     _identify(parts, found, build_own, digests)
     parts.dataset_digest = digests.get("dataset") or parts.dataset.digest(entry.protocol)
@@ -137,6 +137,16 @@ def assemble(
     parts.server = server_of(parts.dataset)
     parts.notes += parts.dataset.notes(entry.protocol)
     return parts
+
+
+def not_read(entry: Entry) -> tuple[Reason, ...]:
+    """The reason why an entry cannot be run whose library had still to fetch how the network is fed; () if there is
+    none.
+    """
+    if entry.protocol.get("stated_by") != NOT_READ:
+        return ()
+    what = f"when the suite was read, {entry.variant.use} had no preprocessor_config.json on this disk"
+    return (Reason(what, "run again, now that the network is fetched, or name a protocol"),)
 
 
 def missing_parts(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]) -> list[Reason]:

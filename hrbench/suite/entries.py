@@ -14,7 +14,7 @@ from hrbench.core.yaml import Node
 from hrbench.suite.context import Context
 from hrbench.suite.costs import cost
 from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, override_row
-from hrbench.suite.models import named_as, variant, without_network
+from hrbench.suite.models import fed_by_library, named_as, variant, without_network
 from hrbench.suite.protocols import protocol
 from hrbench.types import DatasetRow, Entry, RuntimeSettings, Variant
 
@@ -195,6 +195,8 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         context.problems.add(
             node, f"model {network.name} is for {network.task} and data set {row.name} for {row.task}: they do not fit"
         )
+    if network is not None and model is not None and row is not None and predictions is None:
+        network = fed_by_library(network, model, node, context)
     plain = node.plain()
     task = network.task if network is not None else row.task if row is not None else None
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, network, row)

@@ -11,8 +11,9 @@ from hrbench.core.nested_args import base_of, faults, is_network, merge_defaults
 from hrbench.core.plugins import model_ref
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
+from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context
-from hrbench.types import DatasetRow, Variant
+from hrbench.types import DatasetRow, LibraryInput, Variant
 
 NETWORK_FIELDS = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
 SOURCE_TASKS = {"timm": "classification", "smp": "segmentation"}  # default task of a source
@@ -48,6 +49,10 @@ def _variant_in_place(node: Node, base: Variant | None, context: Context) -> Var
         return None
     if use is not None:
         fields["use"] = context.use(use)
+    if base is None and "input" not in fields and use is not None and "task" in fields:
+        own = _library_input(fields["use"], fields, None, "", node, context)
+        if own is not None and own.input is not None:
+            fields["input"] = own.input
     missing = [] if base else [key for key in ("use", "task", "input") if key not in fields]
     if missing:
         context.problems.add(node, f"a model in place lacks {', '.join(missing)}; give that or `base: NAME`")
@@ -115,6 +120,46 @@ def _override_variant(base: Variant | None, fields: dict[str, Any]) -> Variant:
     if any(getattr(variant, key) != getattr(base, key) for key in NETWORK_FIELDS):
         dropped |= {"published": {}, "title": ""}
     return replace(variant, **{key: value for key, value in dropped.items() if key not in fields})
+
+
+def fed_by_library(variant: Variant, model: Node, node: Node, context: Context) -> Variant:
+    """The network with what its library says of how it is fed, except what the suite says itself.
+
+    model: what names it; a row of the catalog says itself how its network is fed.
+    node: the entry; a protocol that it names other than the library's keeps its own settings.
+    context: gets a problem if the library feeds the network in a way that is not known here.
+    """
+    if not isinstance(model.value, dict) or model.get("use") is None:
+        return variant
+    weights = node.get("weights")
+    file = "" if weights is None or not isinstance(weights.value, str) else weights.value
+    stated = {"task": variant.task, "args": variant.args}
+    named = node.get("protocol")
+    at = None if named is not None and named.get("name") is not None else model
+    own = _library_input(variant.use, stated, variant.input, file, at, context)
+    if own is None:
+        return variant
+    said = model.plain()
+    colours = {key: getattr(own, key) for key in ("colour", "mean", "std") if key not in said}
+    protocol = {**own.protocol, "stated_by": own.stated_by} if own.protocol else {}
+    return replace(variant, protocol=protocol, **colours)
+
+
+def _library_input(
+    use: str,
+    fields: Mapping[str, Any],
+    input: tuple[int, int] | None,
+    weights: str,
+    at: Node | None,
+    context: Context,
+) -> LibraryInput | None:
+    """`Known.library_input`; None, and a problem at `at` if it is given, where the library's way is not known."""
+    try:
+        return context.known.library_input(use, fields["task"], input, fields.get("args", {}), weights)
+    except HrbenchError as error:
+        if at is not None:
+            context.problems.add(at, str(error))
+        return None
 
 
 def named_as(variant: Variant | None, model: Node, node: Node) -> Variant | None:

@@ -53,7 +53,8 @@ def protocol(
     settings = {key: reader.setting(key, value) for key, value in settings_nodes.items()}
     if not reader.fine:
         return None
-    return {**merge_settings(named[name], variant, row), **settings, **({} if row is None else row.fixed)}
+    merged = {**merge_settings(named[name], variant, row), **settings, **({} if row is None else row.fixed)}
+    return without_later_defaults(kind, merged)
 
 
 def merge_settings(named: Any, variant: Variant | None, row: DatasetRow | None) -> dict[str, Any]:
@@ -70,7 +71,13 @@ def merge_settings(named: Any, variant: Variant | None, row: DatasetRow | None) 
         filled |= variant.protocol
     if row is not None:
         filled |= row.fixed
-    return {key: _jsonable(value) for key, value in filled.items()}
+    return without_later_defaults(type(named), {key: _jsonable(value) for key, value in filled.items()})
+
+
+def without_later_defaults(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without those fields of a protocol's dataclass that came `later` and have their default."""
+    later = {field.name: _jsonable(field.default) for field in fields(kind) if field.metadata.get("later")}
+    return {key: value for key, value in settings.items() if key not in later or value != later[key]}
 
 
 def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> dict[str, Any] | None:

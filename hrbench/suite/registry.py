@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 from hrbench import catalog
 from hrbench.contracts import ChoosesProtocol, OffersProtocols
 from hrbench.core import plugins
-from hrbench.errors import EntryError, UsageError
+from hrbench.core.plugins import model_ref
+from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.suite.protocols import merge_settings
-from hrbench.types import DatasetRow, Known, Variant
+from hrbench.types import DatasetRow, Known, LibraryInput, Variant
 
 
-def known() -> Known:
-    """Variants, data sets, protocols, metrics. Imports a task only when its protocol is needed, and never torch."""
+def known(fetch: bool = False) -> Known:
+    """Variants, data sets, protocols, metrics. Imports a task only when its protocol is needed.
+
+    Never imports torch, except for a library that is asked how it feeds one of its networks.
+
+    fetch: whether such a library may download a network's configuration.
+    """
     return Known(
         variants=catalog.variants(),
         datasets=catalog.datasets(),
@@ -26,6 +33,7 @@ def known() -> Known:
         named=named_protocols,
         costs=CostOptions(),
         runtimes=RuntimesTake(),
+        library_input=partial(library_input, fetch),
         refused=refused,
     )
 
@@ -41,6 +49,24 @@ def named_protocols(task: str, use: str) -> dict[str, Any]:
     protocols = {each.name: each for each in every}
     usual = offered.usual(use) if isinstance(offered, ChoosesProtocol) else next(iter(protocols))
     return {usual: protocols[usual], **protocols}
+
+
+def library_input(
+    fetch: bool, use: str, task: str, input: tuple[int, int] | None, args: Mapping[str, Any], weights: str
+) -> LibraryInput | None:
+    """How the library behind a source feeds its network (`Known.library_input`); None without such a library.
+
+    A source says it by an entry point of hrbench.inputs of its name.
+    """
+    ref = model_ref(use)
+    if ref.source not in plugins.names("hrbench.inputs"):
+        return None
+    try:
+        plugins.require(use, ref.source)
+    except MissingError:  # the network cannot be built either, which says what to install
+        return None
+    ask = plugins.resolve("hrbench.inputs", ref.source)
+    return ask(ref.target, task=task, input=input, args=args, weights=weights, fetch=fetch)
 
 
 def protocol_for(row: DatasetRow, variant: Variant | None = None) -> dict[str, Any]:

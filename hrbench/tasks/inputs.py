@@ -6,7 +6,7 @@ torch is imported only inside functions: preparing and finishing do without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,34 @@ def normalised_batch(net: Network, items: Sequence[Item], mean: Sequence[float],
     with stage("preprocess"):
         like = tensor_like(net)
         return normalised([item.image for item in items], mean, std, like.device).to(like.dtype)
+
+
+def aspect_size(size: tuple[int, int], short: int, long: int | None = None) -> tuple[int, int]:
+    """(height, width) of an image whose short side becomes `short`, or less if the long side would exceed `long`.
+
+    Rounded as DETR and transformers do it (`get_size_with_aspect_ratio`): the bounded short side to the nearest, the
+    other side down.
+    """
+    height, width = size
+    exact = float(short)
+    if long is not None and max(size) / min(size) * short > long:
+        exact = long * min(size) / max(size)
+        short = round(exact)
+    if min(size) == short:
+        return height, width
+    other = max(1, int(exact * max(size) / min(size)))
+    return (other, max(1, short)) if width < height else (max(1, short), other)
+
+
+def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[str]:
+    """A note on where an entry's preprocessing comes from, if a library's configuration stated it.
+
+    protocol: of the task, with the field `stated_by`.
+    """
+    if not protocol.stated_by:
+        return []
+    colours = f"mean {', '.join(f'{v:g}' for v in mean)}, std {', '.join(f'{v:g}' for v in std)}"
+    return [f"images are prepared by {protocol.stated_by} (protocol {protocol.name}; {colours})"]
 
 
 def normalised(

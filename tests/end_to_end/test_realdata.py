@@ -77,4 +77,4 @@ def test_people_and_joints_are_the_official_ones(run, realdata, entry):
 
 def test_the_official_metric_code_agrees(run):
     for result in hrbench.load(run):
-        assert any("bit for bit" in note for note in result.notes)
+        assert any("bit for bit" in str(note) for note in result.notes)

@@ -262,8 +262,8 @@ def test_in_place_abn_of_the_official_segmentation_code(golden: Any, fill: Any, 
     torch.save({"state_dict": state | {"loss.criterion.weight": torch.ones(19)}}, path)
     use, args = NETWORKS["mmseg_fcn_hr18s"]
     net = network(use, **args).double()
-    notes = load(net, path, source="official", use=use).notes
-    assert len(notes) == 4
+    part, *notes = load(net, path, source="official", use=use).notes
+    assert "the weights are 'state_dict' of the checkpoint" in str(part) and len(notes) == 4
     assert notes[0] == "prefix 'model.' dropped from all keys"
     assert "loss.criterion.weight beside the network: the training loss" in notes[1]
     assert "|weight| + 1e-5" in notes[2]
@@ -288,7 +288,7 @@ def test_a_file_of_the_official_detection_code(golden: Any, fill: Any, tmp_path:
     assert "bbox_head.fc_cls.weight" in state and "neck.fpn_conv.0.weight" in state
     path = tmp_path / "mask_rcnn_hrnetv2p_w32.pth"
     torch.save({"state_dict": state}, path)
-    notes = load(net, path, source="official", use="mask_rcnn").notes
+    _, *notes = load(net, path, source="official", use="mask_rcnn").notes
     assert notes[0] == "keys renamed from those of HRNet-Object-Detection and mmdetection 1"
     images = torch.from_numpy(fill.image(tuple(record["input_shape"])))
     with torch.inference_mode():

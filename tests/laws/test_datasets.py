@@ -72,5 +72,5 @@ def test_a_miniature_is_drawn_whole_and_read_as_the_real_set_is(name, tmp_path: 
     for metric in row.metrics:
         plugins.resolve("hrbench.metrics", metric)(**dataset.metric_options()).read_target(dataset.target)
     findings = {finding.kind: finding.text for finding in check_dataset(row, tmp_path, protocol)}
-    assert {"files", "looked", "digest"} <= set(findings) <= {"files", "looked", "digest", "note"}
+    assert {"files", "looked", "digest"} <= set(findings) <= {"files", "looked", "sizes", "digest", "note"}
     assert findings["digest"] == dataset.digest(protocol)

@@ -150,7 +150,7 @@ def explain_instance_results(
             if not row.get("bbox"):
                 fault("'bbox' is missing, and detection_area is box; detection_area: mask takes the masks' own areas")
             _sized_box(fault, row["bbox"])
-        _found_mask(fault, row["segmentation"], size[row["image_id"]])
+        _segmentation(fault, row["segmentation"], size[row["image_id"]])
 
 
 def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def _sized_box(fault: Fault, box: Any) -> None:
 
 
 def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
-    """Of an annotation: polygons, or an RLE of either kind."""
+    """Polygons, or an RLE of either kind."""
     if isinstance(mask, list):
         if not mask:
             fault("segmentation is empty; give polygons or an RLE")
@@ -194,13 +194,6 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
             fault(f"segmentation.counts[{place}] is {shown(count)}; it must be a whole number, zero or more")
     if sum(counts) != size[0] * size[1]:
         fault(f"segmentation.counts covers {sum(counts)} pixels; its size has {size[0] * size[1]}")
-
-
-def _found_mask(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
-    if not isinstance(mask, dict):
-        fault(f"segmentation is {kind(mask)}; results need a compressed RLE, as pycocotools.mask.encode gives it")
-    _check_size(fault, mask, size)
-    _compressed(fault, mask["counts"], size)
 
 
 def _check_size(fault: Fault, mask: dict[str, Any], size: tuple[int, int]) -> None:

@@ -33,7 +33,7 @@ from hrbench.formats.coco.columns import (
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
-from hrbench.formats.coco.masks import Code, Counts, MaskColumns, annotated
+from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
 MASK_BLOCK_BYTES = 1 << 19  # text decoded at a time
@@ -145,7 +145,7 @@ class _BoxRow(msgspec.Struct, gc=False):
 class _MaskRow(msgspec.Struct, gc=False):
     image_id: Whole
     category_id: Whole
-    segmentation: Code
+    segmentation: list[list[float]] | Counts
     score: float
     bbox: list[float] | msgspec.UnsetType = msgspec.UNSET
     caption: msgspec.UnsetType = msgspec.UNSET
@@ -269,8 +269,7 @@ def _found_masks(
         image, category, score = _detected(rows, target)
         boxed = boxed or any(row.bbox for row in rows)
         i, c = _places(target, image, category)
-        codes = [row.segmentation.counts.encode("ascii") for row in rows]
-        area = masks.add(codes, whole([row.segmentation.size for row in rows]), target.size[i], wanted[i, c])
+        area = masks.add_any([row.segmentation for row in rows], target.size[i], wanted[i, c])
         if mask_area == "box":
             box = numbers([row.bbox or [] for row in rows], 4)
             need(within_limits(box) and not np.any(box[:, 2:] < 0))

@@ -22,13 +22,6 @@ class Counts(msgspec.Struct, gc=False):
     counts: str | list[int]
 
 
-class Code(msgspec.Struct, gc=False):
-    """A compressed run-length code. size: height, width."""
-
-    size: tuple[Whole, Whole]
-    counts: str
-
-
 class MaskColumns:
     """Masks collected block by block, each checked against the size of its image."""
 
@@ -53,6 +46,16 @@ class MaskColumns:
         self.parts.append((size, b"".join(codes), lengths, area, plain))
         return area
 
+    def add_any(
+        self, masks: list[list[list[float]] | Counts], size: np.ndarray, kept: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Areas of polygons and codes of both kinds, as pycocotools' `annToRLE` makes masks of them; see `add`."""
+        _check_polygons([points for mask in masks if isinstance(mask, list) for points in mask])
+        sizes = size.tolist()
+        found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(masks, sizes, strict=True)]
+        codes = [compressed(mask, own) for mask, own in zip(masks, sizes, strict=True)]
+        return self.add(codes, np.array(found, np.int64).reshape(-1, 2), size, kept)
+
     def joined(self) -> Masks:
         """All masks; the collection is emptied."""
         if not self.parts:
@@ -71,11 +74,7 @@ def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray)
     columns = MaskColumns()
     for start in range(0, len(segmentations), BATCH_MASKS):
         some, their = segmentations[start : start + BATCH_MASKS], size[start : start + BATCH_MASKS]
-        _check_polygons([points for mask in some if isinstance(mask, list) for points in mask])
-        sizes = their.tolist()
-        found = [list(mask.size) if isinstance(mask, Counts) else own for mask, own in zip(some, sizes, strict=True)]
-        codes = [compressed(mask, own) for mask, own in zip(some, sizes, strict=True)]
-        columns.add(codes, np.array(found, np.int64).reshape(-1, 2), their)
+        columns.add_any(some, their)
     return columns.joined()
 
 

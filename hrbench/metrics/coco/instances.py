@@ -117,18 +117,46 @@ def _labels(ids: Sequence[int], names: Sequence[str]) -> list[str]:
     return [name if name and count[name] == 1 else str(i) for i, name in zip(ids, names, strict=True)]
 
 
-def quantities_of(shape: Shape, classes: CategorySelection) -> tuple[Quantity, ...]:
+def settings_of(max_detections: int | Sequence[int]) -> MatchSettings:
+    """COCO's settings with other limits: a rising list of them, or the last one after those of 1, 10 that are below it.
+
+    Raises UsageError for anything else.
+    """
+    if isinstance(max_detections, int):
+        limits = (*(each for each in (1, 10) if each < max_detections), max_detections)
+    else:
+        limits = tuple(max_detections)
+    right = limits and all(isinstance(each, int) and not isinstance(each, bool) and each > 0 for each in limits)
+    if not right or list(limits) != sorted(set(limits)) or isinstance(max_detections, bool):
+        raise UsageError(
+            f"max_detections {max_detections}: give a whole number above 0, or several, each above the last"
+        )
+    return replace(INSTANCES, max_detections=limits)
+
+
+def settings_in(state: State) -> MatchSettings:
+    """The settings that a state was measured with."""
+    return settings_of(state.params.get("max_detections") or INSTANCES.max_detections)
+
+
+def quantities_of(
+    shape: Shape, classes: CategorySelection, settings: MatchSettings = INSTANCES
+) -> tuple[Quantity, ...]:
     """The twelve, and those of single classes if these are known without the annotation file."""
     single = _labels(classes.ids, classes.names or [""] * len(classes.ids)) if classes.each and classes.ids else []
-    return tuple(_quantity(number, shape) for number in numbers(single))
+    return tuple(_quantity(number, shape, settings) for number in numbers(single, settings))
 
 
-def numbers(labels: Sequence[str]) -> tuple[Number, ...]:
-    """The twelve and the AP of each class."""
-    return NUMBERS + tuple(Number(f"AP/{name}", "precision", None, 0, 2, place) for place, name in enumerate(labels))
+def numbers(labels: Sequence[str], settings: MatchSettings = INSTANCES) -> tuple[Number, ...]:
+    """The twelve and the AP of each class; with other limits the AR of each of these, all others at the last."""
+    last = len(settings.max_detections) - 1
+    overall = [replace(number, limit=last) for number in NUMBERS if number.name not in ("AR1", "AR10", "AR100")]
+    limited = [Number(f"AR{most}", "recall", None, 0, at) for at, most in enumerate(settings.max_detections)]
+    single = [Number(f"AP/{name}", "precision", None, 0, last, place) for place, name in enumerate(labels)]
+    return (*overall[:6], *limited, *overall[6:], *single)
 
 
-def _quantity(number: Number, shape: Shape) -> Quantity:
+def _quantity(number: Number, shape: Shape, settings: MatchSettings = INSTANCES) -> Quantity:
     at = "averaged over IoU 0.50 to 0.95 in steps of 0.05"
     if number.threshold is not None:
         at = f"at IoU {THRESHOLDS[number.threshold]:.2f}"
@@ -137,7 +165,7 @@ def _quantity(number: Number, shape: Shape) -> Quantity:
     shapes = "boxes" if shape == "box" else "masks"
     text = (
         f"{what} of {shapes} {at}, {over}, objects {_RANGES[number.area]} as annotated, "
-        f"at most {INSTANCES.max_detections[number.limit]} detections an image and class; COCO protocol; n is objects."
+        f"at most {settings.max_detections[number.limit]} detections an image and class; COCO protocol; n is objects."
     )
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
@@ -150,6 +178,8 @@ class CocoObjects:
     per_class: whether to report the AP of every class, too, as "AP/<name>", or "AP/<id>" if its name is not unique.
     detection_area: what the area of a detected mask is: its own, or that of the `bbox` in its row, which pycocotools
         takes where there is one. Boxes have but one area.
+    max_detections: how many of an image and class are judged, best first: a rising list, as pycocotools' `maxDets`, of
+        which the last is that of all numbers and each has an AR; or the last alone (1000 for [1, 10, 1000]).
     renumber, truth_area, iscrowd, match, whole_ids, root_category: how the files deviate from
         COCO's form (`forms.CocoForm`).
     """
@@ -168,6 +198,7 @@ class CocoObjects:
         names: Sequence[str] | None = None,
         per_class: bool = False,
         detection_area: DetectionArea = "mask",
+        max_detections: int | Sequence[int] = INSTANCES.max_detections,
         renumber: bool = False,
         truth_area: TruthArea = "file",
         iscrowd: Literal["file", 0] = "file",
@@ -180,7 +211,8 @@ class CocoObjects:
             raise UsageError(f"detection_area {detection_area!r}: say mask or box")
         self.detection_area: DetectionArea = detection_area
         self.classes = CategorySelection.of(categories, names, per_class)
-        self.quantities = quantities_of(self.kind, self.classes)
+        self.settings = settings_of(max_detections)
+        self.quantities = quantities_of(self.kind, self.classes, self.settings)
 
     def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
@@ -208,16 +240,18 @@ class CocoObjects:
             similarity = box_iou(target.shape, truths.crowd, predictions.shape)
         ids, labels = self.classes.labels(target)
         evaluated = chosen(images, target.images, target.path)
-        matches = match(truths, detections, similarity, INSTANCES, evaluated, np.array(ids, np.int64))
+        matches = match(truths, detections, similarity, self.settings, evaluated, np.array(ids, np.int64))
         params: dict[str, Any] = {
             "categories": ids,
             "names": labels,
             "thresholds": list(INSTANCES.thresholds),
             "areas": [list(area) for area in INSTANCES.areas],
-            "most": INSTANCES.max_detections[-1],
+            "most": self.settings.max_detections[-1],
             "detection_area": predictions.area_from,
             **form_params(self.form),
         }
+        if self.settings != INSTANCES:
+            params["max_detections"] = list(self.settings.max_detections)
         truth = truth_of(truths, matches.images, *_annotated(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
 
@@ -248,40 +282,38 @@ class CocoObjects:
             )
         if self.kind == "mask" and area == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-        asked = numbers(state.params["names"] if self.classes.each else ())
-        quantities = [_quantity(number, self.kind) for number in asked]
+        settings = settings_in(state)
+        asked = numbers(state.params["names"] if self.classes.each else (), settings)
+        quantities = [_quantity(number, self.kind, settings) for number in asked]
         quantities = [replace(quantity, description=quantity.description + note) for quantity in quantities]
-        return scored(self.name, self._matches(state), INSTANCES, asked, quantities, _absent, resamples, seed)
+        return scored(self.name, self._matches(state), settings, asked, quantities, _absent, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(12,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
-        return Accumulator(self._matches(state), INSTANCES, NUMBERS).at()
+        """(12,) float64 with three limits: the numbers as pycocotools' `stats` has them, -1 if one does not exist."""
+        settings = settings_in(state)
+        return Accumulator(self._matches(state), settings, numbers((), settings)).at()
 
     @classmethod
     def by_image(cls, state: State, classes: bool = False) -> ByImage:
         """The twelve numbers as a function of image weights, then the AP of each class if `classes`."""
         truth = arrays_of(state, form_of(cls.name, cls.version)).get(TRUTH)
-        asked = numbers(state.params["names"] if classes else ())
-        return by_image(matches_of(state, cls.name, cls.version), INSTANCES, asked, truth)
+        settings = settings_in(state)
+        asked = numbers(state.params["names"] if classes else (), settings)
+        return by_image(matches_of(state, cls.name, cls.version), settings, asked, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its objects were found, in [0, 1]; see `states.image_scores`."""
-        return image_scores(self._matches(state), INSTANCES)
+        return image_scores(self._matches(state), settings_in(state))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """The same numbers by pycocotools itself, -1 if there is nothing to average."""
         truth, form = self.read_target(target), "segm" if self.kind == "mask" else "bbox"
         ids, labels = self.classes.labels(truth)
+        own_areas = self.kind == "mask" and self.detection_area == "mask"
         stats, single = instance_numbers(
-            truth.path,
-            Path(predictions),
-            form,
-            images,
-            ids,
-            self.kind == "mask" and self.detection_area == "mask",
-            self.form,
+            truth.path, Path(predictions), form, images, ids, own_areas, self.form, self.settings.max_detections
         )
-        names = [number.name for number in numbers(labels if self.classes.each else ())]
+        names = [number.name for number in numbers(labels if self.classes.each else (), self.settings)]
         return dict(zip(names, stats + (single if self.classes.each else []), strict=True))
 
     def _matches(self, state: State) -> Matches:

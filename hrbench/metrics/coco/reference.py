@@ -54,17 +54,30 @@ def instance_numbers(
     categories: Sequence[int] | None = None,
     without_boxes: bool = False,
     form: CocoForm = COCO_FORM,
+    limits: Sequence[int] = (1, 10, 100),
 ) -> tuple[list[float], list[float]]:
     """(`COCOeval.stats`: twelve numbers, the AP of each category by rising id), -1 if there is nothing to average.
 
     Arguments as in `keypoint_numbers`.
+
+    limits: pycocotools' `maxDets`. Since its `summarize` takes three of them and reads AP at 100 only, with others the
+        means are taken here from its curves: AP, AP50, AP75, three by area, AR at each limit, three by area.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         original = target.read_bytes()
         data = annotations_in(target, original, form)
         rows = _rows(target, data, predictions, form, without_boxes)
-        evaluation = _evaluation(_truth(target, original, data), rows, kind, images, categories)
-        stats = _stats(evaluation)
+        truth = _truth(target, original, data)
+        for row in rows if kind == "segm" and without_boxes else ():
+            row["segmentation"] = truth.annToRLE(row)  # without boxes it takes areas of compressed codes alone
+        evaluation = _evaluation(truth, rows, kind, images, categories)
+        if list(limits) == [1, 10, 100]:
+            stats = _stats(evaluation)
+        else:
+            evaluation.params.maxDets = list(limits)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            stats = _means_of_curves(evaluation.eval["precision"], evaluation.eval["recall"])
     single = []
     for category in range(len(evaluation.params.catIds)):
         precision = evaluation.eval["precision"][:, :, category, 0, -1]
@@ -116,6 +129,24 @@ def _evaluation(
     if categories is not None:
         evaluation.params.catIds = list(categories)
     return evaluation
+
+
+def _means_of_curves(precision: np.ndarray, recall: np.ndarray) -> list[float]:
+    """The means that `summarize` takes. precision: (T, R, C, A, M), recall: (T, C, A, M), -1 where nothing counts."""
+
+    def mean(values: np.ndarray) -> float:
+        values = values[values > -1]
+        return float(np.mean(values)) if values.size else -1.0
+
+    by_area = range(1, precision.shape[3])
+    return [
+        mean(precision[:, :, :, 0, -1]),
+        mean(precision[0:1, :, :, 0, -1]),
+        mean(precision[5:6, :, :, 0, -1]),
+        *(mean(precision[:, :, :, area, -1]) for area in by_area),
+        *(mean(recall[:, :, 0, limit]) for limit in range(recall.shape[3])),
+        *(mean(recall[:, :, area, -1]) for area in by_area),
+    ]
 
 
 def _stats(evaluation: Any) -> list[float]:

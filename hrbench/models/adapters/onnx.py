@@ -1,8 +1,9 @@
 """Networks in ONNX files: `use: "onnx:net.onnx"`, run by onnxruntime on the CPU or a CUDA device.
 
 ONNX: github.com/onnx/onnx, operator sets of "ai.onnx". The file holds network and weights; it is data and runs no code
-of its own. It takes one input (N, 3, H, W), whose N, H and W may be fixed: with a fixed N batches are split, a
-fixed H and W must be the variant's. It computes in the dtype of its input, and in no other.
+of its own. It takes one input (N, 3, H, W) or (N, H, W, 3), whose N, H and W may be fixed: with a fixed N batches are
+split, and the protocol resizes to a fixed H and W (`models.inputs.onnx`). It computes in the dtype of its input, and in
+no other. Bytes are made of values in [0, 1] times 255; maps of a file with channels last are turned back.
 
 Parameters are the elements of the file's initialisers, except 32- and 64-bit integers (shapes, indices) and running
 statistics, which are buffers. Exporters mostly fold batch norms into convolutions, so their number differs a little
@@ -113,9 +114,38 @@ class OnnxNetwork(nn.Module):
         if images.dtype != self.precision:
             wanted, given = (str(dtype).removeprefix("torch.") for dtype in (self.precision, images.dtype))
             raise RuntimeError(f"the file {self.path.name} computes in {wanted}, not in {given}")
+        self._check_size(images)
         return in_fixed_batches(images, self.fixed_batch, self._run)
 
+    def _check_size(self, images: Tensor) -> None:
+        """Raises EntryError, with both shapes, for images of another size than the file's."""
+        own = self.graph.shape[2:]
+        if any(side not in (None, given) for side, given in zip(own, images.shape[2:], strict=True)):
+            shapes = [
+                "x".join("any" if side is None else str(side) for side in each) for each in (own, images.shape[2:])
+            ]
+            raise EntryError(
+                f"the file {self.path.name} takes images of {shapes[0]} (height x width) and was given {shapes[1]}: "
+                "let the protocol resize to that size (segmentation: size: squash, crop, multiple: 1; detection: "
+                "resize: fixed), or export the file with a dynamic height and width"
+            )
+
+    def _as_taken(self, images: Tensor) -> Tensor:
+        """Images as the file takes them: bytes, channels last."""
+        if self.graph.takes == "uint8":
+            if images.numel() and (float(images.min()) < 0 or float(images.max()) > 1):
+                raise EntryError(
+                    f"the file {self.path.name} takes bytes from 0 to 255, and was given values from "
+                    f"{float(images.min()):g} to {float(images.max()):g}: set mean: [0, 0, 0] and std: [1, 1, 1]"
+                )
+            images = (images * 255).round().to(torch.uint8)
+        return images.permute(0, 2, 3, 1) if self.graph.channels_last else images
+
     def _taken(self, outputs: list[Tensor]) -> Any:
+        if self.graph.channels_last:
+            outputs = [each.permute(0, 3, 1, 2) if each.ndim == 4 else each for each in outputs]
+        if self.task == "segmentation":  # class numbers (N, H, W) of an ArgMax, which keeps no dimension
+            outputs = [each[:, None] if each.ndim == 3 and not each.is_floating_point() else each for each in outputs]
         if len(outputs) == 1:
             return [outputs[0]] if self.task == "backbone" else outputs[0]
         if self.task in ("segmentation", "backbone"):
@@ -142,9 +172,17 @@ class OnnxNetwork(nn.Module):
     def _run(self, images: Tensor) -> list[Tensor]:
         device = self.placeholder.device
         session = self._session(device)
+        images = self._as_taken(images)
         if device.type == "cuda":
             return _run_on_cuda(session, images.to(device).contiguous(), device)
-        outputs = session.run(None, {self.graph.input: np.ascontiguousarray(images.cpu().numpy())})
+        try:
+            outputs = session.run(None, {self.graph.input: np.ascontiguousarray(images.cpu().numpy())})
+        except Exception as error:
+            if type(error).__name__ != "InvalidArgument":  # others may be of memory, which a smaller batch can help
+                raise
+            given = "x".join(map(str, images.shape))
+            what = " ".join(str(error).split())
+            raise EntryError(f"onnxruntime refused images of {given} for {self.path.name}: {what}") from error
         return [torch.from_numpy(np.asarray(output)) for output in outputs]
 
     def _session(self, device: torch.device) -> Any:

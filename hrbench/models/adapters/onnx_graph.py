@@ -17,6 +17,7 @@ from hrbench.errors import EntryError, InputError, UsageError
 from hrbench.models.adapters.shared import library
 
 DTYPES = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
+BYTES = 2  # uint8
 WHOLE = (6, 7, 12, 13)  # int32, int64 and unsigned: shapes and indices
 NORMS = {"BatchNormalization": slice(3, 5)}  # inputs that are running statistics
 
@@ -25,7 +26,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
-    """An ONNX graph in plain values. shape: of the input, None for a dynamic dimension."""
+    """An ONNX graph in plain values.
+
+    shape: of the input as (N, 3, H, W), None for a dynamic dimension.
+    dtype: that it computes in, as far as torch is concerned: float32 for a file that takes bytes.
+    takes: the type of its input's elements.
+    channels_last: whether the file takes (N, H, W, 3), and gives maps so.
+    """
 
     path: Path
     input: str
@@ -34,6 +41,8 @@ class OnnxGraph:
     outputs: tuple[str, ...]
     parameters: tuple[Shape, ...]
     statistics: tuple[Shape, ...]
+    takes: str = ""
+    channels_last: bool = False
 
 
 def read_graph(path: Path) -> OnnxGraph:
@@ -51,11 +60,16 @@ def read_graph(path: Path) -> OnnxGraph:
         raise UsageError(f"{path.name} takes {len(inputs)} inputs ({names}); a network here takes one, the images")
     kind = inputs[0].type.tensor_type
     shape = tuple(each.dim_value if each.HasField("dim_value") else None for each in kind.shape.dim)
-    if len(shape) != 4 or shape[1] not in (3, None) or kind.elem_type not in DTYPES:
+    channels_last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+    if channels_last:
+        shape = (shape[0], shape[3], shape[1], shape[2])
+    if len(shape) != 4 or shape[1] not in (3, None) or kind.elem_type not in (*DTYPES, BYTES):
         stated = "x".join("?" if each is None else str(each) for each in shape)
         names = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
         element = names.get(kind.elem_type, f"numbers of type {kind.elem_type}")
-        raise UsageError(f"{path.name} takes {element} of shape {stated}; images come as floats (N, 3, H, W)")
+        raise UsageError(
+            f"{path.name} takes {element} of shape {stated}; images are floats or bytes, (N, 3, H, W) or (N, H, W, 3)"
+        )
     running = {name for node in model.graph.node if node.op_type in NORMS for name in node.input[NORMS[node.op_type]]}
     sizes = {name: tuple(weight.dims) for name, weight in weights.items() if weight.data_type not in WHOLE}
     odd = next((name for name, size in sizes.items() if min(size, default=0) < 0 or math.prod(size) >= 2**62), None)
@@ -65,10 +79,12 @@ def read_graph(path: Path) -> OnnxGraph:
         path,
         inputs[0].name,
         shape,
-        DTYPES[kind.elem_type],
+        DTYPES.get(kind.elem_type, "float32"),
         tuple(value.name for value in model.graph.output),
         tuple(size for name, size in sizes.items() if name not in running),
         tuple(size for name, size in sizes.items() if name in running),
+        DTYPES.get(kind.elem_type, "uint8"),
+        channels_last,
     )
 
 
@@ -110,6 +126,8 @@ def replay(graph: OnnxGraph, images: Tensor) -> list[Tensor]:
     if graph.shape[0] not in (None, len(images)):
         raise EntryError(f"operations are not counted: {graph.path.name} takes {graph.shape[0]} images at once")
     model = _model(onnx, graph.path, data=True)
+    if graph.channels_last:
+        images = images.permute(0, 2, 3, 1)
     shapes = _shapes(onnx, model, graph, tuple(images.shape))
     unknown = sorted({node.op_type for node in model.graph.node} - set(REPLAYS) - IDLE)
     if unknown:
@@ -177,7 +195,8 @@ def _shapes_of_a_run(onnx: Any, model: Any, graph: OnnxGraph, names: list[str], 
     options.log_severity_level = 4
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file's own values remain
     try:
-        zeros = torch.zeros(images.shape, dtype=images.dtype, device="cpu").numpy()
+        kind = torch.uint8 if graph.takes == "uint8" else images.dtype
+        zeros = torch.zeros(images.shape, dtype=kind, device="cpu").numpy()
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return {
             name: value.shape for name, value in zip(wanted, session.run(wanted, {graph.input: zeros}), strict=True)

@@ -12,6 +12,7 @@ What the library returns becomes what the task's networks return:
     classification    logits                      as they are
     segmentation      logits                      as they are, mostly at 1/4 of the input (SegFormer, UPerNet, BEiT)
                       class and mask queries      sum over queries q of softmax(class_q)[c] x sigmoid(mask_q)[h, w],
+                                                  Mask2Former's masks enlarged to 384x384 before the sigmoid,
                                                   "no object" left out (Cheng et al., MaskFormer, NeurIPS 2021, 3.3)
     detection         logits with "no object"     softmax; each query's best class (DETR, YOLOS, Table Transformer)
                       logits without              sigmoid; the Q best of all pairs of query and class (Deformable DETR,
@@ -74,7 +75,10 @@ def build(name: str, *, task: str = "", weights: bool = False, offline: bool = F
     config = _config(transformers, name, folder, args)
     kind = _kind(transformers, config, task, name)
     net = _loaded(kind, folder, config) if weights and isinstance(folder, Path) else kind._from_config(config)
-    return _adapted(net, task or _task_of(transformers, config), f"transformers:{name}")
+    what = f"transformers:{name}"
+    return _adapted(
+        net, task or _task_of(transformers, config), what, _task_text(transformers, config, folder, weights)
+    )
 
 
 def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[str, Any]) -> Any:
@@ -209,36 +213,76 @@ def _line(error: Exception) -> str:
 # --- what goes in and what comes out ---------------------------------------------------------------------------------
 
 
-def _adapted(net: Any, task: str, what: str) -> nn.Module:
+def _adapted(net: Any, task: str, what: str, tokens: list[int] | None = None) -> nn.Module:
+    """tokens: of OneFormer: the text that names its task."""
     taken = inspect.signature(net.forward).parameters
     if task == "detection":
         net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
         net.register_forward_hook(partial(_boxes, int(net.config.num_labels)))
         return with_checked_output(net, task, what)
+    if tokens is not None:
+        net.register_forward_pre_hook(partial(_semantic_task, tokens), with_kwargs=True)
     experts = getattr(getattr(net.config, "backbone_config", None), "num_experts", 1)
     if task == "pose" and (experts or 1) > 1 and "dataset_index" in taken:
         net.register_forward_pre_hook(_first_data_set, with_kwargs=True)
     takes = {
         "pose": lambda output: output.get("heatmaps", output),
         "classification": lambda output: output["logits"],
-        "segmentation": _semantic,
+        "segmentation": partial(_semantic, ENLARGED.get(net.config.model_type)),
         "backbone": lambda output: list(output["feature_maps"]),
     }
     net = with_checked_output(net, task, what, takes.get(task))
     return as_backbone(net) if task == "backbone" else net
 
 
+def _task_text(transformers: Any, config: Any, folder: Path | Missing, weights: bool) -> list[int] | None:
+    """The tokens of "the task is semantic", which OneFormer takes beside its images; None for other networks.
+
+    A network with random weights, whose costs alone are of interest, takes zeros. Raises InputError if the folder of
+    one with weights has no tokenizer.
+    """
+    if config.model_type != "oneformer":
+        return None
+    length = int(config.task_seq_len)
+    if not weights or not isinstance(folder, Path):
+        return [0] * length
+    try:
+        tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # of many kinds, by what is missing or damaged
+        raise InputError(
+            f"{folder} has no tokenizer (vocab.json, merges.txt) for the text that tells OneFormer its task: "
+            f"{_line(error)}"
+        ) from error
+    made = tokenizer("the task is semantic", padding="max_length", max_length=length, truncation=True)
+    return list(made["input_ids"])
+
+
+def _semantic_task(tokens: list[int], net: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
+    text = torch.tensor([tokens], device=given[0].device).expand(len(given[0]), -1)
+    return given, {"task_inputs": text, **named}
+
+
 def _first_data_set(net: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any]:
     return given, {"dataset_index": torch.zeros(len(given[0]), dtype=torch.long, device=given[0].device), **named}
 
 
-def _semantic(output: Any) -> Tensor:
-    """Logits, or scores (N, C, h, w) of class queries (N, Q, C + 1) and mask queries (N, Q, h, w)."""
+ENLARGED = {"mask2former": (384, 384)}
+"""Kind -> (height, width) that its own post-processing enlarges mask logits to, before the sigmoid, whatever the image
+(`Mask2FormerImageProcessor.post_process_semantic_segmentation`)."""
+
+
+def _semantic(size: tuple[int, int] | None, output: Any) -> Tensor:
+    """Logits, or scores (N, C, h, w) of class queries (N, Q, C + 1) and mask queries (N, Q, h, w).
+
+    size: to which masks are enlarged before the sigmoid; None for not at all.
+    """
     classes = next((output[key] for key in ("class_queries_logits", "logits") if key in output), None)
     masks = next((output[key] for key in ("masks_queries_logits", "pred_masks") if key in output), None)
     if masks is None:
         return output["logits"] if classes is not None else output
     assert classes is not None
+    if size is not None:
+        masks = torch.nn.functional.interpolate(masks, size=size, mode="bilinear", align_corners=False)
     return torch.einsum("nqc,nqhw->nchw", classes.softmax(-1)[..., :-1], masks.sigmoid())
 
 

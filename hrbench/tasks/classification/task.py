@@ -6,11 +6,9 @@ only where a network is called, so that worker processes and listings start with
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +16,11 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.core.plugins import model_ref
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
-from hrbench.formats.pil_images import Interpolation, read_rgb, resize
+from hrbench.formats.pil_images import read_rgb
+from hrbench.tasks.classification.crops import centre_crop
+from hrbench.tasks.classification.protocols import CentreCrop
 from hrbench.tasks.classification.render import read_rows, render_classes
-from hrbench.tasks.inputs import normalised_batch
+from hrbench.tasks.inputs import fed_as, normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
@@ -28,31 +28,6 @@ if TYPE_CHECKING:
     import torch
 
 TOP_CLASSES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class CentreCrop:
-    """The protocol; `version` is raised by hand whenever a prediction may change.
-
-    crop_fraction: the crop's share of the image's short side.
-    order: "resize, crop": the short side is resized to input / crop_fraction, rounded down (224 / 0.875 = 256), the
-    long
-        side in proportion, rounded down, and the middle is cropped; "crop, resize": a square of crop_fraction x the
-        short side is cropped from the middle and resized to the input.
-    interpolation: of resizing.
-    antialias: whether the filter widens with the reduction, as Pillow's does; without it, each sample is interpolated
-        from the four (bicubic: sixteen) nearest pixels.
-    box_scale: if the data set has a box for each image, only the box is used, enlarged by this factor about its centre
-        and clipped at the border.
-    """
-
-    name: str = "imagenet"
-    version: int = 1
-    crop_fraction: float = 0.875
-    order: Literal["resize, crop", "crop, resize"] = "resize, crop"
-    interpolation: Interpolation = "bilinear"
-    antialias: bool = True
-    box_scale: float = 1.0
 
 
 class Classification:
@@ -65,7 +40,10 @@ class Classification:
     spinenet   TensorFlow's official models (official/vision/dataloaders/classification_input.py): the middle square of
                0.875 of the short side, resized bilinearly without antialias. Resized values are rounded to whole levels
                here, at most half a level from TensorFlow's.
-    timm       timm's default: as imagenet, but bicubic.
+    timm       timm's default: as imagenet, but bicubic. Of a network of timm each setting is that of its configuration.
+    transformers   squashed to the input, bilinear; of a network with a preprocessor_config.json what that says.
+
+    A network of a library is fed as the library says (`hrbench.inputs`), unless a suite says otherwise.
     """
 
     Protocol = CentreCrop
@@ -73,6 +51,7 @@ class Classification:
         CentreCrop(),
         CentreCrop("spinenet", order="crop, resize", antialias=False),
         CentreCrop("timm", interpolation="bicubic"),
+        CentreCrop("transformers", crop_fraction=1.0, crop_mode="squash", offset="down"),
     )
 
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
@@ -80,12 +59,17 @@ class Classification:
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
-        self.protocol = CentreCrop(**protocol)
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
+        self.protocol = CentreCrop(**settings)
         self.monitor = OutputMonitor("images", "every class has the same score in {}, where ties go to the first class")
         if not 0 < self.protocol.crop_fraction <= 1:
             raise UsageError(f"crop_fraction is {self.protocol.crop_fraction}; it lies above 0 and is at most 1")
         if not self.protocol.box_scale > 0:
             raise UsageError(f"box_scale is {self.protocol.box_scale}; it lies above 0")
+        if self.protocol.resized_to is not None and min(self.protocol.resized_to) < 1:
+            raise UsageError(f"resized_to is {self.protocol.resized_to}; both sides are a pixel at least")
+        if self.protocol.label_offset < 0:
+            raise UsageError(f"label_offset is {self.protocol.label_offset}; it is 0 or more")
 
     @staticmethod
     def usual(use: str) -> str:
@@ -101,10 +85,10 @@ class Classification:
         image = read_rgb(sample.path, sample.size, sample.orientation)
         if sample.content is not None:
             image = cut(image, sample.content, self.protocol.box_scale)
-        pixels = centre_crop(image, self.input, self.protocol)
+        pixels = centre_crop(image, self.input, self.protocol, self.mean)
         if self.colour == "bgr":
             pixels = pixels[..., ::-1]
-        return [Item(sample=sample.id, image=np.ascontiguousarray(pixels))]
+        return [Item(sample=sample.id, image=np.require(pixels, requirements=["C", "W"]))]
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Logits (C,) float32 for each item."""
@@ -116,13 +100,13 @@ class Classification:
                 output = net(batch)
         self.monitor.note_dtype(self._checked(output, len(items)))
         with stage("transfer"):
-            return list(output.float().cpu().numpy())
+            return list(output[:, self.protocol.label_offset :].float().cpu().numpy())
 
     def _checked(self, output: Any, n: int) -> torch.Tensor:
         """The output for n images, if it is logits of all classes; EntryError otherwise."""
         import torch
 
-        classes = len(self.scheme.names)
+        classes = self.protocol.label_offset + len(self.scheme.names)
         wanted = f"a classifier of this data set returns logits ({n}, {classes})"
         if not isinstance(output, torch.Tensor) or output.shape != (n, classes):
             what = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
@@ -150,7 +134,7 @@ class Classification:
 
     def notes(self) -> list[str]:
         """Notes to print with a score, once all images are finished."""
-        return self.monitor.notes()
+        return [*self.monitor.notes(), *fed_as(self.protocol, self.mean, self.std)]
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the classes that a prediction file holds for it, for `draw`."""
@@ -180,39 +164,3 @@ def cut(image: np.ndarray, box: tuple[float, float, float, float], scale: float)
     x1, y1 = (min(max(0, round(value)), most - 1) for value, most in ((left, wide), (top, high)))
     x2, y2 = (min(max(low + 1, round(value)), most) for value, low, most in ((right, x1, wide), (bottom, y1, high)))
     return image[y1:y2, x1:x2]
-
-
-def centre_crop(image: np.ndarray, input: tuple[int, int], protocol: CentreCrop) -> np.ndarray:
-    """The crop uint8 (h, w, 3) of `input` = (height, width) from an image (H, W, 3) uint8."""
-    height, width = input
-    high, wide = image.shape[:2]
-    if protocol.order == "crop, resize":
-        part = _middle(image, input, protocol.crop_fraction)
-        return resize(part, (width, height), protocol.interpolation, protocol.antialias)
-    size = _resized((high, wide), input, protocol.crop_fraction)
-    image = resize(image, (size[1], size[0]), protocol.interpolation, protocol.antialias)
-    top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
-    return image[top : top + height, left : left + width]
-
-
-def _middle(image: np.ndarray, input: tuple[int, int], fraction: float) -> np.ndarray:
-    """The largest window of the input's shape that fits an image (H, W, 3), times the fraction, from its middle.
-
-    Sides and offsets are computed in float32 and cut to whole pixels, as TensorFlow's models do.
-    """
-    high, wide = image.shape[:2]
-    height, width = input
-    whole = (min(high, wide * height / width), min(wide, high * width / height))
-    sides = [np.float32(fraction) * np.float32(side) for side in whole]
-    top, left = (int((np.float32(side) - part) / 2) for side, part in zip((high, wide), sides, strict=True))
-    tall, broad = (max(1, int(side)) for side in sides)
-    return image[top : top + tall, left : left + broad]
-
-
-def _resized(size: tuple[int, int], input: tuple[int, int], fraction: float) -> tuple[int, int]:
-    """(height, width) to resize to: the side that binds to input / fraction, the other in proportion, rounded down."""
-    high, wide = size
-    tall, broad = (math.floor(side / fraction + 1e-6) for side in input)
-    if tall * wide <= broad * high:  # the width binds; of a square input: the short side
-        return max(tall, int(broad * high / wide)), broad
-    return tall, max(broad, int(tall * wide / high))

@@ -7,6 +7,8 @@
     torchvision   the same, rounded down                                bilinear, normalised floats   a factor each side
     tf            the largest within the network's; halves to even      bilinear, normalised floats   a factor each side
     fixed         the network's, whatever its shape                     bilinear, normalised floats   a factor each side
+    aspect        short side, long side at most; DETR's roundings       Pillow, antialiased, uint8    a factor each side
+    squash        the network's, whatever its shape                     Pillow, antialiased, uint8    a factor each side
 
 Facts from mmcv.imrescale and mmdet's `Resize` (versions 1 and 3), torchvision's GeneralizedRCNNTransform, and
 `resize_and_crop_image` of tensorflow/models and tensorflow/tpu. Sides with a factor each differ in the fourth digit.
@@ -21,11 +23,16 @@ from typing import Literal
 import cv2
 import numpy as np
 
-Resize = Literal["none", "mmdet", "mmdet1", "torchvision", "tf", "fixed"]
+from hrbench.tasks.inputs import aspect_size
+
+Resize = Literal["none", "mmdet", "mmdet1", "torchvision", "tf", "fixed", "aspect", "squash"]
 ON_FLOATS: tuple[Resize, ...] = ("torchvision", "tf", "fixed")
 """Ways that resize normalised images, which the task does where the network computes; the others resize uint8."""
 
-BY_SHORT_SIDE: tuple[Resize, ...] = ("mmdet", "mmdet1", "torchvision")
+BY_PILLOW: tuple[Resize, ...] = ("aspect", "squash")
+"""Ways of transformers' processors, whose images are read and resized by Pillow."""
+
+BY_SHORT_SIDE: tuple[Resize, ...] = ("mmdet", "mmdet1", "torchvision", "aspect")
 """Ways whose sizes are the protocol's, whatever the input that a network is costed at."""
 
 Size = tuple[int, int]
@@ -44,16 +51,23 @@ class Resizing:
     factor: float = 1.0
 
 
-def resizing_of(original: Size, resize: Resize, short: int, long: int, target: Size) -> Resizing:
+def resizing_of(
+    original: Size, resize: Resize, short: int, long: int, target: Size, round_down_to: int = 1
+) -> Resizing:
     """Size of the input for an image of this (width, height).
 
     short, long: the short side is resized to `short`, or to less if the long side would exceed `long`.
-    target: (width, height) of the network's input, for "tf" and "fixed".
+    target: (width, height) of the network's input, for "tf", "fixed" and "squash".
+    round_down_to: of "aspect": sides are multiples of it.
     """
     width, height = original
     if resize == "none":
         return Resizing(original, original)
-    if resize == "fixed":
+    if resize == "aspect":
+        sides = aspect_size((height, width), short, long)
+        tall, wide = (max(round_down_to, side - side % round_down_to) for side in sides)
+        return Resizing(original, (wide, tall))
+    if resize in ("fixed", "squash"):
         return Resizing(original, target)
     if resize == "tf":
         sides = np.array(original, np.float32)
@@ -86,7 +100,7 @@ def to_original(boxes: np.ndarray, resizing: Resizing, resize: Resize) -> np.nda
         return boxes
     if resize == "mmdet1":
         return boxes / np.float32(resizing.factor)
-    if resize in ("torchvision", "fixed"):
+    if resize in ("torchvision", "fixed", *BY_PILLOW):
         ratios = [np.float32(a) / np.float32(b) for a, b in zip(resizing.original, resizing.input, strict=True)]
         return boxes * np.array(ratios * 2, np.float32)
     if resize == "tf":

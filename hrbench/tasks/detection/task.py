@@ -7,6 +7,10 @@
     spinenet       the long side as the network's input          tf                 COCO category ids less one
     torchvision    short side 800, long side 1333 at most        torchvision        COCO category ids less one
     torchvision-fixed    the network's input, squashed (SSD)     torchvision        COCO category ids less one
+    transformers   as the network's image processor (Pillow)     mmdet              as the network's config.json names
+
+At most 100 detections of an image are kept by mmdet, mmdet1 and spinenet, as their code does; otherwise all that the
+network gives (torchvision's RetinaNet 300, RT-DETR 300).
 
 `geometry.py` and `mask_pasting.py` describe the differences and name the sources. Score thresholds,
 suppression and padding are the network's own. torch is imported only where a network is called or a mask pasted.
@@ -16,22 +20,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 
-from hrbench.contracts import HasScheme, Network, TakesScales
+from hrbench.contracts import LATER, HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
+from hrbench.formats.pil_images import Interpolation, read_rgb
+from hrbench.formats.pil_images import resize as resized_by_pillow
 from hrbench.tasks.detection import geometry, mask_pasting
 from hrbench.tasks.detection.outputs import ImageDetections, read_detections
 from hrbench.tasks.detection.render import read_detections_file, render_detections
-from hrbench.tasks.inputs import normalised, tensor_like
+from hrbench.tasks.inputs import fed_as, normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -50,7 +56,11 @@ class Detect:
         with an output for 0 as well).
     paste: the code whose method pastes masks on the image (`mask_pasting`).
     extent: pixels added to x2 - x1 for the width of a result, 1 in mmdetection 1.
-    most: maximum number of detections of an image.
+    most: maximum number of detections of an image; None for all that the network gives. COCO's metric judges the 100
+        best of an image and a class, not of an image.
+    interpolation: Pillow's filter, for "aspect" and "squash".
+    round_down_to: of "aspect": sides are multiples of it (16 for YOLOS).
+    stated_by: the configuration of a library that these settings come from; "" if they come from elsewhere.
     """
 
     name: str = "plain"
@@ -61,7 +71,10 @@ class Detect:
     labels: Literal["contiguous", "category", "id"] = "contiguous"
     paste: mask_pasting.Paste = "mmdet"
     extent: Literal[0, 1] = 0
-    most: int = 100
+    most: int | None = None
+    interpolation: Interpolation = field(default="bilinear", metadata=LATER)
+    round_down_to: int = field(default=1, metadata=LATER)
+    stated_by: str = field(default="", metadata=LATER)
 
 
 MMDET = ("faster_rcnn", "mask_rcnn", "cascade_rcnn", "cascade_mask_rcnn", "fcos")
@@ -76,11 +89,12 @@ class Detection:
     Protocol = Detect
     protocols = (
         Detect(),
-        Detect("mmdet", resize="mmdet"),
-        Detect("mmdet1", resize="mmdet1", paste="mmdet1", extent=1),
-        Detect("spinenet", resize="tf", paste="tf", labels="category"),
+        Detect("mmdet", resize="mmdet", most=100),
+        Detect("mmdet1", resize="mmdet1", paste="mmdet1", extent=1, most=100),
+        Detect("spinenet", resize="tf", paste="tf", labels="category", most=100),
         Detect("torchvision", resize="torchvision", paste="torchvision", labels="category"),
         Detect("torchvision-fixed", resize="fixed", paste="torchvision", labels="category"),
+        Detect("transformers", resize="aspect"),
     )
 
     @staticmethod
@@ -105,6 +119,8 @@ class Detection:
         """How many detections of each category id that no class of the data set has were left out."""
         self.detections: Counter[float] = Counter()
         """How many detections have each score, as long as there is only one score."""
+        self.cut = 0
+        """How many detections were left out because an image had more than the protocol's `most`."""
         self.images = self.images_with_objects = 0
         """How many images have been finished, and in how many of them anything was found."""
 
@@ -116,15 +132,23 @@ class Detection:
         """The image, uint8 (h, w, 3) in the network's colour order, at the input's size, or at its own
         size if floats are resized (`geometry.ON_FLOATS`).
         """
-        image = read_image(sample.path, sample.size, sample.orientation)
         protocol, (height, width) = self.protocol, self.input
+        by_pillow = protocol.resize in geometry.BY_PILLOW
+        read = read_rgb if by_pillow else read_image
+        image = read(sample.path, sample.size, sample.orientation)
+        if by_pillow:
+            image = image[..., ::-1]
         original = (image.shape[1], image.shape[0])
-        resizing = geometry.resizing_of(original, protocol.resize, protocol.short, protocol.long, (width, height))
-        if protocol.resize not in geometry.ON_FLOATS:
+        resizing = geometry.resizing_of(
+            original, protocol.resize, protocol.short, protocol.long, (width, height), protocol.round_down_to
+        )
+        if by_pillow:
+            image = resized_by_pillow(np.ascontiguousarray(image), resizing.input, protocol.interpolation, True)
+        elif protocol.resize not in geometry.ON_FLOATS:
             image = geometry.resized(image, resizing.input)
         if self.colour == "rgb":
             image = image[..., ::-1]
-        return [Item(sample=sample.id, image=np.ascontiguousarray(image), content=resizing)]
+        return [Item(sample=sample.id, image=np.require(image, requirements=["C", "W"]), content=resizing)]
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[ImageDetections]:
         """What the network found in each item, in pixels of its input.
@@ -190,7 +214,9 @@ class Detection:
             self.detections.update(found.scores.tolist())
         categories = self._categories(found.labels)
         order = np.argsort(-found.scores, kind="stable")
-        order = order[categories[order] >= 0][: protocol.most]
+        order = order[categories[order] >= 0]
+        self.cut += len(order) - len(order[: protocol.most])
+        order = order[: protocol.most]
         boxes = geometry.to_original(found.boxes[order], resizing, protocol.resize)
         rows = [
             {
@@ -259,6 +285,12 @@ class Detection:
         if len(self.detections) == 1 and (total := self.detections.total()) > 1:
             (score,) = self.detections
             said.append(f"all {total} detections have the same score, {score:g}: their order, and so AP, is arbitrary")
+        if self.cut:
+            said.append(
+                f"{self.cut} detections beyond the {self.protocol.most} best of their image were left out, which can "
+                "lower AP and AR: set protocol.most to null to keep all"
+            )
+        said += fed_as(self.protocol, self.mean, self.std)
         if self.unknown:
             some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
             said.append(

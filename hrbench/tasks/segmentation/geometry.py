@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from hrbench.formats.pil_images import resize as resized_by_pillow
+from hrbench.tasks.inputs import aspect_size
 from hrbench.tasks.segmentation.protocols import Inference
 
 Size = tuple[int, int]
@@ -48,7 +50,12 @@ def up_to_multiple(size: Size, multiple: int) -> Size:
 def input_sizes(size: Size, protocol: Inference) -> tuple[Size, Size]:
     """An image's size after the protocol's `size`: what is filled by the image, and with its padding."""
     if protocol.size == "squash":
-        return protocol.crop, protocol.crop
+        made = up_to_multiple(protocol.crop, protocol.to_multiple)
+        return made, made
+    if protocol.size == "short side":
+        assert protocol.short is not None
+        made = up_to_multiple(aspect_size(size, protocol.short, protocol.long), protocol.to_multiple)
+        return made, made
     if protocol.size == "short":
         assert protocol.base is not None
         inner = short_side_to(size, protocol.base)
@@ -59,7 +66,10 @@ def input_sizes(size: Size, protocol: Inference) -> tuple[Size, Size]:
 def sized(image: np.ndarray, protocol: Inference, mean: Sequence[float]) -> np.ndarray:
     """The image, uint8, after the protocol's `size`; padded with `mean`, of values in [0, 1], rounded."""
     inner, whole = input_sizes((image.shape[0], image.shape[1]), protocol)
-    image = resized(image, inner)
+    if protocol.resizer == "pillow":
+        image = resized_by_pillow(image, (inner[1], inner[0]), protocol.interpolation, antialias=True)
+    else:
+        image = resized(image, inner)
     return padded(image, whole, [float(np.rint(255 * value)) for value in mean])
 
 
@@ -81,14 +91,17 @@ def padded(image: np.ndarray, size: Size, fill: Sequence[float]) -> np.ndarray:
 # --- normalised pixels ---------------------------------------------------------------------------------------------
 
 
-def value_table(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+def value_table(mean: Sequence[float], std: Sequence[float], single: bool = False) -> np.ndarray:
     """What each byte is normalised to, by channel: (1, 256, 3) float32.
 
     As the official code rounds it: / 255 in float32; minus mean and over std each in float64, stored as float32.
+
+    single: whether mean and std are float32 too, as torchvision and transformers have them.
     """
     values = np.repeat((np.arange(256, dtype=np.float32) / np.float32(255))[None, :, None], 3, axis=2)
-    values = (values - np.asarray(mean, dtype=np.float64)).astype(np.float32)
-    return (values / np.asarray(std, dtype=np.float64)).astype(np.float32)
+    kind = np.float32 if single else np.float64
+    values = (values - np.asarray(mean, dtype=kind)).astype(np.float32)
+    return (values / np.asarray(std, dtype=kind)).astype(np.float32)
 
 
 def normalised(image: np.ndarray, table: np.ndarray) -> np.ndarray:

@@ -79,33 +79,69 @@ class Segmenter:
             output = self.net(batch)
         mirrored = self._checked(output, len(inputs))
         if self.order != tuple(range(self.classes)):
-            mirrored = mirrored[:, list(self.order)]
+            lacking = self.classes - mirrored.shape[1]  # classes before the first output
+            mirrored = mirrored[:, [number - lacking for number in self.order[lacking:]]]
         return (direct + mirrored.flip(3)) * 0.5
 
     def _checked(self, output: Any, n: int) -> Tensor:
         import torch
 
-        last = checked_logits(output, n, self.classes)
+        last = checked_logits(output, n, self.classes, self.protocol)
         if self.monitor is not None:
             self.monitor.note_dtype(last)
         return last if last.dtype in (torch.float32, torch.float64) else last.float()
 
 
-def checked_logits(output: Any, n: int, classes: int) -> Tensor:
+def checked_logits(output: Any, n: int, classes: int, protocol: Inference) -> Tensor:
     """The logits (N, C, h, w) of a network's output for n images: itself, or the last of a list.
 
-    Raises EntryError for anything else.
+    An output of one channel becomes what the protocol's `outputs` says. Raises EntryError for anything else.
     """
     import torch
 
     last: Any = output[-1] if isinstance(output, (list, tuple)) and output else output
-    if not isinstance(last, torch.Tensor) or last.ndim != 4 or last.shape[:2] != (n, classes):
+    last = _converted(last, classes, protocol.outputs)
+    fits = (classes, classes - 1) if protocol.reduced_labels else (classes,)
+    if not isinstance(last, torch.Tensor) or last.ndim != 4 or len(last) != n or last.shape[1] not in fits:
         what = tuple(last.shape) if isinstance(last, torch.Tensor) else f"a {type(last).__name__}"
         raise EntryError(
             f"the network returned {what} for {n} images; the data set has {classes} classes, so it must "
-            f"return logits ({n}, {classes}, h, w), or a list of them whose last is used"
+            f"return logits ({n}, {classes}, h, w), or a list of them whose last is used{_single(last)}"
         )
     return real(last, f"a network for {classes} classes returns logits ({n}, {classes}, h, w)")
+
+
+def _converted(output: Any, classes: int, kind: str) -> Any:
+    """An output of one channel as the protocol's `outputs` says: scores (N, C, h, w); others as they are."""
+    import torch
+
+    if kind == "logits" or not isinstance(output, torch.Tensor) or output.ndim != 4 or output.shape[1] != 1:
+        return output
+    if kind == "classes":
+        numbers = torch.arange(classes, device=output.device).view(1, -1, 1, 1)
+        if output.is_meta:
+            return (output == numbers).float()
+        wrong = (output < 0) | (output >= classes) | (output != output.round())
+        if bool(wrong.any()):
+            raise EntryError(
+                f"the network returned class {output[wrong][0].item()}; the data set has {classes} classes"
+            )
+        return (output == numbers).float()
+    one = output.float()
+    if kind == "one probability":
+        if not one.is_meta and bool(((one < 0) | (one > 1)).any()):
+            raise EntryError("the network returned values outside [0, 1]: set protocol.outputs to one logit")
+        one = one.logit(eps=1e-7)
+    return torch.cat([torch.zeros_like(one), one], 1)
+
+
+def _single(output: Any) -> str:
+    """What allows an output of one channel, as the end of a sentence; "" for others."""
+    if getattr(output, "ndim", 0) != 4 or output.shape[1] != 1:
+        return ""
+    if not output.is_floating_point():
+        return "; if these are class numbers, set protocol.outputs to classes"
+    return "; if this is class 1 of two classes, set protocol.outputs to one logit or one probability"
 
 
 def image_scores(segmenter: Segmenter, images: Sequence[np.ndarray]) -> Iterator[Tensor]:
@@ -132,6 +168,7 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
     protocol = segmenter.protocol
     size = (images[0].shape[0], images[0].shape[1])
     plan = geometry.window_plan(size, scale, protocol)
+    whole = at_once(protocol, size)
     several = len(plan.corners) > 1
     added_up = several or len(protocol.scales) > 1 or protocol.combine == "exp"
     count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
@@ -140,6 +177,9 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
     while chunk := _next_inputs(inputs, segmenter.batch):
         logits = segmenter.logits([pixels for _, pixels in chunk])
         for (corner, _), one in zip(chunk, logits, strict=True):
+            if whole:
+                yield one
+                continue
             scores = resized(one, plan.window, protocol.upsampling, protocol.align_corners)
             scores = _combined(scores, protocol.combine, may_overwrite=scores is not one) if added_up else scores
             if count is not None:
@@ -150,6 +190,17 @@ def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) 
                 scores, total = total.div_(count), None
             scores = scores[:, : plan.scaled[0], : plan.scaled[1]]
             yield resized(scores, size, "bilinear", protocol.align_corners)
+
+
+def at_once(protocol: Inference, size: Size) -> bool:
+    """Whether the network's output goes to the image at once: an image of this size is one input without padding."""
+    return (
+        protocol.logits_to == "image"
+        and protocol.scales == (1.0,)
+        and protocol.windows == "none"
+        and protocol.combine == "softmax"
+        and geometry.window_plan(size, 1.0, protocol).whole == size
+    )
 
 
 def _next_inputs(inputs: Iterator[tuple[Size, np.ndarray]], most: int) -> list[tuple[Size, np.ndarray]]:

@@ -7,10 +7,12 @@ paper of RefineNet (Lin et al., CVPR 2017). Those of HRNet are tested against go
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from hrbench.contracts import LATER
 from hrbench.errors import UsageError
+from hrbench.formats.pil_images import Interpolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Inference:
 
     size: how the image is resized before it is normalised. "own": not at all. "squash": to `crop`, without keeping the
         aspect ratio (LIP). "short": its short side to `base`, then padded at the right and the bottom with the mean
-        colour to multiples of 8 (branch HRNet-OCR).
+        colour to multiples of 8 (branch HRNet-OCR). "short side": its short side to `short`, or to less if its long
+        side would exceed `long` (torchvision, transformers).
     keep_padding: whether that padding stays in the scores that are resized to the image, as in the official code for
         ADE20K.
     base: the long side at scale 1 in pixels; None for the image's own long side.
@@ -38,11 +41,23 @@ class Inference:
         need this.
     upsampling: of the logits to the input, bilinear or OpenCV's bicubic.
     align_corners: of all bilinear resizing of logits and scores.
+    short, long: for "short side"; `long` null for any.
+    to_multiple: sides of a resized image are rounded up to multiples of it, by resizing (Mask2Former).
+    resizer: of the image: OpenCV without antialias, or Pillow with it, which then also decodes it.
+    interpolation: Pillow's filter.
+    logits_to: whether the network's output is resized to its input and then to the image, or to the image at once, as
+        transformers does. At once only where an image is one input without padding, at one scale.
+    reduced_labels: whether class 0 of the data set may be one that the network has no output for: where it has one
+        output less than the data set has classes, its first output is class 1 (`do_reduce_labels`).
+    outputs: what the network returns: logits of each class; class numbers (N, 1, h, w), of an ArgMax in an exported
+        file; or one channel of a data set of two classes: a logit z of class 1 ("one logit"), taken as (0, z), or its
+        probability p ("one probability"), taken as (0, log p / (1 - p)).
+    stated_by: the configuration of a library that these settings come from; "" if they come from elsewhere.
     """
 
     name: str = "plain"
     version: int = 1
-    size: Literal["own", "squash", "short"] = "own"
+    size: Literal["own", "squash", "short", "short side"] = "own"
     keep_padding: bool = False
     base: int | None = None
     scales: tuple[float, ...] = (1.0,)
@@ -54,13 +69,24 @@ class Inference:
     multiple: int = 32
     upsampling: Literal["bilinear", "bicubic"] = "bilinear"
     align_corners: bool = False
+    short: int | None = field(default=None, metadata=LATER)
+    long: int | None = field(default=None, metadata=LATER)
+    to_multiple: int = field(default=1, metadata=LATER)
+    resizer: Literal["opencv", "pillow"] = field(default="opencv", metadata=LATER)
+    interpolation: Interpolation = field(default="bilinear", metadata=LATER)
+    logits_to: Literal["input", "image"] = field(default="input", metadata=LATER)
+    reduced_labels: bool = field(default=False, metadata=LATER)
+    outputs: Literal["logits", "classes", "one logit", "one probability"] = field(default="logits", metadata=LATER)
+    stated_by: str = field(default="", metadata=LATER)
 
 
 PLAIN = Inference()
 HRNET = Inference("hrnet", combine="exp", windows="shifted", multiple=1)
 HRNET_OCR = Inference("hrnet-ocr", combine="exp", windows="shifted", multiple=1, align_corners=True)
 REFINENET = Inference("refinenet", multiple=1, upsampling="bicubic")
-NAMED_PROTOCOLS = (PLAIN, HRNET, HRNET_OCR, REFINENET)
+TORCHVISION = Inference("torchvision", size="short side", short=520, multiple=1, resizer="pillow")
+TRANSFORMERS = Inference("transformers", multiple=1, resizer="pillow", logits_to="image")
+NAMED_PROTOCOLS = (PLAIN, HRNET, HRNET_OCR, REFINENET, TORCHVISION, TRANSFORMERS)
 
 _USUAL = {"seg_hrnet": HRNET.name, "seg_hrnet_ocr": HRNET_OCR.name, "refinenet": REFINENET.name}
 
@@ -76,6 +102,10 @@ def checked(protocol: Inference) -> Inference:
         "scales: at least one, all above 0": not protocol.scales or min(protocol.scales) <= 0,
         "base: above 0, or null for the image's own long side": protocol.base is not None and protocol.base < 1,
         "base: a number, which size: short resizes the short side to": protocol.size == "short" and not protocol.base,
+        "short: a number, which size: short side resizes the short side to": protocol.size == "short side"
+        and not protocol.short,
+        "long: at least short": protocol.long is not None and protocol.long < (protocol.short or 1),
+        "to_multiple: at least 1": protocol.to_multiple < 1,
         "crop: [height, width], both above 0": len(protocol.crop) != 2 or min(protocol.crop) < 1,
         "stride: above 0, at most 1": not 0 < protocol.stride <= 1,
         "stride: a pixel at least": int(min(protocol.crop, default=1) * protocol.stride + 1e-6) < 1,

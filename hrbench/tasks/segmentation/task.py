@@ -19,9 +19,10 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
-from hrbench.tasks.inputs import tensor_like
+from hrbench.formats.pil_images import read_rgb
+from hrbench.tasks.inputs import fed_as, tensor_like
 from hrbench.tasks.outputs import OutputMonitor
-from hrbench.tasks.segmentation import geometry
+from hrbench.tasks.segmentation import geometry, inference
 from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, class_map, image_scores, resized
 from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
@@ -65,8 +66,10 @@ class Segmentation:
 
     def prepare(self, sample: Sample) -> list[Item]:
         """The image, uint8 (H, W, 3) in the network's colour order, resized as the protocol's `size` says."""
-        image = read_image(sample.path, sample.size, sample.orientation)
-        if self.colour == "rgb":
+        by_pillow = self.protocol.resizer == "pillow"
+        read = read_rgb if by_pillow else read_image
+        image = read(sample.path, sample.size, sample.orientation)
+        if (self.colour == "rgb") != by_pillow:
             image = np.ascontiguousarray(image[..., ::-1])
         size = (image.shape[0], image.shape[1])
         inner, whole = geometry.input_sizes(size, self.protocol)
@@ -83,7 +86,7 @@ class Segmentation:
         with torch.inference_mode():
             segmenter = self._segmenter(net, batch=len(items))
             with stage("preprocess"):
-                table = geometry.value_table(self.mean, self.std)
+                table = geometry.value_table(self.mean, self.std, single=self.protocol.resizer == "pillow")
                 images = [geometry.normalised(item.image, table) for item in items]
                 if segmenter.dtype == torch.float64:
                     images = [image.astype(np.float64) for image in images]
@@ -91,12 +94,13 @@ class Segmentation:
             with stage("postprocess"):  # what `image_scores` does before and for the network has stages of its own
                 for item, scores in zip(items, image_scores(segmenter, images), strict=True):
                     self.monitor.note_classes(item.sample, scores)
-                    maps.append(class_map(self._fitted(scores, item.content), item.sample))
+                    found = class_map(self._fitted(scores, item.content), item.sample)
+                    maps.append(found + found.dtype.type(len(self.scheme.names) - len(scores)))
             return maps
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
         """Raises EntryError unless the output is logits (N, C, h, w) of the data set's C classes, or ends with such."""
-        checked_logits(output, len(inputs), len(self.scheme.names))
+        checked_logits(output, len(inputs), len(self.scheme.names), self.protocol)
 
     def _segmenter(self, net: Network, batch: int) -> Segmenter:
         like = tensor_like(net)
@@ -117,8 +121,13 @@ class Segmentation:
 
     def _fitted(self, scores: Any, frame: Frame) -> Any:
         """Scores (C, H, W) of an item without its padding, resized to the image."""
-        scores = scores[:, : frame.inner[0], : frame.inner[1]]
+        if not self._at_once(frame):
+            scores = scores[:, : frame.inner[0], : frame.inner[1]]
         return resized(scores, frame.image, "bilinear", self.protocol.align_corners)
+
+    def _at_once(self, frame: Frame) -> bool:
+        """Whether scores are still at the size of the network's output (`Inference.logits_to`)."""
+        return inference.at_once(self.protocol, frame.inner)
 
     def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
         """The class map of the image as its prediction."""
@@ -129,10 +138,11 @@ class Segmentation:
     def notes(self) -> list[str]:
         """Notes to print with a score, for example that it took more forward passes than costs count."""
         scales, flip = len(self.protocol.scales), self.protocol.flip
+        fed = fed_as(self.protocol, self.mean, self.std)
         if scales == 1 and not flip:
-            return self.monitor.notes()
+            return [*self.monitor.notes(), *fed]
         how = [f"{scales} scales"] * (scales > 1) + ["the mirrored image"] * flip
-        return [*self.monitor.notes(), f"predicted from {' and '.join(how)}; costs are of one forward pass"]
+        return [*self.monitor.notes(), *fed, f"predicted from {' and '.join(how)}; costs are of one forward pass"]
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""

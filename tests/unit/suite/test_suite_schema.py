@@ -54,7 +54,7 @@ def test_known_names_are_in_it(made: dict[str, Any]):
     names = made["$defs"]["ModelFields"]["properties"]["base"]["enum"]
     assert names == sorted(variants())
     tasks = [task["properties"] for task in made["$defs"]["EntryFields"]["properties"]["protocol"]["anyOf"][1:]]
-    for one in ("boxes", "scales", "short", "crop_fraction"):
+    for one in ("boxes", "scales", "extent", "crop_fraction"):
         assert sum(one in settings for settings in tasks) == 1
     assert not any("version" in settings for settings in tasks)
     assert '"known"' not in json.dumps(made)

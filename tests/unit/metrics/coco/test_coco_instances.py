@@ -58,6 +58,58 @@ def test_drawn_cases_equal_pycocotools_to_the_last_bit(written, kind, seed, cate
 
 
 @pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("limits", [[1, 2, 3], [2, 5], [300], [1, 100, 300, 1000]])
+def test_other_limits_of_detections_equal_pycocotools(kind: str, limits: list[int], written) -> None:
+    metric = METRICS[kind](per_class=True, max_detections=limits)
+    for seed in range(8):
+        paths = written(*case(seed, 1 + seed % 4, masks=kind == "masks"))
+        target = metric.read_target(paths[0])
+        state = metric.measure(metric.read_predictions(paths[1], target), target)
+        scores = metric.summarise(state, 0)
+        ours = {score.quantity.name: -1.0 if score.value is None else score.value for score in scores}
+        assert ours == metric.verify(*paths) and {f"AR{limit}" for limit in limits} <= set(ours)
+        assert state.params["max_detections"] == limits and state.params["most"] == limits[-1]
+        assert f"at most {limits[-1]} detections" in scores[0].quantity.description
+        assert METRICS[kind].by_image(state).names == tuple(list(ours)[: len(limits) + 9])
+
+
+def test_one_limit_stands_for_the_last() -> None:
+    assert CocoBoxes(max_detections=300).settings.max_detections == (1, 10, 300)
+    assert CocoBoxes(max_detections=5).settings.max_detections == (1, 5)
+    assert "AR300" in [quantity.name for quantity in CocoBoxes(max_detections=300).quantities]
+    for wrong in (0, [], [10, 1], [5, 5], True, [1.5]):
+        with pytest.raises(UsageError, match="max_detections"):
+            CocoBoxes(max_detections=wrong)  # type: ignore[arg-type]
+
+
+def test_the_usual_limits_leave_the_state_as_it_was(written) -> None:
+    paths = written(*case(0, 2))
+    metric = CocoBoxes(max_detections=[1, 10, 100])
+    target = metric.read_target(paths[0])
+    assert "max_detections" not in metric.measure(metric.read_predictions(paths[1], target), target).params
+
+
+@pytest.mark.parametrize("area", ["mask", "box"])
+def test_results_as_polygons_and_plain_counts_are_judged_as_pycocotools_judges_them(area: str, written) -> None:
+    rng, metric = np.random.default_rng(3), CocoMasks(per_class=True, detection_area=area)
+    for seed in range(6):
+        truth, found = case(seed, 2, masks=True)
+        size = {one["id"]: (one["height"], one["width"]) for one in truth["images"]}
+        for number, row in enumerate(found):
+            height, width = size[row["image_id"]]
+            x, y, w, h = (float(round(value * side)) for value, side in zip(
+                rng.random(4), (width / 2, height / 2, width, height), strict=True))  # fmt: skip
+            row["bbox"] = [x, y, w, h]
+            if number % 3 == 0:
+                row["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h], [0.0, 0.0, 4.5, 0.0, 0.0, 4.0]]
+            elif number % 3 == 1:
+                filled = int(rng.integers(height * width))
+                row["segmentation"] = {"size": [height, width], "counts": [filled, height * width - filled]}
+        ours, theirs = both(metric, written(truth, found))
+        assert ours == theirs, f"seed {seed}"
+
+
+@pytest.mark.parametrize("kind", METRICS)
 def test_many_categories(kind: str, written) -> None:
     for seed in range(4):
         ours, theirs = both(METRICS[kind](per_class=True), written(*case(seed, 40, 30, kind == "masks")))

@@ -139,7 +139,7 @@ def test_masks_are_crops_and_background_is_left_out():
 def test_class_and_mask_queries_by_their_formula():
     classes = torch.log(torch.tensor([[[0.6, 0.1, 0.3], [0.2, 0.7, 0.1]]]))  # two queries, two classes and "no object"
     masks = torch.logit(torch.tensor([[[[0.5]], [[0.25]]]]))
-    found = _semantic({"class_queries_logits": classes, "masks_queries_logits": masks})
+    found = _semantic(None, {"class_queries_logits": classes, "masks_queries_logits": masks})
     torch.testing.assert_close(found[0, :, 0, 0], torch.tensor([0.6 * 0.5 + 0.2 * 0.25, 0.1 * 0.5 + 0.7 * 0.25]))
 
 

@@ -96,8 +96,8 @@ def test_files_that_are_none(files: Path, tmp_path: Path):
 
 
 def test_inputs_that_are_no_images(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"takes float of shape 1x32x24x3; images come as floats \(N, 3, H, W\)"):
-        build(str(handmade(tmp_path, shape=[1, 32, 24, 3])))
+    with pytest.raises(UsageError, match=r"takes float of shape 1x32x24x4; images are floats or bytes, \(N, 3, H, W\)"):
+        build(str(handmade(tmp_path, shape=[1, 32, 24, 4])))
     with pytest.raises(UsageError, match="takes int64 of shape"):
         build(str(handmade(tmp_path, kind=onnx.TensorProto.INT64)))
     with pytest.raises(UsageError, match="takes numbers of type 127 of shape"):

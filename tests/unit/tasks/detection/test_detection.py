@@ -130,7 +130,8 @@ def test_labels_of_unused_ids_are_left_out_and_counted(sample: Sample) -> None:
     rows = rows_of(task, sample, Net(found([11, 0, 11, 2, 0])))
     assert [row["category_id"] for row in rows] == [1, 3]  # the best two of those that are left
     rows_of(task, sample, Net(found([25])))
-    (said,) = task.notes()
+    cut, said = task.notes()
+    assert cut.startswith("1 detections beyond the 2 best of their image were left out")
     assert said.startswith("3 detections of category ids that are no class of the data set (12, 26) were left out")
     assert said.endswith("set protocol.labels to contiguous")
 

@@ -1,0 +1,275 @@
+"""How transformers feeds a network: its image processor, read from preprocessor_config.json beside config.json.
+
+    task             read                                                    protocol `transformers`
+    classification   size, crop, resample, and the rule of the processor     crop_mode, crop_fraction, resized_to
+    segmentation     size, resample, size_divisor, do_reduce_labels          size, short, long, to_multiple
+    detection        size, resample, sides of YOLOS                          resize, short, long, round_down_to
+
+Rescaling and normalisation become mean and std of values in [0, 1]; `do_flip_channel_order` becomes the colour. Without
+such a file the defaults of the kind's processor count: all of them for classifiers; colours alone for segmenters, whose
+images then go in whole; and the detector's own size, or the entry's input where it is one size for all.
+
+Processors are known by name, since their rules are in their code: another one is refused, with the way to go on. Sizes
+and rules: transformers 5.24, image_processing_backends.py, image_transforms.py and the processors of `KNOWN`. Its two
+backends differ in a grey level of a resized pixel; here pixels are Pillow's ("pil").
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrbench.errors import InputError, UsageError
+from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.types import NOT_READ, LibraryInput
+
+FILE = "preprocessor_config.json"
+RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+"""Pillow's filters by their numbers."""
+
+PLAIN = ("ViT", "Bit", "CLIP", "DeiT", "Beit", "Pvt", "MobileNetV1", "MobileNetV2", "Segformer", "EfficientNet")
+CLASSIFIERS = (*PLAIN, "Siglip", "Siglip2", "ConvNext", "Levit", "PoolFormer", "MobileViT")
+SEGMENTERS = (*PLAIN, "DPT", "MaskFormer", "Mask2Former", "OneFormer", "MobileViT")
+DETECTORS = ("Detr", "ConditionalDetr", "DeformableDetr", "RTDetr", "Yolos")
+KNOWN = {"classification": CLASSIFIERS, "segmentation": SEGMENTERS, "detection": DETECTORS}
+"""Task -> its processors whose rules are known, without the ending "ImageProcessor"."""
+
+
+def library_input(
+    name: str,
+    *,
+    task: str,
+    input: tuple[int, int] | None,
+    args: Mapping[str, Any],
+    weights: str = "",
+    fetch: bool = False,
+) -> LibraryInput | None:
+    """What the processor of a folder, repository or kind does; None for a task or kind without a processor.
+
+    fetch: whether a repository's configuration may be downloaded; one that is not on this disk is `NOT_READ`. Raises
+    UsageError for a processor or setting that is not offered here, InputError for a damaged file.
+    """
+    if task not in KNOWN:
+        return None
+    import transformers
+
+    folder = None if name in transformers.CONFIG_MAPPING else folder_of(name, fetch=fetch, weights=False)
+    if folder is not None and not isinstance(folder, Path):
+        if fetch or forbidden() or "/" not in name.strip("./"):
+            return None  # the network cannot be built either, which says why
+        return LibraryInput(NOT_READ, protocol={"name": "transformers"})
+    processor, kind = _processor(transformers, name, folder, task)
+    if processor is None:
+        return None
+    stated = f"transformers {kind}ImageProcessor" + ("" if folder is None else f" ({name})")
+    own = folder is not None and (folder / FILE).is_file()
+    labels = _labels(folder)
+    model = name if folder is None else str(_json(folder / "config.json").get("model_type", ""))
+    if model == "oneformer" and folder is None:
+        raise UsageError(
+            "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
+            "name that folder, or its repository, or leave the data set out to measure costs"
+        )
+    make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
+    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, labels)
+    colour, mean, std = _colours(processor)
+    return LibraryInput(stated, size, colour, mean, std, {"name": "transformers", **protocol})
+
+
+class _Processor:
+    """A processor of the library with what is asked of it.
+
+    made: the library's object.
+    kind: its class without "ImageProcessor".
+    what: the network, for messages.
+    model: the kind of network.
+    own: whether its settings are those of a file.
+    """
+
+    def __init__(self, made: Any, kind: str, what: str, model: str, own: bool) -> None:
+        self.made, self.kind, self.what, self.model, self.own = made, kind, what, model, own
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made, name, None)
+
+    def sides(self, name: str) -> dict[str, int]:
+        """The lengths of a size ("size", "crop_size") by name, those that are set."""
+        found = getattr(self.made, name, None)
+        if found is None:
+            return {}
+        keys = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
+        values = {key: found.get(key) if isinstance(found, Mapping) else getattr(found, key, None) for key in keys}
+        return {key: int(value) for key, value in values.items() if value}
+
+    @property
+    def interpolation(self) -> str:
+        value = getattr(self.made, "resample", 2)
+        value = getattr(value, "value", value)
+        return value if isinstance(value, str) else RESAMPLING[2 if value is None else int(value)]
+
+    def refused(self, setting: str) -> UsageError:
+        return UsageError(
+            f"{self.what} is fed by {self.kind}ImageProcessor with {setting}, which hrbench does not do: "
+            "name a protocol and its settings (`protocol: {name: ...}`)"
+        )
+
+
+def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> tuple[Any, str]:
+    """The processor and its kind; (None, "") for a network without one."""
+    if folder is not None and (folder / FILE).is_file():
+        try:
+            made = transformers.AutoImageProcessor.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:  # a damaged file raises nearly anything, by its content
+            raise InputError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    else:
+        kind_name = name if folder is None else _json(folder / "config.json").get("model_type", "")
+        names = importlib.import_module("transformers.models.auto.image_processing_auto").IMAGE_PROCESSOR_MAPPING_NAMES
+        found: Any = names.get(kind_name) or ALIKE.get(kind_name)
+        if isinstance(found, Mapping):
+            found = found.get("torchvision") or found.get("pil")
+        if isinstance(found, tuple):  # of releases before 5: (slow, fast)
+            found = next((each for each in found if each), None)
+        if found is None or not hasattr(transformers, found):
+            return None, ""
+        made = getattr(transformers, found)()
+    kind = type(made).__name__.removesuffix("Pil").removesuffix("Fast").removesuffix("ImageProcessor")
+    kind = kind.removesuffix("FeatureExtractor")
+    if kind not in KNOWN[task]:
+        raise UsageError(
+            f"transformers:{name} is fed by {type(made).__name__}, whose rules hrbench does not know for {task}: "
+            "name a protocol and its settings (`protocol: {name: ...}`)"
+        )
+    return made, kind
+
+
+ALIKE = {
+    "d_fine": "RTDetrImageProcessor", "rt_detr_v2": "RTDetrImageProcessor", "dab-detr": "ConditionalDetrImageProcessor",
+    "dinov2_with_registers": "BitImageProcessor",
+}  # fmt: skip
+"""Kinds without a processor of their own name -> that of their published checkpoints."""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _labels(folder: Path | None) -> dict[str, str]:
+    """The names of a network's outputs in its config.json, by number; {} if it has none."""
+    named = {} if folder is None else _json(folder / "config.json").get("id2label", {})
+    return {str(key): str(value) for key, value in named.items()} if isinstance(named, Mapping) else {}
+
+
+def _colours(p: Any) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
+    """Channel order, mean and std of values in [0, 1] that rescaling, an offset and normalisation amount to."""
+    factor = float(getattr(p, "rescale_factor", 1 / 255)) if getattr(p, "do_rescale", True) else 1.0
+    unit = 255 * factor
+    unit = 1.0 if abs(unit - 1) < 1e-9 else unit
+    normalise = bool(getattr(p, "do_normalize", False))
+    mean = [float(value) for value in p.image_mean] if normalise else [0.0] * 3
+    std = [float(value) for value in p.image_std] if normalise else [1.0] * 3
+    offset = 1.0 if getattr(p, "rescale_offset", False) else 0.0
+    if getattr(p, "include_top", False):  # EfficientNet's processor divides by it once more
+        std = [value * value for value in std] if normalise else [float(value) for value in p.image_std]
+    colour = "bgr" if getattr(p, "do_flip_channel_order", False) else "rgb"
+    return colour, tuple((value + offset) / unit for value in mean), tuple(value / unit for value in std)
+
+
+# --- by task ----------------------------------------------------------------------------------------------------------
+
+
+def _classification(
+    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+) -> tuple[tuple[int, int], dict[str, Any]]:
+    """The crop's size, and how it is made."""
+    if not p.do_resize:
+        raise p.refused("do_resize: false")
+    size, cut = p.sides("size"), p.sides("crop_size") if p.do_center_crop else {}
+    edge = size.get("shortest_edge", 0)
+    mode = "centre" if edge else "squash"
+    full = (edge, edge) if edge else (size.get("height", 0), size.get("width", 0))
+    crop = (cut["height"], cut["width"]) if "height" in cut else None
+    if p.kind == "ConvNext":
+        crop = (edge, edge)
+        mode = "centre" if edge < 384 else "squash"
+        full = _square(int(edge / p.crop_pct)) if edge < 384 else crop
+    elif p.kind == "Levit" and edge:
+        full = _square(int(256 / 224 * edge))
+    elif p.kind == "PoolFormer" and p.crop_pct and full[0] == full[1]:
+        mode, full = "centre", _square(int(full[0] / p.crop_pct))
+    elif p.kind == "EfficientNet" and not p.do_center_crop:
+        crop = None
+    if crop is None and mode == "squash":
+        crop = full
+    if crop is None or not all(full) or size.get("longest_edge"):
+        raise p.refused(f"size {size} and no crop to one size")
+    wanted = crop if input is None else (input[0], input[1])
+    protocol: dict[str, Any] = {
+        "crop_mode": mode, "crop_fraction": min(1.0, crop[0] / full[0]), "interpolation": p.interpolation,
+    }  # fmt: skip
+    if wanted == crop and full != crop:
+        protocol["resized_to"] = list(full)
+    if labels.get("0", "").lower() == "background":
+        protocol["label_offset"] = 1
+    return wanted, protocol
+
+
+def _square(side: int) -> tuple[int, int]:
+    return side, side
+
+
+def _segmentation(
+    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+) -> tuple[tuple[int, int] | None, dict[str, Any]]:
+    """The size that costs are of, and how images are resized."""
+    protocol: dict[str, Any] = {"interpolation": p.interpolation}
+    if p.do_reduce_labels:
+        protocol["reduced_labels"] = True
+    if not p.own and p.kind not in ("Mask2Former", "MaskFormer", "OneFormer"):
+        if p.model != "segformer":  # whose sides need no multiple; of others that is not known
+            protocol["multiple"] = 32
+        return input, protocol
+    if not p.do_resize:
+        return input, protocol
+    if p.do_center_crop:
+        raise p.refused("do_center_crop, which loses the image's border")
+    if p.keep_aspect_ratio:
+        raise p.refused("keep_aspect_ratio")
+    size = p.sides("size")
+    if "height" in size:
+        crop = (size["height"], size["width"])
+        return input or crop, {**protocol, "size": "squash", "crop": list(crop)}
+    if "shortest_edge" not in size:
+        raise p.refused(f"size {size}")
+    protocol |= {"size": "short side", "short": size["shortest_edge"], "long": size.get("longest_edge")}
+    if p.kind in ("Mask2Former", "MaskFormer"):
+        protocol["to_multiple"] = int(p.size_divisor or p.size_divisibility or 1)
+    return input, protocol
+
+
+def _detection(
+    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+) -> tuple[tuple[int, int] | None, dict[str, Any]]:
+    """The input's size where it is one for all images, and how images are resized."""
+    protocol: dict[str, Any] = {"interpolation": p.interpolation}
+    if labels.get("0") == "N/A":  # an output for each of COCO's ids, and one for 0
+        protocol["labels"] = "id"
+    if not p.do_resize:
+        return input, {**protocol, "resize": "none"}
+    size = p.sides("size")
+    if "height" in size:
+        return input or (size["height"], size["width"]), {**protocol, "resize": "squash"}
+    if "shortest_edge" not in size:
+        raise p.refused(f"size {size}")
+    protocol |= {"resize": "aspect", "short": size["shortest_edge"], "long": size.get("longest_edge") or 100_000}
+    if p.kind == "Yolos":
+        protocol["round_down_to"] = 16
+    return input, protocol
