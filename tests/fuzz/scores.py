@@ -250,6 +250,19 @@ def _exported(of: Callable[[], tuple[dict[str, Any], list[dict[str, Any]]]], fol
     (folder / "results.json").write_text(json.dumps(results))
 
 
+def _polygons(folder: Path) -> None:
+    """Results whose masks are polygons, plain and compressed codes."""
+    truth, results = random_instances.case(4, images=3, masks=True)
+    shapes = [row["segmentation"] for row in truth["annotations"]]
+    for number, row in enumerate(results):
+        there = [shape for shape, own in zip(shapes, truth["annotations"], strict=True)
+                 if own["image_id"] == row["image_id"]]  # fmt: skip
+        if there:
+            row["segmentation"] = there[number % len(there)]
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "results.json").write_text(json.dumps(results))
+
+
 EXPORT = {"renumber": True, "iscrowd": 0, "match": "file_name", "whole_ids": True, "root_category": "drop"}
 
 
@@ -269,6 +282,8 @@ CASES = [
          partial(judged, "coco-boxes", "truth.json", "results.json", **EXPORT, truth_area="segmentation")),
     Case("coco-masks of an export", partial(_exported, partial(random_instances.case, 4, images=3, masks=True)), COCO,
          partial(judged, "coco-masks", "truth.json", "results.json", **EXPORT, truth_area="box")),
+    Case("coco-masks of polygons", _polygons, COCO,
+         partial(judged, "coco-masks", "truth.json", "results.json", max_detections=[1, 5, 300]), share=2),
     Case("topk of timm", _timm, {"predictions.csv": damage.text_mutant},
          partial(judged, "topk", "val.txt", "predictions.csv")),
     Case("coco-keypoints", partial(_coco, partial(random_coco.case, 2, images=4)), COCO,
