@@ -18,6 +18,7 @@ from hrbench.datasets.coco_instances import CocoInstances
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.annotations import compressed_mask, mask_fault
 from hrbench.formats.coco.rle import decoded
+from hrbench.metrics.coco.instances import CocoMasks
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 90, "name": "toothbrush"}]
 IMAGES = [
@@ -173,7 +174,6 @@ def run_lengths(height: int, width: int) -> dict[str, Any]:
         ({"category_id": 2}, "is of category 2, which the file does not list"),
         ({"bbox": [1, 2, 3]}, "has the box"),
         ({"bbox": [1, 2, -3, 4]}, "has the box"),
-        ({"segmentation": []}, "three corners or more"),
         ({"segmentation": [[1, 2, 3, 4]]}, "three corners or more"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "three corners or more"),
         ({"segmentation": [[1, 2, 6, 2, 6e9, 8]]}, "corner beyond 60 pixels on an image of 30x20"),
@@ -244,3 +244,12 @@ def test_the_truth_has_masks_of_every_kind_and_no_faulty_ones(tmp_path: Path) ->
     assert [row["iscrowd"] for row in rows] == [0, 0, 0, 1, 0] and all("score" not in row for row in rows)
     for row in rows[1:4]:
         np.testing.assert_array_equal(decoded(row["segmentation"]["counts"], (20, 30)), area)
+
+
+def test_an_export_of_boxes_may_have_empty_masks(tmp_path: Path) -> None:
+    """Whether masks are needed is known where they are judged, and told there."""
+    write(tmp_path, [object_(segmentation=[])])
+    data = CocoInstances(tmp_path)
+    assert not any("polygon" in fault for sample in data.samples({}) for fault in data.look(sample))
+    with pytest.raises(InputError, match="segmentation is empty; give polygons or an RLE, or judge boxes alone"):
+        CocoMasks().read_target(data.target)
