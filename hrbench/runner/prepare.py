@@ -248,10 +248,8 @@ def metric_of(name: str, dataset: DataSet) -> Metric:
     options = dataset.metric_options()
     make = resolve("hrbench.metrics", name)
     unknown, _ = unknown_options(make, options)
-    try:
-        metric = make(**options)
-    except (TypeError, ValueError, AttributeError) as error:
-        why = f"that is, {', '.join(unknown)}" if unknown else str(error)
-        raise UsageError(f"metric {name} does not take what this data set gives it: {why}") from None
+    if unknown:
+        raise UsageError(f"metric {name} does not take what this data set gives it: that is, {', '.join(unknown)}")
+    metric = construct(make, f"metric {name}", **options)
     check_contract("hrbench.metrics", name, metric)
     return metric

@@ -41,6 +41,18 @@ def test_score_tells_notes_in_text_and_as_data(bench: Bench, given: Path, capsys
     assert (repeated["count"], repeated["of"], repeated["option"]) == (1, 2, "")
 
 
+def test_score_says_how_an_option_is_given_to_it(bench: Bench, given: Path, capsys) -> None:
+    """Readers name options as a suite has them, since suites read the same files."""
+    whole = json.loads(bench.annotations.read_text())
+    whole["annotations"][0]["id"] = 0
+    bench.annotations.write_text(json.dumps(whole))
+    asked = ["score", "coco-keypoints", "--gt", str(bench.annotations), "--pred", str(given), "--resamples", "0"]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "option renumber: true" in said and "an option KEY: VALUE is --option KEY=VALUE here" in said
+    assert main([*asked, "--option", "renumber=true"]) == 0
+
+
 def test_run_tells_stores_and_shows_notes(bench: Bench, given: Path, capsys) -> None:
     suite = bench.suite(SUITE)
     assert main(bench.arguments(suite)) == 0

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hrbench.models.weights.checkpoint import rebuild
 from hrbench.models.weights.checkpoint.pickle_steps import interpret
@@ -113,6 +113,7 @@ def opened(path: Path) -> Iterator[CheckpointFile]:
             yield _zip(path, data, file) if data[:2] == b"PK" else _legacy(path, data)
     except BadPickle as error:
         raise NotACheckpoint(f"its pickle cannot be read: {error}") from error
+    # what zipfile raises for damaged heads, streams and names, and for a compression that it does not know
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, EOFError, UnicodeError) as error:
         raise NotACheckpoint(str(error) or type(error).__name__) from error
 
@@ -226,14 +227,14 @@ def _legacy(path: Path, data: mmap.mmap) -> CheckpointFile:
         content, at = interpret(whole, at, persistent)
         keys, at = interpret(whole, at, _nothing)
     little = machine.get("little_endian", True) if isinstance(machine, dict) else True
-    order = "little" if little else "big"
+    order: Literal["little", "big"] = "little" if little else "big"
     if not isinstance(keys, list):
         raise NotACheckpoint("a legacy file without its list of storages")
     places = {}
     for key in map(str, keys):
         if key not in storages:
             raise NotACheckpoint(f"storage {key[:40]} belongs to no tensor")
-        size = int.from_bytes(data[at : at + 8], order) * storages[key]  # type: ignore[arg-type]
+        size = int.from_bytes(data[at : at + 8], order) * storages[key]
         if at + 8 + size > len(data):
             raise NotACheckpoint(
                 f"storage {key} is to have {size:,} bytes, and {max(0, len(data) - at - 8):,} are left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -204,8 +204,9 @@ def test_areas_of_keypoints_follow_pycocotools_unless_told(written: Written) -> 
     boxed = paths[1].read_text(encoding="utf-8").replace('"score"', '"bbox": [0, 0, 10, 10], "score"')
     paths[1].write_text(boxed, encoding="utf-8")
     areas = {}
-    for asked in (None, "keypoints", "box"):
-        metric = CocoKeypointAP(detection_area=asked)  # type: ignore[arg-type]
+    ways: tuple[Literal["keypoints", "box"] | None, ...] = (None, "keypoints", "box")
+    for asked in ways:
+        metric = CocoKeypointAP(detection_area=asked)
         target = metric.read_target(paths[0])
         found = metric.read_predictions(paths[1], target)
         areas[asked] = found.detections.area.tolist()
