@@ -1,4 +1,4 @@
-"""NumPy's archives of arrays (.npz), read without pickle, and only as far as the file is as large as it says.
+"""NumPy's arrays (.npy) and archives of them (.npz), read without pickle and with no more memory than there is to read.
 
 NumPy believes the head of an array: it takes memory for a shape that is written there before it looks for the numbers,
 so that a damaged file of a kilobyte can ask for a terabyte. Here each head is held to the size of its record first.
@@ -6,6 +6,7 @@ so that a damaged file of a kilobyte can ask for a terabyte. Here each head is h
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Callable
@@ -64,6 +65,21 @@ def _checked_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tupl
     if info.file_size > MOST_DEFLATED * info.compress_size:
         raise ValueError(f"{info.filename} is to hold {math.prod(shape):,} numbers, more than there are")
     return shape, dtype
+
+
+def read_npy(data: bytes) -> np.ndarray:
+    """The array of a `.npy` file. Raises ValueError, with the cause in words, if it is damaged or holds objects."""
+    try:
+        stream = io.BytesIO(data)
+        shape, dtype = _head(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds objects of Python")
+        if stream.tell() + math.prod(shape) * dtype.itemsize > len(data):
+            raise ValueError(f"it is cut off: {len(data)} bytes are no array of shape {shape}")
+        return npy.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # as above
+        text = " ".join(str(error).split())[:200]
+        raise ValueError(text or type(error).__name__) from None
 
 
 def _head(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:

@@ -52,6 +52,7 @@ class CocoInstances:
     renumber, truth_area, iscrowd, match, whole_ids, root_category: how the annotations deviate
         from COCO's form (`forms.CocoForm`); where a category is found
         that only names the others, `root_category` must say what becomes of it.
+    detection_area: what the areas of detected masks are of, "mask" or "box" (`CocoObjects`); None for the masks.
     """
 
     task = "detection"
@@ -65,6 +66,7 @@ class CocoInstances:
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
         max_detections: int | Sequence[int] | None = None,
+        detection_area: Literal["mask", "box"] | None = None,
         orientation: str | None = None,
         paths: Paths = "posix",
         renumber: bool = False,
@@ -83,7 +85,7 @@ class CocoInstances:
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)
-        self._max_detections = max_detections
+        self._max_detections, self._detection_area = max_detections, detection_area
 
     # --- paths
 
@@ -180,12 +182,13 @@ class CocoInstances:
     def metric_options(self) -> dict[str, Any]:
         """The evaluated categories, if only some are detected: objects of the others then do not count as missed.
 
-        And `max_detections` if it is given.
+        And `max_detections` and `detection_area` if they are given.
         """
         ids = sorted(self.scheme.ids)
         every = ids == sorted(each.id for each in self._content.categories)
+        area = {} if self._detection_area is None else {"detection_area": self._detection_area}
         limits = {} if self._max_detections is None else {"max_detections": self._max_detections}
-        return {**({} if every else {"categories": ids}), **limits, **self.form.stated()}
+        return {**({} if every else {"categories": ids}), **limits, **area, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.target], file_sizes(self.images, self._files.values()))

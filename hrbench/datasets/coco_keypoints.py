@@ -71,6 +71,7 @@ class CocoKeypointsDataset:
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the annotations deviate
         from COCO's form (`forms.CocoForm`).
+    detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
     """
 
     task = "pose"
@@ -93,7 +94,9 @@ class CocoKeypointsDataset:
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] = "keep",
+        detection_area: Literal["keypoints", "box"] | None = None,
     ) -> None:
+        self._detection_area = detection_area
         self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
@@ -217,7 +220,8 @@ class CocoKeypointsDataset:
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **self.form.stated()}
+        area = {} if self._detection_area is None else {"detection_area": self._detection_area}
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **area, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -60,14 +60,21 @@ class Mpii:
     split: {split}.json and gt_{split}.mat lie in annot/ (MPII itself: valid).
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
+    origin: where files of predictions have their top-left pixel, 0 or 1 (`metrics.pckh.MpiiPckh`).
     """
 
     task = "pose"
     scheme = SCHEME
 
     def __init__(
-        self, root: str | Path, folder: str = "mpii", split: str = "valid", orientation: str | None = None
+        self,
+        root: str | Path,
+        folder: str = "mpii",
+        split: str = "valid",
+        orientation: str | None = None,
+        origin: Literal[0, 1] | None = None,
     ) -> None:
+        self._origin = origin
         self.folder = Path(root) / folder
         self.split = split
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "mpii")
@@ -118,7 +125,7 @@ class Mpii:
         return digest_of([self.annotations, self.target], file_sizes(self.images, {row.image for row in self._rows}))
 
     def metric_options(self) -> dict[str, Any]:
-        return {}
+        return {} if self._origin is None else {"origin": self._origin}
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each image, in the order of its first person; a person's index is its row."""

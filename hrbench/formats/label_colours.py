@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from hrbench.core.npz import read_npy
 from hrbench.errors import UsageError
 
 Colour = tuple[int, int, int]
@@ -149,16 +148,9 @@ def _some(colour: np.ndarray) -> str:
 def from_array(data: bytes) -> np.ndarray:
     """(H, W) uint8 or uint16 labels of a `.npy` file. Raises ValueError, with a message, for any other content."""
     try:
-        stream = io.BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(stream)
-        if math.prod(shape) * dtype.itemsize > len(data):  # NumPy would ask for the memory first
-            raise ValueError("it is cut off")
-        values = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"is no NumPy array that can be read ({why})") from None
+        values = read_npy(data)
+    except ValueError as error:
+        raise ValueError(f"is no NumPy array that can be read ({error})") from None
     if values.ndim != 2 or not values.size or values.dtype.kind not in "iub":
         shape = "x".join(map(str, values.shape)) or "one number"
         raise ValueError(f"holds {shape} of {values.dtype}; whole numbers (height, width) are needed, one a pixel")

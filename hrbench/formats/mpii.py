@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.core.files import MAX_COORDINATE, reading, write_whole
+from hrbench.core.npz import read_npy
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.mat import read_mat
 from hrbench.types import Prediction
@@ -173,10 +174,9 @@ def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = Non
     else:
         with reading(path, "predictions of MPII people (N, 16, 3)") as stream:
             try:
-                preds, offset = np.load(stream, allow_pickle=False), 1
-            except Exception as error:  # a damaged header leads NumPy's parser to errors of many kinds
-                cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {cause}") from None
+                preds, offset = read_npy(stream.read()), 1
+            except ValueError as error:
+                raise InputError(f"{path}: cannot be read as a NumPy file of numbers: {error}") from None
     if not isinstance(preds, np.ndarray) or preds.ndim != 3 or preds.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array of numbers (people, 16, 2 or 3)")
     if preds.shape[0] > people or preds.shape[1] != JOINTS or preds.shape[2] not in (2, 3):

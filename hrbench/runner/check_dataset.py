@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from hrbench.contracts import DataSet, Inspectable
-from hrbench.core.plugins import construct, resolve
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
 from hrbench.formats.images import stated_size
 from hrbench.runner.conformance import check_contract
-from hrbench.runner.data_access import absent_folder, generate_absent, server_of
+from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.orientation import orientation_sentence
 from hrbench.runner.prepare import metric_of, missing_parts
 from hrbench.types import DatasetRow, Sample
@@ -64,7 +63,7 @@ def check_dataset(
     generate: whether a miniature that is not there yet is generated; otherwise that is all that is found.
     """
     try:
-        dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
+        dataset: DataSet = dataset_of(row, data)
         contract_notes = check_contract("hrbench.datasets", row.use, dataset)
         if not generate and absent_folder(row, dataset) is not None:
             yield Finding("note", "it is not there yet: it is generated on first use")

@@ -14,10 +14,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch, HasScheme
-from hrbench.core.plugins import FILE_SOURCES, construct, model_ref, resolve
+from hrbench.core.plugins import FILE_SOURCES, model_ref, resolve
 from hrbench.errors import HrbenchError
 from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
 from hrbench.models.weights.sources import OWN_WEIGHTS, weights_of
+from hrbench.runner.data_access import dataset_of
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Missing
 
@@ -44,9 +45,10 @@ def check_network(entry: Entry, settings: Settings, values: bool = False) -> lis
         if not variant.absent:  # imported before, since tensors made on import would be on meta too
             resolve("hrbench.models", variant.use)
         net = on_meta(lambda: build(variant, offline=True))
+        dataset = _dataset(entry, settings)
         return [
-            *_output_notes(net, entry, _task(entry, settings), values),
-            *_class_notes(net, entry, settings),
+            *_output_notes(net, entry, _task(entry, dataset), values),
+            *_class_notes(net, dataset),
             *_weights_notes(net, entry, settings),
         ]
     finally:
@@ -59,15 +61,14 @@ def _dataset(entry: Entry, settings: Settings) -> DataSet | None:
     if row is None or entry.predictions:
         return None
     try:
-        dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
+        dataset: DataSet = dataset_of(row, settings.data)
     except HrbenchError:
         return None
     return dataset
 
 
-def _task(entry: Entry, settings: Settings) -> ChecksOutput | None:
+def _task(entry: Entry, dataset: DataSet | None) -> ChecksOutput | None:
     """The task that takes the network's output, if it can check one and its data set names its classes or joints."""
-    dataset = _dataset(entry, settings)
     if dataset is None or entry.dataset is None:
         return None
     try:
@@ -139,10 +140,9 @@ def _passed(net: nn.Module, entry: Entry, device: str, count: int = 1) -> Any:
 # --- classes and weights ---------------------------------------------------------------------------------------------
 
 
-def _class_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str]:
+def _class_notes(net: nn.Module, dataset: DataSet | None) -> list[str]:
     """What differs between the classes that the network's own configuration names and those of the data set."""
     theirs = class_names(net)
-    dataset = _dataset(entry, settings)
     if not theirs or not isinstance(dataset, HasScheme):
         return []
     try:

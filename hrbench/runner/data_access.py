@@ -1,13 +1,18 @@
-"""Properties of a data set before anything is read: is it to be generated, and does a server score its predictions?"""
+"""Properties of a data set before anything is read: what is it, is it to be generated, does a server score?"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from hrbench.contracts import DataSet, HasFolder, Submits
-from hrbench.core.plugins import resolve
+from hrbench.core.plugins import construct, resolve
 from hrbench.errors import EntryError
 from hrbench.types import DatasetRow
+
+
+def dataset_of(row: DatasetRow, data: Path) -> DataSet:
+    """A data set below the folder `data`. Raises UsageError that names settings which it cannot take."""
+    return construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
 
 
 def absent_folder(row: DatasetRow, dataset: DataSet) -> Path | None:

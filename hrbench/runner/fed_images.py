@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hrbench.contracts import CostProbe, Evaluated, FedImages
-from hrbench.core.plugins import construct, resolve
+from hrbench.core.plugins import resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.build import build
 from hrbench.models.weights.sources import OWN_WEIGHTS, weights_digest, weights_of
 from hrbench.runner.conformance import check_contract
-from hrbench.runner.data_access import absent_folder, generate_absent
+from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent
 from hrbench.runner.prepare import NO_DIGESTS, Assembled, load_network, missing_parts
 from hrbench.runner.settings import Settings
 from hrbench.store import keys
@@ -47,7 +47,7 @@ def _found(entry: Entry, settings: Settings, generate: bool, digests: Mapping[st
     if row is None:
         return Reason("no data set was asked for, and this is measured on images", "name one with dataset:")
     parts = Assembled(entry, offline=settings.offline)
-    parts.dataset = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
+    parts.dataset = dataset_of(row, settings.data)
     check_contract("hrbench.datasets", row.use, parts.dataset)
     if not generate and absent_folder(row, parts.dataset) is not None:
         return Reason(f"{row.name} is not there yet: it is generated on first use")

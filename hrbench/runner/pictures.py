@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import Metric, Renders, ShowsTruth, Task
-from hrbench.core.plugins import construct, resolve
+from hrbench.core.plugins import resolve
 from hrbench.errors import MissingError
-from hrbench.runner.data_access import absent_folder
+from hrbench.runner.data_access import absent_folder, dataset_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.precomputed import NO_PROTOCOL, dataset_digest, prediction_file
 from hrbench.runner.prepare import metric_of, missing_parts
@@ -67,7 +67,7 @@ def _judged(entry: Entry, data: Path, images: Sequence[int | str], digest: str |
     """The data set below the folder `data` and the samples of some images of it, in the order of `images`."""
     row = entry.dataset
     assert row is not None
-    dataset = construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
+    dataset = dataset_of(row, data)
     if absent_folder(row, dataset) is not None:
         raise MissingError(f"{row.name} is not in {data}: --data names the folder of data sets")
     protocol = NO_PROTOCOL if entry.predictions else entry.protocol

@@ -18,7 +18,7 @@ from hrbench.models.build import build_with_weights
 from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, weights_digest, weights_of
 from hrbench.runner import precomputed
 from hrbench.runner.conformance import check_contract
-from hrbench.runner.data_access import absent_folder, generate_absent, server_of
+from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.device import runtime_version
 from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
@@ -112,7 +112,7 @@ def assemble(
         parts.reasons, parts.costs_only = (Reason("weights: none was asked for"),), True
         return parts
     row = entry.dataset
-    parts.dataset = construct(resolve("hrbench.datasets", row.use), row.use, settings.data, **row.args)
+    parts.dataset = dataset_of(row, settings.data)
     parts.notes += check_contract("hrbench.datasets", row.use, parts.dataset)
     if not generate and absent_folder(row, parts.dataset) is not None:
         parts.reasons = (Reason(f"{row.name} is not there yet: it is generated on first use"),)

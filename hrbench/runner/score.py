@@ -11,7 +11,7 @@ from typing import Any
 from hrbench.contracts import DataSet, Metric, NotesInput
 from hrbench.core.plugins import construct, resolve
 from hrbench.errors import EntryError, MissingError, UsageError
-from hrbench.runner.data_access import generate_absent, server_of
+from hrbench.runner.data_access import dataset_of, generate_absent, server_of
 from hrbench.types import DatasetRow, Measurement, Note, State
 
 
@@ -93,7 +93,7 @@ def target_of_dataset(row: DatasetRow, data: Path, needed: bool = True) -> tuple
     A miniature that does not exist yet is generated.
     Raises MissingError naming what is missing, or the server that scores if the ground truth is not public.
     """
-    dataset: DataSet = construct(resolve("hrbench.datasets", row.use), row.use, data, **row.args)
+    dataset: DataSet = dataset_of(row, data)
     if server := server_of(dataset):
         raise MissingError(f"{row.name} cannot be judged here: {server}")
     generate_absent(row, dataset)

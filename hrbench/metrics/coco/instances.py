@@ -22,7 +22,7 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
-from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, misread_boxes, unused_boxes
+from hrbench.metrics.coco.notes import EvaluatedRows, area_note, detection_notes, flag_note, misread_boxes, unused_boxes
 from hrbench.metrics.coco.reference import instance_numbers
 from hrbench.metrics.coco.states import (
     by_image,
@@ -259,14 +259,15 @@ class CocoObjects:
         """What in annotations and results changes these numbers, or may."""
         truths, detections = target.truths, predictions.detections
         box = predictions.shape if isinstance(predictions.shape, np.ndarray) else None
-        notes = detection_notes(truths, detections, box, state)
+        seen = EvaluatedRows.of(truths, detections, state)
+        notes = detection_notes(truths, detections, box, seen, option="max_detections")
         if box is not None and isinstance(target.shape, np.ndarray):
-            size = target.size[np.searchsorted(target.images, state.arrays["image"])]
-            notes += misread_boxes(truths, target.shape, detections, box, size, state)
+            size = target.size[np.searchsorted(target.images, detections.image)]
+            notes += misread_boxes(target.shape, box, size, seen)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")
-        return notes + flag_note(target.flagged, truths.crowd)
+        return notes + flag_note(target.flagged, truths, seen)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

@@ -27,7 +27,7 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, Keypoin
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
-from hrbench.metrics.coco.notes import area_note, detection_notes, flag_note, joint_notes, misread_joints
+from hrbench.metrics.coco.notes import EvaluatedRows, area_note, detection_notes, flag_note, joint_notes, misread_joints
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.states import (
@@ -163,11 +163,12 @@ class CocoKeypointAP:
         """What in annotations and results changes these numbers, or may."""
         truths = target.truths
         places = predictions.keypoints.reshape(len(predictions.keypoints), 2 * len(self.sigmas))
-        notes = detection_notes(truths, predictions.detections, places, state, "people")
-        notes += joint_notes(truths, target.keypoints, state)
+        seen = EvaluatedRows.of(truths, predictions.detections, state)
+        notes = detection_notes(truths, predictions.detections, places, seen, "people")
+        notes += joint_notes(truths, target.keypoints, seen)
         notes += misread_joints(target.keypoints, predictions.keypoints)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
-        return notes + flag_note(target.flagged, truths.crowd)
+        return notes + flag_note(target.flagged, truths, seen)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

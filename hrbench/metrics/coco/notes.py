@@ -63,18 +63,23 @@ def _inside(
 
 
 def detection_notes(
-    truths: Truths, detections: Detections, columns: np.ndarray | None, state: State, thing: str = "objects"
+    truths: Truths,
+    detections: Detections,
+    columns: np.ndarray | None,
+    seen: EvaluatedRows,
+    thing: str = "objects",
+    option: str = "",
 ) -> list[Note]:
     """Notes that hold for boxes, masks and keypoints alike.
 
     truths: columns (G).
     detections: columns (N).
     columns: (N, K) float64, where each detection is, to find repeated rows; None if that is not known.
-    state: what was measured of them.
+    seen: what of them is evaluated.
     thing: what the detections are of, in the plural.
+    option: which sets how many detections are judged, "" if none does.
     """
-    seen = EvaluatedRows.of(truths, detections, state)
-    notes = [*_limit_notes(truths, seen, thing)]
+    notes = [*_limit_notes(truths, seen, thing, option)]
     with_objects = sorted_unique(truths.image[seen.truth][~truths.ignore[seen.truth]])
     detected = sorted_unique(detections.image[seen.found])
     without = len(with_objects) - len(np.intersect1d(with_objects, detected, assume_unique=True))
@@ -92,7 +97,7 @@ def detection_notes(
     return notes
 
 
-def _limit_notes(truths: Truths, seen: EvaluatedRows, thing: str) -> list[Note]:
+def _limit_notes(truths: Truths, seen: EvaluatedRows, thing: str, option: str) -> list[Note]:
     notes = []
     many = _sizes(seen.found_group)
     cut = int(np.maximum(many - seen.most, 0).sum())
@@ -100,14 +105,14 @@ def _limit_notes(truths: Truths, seen: EvaluatedRows, thing: str) -> list[Note]:
         full = int((many > seen.most).sum())
         what = f"detections come after the first {seen.most} of their image and category ({full:,} have more)"
         effect = f"only the first {seen.most} detections by score are judged"
-        notes.append(Note("cut_detections", what, cut, len(seen.found), effect, "max_detections"))
+        notes.append(Note("cut_detections", what, cut, len(seen.found), effect, option))
     counted = ~truths.ignore[seen.truth]
     objects = _sizes(seen.truth_group[counted])
     beyond = int(np.maximum(objects - seen.most, 0).sum())
     if beyond:
         what = f"{thing} are beyond {seen.most} of an image and category"
         effect = f"only the first {seen.most} detections are judged, so at least these are missed"
-        notes.append(Note("crowded_images", what, beyond, int(counted.sum()), effect, "max_detections"))
+        notes.append(Note("crowded_images", what, beyond, int(counted.sum()), effect, option))
     return notes
 
 
@@ -136,15 +141,13 @@ def repeated_rows(group: np.ndarray, score: np.ndarray, columns: np.ndarray) -> 
     return int((alike & (columns[one] == columns[other]).all(axis=1)).sum())
 
 
-def misread_boxes(
-    truths: Truths, truth_box: np.ndarray, detections: Detections, found_box: np.ndarray, size: np.ndarray, state: State
-) -> list[Note]:
+def misread_boxes(truth_box: np.ndarray, found_box: np.ndarray, size: np.ndarray, seen: EvaluatedRows) -> list[Note]:
     """A note if detected boxes fit the objects poorly as x, y, width, height in px, and well as something else.
 
     truth_box, found_box: (G, 4), (N, 4) float64.
-    size: (I, 2) height and width of the state's images, zeros where they are not known.
+    size: (N, 2) height and width of each detection's image, zeros where they are not known.
+    seen: what of them is evaluated.
     """
-    seen = EvaluatedRows.of(truths, detections, state)
     step = max(1, len(seen.found) // SAMPLE)
     rows, groups = seen.found[::step], seen.found_group[::step]
     order = np.argsort(seen.truth_group, kind="stable")
@@ -154,7 +157,7 @@ def misread_boxes(
     rows, first, last = rows[has], first[has], last[has]
     if not len(rows):
         return []
-    box, scale = found_box[rows], size[np.searchsorted(state.arrays["image"], detections.image[rows])][:, [1, 0, 1, 0]]
+    box, scale = found_box[rows], size[rows][:, [1, 0, 1, 0]]
     fits: dict[str, float] = {}
     for name, boxes in _readings(box, scale.astype(np.float64)).items():
         fits[name] = _mean_fit(boxes, truth_box[seen.truth[order]], first, last)
@@ -206,13 +209,13 @@ def _ends(box: np.ndarray) -> np.ndarray:
     return box[:, :2] + box[:, 2:]
 
 
-def joint_notes(truths: Truths, keypoints: np.ndarray, state: State) -> list[Note]:
+def joint_notes(truths: Truths, keypoints: np.ndarray, seen: EvaluatedRows) -> list[Note]:
     """Notes on annotated people.
 
     keypoints: (G, K, 3) float64: x, y in px, visibility.
+    seen: what is evaluated.
     """
-    images, categories = state.arrays["image"], np.asarray(state.params["categories"], np.int64)
-    rows, _ = _inside(truths.image, truths.category, images, categories)
+    rows = seen.truth
     crowd, ignored = truths.crowd[rows], truths.ignore[rows]
     labelled = (keypoints[rows, :, 2] > 0).any(axis=1)
     notes = []
@@ -243,13 +246,13 @@ def misread_joints(keypoints: np.ndarray, found: np.ndarray) -> list[Note]:
     return [Note("misread_joints", "predicted joints look like shares of the image, not pixels", effect=effect)]
 
 
-def flag_note(flagged: np.ndarray, crowd: np.ndarray) -> list[Note]:
-    """A note on objects with a key `ignore`, which engines take differently. flagged, crowd: (G,) bool."""
-    many = int((flagged & ~crowd).sum())
+def flag_note(flagged: np.ndarray, truths: Truths, seen: EvaluatedRows) -> list[Note]:
+    """A note on objects with a key `ignore`, which engines take differently. flagged: (G,) bool."""
+    many = int((flagged & ~truths.crowd)[seen.truth].sum())
     if not many:
         return []
     effect = "it has no effect here, as in pycocotools; other engines leave such objects out"
-    return [Note("ignore_keys", "annotated objects have a key `ignore` that is set", many, len(flagged), effect)]
+    return [Note("ignore_keys", "annotated objects have a key `ignore` that is set", many, len(seen.truth), effect)]
 
 
 def area_note(area_from: str, default: str, option: str) -> list[Note]:

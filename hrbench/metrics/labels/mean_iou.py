@@ -233,8 +233,10 @@ class MeanIoU:
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
         ignored, judged = int(state.arrays["ignored"].sum()), int(state.arrays["pixels"].sum())
-        notes = ignored_note(ignored, judged, ", ".join(map(str, self.classes.ignore)))
-        notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
+        labels = ["further colours" if label == OTHER_COLOURS else str(label) for label in self.classes.ignore]
+        notes = ignored_note(ignored, judged, ", ".join(labels))
+        if self.classes.ignore == (255,) and not self.form.colours:
+            notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
         if self.classes.ids != tuple(range(len(self.classes))):
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
             notes += found_out(predictions, self.labels, (found, other))

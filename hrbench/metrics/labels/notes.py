@@ -34,5 +34,5 @@ def found_out(folder: LabelFolder, asked: str, words: tuple[str, str]) -> list[N
         return []
     found, other = words
     what = f"predicted maps were taken for {found}, by the numbers in them"
-    effect = f"if they hold {other}, the score is of other classes"
-    return [Note("labels_found_out", what, effect=effect, option=f"labels: {other}")]
+    effect = f"if they hold {other}, the score is of other classes; a file {KIND_FILE} beside them may say which"
+    return [Note("labels_found_out", what, effect=effect)]

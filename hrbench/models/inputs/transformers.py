@@ -92,12 +92,13 @@ class _Processor:
     def __init__(self, made: Any, kind: str, what: str, model: str, own: bool) -> None:
         self.made, self.kind, self.what, self.model, self.own = made, kind, what, model, own
 
-    def __getattr__(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """A setting of the library's object; None if this kind has none of that name."""
         return getattr(self.made, name, None)
 
     def sides(self, name: str) -> dict[str, int]:
         """The lengths of a size ("size", "crop_size") by name, those that are set."""
-        found = getattr(self.made, name, None)
+        found = self.setting(name)
         if found is None:
             return {}
         keys = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
@@ -190,9 +191,9 @@ def _classification(
     p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
 ) -> tuple[tuple[int, int], dict[str, Any]]:
     """The crop's size, and how it is made."""
-    if not p.do_resize:
+    if not p.setting("do_resize"):
         raise p.refused("do_resize: false")
-    size, cut = p.sides("size"), p.sides("crop_size") if p.do_center_crop else {}
+    size, cut = p.sides("size"), p.sides("crop_size") if p.setting("do_center_crop") else {}
     edge = size.get("shortest_edge", 0)
     mode = "centre" if edge else "squash"
     full = (edge, edge) if edge else (size.get("height", 0), size.get("width", 0))
@@ -200,12 +201,12 @@ def _classification(
     if p.kind == "ConvNext":
         crop = (edge, edge)
         mode = "centre" if edge < 384 else "squash"
-        full = _square(int(edge / p.crop_pct)) if edge < 384 else crop
+        full = _square(int(edge / p.setting("crop_pct"))) if edge < 384 else crop
     elif p.kind == "Levit" and edge:
         full = _square(int(256 / 224 * edge))
-    elif p.kind == "PoolFormer" and p.crop_pct and full[0] == full[1]:
-        mode, full = "centre", _square(int(full[0] / p.crop_pct))
-    elif p.kind == "EfficientNet" and not p.do_center_crop:
+    elif p.kind == "PoolFormer" and p.setting("crop_pct") and full[0] == full[1]:
+        mode, full = "centre", _square(int(full[0] / p.setting("crop_pct")))
+    elif p.kind == "EfficientNet" and not p.setting("do_center_crop"):
         crop = None
     if crop is None and mode == "squash":
         crop = full
@@ -231,17 +232,17 @@ def _segmentation(
 ) -> tuple[tuple[int, int] | None, dict[str, Any]]:
     """The size that costs are of, and how images are resized."""
     protocol: dict[str, Any] = {"interpolation": p.interpolation}
-    if p.do_reduce_labels:
+    if p.setting("do_reduce_labels"):
         protocol["reduced_labels"] = True
     if not p.own and p.kind not in ("Mask2Former", "MaskFormer", "OneFormer"):
         if p.model != "segformer":  # whose sides need no multiple; of others that is not known
             protocol["multiple"] = 32
         return input, protocol
-    if not p.do_resize:
+    if not p.setting("do_resize"):
         return input, protocol
-    if p.do_center_crop:
+    if p.setting("do_center_crop"):
         raise p.refused("do_center_crop, which loses the image's border")
-    if p.keep_aspect_ratio:
+    if p.setting("keep_aspect_ratio"):
         raise p.refused("keep_aspect_ratio")
     size = p.sides("size")
     if "height" in size:
@@ -251,7 +252,7 @@ def _segmentation(
         raise p.refused(f"size {size}")
     protocol |= {"size": "short side", "short": size["shortest_edge"], "long": size.get("longest_edge")}
     if p.kind in ("Mask2Former", "MaskFormer"):
-        protocol["to_multiple"] = int(p.size_divisor or p.size_divisibility or 1)
+        protocol["to_multiple"] = int(p.setting("size_divisor") or p.setting("size_divisibility") or 1)
     return input, protocol
 
 
@@ -262,7 +263,7 @@ def _detection(
     protocol: dict[str, Any] = {"interpolation": p.interpolation}
     if labels.get("0") == "N/A":  # an output for each of COCO's ids, and one for 0
         protocol["labels"] = "id"
-    if not p.do_resize:
+    if not p.setting("do_resize"):
         return input, {**protocol, "resize": "none"}
     size = p.sides("size")
     if "height" in size:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrbench.core.npz import read_npz
+from hrbench.core.npz import read_npy, read_npz
 
 ARRAYS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -68,3 +68,23 @@ def test_a_damaged_archive_and_a_file_that_is_none(tmp_path: Path):
         read_npz(tmp_path / "cut.npz")
     with pytest.raises(FileNotFoundError):
         read_npz(tmp_path / "absent.npz")
+
+
+def test_every_byte_of_a_head_may_be_wrong():
+    """NumPy's own parser raises errors of many kinds for such heads, tokenize's among them."""
+    stream = io.BytesIO()
+    np.save(stream, np.arange(12, dtype=np.uint8).reshape(3, 4))
+    whole = stream.getvalue()
+    assert read_npy(whole).tolist() == np.arange(12).reshape(3, 4).tolist()
+    refused = 0
+    for place in range(len(whole) - 12):
+        for value in (0, 40, 0x7F, 0xFF):
+            data = bytearray(whole)
+            data[place] = value
+            try:
+                read_npy(bytes(data))
+            except ValueError:
+                refused += 1
+    assert refused > 100
+    with pytest.raises(ValueError, match="it is cut off"):
+        read_npy(whole[:-1])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from hrbench.datasets.coco_instances import CocoInstances
+from hrbench.datasets.mpii import Mpii
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.annotations import compressed_mask, mask_fault
 from hrbench.formats.coco.rle import decoded
@@ -253,3 +254,11 @@ def test_an_export_of_boxes_may_have_empty_masks(tmp_path: Path) -> None:
     assert not any("polygon" in fault for sample in data.samples({}) for fault in data.look(sample))
     with pytest.raises(InputError, match="segmentation is empty; give polygons or an RLE, or judge boxes alone"):
         CocoMasks().read_target(data.target)
+
+
+def test_what_notes_advise_is_a_setting_of_the_data_set_too(tmp_path: Path) -> None:
+    write(tmp_path, [object_()])
+    given = CocoInstances(tmp_path, detection_area="box", max_detections=300).metric_options()
+    assert given == {"detection_area": "box", "max_detections": 300}
+    assert CocoMasks(**given).detection_area == "box" and CocoInstances(tmp_path).metric_options() == {}
+    assert Mpii(tmp_path, origin=1).metric_options() == {"origin": 1} and Mpii(tmp_path).metric_options() == {}

@@ -246,3 +246,20 @@ def test_joints_as_shares_of_the_image_are_recognised(written: Written) -> None:
         row["keypoints"] = [value / 640 for value in row["keypoints"]]
     paths[1].write_text(json.dumps(rows))
     assert "misread_joints" in told(CocoKeypointAP(), paths)
+
+
+def test_no_note_advises_an_option_that_the_metric_lacks(written: Written) -> None:
+    """People beyond the 20 of an image, for whom no option sets another limit."""
+    paths = people(written)
+    rows = json.loads(paths[1].read_text())
+    paths[1].write_text(json.dumps([{**rows[0], "score": k / 100} for k in range(30)]))
+    notes = told(CocoKeypointAP(), paths)
+    assert notes["cut_detections"].count == 10 and notes["cut_detections"].option == ""
+
+
+def test_the_key_ignore_is_counted_among_what_is_evaluated(written: Written) -> None:
+    truth, found = scenes()
+    for row in truth["annotations"]:
+        row["ignore"] = 1
+    note = told(CocoBoxes(), written(truth, found), [1, 2])["ignore_keys"]
+    assert (note.count, note.of) == (8, 8)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from random_streets import save
 
 from hrbench.errors import InputError, MissingError, UsageError
@@ -356,3 +357,13 @@ def test_what_predicted_numbers_were_taken_for_is_told_if_it_was_found_out(tmp_p
     assert told(MeanIoU(ids=[10, 20], labels="ids"), tmp_path) == {}
     (tmp_path / "results" / "labels.txt").write_text("ids")
     assert told(MeanIoU(ids=[10, 20]), tmp_path) == {}
+
+
+def test_further_colours_are_told_as_such(tmp_path: Path) -> None:
+    colours = np.array([[[255, 0, 0], [0, 0, 255], [9, 9, 9]]], np.uint8)
+    for folder in ("labels", "results"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(colours).save(tmp_path / folder / "a.png")
+    metric = MeanIoU(classes=2, palette=[[255, 0, 0], [0, 0, 255]], ignore_colours=[[9, 9, 9]])
+    notes = told(metric, tmp_path)
+    assert "annotated as 255, further colours and" in str(notes["ignored_pixels"]) and "binary_masks" not in notes
