@@ -94,7 +94,7 @@ class Checker:
         except HrbenchError as error:
             return EntryCheck(entry.name, outcome=FAILS, reasons=(Reason(in_words(error)),))
         stored, damage = self._stored(entry)
-        damage = (*damage, *seen)
+        remarks = (*damage, *seen)
         plan = plan_entry(entry, replace(self.settings, offline=True), stored, self.folder, generate=False)
         try:
             checked = self._check_accuracy(plan)
@@ -104,8 +104,8 @@ class Checker:
             costs = self._costs(entry, stored)
         except HrbenchError as error:
             wrong = () if checked.outcome == FAILS else (Reason(f"costs: {error}"),)
-            return replace(checked, costs=FAILS, outcome=FAILS, reasons=(*checked.reasons, *damage, *wrong))
-        checked = replace(checked, costs=costs, reasons=(*checked.reasons, *damage))
+            return replace(checked, costs=FAILS, outcome=FAILS, reasons=(*checked.reasons, *remarks, *wrong))
+        checked = replace(checked, costs=costs, reasons=(*checked.reasons, *remarks))
         return _with_missing(checked, entry, missing)
 
     def _stored(self, entry: Entry) -> tuple[Result | None, tuple[Reason, ...]]:

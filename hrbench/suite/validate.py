@@ -77,11 +77,7 @@ def _without_value(node: Node, problems: Problems) -> set[str]:
         if value.value is None:
             problems.add(value, f"{key} has no value; give one or leave the key out")
             wrong.add(key)
-        elif (
-            key in ("model", "dataset", "runtime", "weights")
-            and isinstance(value.value, dict)
-            and _without_value(value, problems)
-        ):
+        elif key in NESTED and isinstance(value.value, dict) and _without_value(value, problems):
             wrong.add(key)
     return wrong
 

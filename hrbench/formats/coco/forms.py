@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from hrbench.formats.coco.rle import MAX_PIXELS, CodeError
 from hrbench.formats.paths import name_forms
 
 TruthArea = Literal["file", "box", "box*0.53", "segmentation"]
-TRUTH_AREAS: tuple[TruthArea, ...] = ("file", "box", "box*0.53", "segmentation")
+TRUTH_AREAS: tuple[TruthArea, ...] = get_args(TruthArea)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),

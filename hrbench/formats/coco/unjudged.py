@@ -1,6 +1,6 @@
 """Annotated people that are not judged: of another category, or without joints. Nothing holds them to a skeleton.
 
-Slow, and used only for files that the readers of keypoints could not read at first.
+Slow: the readers of keypoints use it only for files that they could not read at first, and the reference always.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from hrbench.models.weights.fit import best_fit
 from hrbench.models.weights.read import plain_state, read_layout, read_state, read_weights
 from hrbench.types import Note, Remark
 
-__all__ = ["LoadReport", "check_fit", "load", "read_layout", "read_state", "save", "state_digest"]
+__all__ = ["LoadReport", "check_fit", "load", "read_state", "save", "state_digest"]
 
 
 @dataclass(frozen=True, slots=True)

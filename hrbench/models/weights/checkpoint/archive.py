@@ -108,14 +108,13 @@ def opened(path: Path) -> Iterator[CheckpointFile]:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except ValueError:  # of an empty file
             raise NotACheckpoint("the file is empty") from None
-    try:
-        with path.open("rb") as file:
+        try:
             yield _zip(path, data, file) if data[:2] == b"PK" else _legacy(path, data)
-    except BadPickle as error:
-        raise NotACheckpoint(f"its pickle cannot be read: {error}") from error
-    # what zipfile raises for damaged heads, streams and names, and for a compression that it does not know
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, EOFError, UnicodeError) as error:
-        raise NotACheckpoint(str(error) or type(error).__name__) from error
+        except BadPickle as error:
+            raise NotACheckpoint(f"its pickle cannot be read: {error}") from error
+        # what zipfile raises for damaged heads, streams and names, and for a compression that it does not know
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error, EOFError, UnicodeError) as error:
+            raise NotACheckpoint(str(error) or type(error).__name__) from error
 
 
 # --- zip archives ----------------------------------------------------------------------------------------------------
