@@ -98,6 +98,9 @@ def _model(onnx: Any, path: Path, data: bool = False) -> Any:
         raise InputError(f"{path}: not a whole ONNX file (damaged or truncated?): {type(error).__name__}") from error
     if not all(isinstance(node.op_type, str) for node in model.graph.node):  # bytes that are no text stay bytes
         raise InputError(f"{path}: not a whole ONNX file (damaged?): an operator has a name that is no text")
+    bare = next((node for node in model.graph.node if not node.output), None)
+    if bare is not None:
+        raise InputError(f"{path}: not a whole ONNX file (damaged?): the operator {bare.op_type} has no output")
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or one without a network")
     return model

@@ -230,3 +230,14 @@ def test_an_operator_whose_name_is_no_text_is_refused(tmp_path: Path):
     path.write_bytes(path.read_bytes().replace(b"Relu", b"R\xff\xfeu"))
     with pytest.raises(InputError, match=r"not a whole ONNX file"):
         build(str(path), task="pose")(torch.zeros(1, 3, *SIZE, device="meta"))
+
+
+def test_an_operator_without_an_output_is_refused(tmp_path: Path):
+    path = handmade(tmp_path)
+    model = onnx.load(str(path))
+    bare = model.graph.node.add()
+    bare.op_type = "Relu"
+    bare.input.append("x")
+    onnx.save(model, str(path))
+    with pytest.raises(InputError, match=r"the operator Relu has no output"):
+        build(str(path), task="pose")
