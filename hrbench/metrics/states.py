@@ -54,8 +54,7 @@ class StateForm:
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays."""
-        inner = (name for count, names in self.blocks.items() for name in (count, *names))
-        return (self.key, *self.rows, *inner)
+        return (self.key, *self.rows, *_inner(self))
 
 
 def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
@@ -68,8 +67,10 @@ def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
     missing = [name for name in form.arrays if name not in state.arrays]
     if missing:
         raise InputError(f"a state of {form.metric} lacks {', '.join(missing)}; measure again")
-    order = np.argsort(state.arrays[form.key], kind="stable")
     known = [name for name in form.extra if name in state.arrays]
+    if _in_order(state, form, known):
+        return {name: state.arrays[name] for name in (form.key, *form.rows, *known, *_inner(form))}
+    order = np.argsort(state.arrays[form.key], kind="stable")
     arrays = {name: state.arrays[name][order] for name in (form.key, *form.rows, *known)}
     for count, names in form.blocks.items():
         many, starts = _extents(state.arrays[count], form.offsets)
@@ -79,6 +80,26 @@ def arrays_of(state: State, form: StateForm) -> dict[str, np.ndarray]:
         arrays[count] = _offsets(many) if form.offsets else many
         arrays |= {name: state.arrays[name][at] for name in names}
     return arrays
+
+
+def _inner(form: StateForm) -> list[str]:
+    return [name for count, names in form.blocks.items() for name in (count, *names)]
+
+
+def _in_order(state: State, form: StateForm, known: Sequence[str]) -> bool:
+    """Whether keys rise and blocks follow one another, so that the arrays, which may be large, need no copy."""
+    keys = state.arrays[form.key]
+    if np.any(keys[1:] <= keys[:-1]) or any(len(state.arrays[name]) != len(keys) for name in (*form.rows, *known)):
+        return False
+    for count, names in form.blocks.items():
+        many, starts = _extents(state.arrays[count], form.offsets)
+        ends = np.cumsum(many)
+        total = int(ends[-1]) if len(ends) else 0
+        if len(many) != len(keys) or np.any(many < 0) or np.any(starts != ends - many):
+            return False
+        if any(len(state.arrays[name]) != total for name in names):
+            return False
+    return True
 
 
 def merge(states: Sequence[State], form: StateForm) -> State:
@@ -96,14 +117,15 @@ def merge(states: Sequence[State], form: StateForm) -> State:
         raise InputError(
             f"{form.key} {repeated[0]} is in more than one of the merged states; merge each {form.key} once"
         )
-    single = [name for name in (*form.arrays, *form.extra) if name not in form.blocks]
-    rows = [name for name in single if all(name in part for part in parts)]
-    together = {name: np.concatenate([part[name] for part in parts]) for name in rows}
-    for count in form.blocks:
-        many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])
-        together[count] = _offsets(many) if form.offsets else many
-    params = states[0].params
-    whole = arrays_of(State(form.metric, form.version, params, together), form)
+    params, whole = states[0].params, parts[0]
+    if len(parts) > 1:
+        single = [name for name in (*form.arrays, *form.extra) if name not in form.blocks]
+        rows = [name for name in single if all(name in part for part in parts)]
+        together = {name: np.concatenate([part[name] for part in parts]) for name in rows}
+        for count in form.blocks:
+            many = np.concatenate([_extents(part[count], form.offsets)[0] for part in parts])
+            together[count] = _offsets(many) if form.offsets else many
+        whole = arrays_of(State(form.metric, form.version, params, together), form)
     return State(form.metric, form.version, params, {name: whole[name] for name in states[0].arrays if name in whole})
 
 

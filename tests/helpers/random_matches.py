@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hrbench.metrics.coco.matching import Matches
+from hrbench.store.state_format_2 import occupied
 
 
 def random_matches(seed: int, images: int, categories: int, areas: int) -> Matches:
@@ -21,4 +22,6 @@ def random_matches(seed: int, images: int, categories: int, areas: int) -> Match
         positives[:, 1], hits[category == 1] = 0, 0
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     score = np.round(rng.random(number), 1)
-    return Matches(np.arange(images), np.arange(categories), offsets, score, category, hits, ignored, positives)
+    return Matches(
+        np.arange(images), np.arange(categories), offsets, score, category, hits, ignored, *occupied(positives)
+    )

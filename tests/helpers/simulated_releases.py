@@ -27,6 +27,7 @@ from hrbench.metrics.coco.states import by_image
 from hrbench.metrics.labels.mean_iou import numbers as iou_numbers
 from hrbench.metrics.pckh import percentages
 from hrbench.statistics.paired import BLOCK, MOST
+from hrbench.store.state_format_2 import occupied
 from hrbench.types import ByImage, Margin, Quantity
 
 POOL = 100_000
@@ -104,7 +105,7 @@ def _matches_on(where: np.ndarray, score: np.ndarray, hits: np.ndarray, objects:
             np.zeros(len(rows), np.uint16),
             hits[rows][:, None],
             np.zeros((len(rows), 1), np.uint16),
-            objects[images].astype(np.int32)[:, None, None],
+            *occupied(objects[images].astype(np.int32)[:, None, None]),
         )
         return by_image(matches, SETTINGS, [Number("AP", "precision", None, 0)], None)
 

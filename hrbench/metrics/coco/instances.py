@@ -33,9 +33,10 @@ from hrbench.metrics.coco.states import (
     matches_of,
     scored,
     state_of,
+    truth_in,
     truth_of,
 )
-from hrbench.metrics.states import TRUTH, arrays_of, merge
+from hrbench.metrics.states import merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 INSTANCES = MatchSettings(
@@ -297,7 +298,7 @@ class CocoObjects:
     @classmethod
     def by_image(cls, state: State, classes: bool = False) -> ByImage:
         """The twelve numbers as a function of image weights, then the AP of each class if `classes`."""
-        truth = arrays_of(state, form_of(cls.name, cls.version)).get(TRUTH)
+        truth = truth_in(state, cls.name, cls.version)
         settings = settings_in(state)
         asked = numbers(state.params["names"] if classes else (), settings)
         return by_image(matches_of(state, cls.name, cls.version), settings, asked, truth)

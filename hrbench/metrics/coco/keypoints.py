@@ -9,7 +9,7 @@ Synopsis:
 
 State, rows by image id (I images, N detections kept, C categories, A = 3 area ranges): `image` (I,) int64, `offsets`
 (I + 1,) int64 into the detections, `score` (N,) float64, `category` (N,) uint16 (an index into params["categories"]),
-`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (I, C, A) int32. See `matching.Matches`.
+`hits` and `ignored` (N, A) uint16, bit t for threshold t, `positives` (P, A) int32. See `matching.Matches`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ from hrbench.metrics.coco.states import (
     matches_of,
     scored,
     state_of,
+    truth_in,
     truth_of,
 )
-from hrbench.metrics.states import TRUTH, arrays_of, merge
+from hrbench.metrics.states import merge
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
@@ -191,7 +192,7 @@ class CocoKeypointAP:
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The ten numbers as a function of image weights; there are none of single classes."""
         name, version = CocoKeypointAP.name, CocoKeypointAP.version
-        truth = arrays_of(state, form_of(name, version)).get(TRUTH)
+        truth = truth_in(state, name, version)
         return by_image(matches_of(state, name, version), KEYPOINTS, NUMBERS, truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:

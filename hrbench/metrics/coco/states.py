@@ -30,6 +30,8 @@ def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, A
         "category": matches.category,
         "hits": matches.hits,
         "ignored": matches.ignored,
+        "object_offsets": matches.object_offsets,
+        "object_category": matches.object_category,
         "positives": matches.positives,
         TRUTH: truth,
     }
@@ -59,10 +61,12 @@ def form_params(form: CocoForm) -> dict[str, Any]:
 
 
 def form_of(metric: str, version: int) -> StateForm:
-    """Rows by image; each image has a block of detections."""
-    return StateForm(
-        metric, version, "image", ("positives",), {"offsets": ("score", "category", "hits", "ignored")}, offsets=True
-    )
+    """Rows by image; each image has a block of detections and one of its categories that have objects."""
+    blocks = {
+        "offsets": ("score", "category", "hits", "ignored"),
+        "object_offsets": ("object_category", "positives"),
+    }
+    return StateForm(metric, version, "image", (), blocks, offsets=True)
 
 
 def matches_of(state: State, metric: str, version: int) -> Matches:
@@ -76,8 +80,15 @@ def matches_of(state: State, metric: str, version: int) -> Matches:
         arrays["category"],
         arrays["hits"],
         arrays["ignored"],
+        arrays["object_offsets"],
+        arrays["object_category"],
         arrays["positives"],
     )
+
+
+def truth_in(state: State, metric: str, version: int) -> np.ndarray | None:
+    """(I,) digests of what is annotated, images by rising id, or None if the state does not tell."""
+    return arrays_of(state, form_of(metric, version)).get(TRUTH)
 
 
 def chosen(images: Sequence[int | str] | None, known: np.ndarray, path: Path) -> np.ndarray:
@@ -113,7 +124,8 @@ def scored(
         return np.where(values > -1, values, np.nan)
 
     ends = intervals(statistic, len(matches.images), resamples, seed, at_once=accumulator.block)
-    objects = matches.positives.sum(axis=0, dtype=np.int64)  # (C, A)
+    objects = np.zeros((len(matches.categories), len(settings.areas)), np.int64)
+    np.add.at(objects, matches.object_category, matches.positives)
     scores = []
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
         if value > -1:
@@ -147,7 +159,8 @@ def image_scores(matches: Matches, settings: MatchSettings) -> dict[int | str, f
     It is the average precision within the image, not interpolated, mean over thresholds: an object that is found after
     confident false detections counts less, and false detections after all hits do not matter.
     """
-    objects = matches.positives[:, :, 0].sum(axis=1)
+    sums = np.concatenate(([0], np.cumsum(matches.positives[:, 0], dtype=np.int64)))
+    objects = np.diff(sums[matches.object_offsets])
     precision = _image_precision(matches, objects, len(settings.thresholds))
     found = zip(matches.images.tolist(), precision.tolist(), objects.tolist(), strict=True)
     return {image: value for image, value, number in found if number}

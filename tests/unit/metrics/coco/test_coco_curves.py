@@ -9,11 +9,12 @@ import pytest
 from random_coco import case, repeated
 from random_matches import random_matches
 
-from hrbench.metrics.coco.curves import Accumulator, Curves, Number
+from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.keypoints import NUMBERS, CocoKeypointAP
 from hrbench.metrics.coco.matching import MatchSettings
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import matches_of
+from hrbench.metrics.coco.tables import Curves, ObjectCounts, RankedRows
 
 TWO = MatchSettings(
     thresholds=(0.5, 0.9),
@@ -23,41 +24,39 @@ TWO = MatchSettings(
 )
 
 
-def curves(hits: Sequence[int], counted: Sequence[int], positives: Sequence[int], image: Sequence[int]) -> Curves:
-    """Of one category."""
+def at(
+    hits: Sequence[int], counted: Sequence[int], positives: Sequence[int], image: Sequence[int], weights: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(precision (T, R), recall (T,)) of one category."""
     rows = np.array(image, int)
-    every = np.array(positives)[:, None]
-    return Curves(rows, np.zeros_like(rows), np.array(hits, np.uint16), np.array(counted, np.uint16), every, TWO)
-
-
-def at(curve: Curves, weights: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(precision (T, R), recall (T,)) of the one category."""
-    precision, recall, _ = curve.at(np.array([weights], np.int32))
+    ranked = RankedRows(rows, np.zeros_like(rows), np.array(hits, np.uint16), np.array(counted, np.uint16))
+    of, times = np.arange(len(positives)), np.array([weights], np.int32)
+    objects = ObjectCounts(of, np.zeros_like(of), np.array(positives), 1).under(times)
+    precision, recall = Curves(ranked, 1, 2, TWO.recalls).at(times, objects)
     return precision[0, ..., 0], recall[0, :, 0]
 
 
 def test_precision_is_the_best_at_this_recall_or_beyond() -> None:
     # found, missed, found, found at 0.5: precisions 1, 1/2, 2/3, 3/4, of 4 people; nothing at 0.9 but the first
-    curve = curves([3, 0, 1, 1], [3, 3, 3, 3], [4], [0, 0, 0, 0])
-    precision, recall = at(curve, [1])
+    precision, recall = at([3, 0, 1, 1], [3, 3, 3, 3], [4], [0, 0, 0, 0], [1])
     assert precision[0] == pytest.approx([1, 1, 3 / 4, 3 / 4, 0])
     assert precision[1] == pytest.approx([1, 1, 0, 0, 0])
     assert recall.tolist() == [3 / 4, 1 / 4]
 
 
 def test_ignored_detections_do_not_count() -> None:
-    assert at(curves([1, 0, 1], [3, 2, 3], [2], [0, 0, 0]), [1])[0][0] == pytest.approx([1, 1, 1, 1, 1])
+    assert at([1, 0, 1], [3, 2, 3], [2], [0, 0, 0], [1])[0][0] == pytest.approx([1, 1, 1, 1, 1])
 
 
 def test_nothing_found_and_nothing_to_find() -> None:
-    precision, recall = at(curves([0], [3], [4], [0]), [1])
+    precision, recall = at([0], [3], [4], [0], [1])
     assert not precision.any() and not recall.any()
-    assert not at(curves([], [], [4], []), [1])[0].any()
-    assert curves([0], [3], [0], [0]).at(np.array([[1]], np.int32))[2].tolist() == [[0]]
+    assert not at([], [], [4], [], [1])[0].any()
+    assert not at([0], [3], [0], [0], [1])[0].any()
 
 
 def test_an_image_of_weight_zero_is_not_there() -> None:
-    assert at(curves([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1]), [0, 1])[0] == pytest.approx(np.ones((2, 5)))
+    assert at([0, 3, 0, 3], [3] * 4, [1, 1], [0, 1, 0, 1], [0, 1])[0] == pytest.approx(np.ones((2, 5)))
 
 
 @pytest.mark.parametrize("seed", range(12))

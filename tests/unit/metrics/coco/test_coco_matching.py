@@ -79,7 +79,7 @@ def test_a_find_that_counts_nothing_out_of_range_is_ignored() -> None:
     assert found.hits.tolist() == [[1, 0], [0, 0]]
     # small: the first found an object too large to count; the second found nothing and is itself too large
     assert found.ignored.tolist() == [[0, 1], [0, 1]]
-    assert found.positives.tolist() == [[[1, 0]]]
+    assert found.positives.tolist() == [[1, 0]]
 
 
 def test_equal_scores_keep_the_order_of_the_file_and_the_rest_is_cut() -> None:

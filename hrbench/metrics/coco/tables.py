@@ -1,0 +1,272 @@
+"""Precision and recall of all categories under many weightings of the images, computed with NumPy.
+
+Why only hits (detections that find an object) are considered: recall rises only at hits, and between two hits precision
+never rises. So a recall is reached at a hit, and the maximum of precision from there on is at a hit.
+
+Why it is fast: all categories and thresholds are concatenated in a few flat arrays, so that a weighting takes about
+twenty array operations for any number of classes. How many recalls a number of hits reaches is looked up in a table.
+On a small set, where calling NumPy would take longer than its work, several weightings share these operations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+LOOP_MIN_CATEGORIES = 20  # from so many categories on, a loop over recalls is faster
+HITS_PER_RECALL = 10  # up to so many hits per recall, `np.maximum.at` is faster
+
+
+@dataclass(frozen=True)
+class RankedRows:
+    """Detections of one area range, by category and in it by falling score.
+
+    image: (N,) index.
+    category: (N,) index among those that have objects in the range, rising.
+    hits: (N,) uint16, bit t at threshold t.
+    counted: (N,) uint16, bit t set unless the detection is ignored at threshold t.
+    """
+
+    image: np.ndarray
+    category: np.ndarray
+    hits: np.ndarray
+    counted: np.ndarray
+
+
+class ObjectCounts:
+    """How many objects each of C categories has under a weighting."""
+
+    def __init__(self, image: np.ndarray, category: np.ndarray, number: np.ndarray, categories: int) -> None:
+        """Of pairs (P) of an image and a category.
+
+        image, category: (P,) indices.
+        number: (P,) objects of each.
+        categories: C.
+        """
+        order = np.argsort(category, kind="stable")
+        self.running = RunningSums(image[order], number[order].astype(np.int32))
+        self.bounds = np.searchsorted(category[order], np.arange(categories + 1))
+
+    def under(self, weights: np.ndarray) -> np.ndarray:
+        """(B, C) under `weights` (B, I) int32."""
+        return np.diff(self.running.under(weights)[:, self.bounds])
+
+
+class CategoryTables:
+    """A table for each of B weightings, of the categories that it keeps.
+
+    values: (B, at least the table's size) float64, the table of each in its first places.
+    lead: the table's shape without categories: (T, R) or (T,).
+    keep: (B, C) bool.
+    """
+
+    def __init__(self, values: np.ndarray, lead: tuple[int, ...], keep: np.ndarray) -> None:
+        self.values, self.lead, self.keep = values, lead, keep
+        self.whole = bool(keep.all())
+
+    @classmethod
+    def of(cls, table: np.ndarray, keep: np.ndarray) -> CategoryTables:
+        """Of the tables of all categories (B, ..., C)."""
+        values = np.ascontiguousarray(table).reshape(len(table), math.prod(table.shape[1:]))
+        for row in np.flatnonzero(~keep.all(axis=1)).tolist():
+            some = np.ascontiguousarray(table[row][..., keep[row]]).ravel()
+            values[row, : len(some)] = some
+        return cls(values, table.shape[1:-1], keep)
+
+    def row(self, row: int) -> np.ndarray:
+        """(..., K) the table of one weighting, of the K categories that it keeps; a view."""
+        shape = *self.lead, int(np.count_nonzero(self.keep[row]))
+        return self.values[row, : math.prod(shape)].reshape(shape)
+
+    def put(self, row: int, categories: np.ndarray, columns: np.ndarray) -> None:
+        """Replaces the columns of some categories (k,) that this weighting keeps by others (..., k)."""
+        self.row(row)[..., (np.cumsum(self.keep[row]) - 1)[categories]] = columns
+
+    def means(self, threshold: int | None) -> np.ndarray:
+        """(B,) means over all that is kept, at one threshold or all, summed in the official order; -1 without any."""
+        if self.whole:
+            table = self.values.reshape(len(self.values), *self.lead, self.keep.shape[1])
+            return _row_means(table if threshold is None else table[:, threshold])
+        rows = [self.row(row) for row in range(len(self.values))]
+        chosen = rows if threshold is None else [row[threshold] for row in rows]
+        return np.array([_row_means(row[None])[0] for row in chosen])
+
+    def single(self, category: int, threshold: int | None) -> np.ndarray:
+        """(B,) means of one category; -1 where it is not kept."""
+        values = np.full(len(self.values), -1.0)
+        for row in np.flatnonzero(self.keep[:, category]).tolist():
+            table = self.row(row)[..., np.count_nonzero(self.keep[row, :category])]
+            values[row] = _row_means((table if threshold is None else table[threshold])[None])[0]
+        return values
+
+    def singles(self) -> np.ndarray:
+        """(B, C) means of each category over all thresholds; -1 where it is not kept."""
+        values = np.full(self.keep.shape, -1.0)
+        for row in range(len(values)):
+            values[row, self.keep[row]] = _row_means(np.moveaxis(self.row(row), -1, 0))
+        return values
+
+
+def _row_means(table: np.ndarray) -> np.ndarray:
+    """(B,) means of each table of (B, ...); -1 where they are empty."""
+    # one row after the other, each in one run of memory: NumPy then adds as it adds the flat array of one table
+    rows = np.ascontiguousarray(table).reshape(len(table), math.prod(table.shape[1:]))
+    return rows.sum(axis=1) / rows.shape[1] if rows.shape[1] else np.full(len(rows), -1.0)
+
+
+class Recall:
+    """Recall of all categories in one area range, prepared for many weightings.
+
+    B weightings at once, T thresholds, I images, C categories, N detections. A segment is one category at one
+    threshold. Segments are sorted by threshold, then category; the hits of each by falling score.
+    """
+
+    def __init__(self, rows: RankedRows, categories: int, thresholds: int) -> None:
+        self.shape = thresholds, categories
+        self.bounds = np.searchsorted(rows.category, np.arange(categories + 1))
+        some = np.flatnonzero(rows.hits)
+        self.places = [some[((rows.hits[some] >> t) & 1).astype(bool)] for t in range(thresholds)]  # by threshold
+        self.lengths = np.concatenate([np.diff(np.searchsorted(mine, self.bounds)) for mine in self.places])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.running = RunningSums(rows.image[np.concatenate(self.places)])
+
+    @property
+    def size(self) -> int:
+        """Values of the largest array that one weighting needs."""
+        return len(self.running.images)
+
+    def at(self, weights: np.ndarray, objects: np.ndarray) -> np.ndarray:
+        """(B, T, C) under `weights` (B, I) int32, where there are `objects` (B, C); 0 if there is no object."""
+        running = self.running.under(weights)
+        found = running[:, self.starts + self.lengths] - running[:, self.starts]
+        found = found.reshape(len(weights), *self.shape)
+        return found / np.maximum(objects, 1)[:, None]
+
+    def tables(
+        self, weights: np.ndarray, objects: np.ndarray, keep: np.ndarray
+    ) -> tuple[CategoryTables | None, CategoryTables]:
+        """(precision, recall) of what each weighting keeps (B, C); here without precision."""
+        return None, CategoryTables.of(self.at(weights, objects), keep)
+
+
+class Curves:
+    """Precision and recall of all categories in one area range, prepared for many weightings; sizes as in `Recall`."""
+
+    def __init__(self, rows: RankedRows, categories: int, thresholds: int, recalls: tuple[float, ...]) -> None:
+        """recalls: (R,)."""
+        self.finds = Recall(rows, categories, thresholds)
+        self.recalls = np.asarray(recalls)
+        bounds, every = self.finds.bounds, np.uint16((1 << thresholds) - 1)
+        # detections after the last hit of a category cannot change a number
+        hit = np.flatnonzero(rows.hits)
+        last = np.full(categories, -1)
+        last[rows.category[hit]] = hit  # for repeated categories the last assignment stays
+        counted = np.where(np.arange(len(rows.hits)) <= last[rows.category], rows.counted, np.uint16(0))
+        always = counted == every
+        upto = np.concatenate((np.zeros(1, np.intp), np.cumsum(always)))  # counted at all thresholds, before each row
+        partly = np.flatnonzero((counted != every) & (counted != 0))
+
+        base_at, base_from, extra_at, extra_from, extras, extra = [], [], [], [], [], 0
+        for t, mine in enumerate(self.finds.places):
+            # the few that count at this threshold but not at all of them are summed separately
+            mixed = partly[((counted[partly] >> t) & 1).astype(bool)]
+            base_at.append(upto[mine + 1])
+            base_from.append(upto[bounds[:-1]])
+            extra_at.append(extra + np.searchsorted(mixed, mine, side="right"))
+            extra_from.append(extra + np.searchsorted(mixed, bounds[:-1]))
+            extras.append(rows.image[mixed])
+            extra += len(mixed)
+        self.base, self.extra = RunningSums(rows.image[always]), RunningSums(np.concatenate(extras))
+        self.base_at, self.base_from = np.concatenate(base_at), np.concatenate(base_from)
+        self.extra_at, self.extra_from = np.concatenate(extra_at), np.concatenate(extra_from)
+        sizes = [len(mine) for mine in self.finds.places]
+        self.table = np.repeat(np.arange(len(sizes)) * (len(self.recalls) + 1) * categories, sizes)
+
+    @property
+    def size(self) -> int:
+        """Values of the largest array that one weighting needs."""
+        thresholds, categories = self.finds.shape
+        sums = (self.finds.running, self.base, self.extra)
+        return max(thresholds * (len(self.recalls) + 1) * categories, *(len(each.images) for each in sums))
+
+    def at(self, weights: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(precision (B, T, R, C), recall (B, T, C)) under `weights` (B, I) int32, where there are `objects` (B, C)."""
+        recall = self.finds.at(weights, objects)
+        (thresholds, categories), lengths, running = self.finds.shape, self.finds.lengths, self.finds.running.sums
+        if not categories:
+            return np.zeros((len(weights), thresholds, len(self.recalls), 0)), recall
+        found = running[:, 1:] - np.repeat(running[:, self.finds.starts], lengths, axis=1)
+        base, extra = self.base.under(weights), self.extra.under(weights)
+        counted = base.take(self.base_at, axis=1, mode="clip")
+        counted += extra.take(self.extra_at, axis=1, mode="clip")
+        counted -= np.repeat(base[:, self.base_from] + extra[:, self.extra_from], lengths, axis=1)
+        precision = counted + np.spacing(1)  # the official denominator: fp + tp + spacing(1)
+        np.divide(found, precision, out=precision)
+
+        best = np.zeros((len(weights), thresholds, len(self.recalls) + 1, categories))
+        reached, offsets = self._reached(objects)
+        if offsets.size > 1:
+            found += np.repeat(np.tile(offsets, thresholds), lengths, axis=1)
+        places = reached.take(found, mode="clip")
+        places += self.table
+        if len(weights) > 1:
+            places += np.arange(0, best.size, best[0].size)[:, None]
+        places, precision = places.ravel(), precision.ravel()
+        if len(places) < HITS_PER_RECALL * best.size:
+            np.maximum.at(best.ravel(), places, precision)
+        else:  # equal places are adjacent
+            starts = np.flatnonzero(np.concatenate((np.ones(1, bool), places[1:] != places[:-1])))
+            best.ravel()[places[starts]] = np.maximum.reduceat(precision, starts)
+        return _envelope(best)[:, :, 1:], recall
+
+    def tables(
+        self, weights: np.ndarray, objects: np.ndarray, keep: np.ndarray
+    ) -> tuple[CategoryTables | None, CategoryTables]:
+        """(precision, recall) of what each weighting keeps (B, C)."""
+        precision, recall = self.at(weights, objects)
+        return CategoryTables.of(precision, keep), CategoryTables.of(recall, keep)
+
+    def _reached(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A table, and where each category starts in it (B, C). Entry n: recalls that n hits reach x C + category."""
+        recalls, (_, categories) = len(self.recalls), objects.shape
+        room = objects.ravel() + 2
+        total = np.maximum(objects.reshape(-1, 1), 1)
+        # fewest hits n with n / total >= recall in floating point, which is what the official search compares
+        fewest = np.ceil(self.recalls * total)
+        fewest -= (fewest - 1) / total >= self.recalls
+        fewest += fewest / total < self.recalls
+        offsets = (np.cumsum(room) - room).astype(np.int32)
+        need = np.minimum(fewest, objects.reshape(-1, 1) + 1).astype(np.intp) + offsets[:, None]
+        reached = np.cumsum(np.bincount(need.ravel(), minlength=int(room.sum())))
+        which = np.arange(objects.size)
+        reached = (reached - np.repeat(which * recalls, room)) * categories + np.repeat(which % categories, room)
+        return reached, offsets.reshape(objects.shape)
+
+
+def _envelope(best: np.ndarray) -> np.ndarray:
+    """(B, T, R, C): the maximum from each recall on."""
+    if best.shape[3] < LOOP_MIN_CATEGORIES:
+        return np.maximum.accumulate(best[:, :, ::-1], axis=2)[:, :, ::-1]
+    for at in range(best.shape[2] - 2, -1, -1):
+        np.maximum(best[:, :, at], best[:, :, at + 1], out=best[:, :, at])
+    return best
+
+
+class RunningSums:
+    """The running sum of the weights of `images`, each so many times, with a leading zero."""
+
+    def __init__(self, images: np.ndarray, times: np.ndarray | None = None) -> None:
+        self.images, self.times = images.astype(np.intp), times
+        self.sums = np.zeros((1, len(images) + 1), np.int32)
+
+    def under(self, weights: np.ndarray) -> np.ndarray:
+        """(B, len(images) + 1) int32 under `weights` (B, I), valid until the next call."""
+        if len(self.sums) != len(weights):
+            self.sums = np.zeros((len(weights), len(self.images) + 1), np.int32)
+        values = weights.take(self.images, axis=1, mode="clip")
+        if self.times is not None:
+            values *= self.times
+        np.cumsum(values, axis=1, out=self.sums[:, 1:])
+        return self.sums
