@@ -1,6 +1,6 @@
 """Calls into the compiled helper: the arrays are checked before anything reaches C.
 
-    scaled = Call("hrb_scaled", In(np.int64), int, Out(np.int64))
+    scaled = NativeCall("hrb_scaled", In(np.int64), int, Out(np.int64))
     total = scaled(values, 3, out)
 
 Each array becomes two arguments in C, its address and its length in elements, so that C can check its bounds. The
@@ -38,7 +38,7 @@ class Out:
 Kind = In | Out | type
 
 
-class Call:
+class NativeCall:
     """A function of the helper with its signature: `In`, `Out`, `int` (64 bits) or `float` for each argument.
 
     Calling it gives what C returns: a number that is zero or more, or NOT_MINE if the general code has to look. Raises
@@ -89,6 +89,4 @@ class Call:
             raise TypeError(f"{self.name}: argument {number} is {what}, not an array of {np.dtype(kind.dtype)}")
         flags = argument.flags
         if not (flags.c_contiguous and flags.aligned) or (isinstance(kind, Out) and not flags.writeable):
-            raise ValueError(
-                f"{self.name}: argument {number} must lie in one aligned run of memory, writable if written"
-            )
+            raise ValueError(f"{self.name}: argument {number} must be aligned and contiguous, and writable if written")

@@ -1,4 +1,4 @@
-"""What the compiled helper is built of, and where the library lies. Also read by the build, so standard library only."""
+"""What the compiled helper is built of, and where it lies. The build reads this file, too: standard library only."""
 
 from __future__ import annotations
 

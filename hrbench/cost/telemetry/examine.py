@@ -117,20 +117,8 @@ def examine(trial: Trial, root: str = "") -> list[Remark]:
 
     root: the folder that holds /proc and /sys, "" except in tests.
     """
-    checks = (
-        _processors,
-        _others,
-        _waiting,
-        _quota,
-        _clock,
-        _siblings,
-        _nodes,
-        _virtual,
-        _source,
-        _memory,
-        _power,
-        _helper,
-    )
+    settings = (_quota, _clock, _siblings, _nodes, _virtual, _source, _memory, _power, _helper)
+    checks = (_processors, _others, _waiting, *settings)
     found = [finding for check in checks for finding in check(trial, root)]
     return [*found, *_repeats(trial), *gpus()]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from both_ways import both_ways
 
-from hrbench.core.native.calls import Call, In, Out
+from hrbench.core.native.calls import In, NativeCall, Out
 
-SCALED = Call("hrb_scaled", In(np.int64), int, Out(np.int64))
+SCALED = NativeCall("hrb_scaled", In(np.int64), int, Out(np.int64))
 compiled = pytest.mark.parametrize("way", ["compiled"], indirect=True)
 
 
@@ -31,11 +31,11 @@ def test_arguments_that_do_not_fit_the_signature(way):
         with pytest.raises(TypeError, match="argument 0"):
             SCALED(wrong, 1, out)
     for wrong in (np.zeros(4, np.int64)[::2], np.zeros((2, 2), np.int64).T, np.zeros(17, np.uint8)[1:].view(np.int64)):
-        with pytest.raises(ValueError, match="argument 0 must lie"):
+        with pytest.raises(ValueError, match="argument 0 must be aligned"):
             SCALED(wrong, 1, out)
     constant = values(0, 0)
     constant.flags.writeable = False
-    with pytest.raises(ValueError, match="argument 2 must lie"):
+    with pytest.raises(ValueError, match="argument 2 must be aligned"):
         SCALED(values(1, 2), 1, constant)
     with pytest.raises(ValueError, match="64 bits"):
         SCALED(values(1, 2), 2**63, out)
