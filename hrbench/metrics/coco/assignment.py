@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from hrbench.core.native.calls import In, NativeCall, Out
+from hrbench.core.native.loader import library
 from hrbench.metrics.coco.groups import RowGroups, ranks, starts_of
 
 Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -17,6 +19,24 @@ Similarity = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 PART_PAIRS = 1 << 20
 """Pairs that are in memory at a time, unless a single group has more."""
+
+COMPILED_PART = 1 << 15
+"""The same for the compiled helper: so many stay in a core's cache."""
+
+_PAIRS = NativeCall("hrb_pairs", *[In(np.int64)] * 5, Out(np.int64), Out(np.int64))
+_ASSIGN = NativeCall(
+    "hrb_assign",
+    In(np.int64),
+    In(np.int64),
+    In(np.float64),
+    In(np.float64),
+    int,
+    In(np.bool_),
+    In(np.uint64),
+    Out(np.uint64),
+    Out(np.uint16),
+    Out(np.uint16),
+)
 
 
 def assigned(
@@ -40,7 +60,14 @@ def assigned(
     lowest = np.minimum(thresholds, 1 - 1e-10)
     shape = len(found.rows), areas
     hits, spared = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
-    for start, position, truth in _parts(found, objects):
+    if library() is not None:
+        crowd, ignored = np.ascontiguousarray(crowd), np.ascontiguousarray(ignored)
+        free = np.full(len(crowd), ~np.uint64(0))  # bits at which each object is not taken
+        for _, position, truth in _parts(found, objects, COMPILED_PART):
+            alike = similarity(found.rows[position], truth)
+            _ASSIGN(position, truth, alike, lowest, areas, crowd, ignored, free, hits, spared)
+        return hits, spared
+    for start, position, truth in _parts(found, objects, PART_PAIRS):
         alike = similarity(found.rows[position], truth)
         near = np.flatnonzero(alike >= lowest[0])
         position, truth, alike = position[near], truth[near], alike[near]
@@ -56,29 +83,43 @@ def assigned(
     return hits, spared
 
 
-def _parts(found: RowGroups, objects: RowGroups) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def _parts(found: RowGroups, objects: RowGroups, size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """All pairs (position among the detections, truth) of the same group, (P,) int64, by detection, then truth.
 
-    Yields whole groups, with the position of the first detection of each part.
+    Yields whole groups, of `size` pairs together unless one has more, with the position of the first detection.
     """
     first, each = objects.find(found.keys)
     some = np.flatnonzero(each)
     first, each, start, number = first[some], each[some], found.starts[some], np.diff(found.starts)[some]
-    pairs = np.cumsum(each * number)
-    at = 0
+    pairs, at = np.append(0, np.cumsum(each * number)), 0
     while at < len(some):
-        before = int(pairs[at - 1]) if at else 0
-        end = max(at + 1, int(np.searchsorted(pairs, before + PART_PAIRS, side="right")))
+        end = max(at + 1, int(np.searchsorted(pairs, pairs[at] + size, side="right")) - 1)
         part = slice(at, end)
-        many = np.repeat(each[part], number[part])  # truths of each detection
-        rows = np.repeat(start[part], number[part]) + ranks(np.append(0, np.cumsum(number[part])))
-        inner = ranks(np.append(0, np.cumsum(many)))
-        yield (
-            int(start[at]),
-            np.repeat(rows, many),
-            objects.rows[np.repeat(np.repeat(first[part], number[part]), many) + inner],
+        position, truth = _pairs(
+            first[part], each[part], start[part], number[part], objects.rows, pairs[end] - pairs[at]
         )
+        yield int(start[at]), position, truth
         at = end
+
+
+def _pairs(
+    first: np.ndarray, each: np.ndarray, start: np.ndarray, number: np.ndarray, rows: np.ndarray, pairs: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of some groups (U), (P,) int64 each.
+
+    first, each: where the objects of a group begin among `rows`, and how many there are.
+    start, number: where its detections begin, and how many there are.
+    rows: of all objects.
+    pairs: P.
+    """
+    if library() is not None:
+        position, truth = np.empty(pairs, np.int64), np.empty(pairs, np.int64)
+        _PAIRS(first, each, start, number, rows, position, truth)
+        return position, truth
+    many = np.repeat(each, number)  # truths of each detection
+    position = np.repeat(start, number) + ranks(np.append(0, np.cumsum(number)))
+    inner = ranks(np.append(0, np.cumsum(many)))
+    return np.repeat(position, many), rows[np.repeat(np.repeat(first, number), many) + inner]
 
 
 def _spread(words: np.ndarray, bits: np.ndarray, thresholds: int) -> None:

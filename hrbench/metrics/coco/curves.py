@@ -15,7 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from hrbench.metrics.coco.groups import positions, ranks, starts_of
+from hrbench.core.native.loader import library
+from hrbench.metrics.coco.compiled_tables import CompiledCurves, CompiledObjects, events_of
+from hrbench.metrics.coco.groups import order_of, positions, ranks, starts_of
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.coco.tables import CategoryTables, Curves, ObjectCounts, RankedRows, Recall
 
@@ -58,14 +60,14 @@ class Accumulator:
         self.keys = sorted({(number.area, number.limit) for number in numbers})
         self.annotated: dict[int, np.ndarray] = {}
         """Area range -> indices of the categories that have objects in it, rising; C is their number below."""
-        self.objects: dict[int, ObjectCounts] = {}
+        self.objects: dict[int, ObjectCounts | CompiledObjects] = {}
         image = np.repeat(np.arange(self.images), np.diff(matches.object_offsets))
         for area in sorted({area for area, _ in self.keys}):
             some = np.flatnonzero(matches.positives[:, area])
             own, number = matches.object_category[some], matches.positives[some, area]
             here = np.flatnonzero(np.bincount(own, minlength=len(matches.categories)))
             self.annotated[area] = here
-            self.objects[area] = ObjectCounts(image[some], positions(own.astype(np.int64), here), number, len(here))
+            self.objects[area] = _counts(image[some], positions(own.astype(np.int64), here), number, len(here))
         precise = {(number.area, number.limit) for number in numbers if number.kind == "precision"}
         self.curves = _prepared(matches, settings, {key: key in precise for key in self.keys}, self.annotated)
 
@@ -148,26 +150,49 @@ def _fill(tables: tuple[CategoryTables | None, CategoryTables], held: _HeldTable
                 table.put(row, lacking[row], whole.row(0)[..., lacking[row]])
 
 
+def _counts(
+    image: np.ndarray, category: np.ndarray, number: np.ndarray, categories: int
+) -> ObjectCounts | CompiledObjects:
+    """The objects of each of C categories. image, category, number: (P,)."""
+    order = order_of(category)
+    image, number = image[order], number[order]
+    starts = np.searchsorted(category[order], np.arange(categories + 1))
+    return (ObjectCounts if library() is None else CompiledObjects)(image, number, starts)
+
+
 def _prepared(
     matches: Matches, settings: MatchSettings, keys: dict[Key, bool], annotated: dict[int, np.ndarray]
-) -> dict[Key, Curves | Recall]:
+) -> dict[Key, Curves | Recall | CompiledCurves]:
     """What is computed once for all weightings. keys: whether precision is wanted at each."""
-    image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
     category = matches.category.astype(np.int64)
-    order = np.lexsort((-matches.score, category))
+    order, t = order_of(category, matches.score), len(settings.thresholds)
+    place = np.full((len(keys), len(matches.categories)), -1, np.int32)
+    for row, (area, _) in zip(place, keys, strict=True):
+        row[annotated[area]] = np.arange(len(annotated[area]))
+    if library() is not None:
+        wanted = [(area, settings.max_detections[limit], precise) for (area, limit), precise in keys.items()]
+        rows = events_of(
+            order,
+            matches.offsets,
+            category.astype(np.int32),
+            matches.hits,
+            matches.ignored,
+            np.array(wanted, np.int64),
+            t,
+            place,
+        )
+        recalls = [settings.recalls if precise else () for precise in keys.values()]
+        compiled = zip(keys, rows, recalls, strict=True)
+        return {key: CompiledCurves(events, starts, t, some) for key, (events, starts), some in compiled}
+    image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
     rank = ranks(starts_of(image * len(matches.categories) + category))[order]
     image, category = image[order], category[order]
-    every = np.uint16((1 << len(settings.thresholds)) - 1)
-    curves: dict[Key, Curves | Recall] = {}
-    for (area, limit), precise in keys.items():
-        place = np.full(len(matches.categories), -1)
-        place[annotated[area]] = np.arange(len(annotated[area]))
-        some = np.flatnonzero((rank < settings.max_detections[limit]) & (place[category] >= 0))
+    every = np.uint16((1 << t) - 1)
+    curves: dict[Key, Curves | Recall | CompiledCurves] = {}
+    for ((area, limit), precise), columns in zip(keys.items(), place, strict=True):
+        some = np.flatnonzero((rank < settings.max_detections[limit]) & (columns[category] >= 0))
         chosen, many = order[some], len(annotated[area])
         counted = ~matches.ignored[chosen, area] & every
-        rows = RankedRows(image[some], place[category[some]], matches.hits[chosen, area], counted)
-        if precise:
-            curves[area, limit] = Curves(rows, many, len(settings.thresholds), settings.recalls)
-        else:
-            curves[area, limit] = Recall(rows, many, len(settings.thresholds))
+        rows = RankedRows(image[some], columns[category[some]], matches.hits[chosen, area], counted)
+        curves[area, limit] = Curves(rows, many, t, settings.recalls) if precise else Recall(rows, many, t)
     return curves

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrbench.core.native.calls import NOT_MINE, In, NativeCall, Out
+from hrbench.core.native.loader import library
+
+_ORDER = NativeCall("hrb_order", In(np.int64), In(np.float64), Out(np.int64))
 TABLE_SHARE = 4  # ids are looked up in a table of all numbers between them if it is at most so many times longer
 
 
@@ -74,7 +78,7 @@ class RowGroups:
         score: (P,) float64; the rows of a group are then by falling score, equal scores in the given order.
         limit: how many rows of a group are kept, its first.
         """
-        rows = _order(keys, score)
+        rows = order_of(keys, score)
         mine = keys[rows]
         starts = starts_of(mine)
         if limit is not None and np.diff(starts).max(initial=0) > limit:
@@ -92,8 +96,17 @@ class RowGroups:
         return first, np.where(self.keys[place] == keys, self.starts[place + 1] - first, 0)
 
 
-def _order(keys: np.ndarray, score: np.ndarray | None) -> np.ndarray:
-    """The rows with a key, by key and falling score."""
+def order_of(keys: np.ndarray, score: np.ndarray | None = None) -> np.ndarray:
+    """(n,) int64: the rows whose key is 0 or more, by key, in it by falling score, equal scores in the given order.
+
+    keys: (P,) int64.
+    score: (P,) float64, finite; None: rows of a key stay in the given order.
+    """
+    if library() is not None:
+        order = np.empty(len(keys), np.int64)
+        many = _ORDER(np.ascontiguousarray(keys), np.zeros(0) if score is None else np.ascontiguousarray(score), order)
+        if many != NOT_MINE:
+            return order[:many]
     rows = np.flatnonzero(keys >= 0)
     if score is None:
         return rows[np.argsort(keys[rows], kind="stable")]

@@ -38,20 +38,13 @@ class RankedRows:
 class ObjectCounts:
     """How many objects each of C categories has under a weighting."""
 
-    def __init__(self, image: np.ndarray, category: np.ndarray, number: np.ndarray, categories: int) -> None:
-        """Of pairs (P) of an image and a category.
-
-        image, category: (P,) indices.
-        number: (P,) objects of each.
-        categories: C.
-        """
-        order = np.argsort(category, kind="stable")
-        self.running = RunningSums(image[order], number[order].astype(np.int32))
-        self.bounds = np.searchsorted(category[order], np.arange(categories + 1))
+    def __init__(self, image: np.ndarray, number: np.ndarray, starts: np.ndarray) -> None:
+        """By category: `image` (P,) indices and `number` (P,) of objects. starts: (C + 1,), where a category begins."""
+        self.running, self.starts = RunningSums(image, number.astype(np.int32)), starts
 
     def under(self, weights: np.ndarray) -> np.ndarray:
         """(B, C) under `weights` (B, I) int32."""
-        return np.diff(self.running.under(weights)[:, self.bounds])
+        return np.diff(self.running.under(weights)[:, self.starts])
 
 
 class CategoryTables:

@@ -31,7 +31,7 @@ def at(
     rows = np.array(image, int)
     ranked = RankedRows(rows, np.zeros_like(rows), np.array(hits, np.uint16), np.array(counted, np.uint16))
     of, times = np.arange(len(positives)), np.array([weights], np.int32)
-    objects = ObjectCounts(of, np.zeros_like(of), np.array(positives), 1).under(times)
+    objects = ObjectCounts(of, np.array(positives), np.array([0, len(of)])).under(times)
     precision, recall = Curves(ranked, 1, 2, TWO.recalls).at(times, objects)
     return precision[0, ..., 0], recall[0, :, 0]
 
