@@ -23,7 +23,7 @@ TRUTH = "truth_digest"
 same images. States in files of format 1 have none; no number depends on it."""
 
 
-def truth_digests(rows: Iterable[bytes]) -> np.ndarray:
+def truth_digests(rows: Iterable[bytes | memoryview]) -> np.ndarray:
     """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b."""
     values = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little") for row in rows]
     return np.array(values, np.uint64)

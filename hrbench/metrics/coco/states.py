@@ -46,13 +46,18 @@ def truth_of(
     columns: (G, K) float64, further numbers of each object, such as its box.
     codes: a code of each object, such as its mask.
     """
-    facts = np.column_stack([truths.category, truths.area, truths.crowd, truths.ignore, columns]).astype("<f8")
     order = np.argsort(truths.image, kind="stable")
+    facts = np.empty((len(order), 4 + columns.shape[1]), "<f8")
+    for place, column in enumerate((truths.category, truths.area, truths.crowd, truths.ignore)):
+        facts[:, place] = column[order]
+    facts[:, 4:] = columns[order]
     bounds = np.stack([np.searchsorted(truths.image[order], images, side) for side in ("left", "right")], axis=1)
-    rows = (order[start:end] for start, end in bounds.tolist())
+    rows, width = facts.reshape(-1).view(np.uint8).data, 8 * facts.shape[1]
+    parts = (rows[width * start : width * end] for start, end in bounds.tolist())
     if codes is None:
-        return truth_digests(facts[some].tobytes() for some in rows)
-    return truth_digests(facts[some].tobytes() + b"".join(codes[one] for one in some.tolist()) for some in rows)
+        return truth_digests(parts)
+    coded = (b"".join(codes[one] for one in order[start:end].tolist()) for start, end in bounds.tolist())
+    return truth_digests(bytes(part) + code for part, code in zip(parts, coded, strict=True))
 
 
 def form_params(form: CocoForm) -> dict[str, Any]:
@@ -124,8 +129,8 @@ def scored(
         return np.where(values > -1, values, np.nan)
 
     ends = intervals(statistic, len(matches.images), resamples, seed, at_once=accumulator.block)
-    objects = np.zeros((len(matches.categories), len(settings.areas)), np.int64)
-    np.add.at(objects, matches.object_category, matches.positives)
+    sums = [np.bincount(matches.object_category, many, len(matches.categories)) for many in matches.positives.T]
+    objects = np.stack(sums, axis=1).astype(np.int64)  # (C, A)
     scores = []
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
         if value > -1:
