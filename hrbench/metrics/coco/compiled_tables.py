@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -123,5 +124,12 @@ class CompiledCurves:
             precision,
             recall,
         )
-        reached = CategoryTables(recall, cells[:1], keep)
-        return (CategoryTables(precision, cells, keep) if len(self.recalls) else None), reached
+        many = np.count_nonzero(keep, axis=1).tolist()
+        reached = CategoryTables(_shaped(recall, cells[:1], many), keep)
+        return (CategoryTables(_shaped(precision, cells, many), keep) if len(self.recalls) else None), reached
+
+
+def _shaped(values: np.ndarray, lead: tuple[int, ...], many: list[int]) -> list[np.ndarray]:
+    """The table of each row, lead x K, which lies in the row's first places. many: K of each."""
+    size = math.prod(lead)
+    return [row[: size * kept].reshape(*lead, kept) for row, kept in zip(values, many, strict=True)]

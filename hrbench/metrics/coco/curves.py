@@ -24,6 +24,8 @@ from hrbench.metrics.coco.tables import CategoryTables, Curves, ObjectCounts, Ra
 BLOCK_VALUES, MAX_BLOCK = 1 << 18, 64  # weightings share operations up to so many values; more than 64 gain nothing
 Key = tuple[int, int]
 """Area range and limit of detections, as positions in the settings."""
+Read = tuple[Literal["precision", "recall"], int | None]
+"""Which table, and at which threshold; None: all."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Accumulator:
         precise = {(number.area, number.limit) for number in numbers if number.kind == "precision"}
         self.curves = _prepared(matches, settings, {key: key in precise for key in self.keys}, self.annotated)
 
+        self.columns = {key: self._columns(key) for key in self.keys}
+
         self.held: tuple[bytes, dict[Key, _HeldTables]] = b"", {}
         sizes = [self.curves[key].size for key in sorted(precise)]
         self.block = min(max(BLOCK_VALUES // max([1, *sizes]), 1), MAX_BLOCK)
@@ -106,26 +110,33 @@ class Accumulator:
         self, values: np.ndarray, key: Key, tables: tuple[CategoryTables | None, CategoryTables], some: np.ndarray
     ) -> None:
         """Writes the numbers of one area range and limit to `values`. some: (B, C), which categories have objects."""
-        precision, recall = tables
-        singles: np.ndarray | None = None
-        for column, number in enumerate(self.numbers):
-            if (number.area, number.limit) != key:
-                continue
-            table = precision if number.kind == "precision" else recall
+        for (kind, threshold), (overall, single, places) in self.columns[key].items():
+            table = tables[0] if kind == "precision" else tables[1]
             assert table is not None
-            if number.category is None:
-                values[:, column] = table.means(number.threshold)
-                continue
-            place = int(positions(np.array([number.category]), self.annotated[key[0]])[0])
-            if place < 0:
-                values[:, column] = -1.0
-                continue
-            if number.kind == "precision" and number.threshold is None:
-                singles = table.singles() if singles is None else singles
-                single = singles[:, place]
-            else:
-                single = table.single(place, number.threshold)
-            values[:, column] = np.where(some[:, place], single, -1.0)
+            if len(overall):
+                values[:, overall] = table.means(threshold)[:, None]
+            if len(single):
+                # a category without objects in a resample has no number of its own, though means keep it
+                found = np.where(some, table.singles(threshold), -1.0)
+                values[:, single] = np.where(places >= 0, found[:, places] if found.shape[1] else -1.0, -1.0)
+
+    def _columns(self, key: Key) -> dict[Read, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """What is read from the tables of a key -> columns of values over all categories, of single ones, their places.
+
+        A place is that of the category among those that have objects in the area range, or -1.
+        """
+        chosen: dict[Read, list[int]] = {}
+        for column, number in enumerate(self.numbers):
+            if (number.area, number.limit) == key:
+                chosen.setdefault((number.kind, number.threshold), []).append(column)
+        columns = {}
+        for read, mine in chosen.items():
+            categories = [(column, self.numbers[column].category) for column in mine]
+            overall = np.array([column for column, category in categories if category is None], np.int64)
+            single = np.array([column for column, category in categories if category is not None], np.int64)
+            wanted = np.array([category for _, category in categories if category is not None], np.int64)
+            columns[read] = overall, single, positions(wanted, self.annotated[key[0]])
+        return columns
 
     def _held(self, once: np.ndarray) -> dict[Key, _HeldTables]:
         """The tables of all images that are resampled, computed once for all their resamples."""
@@ -147,7 +158,7 @@ def _fill(tables: tuple[CategoryTables | None, CategoryTables], held: _HeldTable
     for row in np.flatnonzero(lacking.any(axis=1)).tolist():
         for table, whole in zip(tables, (held.precision, held.recall), strict=True):
             if table is not None and whole is not None:
-                table.put(row, lacking[row], whole.row(0)[..., lacking[row]])
+                table.put(row, lacking[row], whole.rows[0][..., lacking[row]])
 
 
 def _counts(

@@ -11,6 +11,7 @@ On a small set, where calling NumPy would take longer than its work, several wei
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,55 +51,38 @@ class ObjectCounts:
 class CategoryTables:
     """A table for each of B weightings, of the categories that it keeps.
 
-    values: (B, at least the table's size) float64, the table of each in its first places.
-    lead: the table's shape without categories: (T, R) or (T,).
+    rows: for each weighting its table (T, R, K) or (T, K), C-contiguous, of the K categories that it keeps.
     keep: (B, C) bool.
     """
 
-    def __init__(self, values: np.ndarray, lead: tuple[int, ...], keep: np.ndarray) -> None:
-        self.values, self.lead, self.keep = values, lead, keep
-        self.whole = bool(keep.all())
+    def __init__(self, rows: Sequence[np.ndarray], keep: np.ndarray) -> None:
+        self.rows, self.keep = rows, keep
+        self.together = np.stack(rows) if len(rows) > 1 and bool(keep.all()) else None
 
     @classmethod
     def of(cls, table: np.ndarray, keep: np.ndarray) -> CategoryTables:
         """Of the tables of all categories (B, ..., C)."""
-        values = np.ascontiguousarray(table).reshape(len(table), math.prod(table.shape[1:]))
-        for row in np.flatnonzero(~keep.all(axis=1)).tolist():
-            some = np.ascontiguousarray(table[row][..., keep[row]]).ravel()
-            values[row, : len(some)] = some
-        return cls(values, table.shape[1:-1], keep)
-
-    def row(self, row: int) -> np.ndarray:
-        """(..., K) the table of one weighting, of the K categories that it keeps; a view."""
-        shape = *self.lead, int(np.count_nonzero(self.keep[row]))
-        return self.values[row, : math.prod(shape)].reshape(shape)
+        whole = [bool(some.all()) for some in keep]
+        pairs = zip(table, keep, whole, strict=True)
+        return cls([np.ascontiguousarray(row) if all_ else row.compress(some, -1) for row, some, all_ in pairs], keep)
 
     def put(self, row: int, categories: np.ndarray, columns: np.ndarray) -> None:
-        """Replaces the columns of some categories (k,) that this weighting keeps by others (..., k)."""
-        self.row(row)[..., (np.cumsum(self.keep[row]) - 1)[categories]] = columns
+        """Replaces the columns of some categories (C,) bool, which this weighting keeps, by others (..., k)."""
+        self.rows[row][..., categories[self.keep[row]]] = columns
 
     def means(self, threshold: int | None) -> np.ndarray:
         """(B,) means over all that is kept, at one threshold or all, summed in the official order; -1 without any."""
-        if self.whole:
-            table = self.values.reshape(len(self.values), *self.lead, self.keep.shape[1])
-            return _row_means(table if threshold is None else table[:, threshold])
-        rows = [self.row(row) for row in range(len(self.values))]
-        chosen = rows if threshold is None else [row[threshold] for row in rows]
+        if self.together is not None:
+            return _row_means(self.together if threshold is None else self.together[:, threshold])
+        chosen = self.rows if threshold is None else [row[threshold] for row in self.rows]
         return np.array([_row_means(row[None])[0] for row in chosen])
 
-    def single(self, category: int, threshold: int | None) -> np.ndarray:
-        """(B,) means of one category; -1 where it is not kept."""
-        values = np.full(len(self.values), -1.0)
-        for row in np.flatnonzero(self.keep[:, category]).tolist():
-            table = self.row(row)[..., np.count_nonzero(self.keep[row, :category])]
-            values[row] = _row_means((table if threshold is None else table[threshold])[None])[0]
-        return values
-
-    def singles(self) -> np.ndarray:
-        """(B, C) means of each category over all thresholds; -1 where it is not kept."""
+    def singles(self, threshold: int | None) -> np.ndarray:
+        """(B, C) means of each category, at one threshold or all; -1 where it is not kept."""
         values = np.full(self.keep.shape, -1.0)
-        for row in range(len(values)):
-            values[row, self.keep[row]] = _row_means(np.moveaxis(self.row(row), -1, 0))
+        for row, table in enumerate(self.rows):
+            table = table if threshold is None else table[threshold]
+            values[row, self.keep[row]] = _row_means(np.moveaxis(table, -1, 0))
         return values
 
 
