@@ -102,7 +102,7 @@ def match(
     ignored = _ignored(truths, settings)
     thresholds = np.asarray(settings.thresholds)
     hits, spared = assigned(found, objects, truths.crowd, ignored, similarity, thresholds, len(settings.areas))
-    outside = _outside(detections.area[found.rows], settings)
+    _spare_outside(spared, hits, detections.area[found.rows], settings)
 
     image, category = np.divmod(found.keys, max(len(categories), 1))
     every = np.arange(len(images) + 1)
@@ -114,7 +114,7 @@ def match(
         detections.score[found.rows],
         np.repeat(category.astype(index_type(len(categories))), np.diff(found.starts)),
         hits,
-        spared | (outside & ~hits),
+        spared,
         np.searchsorted(object_image, every),
         object_category,
         positives,
@@ -136,13 +136,13 @@ def _ignored(truths: Truths, settings: MatchSettings) -> np.ndarray:
     return bits
 
 
-def _outside(area: np.ndarray, settings: MatchSettings) -> np.ndarray:
-    """(N, A) uint16: all bits set if a detection's area lies outside the range."""
+def _spare_outside(spared: np.ndarray, hits: np.ndarray, area: np.ndarray, settings: MatchSettings) -> None:
+    """Sets the bits at which a detection found nothing and its own area lies outside the range; in place, (N, A)."""
     every = np.uint16((1 << len(settings.thresholds)) - 1)
-    bits = np.empty((len(area), len(settings.areas)), np.uint16)
     for a, (_, minimum, maximum) in enumerate(settings.areas):
-        bits[:, a] = ((area < minimum) | (area > maximum)) * every
-    return bits
+        outside = (area < minimum) | (area > maximum)
+        if outside.any():
+            spared[:, a] |= outside * every & ~hits[:, a]
 
 
 def _positives(
@@ -152,7 +152,7 @@ def _positives(
     counts, t = np.zeros((len(objects.keys), len(settings.areas)), np.int32), len(settings.thresholds)
     bits = ignored[objects.rows]
     for a in range(len(settings.areas) if len(bits) else 0):
-        counting = (bits >> np.uint64(a * t)) & np.uint64(1) == 0
+        counting = bits & np.uint64(1 << (a * t)) == 0
         counts[:, a] = np.add.reduceat(counting, objects.starts[:-1], dtype=np.int32)
     some = counts.any(axis=1)
     image, category = np.divmod(objects.keys[some], max(categories, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,14 @@ from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import CocoForm
 from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.groups import order_of, positions
 from hrbench.metrics.coco.matching import Matches, MatchSettings
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Quantity, Reason, State
+
+BLOCK_IMAGES = 2048
+"""Whose annotations are put together at a time."""
 
 
 def state_of(matches: Matches, metric: str, version: int, params: Mapping[str, Any], truth: np.ndarray) -> State:
@@ -46,18 +50,32 @@ def truth_of(
     columns: (G, K) float64, further numbers of each object, such as its box.
     codes: a code of each object, such as its mask.
     """
-    order = np.argsort(truths.image, kind="stable")
-    facts = np.empty((len(order), 4 + columns.shape[1]), "<f8")
+    order = order_of(positions(truths.image, images))
+    ordered = truths.image[order]
+    bounds = np.stack([np.searchsorted(ordered, images, side) for side in ("left", "right")], axis=1)
+    blocks = (bounds[start : start + BLOCK_IMAGES] for start in range(0, len(bounds), BLOCK_IMAGES))
+    return truth_digests(row for block in blocks for row in _annotated(truths, order, block, columns, codes))
+
+
+def _annotated(
+    truths: Truths, order: np.ndarray, bounds: np.ndarray, columns: np.ndarray, codes: Sequence[bytes] | None
+) -> Iterator[bytes | memoryview]:
+    """What is annotated in each of some images, as bytes.
+
+    order: the objects by image.
+    bounds: (i, 2) where the images' objects lie in it.
+    columns, codes: as in `truth_of`.
+    """
+    first = int(bounds[0, 0])
+    some = order[first : int(bounds[-1, 1])]
+    facts = np.empty((len(some), 4 + columns.shape[1]), "<f8")
     for place, column in enumerate((truths.category, truths.area, truths.crowd, truths.ignore)):
-        facts[:, place] = column[order]
-    facts[:, 4:] = columns[order]
-    bounds = np.stack([np.searchsorted(truths.image[order], images, side) for side in ("left", "right")], axis=1)
+        facts[:, place] = column[some]
+    facts[:, 4:] = columns[some]
     rows, width = facts.reshape(-1).view(np.uint8).data, 8 * facts.shape[1]
-    parts = (rows[width * start : width * end] for start, end in bounds.tolist())
-    if codes is None:
-        return truth_digests(parts)
-    coded = (b"".join(codes[one] for one in order[start:end].tolist()) for start, end in bounds.tolist())
-    return truth_digests(bytes(part) + code for part, code in zip(parts, coded, strict=True))
+    for start, end in (bounds - first).tolist():
+        row = rows[width * start : width * end]
+        yield row if codes is None else bytes(row) + b"".join(codes[one] for one in some[start:end].tolist())
 
 
 def form_params(form: CocoForm) -> dict[str, Any]:
