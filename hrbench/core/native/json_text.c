@@ -210,6 +210,21 @@ enum outcome read_key(struct text *text, const uint8_t **key, size_t *length)
     return expect(text, ':');
 }
 
+/* Four hexadecimal digits of a character; halves of a pair are left to the general reader. */
+static enum outcome skip_unit(struct text *text)
+{
+    unsigned unit = 0;
+    for (int n = 0; n < 4; n++) {
+        if (text->at == text->end)
+            return MORE;
+        uint8_t c = *text->at++, low = c | 32;
+        if (!is_digit(c) && (low < 'a' || low > 'f'))
+            return OTHER;
+        unit = unit * 16 + (is_digit(c) ? c - '0' : low - 'a' + 10u);
+    }
+    return unit >= 0xd800 && unit < 0xe000 ? OTHER : FINE;
+}
+
 /* Escapes that stand for one character; a text that is known to be UTF-8 may hold what is not ASCII. */
 static enum outcome skip_string(struct text *text)
 {
@@ -220,8 +235,13 @@ static enum outcome skip_string(struct text *text)
             if (text->at == text->end)
                 return MORE;
             c = *text->at++;
-            if (c == 0 || strchr("\"\\/bfnrt", c) == NULL)
+            if (c == 'u') {
+                enum outcome found = skip_unit(text);
+                if (found != FINE)
+                    return found;
+            } else if (c == 0 || strchr("\"\\/bfnrt", c) == NULL) {
                 return OTHER;
+            }
         } else if (c < 0x20 || (c > 0x7e && !text->utf8)) {
             return OTHER;
         }
