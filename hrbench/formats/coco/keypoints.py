@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from hrbench.core.files import reading
+from hrbench.core.native.loader import library
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
@@ -31,6 +32,14 @@ from hrbench.formats.coco.columns import (
     sorted_unique,
     whole,
     within_limits,
+)
+from hrbench.formats.coco.compiled_rows import (
+    Field,
+    Mode,
+    NotUsualError,
+    annotation_rows,
+    lists_in,
+    results_rows,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
@@ -87,8 +96,15 @@ class KeypointResults:
     area_from: str
 
 
-# image, category, score, area, keypoints of a file without rows
-_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, 0, 2)))
+# What the compiled helper reads of a row, as the structures below have it for the general reader.
+_PERSON: dict[Field, Mode] = {
+    "id": "needed", "image_id": "needed", "category_id": "needed", "area": "needed", "bbox": "needed",
+    "iscrowd": "needed", "num_keypoints": "needed", "keypoints": "needed", "ignore": "optional",
+}  # fmt: skip
+_POSE: dict[Field, Mode] = {
+    "image_id": "needed", "category_id": "needed", "keypoints": "needed", "score": "needed", "bbox": "optional",
+    "segmentation": "refused", "caption": "refused",
+}  # fmt: skip
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -101,6 +117,20 @@ class _Annotation(msgspec.Struct, gc=False):
     num_keypoints: int
     keypoints: list[float]
     ignore: Any = 0
+
+
+class _PersonColumns(NamedTuple):
+    """Annotations (G) as they stand in the file: `labelled` is num_keypoints, keypoints (G, 3 K)."""
+
+    id: np.ndarray
+    image: np.ndarray
+    category: np.ndarray
+    labelled: np.ndarray
+    area: np.ndarray
+    crowd: np.ndarray
+    flagged: np.ndarray
+    box: np.ndarray
+    keypoints: np.ndarray
 
 
 class _Filed(msgspec.Struct, gc=False):
@@ -137,6 +167,11 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
+    if library() is not None:
+        try:
+            return _compiled_truth(path, data, joints, form)
+        except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+            pass
     try:
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints, form)
     except READ_ERRORS as error:
@@ -152,24 +187,48 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
 
 def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTruth:
     rows = truth.annotations
-    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
-    ids = whole([row.id for row in rows])
-    need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
-    need(len(sorted_unique(ids)) == len(rows) and not np.any(ids < 1))
-    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
-    need(known(image, images) and known(category, categories))
-    need(all(row.iscrowd in (0, 1) and row.num_keypoints >= 0 for row in rows))
-    area = np.array([row.area for row in rows], np.float64)
-    box = numbers([row.bbox for row in rows], 4)
-    keypoints = numbers([row.keypoints for row in rows], 3 * joints)
-    need(bool(np.all(np.isfinite(area) & (area >= 0))) and within_limits(box) and within_limits(keypoints))
-    crowd = np.array([row.iscrowd for row in rows], bool)
-    flagged = np.array([bool(row.ignore) for row in rows], bool)
-    unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
-    truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
-    points = keypoints.reshape(len(rows), joints, 3)
-    return KeypointTruth(path, images, categories, truths, points, box, flagged, file_ids(named))
+    need(all(row.iscrowd in (0, 1) for row in rows))
+    columns = _PersonColumns(
+        whole([row.id for row in rows]),
+        whole([row.image_id for row in rows]),
+        whole([row.category_id for row in rows]),
+        whole([row.num_keypoints for row in rows]),
+        np.array([row.area for row in rows], np.float64),
+        np.array([row.iscrowd for row in rows], bool),
+        np.array([bool(row.ignore) for row in rows], bool),
+        numbers([row.bbox for row in rows], 4),
+        numbers([row.keypoints for row in rows], 3 * joints),
+    )
+    return _checked_truth(path, truth.images, truth.categories, columns, form)
+
+
+def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> KeypointTruth:
+    """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    spans, view = lists_in(data), memoryview(data)
+    images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
+    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[Named])
+    empty = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros((0, 4)), np.zeros((0, 3 * joints))
+    columns: tuple[list[np.ndarray], ...] = tuple([empty[kind]] for kind in (0, 0, 0, 0, 1, 2, 2, 3, 4))
+    for rows in annotation_rows(data, spans["annotations"], _PERSON, 3 * joints):
+        parts = rows.id, rows.image, rows.category, rows.labelled, rows.area, rows.crowd, rows.ignore
+        for column, part in zip(columns, (*parts, rows.box, rows.keypoints), strict=True):
+            column.append(part.copy())
+    return _checked_truth(path, *named, _PersonColumns(*map(joined, columns)), form)
+
+
+def _checked_truth(
+    path: Path, listed: list[_Filed], classes: list[Named], rows: _PersonColumns, form: CocoForm
+) -> KeypointTruth:
+    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
+    need(len(images) == len(listed) and len(categories) == len(classes) > 0)
+    need(len(sorted_unique(rows.id)) == len(rows.id) and not np.any(rows.id < 1))
+    need(known(rows.image, images) and known(rows.category, categories) and not np.any(rows.labelled < 0))
+    need(bool(np.all(np.isfinite(rows.area) & (rows.area >= 0))))
+    need(within_limits(rows.box) and within_limits(rows.keypoints))
+    truths = Truths(rows.image, rows.category, rows.area, rows.crowd, rows.crowd | (rows.labelled == 0))
+    named = [{"id": one.id, "file_name": one.file_name} for one in listed] if form.match != "id" else []
+    points = rows.keypoints.reshape(len(rows.id), rows.keypoints.shape[1] // 3, 3)
+    return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named))
 
 
 def read_results(
@@ -192,6 +251,11 @@ def read_results(
     path = Path(path)
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         stream = results_in(path, stream, form, target.by_name)
+        if library() is not None:
+            try:
+                return _compiled_results(path, stream, joints, target, area_from)
+            except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+                stream.seek(0)
         try:
             return _results(path, stream, joints, target, area_from)
         except READ_ERRORS as error:
@@ -215,31 +279,73 @@ def _results(
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
 ) -> KeypointResults:
-    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
-    columns[-1][0] = np.zeros((0, joints, 2))
+    columns = _no_columns(joints)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
             boxed = bool(rows[0].bbox)
         if area_from is None:
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
-        for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
+        image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+        values = numbers([row.keypoints for row in rows], 3 * joints)
+        box = numbers([row.bbox or [] for row in rows], 4) if boxed else None
+        parts = _columns(image, category, np.array([row.score for row in rows]), values, box, target)
+        for column, part in zip(columns, parts, strict=True):
             column.append(part)
+    return _joined_results(path, columns, boxed)
+
+
+def _compiled_results(
+    path: Path,
+    stream: BinaryIO,
+    joints: int,
+    target: KeypointTruth,
+    area_from: Literal["keypoints", "box"] | None,
+) -> KeypointResults:
+    """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    columns = _no_columns(joints)
+    boxed: bool | None = None if area_from is None else area_from == "box"
+    for rows in results_rows(stream, _POSE, 3 * joints):
+        if boxed is None:
+            boxed = bool(rows.boxed[0])
+        if area_from is None:
+            need(bool((rows.boxed == boxed).all()))
+        need(not boxed or bool(rows.boxed.all()))
+        box = rows.box if boxed else None
+        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), rows.keypoints, box, target)
+        for column, part in zip(columns, parts, strict=True):
+            column.append(part)
+    return _joined_results(path, columns, boxed)
+
+
+def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
+    """Lists for the parts of image, category, score, area, keypoints, each with an empty one."""
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, joints, 2))
+    return tuple([one] for one in none)
+
+
+def _joined_results(path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None) -> KeypointResults:
     image, category, score, area, keypoints = map(joined, columns)
     return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
 
 
-def _columns(rows: list[_KeypointRow], joints: int, boxed: bool, target: KeypointTruth) -> tuple[np.ndarray, ...]:
-    """image, category, score, area, keypoints of some rows, checked."""
-    many = len(rows)
-    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+def _columns(
+    image: np.ndarray,
+    category: np.ndarray,
+    score: np.ndarray,
+    values: np.ndarray,
+    box: np.ndarray | None,
+    target: KeypointTruth,
+) -> tuple[np.ndarray, ...]:
+    """image, category, score, area, keypoints of some rows, checked.
+
+    values: (P, 3 K) `keypoints` of the rows.
+    box: (P, 4), if areas are of boxes.
+    """
     need(known(image, target.images) and known(category, target.categories))
-    score = np.array([row.score for row in rows])
-    values = numbers([row.keypoints for row in rows], 3 * joints)
     need(bool(np.isfinite(score).all()) and within_limits(values))
-    keypoints = values.reshape(many, joints, 3)[..., :2].copy()
-    if boxed:
-        box = numbers([row.bbox or [] for row in rows], 4)
+    keypoints = values.reshape(len(values), values.shape[1] // 3, 3)[..., :2].copy()
+    if box is not None:
         need(within_limits(box))
         area = box[:, 2] * box[:, 3]
     else:

@@ -36,6 +36,7 @@ class Masks:
     starts: (N + 1,) int64 into it.
     area: (N,) float64, px^2.
     plain: (N,) bool, False if a run within the code is empty, which no encoder writes.
+    box: (N, 4) int32, left, top, right, bottom in px of the plain ones; None if nothing has computed them.
     """
 
     size: np.ndarray
@@ -43,6 +44,7 @@ class Masks:
     starts: np.ndarray
     area: np.ndarray
     plain: np.ndarray
+    box: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.size)
