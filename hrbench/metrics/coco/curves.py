@@ -196,8 +196,9 @@ def _prepared(
         compiled = zip(keys, rows, recalls, strict=True)
         return {key: CompiledCurves(events, starts, t, some) for key, (events, starts), some in compiled}
     image = np.repeat(np.arange(len(matches.images)), np.diff(matches.offsets))
-    rank = ranks(starts_of(image * len(matches.categories) + category))[order]
-    image, category = image[order], category[order]
+    rank = ranks(starts_of(image * len(matches.categories) + category)).astype(np.int32)[order]
+    # as small as they can be: of a large set, these and what is chosen of them are most of the memory
+    image, category = image.astype(np.int32)[order], category.astype(np.int32)[order]
     every = np.uint16((1 << t) - 1)
     curves: dict[Key, Curves | Recall | CompiledCurves] = {}
     for ((area, limit), precise), columns in zip(keys.items(), place, strict=True):
@@ -205,5 +206,6 @@ def _prepared(
         chosen, many = order[some], len(annotated[area])
         counted = ~matches.ignored[chosen, area] & every
         rows = RankedRows(image[some], columns[category[some]], matches.hits[chosen, area], counted)
+        del some, chosen, counted
         curves[area, limit] = Curves(rows, many, t, settings.recalls) if precise else Recall(rows, many, t)
     return curves
