@@ -124,12 +124,15 @@ class CompiledCurves:
             precision,
             recall,
         )
-        many = np.count_nonzero(keep, axis=1).tolist()
-        reached = CategoryTables(_shaped(recall, cells[:1], many), keep)
-        return (CategoryTables(_shaped(precision, cells, many), keep) if len(self.recalls) else None), reached
+        found = _tables_in(recall, cells[:1], keep)
+        return (_tables_in(precision, cells, keep) if len(self.recalls) else None), found
 
 
-def _shaped(values: np.ndarray, lead: tuple[int, ...], many: list[int]) -> list[np.ndarray]:
-    """The table of each row, lead x K, which lies in the row's first places. many: K of each."""
-    size = math.prod(lead)
-    return [row[: size * kept].reshape(*lead, kept) for row, kept in zip(values, many, strict=True)]
+def _tables_in(values: np.ndarray, lead: tuple[int, ...], keep: np.ndarray) -> CategoryTables:
+    """The table of each row of values (B, ...), lead x K, which lies in the row's first places."""
+    if keep.all():
+        together = values.reshape(len(values), *lead, keep.shape[1])
+        return CategoryTables(list(together), keep, together)
+    size, many = math.prod(lead), np.count_nonzero(keep, axis=1).tolist()
+    rows = [row[: size * kept].reshape(*lead, kept) for row, kept in zip(values, many, strict=True)]
+    return CategoryTables(rows, keep)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LOOP_MIN_CATEGORIES = 20  # from so many categories on, a loop over recalls is faster
+LOOP_MIN_CATEGORIES, LOOP_MIN_VALUES = 8, 900  # from so many at a recall on, a loop over recalls is faster
+KEPT_VALUES = 1 << 18
 HITS_PER_RECALL = 10  # up to so many hits per recall, `np.maximum.at` is faster
 
 
@@ -53,15 +54,18 @@ class CategoryTables:
 
     rows: for each weighting its table (T, R, K) or (T, K), C-contiguous, of the K categories that it keeps.
     keep: (B, C) bool.
+    together: the tables of all weightings as one array, if each keeps all categories and they lie so.
     """
 
-    def __init__(self, rows: Sequence[np.ndarray], keep: np.ndarray) -> None:
-        self.rows, self.keep = rows, keep
-        self.together = np.stack(rows) if len(rows) > 1 and bool(keep.all()) else None
+    def __init__(self, rows: Sequence[np.ndarray], keep: np.ndarray, together: np.ndarray | None = None) -> None:
+        self.rows, self.keep, self.together = rows, keep, together
 
     @classmethod
     def of(cls, table: np.ndarray, keep: np.ndarray) -> CategoryTables:
         """Of the tables of all categories (B, ..., C)."""
+        if keep.all():
+            together = np.ascontiguousarray(table)
+            return cls(list(together), keep, together)
         whole = [bool(some.all()) for some in keep]
         pairs = zip(table, keep, whole, strict=True)
         return cls([np.ascontiguousarray(row) if all_ else row.compress(some, -1) for row, some, all_ in pairs], keep)
@@ -134,7 +138,7 @@ class Curves:
     def __init__(self, rows: RankedRows, categories: int, thresholds: int, recalls: tuple[float, ...]) -> None:
         """recalls: (R,)."""
         self.finds = Recall(rows, categories, thresholds)
-        self.recalls = np.asarray(recalls)
+        self.recalls, self.room = np.asarray(recalls), np.zeros(0)
         bounds, every = self.finds.bounds, np.uint16((1 << thresholds) - 1)
         # detections after the last hit of a category cannot change a number
         hit = np.flatnonzero(rows.hits)
@@ -182,7 +186,7 @@ class Curves:
         precision = counted + np.spacing(1)  # the official denominator: fp + tp + spacing(1)
         np.divide(found, precision, out=precision)
 
-        best = np.zeros((len(weights), thresholds, len(self.recalls) + 1, categories))
+        best = self._zeros((len(weights), thresholds, len(self.recalls) + 1, categories))
         reached, offsets = self._reached(objects)
         if offsets.size > 1:
             found += np.repeat(np.tile(offsets, thresholds), lengths, axis=1)
@@ -196,7 +200,17 @@ class Curves:
         else:  # equal places are adjacent
             starts = np.flatnonzero(np.concatenate((np.ones(1, bool), places[1:] != places[:-1])))
             best.ravel()[places[starts]] = np.maximum.reduceat(precision, starts)
-        return _envelope(best)[:, :, 1:], recall
+        return np.array(_envelope(best)[:, :, 1:], order="C"), recall
+
+    def _zeros(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Zeros, valid until the next call: small ones are kept, since new memory would take longer than their use."""
+        if self.room.shape == shape:
+            self.room[:] = 0
+            return self.room
+        zeros = np.zeros(shape)
+        if zeros.size <= KEPT_VALUES:
+            self.room = zeros
+        return zeros
 
     def tables(
         self, weights: np.ndarray, objects: np.ndarray, keep: np.ndarray
@@ -224,7 +238,7 @@ class Curves:
 
 def _envelope(best: np.ndarray) -> np.ndarray:
     """(B, T, R, C): the maximum from each recall on."""
-    if best.shape[3] < LOOP_MIN_CATEGORIES:
+    if best.shape[3] < LOOP_MIN_CATEGORIES or best[:, :, 0].size < LOOP_MIN_VALUES:
         return np.maximum.accumulate(best[:, :, ::-1], axis=2)[:, :, ::-1]
     for at in range(best.shape[2] - 2, -1, -1):
         np.maximum(best[:, :, at], best[:, :, at + 1], out=best[:, :, at])
