@@ -16,7 +16,6 @@ EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 rows, i64 column
         return HRB_BOUNDS;
     /* every pixel may begin a run, and so may every gap between two columns */
     uint32_t *runs = malloc((size_t)(many + columns + 2) * sizeof *runs);
-    uint8_t *text = NULL;
     if (!runs)
         return HRB_MEMORY;
     i64 found = 0, start = 0;
@@ -31,7 +30,7 @@ EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 rows, i64 column
                 inside = set;
             }
         }
-        if (inside && rows < height) {
+        if (inside && (rows < height || x + 1 == columns)) { /* what comes next is around the part */
             runs[found++] = (uint32_t)(place + rows - start);
             start = place + rows;
             inside = 0;
@@ -39,7 +38,7 @@ EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 rows, i64 column
     }
     if (start < height * width)
         runs[found++] = (uint32_t)(height * width - start);
-    text = malloc((size_t)found * MAX_CHARACTERS);
+    uint8_t *text = malloc((size_t)found * MAX_CHARACTERS);
     i64 length = HRB_MEMORY;
     if (text) {
         length = encode_runs(runs, found, text);
