@@ -60,9 +60,9 @@ static int fine(double value) { return (int)(SCALE * value + .5); }
 /* The row at which the code of a column changes, if the outline passes its middle between these two points. */
 static int32_t row_of(int v, int before, i64 height)
 {
-    double y = ((v < before ? v : before) + .5) / SCALE - .5;
-    y = y < 0 ? 0 : y > (double)height ? (double)height : y;
-    return (int32_t)ceil(y);
+    /* (v + 0.5) / 5 - 0.5 in doubles, rounded up: it is whole only where v - 2 is a multiple of 5, and then exactly */
+    i64 least = v < before ? v : before, row = least < 2 ? 0 : (least + 2) / SCALE;
+    return (int32_t)(row < height ? row : height);
 }
 
 /* The first step of 1 to `steps` at which the side is at or past column `u`, going from `start` by `slope` a step. */

@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,10 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self.size)
+
+    def counts(self) -> list[bytes]:
+        """The compressed code of each mask."""
+        return [self.text[start:end] for start, end in pairwise(self.starts.tolist())]
 
     def codes(self, rows: np.ndarray) -> Any:
         """A list of masks as pycocotools takes them: {"size": [height, width], "counts": bytes}."""
