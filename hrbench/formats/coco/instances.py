@@ -321,7 +321,7 @@ def _compiled_results(path: Path, stream: BinaryIO, target: InstanceTruth, mask_
         if wanted is not None and rows.masks is not None:
             boxed = boxed or bool(rows.boxed.any())
             i, c = _places(target, image, category)
-            area = masks.add_rows(rows.masks, target.size[i], wanted[i, c])
+            area = masks.add_rows(rows.masks, target.size[i], _among(wanted, target, i, c))
         if wanted is None or mask_area == "box":
             need(bool(rows.boxed.all()))
             box = _checked_boxes(rows.box.copy())
@@ -352,7 +352,7 @@ def _found_masks(
         image, category, score = _detected_in(rows, target)
         boxed = boxed or any(row.bbox for row in rows)
         i, c = _places(target, image, category)
-        area = masks.add_any([row.segmentation for row in rows], target.size[i], wanted[i, c])
+        area = masks.add_any([row.segmentation for row in rows], target.size[i], _among(wanted, target, i, c))
         if mask_area == "box":
             box = _checked_boxes(numbers([row.bbox or [] for row in rows], 4))
             area = box[:, 2] * box[:, 3]
@@ -363,10 +363,20 @@ def _found_masks(
 
 
 def _wanted(target: InstanceTruth) -> np.ndarray:
-    """(I, C) bool, which pairs of an image and a category have annotations: only of these are codes needed."""
-    wanted = np.zeros((len(target.images), len(target.categories)), bool)
-    wanted[_places(target, target.truths.image, target.truths.category)] = True
-    return wanted
+    """The pairs of an image and a category that have annotations, rising: only of these are codes needed."""
+    return sorted_unique(_pairs(target, *_places(target, target.truths.image, target.truths.category)))
+
+
+def _among(wanted: np.ndarray, target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> np.ndarray:
+    """Whether pairs of an image and a category, by their positions, are wanted."""
+    pairs = _pairs(target, image, category)
+    if not len(wanted):
+        return np.zeros(len(pairs), bool)
+    return wanted[np.minimum(np.searchsorted(wanted, pairs), len(wanted) - 1)] == pairs
+
+
+def _pairs(target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> np.ndarray:
+    return image * len(target.categories) + category
 
 
 def _detected_in(
