@@ -55,5 +55,6 @@ def measured(code: str, files: tuple[Path, Path], kind: str, out: Path, variable
     """Run a side in a fresh process; what it prints is not looked at."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-c", PEAK + code + REPORT, *map(str, files), kind, str(out)]
-    subprocess.run(command, capture_output=True, check=True, env=environment)
+    # not in the checkout: Python would take hrbench from the folder it runs in, whatever PYTHONPATH says
+    subprocess.run(command, capture_output=True, check=True, env=environment, cwd=out.parent)
     return json.loads(out.read_text())
