@@ -172,6 +172,8 @@ class Conditions:
     warm_up_settled: whether passes were stable before the samples were taken; None if there was no time to tell.
     passes: samples taken.
     every: which of the passes were kept as samples: every `every`-th.
+    looks: seconds of samples at each look at a quick latency, which ends when its median is known well enough.
+    confidence: of the interval at each of the looks, with which the last one holds with 95 %.
     process_passes: samples of each process, if they were taken in several.
     device_time: median time of a pass on the GPU in seconds, from its first to its last work.
     launch_share: share of a pass in which the host was still asking the GPU for work, median.
@@ -189,7 +191,7 @@ class Conditions:
     stages_apart: by which share of the whole, timed apart, the stages of a pipeline add up to more (or less, below 0).
     knee: batch of a throughput: twice as many images bring less than 3 % more of them per second.
     knee_found: whether a batch was timed that brought less than 3 % more; if not, a larger one may be faster.
-    ended: what ended the sweep over batches, in words.
+    ended: what ended the sweep over batches, or a quick latency that was looked at, in words.
     curve: every batch that was timed, rising.
     energy_of: what the energy counter covers, in words.
     idle_power: watts at rest, measured before the passes by the same counter; in the energy, and not subtracted.
@@ -234,6 +236,8 @@ class Conditions:
     warm_up_settled: bool | None = None
     passes: int | None = None
     every: int | None = None
+    looks: tuple[float, ...] = ()
+    confidence: float | None = None
     process_passes: tuple[int, ...] = ()
     device_time: float | None = None
     launch_share: float | None = None

@@ -35,7 +35,11 @@ class LatencyOptions:
     ] = "quick"
     budget: Annotated[
         float | None,
-        Field(gt=0, description="Seconds a quick cell may take; left out, 10 on a CPU and 30 on a GPU."),
+        Field(
+            gt=0,
+            description="Seconds that a quick cell takes; left out, it ends when its median is known within 1 %, at "
+            "the latest after 8 s of samples.",
+        ),
     ] = None
     cap: Annotated[
         float | None,
