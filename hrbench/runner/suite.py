@@ -28,6 +28,7 @@ from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
+from hrbench.runner.shared_parts import SharedParts
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
@@ -104,6 +105,7 @@ class _SuiteRun:
     on_event: called with every event.
     processes: run the entries.
     made_in: the environment that the last job reported.
+    shared: what was found of data sets and weights since the last job ended.
     """
 
     suite: Suite
@@ -112,6 +114,7 @@ class _SuiteRun:
     on_event: EventHandler
     processes: Processes
     made_in: Mapping[str, Any] = field(default_factory=dict)
+    shared: SharedParts = field(default_factory=SharedParts)
 
     @classmethod
     @contextmanager
@@ -128,7 +131,7 @@ class _SuiteRun:
         """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
         self.on_event(Event("entry", entry.name))
         stored, notes = self._stored(entry)
-        plan = plan_entry(entry, self.settings, stored, self.folder)
+        plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
         result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
@@ -291,6 +294,7 @@ class _SuiteRun:
     def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs` in a separate process. Raises JobFailed if it or its process fails."""
         entry, parts = plan.entry, plan.parts
+        self.shared.forget()  # a job may take hours, in which files change
         digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
         request = jobs.request(entry, self.settings, digests=digests, **more)
         entry_folder = self.folder.begun(entry.name)

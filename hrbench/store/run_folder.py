@@ -28,7 +28,7 @@ import msgspec
 from hrbench.core.files import remove_unfinished_files, write_whole
 from hrbench.errors import InputError, UsageError
 from hrbench.store.integrity import LOG, changed_files, digests_of
-from hrbench.store.results import ChangedResultError, from_json, to_json
+from hrbench.store.results import ChangedResultError, from_json, has_its_bytes, to_json
 from hrbench.types import Result, Suite
 
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
@@ -59,6 +59,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._as_stored: dict[str, Result] = {}
+        """Results that were read whole and in today's form: writing the same again changes no byte but its date."""
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -116,9 +118,12 @@ class RunFolder:
         path = entry_folder / "result.json"
         if not path.is_file():
             return None
-        result = _read(path, name)
+        data = path.read_bytes()
+        result = _named(from_json(data, path), name)
         if wrong := changed_files(entry_folder, result.files):
             raise InputError(f"{entry_folder / wrong[0]} is not the file that was stored with the result")
+        if has_its_bytes(data):
+            self._as_stored[name] = result
         return result
 
     def results(
@@ -192,14 +197,17 @@ class RunFolder:
         return replace(result, folder=str(entry_folder))
 
     def update(self, result: Result) -> Result:
-        """Replaces an entry's result.json alone (costs measured after the accuracy)."""
+        """Replaces an entry's result.json alone (costs measured after the accuracy), unless it is the stored one."""
         entry_folder = self.entry(result.name)
-        result = replace(result, log=_log(entry_folder))
-        write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
-        return replace(result, folder=str(entry_folder))
+        result = replace(result, log=_log(entry_folder), folder=str(entry_folder))
+        if result != self._as_stored.get(result.name):
+            self._as_stored.pop(result.name, None)
+            write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
+        return result
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""
+        self._as_stored.pop(name, None)
         if self.entry(name).exists() or self.entry(name).is_symlink():
             self.set_aside(self.entry(name), name)
 
