@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -685,6 +686,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""
 
 
+@cache
 def members(contract: type) -> tuple[str, ...]:
     """Names of all members of a Protocol of this module, those of its bases included, sorted.
 

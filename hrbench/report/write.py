@@ -55,6 +55,7 @@ def write_reports(
         published=published,
         options=options,
         left_out=left_out,
+        tables=tables,
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():

@@ -55,7 +55,13 @@ def requested_probes(entry: Entry) -> dict[str, Mapping[str, Any]]:
 
 def probe_of(name: str) -> CostProbe:
     """A probe by its entry point or "package.module:Class". Raises UsageError, or EntryError if it is not one."""
-    probe = resolve("hrbench.costs", name)()
+    return _probe(name, resolve("hrbench.costs", name))
+
+
+@cache  # a probe is asked for several times for each entry
+def _probe(name: str, make: Callable[[], CostProbe]) -> CostProbe:
+    """What a callable makes. Raises EntryError if it is no probe."""
+    probe = make()
     check_contract("hrbench.costs", name, probe)
     unknown = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
     if unknown:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import os
 import re
 import shutil
@@ -244,11 +243,14 @@ class RunFolder:
 
     def _superseded(self, name: str) -> list[Path]:
         """Superseded folders of this entry, oldest first; names of other entries may begin with the same letters."""
-        past = self.path / "superseded"
-        numbered = {
-            path: re.fullmatch(re.escape(name) + r"\.(\d+)", path.name) for path in past.glob(f"{glob.escape(name)}.*")
-        }
-        return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.suffix[1:]))
+        past, begin = self.path / "superseded", f"{name}."
+        try:
+            with os.scandir(past) as others:
+                numbers = [other.name.removeprefix(begin) for other in others if other.name.startswith(begin)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        found = sorted((int(number), number) for number in numbers if re.fullmatch(r"\d+", number))
+        return [past / f"{begin}{number}" for _, number in found]
 
     def write_run(self, suite: Suite) -> str:
         """Writes suite.yaml, and run.json with what a report needs: the suite's title and its entries in order.
