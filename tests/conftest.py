@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import both_ways
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
@@ -81,6 +82,12 @@ def realdata() -> Path:
     if not folder or not (Path(folder) / "coco").is_dir():
         pytest.skip("set HRBENCH_REALDATA to a folder with coco/ in the official layout to check on real images")
     return Path(folder)
+
+
+@pytest.fixture
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """ "compiled" or "numpy", which hrbench then computes with; see tests/helpers/both_ways.py."""
+    return both_ways.take(request.param, monkeypatch)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 
 import psutil
 
+from hrbench.core.native import loader
 from hrbench.core.packages import packages, unmet
 from hrbench.version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """Plain values: hrbench and Python, packages, processor and memory, GPUs with driver, numeric flags of torch.
+    """Plain values: hrbench and Python, packages, whether the compiled helper is used, processor and memory, GPUs with
+    driver, numeric flags of torch.
 
     The key "unmet" is there if a loaded package is of a version that hrbench does not support. Imports no framework:
     flags are read only if torch is loaded already.
@@ -28,6 +30,7 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "packages": packages(),
         **({"unmet": problems} if (problems := unmet()) else {}),
+        "compiled helper": loader.described(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "memory": psutil.virtual_memory().total,

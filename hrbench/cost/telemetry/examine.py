@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from hrbench.core import environment
+from hrbench.core.native import loader
 from hrbench.core.units import amount
 from hrbench.cost.telemetry.sampler import quota_files, read
 from hrbench.cost.telemetry.seen import THROTTLED_BITS, between
@@ -116,7 +117,8 @@ def examine(trial: Trial, root: str = "") -> list[Remark]:
 
     root: the folder that holds /proc and /sys, "" except in tests.
     """
-    checks = (_processors, _others, _waiting, _quota, _clock, _siblings, _nodes, _virtual, _source, _memory, _power)
+    settings = (_quota, _clock, _siblings, _nodes, _virtual, _source, _memory, _power, _helper)
+    checks = (_processors, _others, _waiting, *settings)
     found = [finding for check in checks for finding in check(trial, root)]
     return [*found, *_repeats(trial), *gpus()]
 
@@ -255,6 +257,13 @@ def _power(trial: Trial, root: str) -> Iterator[Remark]:
     for path in sorted(Path(f"{root}/sys/class/power_supply").glob("*")):
         if (read(f"{path}/type") or "").strip() == "Mains" and (read(f"{path}/online") or "").strip() == "0":
             yield Remark("power", "may disturb", "on battery", "connect it: clocks are lower on battery")
+
+
+def _helper(trial: Trial, root: str) -> Iterator[Remark]:
+    """Numbers are the same without it, and files are read and judged more slowly."""
+    found = loader.helper()
+    advice = "" if found.library is not None else loader.AGAIN
+    yield Remark("compiled helper", "fine", loader.described(), advice)
 
 
 def _repeats(trial: Trial) -> Iterator[Remark]:
