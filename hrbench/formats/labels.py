@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from PIL import Image
 
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
+from hrbench.formats import png_pixels
 from hrbench.formats.images import decoded_size
 from hrbench.formats.label_colours import PLAIN, LabelForm, from_array, single
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
@@ -53,14 +54,13 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         except ValueError as error:
             raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     try:
-        pixels, bits, colour = _pixels(data)
+        pixels, bits, colour = _checked_chunks(data)
     except ValueError as error:
         raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE) and bits != 8:
         raise InputError(f"{path}: holds colours of {bits} bits; it should be {content}, one number a pixel")
     try:
-        with Image.open(io.BytesIO(pixels), formats=("PNG",)) as picture:
-            labels = np.asarray(picture)
+        labels = _decoded(pixels)
     except _DAMAGE as error:
         why = "is truncated" if "truncated" in str(error) else f"cannot be decoded ({error})"
         raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {content}") from None
@@ -75,8 +75,20 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
     return labels // _STRETCH[bits] if colour == _GREY and bits in _STRETCH else labels
 
 
-def _pixels(data: bytes) -> tuple[bytes, int, int]:
-    """The file with only the chunks of the pixels, its bits per sample and its colour type; checksums are verified.
+def _decoded(parts: Sequence[bytes]) -> np.ndarray:
+    """The pixels of a file's parts: by the compiled helper if it can, else by Pillow. Raises what Pillow raises."""
+    names = [part[4:8] for part in parts]
+    if names.count(b"IHDR") == 1:
+        data = [part[8:-4] for part, name in zip(parts, names, strict=True) if name == b"IDAT"]
+        found = png_pixels.pixels(parts[1][8:-4], data, b"PLTE" in names)
+        if found is not None:
+            return found
+    with Image.open(io.BytesIO(b"".join(parts)), formats=("PNG",)) as picture:
+        return np.asarray(picture)
+
+
+def _checked_chunks(data: bytes) -> tuple[list[bytes], int, int]:
+    """Signature and chunks of the pixels, bits per sample and colour type; checksums are verified.
 
     Raises ValueError saying what is wrong.
     """
@@ -90,7 +102,7 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
             if zlib.crc32(data[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
                 raise ValueError(f"is damaged: the checksum of {name.decode()} is wrong")
             parts.append(data[start:end])
-    return b"".join(parts), data[24], data[25]
+    return parts, data[24], data[25]
 
 
 def class_map(labels: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:

@@ -23,10 +23,19 @@ TRUTH = "truth_digest"
 same images. States in files of format 1 have none; no number depends on it."""
 
 
-def truth_digests(rows: Iterable[bytes]) -> np.ndarray:
-    """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b."""
-    values = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little") for row in rows]
-    return np.array(values, np.uint64)
+def truth_digests(rows: Iterable[bytes | Iterable[bytes | np.ndarray]]) -> np.ndarray:
+    """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b.
+
+    rows: the bytes of each, or several parts of them, one after the other; arrays must be contiguous.
+    """
+    return np.array([_digest([row] if isinstance(row, bytes) else row) for row in rows], np.uint64)
+
+
+def _digest(parts: Iterable[bytes | np.ndarray]) -> int:
+    whole = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        whole.update(part)
+    return int.from_bytes(whole.digest(), "little")
 
 
 @dataclass(frozen=True)
