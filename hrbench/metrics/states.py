@@ -34,7 +34,7 @@ def truth_digests(rows: Iterable[bytes | Iterable[bytes | np.ndarray]]) -> np.nd
 def _digest(parts: Iterable[bytes | np.ndarray]) -> int:
     whole = hashlib.blake2b(digest_size=8)
     for part in parts:
-        whole.update(part)
+        whole.update(part if isinstance(part, bytes) else part.data)
     return int.from_bytes(whole.digest(), "little")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_what_is_not_plain_is_as_pillow_has_it(monkeypatch: pytest.MonkeyPatch, 
         try:
             told.append(read_labels(file, "labels").tolist())
         except InputError as error:
-            told.append(str(error))
+            told.append(re.sub("0x[0-9a-f]+", "", str(error)))  # Pillow tells where a stream lies in memory
     assert told[0] == told[1], fault
 
 
