@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import street_scale
+from both_ways import both_ways
 from by_turns import least_cpu
 from PIL import Image
 
@@ -33,16 +34,17 @@ def from_files(folder: Path, resamples: int = 0) -> dict[str, float | None]:
     return {score.quantity.name: score.value for score in metric.summarise(state, resamples)}
 
 
-def test_from_png_in_four_fifths_of_the_official_script(benchmark, files) -> None:
-    """The whole way, checks of every file and states included."""
+@both_ways
+def test_from_png_by_the_official_script(benchmark, files, way: str) -> None:
+    """The whole way, checks of every file and states included: 2.4 times cheaper with the compiled helper, where 2.7
+    were measured, and 1.6 times without, where 2.1 were."""
     folder, truths, guesses = files
     results = oracle.official_results(guesses, truths)
     assert from_files(folder)["iIoU_class"] == results["averageScoreInstClasses"]
     ours, theirs = least_cpu(9, lambda: from_files(folder), lambda: oracle.official_results(guesses, truths))
     benchmark(from_files, folder)
     benchmark.extra_info.update(cpu_per_scene=ours / SCENES, official_cpu=theirs / SCENES, ratio=theirs / ours)
-    # Measured 0.53 and 0.54 on a busy machine: room for noise, and six tenths more would fail.
-    assert ours <= 0.8 * theirs
+    assert theirs >= (2.4 if way == "compiled" else 1.6) * ours
 
 
 class Decoded:
