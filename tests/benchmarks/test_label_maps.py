@@ -17,6 +17,7 @@ from hrbench.metrics.labels import cityscapes_reference as oracle
 from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.cityscapes_counts import FORM, KINDS, count
 from hrbench.metrics.labels.states import matrices, state_of
+from hrbench.metrics.states import TRUTH
 
 SCENES = 6
 
@@ -121,7 +122,8 @@ def test_a_thousand_draws_of_all_numbers_within_twice_a_plain_bootstrap_of_one(b
     rows = []
     for roll in range(500):
         truth = np.roll(small[0], roll, 1)
-        rows.append(count(truth, np.where(truth < 24, truth, truth * np.uint16(1000) + 1), np.roll(small[1], roll, 1)))
+        instances = np.where(truth < 24, truth, truth * np.uint16(1000) + 1)
+        rows.append({**count(truth, instances, np.roll(small[1], roll, 1)), TRUTH: np.zeros(1, np.uint64)})
     names = [f"town/{number:03d}" for number in range(500)]
     state = state_of(FORM, {"labels": "ids"}, names, ["town"] * 500, rows, KINDS)
     tables = matrices(state.arrays, (34, 34)).reshape(-1, 34, 34)
