@@ -86,12 +86,13 @@ def _document(parser: Any, scalar: Scalar, make: Make | None, most: int, depth: 
             if mapping and key is None:
                 if value in inside or value == "<<" or (checked and not is_text(value)):
                     raise NotPlain
-                key, line = value, event.start_mark.line + 1
+                key = value
+                if make is not None:
+                    line = event.start_mark.line + 1
                 continue
             if event.implicit[0]:
-                if value not in known:
-                    known[value] = scalar(value)
-                value = known[value]
+                found = known.get(value, NotPlain)
+                value = found if found is not NotPlain else known.setdefault(value, scalar(value))
             if checked and type(value) is str and not is_text(value):
                 raise NotPlain
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
