@@ -35,7 +35,7 @@ def run(args: Namespace, echo: Echo) -> int:
         results = list(run_suite(suite, folder, settings_of(args), _ReportLoaded(display)))
     finally:
         display.close()
-    report = _write_reports([folder], suite.table, folder.path, echo)
+    report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
     echo(_summary(results, report))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
@@ -124,7 +124,9 @@ def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
     return f"{entries} not of the last run ({', '.join(told)})"
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False) -> Path:
+def _write_reports(
+    runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False, keep: bool = False
+) -> Path:
     from hrbench.report.write import write_reports
 
     results = [
@@ -146,6 +148,7 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo,
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
         left_out=left_out,
+        keep=keep,
     )
 
 
