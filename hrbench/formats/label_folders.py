@@ -178,7 +178,8 @@ def detect_kind(
         return "ids"
     raise InputError(
         f"{path}: the numbers in its {len(files)} label maps fit {words['ids']} and {words['indices']} alike; "
-        f"say which they are: labels={words['ids']} or labels={words['indices']}"
+        f"say which they are: labels={words['ids']} or labels={words['indices']}",
+        "labels",
     )
 
 

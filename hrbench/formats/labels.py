@@ -19,7 +19,7 @@ from PIL import Image
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
-from hrbench.formats.label_colours import PLAIN, LabelForm, from_array, single
+from hrbench.formats.label_colours import PLAIN, LabelForm, LabelsError, from_array, single
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
@@ -67,8 +67,8 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
     if colour not in (_GREY, _PALETTE):
         try:
             return single(labels, form)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel") from None
+        except LabelsError as error:
+            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)

@@ -6,11 +6,17 @@ and categories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
+from hrbench.formats.coco.instances import InstanceTruth
+from hrbench.formats.coco.json_faults import categories_in_words
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.types import Note, State
 
 SAMPLE = 2000
@@ -253,6 +259,37 @@ def flag_note(flagged: np.ndarray, truths: Truths, seen: EvaluatedRows) -> list[
         return []
     effect = "it has no effect here, as in pycocotools; other engines leave such objects out"
     return [Note("ignore_keys", "annotated objects have a key `ignore` that is set", many, len(seen.truth), effect)]
+
+
+def root_note(target: InstanceTruth | KeypointTruth, found: np.ndarray, state: State) -> list[Note]:
+    """A note on a category that only names the others, if it is evaluated. found: (N,) int64 categories detected."""
+    root, seen = target.root, state.params["categories"]
+    if root is None or root not in seen:
+        return []
+    name = target.names[target.categories.tolist().index(root)]
+    what = f"category {root} ({name!r}) has no annotation and only names the others, as in Roboflow's exports"
+    many = int((found == root).sum())
+    on_it = (
+        f"{many:,} of the detections are of it and change no number"
+        if many
+        else "it is listed as a class and has no AP"
+    )
+    effect = f"{on_it}; a network of the {len(seen) - 1} other classes numbers them from the next id on"
+    return [Note("root_category", what, effect=effect, option="root_category: drop")]
+
+
+def unknown_category(path: Path, asked: object, ids: Sequence[int], names: Sequence[str]) -> InputError:
+    """An error for a category that a file does not have.
+
+    path: of the file.
+    asked: an id, or by mistake a name.
+    ids, names: of its categories.
+    """
+    listed = list(zip(ids, names, strict=True))
+    known = [number for number, name in listed if name == asked]
+    more = f"; it is the name of {known[0]}, and categories are given by id" if len(known) == 1 else ""
+    some = categories_in_words(listed)
+    return InputError(f"{path}: category {asked}, asked for, is not among its categories ({some}){more}")
 
 
 def area_note(area_from: str, default: str, option: str) -> list[Note]:

@@ -343,7 +343,8 @@ class MeanIoU:
                 raise InputError(
                     f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
                     f"{len(self.classes)} classes and not ignored; option ignore: [...] leaves labels out, option "
-                    "values: {label: class, ...} says what each means"
+                    "values: {label: class, ...} says what each means",
+                    "ignore",
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
