@@ -23,12 +23,12 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
+from hrbench.metrics.coco.misread import misread_boxes, misread_classes
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
     detection_notes,
     flag_note,
-    misread_boxes,
     root_note,
     unknown_category,
     unused_boxes,
@@ -282,7 +282,9 @@ class CocoObjects:
         notes = detection_notes(truths, detections, box, seen, option="max_detections")
         if box is not None and isinstance(target.shape, np.ndarray):
             size = target.size[np.searchsorted(target.images, detections.image)]
-            notes += misread_boxes(target.shape, box, size, seen)
+            notes += misread_boxes(target.shape, box, size, truths, detections, seen)
+            categories = list(zip(state.params["categories"], state.params["names"], strict=True))
+            notes += misread_classes(target.shape, box, truths, detections, seen, categories)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")

@@ -27,13 +27,13 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, Keypoin
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
+from hrbench.metrics.coco.misread import misread_joints
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
     detection_notes,
     flag_note,
     joint_notes,
-    misread_joints,
     root_note,
     unknown_category,
 )
@@ -177,7 +177,7 @@ class CocoKeypointAP:
         seen = EvaluatedRows.of(truths, predictions.detections, state)
         notes = detection_notes(truths, predictions.detections, places, seen, "people")
         notes += joint_notes(truths, target.keypoints, seen)
-        notes += misread_joints(target.keypoints, predictions.keypoints)
+        notes += misread_joints(target, predictions, self.sigmas, seen)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
         notes += flag_note(target.flagged, truths, seen)
         return notes if self.root_said else notes + root_note(target, predictions.detections.category, state)

@@ -19,15 +19,6 @@ from hrbench.formats.coco.json_faults import categories_in_words
 from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.types import Note, State
 
-SAMPLE = 2000
-"""Detections whose boxes are read in other ways, to see whether these fit better."""
-
-FEW_PIXELS = 10
-"""Annotated joints within so many pixels may be those of a tiny image."""
-
-GOOD, BETTER = 0.5, 0.25
-"""Boxes fit well from this mean IoU with the nearest object on, and so much better than as they are written."""
-
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # a multiplier that spreads bits: 2^64 over the golden ratio
 
 
@@ -147,74 +138,6 @@ def repeated_rows(group: np.ndarray, score: np.ndarray, columns: np.ndarray) -> 
     return int((alike & (columns[one] == columns[other]).all(axis=1)).sum())
 
 
-def misread_boxes(truth_box: np.ndarray, found_box: np.ndarray, size: np.ndarray, seen: EvaluatedRows) -> list[Note]:
-    """A note if detected boxes fit the objects poorly as x, y, width, height in px, and well as something else.
-
-    truth_box, found_box: (G, 4), (N, 4) float64.
-    size: (N, 2) height and width of each detection's image, zeros where they are not known.
-    seen: what of them is evaluated.
-    """
-    step = max(1, len(seen.found) // SAMPLE)
-    rows, groups = seen.found[::step], seen.found_group[::step]
-    order = np.argsort(seen.truth_group, kind="stable")
-    known = seen.truth_group[order]
-    first, last = (np.searchsorted(known, groups, side) for side in ("left", "right"))
-    has = last > first
-    rows, first, last = rows[has], first[has], last[has]
-    if not len(rows):
-        return []
-    box, scale = found_box[rows], size[rows][:, [1, 0, 1, 0]]
-    fits: dict[str, float] = {}
-    for name, boxes in _readings(box, scale.astype(np.float64)).items():
-        fits[name] = _mean_fit(boxes, truth_box[seen.truth[order]], first, last)
-    asked = "x, y, width, height"
-    best = max(fits, key=lambda name: fits[name])
-    if fits[best] < GOOD or fits[best] < fits[asked] + BETTER:
-        return []
-    what = f"detected boxes look like {best}, not {asked} in pixels"
-    effect = (
-        f"their mean IoU with the nearest object is {fits[asked]:.2f}, and would be {fits[best]:.2f}; nothing is "
-        f"converted: write {asked} in pixels"
-    )
-    return [Note("misread_boxes", what, effect=effect)]
-
-
-def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
-    """(n, 4) x, y, width, height of boxes in each of the ways in which they may be meant. scale: (n, 4) w, h, w, h."""
-
-    def corners(some: np.ndarray) -> np.ndarray:
-        return np.concatenate([some[:, :2], some[:, 2:] - some[:, :2]], axis=1)
-
-    def centred(some: np.ndarray) -> np.ndarray:
-        return np.concatenate([some[:, :2] - some[:, 2:] / 2, some[:, 2:]], axis=1)
-
-    readings = {"x, y, width, height": box, "corners (x1, y1, x2, y2)": corners(box)}
-    readings["centres with width and height"] = centred(box)
-    if bool((np.abs(box) <= 2).all()) and bool((scale > 0).all()):
-        share = box * scale
-        readings["shares of the image: x, y, width, height"] = share
-        readings["shares of the image: corners"] = corners(share)
-        readings["shares of the image: centres with width and height"] = centred(share)
-    return readings
-
-
-def _mean_fit(boxes: np.ndarray, objects: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
-    """The mean over boxes of the best IoU with objects first..last of each; a box of no area has none."""
-    many = last - first
-    at = np.repeat(np.arange(len(boxes)), many)
-    objects = objects[np.arange(len(at)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)]
-    found = boxes[at]
-    start, end = np.maximum(found[:, :2], objects[:, :2]), np.minimum(_ends(found), _ends(objects))
-    shared = np.where((found[:, 2:] > 0).all(axis=1), np.maximum(end - start, 0.0).prod(axis=1), 0.0)
-    union = found[:, 2:].prod(axis=1) + objects[:, 2:].prod(axis=1) - shared
-    iou = np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0)
-    return float(np.maximum.reduceat(iou, np.cumsum(many) - many).mean())
-
-
-def _ends(box: np.ndarray) -> np.ndarray:
-    return box[:, :2] + box[:, 2:]
-
-
 def joint_notes(truths: Truths, keypoints: np.ndarray, seen: EvaluatedRows) -> list[Note]:
     """Notes on annotated people.
 
@@ -239,17 +162,6 @@ def joint_notes(truths: Truths, keypoints: np.ndarray, seen: EvaluatedRows) -> l
         effect = "OKS divides by the area, so that only an exact prediction finds them"
         notes.append(Note("no_area", what, flat, len(rows), effect, "truth_area: box"))
     return notes
-
-
-def misread_joints(keypoints: np.ndarray, found: np.ndarray) -> list[Note]:
-    """A note if predicted joints look like shares of the image. keypoints: (G, K, 3); found: (N, K, 2), float64."""
-    seen = keypoints[..., 2] > 0
-    if not len(found) or not seen.any() or float(np.abs(found).max()) > 2:
-        return []
-    if float(keypoints[..., :2][seen].max()) <= FEW_PIXELS:
-        return []
-    effect = "nothing is converted: write x and y in pixels"
-    return [Note("misread_joints", "predicted joints look like shares of the image, not pixels", effect=effect)]
 
 
 def flag_note(flagged: np.ndarray, truths: Truths, seen: EvaluatedRows) -> list[Note]:
