@@ -102,7 +102,7 @@ class KeypointResults:
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, 0, 2)))
 
 
-class _Category(msgspec.Struct, gc=False):
+class _JointCategory(msgspec.Struct, gc=False):
     id: Whole
     name: Any = ""
     supercategory: Any = ""
@@ -129,7 +129,7 @@ class _Filed(msgspec.Struct, gc=False):
 class _Truth(msgspec.Struct):
     images: list[_Filed]
     annotations: list[_Annotation]
-    categories: list[_Category]
+    categories: list[_JointCategory]
 
 
 class _KeypointRow(msgspec.Struct, gc=False):
@@ -195,7 +195,7 @@ def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTr
     )
 
 
-def _joints(categories: list[_Category], many: int) -> tuple[str, ...]:
+def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
     """Names of the joints, () if no category names so many, or two differ."""
     named = {tuple(one.keypoints) for one in categories if _are_names(one.keypoints, many)}
     return named.pop() if len(named) == 1 else ()
@@ -253,7 +253,7 @@ def _results(
 ) -> KeypointResults:
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
     columns[-1][0] = np.zeros((0, joints, 2))
-    sample = _Sample([], 1, 0)
+    sample = _KeptRows([], 1, 0)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
@@ -271,7 +271,7 @@ def _results(
     return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows_of_it, kept)
 
 
-class _Sample(NamedTuple):
+class _KeptRows(NamedTuple):
     """Every step-th of the first `of` rows."""
 
     parts: list[np.ndarray]
@@ -279,13 +279,13 @@ class _Sample(NamedTuple):
     of: int
 
 
-def _with_some(sample: _Sample, values: np.ndarray) -> _Sample:
+def _with_some(sample: _KeptRows, values: np.ndarray) -> _KeptRows:
     """A sample with further rows (n, width) float64; if it is too large then, with half of its rows."""
     parts, step, of = sample
     parts = [*parts, values[-of % step :: step].copy()]
     while sum(map(len, parts)) > 2 * SAMPLE:
         parts, step = [np.concatenate(parts)[::2].copy()], 2 * step
-    return _Sample(parts, step, of + len(values))
+    return _KeptRows(parts, step, of + len(values))
 
 
 def _columns(

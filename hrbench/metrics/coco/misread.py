@@ -45,7 +45,7 @@ _NEAR = 0.15
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class _SampledPairs:
     """Detections beside the objects of their image (and category).
 
     rows: (n,) positions of detections.
@@ -58,7 +58,9 @@ class _Pairs:
     last: np.ndarray
 
 
-def _sampled(found: tuple[np.ndarray, np.ndarray], truth: tuple[np.ndarray, np.ndarray], score: np.ndarray) -> _Pairs:
+def _sampled(
+    found: tuple[np.ndarray, np.ndarray], truth: tuple[np.ndarray, np.ndarray], score: np.ndarray
+) -> _SampledPairs:
     """The best detections of each group, as many as it has objects, in a sample of groups.
 
     found, truth: positions and groups of detections and of objects.
@@ -80,10 +82,12 @@ def _sampled(found: tuple[np.ndarray, np.ndarray], truth: tuple[np.ndarray, np.n
     best = np.arange(len(group)) - np.searchsorted(group, group) < last - first
     rows, first, last = rows[best], first[best], last[best]
     step = max(1, len(rows) // SAMPLE)
-    return _Pairs(rows[::step], objects, first[::step], last[::step])
+    return _SampledPairs(rows[::step], objects, first[::step], last[::step])
 
 
-def _best(pairs: _Pairs, similarity: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _best(
+    pairs: _SampledPairs, similarity: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """The greatest similarity of each detection with an object, and the position of that object.
 
     similarity: takes numbers of detections within the sample and positions of objects, gives (pairs,).
@@ -95,7 +99,7 @@ def _best(pairs: _Pairs, similarity: Callable[[np.ndarray, np.ndarray], np.ndarr
     return best, objects[where[np.searchsorted(at[where], np.arange(len(pairs.rows)))]]
 
 
-def _all_pairs(pairs: _Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _all_pairs(pairs: _SampledPairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of detections, positions of objects of each pair, and where the pairs of each detection begin."""
     many = pairs.last - pairs.first
     at = np.repeat(np.arange(len(many)), many)
@@ -166,7 +170,7 @@ def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
     return readings
 
 
-def _fit(boxes: np.ndarray, truth_box: np.ndarray, pairs: _Pairs) -> float:
+def _fit(boxes: np.ndarray, truth_box: np.ndarray, pairs: _SampledPairs) -> float:
     """The mean over boxes of the best IoU with an object; a box of no area has none."""
     return float(_best(pairs, lambda at, objects: _iou(boxes[at], truth_box[objects]))[0].mean())
 
@@ -182,7 +186,9 @@ def _ends(box: np.ndarray) -> np.ndarray:
     return box[:, :2] + box[:, 2:]
 
 
-def _scaled(box: np.ndarray, truth_box: np.ndarray, sides: np.ndarray, pairs: _Pairs) -> list[tuple[str, np.ndarray]]:
+def _scaled(
+    box: np.ndarray, truth_box: np.ndarray, sides: np.ndarray, pairs: _SampledPairs
+) -> list[tuple[str, np.ndarray]]:
     """Readings of boxes as those of images of another size: what they are called, and (n, 4) x, y, width, height in px.
 
     The scale is the one that most pairs of a box and an object agree on, for x and for y of their own.
@@ -295,7 +301,7 @@ def _agreement(said: np.ndarray, right: np.ndarray) -> float:
     count = np.bincount(right)
     of = np.bincount(right[said == right], minlength=len(count))
     some = count >= ENOUGH_OF_A_CLASS
-    # one class alone may be that which a bad detector says of everything
+    # one class alone may be what a bad detector says of everything
     return float((of[some] / count[some]).mean()) if int((of[some] > 0).sum()) > 1 else 0.0
 
 
