@@ -36,7 +36,7 @@ from hrbench.formats.label_folders import (
     by_path,
     detect_kind,
     in_order,
-    png_files,
+    map_files,
     refuse_unknown_files,
     write_label_maps,
 )
@@ -106,7 +106,7 @@ class MeanIoU:
     ids: the label of each class in the ground truth's files, by default 0 to C - 1.
     mapping: further labels -> the index of the class they count as.
     ignore: labels that are not evaluated.
-    files: label files relative to the ground truth's folder, None for all PNGs in and below it.
+    files: label files relative to the ground truth's folder, None for all maps in and below it.
     labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth does, or "auto" to find out.
     interval: what the bootstrap resamples: every "image", or each "group" (folder).
     label_suffix: what follows the image's name in names of label files (Cityscapes: _gtFine_labelIds.png).
@@ -166,9 +166,9 @@ class MeanIoU:
         """The files of ground truth, which `measure` reads. Raises MissingError for one that is not there."""
         path = Path(path)
         files = self.files
-        found = png_files(path, "label maps as PNGs") if files is None else [path / file for file in files]
+        found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
         if not found:
-            none = "holds no PNG" if files is None else "no file in it is listed"
+            none = "holds no PNG and no .npy file" if files is None else "no file in it is listed"
             raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
         absent = next((file for file in found if not file.is_file()), None)
         if absent is not None:
@@ -185,7 +185,7 @@ class MeanIoU:
         Raises MissingError, InputError if names are ambiguous or of no image, or the kind of the numbers is unclear.
         """
         path = Path(path)
-        files = png_files(path, "predicted label maps as PNGs")
+        files = map_files(path, "predicted label maps, PNGs or .npy files")
         found = by_path(path, files, target.labels)
         refuse_unknown_files(files, found, target.path, lambda file: file.stem in self._labelled_names(target.path))
         values: dict[Kind, Values] = {}
@@ -203,7 +203,7 @@ class MeanIoU:
     def _labelled_names(self, folder: Path) -> frozenset[str]:
         """Names of all images with labels, evaluated or not; searched at the first call."""
         if folder not in self._labelled:
-            files = png_files(folder, "label maps as PNGs") if self.files is not None else []
+            files = map_files(folder, "label maps, PNGs or .npy files") if self.files is not None else []
             self._labelled[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
         return self._labelled[folder]
 
