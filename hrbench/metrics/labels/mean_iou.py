@@ -41,7 +41,7 @@ from hrbench.formats.label_folders import (
     write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
-from hrbench.formats.labels import read_labels
+from hrbench.formats.labels import read_labels, unknown_label_advice
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note
 from hrbench.metrics.labels.states import (
@@ -342,14 +342,20 @@ class MeanIoU:
                 many = int(lengths[numbers_ == odd[0]].sum())
                 raise InputError(
                     f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
-                    f"{len(self.classes)} classes and not ignored; option ignore: [...] leaves labels out, option "
-                    "values: {label: class, ...} says what each means"
+                    f"{len(self.classes)} classes and not ignored; {self._advice(path == truth, numbers_, index)}"
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
         matrix = histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
         ignored = np.array(lengths[~judged].sum(), np.int64)
         return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(maps[0])])}
+
+    def _advice(self, annotated: bool, labels: np.ndarray, indices: np.ndarray) -> str:
+        """Which options read a map with these labels, some of which have no index. Those of two classes are guessed of
+        ground truth alone: predictions would be read by its `values`.
+        """
+        known, classes = labels[indices != NOTHING], len(self.classes) if annotated else 0
+        return unknown_label_advice({*labels.tolist()}, {*known.tolist()}, classes)
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""

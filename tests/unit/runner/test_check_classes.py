@@ -59,9 +59,7 @@ def test_a_detector_of_the_data_sets_classes_is_passed_over() -> None:
 
 
 def test_a_detector_of_more_classes_fails_where_labels_are_positions() -> None:
-    with pytest.raises(
-        EntryError, match=r"tells 3 classes .* has 2.*above 1\. Set protocol\.labels to"
-    ):
+    with pytest.raises(EntryError, match=r"tells 3 classes .* has 2.*above 1\. Set protocol\.labels to"):
         said(SimpleNamespace(label_count=3))
 
 
