@@ -42,11 +42,14 @@ def told_once(faults: Sequence[tuple[Sample, str]]) -> list[str]:
 
 
 def _without_names(sample: Sample, text: str) -> str:
-    """The sentence without the names of the image and of files that are called like it."""
-    name = str(sample.id)
-    names = {str(sample.path), sample.path.name, sample.path.stem, *([] if name.isdigit() else [name])}
-    for each in sorted(names, key=len, reverse=True):
-        text = text.replace(each, "\0") if len(each) > 1 else re.sub(rf"\b{re.escape(each)}\b", "\0", text)
+    """The sentence without the names of the image and of files that are called like it.
+
+    A name that is a number is one only in the name of a file ("0012.png"), since other numbers may be the same.
+    """
+    names = {str(sample.path), sample.path.name, sample.path.stem, str(sample.id)}
+    for name in sorted(names, key=len, reverse=True):
+        end = r"(?=[._-][A-Za-z])" if name.isdigit() else r"(?![A-Za-z0-9])"
+        text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}{end}", "@", text)
     return text
 
 

@@ -24,9 +24,9 @@ def class_notes(net: Any, dataset: DataSet | None, entry: Entry) -> list[str]:
 
     Raises EntryError for a detector that has labels which the data set has no class for, where that ends a run.
     """
-    if not isinstance(dataset, HasScheme):
-        return []
     try:
+        if not isinstance(dataset, HasScheme):  # asks for it, which may read a file
+            return []
         names = [str(name) for name in getattr(dataset.scheme, "names", ())]
         ids = [int(number) for number in getattr(dataset.scheme, "ids", ())] or [*range(len(names))]
     except (HrbenchError, OSError):  # its files are not there, or have a fault: the plan says so
