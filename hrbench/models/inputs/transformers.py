@@ -17,13 +17,12 @@ backends differ in a grey level of a resized pixel; here pixels are Pillow's ("p
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, UsageError
-from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.models.adapters.snapshots import config_in, folder_of, forbidden
 from hrbench.types import NOT_READ, LibraryInput
 
 FILE = "preprocessor_config.json"
@@ -61,20 +60,20 @@ def library_input(
         if fetch or forbidden() or "/" not in name.strip("./"):
             return None  # the network cannot be built either, which says why
         return LibraryInput(NOT_READ, protocol={"name": "transformers"})
-    processor, kind = _processor(transformers, name, folder, task)
+    config = {"model_type": name} if folder is None else config_in(folder)
+    model = str(config.get("model_type", ""))
+    processor, kind = _processor(transformers, name, folder, model, task)
     if processor is None:
         return None
     stated = f"transformers {kind}ImageProcessor" + ("" if folder is None else f" ({name})")
     own = folder is not None and (folder / FILE).is_file()
-    labels = _labels(folder)
-    model = name if folder is None else str(_json(folder / "config.json").get("model_type", ""))
     if model == "oneformer" and folder is None:
         raise UsageError(
             "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
             "name that folder, or its repository, or leave the data set out to measure costs"
         )
     make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
-    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, labels)
+    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, _labels(config))
     colour, mean, std = _colours(processor)
     return LibraryInput(stated, size, colour, mean, std, {"name": "transformers", **protocol})
 
@@ -118,8 +117,8 @@ class _Processor:
         )
 
 
-def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> tuple[Any, str]:
-    """The processor and its kind; (None, "") for a network without one."""
+def _processor(transformers: Any, name: str, folder: Path | None, model: str, task: str) -> tuple[Any, str]:
+    """The processor and its kind; (None, "") for a network without one. model: the kind of network."""
     if folder is not None and (folder / FILE).is_file():
         try:
             made = transformers.AutoImageProcessor.from_pretrained(
@@ -128,9 +127,8 @@ def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> 
         except Exception as error:  # a damaged file raises nearly anything, by its content
             raise InputError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())[:200]}") from error
     else:
-        kind_name = name if folder is None else _json(folder / "config.json").get("model_type", "")
         names = importlib.import_module("transformers.models.auto.image_processing_auto").IMAGE_PROCESSOR_MAPPING_NAMES
-        found: Any = names.get(kind_name) or ALIKE.get(kind_name)
+        found: Any = names.get(model) or ALIKE.get(model)
         if isinstance(found, Mapping):
             found = found.get("torchvision") or found.get("pil")
         if isinstance(found, tuple):  # of releases before 5: (slow, fast)
@@ -155,17 +153,9 @@ ALIKE = {
 """Kinds without a processor of their own name -> that of their published checkpoints."""
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    return found if isinstance(found, dict) else {}
-
-
-def _labels(folder: Path | None) -> dict[str, str]:
-    """The names of a network's outputs in its config.json, by number; {} if it has none."""
-    named = {} if folder is None else _json(folder / "config.json").get("id2label", {})
+def _labels(config: Mapping[str, Any]) -> dict[str, str]:
+    """The names of a network's outputs in its configuration, by number; {} if it has none."""
+    named = config.get("id2label", {})
     return {str(key): str(value) for key, value in named.items()} if isinstance(named, Mapping) else {}
 
 
