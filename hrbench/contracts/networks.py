@@ -13,7 +13,7 @@ class Network(Protocol):
     """What a task calls: a torch module, or any callable that takes and returns what the task expects.
 
     Optional capabilities: `HasParameters`, which every torch module has; `FixedPrecision`, `FixedBatch`,
-    `DescribesCount`, `CountedByPart`, `TakesScales`; and of a backbone `HasLevels`.
+    `DescribesCount`, `CountedByPart`, `TakesScales`, `CountsLabels`, `NamesLabels`; and of a backbone `HasLevels`.
     """
 
     def __call__(self, *inputs: Any, **options: Any) -> Any: ...
@@ -78,6 +78,21 @@ class TakesScales(Protocol):
 
     takes_scales: bool
     """If true it is called as net(images, scales=[...]): for each image, side of the input / side of the original."""
+
+
+@runtime_checkable
+class CountsLabels(Protocol):
+    """A detector that knows how many classes it tells apart (`hrbench check` holds them to those of the data set)."""
+
+    label_count: int
+    """Labels that it may return are 0 to `label_count` - 1, the background aside."""
+
+
+@runtime_checkable
+class NamesLabels(Protocol):
+    """A network that names its classes, in the order of its outputs or labels."""
+
+    label_names: Sequence[str]
 
 
 @runtime_checkable

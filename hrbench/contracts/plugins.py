@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
 from hrbench.contracts.datasets import DataSet, HasFolder, HasPersonBoxes, HasScheme, Inspectable, ShowsTruth, Submits
 from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
-from hrbench.contracts.networks import CountedByPart, DescribesCount, FixedBatch, FixedPrecision, OwnEngine, TakesScales
+from hrbench.contracts.networks import (
+    CountedByPart,
+    CountsLabels,
+    DescribesCount,
+    FixedBatch,
+    FixedPrecision,
+    NamesLabels,
+    OwnEngine,
+    TakesScales,
+)
 from hrbench.contracts.runtimes import CountsCompilations, Foresees, Runtime
 from hrbench.contracts.tasks import ChecksOutput, ChoosesProtocol, HasNotes, OffersProtocols, Renders, Task
 
@@ -26,7 +35,16 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
-    "hrbench.models": (FixedPrecision, FixedBatch, OwnEngine, DescribesCount, CountedByPart, TakesScales),
+    "hrbench.models": (
+        FixedPrecision,
+        FixedBatch,
+        OwnEngine,
+        DescribesCount,
+        CountedByPart,
+        TakesScales,
+        CountsLabels,
+        NamesLabels,
+    ),
 }
 """Entry-point group -> the capabilities that hrbench uses. (`HasLevels` is used for backbones only.)"""
 

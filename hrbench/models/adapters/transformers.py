@@ -25,7 +25,6 @@ Labels of detectors are the configuration's, from 0; boxes are in pixels of each
 from __future__ import annotations
 
 import inspect
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -46,7 +45,7 @@ from hrbench.models.adapters.shared import (
     refuse_unknown,
     with_checked_output,
 )
-from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.models.adapters.snapshots import CONFIG, config_in, folder_of, forbidden
 from hrbench.types import Missing
 
 AUTO = {
@@ -87,7 +86,7 @@ def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
         try:
-            stated = json.loads((folder / "config.json").read_bytes())
+            stated = config_in(folder)
             _refuse_kernels(name, stated)
             _refuse_counts(name, stated)
             config = transformers.AutoConfig.from_pretrained(
@@ -101,7 +100,7 @@ def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[
                     f"{name} is built by code of its own, which is not run: "
                     "name that code in a module of yours, as `use: package.module:callable`"
                 ) from None
-            raise InputError(f"{folder / 'config.json'}: {_line(error)}") from error
+            raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
     elif name in transformers.CONFIG_MAPPING:
         _refuse_counts(name, dict(args))
         config = transformers.AutoConfig.for_model(name, **args)
@@ -111,7 +110,8 @@ def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[
         hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
         raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
     _refuse_kernels(name, dict(args))
-    _refuse_fields(name, config, _plain(transformers, name, folder), args)
+    if args:
+        _refuse_fields(name, config, _plain(transformers, name, folder), args)
     if hasattr(config, "use_pretrained_backbone"):
         config.use_pretrained_backbone = False  # it would be fetched, only to be written over
     return config
@@ -245,7 +245,8 @@ def _adapted(net: Any, task: str, what: str, tokens: list[int] | None = None) ->
     taken = inspect.signature(net.forward).parameters
     if task == "detection":
         net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
-        net.register_forward_hook(partial(_boxes, int(net.config.num_labels)))
+        net.label_count = int(net.config.num_labels)
+        net.register_forward_hook(partial(_boxes, net.label_count))
         return with_checked_output(net, task, what)
     if tokens is not None:
         net.register_forward_pre_hook(partial(_semantic_task, tokens), with_kwargs=True)

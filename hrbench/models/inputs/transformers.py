@@ -18,13 +18,12 @@ than the image, in the side that gets an odd row of padding, where it is torchvi
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, UsageError
-from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.models.adapters.snapshots import config_in, folder_of, forbidden
 from hrbench.models.inputs.processor import Processor, colours
 from hrbench.types import NOT_READ, LibraryInput
 
@@ -60,13 +59,15 @@ def library_input(
         if fetch or forbidden() or "/" not in name.strip("./"):
             return None  # the network cannot be built either, which says why
         return LibraryInput(NOT_READ, protocol={"name": "transformers"})
-    processor, kind = _processor(transformers, name, folder, task)
+    config = {"model_type": name} if folder is None else config_in(folder)
+    model = config.get("model_type", "")
+    if not isinstance(model, str):
+        raise InputError(f"{name}: model_type in config.json is a {type(model).__name__}; it should be a name")
+    processor, kind = _processor(transformers, name, folder, model, task)
     if processor is None:
         return None
     stated = f"transformers {kind}ImageProcessor" + ("" if folder is None else f" ({name})")
     own = folder is not None and (folder / FILE).is_file()
-    labels = _labels(folder)
-    model = name if folder is None else _model_type(folder)
     if model == "oneformer" and folder is None:
         raise UsageError(
             "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
@@ -74,13 +75,13 @@ def library_input(
         )
     make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
     known = Processor(processor, kind, f"transformers:{name}", model, own)
-    size, protocol = make(known, input, labels)
+    size, protocol = make(known, input, _labels(config))
     colour, mean, std = colours(known)
     return LibraryInput(stated, size, colour, mean, std, {"name": "transformers", **protocol})
 
 
-def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> tuple[Any, str]:
-    """The processor and its kind; (None, "") for a network without one."""
+def _processor(transformers: Any, name: str, folder: Path | None, model: str, task: str) -> tuple[Any, str]:
+    """The processor and its kind; (None, "") for a network without one. model: the kind of network."""
     if folder is not None and (folder / FILE).is_file():
         try:
             made = transformers.AutoImageProcessor.from_pretrained(
@@ -89,9 +90,8 @@ def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> 
         except Exception as error:  # a damaged file raises nearly anything, by its content
             raise InputError(f"{folder / FILE} cannot be read: {_line(error)}") from error
     else:
-        kind_name = name if folder is None else _model_type(folder)
         names = importlib.import_module("transformers.models.auto.image_processing_auto").IMAGE_PROCESSOR_MAPPING_NAMES
-        found: Any = names.get(kind_name) or ALIKE.get(kind_name)
+        found: Any = names.get(model) or ALIKE.get(model)
         if isinstance(found, Mapping):
             found = found.get("torchvision") or found.get("pil")
         if isinstance(found, tuple):  # of releases before 5: (slow, fast)
@@ -116,30 +116,14 @@ ALIKE = {
 """Kinds without a processor of their own name -> that of their published checkpoints."""
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {_line(error)}") from error
-    return found if isinstance(found, dict) else {}
-
-
 def _line(error: Exception) -> str:
     """The beginning of a message of a library, as a line that can be printed: a file may hold halves of letters."""
     return " ".join(str(error).split())[:200].encode("utf-8", "backslashreplace").decode()
 
 
-def _model_type(folder: Path) -> str:
-    """The kind of network that the config.json of a folder names; "" if it names none."""
-    found = _json(folder / "config.json").get("model_type", "")
-    if not isinstance(found, str):
-        raise InputError(f"{folder / 'config.json'}: model_type is a {type(found).__name__}; it should be a name")
-    return found
-
-
-def _labels(folder: Path | None) -> dict[str, str]:
-    """The names of a network's outputs in its config.json, by number; {} if it has none."""
-    named = {} if folder is None else _json(folder / "config.json").get("id2label", {})
+def _labels(config: Mapping[str, Any]) -> dict[str, str]:
+    """The names of a network's outputs in its configuration, by number; {} if it has none."""
+    named = config.get("id2label", {})
     return {str(key): str(value) for key, value in named.items()} if isinstance(named, Mapping) else {}
 
 
