@@ -85,8 +85,8 @@ def build(name: str, *, task: str = "", weights: bool = False, offline: bool = F
 def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[str, Any]) -> Any:
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
+        stated = config_in(folder)
         try:
-            stated = config_in(folder)
             _refuse_kernels(name, stated)
             _refuse_counts(name, stated)
             config = transformers.AutoConfig.from_pretrained(

@@ -62,7 +62,7 @@ def library_input(
     config = {"model_type": name} if folder is None else config_in(folder)
     model = config.get("model_type", "")
     if not isinstance(model, str):
-        raise InputError(f"{name}: model_type in config.json is a {type(model).__name__}; it should be a name")
+        raise InputError(f"{name}/config.json: model_type is a {type(model).__name__}; it should be a name")
     processor, kind = _processor(transformers, name, folder, model, task)
     if processor is None:
         return None

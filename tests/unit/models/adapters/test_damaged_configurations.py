@@ -23,7 +23,7 @@ pytest.importorskip("transformers")
         ('{"model_type": "vit", "patch_size": "NaN"}', InputError, "config.json: .*patch_size"),
         ('{"model_type": "resnet", "depths": [1, 1.5]}', InputError, "config.json: .*depths"),
         ('{"model_type": "\\ud800"}', InputError, r"config.json: .*\\ud800"),
-        ("[" * 20_000, InputError, "config.json: maximum recursion"),
+        ("[" * 20_000, InputError, "config.json cannot be read: maximum recursion"),
     ],
 )
 def test_configurations_of_which_no_network_is_built(

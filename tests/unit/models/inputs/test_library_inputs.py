@@ -167,7 +167,7 @@ def test_a_suite_says_otherwise(tmp_path: Path) -> None:
 def test_the_result_says_what_stated_it(tmp_path: Path) -> None:
     entry = entry_of(tmp_path, '{use: "timm:vit_tiny_patch16_224"}')
     (said,) = Classification(entry.variant, Named(), entry.protocol).notes()
-    assert said.startswith("images are prepared by timm vit_tiny_patch16_224.augreg_in21k_ft_in1k (protocol timm;")
+    assert str(said).startswith("images are prepared by timm vit_tiny_patch16_224.augreg_in21k_ft_in1k (protocol timm;")
 
 
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_b1", "vit_b_16", "regnet_y_400mf", "mobilenet_v3_large"])
