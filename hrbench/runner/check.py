@@ -1,13 +1,14 @@
 """What `hrbench check` reports of one entry: the plan of a run, and what would fail; runs no network on data.
 
-Ground truth and precomputed predictions are read. Each network is built on the meta device, an input passes through it,
+Ground truth and precomputed predictions are read; of images and label maps, which can be many, the first and the last
+(`check_sample.py`). Each network is built on the meta device, an input passes through it,
 and its output and the keys of its weights are compared with what they are for (`check_network.py`): in a process of its
 own, as in a run, and within the entry's timeout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.weights.sources import weights_of
 from hrbench.runner import jobs
+from hrbench.runner.check_sample import check_predictions, evaluated_images, refused_samples
 from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
@@ -71,6 +73,7 @@ class Checker:
     looked: network, data and weights -> why it would fail ("" if it would not), and what else is to be said.
     foreseen: runtime with its settings -> dtype -> why this machine cannot run it.
     shared: what was found of data sets and weights.
+    sampled: data and how they are prepared -> what a run would refuse in the first and the last image.
     """
 
     settings: Settings
@@ -80,6 +83,7 @@ class Checker:
     looked: dict[str, tuple[str, tuple[Reason, ...]]] = field(default_factory=dict)
     foreseen: dict[str, dict[str, str]] = field(default_factory=dict)
     shared: SharedParts = field(default_factory=SharedParts)
+    sampled: dict[str, list[str]] = field(default_factory=dict)
 
     def __enter__(self) -> Checker:
         return self
@@ -137,7 +141,9 @@ class Checker:
             return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
         samples, turned, passes = self._work(entry, parts)
         notes += (Reason(turned),) if turned else ()
-        return EntryCheck(entry.name, f"{samples:,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
+        if refused := self._refused(entry, parts, samples):
+            return EntryCheck(entry.name, outcome=FAILS, reasons=(*map(Reason, refused), *notes))
+        return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
 
     def _read_inputs(self, entry: Entry, parts: Assembled) -> None:
         """Reads ground truth and precomputed predictions as scoring will. Raises what is wrong with them."""
@@ -148,13 +154,15 @@ class Checker:
 
         for metric in parts.metrics:
             if entry.predictions:
-                metric.read_predictions(Path(entry.predictions), metric.read_target(parts.dataset.target))
+                target = metric.read_target(parts.dataset.target)
+                predictions = metric.read_predictions(Path(entry.predictions), target)
+                check_predictions(metric, predictions, target, evaluated_images(entry, parts.dataset))
             else:
                 of_row = row_key(entry.dataset)
                 self.shared.of(("target", of_row, metric.name), lambda metric=metric: read(metric))
 
-    def _work(self, entry: Entry, parts: Assembled) -> tuple[int, str, int]:
-        """How many images a network would run on, what is to be told of their orientation, and forward passes."""
+    def _work(self, entry: Entry, parts: Assembled) -> tuple[list[Sample], str, int]:
+        """The images that a network would run on, what is to be told of their orientation, and forward passes."""
         row, variant = entry.dataset, entry.variant
         assert row is not None
         under = (row_key(row), protocol_key(entry.protocol), entry.limit)
@@ -169,7 +177,16 @@ class Checker:
         _, passes = self.shared.of(
             ("passes", *under, id(variant)), lambda: (variant, sum(map(parts.task.work, samples)))
         )
-        return len(samples), turned, passes
+        return samples, turned, passes
+
+    def _refused(self, entry: Entry, parts: Assembled, samples: Sequence[Sample]) -> list[str]:
+        """What a run would refuse in the first and the last of an entry's images."""
+        row = entry.dataset
+        assert row is not None
+        key = repr((row.use, row.args, entry.protocol, entry.limit, entry.variant.input))
+        if key not in self.sampled:
+            self.sampled[key] = refused_samples(row, parts.dataset, parts.task, samples)
+        return self.sampled[key]
 
     def _costs(self, entry: Entry, stored: Result | None) -> str:
         """What a run does for the costs of an entry."""
