@@ -36,7 +36,7 @@ def confidence_of(looks: int) -> float:
 def is_precise(samples: Sequence[float], looks: int) -> bool:
     """Whether the median of these samples is known within `HALF_WIDTH`, at one of so many looks.
 
-    >>> is_precise([1.0] * 8, 4), is_precise([1.0] * 7, 4), is_precise([0.98, 1.0] * 50, 4)
+    >>> is_precise([1.0] * 8, 4), is_precise([1.0] * 7, 4), is_precise([0.99, 1.0] * 50, 4)
     (True, False, True)
     """
     interval = median_interval(samples, confidence_of(looks))
