@@ -19,6 +19,12 @@ GREY, PALETTE = 0, 3
 MOST = 1 << 26
 """Pixels; Pillow warns of images that are somewhat larger."""
 
+RATIO = 1032
+"""How many times its size deflated data can become at most."""
+
+ROOM = 1 << 29
+"""Bytes that a file may become at most to be read here; label maps of Cityscapes may become 30 MB, and are 2 MB."""
+
 _unfiltered = NativeCall("hrb_unfiltered", In(np.uint8), int, int, Out(np.uint8))
 
 
@@ -36,12 +42,14 @@ def pixels(header: bytes, parts: Sequence[bytes], has_palette: bool) -> np.ndarr
         return None
     size = bits // 8
     expected = height * (width * size + 1)
+    data = b"".join(parts)
+    if len(data) * RATIO > ROOM:  # it might grow beyond all that the header says
+        return None
     try:
-        stream = zlib.decompressobj()
-        rows = stream.decompress(b"".join(parts), expected + 1)  # no more than a byte too many
+        rows = zlib.decompress(data, bufsize=expected)  # raises unless the stream has its end and its checksum
     except zlib.error:
         return None
-    if len(rows) != expected or not stream.eof:
+    if len(rows) != expected:
         return None
     out = np.empty((height, width), (np.uint8, np.uint16)[size - 1])
     filtered = np.frombuffer(rows, np.uint8)
