@@ -79,8 +79,10 @@ class RowMasks:
     kind: (P,) uint8, 1 polygons, 2 lengths of runs, 3 a compressed code.
     size: (P, 2) int64, height and width of runs and codes.
     parts: (P,) int64, how many rings, runs or characters each has.
-    points: coordinates of all polygons, one ring after the other; `ring`: how many of each.
-    run: int64, lengths. code: uint8, characters.
+    points: float64, coordinates of all polygons, one ring after the other.
+    ring: int64, how many coordinates each ring has.
+    run: int64, lengths of all runs.
+    code: uint8, characters of all codes.
     """
 
     kind: np.ndarray
