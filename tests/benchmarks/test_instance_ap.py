@@ -72,7 +72,9 @@ def measured(code: str, files: tuple[Path, Path], kind: str, out: Path, variable
     """Run a side in a fresh process; what it prints is not looked at."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-c", PEAK + code + REPORT, *map(str, files), kind, str(out)]
-    subprocess.run(command, capture_output=True, check=True, env=environment)
+    # a process imports what lies in its folder first
+    folder = variables.get("PYTHONPATH")
+    subprocess.run(command, capture_output=True, check=True, env=environment, cwd=folder)
     return json.loads(out.read_text())
 
 

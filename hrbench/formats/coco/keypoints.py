@@ -15,7 +15,8 @@ from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from hrbench.core.files import reading
+from hrbench.core.files import MAX_COORDINATE, reading
+from hrbench.core.native.calls import NOT_MINE, In, NativeCall, Out
 from hrbench.core.native.loader import library
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
@@ -106,6 +107,8 @@ class KeypointResults:
     sampled: np.ndarray
     numbers: np.ndarray
 
+
+_JOINTS = NativeCall("hrb_joints", In(np.float64), int, float, Out(np.float64), Out(np.float64))
 
 # What the compiled helper reads of a row, as the structures below have it for the general reader.
 _PERSON: dict[Field, Mode] = {
@@ -398,7 +401,14 @@ def _columns(
     box: (P, 4), if areas are of boxes.
     """
     need(known(image, target.images) and known(category, target.categories))
-    need(bool(np.isfinite(score).all()) and within_limits(values))
+    need(bool(np.isfinite(score).all()))
+    if library() is not None and values.shape[1]:
+        keypoints, area = _compiled_joints(values)
+        if box is not None:
+            need(within_limits(box))
+            area = box[:, 2] * box[:, 3]
+        return image, category, score, area, keypoints
+    need(within_limits(values))
     keypoints = values.reshape(len(values), values.shape[1] // 3, 3)[..., :2].copy()
     if box is not None:
         need(within_limits(box))
@@ -408,3 +418,11 @@ def _columns(
         width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
         area = width * height
     return image, category, score, area, keypoints
+
+
+def _compiled_joints(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """keypoints (P, K, 2) and the area (P,) of their extent. Raises FileFaultError for numbers beyond the limits."""
+    many, joints = len(values), values.shape[1] // 3
+    keypoints, area = np.empty((many, joints, 2)), np.empty(many)
+    need(_JOINTS(np.ascontiguousarray(values), joints, MAX_COORDINATE, keypoints, area) != NOT_MINE)
+    return keypoints, area
