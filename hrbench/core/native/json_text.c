@@ -62,17 +62,19 @@ static inline int four_digits(const uint8_t *at, u64 *value)
 /* Past a run of digits, which `*digits` times ten to their number is extended by (modulo 2^64). */
 static inline void take_digits(struct text *text, u64 *digits)
 {
+    const uint8_t *at = text->at, *end = text->end; /* in registers: characters may lie anywhere */
     u64 word, sum = *digits;
-    while (text->end - text->at >= 8 && eight_digits(text->at, &word)) {
+    while (end - at >= 8 && eight_digits(at, &word)) {
         sum = sum * 100000000u + word;
-        text->at += 8;
+        at += 8;
     }
-    if (text->end - text->at >= 4 && four_digits(text->at, &word)) {
+    if (end - at >= 4 && four_digits(at, &word)) {
         sum = sum * 10000u + word;
-        text->at += 4;
+        at += 4;
     }
-    while (text->at < text->end && is_digit(*text->at))
-        sum = sum * 10 + (*text->at++ - '0');
+    while (at < end && is_digit(*at))
+        sum = sum * 10 + (u64)(*at++ - '0');
+    text->at = at;
     *digits = sum;
 }
 
