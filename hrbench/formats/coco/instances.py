@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 import numpy as np
 
 from hrbench.core.files import reading
+from hrbench.core.native.loader import library
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
@@ -31,13 +32,34 @@ from hrbench.formats.coco.columns import (
     whole,
     within_limits,
 )
+from hrbench.formats.coco.compiled_rows import (
+    Field,
+    Mode,
+    NotUsualError,
+    annotation_rows,
+    lists_in,
+    results_rows,
+)
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
 MASK_BLOCK_BYTES = 1 << 19  # text decoded at a time
-_NONE = np.zeros(0)
+# image, category, score, area of no results; id, image, category, area, crowd, flag of no annotations
+_NONE_FOUND = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+_NO_TRUTHS = (*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+# What the compiled helper reads of a row, as the structures below have it for the general reader.
+_BOX_ROW: dict[Field, Mode] = {
+    "image_id": "needed", "category_id": "needed", "bbox": "needed", "score": "needed", "caption": "refused"
+}  # fmt: skip
+_MASK_ROW: dict[Field, Mode] = {**_BOX_ROW, "segmentation": "needed", "bbox": "optional"}
+_TRUTH: dict[Field, Mode] = {
+    "id": "needed", "image_id": "needed", "category_id": "needed", "area": "needed", "iscrowd": "needed",
+    "ignore": "optional",
+}  # fmt: skip
+_BOX_TRUTH: dict[Field, Mode] = {**_TRUTH, "bbox": "needed"}
+_MASK_TRUTH: dict[Field, Mode] = {**_TRUTH, "segmentation": "needed"}
 DetectionArea = Literal["mask", "box"]
 
 
@@ -164,65 +186,103 @@ def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
     path = Path(path)
     with reading(path, "COCO instance annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
+    if library() is not None:
+        try:
+            return _compiled_truth(path, data, masks, form)
+        except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+            pass
     try:
-        if masks:
-            return _masks(path, msgspec.json.decode(data, type=_MaskTruth), form)
-        return _boxes(path, msgspec.json.decode(data, type=_BoxTruth), form)
+        truth = msgspec.json.decode(data, type=_MaskTruth if masks else _BoxTruth)
+        return _general_truth(path, truth, masks, form)
     except READ_ERRORS as error:
         explain_instance_truth(path, data, masks, form.stated())
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
-def _boxes(path: Path, truth: _BoxTruth, form: CocoForm) -> InstanceTruth:
-    box = numbers([row.bbox for row in truth.annotations], 4)
-    need(within_limits(box) and not np.any(box[:, 2:] < 0))
-    images, categories, names, truths = _objects(truth)
-    size = whole([_size_of(one) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
-    more = _flagged(truth), _by_name(truth, form), unused_root(truth.categories, truths.category)
-    return InstanceTruth(path, images, categories, names, truths, box, size, *more)
+def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> InstanceTruth:
+    """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    spans, view = lists_in(data), memoryview(data)
+    images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
+    listed = msgspec.json.decode(images, type=list[_Sized] if masked else list[_Listed])
+    classes = msgspec.json.decode(categories, type=list[_Category])
+    frame = _frame(listed, classes)
+    size = _sizes(listed, masked)
+    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NO_TRUTHS)
+    masks, boxes = MaskColumns(), [np.zeros((0, 4))]
+    for rows in annotation_rows(data, spans["annotations"], _MASK_TRUTH if masked else _BOX_TRUTH):
+        need(known(rows.image, frame[0]))
+        given = rows.id, rows.image, rows.category, rows.area, rows.crowd, rows.ignore
+        for column, part in zip(columns, given, strict=True):
+            column.append(part.copy())
+        if rows.masks is not None:
+            masks.add_rows(rows.masks, size[np.searchsorted(frame[0], rows.image)])
+        else:
+            boxes.append(rows.box.copy())
+    ids, image, category, area, crowd, flagged = map(joined, columns)
+    truths = Truths(image, category, area, crowd, crowd)
+    _check_objects(ids, truths, *frame[:2])
+    shape = masks.joined() if masked else _checked_boxes(joined(boxes))
+    more = _by_name(listed, form), unused_root(classes, truths.category)
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
 
 
-def _by_name(truth: _BoxTruth | _MaskTruth, form: CocoForm) -> dict[str, int | None]:
-    named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
-    return file_ids(named)
+def _general_truth(path: Path, truth: _BoxTruth | _MaskTruth, masked: bool, form: CocoForm) -> InstanceTruth:
+    rows, frame = truth.annotations, _frame(truth.images, truth.categories)
+    size = _sizes(truth.images, masked)
+    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+    need(all(row.iscrowd in (0, 1) for row in rows))
+    crowd = np.array([row.iscrowd for row in rows], bool)
+    truths = Truths(image, category, np.array([row.area for row in rows], np.float64), crowd, crowd)
+    _check_objects(whole([row.id for row in rows]), truths, *frame[:2])
+    flagged = np.array([bool(row.ignore) for row in rows], bool)
+    if isinstance(truth, _BoxTruth):
+        shape: np.ndarray | Masks = _checked_boxes(numbers([row.bbox for row in truth.annotations], 4))
+    else:
+        places = np.searchsorted(frame[0], image)
+        shape = annotated([row.segmentation for row in truth.annotations], size[places])
+    more = _by_name(truth.images, form), unused_root(truth.categories, category)
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
 
 
-def _size_of(image: _Listed) -> tuple[int, int]:
+def _frame(
+    listed: Sequence[_Listed | _Sized], classes: Sequence[_Category]
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Ids of images and categories, rising, and the names of these; checked."""
+    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
+    need(len(images) == len(listed) and len(categories) == len(classes) > 0)
+    ordered = sorted(classes, key=lambda one: one.id)
+    return images, categories, tuple(one.name if isinstance(one.name, str) else "" for one in ordered)
+
+
+def _sizes(listed: Sequence[_Listed | _Sized], masked: bool) -> np.ndarray:
+    """(I, 2) int64 height and width of images by rising id; checked if masks lie on them, else zeros if unknown."""
+    ordered = sorted(listed, key=lambda one: one.id)
+    sizes = [(one.height, one.width) for one in ordered] if masked else [_size_of(one) for one in ordered]
+    size = whole(sizes).reshape(-1, 2)
+    need(not masked or not (np.any((size < 1) | (size > MAX_PIXELS)) or np.any(size.prod(axis=1) >= MAX_PIXELS)))
+    return size
+
+
+def _size_of(image: _Listed | _Sized) -> tuple[int, int]:
     """Height and width, (0, 0) unless both are whole numbers of pixels."""
     height, width = image.height, image.width
     sized = type(height) is int and type(width) is int and 0 < height < MAX_PIXELS and 0 < width < MAX_PIXELS
     return (height, width) if sized else (0, 0)
 
 
-def _flagged(truth: _BoxTruth | _MaskTruth) -> np.ndarray:
-    return np.array([bool(row.ignore) for row in truth.annotations], bool)
+def _check_objects(ids: np.ndarray, truths: Truths, images: np.ndarray, categories: np.ndarray) -> None:
+    need(len(sorted_unique(ids)) == len(ids) and not np.any(ids < 1))
+    need(known(truths.image, images) and known(truths.category, categories))
+    need(bool(np.all(np.isfinite(truths.area) & (truths.area >= 0))))
 
 
-def _masks(path: Path, truth: _MaskTruth, form: CocoForm) -> InstanceTruth:
-    images, categories, names, truths = _objects(truth)
-    size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
-    need(not np.any((size < 1) | (size > MAX_PIXELS)) and not np.any(size.prod(axis=1) >= MAX_PIXELS))
-    masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
-    more = _flagged(truth), _by_name(truth, form), unused_root(truth.categories, truths.category)
-    return InstanceTruth(path, images, categories, names, truths, masks, size, *more)
+def _checked_boxes(box: np.ndarray) -> np.ndarray:
+    need(within_limits(box) and not np.any(box[:, 2:] < 0))
+    return box
 
 
-def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
-    """images, categories, names of these, truths; checked."""
-    rows = truth.annotations
-    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
-    need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
-    ids = whole([row.id for row in rows])
-    need(len(sorted_unique(ids)) == len(rows) and not np.any(ids < 1))
-    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
-    need(known(image, images) and known(category, categories))
-    need(all(row.iscrowd in (0, 1) for row in rows))
-    area = np.array([row.area for row in rows], np.float64)
-    need(bool(np.all(np.isfinite(area) & (area >= 0))))
-    crowd = np.array([row.iscrowd for row in rows], bool)
-    listed = sorted(truth.categories, key=lambda one: one.id)
-    names = tuple(one.name if isinstance(one.name, str) else "" for one in listed)
-    return images, categories, names, Truths(image, category, area, crowd, crowd)
+def _by_name(listed: Sequence[_Listed | _Sized], form: CocoForm) -> dict[str, int | None]:
+    return file_ids([{"id": one.id, "file_name": one.file_name} for one in listed] if form.match != "id" else [])
 
 
 def read_results(
@@ -239,27 +299,52 @@ def read_results(
     path, masked = Path(path), isinstance(target.shape, Masks)
     with reading(path, f"a COCO results file (a JSON list of {'mask' if masked else 'box'} results)") as stream:
         stream = results_in(path, stream, form, target.by_name)
+        if library() is not None:
+            try:
+                return _compiled_results(path, stream, target, mask_area)
+            except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+                stream.seek(0)
         try:
             if masked:
                 return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target, mask_area)
             return _found_boxes(path, blocks(stream, _BoxRow), target)
         except READ_ERRORS as error:
             stream.seek(0)
-            images, categories = (
-                target.images.tolist(),
-                dict(zip(target.categories.tolist(), target.names, strict=True)),
-            )
+            images = target.images.tolist()
+            categories = dict(zip(target.categories.tolist(), target.names, strict=True))
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
             explain_instance_results(path, stream.read(), set(images), categories, size, mask_area, form.stated())
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 
+def _compiled_results(path: Path, stream: BinaryIO, target: InstanceTruth, mask_area: DetectionArea) -> InstanceResults:
+    """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    masked = isinstance(target.shape, Masks)
+    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in (*_NONE_FOUND, np.zeros((0, 4))))
+    masks, boxed, wanted = MaskColumns(), False, _wanted(target) if masked else None
+    for rows in results_rows(stream, _MASK_ROW if masked else _BOX_ROW):
+        image, category, score = _detected(rows.image.copy(), rows.category.copy(), rows.score.copy(), target)
+        area = box = np.zeros((0, 4))
+        if wanted is not None and rows.masks is not None:
+            boxed = boxed or bool(rows.boxed.any())
+            i, c = _places(target, image, category)
+            area = masks.add_rows(rows.masks, target.size[i], wanted[i, c])
+        if wanted is None or mask_area == "box":
+            need(bool(rows.boxed.all()))
+            box = _checked_boxes(rows.box.copy())
+            area = box[:, 2] * box[:, 3]
+        for column, part in zip(columns, (image, category, score, area, box[: 0 if masked else None]), strict=True):
+            column.append(part)
+    image, category, score, area, box = map(joined, columns)
+    found = Detections(image, category, score, area)
+    return InstanceResults(path, found, masks.joined() if masked else box, mask_area if masked else "box", boxed)
+
+
 def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTruth) -> InstanceResults:
-    columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [np.zeros((0, 4))])
+    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in (*_NONE_FOUND[:3], np.zeros((0, 4))))
     for rows in parts:
-        box = numbers([row.bbox for row in rows], 4)
-        need(within_limits(box) and not np.any(box[:, 2:] < 0))
-        for column, part in zip(columns, (*_detected(rows, target), box), strict=True):
+        box = _checked_boxes(numbers([row.bbox for row in rows], 4))
+        for column, part in zip(columns, (*_detected_in(rows, target), box), strict=True):
             column.append(part)
     image, category, score, box = map(joined, columns)
     return InstanceResults(path, Detections(image, category, score, box[:, 2] * box[:, 3]), box, "box")
@@ -268,18 +353,15 @@ def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTru
 def _found_masks(
     path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth, mask_area: DetectionArea
 ) -> InstanceResults:
-    columns: tuple[list[np.ndarray], ...] = ([_NONE.astype(int)], [_NONE.astype(int)], [_NONE], [_NONE])
-    masks, boxed = MaskColumns(), False
-    wanted = np.zeros((len(target.images), len(target.categories)), bool)  # image and category pairs with annotations
-    wanted[_places(target, target.truths.image, target.truths.category)] = True
+    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NONE_FOUND)
+    masks, boxed, wanted = MaskColumns(), False, _wanted(target)
     for rows in parts:
-        image, category, score = _detected(rows, target)
+        image, category, score = _detected_in(rows, target)
         boxed = boxed or any(row.bbox for row in rows)
         i, c = _places(target, image, category)
         area = masks.add_any([row.segmentation for row in rows], target.size[i], wanted[i, c])
         if mask_area == "box":
-            box = numbers([row.bbox or [] for row in rows], 4)
-            need(within_limits(box) and not np.any(box[:, 2:] < 0))
+            box = _checked_boxes(numbers([row.bbox or [] for row in rows], 4))
             area = box[:, 2] * box[:, 3]
         for column, part in zip(columns, (image, category, score, area), strict=True):
             column.append(part)
@@ -287,11 +369,25 @@ def _found_masks(
     return InstanceResults(path, Detections(image, category, score, area), masks.joined(), mask_area, boxed)
 
 
-def _detected(rows: Sequence[_BoxRow | _MaskRow], target: InstanceTruth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """image, category, score of some rows, checked."""
+def _wanted(target: InstanceTruth) -> np.ndarray:
+    """(I, C) bool, which pairs of an image and a category have annotations: only of these are codes needed."""
+    wanted = np.zeros((len(target.images), len(target.categories)), bool)
+    wanted[_places(target, target.truths.image, target.truths.category)] = True
+    return wanted
+
+
+def _detected_in(
+    rows: Sequence[_BoxRow | _MaskRow], target: InstanceTruth
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+    return _detected(image, category, np.array([row.score for row in rows]), target)
+
+
+def _detected(
+    image: np.ndarray, category: np.ndarray, score: np.ndarray, target: InstanceTruth
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """image, category, score of some rows, checked."""
     need(known(image, target.images) and known(category, target.categories))
-    score = np.array([row.score for row in rows])
     need(bool(np.isfinite(score).all()))
     return image, category, score
 

@@ -15,7 +15,9 @@ from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from hrbench.core.files import reading
+from hrbench.core.files import MAX_COORDINATE, reading
+from hrbench.core.native.calls import NOT_MINE, In, NativeCall, Out
+from hrbench.core.native.loader import library
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
@@ -30,6 +32,14 @@ from hrbench.formats.coco.columns import (
     sorted_unique,
     whole,
     within_limits,
+)
+from hrbench.formats.coco.compiled_rows import (
+    Field,
+    Mode,
+    NotUsualError,
+    annotation_rows,
+    lists_in,
+    results_rows,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
@@ -98,8 +108,17 @@ class KeypointResults:
     numbers: np.ndarray
 
 
-# image, category, score, area, keypoints of a file without rows
-_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, 0, 2)))
+_JOINTS = NativeCall("hrb_joints", In(np.float64), int, float, Out(np.float64), Out(np.float64))
+
+# What the compiled helper reads of a row, as the structures below have it for the general reader.
+_PERSON: dict[Field, Mode] = {
+    "id": "needed", "image_id": "needed", "category_id": "needed", "area": "needed", "bbox": "needed",
+    "iscrowd": "needed", "num_keypoints": "needed", "keypoints": "needed", "ignore": "optional",
+}  # fmt: skip
+_POSE: dict[Field, Mode] = {
+    "image_id": "needed", "category_id": "needed", "keypoints": "needed", "score": "needed", "bbox": "optional",
+    "segmentation": "refused", "caption": "refused",
+}  # fmt: skip
 
 
 class _JointCategory(msgspec.Struct, gc=False):
@@ -119,6 +138,20 @@ class _Annotation(msgspec.Struct, gc=False):
     num_keypoints: int
     keypoints: list[float]
     ignore: Any = 0
+
+
+class _PersonColumns(NamedTuple):
+    """Annotations (G) as they stand in the file: `labelled` is num_keypoints, keypoints (G, 3 K)."""
+
+    id: np.ndarray
+    image: np.ndarray
+    category: np.ndarray
+    labelled: np.ndarray
+    area: np.ndarray
+    crowd: np.ndarray
+    flagged: np.ndarray
+    box: np.ndarray
+    keypoints: np.ndarray
 
 
 class _Filed(msgspec.Struct, gc=False):
@@ -155,6 +188,11 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
     path = Path(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
+    if library() is not None:
+        try:
+            return _compiled_truth(path, data, joints, form)
+        except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+            pass
     try:
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints, form)
     except READ_ERRORS as error:
@@ -170,29 +208,51 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
 
 def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTruth:
     rows = truth.annotations
-    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (truth.images, truth.categories))
-    ids = whole([row.id for row in rows])
-    need(len(images) == len(truth.images) and len(categories) == len(truth.categories) > 0)
-    need(len(sorted_unique(ids)) == len(rows) and not np.any(ids < 1))
-    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
-    need(known(image, images) and known(category, categories))
-    need(all(row.iscrowd in (0, 1) and row.num_keypoints >= 0 for row in rows))
-    area = np.array([row.area for row in rows], np.float64)
-    box = numbers([row.bbox for row in rows], 4)
-    keypoints = numbers([row.keypoints for row in rows], 3 * joints)
-    need(bool(np.all(np.isfinite(area) & (area >= 0))) and within_limits(box) and within_limits(keypoints))
-    crowd = np.array([row.iscrowd for row in rows], bool)
-    flagged = np.array([bool(row.ignore) for row in rows], bool)
-    unlabelled = np.array([row.num_keypoints == 0 for row in rows], bool)
-    truths = Truths(image, category, area, crowd, crowd | unlabelled)
-    named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
-    points = keypoints.reshape(len(rows), joints, 3)
-    listed = sorted(truth.categories, key=lambda one: one.id)
-    names = tuple(one.name if isinstance(one.name, str) else "" for one in listed)
-    root = unused_root(truth.categories, category)
-    return KeypointTruth(
-        path, images, categories, truths, points, box, flagged, file_ids(named), names, _joints(listed, joints), root
+    need(all(row.iscrowd in (0, 1) for row in rows))
+    columns = _PersonColumns(
+        whole([row.id for row in rows]),
+        whole([row.image_id for row in rows]),
+        whole([row.category_id for row in rows]),
+        whole([row.num_keypoints for row in rows]),
+        np.array([row.area for row in rows], np.float64),
+        np.array([row.iscrowd for row in rows], bool),
+        np.array([bool(row.ignore) for row in rows], bool),
+        numbers([row.bbox for row in rows], 4),
+        numbers([row.keypoints for row in rows], 3 * joints),
     )
+    return _checked_truth(path, truth.images, truth.categories, columns, form)
+
+
+def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> KeypointTruth:
+    """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    spans, view = lists_in(data), memoryview(data)
+    images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
+    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[_JointCategory])
+    empty = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros((0, 4)), np.zeros((0, 3 * joints))
+    columns: tuple[list[np.ndarray], ...] = tuple([empty[kind]] for kind in (0, 0, 0, 0, 1, 2, 2, 3, 4))
+    for rows in annotation_rows(data, spans["annotations"], _PERSON, 3 * joints):
+        parts = rows.id, rows.image, rows.category, rows.labelled, rows.area, rows.crowd, rows.ignore
+        for column, part in zip(columns, (*parts, rows.box, rows.keypoints), strict=True):
+            column.append(part.copy())
+    return _checked_truth(path, *named, _PersonColumns(*map(joined, columns)), form)
+
+
+def _checked_truth(
+    path: Path, listed: list[_Filed], classes: list[_JointCategory], rows: _PersonColumns, form: CocoForm
+) -> KeypointTruth:
+    images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
+    need(len(images) == len(listed) and len(categories) == len(classes) > 0)
+    need(len(sorted_unique(rows.id)) == len(rows.id) and not np.any(rows.id < 1))
+    need(known(rows.image, images) and known(rows.category, categories) and not np.any(rows.labelled < 0))
+    need(bool(np.all(np.isfinite(rows.area) & (rows.area >= 0))))
+    need(within_limits(rows.box) and within_limits(rows.keypoints))
+    truths = Truths(rows.image, rows.category, rows.area, rows.crowd, rows.crowd | (rows.labelled == 0))
+    named = [{"id": one.id, "file_name": one.file_name} for one in listed] if form.match != "id" else []
+    points = rows.keypoints.reshape(len(rows.id), rows.keypoints.shape[1] // 3, 3)
+    ordered = sorted(classes, key=lambda one: one.id)
+    names = tuple(one.name if isinstance(one.name, str) else "" for one in ordered)
+    more = names, _joints(ordered, points.shape[1]), unused_root(classes, rows.category)
+    return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named), *more)
 
 
 def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
@@ -225,16 +285,19 @@ def read_results(
     path = Path(path)
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         stream = results_in(path, stream, form, target.by_name)
+        if library() is not None:
+            try:
+                return _compiled_results(path, stream, joints, target, area_from)
+            except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
+                stream.seek(0)
         try:
             return _results(path, stream, joints, target, area_from)
         except READ_ERRORS as error:
             stream.seek(0)
             data = stream.read()
             filled = judged_results(path, data, joints, category)
-            images, categories = (
-                set(target.images.tolist()),
-                dict(zip(target.categories.tolist(), target.names, strict=True)),
-            )
+            images = set(target.images.tolist())
+            categories = dict(zip(target.categories.tolist(), target.names, strict=True))
             explain_keypoint_results(path, filled, joints, images, categories, area_from, form.stated())
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
@@ -251,24 +314,60 @@ def _results(
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
 ) -> KeypointResults:
-    columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
-    columns[-1][0] = np.zeros((0, joints, 2))
-    sample = _KeptRows([], 1, 0)
+    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
             boxed = bool(rows[0].bbox)
         if area_from is None:
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
+        image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
         values = numbers([row.keypoints for row in rows], 3 * joints)
         sample = _with_some(sample, values)
-        for column, part in zip(columns, _columns(rows, values, boxed, target), strict=True):
+        box = numbers([row.bbox or [] for row in rows], 4) if boxed else None
+        parts = _columns(image, category, np.array([row.score for row in rows]), values, box, target)
+        for column, part in zip(columns, parts, strict=True):
             column.append(part)
+    return _joined_results(path, columns, boxed, sample)
+
+
+def _compiled_results(
+    path: Path,
+    stream: BinaryIO,
+    joints: int,
+    target: KeypointTruth,
+    area_from: Literal["keypoints", "box"] | None,
+) -> KeypointResults:
+    """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
+    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
+    boxed: bool | None = None if area_from is None else area_from == "box"
+    for rows in results_rows(stream, _POSE, 3 * joints):
+        if boxed is None:
+            boxed = bool(rows.boxed[0])
+        if area_from is None:
+            need(bool((rows.boxed == boxed).all()))
+        need(not boxed or bool(rows.boxed.all()))
+        box, sample = rows.box if boxed else None, _with_some(sample, rows.keypoints)
+        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), rows.keypoints, box, target)
+        for column, part in zip(columns, parts, strict=True):
+            column.append(part)
+    return _joined_results(path, columns, boxed, sample)
+
+
+def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
+    """Lists for the parts of image, category, score, area, keypoints, each with an empty one."""
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, joints, 2))
+    return tuple([one] for one in none)
+
+
+def _joined_results(
+    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows
+) -> KeypointResults:
     image, category, score, area, keypoints = map(joined, columns)
-    kept = np.concatenate([np.zeros((0, 3 * joints)), *sample.parts])
-    rows_of_it = np.arange(len(kept), dtype=np.int64) * sample.step
+    kept = np.concatenate([np.zeros((0, 3 * keypoints.shape[1])), *sample.parts])
+    rows = np.arange(len(kept), dtype=np.int64) * sample.step
     detections = Detections(image, category, score, area)
-    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows_of_it, kept)
+    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept)
 
 
 class _KeptRows(NamedTuple):
@@ -289,17 +388,29 @@ def _with_some(sample: _KeptRows, values: np.ndarray) -> _KeptRows:
 
 
 def _columns(
-    rows: list[_KeypointRow], values: np.ndarray, boxed: bool, target: KeypointTruth
+    image: np.ndarray,
+    category: np.ndarray,
+    score: np.ndarray,
+    values: np.ndarray,
+    box: np.ndarray | None,
+    target: KeypointTruth,
 ) -> tuple[np.ndarray, ...]:
-    """image, category, score, area, keypoints of some rows, checked. values: (n, 3 K) their numbers."""
-    many = len(rows)
-    image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
+    """image, category, score, area, keypoints of some rows, checked.
+
+    values: (P, 3 K) `keypoints` of the rows.
+    box: (P, 4), if areas are of boxes.
+    """
     need(known(image, target.images) and known(category, target.categories))
-    score = np.array([row.score for row in rows])
-    need(bool(np.isfinite(score).all()) and within_limits(values))
-    keypoints = values.reshape(many, -1, 3)[..., :2].copy()
-    if boxed:
-        box = numbers([row.bbox or [] for row in rows], 4)
+    need(bool(np.isfinite(score).all()))
+    if library() is not None and values.shape[1]:
+        keypoints, area = _compiled_joints(values)
+        if box is not None:
+            need(within_limits(box))
+            area = box[:, 2] * box[:, 3]
+        return image, category, score, area, keypoints
+    need(within_limits(values))
+    keypoints = values.reshape(len(values), values.shape[1] // 3, 3)[..., :2].copy()
+    if box is not None:
         need(within_limits(box))
         area = box[:, 2] * box[:, 3]
     else:
@@ -307,3 +418,11 @@ def _columns(
         width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
         area = width * height
     return image, category, score, area, keypoints
+
+
+def _compiled_joints(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """keypoints (P, K, 2) and the area (P,) of their extent. Raises FileFaultError for numbers beyond the limits."""
+    many, joints = len(values), values.shape[1] // 3
+    keypoints, area = np.empty((many, joints, 2)), np.empty(many)
+    need(_JOINTS(np.ascontiguousarray(values), joints, MAX_COORDINATE, keypoints, area) != NOT_MINE)
+    return keypoints, area

@@ -9,10 +9,20 @@ import msgspec
 import numpy as np
 from pycocotools import mask as codec
 
-from hrbench.formats.coco.columns import Whole, need
+from hrbench.core.native.calls import NOT_MINE, In, NativeCall, Out
+from hrbench.formats.coco.columns import Whole, joined, need
+from hrbench.formats.coco.compiled_rows import NotUsualError, RowMasks
 from hrbench.formats.coco.rle import MAX_POLYGON_COORDINATE, Masks, checked
 
 BATCH_MASKS = 4096  # masks checked at a time
+LEAST_ROOM = 1 << 18  # characters of codes written at a time
+
+_CODES = NativeCall(
+    "hrb_coco_masks",
+    In(np.uint8), In(np.int64), In(np.int64), In(np.int64), In(np.uint8),  # kind, parts, size, that of images, kept
+    In(np.float64), In(np.int64), In(np.int64), In(np.uint8),  # points, rings, runs, codes
+    Out(np.int64), Out(np.float64), Out(np.uint8), Out(np.int32), Out(np.int64), Out(np.uint8),  # cursor and results
+)  # fmt: skip
 
 
 class Counts(msgspec.Struct, gc=False):
@@ -27,6 +37,7 @@ class MaskColumns:
 
     def __init__(self) -> None:
         self.parts: list[tuple[np.ndarray, bytes, np.ndarray, np.ndarray, np.ndarray]] = []
+        self.boxes: list[np.ndarray] = []
 
     def add(
         self, codes: list[bytes], found: np.ndarray, size: np.ndarray, kept: np.ndarray | None = None
@@ -56,14 +67,33 @@ class MaskColumns:
         codes = [compressed(mask, own) for mask, own in zip(masks, sizes, strict=True)]
         return self.add(codes, np.array(found, np.int64).reshape(-1, 2), size, kept)
 
+    def add_rows(self, masks: RowMasks, size: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
+        """As `add_any`, by the compiled helper. Raises NotUsualError, also for faulty masks."""
+        many = len(masks.kind)
+        area, plain, box = np.empty(many), np.empty(many, np.uint8), np.empty((many, 4), np.int32)
+        lengths, cursor, text = np.empty(many, np.int64), np.zeros(6, np.int64), b""
+        keeps = np.ones(many, np.uint8) if kept is None else kept.view(np.uint8)
+        room = max(len(masks.code), LEAST_ROOM)
+        while cursor[0] < many:
+            out, cursor[5], before = np.empty(room, np.uint8), 0, int(cursor[0])
+            arrays = masks.kind, masks.parts, masks.size, size, keeps, masks.points, masks.ring, masks.run, masks.code
+            if _CODES(*arrays, cursor, area, plain, box, lengths, out) == NOT_MINE:
+                raise NotUsualError("a mask that is not valid, or very large")
+            text += out[: cursor[5]].tobytes()
+            room *= 1 if cursor[0] > before else 4  # a code that alone is longer
+        self.parts.append((size, text, lengths, area, plain.view(bool)))
+        self.boxes.append(box)
+        return area
+
     def joined(self) -> Masks:
         """All masks; the collection is emptied."""
         if not self.parts:
             return Masks(np.zeros((0, 2), np.int64), b"", np.zeros(1, np.int64), np.zeros(0), np.zeros(0, bool))
         size, text, lengths, area, plain = zip(*self.parts, strict=True)
         self.parts.clear()
+        box = joined(self.boxes) if self.boxes else None  # all parts have one, or none
         starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))))
-        return Masks(np.concatenate(size), b"".join(text), starts, np.concatenate(area), np.concatenate(plain))
+        return Masks(np.concatenate(size), b"".join(text), starts, np.concatenate(area), np.concatenate(plain), box)
 
 
 def annotated(segmentations: list[list[list[float]] | Counts], size: np.ndarray) -> Masks:

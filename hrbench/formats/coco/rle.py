@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Masks:
     starts: (N + 1,) int64 into it.
     area: (N,) float64, px^2.
     plain: (N,) bool, False if a run within the code is empty, which no encoder writes.
+    box: (N, 4) int32, left, top, right, bottom in px of the plain ones; None if nothing has computed them.
     """
 
     size: np.ndarray
@@ -43,9 +45,14 @@ class Masks:
     starts: np.ndarray
     area: np.ndarray
     plain: np.ndarray
+    box: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.size)
+
+    def counts(self) -> list[bytes]:
+        """The compressed code of each mask."""
+        return [self.text[start:end] for start, end in pairwise(self.starts.tolist())]
 
     def codes(self, rows: np.ndarray) -> Any:
         """A list of masks as pycocotools takes them: {"size": [height, width], "counts": bytes}."""

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from hrbench.core.native.calls import In, NativeCall, Out
+from hrbench.core.native.loader import library
 from hrbench.metrics.coco.matching import Similarity
 
 CHUNK_PAIRS = 1 << 14  # the working set stays in a core's cache
+
+_PAIRS = NativeCall(
+    "hrb_box_pairs", In(np.float64), In(np.uint8), In(np.float64), In(np.int64), In(np.int64), Out(np.float64)
+)
 
 
 def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similarity:
@@ -22,6 +28,8 @@ def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similari
 
     The similarity is NaN if an area is smaller than the smallest float64 although its sides are not zero.
     """
+    if library() is not None:
+        return _compiled(truth, crowd, found)
     g, d = _Sides(truth), _Sides(found)
 
     def similarity(detection: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -35,6 +43,18 @@ def box_iou(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similari
             shared, area = width[some] * height[some], d.area[i]
             with np.errstate(invalid="ignore"):  # 0 / 0 if areas are smaller than the smallest float64: NaN
                 result[start + some] = shared / np.where(crowd[j], area, area + g.area[j] - shared)
+        return result
+
+    return similarity
+
+
+def _compiled(truth: np.ndarray, crowd: np.ndarray, found: np.ndarray) -> Similarity:
+    boxes, other, crowds = np.ascontiguousarray(truth), np.ascontiguousarray(found), crowd.view(np.uint8)
+
+    def similarity(detection: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        result = np.empty(len(detection))
+        rows = np.ascontiguousarray(detection, np.int64), np.ascontiguousarray(truth, np.int64)
+        _PAIRS(boxes, crowds, other, *rows, result)
         return result
 
     return similarity

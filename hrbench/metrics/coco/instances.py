@@ -347,7 +347,7 @@ def _annotated(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | Non
     """The numbers and the codes that are annotated of each object, as `truth_of` takes them."""
     if isinstance(shape, np.ndarray):
         return shape, None
-    return shape.size, [mask["counts"] for mask in shape.codes(np.arange(len(shape)))]
+    return shape.size, shape.counts()
 
 
 def _absent(number: Number) -> str:

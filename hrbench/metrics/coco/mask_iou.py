@@ -1,5 +1,6 @@
-"""Intersection over union of run-length encoded masks, by the codec of pycocotools.
+"""Intersection over union of run-length encoded masks: the numbers of pycocotools' codec, to the last bit.
 
+With the compiled helper by the ends of runs, else by the codec itself, and so are masks with an empty run within.
 The codec is called once for every image and category, as in pycocotools, but only with detections that may reach the
 lowest threshold: for most pairs, areas and bounding boxes show that they cannot.
 """
@@ -9,12 +10,17 @@ from __future__ import annotations
 import numpy as np
 from pycocotools import mask as codec
 
+from hrbench.core.native.calls import In, NativeCall, Out
+from hrbench.core.native.loader import library
 from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.coco.matching import Similarity
 
 CHUNK_PAIRS = 1 << 14  # also masks
 CHUNK_GROUPS = 512  # a group is one category in one image
+
+_SIDE = In(np.uint8), In(np.int64), In(np.float64), In(np.int32), In(np.uint8)  # text, starts, area, box, plain
+_PAIRS = NativeCall("hrb_mask_pairs", *_SIDE, In(np.uint8), *_SIDE, In(np.int64), In(np.int64), float, Out(np.float64))
 
 
 def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
@@ -27,7 +33,11 @@ def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Simil
 
     def similarity(detection: np.ndarray, which: np.ndarray) -> np.ndarray:
         result = np.zeros(len(detection))
-        some = np.flatnonzero(_may_reach(truths, truth, found, which, detection, lowest))
+        if library() is not None and truth.box is not None and found.box is not None:
+            left = _by_runs(truths, truth, found, which, detection, lowest, result)
+            some = np.flatnonzero(result < 0) if left else np.zeros(0, np.int64)
+        else:
+            some = np.flatnonzero(_may_reach(truths, truth, found, which, detection, lowest))
         i, j = detection[some], which[some]
         here = group[j]
         cuts = np.append(np.flatnonzero(np.diff(here, prepend=-1)), len(some))  # of the groups, among the pairs
@@ -49,6 +59,20 @@ def mask_iou(truths: Truths, truth: Masks, found: Masks, lowest: float) -> Simil
         return result
 
     return similarity
+
+
+def _by_runs(
+    truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.ndarray, lowest: float, result: np.ndarray
+) -> int:
+    """Fills `result` (P,) by the ends of runs, with -1 for pairs that only the codec knows: how many these are."""
+    sides = [
+        (np.frombuffer(each.text, np.uint8), each.starts, each.area, each.box, each.plain.view(np.uint8))
+        for each in (truth, found)
+    ]
+    rows = np.ascontiguousarray(i, np.int64), np.ascontiguousarray(j, np.int64)
+    left = _PAIRS(*sides[0], truths.crowd.view(np.uint8), *sides[1], *rows, lowest, result)
+    assert left >= 0, "codes are checked where they are read"
+    return left
 
 
 def _groups(image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

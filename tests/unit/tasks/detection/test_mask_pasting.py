@@ -7,6 +7,7 @@ from typing import Any, get_args
 import cv2
 import numpy as np
 import pytest
+from both_ways import take
 from pycocotools import mask as coco_mask
 
 from hrbench.tasks.detection import mask_pasting
@@ -15,6 +16,11 @@ from hrbench.tasks.detection.mask_pasting import Paste, pasted, scaled
 pytestmark = pytest.mark.numeric
 
 WAYS = get_args(Paste)
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    return take(request.param, monkeypatch)
 
 
 def drawn(runs: dict[str, Any]) -> np.ndarray:
@@ -141,3 +147,25 @@ def test_whole_masks_are_taken_as_they_are_or_scaled() -> None:
     np.testing.assert_array_equal(drawn(scaled(mask, (30, 20))[0]), mask[0])
     larger = drawn(scaled(mask, (60, 40))[0])
     assert larger.shape == (40, 60) and larger[11:29, 21:39].all() and larger.sum() == pytest.approx(400, abs=40)
+
+
+def test_the_codes_are_those_of_the_codec() -> None:
+    """Of masks in a part of an image: at its borders, of its whole height, without a pixel, all set."""
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        height, width = rng.integers(1, 40, 2).tolist()
+        rows, columns = int(rng.integers(0, height + 1)), int(rng.integers(0, width + 1))
+        top, left = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
+        pixels = rng.random((rows, columns)) < rng.choice([0, 0.1, 0.5, 0.95, 1])
+        whole = np.zeros((height, width), np.uint8, order="F")
+        whole[top : top + rows, left : left + columns] = pixels
+        part = mask_pasting._MaskPart(pixels, left, top)
+        (runs,) = mask_pasting._encoded(1, (width, height), lambda _, part=part: part)
+        assert runs["counts"] == coco_mask.encode(whole)["counts"].decode()
+
+
+def test_a_code_longer_than_most() -> None:
+    mask = np.random.default_rng(4).random((1, 300, 300)) < 0.5
+    (runs,) = scaled(mask, (300, 300))
+    assert len(runs["counts"]) > mask_pasting.LIKELY_CHARACTERS
+    assert runs["counts"] == coco_mask.encode(np.asfortranarray(mask[0], np.uint8))["counts"].decode()
