@@ -14,7 +14,6 @@ from pathlib import Path
 from hrbench.cli import listing
 from hrbench.cli.shared import Echo, open_event_display
 from hrbench.errors import UsageError
-from hrbench.suite.registry import known
 
 
 def models(args: Namespace, echo: Echo) -> int:
@@ -41,6 +40,7 @@ def metrics(args: Namespace, echo: Echo) -> int:
 def schema(args: Namespace, echo: Echo) -> int:
     from hrbench.judge.values import gate_schema
     from hrbench.suite.policy_schema import policy_schema
+    from hrbench.suite.registry import known
     from hrbench.suite.schema import suite_schema
 
     made = {"suite": lambda: suite_schema(known()), "policy": policy_schema, "gate": gate_schema}[args.kind]

@@ -14,7 +14,6 @@ from hrbench.core.units import amount, exact, interval, show, size, with_unit
 from hrbench.cost.quantities import described
 from hrbench.errors import HrbenchError, UsageError
 from hrbench.models.weights.sources import Source, WeightsFile, find_weights, stated_source
-from hrbench.suite.registry import protocol_for
 from hrbench.types import DatasetRow, Measurement, Variant
 
 
@@ -189,6 +188,8 @@ def datasets(pattern: str, data: Path) -> str:
 
 def missing_data(row: DatasetRow, data: Path) -> list[str]:
     """What is missing of a data set on this disk for the default protocol of its task, in sentences."""
+    from hrbench.suite.registry import protocol_for  # with all that reads suites: no list of networks needs it
+
     try:
         return plugins.resolve("hrbench.datasets", row.use)(data, **row.args).missing(protocol_for(row))
     except HrbenchError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from hrbench.cli.shared import Echo, load_suite_of, open_event_display, settings
 from hrbench.cli.text import columns
 from hrbench.core.units import amount
 from hrbench.errors import MissingError
-from hrbench.types import Note, Result
+from hrbench.types import Event, Note, Result
 
 if TYPE_CHECKING:
     from hrbench.store.run_folder import RunFolder
@@ -29,15 +32,38 @@ def run(args: Namespace, echo: Echo) -> int:
     folder = RunFolder(args.out or Path("runs") / suite.name)
     display = open_event_display(args, echo)
     try:
-        results = list(run_suite(suite, folder, settings_of(args), display))
+        results = list(run_suite(suite, folder, settings_of(args), _ReportLoaded(display)))
     finally:
         display.close()
-    report = _write_reports([folder], suite.table, folder.path, echo)
+    report = _write_reports([folder], suite.table, folder.path, echo, keep=True)
     echo(_summary(results, report))
     failed = any(r.status == "failed" or r.costs_reason is not None for r in results)
     nothing = not any(r.scores or any(cost.value is not None for cost in r.costs) for r in results)
     lacking = any(r.status == "empty" for r in results)
     return 3 if failed or nothing or (args.strict and lacking) else 0
+
+
+class _ReportLoaded:
+    """Passes events on, and imports what the report needs beside the first network; never beside what is timed."""
+
+    MODULES = ("hrbench.report.write", "matplotlib.figure", "matplotlib.backends.backend_svg")
+
+    def __init__(self, display: Callable[[Event], object]) -> None:
+        self.display = display
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress" and event.phase == "predict" and self._thread is None:
+            self._thread = threading.Thread(target=self._load, name="report", daemon=True)
+            self._thread.start()
+        elif event.kind == "cost" and self._thread is not None:
+            self._thread.join()
+        self.display(event)
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):  # the report itself will tell
+            for module in self.MODULES:
+                import_module(module)
 
 
 def _summary(results: Sequence[Result], report: Path) -> str:
@@ -98,7 +124,9 @@ def _not_of_the_run(names: Sequence[str], most: int = 4) -> str:
     return f"{entries} not of the last run ({', '.join(told)})"
 
 
-def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False) -> Path:
+def _write_reports(
+    runs: Sequence[RunFolder], table: str, out: Path, echo: Echo, every: bool = False, keep: bool = False
+) -> Path:
     from hrbench.report.write import write_reports
 
     results = [
@@ -120,6 +148,7 @@ def _write_reports(runs: Sequence[RunFolder], table: str, out: Path, echo: Echo,
         suites=[run.read_text("suite.yaml") for run in runs],
         options=heads[0].options if len(heads) == 1 else (),
         left_out=left_out,
+        keep=keep,
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hrbench.suite.registry import known
 from hrbench.types import Suite
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def settings_of(args: Namespace) -> Settings:
 
 def load_suite_of(args: Namespace) -> Suite:
     from hrbench.suite.load import load_suite
+    from hrbench.suite.registry import known
 
     names = known(fetch=not getattr(args, "offline", True))
     return load_suite(args.suite, names, overrides=args.overrides, only=args.only, limit=args.limit)

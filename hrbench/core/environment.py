@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,7 @@ def threads_in_force() -> int:
 CPUINFO = Path("/proc/cpuinfo")
 
 
+@cache
 def processor(cpuinfo: Path = CPUINFO) -> str:
     """The processor's model name, or the machine's architecture if the system gives no model.
 

@@ -161,10 +161,16 @@ def libraries(use: str) -> dict[str, str]:
     return {module: found for module, names in known.items() if (found := _version(names))}
 
 
+@cache
+def installed_version(name: str) -> str:
+    """The version of an installed distribution, looked up once. Raises PackageNotFoundError."""
+    return version(name)
+
+
 def _version(distributions: Sequence[str]) -> str:
     for name in distributions:
         try:
-            return version(name)
+            return installed_version(name)
         except PackageNotFoundError:
             continue
     return ""

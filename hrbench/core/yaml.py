@@ -1,8 +1,9 @@
 """YAML 1.2 as a tree with line numbers, and all errors in it at once.
 
-libyaml scans and parses, as PyYAML brings it: the catalog takes a twentieth of the time of a parser in Python, which
-every command would pay. PyYAML's own scalars are those of YAML 1.1, where `no` is false and `1e3` is text; here are
-those of YAML 1.2's core schema. Its objects are not used: they keep the last of two equal keys, and no line numbers.
+libyaml scans and parses, as PyYAML brings it: the catalog takes a twentieth of the time of a parser in Python. A plain
+document is built of its events (`yaml_events.py`), any other of PyYAML's graph. PyYAML's own scalars are those of YAML
+1.1, where `no` is false and `1e3` is text; here are those of YAML 1.2's core schema. Its objects are not used: they
+keep the last of two equal keys, and no line numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from yaml.resolver import BaseResolver
 
+from hrbench.core.yaml_events import NotPlain, is_text, plain_scalar, values
 from hrbench.errors import UsageError
 
 MAX_DEPTH = 200
@@ -94,19 +96,39 @@ def load(path: Path, source: str = "") -> Node:
     Raises UsageError with a line for each error, "file:line: what is wrong".
     """
     source, problems = source or str(path), Problems()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{source}: not UTF-8 at byte {error.start}") from None
-    except OSError as error:
-        raise UsageError(f"{source}: cannot be read: {error.strerror}") from None
-    node = read(text, source, problems)
+    node = read(_text(path, source), source, problems)
     problems.raise_any()
     return node
 
 
+def load_plain(path: Path) -> Any:
+    """The same without its lines, as `load(path).plain()` gives it and faster, for large tables. Raises as `load`."""
+    try:
+        return values(_Parser, _text(path, str(path)), _scalar_value, None, MAX_VALUES, MAX_DEPTH)
+    except NotPlain:
+        return load(path).plain()
+
+
+def _text(path: Path, source: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source}: not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise UsageError(f"{source}: cannot be read: {error.strerror}") from None
+
+
 def read(text: str, source: str, problems: Problems) -> Node:
     """The whole document; duplicate keys, unknown tags and other errors are added to `problems`."""
+    try:
+        make = lambda value, line: Node(value, source, line)  # noqa: E731
+        return values(_Parser, text, _scalar_value, make, MAX_VALUES, MAX_DEPTH)
+    except NotPlain:
+        return _read_graph(text, source, problems)
+
+
+def _read_graph(text: str, source: str, problems: Problems) -> Node:
+    """The same by PyYAML's graph of nodes, which knows anchors, aliases and tags, and where an error is."""
     reader = _TreeBuilder(source, problems)
     top = Node(None, source, 1)
     try:
@@ -260,7 +282,7 @@ class _TreeBuilder:
                 self.problems.add(here, "a key must be a word")
                 continue
             name = key.value
-            if not _is_text(name):
+            if not is_text(name):
                 self.problems.add(here, "a key holds characters that are not text")
             elif name == "<<":
                 self.problems.add(here, "merge keys (<<) are not part of YAML 1.2; use `defaults:` or `base:`")
@@ -281,15 +303,10 @@ class _TreeBuilder:
         except ValueError as error:
             self.problems.add(here, f"{raw.value[:40]!r}: {error}")
             return None
-        if isinstance(made, str) and not _is_text(made):
+        if isinstance(made, str) and not is_text(made):
             self.problems.add(here, "holds characters that are not text")
             return None
         return made
-
-
-def _is_text(word: str) -> bool:
-    """Whether it has no null characters, which no path may have, and no lone surrogates, which no file can hold."""
-    return not any(letter == "\0" or 0xD800 <= ord(letter) < 0xE000 for letter in word)
 
 
 def _boolean(word: str) -> bool:
@@ -321,3 +338,5 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "int": _integer,
     "float": _real,
 }
+
+_scalar_value = plain_scalar(_Parser.yaml_implicit_resolvers, _SCALARS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from PIL import Image
 
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
+from hrbench.formats import png_pixels
 from hrbench.formats.images import decoded_size
-from hrbench.formats.label_colours import PLAIN, LabelForm, from_array, single
+from hrbench.formats.label_colours import PLAIN, LabelForm, LabelsError, from_array, single
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
@@ -30,6 +31,7 @@ NO_CLASS = np.iinfo(np.uint16).max
 """In class maps that are read from files: a label that stands for no class."""
 
 _GREY, _PALETTE = 0, 3
+_LISTED = 8
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _STRETCH = {2: 85, 4: 17}  # bits -> the factor by which a decoder scales grey values to 0..255
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -53,30 +55,41 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         except ValueError as error:
             raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     try:
-        pixels, bits, colour = _pixels(data)
+        pixels, bits, colour = _checked_chunks(data)
     except ValueError as error:
         raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE) and bits != 8:
         raise InputError(f"{path}: holds colours of {bits} bits; it should be {content}, one number a pixel")
     try:
-        with Image.open(io.BytesIO(pixels), formats=("PNG",)) as picture:
-            labels = np.asarray(picture)
+        labels = _decoded(pixels)
     except _DAMAGE as error:
         why = "is truncated" if "truncated" in str(error) else f"cannot be decoded ({error})"
         raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE):
         try:
             return single(labels, form)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel") from None
+        except LabelsError as error:
+            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)
     return labels // _STRETCH[bits] if colour == _GREY and bits in _STRETCH else labels
 
 
-def _pixels(data: bytes) -> tuple[bytes, int, int]:
-    """The file with only the chunks of the pixels, its bits per sample and its colour type; checksums are verified.
+def _decoded(parts: Sequence[bytes]) -> np.ndarray:
+    """The pixels of a file's parts: by the compiled helper if it can, else by Pillow. Raises what Pillow raises."""
+    names = [part[4:8] for part in parts]
+    if names.count(b"IHDR") == 1:
+        data = [part[8:-4] for part, name in zip(parts, names, strict=True) if name == b"IDAT"]
+        found = png_pixels.pixels(parts[1][8:-4], data, b"PLTE" in names)
+        if found is not None:
+            return found
+    with Image.open(io.BytesIO(b"".join(parts)), formats=("PNG",)) as picture:
+        return np.asarray(picture)
+
+
+def _checked_chunks(data: bytes) -> tuple[list[bytes], int, int]:
+    """Signature and chunks of the pixels, bits per sample and colour type; checksums are verified.
 
     Raises ValueError saying what is wrong.
     """
@@ -90,7 +103,7 @@ def _pixels(data: bytes) -> tuple[bytes, int, int]:
             if zlib.crc32(data[start + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
                 raise ValueError(f"is damaged: the checksum of {name.decode()} is wrong")
             parts.append(data[start:end])
-    return b"".join(parts), data[24], data[25]
+    return parts, data[24], data[25]
 
 
 def class_map(labels: np.ndarray, classes: Mapping[int, int]) -> np.ndarray:
@@ -123,11 +136,13 @@ def label_faults(
     known: Collection[int],
     orientation: Orientation = "stored",
     form: LabelForm = PLAIN,
+    advice: Callable[[Collection[int]], str] = lambda labels: "",
 ) -> list[str]:
     """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`.
 
     orientation: which picture the labels belong to.
     form: how the labels are stored.
+    advice: all labels of a map with one that is not known -> which option reads it, "" for none.
     """
     faults, size = [], None
     try:
@@ -144,7 +159,9 @@ def label_faults(
         faults.append(
             f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}{remark}"
         )
-    return [*faults, *range_faults(labels, values, known)]
+    odd = range_faults(labels, values, known)
+    remedy = advice(np.unique(values).tolist()) if odd else ""
+    return [*faults, *(f"{fault}; {remedy}" if remedy else fault for fault in odd)]
 
 
 def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list[str]:
@@ -162,6 +179,30 @@ def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list
         f"labels {path} hold {values[y, x]} at ({x}, {y}), which is no label of this data set ({ranges(known)}); "
         f"{count} of {values.size} pixels are out of range"
     ]
+
+
+def unknown_label_advice(labels: Collection[int], known: Collection[int], classes: int) -> str:
+    """Which options read a map with labels that a data set does not know, as the suite's `dataset:` has them.
+
+    labels: all labels of the map.
+    known: labels of the classes, and those that are ignored.
+    classes: how many classes there are.
+
+    >>> unknown_label_advice({0, 255}, {0, 1}, 2).partition(",")[0]
+    'option values: {0: 0'
+    >>> unknown_label_advice({0, 7, 9}, {0, 1}, 2)
+    'option ignore: [7, 9] leaves them out, option values: {label: class, ...} says what each means'
+    """
+    strange = sorted(set(labels) - set(known))
+    if classes == 2 and len(strange) == 1 and set(labels) <= {0, *strange}:
+        (label,) = strange
+        return (
+            f"option values: {{0: 0, {label}: 1}} reads {label} as the second class (in a suite a line of "
+            f"`dataset:`, instead of ids and mapping), option ignore: [{label}] leaves it out"
+        )
+    shown = ", ".join(map(str, strange[:_LISTED])) + (", ..." if len(strange) > _LISTED else "")
+    them = "it" if len(strange) == 1 else "them"
+    return f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
 
 
 def ranges(numbers: Collection[int]) -> str:

@@ -23,10 +23,21 @@ TRUTH = "truth_digest"
 same images. States in files of format 1 have none; no number depends on it."""
 
 
-def truth_digests(rows: Iterable[bytes | memoryview]) -> np.ndarray:
-    """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b."""
-    values = [int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little") for row in rows]
+def truth_digests(rows: Iterable[bytes | memoryview | Iterable[bytes | np.ndarray]]) -> np.ndarray:
+    """The digest of each row's ground truth as bytes: (N,) uint64, the first 8 bytes of BLAKE2b.
+
+    rows: the bytes of each, or several parts of them, one after the other; arrays must be contiguous.
+    """
+    single = (bytes, memoryview)
+    values = [_digest([row]) if isinstance(row, single) else _digest(row) for row in rows]  # pyright: ignore[reportArgumentType]
     return np.array(values, np.uint64)
+
+
+def _digest(parts: Iterable[bytes | memoryview | np.ndarray]) -> int:
+    whole = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        whole.update(part.data if isinstance(part, np.ndarray) else part)
+    return int.from_bytes(whole.digest(), "little")
 
 
 @dataclass(frozen=True)

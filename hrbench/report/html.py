@@ -87,6 +87,7 @@ def render_html(
     published: Mapping[str, Rows] | None = None,
     options: Sequence[str] = (),
     left_out: Sequence[str] = (),
+    tables: Sequence[Table] | None = None,
 ) -> str:
     """The whole page.
 
@@ -99,8 +100,10 @@ def render_html(
     published: table name -> rows; read if None.
     options: command-line options of the run, such as "--limit 3".
     left_out: sentences on what is stored beside the results and not shown.
+    tables: of the layout; built if None.
     """
-    tables = build_tables(results, layout, read_published(layout) if published is None else published)
+    if tables is None:
+        tables = build_tables(results, layout, read_published(layout) if published is None else published)
     facts = _SharedFacts()
     template = _environment().get_template("report.html.j2")
     labels = row_labels(results)

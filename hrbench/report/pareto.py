@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 
 from hrbench.report.layout import ColumnLayout
@@ -34,7 +35,8 @@ def fronts(points: Sequence[tuple[Hashable, float, float] | None], better: Bette
     for places in groups.values():
         each = {place: (known[1], sign * known[2]) for place in places if (known := points[place]) is not None}
         if len(each) > 1:
-            found += [place for place, own in each.items() if not _is_beaten(own, each.values())]
+            unbeaten = _unbeaten(each.values())
+            found += [place for place, own in each.items() if own in unbeaten]
     return frozenset(found)
 
 
@@ -63,6 +65,16 @@ def legend(accuracy: str) -> str:
     return f"{MARK} on the Pareto front: no comparable row is as good in {accuracy} and this cost, and better in one."
 
 
-def _is_beaten(own: tuple[float, float], every: Iterable[tuple[float, float]]) -> bool:
-    """Whether some point is at least as good in both, and better in one."""
-    return any(one[0] >= own[0] and one[1] >= own[1] and one != own for one in every)
+def _unbeaten(every: Iterable[tuple[float, float]]) -> set[tuple[float, float]]:
+    """The points of which no other is at least as good in both, and better in one; larger is better.
+
+    >>> sorted(_unbeaten([(1, 1), (1, 2), (2, 1), (1, 2), (0, 3)]))
+    [(0, 3), (1, 2), (2, 1)]
+    """
+    found: set[tuple[float, float]] = set()
+    most = -math.inf  # of the second part, of the points that are at least as good in the first
+    for point in sorted(set(every), reverse=True):
+        if point[1] > most:
+            found.add(point)
+            most = point[1]
+    return found

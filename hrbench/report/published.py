@@ -118,7 +118,7 @@ def published_names() -> list[str]:
 @lru_cache(maxsize=16)
 def _document(path: Path, changed: int) -> Any:
     """A file's content. changed: when it was, so that a newer one is read again; several tables read one file."""
-    return yaml.load(path).plain()
+    return yaml.load_plain(path)
 
 
 def _section(source: PublishedLayout, folder: Path) -> list[Mapping[str, Any]]:

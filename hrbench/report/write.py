@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.core.files import write_whole
-from hrbench.report import machines
+from hrbench.report import current, machines
 from hrbench.report.choose import choose_layout
 from hrbench.report.csv import render_csv
 from hrbench.report.html import render_html
@@ -28,6 +28,7 @@ def write_reports(
     suites: Sequence[str] = (),
     options: Sequence[str] = (),
     left_out: Sequence[str] = (),
+    keep: bool = False,
 ) -> Path:
     """report.html, .md, .csv and .tex below `folder`; the path of the page.
 
@@ -38,12 +39,17 @@ def write_reports(
     environments, suites: one for each run.
     options: command-line options of the run, as typed ("--limit 3").
     left_out: sentences on what is stored beside the results and not shown.
+    keep: whether a report that shows all of this already is left as it is (`current.py`); results must be stored.
 
     Each file appears whole or not at all. Raises `UsageError` for a layout or a folder that cannot be used.
     """
     folder = Path(folder)
     layout = choose_layout(results, table)
     published = read_published(layout)
+    stated = (title, layout, published, environments, suites, options, left_out)
+    key = current.key_of(results, stated) if keep else ""
+    if keep and current.is_current(folder, key):
+        return folder / "report.html"
     tables = build_tables(results, layout, published)
     page = render_html(
         results,
@@ -55,6 +61,7 @@ def write_reports(
         published=published,
         options=options,
         left_out=left_out,
+        tables=tables,
     )
     texts = {"md": render_markdown(tables), "csv": render_csv(tables), "tex": render_latex(tables), "html": page}
     for ending, text in texts.items():
@@ -63,4 +70,6 @@ def write_reports(
             lambda stream, text=text: stream.write(text.encode()),
             remedy="choose a folder with --out",
         )
+    if keep:
+        current.note(folder, key)
     return folder / "report.html"

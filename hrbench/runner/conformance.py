@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from hrbench.contracts import OPTIONAL, REQUIRED, members
@@ -66,10 +67,16 @@ def _has(plugin: Any, member: str) -> bool:
 def _near(plugin: Any, known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each public member of a plug-in that is not known by its name, with the known one that it resembles most."""
     for own in sorted(_public(plugin) - set(known)):
-        alike = {member: difflib.SequenceMatcher(None, _plain(own), _plain(member)).ratio() for member in known}
-        best = max(alike, key=lambda member: alike[member], default="")
-        if best and alike[best] >= MIN_SIMILARITY:
+        if best := _most_like(own, known):
             yield own, best
+
+
+@cache  # a suite of many entries asks for the same names again and again
+def _most_like(own: str, known: tuple[str, ...]) -> str:
+    """Which of the known names a name resembles; "" for none."""
+    alike = {member: difflib.SequenceMatcher(None, _plain(own), _plain(member)).ratio() for member in known}
+    best = max(alike, key=lambda member: alike[member], default="")
+    return best if best and alike[best] >= MIN_SIMILARITY else ""
 
 
 def _public(plugin: Any) -> set[str]:

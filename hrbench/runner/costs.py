@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from hrbench.contracts import CostProbe, Evaluated, MeasuresInProcesses, NeedsOwnProcess, Runtime
 from hrbench.core import environment
 from hrbench.core.environment import processor
-from hrbench.core.plugins import libraries, resolve, runtime_libraries
+from hrbench.core.plugins import installed_version, libraries, resolve, runtime_libraries
 from hrbench.cost.latency.summary import COST_VERSION
 from hrbench.errors import EntryError, UsageError
 from hrbench.models.build import build
@@ -56,7 +55,13 @@ def requested_probes(entry: Entry) -> dict[str, Mapping[str, Any]]:
 
 def probe_of(name: str) -> CostProbe:
     """A probe by its entry point or "package.module:Class". Raises UsageError, or EntryError if it is not one."""
-    probe = resolve("hrbench.costs", name)()
+    return _probe(name, resolve("hrbench.costs", name))
+
+
+@cache  # a probe is asked for several times for each entry
+def _probe(name: str, make: Callable[[], CostProbe]) -> CostProbe:
+    """What a callable makes. Raises EntryError if it is no probe."""
+    probe = make()
     check_contract("hrbench.costs", name, probe)
     unknown = [word for word in probe.depends if word not in ("device", "driver", "torch", "threads")]
     if unknown:
@@ -126,14 +131,24 @@ def cost_keys(
 
 
 def valid_costs(
-    entry: Entry, settings: Settings, stored: Result | None, digests: Digests | None = None
+    entry: Entry,
+    settings: Settings,
+    stored: Result | None,
+    digests: Digests | None = None,
+    expected: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Name of each probe that the entry asks for and whose stored numbers still count -> their key of today."""
+    """Name of each probe that the entry asks for and whose stored numbers still count -> their key of today.
+
+    digests: of the weights and data of the entry; computed if None.
+    expected: what `cost_keys` says of the entry; computed if None.
+    """
     if stored is None or not stored.costs:
         return {}
     digests = digests or digests_for(entry, settings, stored, generate=False)
-    expected = cost_keys(entry, settings, digests=digests)
-    in_force = cost_keys(entry, settings, threads_of(stored.costs), digests)
+    expected = cost_keys(entry, settings, digests=digests) if expected is None else expected
+    threads = threads_of(stored.costs)
+    as_set = threads in (None, threads_set(entry))  # then the keys are the same, and need not be computed again
+    in_force = expected if as_set else cost_keys(entry, settings, threads, digests)
     if stored.cost_key is not None and stored.cost_key == format_1_key(entry, settings):
         return {name: key for name, key in expected.items() if probe_of(name).version == FORMAT_1.get(name)}
     keys_of = stored.cost_keys
@@ -192,7 +207,7 @@ def _machine(settings: Settings, in_force: int | None, expected: int) -> dict[st
         # torch's own name: NVML counts cards that CUDA_VISIBLE_DEVICES hides
         name, threads = torch.cuda.get_device_name(device), None
         driver = next((str(card["driver"]) for card in environment.gpus()), "")
-    return {"device": name, "driver": driver, "torch": version("torch"), "threads": threads}
+    return {"device": name, "driver": driver, "torch": installed_version("torch"), "threads": threads}
 
 
 def may_use_gpu(settings: Settings) -> bool:

@@ -81,7 +81,7 @@ class Measuring:
         entry = result.entry
         digests = digests_for(entry, self.settings, result)
         expected = cost_keys(entry, self.settings, digests=digests)
-        kept = valid_costs(entry, self.settings, result, digests)
+        kept = valid_costs(entry, self.settings, result, digests, expected)
         values = {name: measured_by(name, result.costs) for name in kept}
         for name, key in expected.items():
             if name not in kept and key in known:
@@ -91,7 +91,7 @@ class Measuring:
         def assembled(found: _Found, names: Sequence[str]) -> Result:
             """The result with what was known, and what was measured of these probes."""
             every = values | {name: measured_by(name, found.costs) for name in names}
-            in_force = cost_keys(entry, self.settings, threads_of(found.costs), digests)
+            in_force = cost_keys(entry, self.settings, threads_of(found.costs), digests) if found.whole else {}
             keys = kept | {name: in_force[name] for name in found.whole}
             notes = tuple(dict.fromkeys((*result.notes, *found.notes)))
             costs = tuple(cost for name in expected for cost in every.get(name, ()))

@@ -18,6 +18,7 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.runner.migration import migrate_result
 from hrbench.runner.prepare import NO_DIGESTS, Assembled, assemble
 from hrbench.runner.settings import Settings
+from hrbench.runner.shared_parts import SharedParts
 from hrbench.store.integrity import digests_of
 from hrbench.store.run_folder import RunFolder
 from hrbench.types import Entry, Reason, Result
@@ -67,15 +68,16 @@ def plan_entry(
     generate: bool = True,
     build_own: bool = False,
     digests: Mapping[str, str | None] = NO_DIGESTS,
+    shared: SharedParts | None = None,
 ) -> Plan:
     """The plan for one entry. Runs no network; an error in finding the parts is part of the plan.
 
     stored: the entry's result in the run folder.
     folder: searched for superseded results that are valid again; None for no search.
-    generate, build_own, digests: as `prepare.assemble` takes them.
+    generate, build_own, digests, shared: as `prepare.assemble` takes them.
     """
     try:
-        parts = assemble(entry, settings, generate=generate, build_own=build_own, digests=digests)
+        parts = assemble(entry, settings, generate=generate, build_own=build_own, digests=digests, shared=shared)
         if parts.reasons:
             return Plan(entry, "stay" if settings.rescore else "empty", parts.reasons, parts, stored)
         if settings.rescore and parts.unbuilt and stored is not None:

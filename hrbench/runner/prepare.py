@@ -22,6 +22,7 @@ from hrbench.runner.data_access import absent_folder, dataset_of, generate_absen
 from hrbench.runner.device import runtime_version
 from hrbench.runner.score import unknown_options
 from hrbench.runner.settings import Settings
+from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store import keys
 from hrbench.types import NOT_READ, DatasetRow, Entry, Missing, Reason, Remark, Result, WeightsRecord
 
@@ -98,29 +99,33 @@ def assemble(
     generate: bool = True,
     build_own: bool = False,
     digests: Mapping[str, str | None] = NO_DIGESTS,
+    shared: SharedParts | None = None,
 ) -> Assembled:
     """Finds data, weights and metrics of an entry. Loads no network, except one that brings its own weights.
 
     generate: whether a miniature that does not exist yet is generated; otherwise it counts as missing.
     build_own: whether a network that brings its own weights is built, for their digest.
     digests: "weights" and "dataset" -> SHA-256 that was computed already; what is left out is computed.
+    shared: what was found for other entries and still holds; None for nothing.
     """
+    shared = SharedParts() if shared is None else shared
     parts = Assembled(entry, offline=settings.offline)
     if entry.dataset is None:
-        return _without_data(parts, settings, build_own, digests)
+        return _without_data(parts, settings, build_own, digests, shared)
     if entry.weights == "none" and not entry.predictions:
         parts.reasons, parts.costs_only = (Reason("weights: none was asked for"),), True
         return parts
     row = entry.dataset
-    parts.dataset = dataset_of(row, settings.data)
-    parts.notes += check_contract("hrbench.datasets", row.use, parts.dataset)
+    of_row, under = row_key(row), protocol_key(entry.protocol)
+    parts.dataset = dataset = shared.of(("data set", of_row), lambda: dataset_of(row, settings.data))
+    parts.notes += check_contract("hrbench.datasets", row.use, dataset)
     if not generate and absent_folder(row, parts.dataset) is not None:
         parts.reasons = (Reason(f"{row.name} is not there yet: it is generated on first use"),)
         return parts
     generate_absent(row, parts.dataset)
     if entry.predictions:
         return _with_predictions(parts)
-    missing = missing_parts(row, parts.dataset, entry.protocol)
+    missing = shared.of(("missing", of_row, under), lambda: missing_parts(row, dataset, entry.protocol))
     may_fetch = generate and not settings.offline
     found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, key=entry.weights_key)
     if isinstance(found, Missing):
@@ -129,13 +134,16 @@ def assemble(
     if missing or not_read(entry):
         parts.reasons = (*missing, *not_read(entry))
         return parts
-    _identify(parts, found, build_own, digests)
-    parts.dataset_digest = digests.get("dataset") or parts.dataset.digest(entry.protocol)
+    _identify(parts, found, build_own, digests, shared)
+    known = digests.get("dataset")
+    parts.dataset_digest = known or shared.of(("digest", of_row, under), lambda: dataset.digest(entry.protocol))
     parts.task = resolve("hrbench.tasks", row.task)(entry.variant, parts.dataset, entry.protocol)
     parts.notes += check_contract("hrbench.tasks", row.task, parts.task)
-    parts.metrics = [metric_of(name, parts.dataset) for name in entry.metrics]
-    parts.server = server_of(parts.dataset)
-    parts.notes += parts.dataset.notes(entry.protocol)
+    parts.metrics = [
+        shared.of(("metric", of_row, name), lambda name=name: metric_of(name, dataset)) for name in entry.metrics
+    ]
+    parts.server = server_of(dataset)
+    parts.notes += shared.of(("notes", of_row, under), lambda: dataset.notes(entry.protocol))
     return parts
 
 
@@ -159,7 +167,7 @@ def missing_parts(row: DatasetRow, dataset: DataSet, protocol: Mapping[str, Any]
 
 
 def _without_data(
-    parts: Assembled, settings: Settings, build_own: bool, digests: Mapping[str, str | None]
+    parts: Assembled, settings: Settings, build_own: bool, digests: Mapping[str, str | None], shared: SharedParts
 ) -> Assembled:
     """An entry of which only costs are measured; the weights that it names must exist nevertheless."""
     entry = parts.entry
@@ -169,15 +177,18 @@ def _without_data(
         if isinstance(found, Missing):
             parts.reasons, parts.costs_only = (found.reason,), False
         else:
-            _identify(parts, found, build_own, digests)
+            _identify(parts, found, build_own, digests, shared)
     return parts
 
 
-def _identify(parts: Assembled, found: WeightsFile, build_own: bool, digests: Mapping[str, str | None]) -> None:
+def _identify(
+    parts: Assembled, found: WeightsFile, build_own: bool, digests: Mapping[str, str | None], shared: SharedParts
+) -> None:
     """Sets the weights and their digest; for a network with its own weights it is built, if `build_own`."""
     parts.weights = found
     if found.source != OWN_WEIGHTS:
-        parts.weights_digest = digests.get("weights") or weights_digest(found)
+        known = digests.get("weights")
+        parts.weights_digest = known or shared.of(("weights", found.path), lambda: weights_digest(found))
     elif build_own:
         parts.network, parts.notes = load_network(parts)
         parts.weights_digest = _state_digest(parts.network)

@@ -16,10 +16,12 @@ from hrbench.contracts import Outcome
 from hrbench.core import environment, import_path, units
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
+from hrbench.runner.ahead import Ahead
 from hrbench.runner.costs import (
     is_unstable,
     measured_by,
 )
+from hrbench.runner.data_access import absent_folder, dataset_of
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed, Processes
@@ -28,6 +30,7 @@ from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry
 from hrbench.runner.settings import Settings
+from hrbench.runner.shared_parts import SharedParts
 from hrbench.store.integrity import LOG, digests_of
 from hrbench.store.results import from_json
 from hrbench.store.run_folder import RunFolder
@@ -44,7 +47,12 @@ def run_suite(
     runs in a separate process. A failing entry is a result with status "failed".
     """
     with _opened(suite, folder, settings, on_event) as running:
-        results = [running.accuracy(entry) for entry in suite.entries]
+        running.ahead = Ahead.of(suite.entries, settings)
+        try:
+            results = [running.accuracy(entry) for entry in suite.entries]
+            running.ahead.end()
+        finally:
+            running.ahead.stop()
         yield from running.with_costs(results)
         running.note_environment_of_jobs()
 
@@ -104,6 +112,9 @@ class _SuiteRun:
     on_event: called with every event.
     processes: run the entries.
     made_in: the environment that the last job reported.
+    shared: what was found of data sets and weights since the last job ended.
+    ahead: generates data sets of later entries beside the networks; None if entries are run one by one.
+    loading: whether it was told that torch is being loaded.
     """
 
     suite: Suite
@@ -112,6 +123,9 @@ class _SuiteRun:
     on_event: EventHandler
     processes: Processes
     made_in: Mapping[str, Any] = field(default_factory=dict)
+    shared: SharedParts = field(default_factory=SharedParts)
+    ahead: Ahead | None = None
+    loading: bool = False
 
     @classmethod
     @contextmanager
@@ -128,7 +142,8 @@ class _SuiteRun:
         """The entry's result without looking at its costs: stored, measured now, empty, or failed."""
         self.on_event(Event("entry", entry.name))
         stored, notes = self._stored(entry)
-        plan = plan_entry(entry, self.settings, stored, self.folder)
+        self._tell_generating(entry)
+        plan = plan_entry(entry, self.settings, stored, self.folder, shared=self.shared)
         result = self._executed(plan, stored)
         result = replace(result, notes=tuple(dict.fromkeys((*result.notes, *notes, *plan.notes))))
         for note in result.notes:
@@ -140,6 +155,22 @@ class _SuiteRun:
             kind = "failed" if result.status == "failed" else "result"
             self.on_event(Event(kind, entry.name, "accuracy", result.reason))
         return result
+
+    def _tell_generating(self, entry: Entry) -> None:
+        """Says that a miniature data set is drawn, which takes seconds, and waits for it where that has begun."""
+        if self.ahead is not None:
+            self.ahead.wait(entry)
+        if entry.dataset is None or not entry.dataset.draw or self.settings.rescore:
+            return
+        with suppress(HrbenchError):  # planning tells
+            if absent_folder(entry.dataset, dataset_of(entry.dataset, self.settings.data)) is not None:
+                self.on_event(Event("note", entry.name, text=f"drawing {entry.dataset.name}"))
+
+    def _tell_loading(self, network: bool) -> None:
+        """Says that torch is being loaded, once: the first that is seen of a network comes seconds later."""
+        if network and not self.loading:
+            self.loading = True
+            self.on_event(Event("note", self.suite.name, text="loading torch"))
 
     def _stored(self, entry: Entry) -> tuple[Result | None, list[str]]:
         """What is stored of an entry; a damaged result is set aside with a note rather than overwritten."""
@@ -291,12 +322,17 @@ class _SuiteRun:
     def _call(self, function: str, plan: Plan, **more: Any) -> tuple[dict[str, Any], Outcome]:
         """Calls a function of `jobs` in a separate process. Raises JobFailed if it or its process fails."""
         entry, parts = plan.entry, plan.parts
+        self.shared.forget()  # a job may take hours, in which files change
         digests = {} if parts is None else {"weights": parts.weights_digest, "dataset": parts.dataset_digest}
         request = jobs.request(entry, self.settings, digests=digests, **more)
         entry_folder = self.folder.begun(entry.name)
         if entry_folder is None:
             entry_folder = self.folder.entry(entry.name)
             entry_folder = entry_folder if entry_folder.is_dir() else self.folder.begin(entry.name)
+        network = bool(entry.variant.use) and function != "verify" and plan.accuracy != "score"
+        self._tell_loading(network)
+        if self.ahead is not None and function == "accuracy" and not self.settings.in_process:
+            self.ahead.begin()
         return self.processes.call(
             function,
             request,
@@ -304,7 +340,7 @@ class _SuiteRun:
             entry,
             entry_folder / LOG,
             quiet=function == "cost",
-            network=bool(entry.variant.use) and function != "verify" and plan.accuracy != "score",
+            network=network,
         )
 
     def note_environment_of_jobs(self) -> None:

@@ -9,6 +9,9 @@ from functools import cache
 # Half-widths of an interval need both 0.5^n tails within 5 %: 2 x 0.5^6 = 3.1 %, 2 x 0.5^5 = 6.3 %.
 INTERVAL_SAMPLES = 6
 
+CONFIDENCE = 0.95
+"""Of the interval of a median, where nothing else is said."""
+
 
 def percentile(samples: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile: the smallest sample with at least `percent` % of all at or below it.
@@ -23,7 +26,7 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     return sorted(samples)[rank - 1]
 
 
-def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Distribution-free interval of the median, or None if there are too few samples for one (below 6 at 95 %).
 
     The order statistics (x_k, x_{n+1-k}) for the largest k whose coverage, 1 - 2 P(Binomial(n, 1/2) < k), is at least
@@ -33,6 +36,16 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
     (1.0, 6.0)
     """
     n = len(samples)
+    k = _median_rank(n, confidence)
+    if k == 0:
+        return None
+    ordered = sorted(samples)
+    return ordered[k - 1], ordered[n - k]
+
+
+@cache
+def _median_rank(n: int, confidence: float) -> int:
+    """The largest k for which the k-th smallest and largest of n samples enclose the median with confidence; or 0."""
     k, tail = 0, 0.0
     while k < n // 2:
         # P(Binomial(n, 1/2) = k) through logarithms: comb(n, k) itself is too large for a float from n = 1030.
@@ -40,10 +53,7 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> tuple
         if 1 - 2 * tail < confidence:
             break
         k += 1
-    if k == 0:
-        return None
-    ordered = sorted(samples)
-    return ordered[k - 1], ordered[n - k]
+    return k
 
 
 def upper_bound(samples: Sequence[float], percent: float, confidence: float = 0.99) -> float | None:

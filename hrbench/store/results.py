@@ -80,7 +80,7 @@ def from_json(data: bytes, path: Path) -> Result:
             result = format_1.result_of(msgspec.json.decode(data))
         else:
             result = msgspec.json.decode(data, type=_StoredResult).result
-            if not _has_its_bytes(data) and not _is_as_written(msgspec.json.decode(data)):
+            if not has_its_bytes(data) and not _is_as_written(msgspec.json.decode(data)):
                 raise ChangedResultError(path, result)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError) as error:  # ValueError: not UTF-8
         raise InputError(f"{path} is not a result of hrbench ({error}): delete its folder and run again") from None
@@ -92,10 +92,10 @@ def checked(data: bytes, path: Path) -> bytes:
 
     Raises as `from_json`.
     """
-    return data if _has_its_bytes(data) else to_json(from_json(data, path))
+    return data if has_its_bytes(data) else to_json(from_json(data, path))
 
 
-def _has_its_bytes(data: bytes) -> bool:
+def has_its_bytes(data: bytes) -> bool:
     """Whether the file is, to the byte, as it was written in this format."""
     body, last, end = data[:-_TAIL], data[-_TAIL : -_TAIL + len(_LAST)], data[-_TAIL + len(_LAST) :]
     return (

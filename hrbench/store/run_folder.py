@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ import msgspec
 from hrbench.core.files import remove_unfinished_files, write_whole
 from hrbench.errors import InputError, UsageError
 from hrbench.store.integrity import LOG, changed_files, digests_of
-from hrbench.store.results import ChangedResultError, from_json, to_json
+from hrbench.store.results import ChangedResultError, from_json, has_its_bytes, to_json
 from hrbench.types import Result, Suite
 
 _LOCKED = ("suite.yaml", "run.json", "environment.json")
@@ -59,6 +58,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._as_stored: dict[str, Result] = {}
+        """Results that were read whole and in today's form: writing the same again changes no byte but its date."""
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -116,9 +117,12 @@ class RunFolder:
         path = entry_folder / "result.json"
         if not path.is_file():
             return None
-        result = _read(path, name)
+        data = path.read_bytes()
+        result = _named(from_json(data, path), name)
         if wrong := changed_files(entry_folder, result.files):
             raise InputError(f"{entry_folder / wrong[0]} is not the file that was stored with the result")
+        if has_its_bytes(data):
+            self._as_stored[name] = result
         return result
 
     def results(
@@ -134,7 +138,7 @@ class RunFolder:
         changed: called with each of these.
         every: whether entries that are not of the last run come after them.
         """
-        stored, listed = self._stored(), self._listed()
+        stored, listed = self._stored_and_listed()
         results = []
         for name in dict.fromkeys([*listed, *stored]) if every else listed:
             try:
@@ -152,16 +156,16 @@ class RunFolder:
 
     def unlisted(self) -> list[str]:
         """Names of entries that are stored but not of the last run, by name."""
-        listed = set(self._listed())
-        return [name for name in self._stored() if name not in listed]
+        stored, listed = self._stored_and_listed()
+        return [name for name in stored if name not in listed]
 
-    def _stored(self) -> dict[str, Path]:
-        return {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+    def _stored_and_listed(self) -> tuple[dict[str, Path], list[str]]:
+        """Stored entries by name, each with its result.json, and names of those of the last run in the suite's order.
 
-    def _listed(self) -> list[str]:
-        """Stored entries of the last run; all of them without run.json, or if it has none of them."""
-        stored = self._stored()
-        return [name for name in self.read_run().entries if name in stored] or list(stored)
+        Without run.json, or if it has none of them, all are of the last run.
+        """
+        stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+        return stored, [name for name in self.read_run().entries if name in stored] or list(stored)
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` makes it the entry's folder."""
@@ -192,14 +196,17 @@ class RunFolder:
         return replace(result, folder=str(entry_folder))
 
     def update(self, result: Result) -> Result:
-        """Replaces an entry's result.json alone (costs measured after the accuracy)."""
+        """Replaces an entry's result.json alone (costs measured after the accuracy), unless it is the stored one."""
         entry_folder = self.entry(result.name)
-        result = replace(result, log=_log(entry_folder))
-        write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
-        return replace(result, folder=str(entry_folder))
+        result = replace(result, log=_log(entry_folder), folder=str(entry_folder))
+        if result != self._as_stored.get(result.name):
+            self._as_stored.pop(result.name, None)
+            write_whole(entry_folder / "result.json", lambda stream: stream.write(to_json(result)))
+        return result
 
     def supersede(self, name: str) -> None:
         """Moves an entry's stored folder, if any, to superseded/<name>.<n>."""
+        self._as_stored.pop(name, None)
         if self.entry(name).exists() or self.entry(name).is_symlink():
             self.set_aside(self.entry(name), name)
 
@@ -236,11 +243,14 @@ class RunFolder:
 
     def _superseded(self, name: str) -> list[Path]:
         """Superseded folders of this entry, oldest first; names of other entries may begin with the same letters."""
-        past = self.path / "superseded"
-        numbered = {
-            path: re.fullmatch(re.escape(name) + r"\.(\d+)", path.name) for path in past.glob(f"{glob.escape(name)}.*")
-        }
-        return sorted((path for path, match in numbered.items() if match), key=lambda path: int(path.suffix[1:]))
+        past, begin = self.path / "superseded", f"{name}."
+        try:
+            with os.scandir(past) as others:
+                numbers = [other.name.removeprefix(begin) for other in others if other.name.startswith(begin)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        found = sorted((int(number), number) for number in numbers if re.fullmatch(r"\d+", number))
+        return [past / f"{begin}{number}" for _, number in found]
 
     def write_run(self, suite: Suite) -> str:
         """Writes suite.yaml, and run.json with what a report needs: the suite's title and its entries in order.

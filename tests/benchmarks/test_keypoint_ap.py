@@ -80,7 +80,9 @@ def measured(code: str, files: tuple[Path, Path], **variables: str) -> dict:
     """Run a side in a fresh process on one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-c", PEAK + code + REPORT, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    # a process imports what lies in its folder first
+    folder = variables.get("PYTHONPATH")
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=folder)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import street_scale
+from both_ways import both_ways
 from by_turns import least_cpu
 from PIL import Image
 
@@ -16,6 +17,7 @@ from hrbench.metrics.labels import cityscapes_reference as oracle
 from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.cityscapes_counts import FORM, KINDS, count
 from hrbench.metrics.labels.states import matrices, state_of
+from hrbench.metrics.states import TRUTH
 
 SCENES = 6
 
@@ -33,16 +35,17 @@ def from_files(folder: Path, resamples: int = 0) -> dict[str, float | None]:
     return {score.quantity.name: score.value for score in metric.summarise(state, resamples)}
 
 
-def test_from_png_in_four_fifths_of_the_official_script(benchmark, files) -> None:
-    """The whole way, checks of every file and states included."""
+@both_ways
+def test_from_png_by_the_official_script(benchmark, files, way: str) -> None:
+    """The whole way, checks of every file and states included: 2.4 times cheaper with the compiled helper, where 2.5
+    to 2.9 were measured, and 1.6 times without, where 1.9 to 2.1 were."""
     folder, truths, guesses = files
     results = oracle.official_results(guesses, truths)
     assert from_files(folder)["iIoU_class"] == results["averageScoreInstClasses"]
     ours, theirs = least_cpu(9, lambda: from_files(folder), lambda: oracle.official_results(guesses, truths))
     benchmark(from_files, folder)
     benchmark.extra_info.update(cpu_per_scene=ours / SCENES, official_cpu=theirs / SCENES, ratio=theirs / ours)
-    # Measured 0.53 and 0.54 on a busy machine: room for noise, and six tenths more would fail.
-    assert ours <= 0.8 * theirs
+    assert theirs >= (2.4 if way == "compiled" else 1.6) * ours
 
 
 class Decoded:
@@ -119,7 +122,8 @@ def test_a_thousand_draws_of_all_numbers_within_twice_a_plain_bootstrap_of_one(b
     rows = []
     for roll in range(500):
         truth = np.roll(small[0], roll, 1)
-        rows.append(count(truth, np.where(truth < 24, truth, truth * np.uint16(1000) + 1), np.roll(small[1], roll, 1)))
+        instances = np.where(truth < 24, truth, truth * np.uint16(1000) + 1)
+        rows.append({**count(truth, instances, np.roll(small[1], roll, 1)), TRUTH: np.zeros(1, np.uint64)})
     names = [f"town/{number:03d}" for number in range(500)]
     state = state_of(FORM, {"labels": "ids"}, names, ["town"] * 500, rows, KINDS)
     tables = matrices(state.arrays, (34, 34)).reshape(-1, 34, 34)

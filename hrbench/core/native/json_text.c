@@ -46,16 +46,35 @@ static inline int eight_digits(const uint8_t *at, u64 *value)
     return 1;
 }
 
+/* The same of four. */
+static inline int four_digits(const uint8_t *at, u64 *value)
+{
+    uint32_t word;
+    memcpy(&word, at, 4);
+    uint32_t high = word & 0xF0F0F0F0u, above = (word + 0x06060606u) & 0xF0F0F0F0u;
+    if ((high | above >> 4) != 0x33333333u)
+        return 0;
+    word = ((word & 0x0F0F0F0Fu) * (10 * 256 + 1)) >> 8;
+    *value = ((word & 0x00FF00FFu) * (100 * 65536 + 1)) >> 16;
+    return 1;
+}
+
 /* Past a run of digits, which `*digits` times ten to their number is extended by (modulo 2^64). */
 static inline void take_digits(struct text *text, u64 *digits)
 {
+    const uint8_t *at = text->at, *end = text->end; /* in registers: characters may lie anywhere */
     u64 word, sum = *digits;
-    while (text->end - text->at >= 8 && eight_digits(text->at, &word)) {
+    while (end - at >= 8 && eight_digits(at, &word)) {
         sum = sum * 100000000u + word;
-        text->at += 8;
+        at += 8;
     }
-    while (text->at < text->end && is_digit(*text->at))
-        sum = sum * 10 + (*text->at++ - '0');
+    if (end - at >= 4 && four_digits(at, &word)) {
+        sum = sum * 10000u + word;
+        at += 4;
+    }
+    while (at < end && is_digit(*at))
+        sum = sum * 10 + (u64)(*at++ - '0');
+    text->at = at;
     *digits = sum;
 }
 
@@ -220,7 +239,7 @@ static enum outcome skip_unit(struct text *text)
         uint8_t c = *text->at++, low = c | 32;
         if (!is_digit(c) && (low < 'a' || low > 'f'))
             return OTHER;
-        unit = unit * 16 + (is_digit(c) ? c - '0' : low - 'a' + 10u);
+        unit = unit * 16 + (unsigned)(is_digit(c) ? c - '0' : low - 'a' + 10);
     }
     return unit >= 0xd800 && unit < 0xe000 ? OTHER : FINE;
 }

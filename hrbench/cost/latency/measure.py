@@ -30,6 +30,7 @@ from hrbench.cost.forward import (
 )
 from hrbench.cost.latency.caches import flusher
 from hrbench.cost.latency.clocks import Clock, Timed, clock_for, gpu_uuid
+from hrbench.cost.latency.looks import confidence_of
 from hrbench.cost.latency.marks import Marks
 from hrbench.cost.latency.pace import Pace, pace_of
 from hrbench.cost.latency.passes import Progress, time_passes
@@ -66,7 +67,8 @@ def measure_latency(
     runtime: turns the network into the callable that is timed.
     dtype: "float32", "bfloat16", ...
     mode: "quick", "gate" (one of its processes) or "smoke" (`passes`).
-    budget: seconds of wall time of a quick latency (default 10 on a CPU, 30 on CUDA).
+    budget: seconds of wall time of a quick latency, which it then takes whole; None for looks, and 10 s at most on a
+        CPU, 30 on CUDA.
     cap: seconds of all processes of a gate latency (default 120).
     clock: for tests.
     progress: called as `progress(seconds done, budget)`, some times a second.
@@ -114,6 +116,9 @@ def measure_latency(
         warm_up_settled=passes.settled,
         passes=len(samples),
         every=passes.every if passes.every > 1 else None,
+        looks=passes.looks,
+        ended=passes.ended,
+        confidence=confidence_of(len(pace.looks)) if passes.looks else None,
         threads=torch.get_num_threads(),  # read now: a network may have set it in its first pass
         flags=torch_flags(),
         **run_as(runtime, device, dtype)._asdict(),
@@ -125,7 +130,7 @@ def measure_latency(
     conditions = replace(conditions, **bounds(samples), **_on_device(passes.samples))
     if pace.mode != "smoke" and watch is not None:
         conditions = _with_stability(conditions, watched.record, marks.times, rotations(samples, max(1, len(inputs))))
-    interval = median_interval(samples)
+    interval = median_interval(samples, confidence_of(len(pace.looks)))
     return Measurement(LATENCY, median(samples), interval=interval, samples=samples, conditions=conditions)
 
 

@@ -4,6 +4,8 @@ Warming up ends when the medians of three successive windows agree within 2 %. A
 least 2 % of the budget. After a quarter of the budget measuring starts anyway, and the conditions say whether there was
 no time to tell or warming up never settled.
 
+A quick latency whose budget nobody stated is looked at a few times, and ends when it is precise (`looks.py`).
+
 If the passes go over several inputs, one after the other, a window is of whole rotations, since passes on different
 inputs may take different times; and there is at least one rotation of samples.
 """
@@ -11,11 +13,12 @@ inputs may take different times; and there is at least one rotation of samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
 from hrbench.cost.latency.clocks import Clock, Timed
+from hrbench.cost.latency.looks import HALF_WIDTH, is_precise
 from hrbench.cost.latency.pace import MAX_SAMPLES, MIN_SAMPLES, Pace
 from hrbench.types import Reason
 
@@ -32,7 +35,17 @@ Progress = Callable[[float, float], None]
 
 
 class Passes(NamedTuple):
-    """What passes took. every: which passes were kept; reason: why there are no samples."""
+    """What passes took.
+
+    first: seconds of the first pass.
+    warm_up: passes that were discarded, with the first.
+    settled: whether the warm-up ended by itself; None if there was no time to tell.
+    samples: the passes that were kept.
+    every: which passes were kept: every `every`-th.
+    reason: why there are no samples.
+    looks: seconds of samples at each look at them.
+    ended: what ended the passes, in words; "" if they were not looked at.
+    """
 
     first: float
     warm_up: int
@@ -40,6 +53,8 @@ class Passes(NamedTuple):
     samples: list[Timed]
     every: int = 1
     reason: Reason | None = None
+    looks: tuple[float, ...] = ()
+    ended: str = ""
 
 
 def time_passes(
@@ -75,20 +90,61 @@ def time_passes(
         every += 1
     least = MIN_SAMPLES if pace.mode == "smoke" else max(MIN_SAMPLES, rotation)
     samples: list[Timed] = []
+    looks = _Looks(pace)
     mark()
     began = clock.now()
-    while len(samples) < least or not _is_enough(pace, len(samples), clock.now() - began, timer.spent()):
+    while len(samples) < least or not (
+        _is_enough(pace, len(samples), clock.now() - began, timer.spent()) or looks.end(samples, clock.now() - began)
+    ):
         for _ in range(every - 1):
             timer.once()
         samples.append(timer.once())
     mark()
-    return Passes(first, passes, settled, samples, every)
+    return Passes(first, passes, settled, samples, every, None, *looks.told(samples, clock.now() - began))
 
 
 def _is_enough(pace: Pace, samples: int, seconds: float, spent: float) -> bool:
     if samples < MIN_SAMPLES:
         return False
     return spent >= pace.budget or (samples >= pace.samples and seconds >= pace.seconds)
+
+
+class _Looks:
+    """The looks at a quick latency. done: seconds of samples at each of them."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self.left = list(pace.looks)
+        self.done: list[float] = []
+        self.precise = False
+
+    def end(self, samples: Sequence[Timed], seconds: float) -> bool:
+        """Whether the passes end here: a look is due, and it is the last or finds the median precise."""
+        if not self.left or seconds < self.left[0]:
+            return False
+        while self.left and seconds >= self.left[0]:  # a slow pass may be past several of them
+            self.left.pop(0)
+        self._look(samples, seconds)
+        return self.precise or not self.left
+
+    def told(self, samples: Sequence[Timed], seconds: float) -> tuple[tuple[float, ...], str]:
+        """When the samples were looked at, and what ended them, in words; ((), "") without looks."""
+        if not self.pace.looks:
+            return (), ""
+        spent = bool(self.left) and not self.precise
+        if spent:
+            self._look(samples, seconds)
+        if self.precise:
+            why = f"its median was known within {100 * HALF_WIDTH:g} %"
+        elif not spent:
+            why = "it was looked at for the last time"
+        else:
+            why = "it had the most passes" if len(samples) >= self.pace.samples else "its budget was spent"
+        return tuple(self.done), why
+
+    def _look(self, samples: Sequence[Timed], seconds: float) -> None:
+        self.done.append(round(seconds, 3))
+        self.precise = is_precise([one.seconds for one in samples], len(self.pace.looks))
 
 
 class _Timer:

@@ -79,8 +79,10 @@ class RowMasks:
     kind: (P,) uint8, 1 polygons, 2 lengths of runs, 3 a compressed code.
     size: (P, 2) int64, height and width of runs and codes.
     parts: (P,) int64, how many rings, runs or characters each has.
-    points: coordinates of all polygons, one ring after the other; `ring`: how many of each.
-    run: int64, lengths. code: uint8, characters.
+    points: float64, coordinates of all polygons, one ring after the other.
+    ring: int64, how many coordinates each ring has.
+    run: int64, lengths of all runs.
+    code: uint8, characters of all codes.
     """
 
     kind: np.ndarray
@@ -98,17 +100,20 @@ def results_rows(stream: BinaryIO, modes: Mapping[Field, Mode], values: int = 0)
     modes: of the fields; others are skipped.
     values: numbers that each `keypoints` has.
     """
-    reader, text = _RowReader(modes, values), b""
+    reader, text, kept = _RowReader(modes, values), np.empty(BLOCK_BYTES, np.uint8), 0
     while not reader.done:
-        data = stream.read(max(BLOCK_BYTES - len(text), len(text)))  # a row longer than a block: twice as much
-        if not data:
+        if kept == len(text):  # a row that is longer than a block
+            text = np.concatenate([text, np.empty_like(text)])
+        more = stream.readinto(text[kept:])  # type: ignore[attr-defined]  # typing.BinaryIO lacks it
+        if not more:
             raise NotUsualError("the list does not end")
-        text += data
-        columns, taken = reader.read(np.frombuffer(text, np.uint8))
-        text = text[taken:]
+        many = kept + more
+        columns, taken = reader.read(text[:many])
+        kept = many - taken
+        text[:kept] = text[taken:many]
         if len(columns):
             yield columns
-    if (text + stream.read()).strip(_SPACE):
+    if (text[:kept].tobytes() + stream.read()).strip(_SPACE):
         raise NotUsualError("more than one list")
 
 

@@ -41,7 +41,7 @@ from hrbench.formats.coco.compiled_rows import (
     results_rows,
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
@@ -74,6 +74,7 @@ class InstanceTruth:
     size: (I, 2) int64, height and width of the images; for boxes, which need none, zeros where the file has none.
     flagged: (G,) bool, whether a key `ignore` is set.
     by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
+    root: the id of the category that only names the others and has no annotation; None if there is none.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class InstanceTruth:
     size: np.ndarray
     flagged: np.ndarray
     by_name: Mapping[str, int | None] = field(default_factory=dict)
+    root: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class InstanceResults:
 class _Category(msgspec.Struct, gc=False):
     id: Whole
     name: Any = ""
+    supercategory: Any = ""
 
 
 class _Listed(msgspec.Struct, gc=False):
@@ -192,7 +195,7 @@ def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
         truth = msgspec.json.decode(data, type=_MaskTruth if masks else _BoxTruth)
         return _general_truth(path, truth, masks, form)
     except READ_ERRORS as error:
-        explain_instance_truth(path, data, masks)
+        explain_instance_truth(path, data, masks, form.stated())
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
@@ -201,7 +204,8 @@ def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> In
     spans, view = lists_in(data), memoryview(data)
     images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
     listed = msgspec.json.decode(images, type=list[_Sized] if masked else list[_Listed])
-    frame = _frame(listed, msgspec.json.decode(categories, type=list[_Category]))
+    classes = msgspec.json.decode(categories, type=list[_Category])
+    frame = _frame(listed, classes)
     size = _sizes(listed, masked)
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NO_TRUTHS)
     masks, boxes = MaskColumns(), [np.zeros((0, 4))]
@@ -218,7 +222,8 @@ def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> In
     truths = Truths(image, category, area, crowd, crowd)
     _check_objects(ids, truths, *frame[:2])
     shape = masks.joined() if masked else _checked_boxes(joined(boxes))
-    return InstanceTruth(path, *frame, truths, shape, size, flagged, _by_name(listed, form))
+    more = _by_name(listed, form), unused_root(classes, truths.category)
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
 
 
 def _general_truth(path: Path, truth: _BoxTruth | _MaskTruth, masked: bool, form: CocoForm) -> InstanceTruth:
@@ -235,7 +240,8 @@ def _general_truth(path: Path, truth: _BoxTruth | _MaskTruth, masked: bool, form
     else:
         places = np.searchsorted(frame[0], image)
         shape = annotated([row.segmentation for row in truth.annotations], size[places])
-    return InstanceTruth(path, *frame, truths, shape, size, flagged, _by_name(truth.images, form))
+    more = _by_name(truth.images, form), unused_root(truth.categories, category)
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
 
 
 def _frame(
@@ -304,9 +310,10 @@ def read_results(
             return _found_boxes(path, blocks(stream, _BoxRow), target)
         except READ_ERRORS as error:
             stream.seek(0)
-            images, categories = target.images.tolist(), set(target.categories.tolist())
+            images = target.images.tolist()
+            categories = dict(zip(target.categories.tolist(), target.names, strict=True))
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
-            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area)
+            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area, form.stated())
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 

@@ -15,13 +15,13 @@ from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from hrbench.core.files import reading
+from hrbench.core.files import MAX_COORDINATE, reading
+from hrbench.core.native.calls import NOT_MINE, In, NativeCall, Out
 from hrbench.core.native.loader import library
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
     Detections,
-    Named,
     Truths,
     Whole,
     blocks,
@@ -42,10 +42,12 @@ from hrbench.formats.coco.compiled_rows import (
     results_rows,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
+SAMPLE = 1000
+"""So many rows of results are kept as they stand in the file, up to twice as many."""
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 # The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
@@ -68,6 +70,9 @@ class KeypointTruth:
     box: (G, 4) x, y, w, h in px.
     flagged: (G,) bool, whether a key `ignore` is set.
     by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
+    names: of the categories, or "".
+    joints: names of the K joints; () if the categories name none, or other ones.
+    root: the id of the category that only names the others and has no annotation; None if there is none.
     """
 
     path: Path
@@ -78,6 +83,9 @@ class KeypointTruth:
     box: np.ndarray
     flagged: np.ndarray
     by_name: Mapping[str, int | None] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    joints: tuple[str, ...] = ()
+    root: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,13 +96,19 @@ class KeypointResults:
     keypoints: (N, K, 2) float64, px.
     area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools uses if the first row has
         one).
+    sampled: (M,) int64 some of the rows, at equal distances: all, or from SAMPLE to twice as many.
+    numbers: (M, 3 K) float64, all numbers of `keypoints` in these rows as they stand in the file.
     """
 
     path: Path
     detections: Detections
     keypoints: np.ndarray
     area_from: str
+    sampled: np.ndarray
+    numbers: np.ndarray
 
+
+_JOINTS = NativeCall("hrb_joints", In(np.float64), int, float, Out(np.float64), Out(np.float64))
 
 # What the compiled helper reads of a row, as the structures below have it for the general reader.
 _PERSON: dict[Field, Mode] = {
@@ -105,6 +119,13 @@ _POSE: dict[Field, Mode] = {
     "image_id": "needed", "category_id": "needed", "keypoints": "needed", "score": "needed", "bbox": "optional",
     "segmentation": "refused", "caption": "refused",
 }  # fmt: skip
+
+
+class _JointCategory(msgspec.Struct, gc=False):
+    id: Whole
+    name: Any = ""
+    supercategory: Any = ""
+    keypoints: Any = ()
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -141,7 +162,7 @@ class _Filed(msgspec.Struct, gc=False):
 class _Truth(msgspec.Struct):
     images: list[_Filed]
     annotations: list[_Annotation]
-    categories: list[Named]
+    categories: list[_JointCategory]
 
 
 class _KeypointRow(msgspec.Struct, gc=False):
@@ -176,7 +197,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints, form)
     except READ_ERRORS as error:
         filled = judged_alone(path, data, joints, category)
-        explain_keypoint_truth(path, filled, joints)
+        explain_keypoint_truth(path, filled, joints, form.stated())
         if filled is data:
             raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
     try:
@@ -206,7 +227,7 @@ def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> Key
     """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
     spans, view = lists_in(data), memoryview(data)
     images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
-    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[Named])
+    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[_JointCategory])
     empty = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros((0, 4)), np.zeros((0, 3 * joints))
     columns: tuple[list[np.ndarray], ...] = tuple([empty[kind]] for kind in (0, 0, 0, 0, 1, 2, 2, 3, 4))
     for rows in annotation_rows(data, spans["annotations"], _PERSON, 3 * joints):
@@ -217,7 +238,7 @@ def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> Key
 
 
 def _checked_truth(
-    path: Path, listed: list[_Filed], classes: list[Named], rows: _PersonColumns, form: CocoForm
+    path: Path, listed: list[_Filed], classes: list[_JointCategory], rows: _PersonColumns, form: CocoForm
 ) -> KeypointTruth:
     images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
     need(len(images) == len(listed) and len(categories) == len(classes) > 0)
@@ -228,7 +249,20 @@ def _checked_truth(
     truths = Truths(rows.image, rows.category, rows.area, rows.crowd, rows.crowd | (rows.labelled == 0))
     named = [{"id": one.id, "file_name": one.file_name} for one in listed] if form.match != "id" else []
     points = rows.keypoints.reshape(len(rows.id), rows.keypoints.shape[1] // 3, 3)
-    return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named))
+    ordered = sorted(classes, key=lambda one: one.id)
+    names = tuple(one.name if isinstance(one.name, str) else "" for one in ordered)
+    more = names, _joints(ordered, points.shape[1]), unused_root(classes, rows.category)
+    return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named), *more)
+
+
+def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
+    """Names of the joints, () if no category names so many, or two differ."""
+    named = {tuple(one.keypoints) for one in categories if _are_names(one.keypoints, many)}
+    return named.pop() if len(named) == 1 else ()
+
+
+def _are_names(names: Any, many: int) -> bool:
+    return isinstance(names, list) and len(names) == many and all(isinstance(one, str) for one in names)
 
 
 def read_results(
@@ -262,8 +296,9 @@ def read_results(
             stream.seek(0)
             data = stream.read()
             filled = judged_results(path, data, joints, category)
-            images, categories = set(target.images.tolist()), set(target.categories.tolist())
-            explain_keypoint_results(path, filled, joints, images, categories, area_from)
+            images = set(target.images.tolist())
+            categories = dict(zip(target.categories.tolist(), target.names, strict=True))
+            explain_keypoint_results(path, filled, joints, images, categories, area_from, form.stated())
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     try:
@@ -279,7 +314,7 @@ def _results(
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
 ) -> KeypointResults:
-    columns = _no_columns(joints)
+    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
@@ -288,11 +323,12 @@ def _results(
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
         image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
         values = numbers([row.keypoints for row in rows], 3 * joints)
+        sample = _with_some(sample, values)
         box = numbers([row.bbox or [] for row in rows], 4) if boxed else None
         parts = _columns(image, category, np.array([row.score for row in rows]), values, box, target)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed)
+    return _joined_results(path, columns, boxed, sample)
 
 
 def _compiled_results(
@@ -303,7 +339,7 @@ def _compiled_results(
     area_from: Literal["keypoints", "box"] | None,
 ) -> KeypointResults:
     """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
-    columns = _no_columns(joints)
+    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in results_rows(stream, _POSE, 3 * joints):
         if boxed is None:
@@ -311,11 +347,11 @@ def _compiled_results(
         if area_from is None:
             need(bool((rows.boxed == boxed).all()))
         need(not boxed or bool(rows.boxed.all()))
-        box = rows.box if boxed else None
+        box, sample = rows.box if boxed else None, _with_some(sample, rows.keypoints)
         parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), rows.keypoints, box, target)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed)
+    return _joined_results(path, columns, boxed, sample)
 
 
 def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
@@ -324,9 +360,31 @@ def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
     return tuple([one] for one in none)
 
 
-def _joined_results(path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None) -> KeypointResults:
+def _joined_results(
+    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows
+) -> KeypointResults:
     image, category, score, area, keypoints = map(joined, columns)
-    return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
+    kept = np.concatenate([np.zeros((0, 3 * keypoints.shape[1])), *sample.parts])
+    rows = np.arange(len(kept), dtype=np.int64) * sample.step
+    detections = Detections(image, category, score, area)
+    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept)
+
+
+class _KeptRows(NamedTuple):
+    """Every step-th of the first `of` rows."""
+
+    parts: list[np.ndarray]
+    step: int
+    of: int
+
+
+def _with_some(sample: _KeptRows, values: np.ndarray) -> _KeptRows:
+    """A sample with further rows (n, width) float64; if it is too large then, with half of its rows."""
+    parts, step, of = sample
+    parts = [*parts, values[-of % step :: step].copy()]
+    while sum(map(len, parts)) > 2 * SAMPLE:
+        parts, step = [np.concatenate(parts)[::2].copy()], 2 * step
+    return _KeptRows(parts, step, of + len(values))
 
 
 def _columns(
@@ -343,7 +401,14 @@ def _columns(
     box: (P, 4), if areas are of boxes.
     """
     need(known(image, target.images) and known(category, target.categories))
-    need(bool(np.isfinite(score).all()) and within_limits(values))
+    need(bool(np.isfinite(score).all()))
+    if library() is not None and values.shape[1]:
+        keypoints, area = _compiled_joints(values)
+        if box is not None:
+            need(within_limits(box))
+            area = box[:, 2] * box[:, 3]
+        return image, category, score, area, keypoints
+    need(within_limits(values))
     keypoints = values.reshape(len(values), values.shape[1] // 3, 3)[..., :2].copy()
     if box is not None:
         need(within_limits(box))
@@ -353,3 +418,11 @@ def _columns(
         width, height = by_joint.max(axis=0) - by_joint.min(axis=0)
         area = width * height
     return image, category, score, area, keypoints
+
+
+def _compiled_joints(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """keypoints (P, K, 2) and the area (P,) of their extent. Raises FileFaultError for numbers beyond the limits."""
+    many, joints = len(values), values.shape[1] // 3
+    keypoints, area = np.empty((many, joints, 2)), np.empty(many)
+    need(_JOINTS(np.ascontiguousarray(values), joints, MAX_COORDINATE, keypoints, area) != NOT_MINE)
+    return keypoints, area

@@ -36,13 +36,13 @@ def cells_of(matrix: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def map_bytes(*maps: np.ndarray) -> bytes:
-    """Maps of labels (H, W) as bytes that differ wherever their size or one of their labels differs."""
-    parts = []
+def map_bytes(*maps: np.ndarray) -> list[bytes | np.ndarray]:
+    """Maps of labels (H, W) as parts of bytes that differ wherever their size or one of their labels differs."""
+    parts: list[bytes | np.ndarray] = []
     for each in maps:  # the same labels give the same bytes, in a file of 8 bits or of 16
         width = "<u2" if int(each.max(initial=0)) > 255 else "u1"
-        parts += [np.array(each.shape, "<i8").tobytes(), each.astype(width).tobytes()]
-    return b"".join(parts)
+        parts += [np.array(each.shape, "<i8").tobytes(), np.ascontiguousarray(each.astype(width, copy=False))]
+    return parts
 
 
 def state_of(

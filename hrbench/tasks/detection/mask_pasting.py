@@ -39,7 +39,7 @@ _MIN_WIDTH = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _MaskPart:
     """A mask where it may be set: pixels (h, w) bool with their upper left corner at (left, top) of the image."""
 
     pixels: np.ndarray
@@ -47,8 +47,8 @@ class _Part:
     top: int
 
 
-_NOTHING = _Part(np.zeros((0, 0), bool), 0, 0)
-_Into = Callable[[tuple[int, int], np.ndarray, np.ndarray], _Part]
+_NOTHING = _MaskPart(np.zeros((0, 0), bool), 0, 0)
+_Into = Callable[[tuple[int, int], np.ndarray, np.ndarray], _MaskPart]
 """(height and width of the image, probabilities, box) -> the mask in a part of the image."""
 
 _ENCODE = NativeCall("hrb_encode_part", In(np.uint8), int, int, int, int, int, int, Out(np.uint8))
@@ -61,7 +61,7 @@ def pasted(crops: np.ndarray, boxes: np.ndarray, size: tuple[int, int], paste: P
     """
     into = _PASTE_FUNCTIONS[paste]
 
-    def part(i: int) -> _Part:
+    def part(i: int) -> _MaskPart:
         return into((size[1], size[0]), np.ascontiguousarray(crops[i], dtype=np.float32), boxes[i])
 
     return _encoded(len(crops), size, part)
@@ -73,16 +73,16 @@ def scaled(masks: np.ndarray, size: tuple[int, int]) -> list[dict[str, Any]]:
     Where the sizes differ a mask is resized bilinearly and is what is above one half.
     """
 
-    def part(i: int) -> _Part:
+    def part(i: int) -> _MaskPart:
         mask = masks[i].astype(np.float32)
         if mask.shape != size[::-1]:
             mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
-        return _Part(mask > 0.5, 0, 0)
+        return _MaskPart(mask > 0.5, 0, 0)
 
     return _encoded(len(masks), size, part)
 
 
-def _encoded(count: int, size: tuple[int, int], part: Callable[[int], _Part]) -> list[dict[str, Any]]:
+def _encoded(count: int, size: tuple[int, int], part: Callable[[int], _MaskPart]) -> list[dict[str, Any]]:
     """Run lengths of `count` masks, each given by part(its number)."""
     width, height = size
     if library() is not None and width * height < MAX_PIXELS:
@@ -99,7 +99,7 @@ def _encoded(count: int, size: tuple[int, int], part: Callable[[int], _Part]) ->
     return [{"size": [height, width], "counts": each["counts"].decode("ascii")} for each in found]
 
 
-def _compiled(part: _Part, height: int, width: int) -> str:
+def _compiled(part: _MaskPart, height: int, width: int) -> str:
     """The code of a mask, of which only the columns of its part are looked at."""
     pixels = np.ascontiguousarray(part.pixels).view(np.uint8)
     code = np.empty(LIKELY_CHARACTERS, np.uint8)
@@ -111,7 +111,7 @@ def _compiled(part: _Part, height: int, width: int) -> str:
     return code[:length].tobytes().decode("ascii")
 
 
-def _sampled(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Part:
+def _sampled(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _MaskPart:
     import torch
     import torch.nn.functional as F
 
@@ -126,7 +126,7 @@ def _sampled(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Part
     grid[..., 0] = _within(left, right, x1, x2)
     grid[..., 1] = _within(top, bottom, y1, y2)[:, None]
     values = F.grid_sample(torch.from_numpy(mask)[None, None], torch.from_numpy(grid), align_corners=False)[0, 0]
-    return _Part((values >= 0.5).numpy(), left, top)
+    return _MaskPart((values >= 0.5).numpy(), left, top)
 
 
 def _within(first: int, end: int, x1: np.float32, x2: np.float32) -> np.ndarray:
@@ -146,12 +146,12 @@ def _within(first: int, end: int, x1: np.float32, x2: np.float32) -> np.ndarray:
     return places
 
 
-def _whole(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Part:
+def _whole(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _MaskPart:
     left, top, right, bottom = (int(v) for v in box)
     return _laid(image, cv2.resize(mask, _size(left, top, right, bottom)) > 0.5, left, top)
 
 
-def _bordered(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Part:
+def _bordered(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _MaskPart:
     height, width = mask.shape
     grow = max((width + 2.0) / width, (height + 2.0) / height)
     halves = (box[2:] - box[:2]) * np.float32(0.5)
@@ -162,7 +162,7 @@ def _bordered(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Par
     return _laid(image, cv2.resize(padded, _size(left, top, right, bottom)) > 0.5, left, top)
 
 
-def _bordered_by_torch(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _Part:
+def _bordered_by_torch(image: tuple[int, int], mask: np.ndarray, box: np.ndarray) -> _MaskPart:
     import torch
     import torch.nn.functional as F
 
@@ -180,7 +180,7 @@ def _size(left: int, top: int, right: int, bottom: int) -> tuple[int, int]:
     return max(right - left + 1, 1), max(bottom - top + 1, 1)
 
 
-def _laid(image: tuple[int, int], mask: np.ndarray, left: int, top: int) -> _Part:
+def _laid(image: tuple[int, int], mask: np.ndarray, left: int, top: int) -> _MaskPart:
     """The part of a mask that lies on the image; its upper left corner is at (left, top)."""
     height, width = image
     rows = slice(max(top, 0), min(top + mask.shape[0], height))
@@ -188,7 +188,7 @@ def _laid(image: tuple[int, int], mask: np.ndarray, left: int, top: int) -> _Par
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return _NOTHING
     part = mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    return _Part(part, columns.start, rows.start)
+    return _MaskPart(part, columns.start, rows.start)
 
 
 _PASTE_FUNCTIONS: dict[Paste, _Into] = {

@@ -55,7 +55,14 @@ def test_a_steady_network_is_warm_after_three_windows():
     assert cost.value == 0.1 and cost.reason is None
     assert cost.conditions.warm_up_passes == 9 and cost.conditions.warm_up_settled is True
     assert cost.conditions.passes == len(cost.samples) == clock.calls - 9
-    assert 10 <= clock.elapsed <= 10.1
+    assert cost.conditions.looks == (pytest.approx(1),) and cost.conditions.confidence == 0.9875
+    assert cost.conditions.ended == "its median was known within 1 %" and 1.9 <= clock.elapsed < 2.1
+
+
+def test_a_stated_budget_is_taken_whole_and_not_looked_at():
+    cost, clock = measure(0.1, budget=10)
+    assert cost.conditions.passes == len(cost.samples) == clock.calls - 9 and 10 <= clock.elapsed <= 10.1
+    assert (cost.conditions.looks, cost.conditions.confidence, cost.conditions.ended) == ((), None, "")
 
 
 def test_slow_first_passes_are_warmed_away_until_windows_agree():
@@ -107,7 +114,7 @@ def test_three_passes_are_measured_though_they_outlast_the_budget(seconds):
 
 
 def test_a_fast_network_stops_at_the_most_samples_worth_keeping():
-    cost, clock = measure(0.0011)
+    cost, clock = measure(0.0011, budget=10)
     assert len(cost.samples) == MAX_SAMPLES and clock.elapsed < 10
     assert [one.value for one in percentile_costs(cost)] == [0.0011] * 3
 
@@ -134,7 +141,7 @@ def test_progress_goes_up_to_the_budget_and_never_over():
 
 def test_progress_is_told_four_times_a_second_however_short_a_pass():
     told: list[float] = []
-    _, clock = measure(0.01, progress=lambda done, budget: told.append(done))
+    _, clock = measure(0.01, budget=10, progress=lambda done, budget: told.append(done))
     assert clock.calls > 900 and len(told) <= 41
     assert min(b - a for a, b in pairwise(told)) >= 0.25 - 1e-9
 

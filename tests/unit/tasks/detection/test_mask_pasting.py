@@ -159,7 +159,7 @@ def test_the_codes_are_those_of_the_codec() -> None:
         pixels = rng.random((rows, columns)) < rng.choice([0, 0.1, 0.5, 0.95, 1])
         whole = np.zeros((height, width), np.uint8, order="F")
         whole[top : top + rows, left : left + columns] = pixels
-        part = mask_pasting._Part(pixels, left, top)
+        part = mask_pasting._MaskPart(pixels, left, top)
         (runs,) = mask_pasting._encoded(1, (width, height), lambda _, part=part: part)
         assert runs["counts"] == coco_mask.encode(whole)["counts"].decode()
 

@@ -1,0 +1,83 @@
+"""Whether a report on the disk shows all that it would show if it were written again: then a run leaves it as it is.
+
+A finished suite that is run again changes nothing, and its report may take longer than all else. What a report is made
+of has a digest: the stored results and their pictures, tables and published figures, and hrbench itself. It stands in
+`.report.json` beside the report, with size and time of each file that was written; a file that is not as it was written
+is written again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrbench.core.digests import digest, sha256
+from hrbench.core.files import write_whole
+from hrbench.core.plugins import installed_version
+from hrbench.core.resources import shared
+from hrbench.errors import HrbenchError
+from hrbench.types import Result
+from hrbench.version import __version__
+
+FILE = ".report.json"
+ENDINGS = ("html", "md", "csv", "tex")
+_PACKAGE = Path(__file__).parents[1]
+_CODE = (".py", ".j2", ".css", ".js")
+
+
+def key_of(results: Sequence[Result], stated: Sequence[Any]) -> str:
+    """Digest of what a report is made of.
+
+    results: stored ones, each with its `folder`.
+    stated: all else that the caller decides; its texts count.
+    """
+    return digest(
+        {
+            "results": [_of_result(result) for result in results],
+            "stated": [repr(each) for each in stated],
+            "published": _facts(shared("reports/published").glob("*.yaml")),
+            "code": _facts(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE),
+            "versions": [__version__, *(installed_version(name) for name in ("jinja2", "matplotlib", "numpy"))],
+        }
+    )
+
+
+def is_current(folder: Path, key: str) -> bool:
+    """Whether the report in a folder has this key, and each of its files is as it was written."""
+    try:
+        noted: Mapping[str, Any] = json.loads((folder / FILE).read_bytes())
+        return noted["key"] == key and noted["files"] == _facts(_files(folder))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def note(folder: Path, key: str) -> None:
+    """Notes the key of a report that was written just now. A folder that cannot be written has it written again."""
+    text = json.dumps({"key": key, "files": _facts(_files(folder))})
+    with contextlib.suppress(HrbenchError):
+        write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / f"report.{ending}" for ending in ENDINGS]
+
+
+def _of_result(result: Result) -> list[Any]:
+    folder = Path(result.folder)
+    beside = [drawing.file for drawing in result.drawings] + ([result.log] if result.log else [])
+    return [result.folder, sha256(folder / "result.json"), _facts(folder / name for name in beside)]
+
+
+def _facts(paths: Iterable[Path]) -> list[list[Any]]:
+    """Path, size and time of the last change of each file, sorted; those that are not there have neither."""
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+            found.append([str(path), status.st_size, status.st_mtime_ns])
+        except OSError:
+            found.append([str(path), None, None])
+    return sorted(found)
