@@ -166,7 +166,7 @@ def test_files_exchanged_are_noticed(small, written) -> None:
     target = read_truth(truth, 3)
     with pytest.raises(InputError, match=r"holds a list; .*is this a results file"):
         read_truth(results, 3)
-    with pytest.raises(InputError, match="holds an object; COCO results are a list of rows"):
+    with pytest.raises(InputError, match=r"holds an object.*; COCO results are a list of rows"):
         read_results(truth, 3, target)
 
 
