@@ -2,7 +2,7 @@
 # transformers' OneFormer is built with `decoder_layers=1` and cannot be called: its forward pass raises
 # UnboundLocalError, a Python name that was never set, and says nothing of the configuration.
 #
-# Versions: transformers 5.24.0, torch 2.14.1, numpy 2.4.6.
+# Versions: transformers 5.24.0, torch 2.14.1, numpy 2.4.6, scipy 1.17.1.
 #
 # The transformer of queries counts as the first of the decoder's layers, so that one layer leaves the list of further
 # ones empty; the variable that is returned is set within the loop over that list. Any number from 2 on works, also
@@ -20,7 +20,8 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "${PYTHON:-python3}" -m venv env
-env/bin/pip install --quiet --disable-pip-version-check transformers==5.24.0 torch==2.14.1 numpy==2.4.6
+env/bin/pip install --quiet --disable-pip-version-check transformers==5.24.0 torch==2.14.1 numpy==2.4.6 \
+  scipy==1.17.1
 
 cat >call.py <<'E'
 import torch
