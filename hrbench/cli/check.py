@@ -128,7 +128,8 @@ def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
             with suppress(HrbenchError):  # the entry's reasons say it
                 dataset = dataset_of(row, settings.data)
                 if absent_folder(row, dataset) is None and not missing_inputs(entry, dataset):
-                    findings = list(predictions_findings(entry, dataset))
+                    told = {one.text for one in found[key].found if one.bad}
+                    findings = list(predictions_findings(entry, dataset, told))
                     predictions.append(_Looked(f"predictions {entry.predictions}", [entry.name], findings))
     there = [looked for looked in found.values() if not all(one.kind == "missing" for one in looked.found)]
     return [*there, *predictions]

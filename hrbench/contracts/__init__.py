@@ -40,11 +40,21 @@ from hrbench.contracts.networks import (
 )
 from hrbench.contracts.plugins import OPTIONAL, REQUIRED, members
 from hrbench.contracts.runtimes import CountsCompilations, Foresees, HasSettings, Runtime
-from hrbench.contracts.tasks import LATER, ChecksOutput, ChoosesProtocol, HasNotes, OffersProtocols, Renders, Task
+from hrbench.contracts.tasks import (
+    LATER,
+    PREPARES,
+    ChecksOutput,
+    ChoosesProtocol,
+    HasNotes,
+    OffersProtocols,
+    Renders,
+    Task,
+)
 
 __all__ = [
     "LATER",
     "OPTIONAL",
+    "PREPARES",
     "REQUIRED",
     "ChecksOutput",
     "ChoosesProtocol",

@@ -13,6 +13,10 @@ LATER: Mapping[str, bool] = {"later": True}
 """Metadata of a field that a protocol got after results had been stored: an entry has it only where it is not the
 default, so that results and keys from before it hold."""
 
+PREPARES: Mapping[str, bool] = {"prepares": True}
+"""Metadata of a field of a protocol that decides how images are prepared for a network, which must be as in its
+training: where nothing states it, the default is told beside the score."""
+
 
 @runtime_checkable
 class Task(Protocol):

@@ -59,7 +59,7 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
     except ValueError as error:
         raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE) and bits != 8:
-        raise InputError(f"{path}: holds colours of {bits} bits; it should be {content}, one number a pixel")
+        raise InputError(f"{path}: holds colours of {bits} bits; {_one_number(content)}")
     try:
         labels = _decoded(pixels)
     except _DAMAGE as error:
@@ -69,7 +69,7 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         try:
             return single(labels, form)
         except LabelsError as error:
-            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel", error.option) from None
+            raise InputError(f"{path}: {error}; {_one_number(content)}", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)
@@ -130,6 +130,11 @@ def write_labels(path: Path, labels: np.ndarray) -> None:
 # --- looking closer, for `hrbench datasets NAME --check` -------------------------------------------------------------
 
 
+def _one_number(content: str) -> str:
+    """What a file should be, that it has one number a pixel said once."""
+    return f"it should be {content}" + ("" if "one number a pixel" in content else ", one number a pixel")
+
+
 def label_faults(
     image: Path,
     labels: Path,
@@ -182,27 +187,35 @@ def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list
 
 
 def unknown_label_advice(labels: Collection[int], known: Collection[int], classes: int) -> str:
-    """Which options read a map with labels that a data set does not know, as the suite's `dataset:` has them.
+    """`unknown_label_remedy` in words alone."""
+    return unknown_label_remedy(labels, known, classes)[1]
+
+
+def unknown_label_remedy(labels: Collection[int], known: Collection[int], classes: int) -> tuple[str, str]:
+    """Which option reads a map with labels that a data set does not know, as the suite's `dataset:` has it: the first
+    choice as `InputError.option` has it, and all in words.
 
     labels: all labels of the map.
     known: labels of the classes, and those that are ignored.
     classes: how many classes there are.
 
-    >>> unknown_label_advice({0, 255}, {0, 1}, 2).partition(",")[0]
-    'option values: {0: 0'
-    >>> unknown_label_advice({0, 7, 9}, {0, 1}, 2)
+    >>> unknown_label_remedy({0, 255}, {0, 1}, 2)[0]
+    'values: {0: 0, 255: 1}'
+    >>> unknown_label_remedy({0, 7, 9}, {0, 1}, 2)[1]
     'option ignore: [7, 9] leaves them out, option values: {label: class, ...} says what each means'
     """
     strange = sorted(set(labels) - set(known))
     if classes == 2 and len(strange) == 1 and set(labels) <= {0, *strange}:
         (label,) = strange
-        return (
-            f"option values: {{0: 0, {label}: 1}} reads {label} as the second class (in a suite a line of "
+        option = f"values: {{0: 0, {label}: 1}}"
+        return option, (
+            f"option {option} reads {label} as the second class (in a suite a line of "
             f"`dataset:`, instead of ids and mapping), option ignore: [{label}] leaves it out"
         )
     shown = ", ".join(map(str, strange[:_LISTED])) + (", ..." if len(strange) > _LISTED else "")
     them = "it" if len(strange) == 1 else "them"
-    return f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
+    advice = f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
+    return f"ignore: [{shown}]", advice
 
 
 def ranges(numbers: Collection[int]) -> str:

@@ -248,7 +248,7 @@ def changes(first: Result, second: Result) -> list[str]:
     elif first.entry.variant.input != second.entry.variant.input:
         found.append(f"input: {_sides(one.input)} / {_sides(other.input)}")
     weights = [result.provenance.weights for result in (first, second)]
-    digests = [None if record is None else (record.sha256, record.key) for record in weights]
+    digests = [None if record is None else (record.sha256, record.key, record.drop) for record in weights]
     if digests[0] != digests[1]:
         found.append("weights: " + " / ".join(map(_part, weights)))
     if bool(first.entry.predictions) != bool(second.entry.predictions):
@@ -313,7 +313,9 @@ def _short(sha256: str | None) -> str:
 def _part(record: WeightsRecord | None) -> str:
     """Which weights, in words: of a checkpoint with a chosen part also that."""
     digest = _short(None if record is None else record.sha256)
-    return f"{digest} ({record.key})" if record is not None and record.key else digest
+    said = [] if record is None else [record.key, f"without {record.drop}" if record.drop else ""]
+    words = ", ".join(filter(None, said))
+    return f"{digest} ({words})" if words else digest
 
 
 def _sides(input: tuple[int, int]) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
+from hrbench.metrics.coco.misread import BETTER, GOOD, exchanged_joints
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
@@ -127,7 +128,9 @@ class MpiiPckh:
         return State(self.name, self.version, {"joints": list(target.joints)}, arrays)
 
     def input_notes(self, predictions: np.ndarray, target: MpiiTruth, state: State) -> list[Note]:
-        """Whether predictions lie beside the joints by one pixel in x and in y, as with another origin."""
+        """Whether predictions lie beside the joints by one pixel in x and in y, as with another origin, or fit far
+        better with left and right exchanged.
+        """
         rows = state.arrays["person"]
         seen = target.visible[rows]
         error = (predictions[rows] - target.position[rows])[seen]
@@ -139,7 +142,7 @@ class MpiiPckh:
                 what = f"predicted joints lie ({x:.2f}, {y:.2f}) px from the annotated ones, in the median of all"
                 effect = "they fit better after a shift by one pixel, as if their top-left pixel were counted otherwise"
                 return [Note("shifted", what, effect=effect, option=option)]
-        return []
+        return _exchanged_note(predictions[rows], target, rows)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising person. Raises InputError if a person occurs twice or joints differ."""
@@ -213,6 +216,34 @@ class MpiiPckh:
                     counts[number][place] += (x * x + y * y) ** 0.5 / size <= threshold
         values = percentages(np.array(counts, dtype=np.float64), truth.joints) / 100
         return {quantity.name: value for quantity, value in zip(self.quantities, values.tolist(), strict=True)}
+
+
+def _exchanged_note(points: np.ndarray, target: MpiiTruth, rows: np.ndarray) -> list[Note]:
+    """A note if far more joints are right at 0.5 when each is taken for that of the other side.
+
+    points: (n, 16, 2) predictions of the people in `rows`.
+    Joints without another side, and those that lie near their counterpart, say nothing and are left aside.
+    """
+    mirror = exchanged_joints(target.joints, len(target.joints))
+    if mirror is None:
+        return []
+    limit = (target.head[rows] * HEAD_SHARE * THRESHOLDS[0])[:, None]
+    seen, at = target.visible[rows], target.position[rows]
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = np.linalg.norm(at - at[:, mirror], axis=2) > 2 * limit
+        judged = seen & seen[:, mirror] & apart & (mirror != np.arange(len(mirror)))
+        right = (np.linalg.norm(points - at, axis=2) <= limit)[judged]
+        other = (np.linalg.norm(points[:, mirror] - at, axis=2) <= limit)[judged]
+    if int(judged.sum()) < ENOUGH_JOINTS:
+        return []
+    asked, exchanged = float(right.mean()), float(other.mean())
+    if exchanged < max(GOOD, asked + BETTER):
+        return []
+    effect = (
+        f"of joints whose other side lies apart {asked:.0%} are right at 0.5, and {exchanged:.0%} would be; nothing is "
+        f"converted: write the joints in the order {', '.join(target.joints)}"
+    )
+    return [Note("misread_joints", "predicted joints look like left and right exchanged", effect=effect)]
 
 
 def _truth_rows(target: MpiiTruth, rows: np.ndarray) -> Iterator[bytes]:

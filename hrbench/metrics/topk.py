@@ -27,10 +27,12 @@ from hrbench.formats.class_predictions import (
 )
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
 
 PLACES = (1, 5)
 FORM = StateForm("topk", 1, "image", ("rank", "valid", "confidence"), unlike={"image": "whether images have numbers"})
+ENOUGH, SURE, BETTER = 10, 4.0, 0.25
+"""A shift of classes is told if so many more images are right, in standard deviations of chance, and such a share."""
 AT_ONCE = 64
 """How many weightings are taken at once: a product of matrices."""
 
@@ -105,6 +107,18 @@ class TopK:
         }
         enough = min(PLACES[-1], len(target.classes) or PLACES[-1])
         return State(self.name, self.version, {"labels": labels.shape[1], "enough": enough}, arrays)
+
+    def input_notes(self, predictions: ClassPredictions, target: ClassTruth, state: State) -> list[Note]:
+        """Whether far more first classes are right after a shift by one, as with a class of background before them."""
+        rows = _rows(state.arrays["image"].tolist(), target)
+        place = np.full(len(target.ids), -1, np.int64)
+        place[predictions.row] = np.arange(len(predictions.row))
+        rows = rows[[bool(target.labels[row]) for row in rows.tolist()]] if len(rows) else rows
+        if not len(rows) or not predictions.labels.shape[1]:
+            return []
+        first = predictions.labels[place[rows], 0]
+        valid = [target.labels[row] for row in rows.tolist()]
+        return _shift_note(first, valid)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising id. Raises InputError if an image occurs twice or forms differ."""
@@ -192,6 +206,38 @@ class TopK:
         places = places or [names.index(f"label_{k}") for k in range(1, len(names)) if f"label_{k}" in names]
         places = places or [names.index(name) for name in ("label", "class", "prediction") if name in names][:1]
         return [[line[0], *(line[place].strip() for place in places)] for line in lines]
+
+
+def _shift_note(first: np.ndarray, valid: Sequence[Sequence[int]]) -> list[Note]:
+    """A note if first classes (n,) fit poorly, and far better after a shift by one. valid: of each image, not empty.
+
+    Shares are means over classes, so that a network that says the same of many images does not decide; and as many more
+    images must be right as do not happen by chance.
+    """
+    own = np.array([classes[0] for classes in valid])
+
+    def right(by: int) -> np.ndarray:
+        wanted = (first + by).tolist()
+        return np.array([label in classes for label, classes in zip(wanted, valid, strict=True)])
+
+    def share(hits: np.ndarray) -> float:
+        _, where = np.unique(own, return_inverse=True)
+        of = np.bincount(where, hits) / np.bincount(where)
+        return float(of.mean()) if int((of > 0).sum()) > 2 else 0.0
+
+    present = right(0)
+    for by, words in ((-1, "too large by one"), (1, "too small by one")):
+        moved = right(by)
+        gained, lost = int((moved & ~present).sum()), int((present & ~moved).sum())
+        sure = gained - lost >= max(ENOUGH, SURE * (gained + lost) ** 0.5)
+        if sure and share(moved) >= share(present) + BETTER:
+            effect = (
+                f"the first class is right for {present.mean():.0%} of images, and would be for {moved.mean():.0%}; "
+                "nothing is converted: classes are counted from 0"
+                + (", without one of background before them" if by < 0 else "")
+            )
+            return [Note("misread_classes", f"predicted classes look {words}", effect=effect)]
+    return []
 
 
 def _qualities(arrays: Mapping[str, np.ndarray]) -> dict[int | str, float]:

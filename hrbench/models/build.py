@@ -99,9 +99,10 @@ def _requested_weights(
 ) -> WeightsFile:
     """The file of weights that `build` was asked for."""
     if isinstance(weights, Mapping):
-        if not {"file"} <= weights.keys() <= {"file", "key"}:
-            raise UsageError(f"weights are a file, or a mapping of file and key, not one of {', '.join(weights)}")
-        return replace(_requested_weights(model, weights["file"], folder), key=weights.get("key", ""))
+        if not {"file"} <= weights.keys() <= {"file", "key", "drop"}:
+            raise UsageError(f"weights are a file, or a mapping of file, key and drop, not of {', '.join(weights)}")
+        part = {name: weights[name] for name in ("key", "drop") if name in weights}
+        return replace(_requested_weights(model, weights["file"], folder), **part)
     text = weights if isinstance(weights, str) else str(weights.absolute())
     if isinstance(weights, str) and text not in model.weights and not any(mark in text for mark in "./\\~"):
         hint = suggestion(text, model.weights)
@@ -119,7 +120,7 @@ def load_into(net: nn.Module, variant: Variant, found: WeightsFile) -> tuple[Rem
     """
     from hrbench.models.weights.load import load
 
-    return load(net, found.path, source=found.source, use=variant.use, key=found.key).notes
+    return load(net, found.path, source=found.source, use=variant.use, key=found.key, drop=found.drop).notes
 
 
 def build_with_weights(variant: Variant, found: WeightsFile, offline: bool = False) -> tuple[nn.Module, list[Remark]]:

@@ -14,7 +14,7 @@ from hrbench.judge.comparability import same_value
 from hrbench.report.layout import ColumnLayout, TableLayout
 from hrbench.report.table_cells import device_of
 from hrbench.report.words import protocol_text, setting_text
-from hrbench.types import Result, Unit
+from hrbench.types import Entry, Result, Unit
 
 
 def matches(result: Result, table: TableLayout) -> bool:
@@ -95,11 +95,17 @@ def text_of(result: Result, name: str) -> tuple[str, tuple[float, ...]]:
         "device": device_of(result),
         "dtype": entry.dtype,
         "runtime": str(entry.runtime),
-        "weights": f"{entry.weights or ''}{f' ({entry.weights_key})' if entry.weights_key else ''}",
+        "weights": _weights(entry),
         "run": run_of(result),
         "stability": worst_verdict([one.conditions.stability for one in result.costs]),
     }
     return texts[name], ()
+
+
+def _weights(entry: Entry) -> str:
+    said = [entry.weights_key, f"without {entry.weights_drop}" if entry.weights_drop else ""]
+    words = ", ".join(filter(None, said))
+    return f"{entry.weights or ''}{f' ({words})' if words else ''}"
 
 
 def area(text: str) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from hrbench.core.limit import limited
 from hrbench.core.plugins import networks
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
-from hrbench.models.weights.sources import weights_of
+from hrbench.models.weights.sources import part_of, weights_of
 from hrbench.runner import jobs
 from hrbench.runner.check_sample import check_predictions, evaluated_images, refused_samples
 from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
@@ -197,7 +197,7 @@ class Checker:
         return f"measure {len(cost_cells(entry, invalid))}" if invalid else "reuse"
 
     def _weights(self, entry: Entry) -> object:
-        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False, key=entry.weights_key)
+        return weights_of(entry.variant, entry.weights, self.settings.weights, fetch=False, **part_of(entry))
 
     def _look(self, entry: Entry) -> tuple[str, tuple[Reason, ...]]:
         """Why the network cannot be built, run, or loaded, "" if it can; and what else was seen of it."""
@@ -205,7 +205,7 @@ class Checker:
         if not variant.use or any(map(_would_download, networks(variant.use, variant.args))):
             return "", ()
         data = None if row is None else (row.use, row.args, row.task, entry.protocol, entry.predictions)
-        weights = (entry.weights, entry.weights_key, variant.weights)
+        weights = (entry.weights, *part_of(entry).values(), variant.weights)
         key = repr((variant.use, variant.args, variant.task, variant.input, entry.timeout, data, weights))
         if key not in self.looked:
             self.looked[key] = self._looked(entry)

@@ -16,7 +16,7 @@ from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch
 from hrbench.core.plugins import FILE_SOURCES, model_ref, resolve
 from hrbench.errors import HrbenchError
 from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
-from hrbench.models.weights.sources import OWN_WEIGHTS, weights_of
+from hrbench.models.weights.sources import OWN_WEIGHTS, part_of, weights_of
 from hrbench.runner.check_classes import class_notes
 from hrbench.runner.data_access import dataset_of
 from hrbench.runner.settings import Settings
@@ -144,7 +144,11 @@ def _weights_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str
     from hrbench.models.weights.load import check_fit
 
     unused = entry.weights == "none" or (entry.dataset is None and entry.weights is None) or entry.predictions
-    found = None if unused else weights_of(entry.variant, entry.weights, settings.weights, False, entry.weights_key)
+    found = None if unused else weights_of(entry.variant, entry.weights, settings.weights, False, **part_of(entry))
     if found is None or isinstance(found, Missing) or found.source in (OWN_WEIGHTS, *SOURCES_WITH_WEIGHTS):
         return []
-    return [*map(str, check_fit(net, found.path, source=found.source, use=entry.variant.use, key=found.key))]
+    return [
+        *map(
+            str, check_fit(net, found.path, source=found.source, use=entry.variant.use, key=found.key, drop=found.drop)
+        )
+    ]

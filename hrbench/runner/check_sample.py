@@ -7,7 +7,7 @@ other sizes, a photograph that cannot be decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +59,40 @@ def check_predictions(metric: Metric, predictions: Any, target: Any, samples: Se
         metric.measure(predictions, target, [sample.id for sample in chosen])
 
 
-def predictions_findings(entry: Entry, dataset: DataSet) -> Iterator[Finding]:
-    """What scoring an entry's precomputed predictions on a sample of the images refuses, image by image."""
+def predictions_findings(entry: Entry, dataset: DataSet, told: Container[str] = ()) -> Iterator[Finding]:
+    """What scoring an entry's precomputed predictions on a sample of the images refuses, image by image.
+
+    told: faults of the data set that were told before; one of its ground truth is then named in half a sentence.
+    """
     try:
         chosen = spread(evaluated_images(entry, dataset), SAMPLE_SIZE)
         for name in entry.metrics:
             metric = metric_of(name, dataset)
-            target = metric.read_target(dataset.target)
+            try:
+                target = metric.read_target(dataset.target)
+            except HrbenchError as error:
+                if f"{name}: {error}" not in told:
+                    raise
+                yield Finding("note", f"{name}: not scored, since its ground truth has the fault that is told of it")
+                continue
             predictions = metric.read_predictions(Path(entry.predictions), target)
-            found = list(_refused(metric, predictions, target, chosen))
+            refused = list(_refused(metric, predictions, target, chosen))
+            found = [each for each in refused if not (told and _of_truth(each[1], dataset, entry))]
+            if len(found) < len(refused):
+                without = f"{len(refused) - len(found):,} of {amount(len(chosen), 'image')}"
+                text = f"{name}: {without} not scored, since their ground truth has faults, which are told of it"
+                yield Finding("note", text)
             yield from (Finding("fault", f"{name}: {fault}") for fault in told_once(found))
             said = f"faults in {len(found):,} of them" if found else "no fault"
-            yield Finding("looked", f"{name}: predictions of {amount(len(chosen), 'image')} read and scored: {said}")
+            scored = len(chosen) - (len(refused) - len(found))
+            yield Finding("looked", f"{name}: predictions of {amount(scored, 'image')} read and scored: {said}")
     except HrbenchError as error:
         yield Finding("fault", str(error))
+
+
+def _of_truth(fault: str, dataset: DataSet, entry: Entry) -> bool:
+    """Whether a fault is that of a file of the ground truth, and of none of the predictions."""
+    return fault.startswith(f"{dataset.target}/") and not fault.startswith(f"{entry.predictions}/")
 
 
 def _refused(metric: Metric, predictions: Any, target: Any, samples: Sequence[Sample]) -> Iterator[tuple[Sample, str]]:

@@ -13,7 +13,7 @@ from hrbench.contracts import CostProbe, Evaluated, FedImages
 from hrbench.core.plugins import resolve
 from hrbench.errors import HrbenchError, in_words
 from hrbench.models.build import build
-from hrbench.models.weights.sources import OWN_WEIGHTS, weights_digest, weights_of
+from hrbench.models.weights.sources import OWN_WEIGHTS, part_of, weights_digest, weights_of
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent
 from hrbench.runner.prepare import NO_DIGESTS, Assembled, load_network, missing_parts
@@ -56,7 +56,7 @@ def _found(entry: Entry, settings: Settings, generate: bool, digests: Mapping[st
         return missing[0]
     if entry.weights != "none":
         may_fetch = generate and not settings.offline
-        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, key=entry.weights_key)
+        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, **part_of(entry))
         if isinstance(found, Missing):
             return found.reason
         known = digests.get("weights")

@@ -15,8 +15,9 @@ from hrbench.contracts import DataSet, HasFolder, Metric
 from hrbench.core.plugins import construct, model_ref, resolve
 from hrbench.errors import UsageError
 from hrbench.models.build import build_with_weights
-from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, weights_digest, weights_of
+from hrbench.models.weights.sources import OWN_WEIGHTS, WeightsFile, part_of, weights_digest, weights_of
 from hrbench.runner import precomputed
+from hrbench.runner.assumed import assumed_notes
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.device import runtime_version
@@ -127,7 +128,7 @@ def assemble(
         return _with_predictions(parts)
     missing = shared.of(("missing", of_row, under), lambda: missing_parts(row, dataset, entry.protocol))
     may_fetch = generate and not settings.offline
-    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, key=entry.weights_key)
+    found = weights_of(entry.variant, entry.weights, settings.weights, fetch=may_fetch, **part_of(entry))
     if isinstance(found, Missing):
         parts.reasons = (*missing, found.reason)
         return parts
@@ -144,6 +145,7 @@ def assemble(
     ]
     parts.server = server_of(dataset)
     parts.notes += shared.of(("notes", of_row, under), lambda: dataset.notes(entry.protocol))
+    parts.notes += assumed_notes(entry)
     return parts
 
 
@@ -173,7 +175,7 @@ def _without_data(
     entry = parts.entry
     parts.reasons, parts.costs_only = (Reason("no data set was asked for"),), True
     if entry.weights not in (None, "none"):
-        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False, key=entry.weights_key)
+        found = weights_of(entry.variant, entry.weights, settings.weights, fetch=False, **part_of(entry))
         if isinstance(found, Missing):
             parts.reasons, parts.costs_only = (found.reason,), False
         else:
@@ -237,7 +239,7 @@ def weights_record(parts: Assembled) -> WeightsRecord:
     assert found is not None
     own = found.source == OWN_WEIGHTS
     file, use = ("", parts.entry.variant.use) if own else (found.path.name, "")
-    return WeightsRecord(found.source, parts.weights_digest, file=file, use=use, key=found.key)
+    return WeightsRecord(found.source, parts.weights_digest, file=file, use=use, key=found.key, drop=found.drop)
 
 
 def _with_predictions(parts: Assembled) -> Assembled:

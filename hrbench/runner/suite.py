@@ -17,6 +17,7 @@ from hrbench.core import environment, import_path, units
 from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
+from hrbench.runner.assumed import told_anew
 from hrbench.runner.costs import (
     is_unstable,
     measured_by,
@@ -210,7 +211,8 @@ class _SuiteRun:
     def _reused(self, plan: Plan, said: str) -> Result:
         assert plan.stored is not None
         self.on_event(Event("note", plan.entry.name, text=said))
-        result = replace(plan.stored, name=plan.entry.name, entry=plan.entry)
+        told = told_anew(plan.stored.notes, plan.entry)
+        result = replace(plan.stored, name=plan.entry.name, entry=plan.entry, notes=told)
         if self.settings.verify:
             returned, _ = self._call("verify", plan, stored=jobs.stored_json(result))
             result = replace(result, notes=jobs.notes_of(returned))

@@ -210,9 +210,15 @@ def _prediction_fields(
         "limit": _limit(entry),
         "seed": entry.seed,
         "dtype": entry.dtype,
-        **({"weights_key": entry.weights_key} if entry.weights_key else {}),
+        **_part(entry),
         **_runtime(entry.runtime.stated()),
     }
+
+
+def _part(entry: Entry) -> dict[str, str]:
+    """A key's fields for the part of a file that the weights are; no field where the suite does not say it."""
+    stated = {"weights_key": entry.weights_key, "weights_drop": entry.weights_drop}
+    return {name: value for name, value in stated.items() if value}
 
 
 def _runtime(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,8 +295,7 @@ def fed_fields(entry: Entry, digests: Mapping[str, str | None] | None) -> dict[s
     """
     fields = _prediction_fields(entry, (digests or {}).get("weights"), (digests or {}).get("dataset"), read=False)
     kept = ("weights", "dataset", "dataset_args", "dataset_digest", "protocol", "dtype", "seed")
-    part = {"weights_key": entry.weights_key} if entry.weights_key else {}
-    return {**{name: fields[name] for name in kept}, **part, "there": digests is not None}
+    return {**{name: fields[name] for name in kept}, **_part(entry), "there": digests is not None}
 
 
 def content_key(entry: Entry) -> str:
@@ -304,7 +309,7 @@ def content_key(entry: Entry) -> str:
             "metrics": sorted(entry.metrics),
             "resamples": entry.resamples,
             "predictions": entry.predictions,
-            "weights": entry.weights if not entry.weights_key else [entry.weights, entry.weights_key],
+            "weights": [entry.weights, *_part(entry).values()] if _part(entry) else entry.weights,
             "sources": dict(entry.variant.weights) if entry.weights in (None, *entry.variant.weights) else {},
             "paths": None if entry.dataset is None else _plain(entry.dataset.args),
             "cost": _plain(entry.cost),

@@ -15,7 +15,7 @@ from hrbench.suite.context import Context
 from hrbench.suite.costs import cost
 from hrbench.suite.datasets import PATH_KEYS, ROW_KEYS, dataset_name, override_row
 from hrbench.suite.models import fed_by_library, named_as, variant, without_network
-from hrbench.suite.protocols import protocol
+from hrbench.suite.protocols import assumed_settings, protocol
 from hrbench.types import DatasetRow, Entry, RuntimeSettings, Variant
 
 # --- data sets -------------------------------------------------------------------------------------------------------
@@ -94,20 +94,23 @@ def metrics(
     return () if row is None else names
 
 
-def weights(node: Node | None, variant: Variant | None, context: Context) -> tuple[str | None, str]:
-    """Which weights, and which part of a training checkpoint they are, "" if the suite names none.
+def weights(node: Node | None, variant: Variant | None, context: Context) -> tuple[str | None, str, str]:
+    """Which weights, which part of a training checkpoint they are, and the prefix to drop; "" for what is not said.
 
     The weights: an absolute path, a source of the variant's, "none", "own", or None for the first source found.
     """
     if node is None or variant is None:
-        return None, ""
+        return None, "", ""
     if not isinstance(node.value, dict):
-        return _weights_file(node, variant, context), ""
-    key = node.get("key")
+        return _weights_file(node, variant, context), "", ""
     file = _weights_file(node.value["file"], variant, context)
-    if key is not None and file in ("none", "own"):
-        context.problems.add(key, f"weights: {file} are no file, of which a key could choose a part")
-    return file, "" if key is None else str(key.value)
+    said = {name: node.get(name) for name in ("key", "drop")}
+    for name, given in said.items():
+        if given is not None and file in ("none", "own"):
+            what = "a key could choose a part" if name == "key" else "all keys could lose a prefix"
+            context.problems.add(given, f"weights: {file} are no file, of which {what}")
+    key, drop = ("" if given is None else str(given.value) for given in said.values())
+    return file, key, drop
 
 
 def _weights_file(node: Node, variant: Variant, context: Context) -> str | None:
@@ -191,24 +194,30 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
     network = (
         without_network(node, predictions, row) if model is None else named_as(variant(model, context), model, node)
     )
+    stated: tuple[str, ...] = ()
     if network is not None and row is not None and network.task != row.task:
         context.problems.add(
             node, f"model {network.name} is for {network.task} and data set {row.name} for {row.task}: they do not fit"
         )
     if network is not None and model is not None and row is not None and predictions is None:
-        network = fed_by_library(network, model, node, context)
+        network, stated = fed_by_library(network, model, node, context)
     plain = node.plain()
     task = network.task if network is not None else row.task if row is not None else None
     settings = None if task is None else protocol(node.get("protocol"), node, task, context, network, row)
     metric_names = metrics(node.get("metrics"), data or node, row, network, context)
-    source, part = (None, "") if predictions is not None else weights(node.get("weights"), network, context)
+    source, part, drop = (None, "", "") if predictions is not None else weights(node.get("weights"), network, context)
     costs = cost(node.get("cost"), plain.get("dtype", "float32"), context)
     run_by = runtime(node.get("runtime"), network, context)
     if predictions is not None and model is None and (given := node.get("runtime")) is not None:
         context.problems.add(given, "predictions from a file are of no runtime: leave it out")
     if network is None or settings is None or (has_data and row is None):
         return None
-    if predictions is not None and node.get("protocol") is None:
+    from_file = predictions is not None
+    if not from_file and row is not None:
+        assumed = assumed_settings(model, node.get("protocol"), context, network, row, stated)
+    else:
+        assumed = ()
+    if from_file and node.get("protocol") is None:
         settings = {}  # the protocol of precomputed predictions is unknown unless the suite states it
     return Entry(
         name=plain.get("name", ""),
@@ -219,6 +228,8 @@ def entry(node: Node, limit: int | None, context: Context) -> Entry | None:
         cost=costs,
         weights=source,
         weights_key=part,
+        weights_drop=drop,
+        assumed=assumed,
         limit=limit,
         runtime=run_by,
         predictions="" if predictions is None else context.path(predictions),

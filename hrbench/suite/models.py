@@ -13,6 +13,7 @@ from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context
+from hrbench.suite.protocols import COLOURS
 from hrbench.types import DatasetRow, LibraryInput, Variant
 
 NETWORK_FIELDS = ("use", "args", "task", "input", "colour", "mean", "std")  # what decides a variant's outputs
@@ -122,15 +123,16 @@ def _override_variant(base: Variant | None, fields: dict[str, Any]) -> Variant:
     return replace(variant, **{key: value for key, value in dropped.items() if key not in fields})
 
 
-def fed_by_library(variant: Variant, model: Node, node: Node, context: Context) -> Variant:
-    """The network with what its library says of how it is fed, except what the suite says itself.
+def fed_by_library(variant: Variant, model: Node, node: Node, context: Context) -> tuple[Variant, tuple[str, ...]]:
+    """The network with what its library says of how it is fed, except what the suite says itself; and which fields of
+    the network the library stated.
 
     model: what names it; a row of the catalog says itself how its network is fed.
     node: the entry; a protocol that it names other than the library's keeps its own settings.
     context: gets a problem if the library feeds the network in a way that is not known here.
     """
     if not isinstance(model.value, dict) or model.get("use") is None:
-        return variant
+        return variant, ()
     weights = node.get("weights")
     file = "" if weights is None or not isinstance(weights.value, str) else weights.value
     stated = {"task": variant.task, "args": variant.args}
@@ -138,11 +140,11 @@ def fed_by_library(variant: Variant, model: Node, node: Node, context: Context) 
     at = None if named is not None and named.get("name") is not None else model
     own = _library_input(variant.use, stated, variant.input, file, at, context)
     if own is None:
-        return variant
+        return variant, ()
     said = model.plain()
-    colours = {key: getattr(own, key) for key in ("colour", "mean", "std") if key not in said}
+    colours = {key: getattr(own, key) for key in COLOURS if key not in said}
     protocol = {**own.protocol, "stated_by": own.stated_by} if own.protocol else {}
-    return replace(variant, protocol=protocol, **colours)
+    return replace(variant, protocol=protocol, **colours), COLOURS if own.states_colours else ()
 
 
 def _library_input(

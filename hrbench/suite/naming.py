@@ -57,6 +57,8 @@ def _differences(one: Entry, other: Entry) -> Iterator[str]:
         yield Path(one.weights or "found").stem
     if one.weights_key != other.weights_key:
         yield one.weights_key or "checkpoint"
+    if one.weights_drop != other.weights_drop:
+        yield f"without-{one.weights_drop}" if one.weights_drop else "all-prefixes"
     if one.metrics != other.metrics:
         yield "-".join(one.metrics)
     for key in ("dtype", "seed"):

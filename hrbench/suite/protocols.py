@@ -9,7 +9,7 @@ the data set fixes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -22,6 +22,7 @@ from hrbench.suite.context import Context, explain
 from hrbench.types import TASKS, DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
+COLOURS = ("colour", "mean", "std")  # of a network
 
 
 def protocol(
@@ -78,6 +79,39 @@ def without_later_defaults(kind: type, settings: Mapping[str, Any]) -> dict[str,
     """The settings without those fields of a protocol's dataclass that came `later` and have their default."""
     later = {field.name: _jsonable(field.default) for field in fields(kind) if field.metadata.get("later")}
     return {key: value for key, value in settings.items() if key not in later or value != later[key]}
+
+
+def assumed_settings(
+    model: Node | None,
+    node: Node | None,
+    context: Context,
+    variant: Variant | None,
+    row: DatasetRow,
+    stated: Sequence[str],
+) -> tuple[str, ...]:
+    """Which settings decide how images are prepared for a network of the user's own, and are stated nowhere.
+
+    model: of the entry; a network by name, or with a base, is fed as its row says.
+    node: `protocol:` of the entry, or None; a protocol that it names is stated as a whole.
+    context: knows the rows of the catalog.
+    variant: the network, with what its library states.
+    row: the data set, which may state settings.
+    stated: fields of the network that its library states.
+    """
+    if model is None or not isinstance(model.value, dict) or model.get("base") is not None or variant is None:
+        return ()
+    known = any(each.use == variant.use for each in context.known.variants.values())
+    if known:
+        return ()
+    assumed = [f"model.{name}" for name in COLOURS if model.get(name) is None and name not in stated]
+    said = {} if node is None else dict(node.value)
+    kind = context.known.protocols.get(variant.task)
+    if kind is not None and "name" not in said and "name" not in variant.protocol:
+        name = next(iter(context.known.named(variant.task, variant.use)), kind().name)
+        settled = {*said, *row.protocols.get(name, {}), *row.fixed, *variant.protocol}
+        named = (each.name for each in fields(kind) if each.metadata.get("prepares"))
+        assumed += [f"protocol.{each}" for each in named if each not in settled]
+    return tuple(assumed)
 
 
 def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> dict[str, Any] | None:

@@ -75,6 +75,11 @@ class WeightsFields(Strict):
         description='Which part of it: "model_ema", or with dots a part of a part: "ema.module". Left out, the rule of '
         "README chooses.",
     )
+    drop: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description='A prefix that all its keys have and the network\'s have not ("net.module."): dropped from all of '
+        "them. Those of common wrappers are dropped without it.",
+    )
 
 
 class ModelFields(Strict):

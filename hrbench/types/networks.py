@@ -109,6 +109,7 @@ class LibraryInput:
     input: (height, width) in pixels; None if it states none.
     colour, mean, std: as of `Variant`.
     protocol: settings of the task's protocol, its name among them; {} if nothing but colours is stated.
+    states_colours: whether colour, mean and std are stated too, and are no default.
     """
 
     stated_by: str
@@ -117,6 +118,7 @@ class LibraryInput:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    states_colours: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class WeightsRecord:
     file, use: the name of the file, or the `use` of a network that has its own weights.
     fits: key of the network and the weights that were verified to fit, for an entry without accuracy.
     key: the part of a training checkpoint that was asked for; "" if none was.
+    drop: the prefix that was asked to be dropped from all keys; "" if none was.
     """
 
     source: str
@@ -46,6 +47,7 @@ class WeightsRecord:
     use: str = ""
     fits: str = ""
     key: str = ""
+    drop: str = ""
 
 
 @dataclass(frozen=True, slots=True)

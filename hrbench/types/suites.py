@@ -55,6 +55,9 @@ class Entry:
         network with them), or None (the first source found).
     weights_key: the part of a training checkpoint that the weights are ("model_ema"); "" for the one that the reader's
         rule chooses.
+    weights_drop: the prefix that is dropped from all keys of the weights ("net.module."); "" for those of the rule.
+    assumed: settings of the model and the protocol by which images are prepared and which nothing states: neither the
+        suite, nor a configuration of the network, nor the data set ("model.mean", "protocol.size").
     batch: images or crops per forward pass while evaluating, or "auto" to determine it.
     limit: how many images to evaluate, spread over the data set (`core.limit`); None for all.
     seed: of random initialisation and of the bootstrap.
@@ -75,6 +78,8 @@ class Entry:
     cost: Mapping[str, Any]
     weights: str | None = None
     weights_key: str = ""
+    weights_drop: str = ""
+    assumed: tuple[str, ...] = ()
     batch: int | Literal["auto"] = 16
     limit: int | None = None
     seed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -338,9 +339,33 @@ def test_a_fault_of_many_maps_is_told_once_with_the_entries_that_use_the_data(tm
     (fault,) = (line for line in out.splitlines() if line.startswith("d-one: fault: "))
     assert f"labels {tmp_path / 'made' / 'labels' / '01.png'} hold 9 at (2, 2)" in fault
     assert fault.endswith(f"({MAPS - 2} alike, in {MAPS - 2} images: 01, 02, 03 and {MAPS - 5} more)")
-    judged = [line for line in out.splitlines() if line.startswith("predictions ") and ": fault: " in line]
-    assert len(judged) == 2 and all("28 alike, in 28 images" in line for line in judged)
-    assert "faults in d-one (entries one, two), predictions " in out
+    plain, made = (f"predictions {tmp_path / name / 'labels'}" for name in ("plain", "made"))
+    (left_out,) = (line for line in out.splitlines() if line.startswith(f"{plain}: note: miou: "))
+    assert left_out.endswith(
+        f"miou: {MAPS - 2} of {MAPS} images not scored, since their ground truth has faults, which are told of it"
+    )
+    assert f"{plain}: looked: miou: predictions of 2 images read and scored: no fault" in out
+    # those of the second entry are the same files, and as predictions they have the fault, too
+    faults = [line for line in out.splitlines() if line.startswith("predictions ") and ": fault: " in line]
+    assert len(faults) == 1 and faults[0].startswith(made) and "28 alike, in 28 images" in faults[0]
+
+
+def test_a_fault_of_an_annotation_file_is_told_once_whatever_predictions_use_it(bench, capsys):
+    people = json.loads(bench.annotations.read_text())
+    people["annotations"][0]["area"] = -1
+    bench.annotations.write_text(json.dumps(people))
+    (bench.folder / "a.json").write_text("[]")
+    (bench.folder / "b.json").write_text("[]")
+    suite = bench.suite("""
+        suite: s
+        defaults: {dataset: coco-keypoints-val2017, protocol: {boxes: ground_truth}}
+        entries: [{name: a, predictions: a.json}, {name: b, predictions: b.json}]
+        """)
+    assert main(["check", str(suite), "--data", str(bench.data), "--deep"]) == 3
+    out = capsys.readouterr().out
+    deep = [line for line in out.splitlines() if not line.startswith("[")]
+    assert sum("area is -1" in line for line in deep) == 1, out
+    assert sum("not scored, since its ground truth has the fault that is told of it" in line for line in deep) == 2
 
 
 @pytest.mark.usefixtures("in_process")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,34 @@ def test_run_tells_stores_and_shows_notes(bench: Bench, given: Path, capsys) -> 
     assert main(bench.arguments(suite)) == 0  # what is stored is told again
     said = capsys.readouterr()
     assert sentence in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("joints", "sigmas", "error"),
+    [(3, "0.03,0.05,0.06", 1.5), (3, "[0.03, 0.05, 0.06]", 1.5), (1, "0.05", 2.0), (1, "[0.05]", 2.0)],
+)
+def test_sigmas_are_given_as_an_option(joints: int, sigmas: str, error: float, tmp_path: Path, capsys) -> None:
+    """OKS by hand: exp(-d^2 / (2 s^2 k^2)) with k twice sigma; AP is the share of thresholds at or below it."""
+    points = [number for joint in range(joints) for number in (20 + 10 * joint, 30, 2)]
+    row = {"image_id": 1, "category_id": 1, "keypoints": points}
+    person = {"bbox": [10, 10, 40, 40], "area": 1600, "num_keypoints": joints, "iscrowd": 0}
+    truth = {
+        "images": [{"id": 1}],
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [{**row, **person, "id": 1}],
+    }
+    moved = [number + error if at % 3 == 0 else number for at, number in enumerate(points)]
+    for name, content in (("truth", truth), ("results", [{**row, "keypoints": moved, "score": 0.9}])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    files = ["--gt", str(tmp_path / "truth.json"), "--pred", str(tmp_path / "results.json"), "--resamples", "0"]
+    assert main(["score", "coco-keypoints", *files, "--json", "--option", f"sigmas={sigmas}"]) == 0
+    scores = {one["quantity"]["name"]: one["value"] for one in json.loads(capsys.readouterr().out)["scores"]}
+    spread = [float(one) for one in sigmas.strip("[]").split(",")]
+    oks = sum(math.exp(-(error**2) / (2 * 1600 * (2 * one) ** 2)) for one in spread) / joints
+    assert scores["AP"] == pytest.approx(sum(oks >= 0.5 + 0.05 * step for step in range(10)) / 10)
+    wrong = "0.05" if joints == 3 else "0.05,0.05"
+    assert main(["score", "coco-keypoints", *files, "--option", f"sigmas={wrong}"]) == 2
+    said = capsys.readouterr().err
+    assert f"keypoints holds {3 * joints} values" in said and "--option sigmas" in said
+    assert main(["score", "coco-keypoints", *files, "--option", "sigmas=wide"]) == 2
+    assert "sigmas 'wide': give one positive number per joint" in capsys.readouterr().err

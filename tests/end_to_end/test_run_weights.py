@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_key_chooses_the_weights_is_recorded_and_has_predictions_of_its_own(be
     assert main(bench.arguments(bench.suite(text))) == 0
     plain, same, ema = hrbench.load(bench.folder / "run")
     for result in (plain, same):
-        assert [note.what for note in result.notes if isinstance(note, Note)][:1] == [
+        assert [note.what for note in result.notes if isinstance(note, Note) and note.kind == "checkpoint_part"] == [
             "the weights are 'model' of the checkpoint, which also has 'model_ema'"
         ]
     assert (plain.provenance.weights.key, ema.provenance.weights.key) == ("", "model_ema")
@@ -93,6 +94,66 @@ def test_a_key_chooses_the_weights_is_recorded_and_has_predictions_of_its_own(be
     assert files[0] == files[1] != files[2]
     (line,) = (each for each in changes(plain, ema) if each.startswith("weights: "))
     assert line.endswith(" (model_ema)")
+
+
+def test_the_prefix_that_a_message_names_is_dropped_recorded_and_told(bench: Bench, capsys):
+    trained = read_state(bench.folder / "tiny.safetensors")
+    torch.save({"state_dict": {f"net.module.{key}": value for key, value in trained.items()}}, bench.folder / "w.ckpt")
+    entry = """
+        suite: prefixes
+        defaults: {{dataset: coco-keypoints-val2017, protocol: {{boxes: ground_truth}}, cost: {{latency: false}}}}
+        entries:
+          - {{name: one, model: {{use: "tiny_nets:pose", task: pose, input: [64, 48]}}, weights: {weights}}}
+          - {{name: right, model: {{use: "tiny_nets:pose", task: pose, input: [64, 48]}}, weights: ./tiny.safetensors}}
+        """
+    assert main(bench.arguments(bench.suite(entry.format(weights="./w.ckpt")))) == 3
+    said = " ".join("".join(capsys.readouterr()).split())
+    advice = re.search(r"`weights: (\{[^`]+\})` drops it", said)
+    assert advice is not None, said
+    weights = advice[1].replace("...", "./w.ckpt")
+    assert weights == '{file: ./w.ckpt, drop: "net.module."}'
+    suite = bench.suite(entry.format(weights=weights))
+    assert check(bench, suite, "--data", str(bench.data)) == 0
+    note = "prefix 'net.module.' dropped from all keys, as asked for"
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert main(bench.arguments(suite)) == 0
+    one, right = hrbench.load(bench.folder / "run")
+    assert one.provenance.weights.drop == "net.module." and one.entry.weights_drop == "net.module."
+    assert note in [each.what for each in one.notes if isinstance(each, Note)]
+    assert one.prediction_key != right.prediction_key
+    assert [each.value for each in one.scores] == [each.value for each in right.scores]
+    (line,) = (each for each in changes(one, right) if each.startswith("weights: "))
+    assert "(without net.module.)" in line
+
+
+# --- how images are prepared for a network of one's own --------------------------------------------------------------
+
+
+def test_defaults_of_preprocessing_are_told_of_a_network_of_ones_own_until_the_suite_states_them(bench: Bench, capsys):
+    model = 'use: "tiny_nets:pose", task: pose, input: [64, 48]'
+    text = """
+        suite: prepared
+        defaults: {{dataset: coco-keypoints-val2017, protocol: {{boxes: ground_truth}}, cost: {{latency: false}}}}
+        entries: [{{name: one, model: {{{model}}}, weights: ./tiny.safetensors}}]
+        """
+    suite = bench.suite(text.format(model=model))
+    assert main(bench.arguments(suite)) == 0
+    said = "colour rgb; mean 0.485, 0.456, 0.406; std 0.229, 0.224, 0.225"
+    assert said in " ".join(capsys.readouterr().out.split())
+
+    def told() -> list[Note]:
+        (one,) = hrbench.load(bench.folder / "run")
+        return [note for note in one.notes if isinstance(note, Note) and note.kind == "default_preprocessing"]
+
+    (note,) = told()
+    assert said in note.what and note.option == "model: {colour: ..., mean: ..., std: ...}"
+    assert check(bench, suite, "--data", str(bench.data)) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    stated = model + ", colour: rgb, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]"
+    assert main(bench.arguments(bench.suite(text.format(model=stated)))) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "stored already" in out and "by the defaults of hrbench" not in out
+    assert told() == []  # the numbers are the same, and what is stored no longer says that nothing states them
 
 
 # --- costs alone -----------------------------------------------------------------------------------------------------

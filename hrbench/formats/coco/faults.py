@@ -64,7 +64,7 @@ def explain_keypoint_results(
     content = parsed(path, data)
     if not isinstance(content, list):
         raise InputError(
-            f"{path}: holds {kind(content)}; COCO results are a list of rows with image_id, category_id, "
+            f"{path}: holds {_held(content)}; COCO results are a list of rows with image_id, category_id, "
             "keypoints, score"
         )
     boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
@@ -111,12 +111,31 @@ def _person(
     _points(fault, row["keypoints"], joints)
 
 
+def _held(content: Any) -> str:
+    """What a file of results holds in place of a list, with the name of a list within an object."""
+    lists = [name for name, value in content.items() if isinstance(value, list)] if isinstance(content, dict) else []
+    found = next((name for name in ("annotations", "predictions", "results") if name in lists), "")
+    return kind(content) + (f" (write what is in its {found!r} alone, with a score in each row)" if found else "")
+
+
+def _way_on(points: Any, joints: int) -> str:
+    """What to do about keypoints of another number than three a joint, in words."""
+    if isinstance(points, list) and len(points) == joints and all(isinstance(one, list) for one in points):
+        return "write the numbers of all joints in one list, without lists in it"
+    if isinstance(points, list) and len(points) == 2 * joints:
+        return (
+            "these may be x, y alone: write a third number after each two, of results it is not judged; or, of "
+            "another skeleton, give its sigmas"
+        )
+    return "another skeleton: give its sigmas"
+
+
 def _points(fault: Fault, points: Any, joints: int) -> None:
     if not isinstance(points, list) or len(points) != 3 * joints:
         found = f"{len(points)} values" if isinstance(points, list) else kind(points)
         fault(
-            f"keypoints holds {found}; {joints} joints need {3 * joints} numbers (x, y, visibility of each; another "
-            "skeleton: give its sigmas)",
+            f"keypoints holds {found}; {joints} joints need {3 * joints} numbers (x, y, visibility of each; "
+            f"{_way_on(points, joints)})",
             "sigmas",
         )
     check_finite(fault, "keypoints", points)
@@ -166,7 +185,7 @@ def explain_instance_results(
     key = "bbox" if size is None else "segmentation"
     if not isinstance(content, list):
         raise InputError(
-            f"{path}: holds {kind(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
+            f"{path}: holds {_held(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
         )
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)

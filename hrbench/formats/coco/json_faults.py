@@ -112,9 +112,11 @@ def parsed(path: Path, data: bytes) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
+        asked = "was it written completely?"
+        if error.msg == "Extra data" and error.lineno > 1 and error.colno == 1:
+            asked = "a file of one object a line has to become one list: [..., ...]"
         raise InputError(
-            f"{path}: not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
-            "was it written completely?"
+            f"{path}: not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}; {asked}"
         ) from None
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, endless nesting
         raise InputError(f"{path}: not valid JSON: {str(error).splitlines()[0]}") from None
@@ -211,10 +213,19 @@ def check_ids(fault: Fault, row: dict[str, Any], images: Collection[int], catego
         some = ", ".join(str(one) for one in sorted(images)[:5]) + (", ..." if len(images) > 5 else "")
         fault(f"image_id {image} is not among the images of the ground truth ({some or 'it has none'})", _NUMBERED)
     if not is_integer(category):
-        fault(f"category_id is {shown(category)}; it must be a whole number", whole_remedy(category))
+        fault(
+            f"category_id is {shown(category)}; it must be a whole number{_id_of(category, categories)}",
+            whole_remedy(category),
+        )
     if category not in categories:
         some = categories_in_words(sorted(categories.items()))
         fault(f"category_id {category} is not among the categories of the ground truth ({some})")
+
+
+def _id_of(name: Any, categories: Mapping[int, str]) -> str:
+    """Which id stands for a category that is given by its name, in words; "" if none does."""
+    found = [number for number, known in categories.items() if known == name]
+    return f", and that of this category is {found[0]}" if len(found) == 1 else ""
 
 
 _NAMED = _remedy(

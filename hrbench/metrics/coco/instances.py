@@ -6,7 +6,7 @@ Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeva
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.mask_iou import mask_iou
+from hrbench.metrics.coco.mask_iou import mask_boxes, mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
 from hrbench.metrics.coco.misread import misread_boxes, misread_classes
 from hrbench.metrics.coco.notes import (
@@ -187,6 +187,18 @@ def _quantity(number: Number, shape: Shape, settings: MatchSettings = INSTANCES)
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
 
+def _boxes_of(shape: np.ndarray | Masks) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the boxes (n, 4) x, y, width, height in px of rows (n,), those around masks."""
+    if isinstance(shape, np.ndarray):
+        return shape.__getitem__
+
+    def around(rows: np.ndarray) -> np.ndarray:
+        ends = mask_boxes(shape, rows)[rows]
+        return np.concatenate([ends[:, :2], ends[:, 2:] - ends[:, :2]], axis=1)
+
+    return around
+
+
 class CocoObjects:
     """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; by the shape `kind`.
 
@@ -284,8 +296,9 @@ class CocoObjects:
         if box is not None and isinstance(target.shape, np.ndarray):
             size = target.size[np.searchsorted(target.images, detections.image)]
             notes += misread_boxes(target.shape, box, size, truths, detections, seen)
-            categories = list(zip(state.params["categories"], state.params["names"], strict=True))
-            notes += misread_classes(target.shape, box, truths, detections, seen, categories)
+        categories = list(zip(state.params["categories"], state.params["names"], strict=True))
+        boxes = _boxes_of(target.shape), _boxes_of(predictions.shape)
+        notes += misread_classes(*boxes, truths, detections, seen, categories)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -82,10 +82,22 @@ def _people(number: Number) -> str:
     return f"person {_RANGES[number.area]}"
 
 
+def _spreads(sigmas: Sequence[float] | float | None) -> tuple[float, ...]:
+    """One positive number for each joint. Raises UsageError for anything else, texts among them."""
+    given: Sequence[Any] = COCO_SIGMAS if sigmas is None else [sigmas] if isinstance(sigmas, (int, float)) else sigmas
+    numbers = () if isinstance(given, str) else tuple(given)
+    right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
+    if not numbers or not right:
+        said = repr(given) if isinstance(given, str) else list(given)
+        raise UsageError(f"sigmas {said}: give one positive number per joint, or none for COCO's 17")
+    return tuple(map(float, numbers))
+
+
 class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
-    sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO.
+    sigmas: the spread of each joint, K positive numbers in the order of the annotation; None: the 17 of COCO. A
+        number alone is that of a single joint.
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
         `bbox` if the first row has one, else the extent of the keypoints.
@@ -102,7 +114,7 @@ class CocoKeypointAP:
 
     def __init__(
         self,
-        sigmas: Sequence[float] | None = None,
+        sigmas: Sequence[float] | float | None = None,
         category: int | None = None,
         detection_area: Literal["keypoints", "box"] | None = None,
         renumber: bool = False,
@@ -121,9 +133,7 @@ class CocoKeypointAP:
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
         self.category = category
-        self.sigmas = tuple(float(sigma) for sigma in (COCO_SIGMAS if sigmas is None else sigmas))
-        if not self.sigmas or not all(0 < sigma < np.inf for sigma in self.sigmas):
-            raise UsageError(f"sigmas {list(self.sigmas)}: give one positive number per joint, or none for COCO's 17")
+        self.sigmas = _spreads(sigmas)
 
     def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""

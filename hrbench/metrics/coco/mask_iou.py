@@ -90,7 +90,7 @@ def _groups(image: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.nda
 def _may_reach(truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.ndarray, lowest: float) -> np.ndarray:
     """(P,) bool, False if masks of these areas in these boxes cannot reach `lowest`."""
     result = np.empty(len(i), bool)
-    truth_box, found_box = _boxes(truth, j), _boxes(found, i)
+    truth_box, found_box = mask_boxes(truth, j), mask_boxes(found, i)
     for start in range(0, len(i), CHUNK_PAIRS):
         a, b = j[start : start + CHUNK_PAIRS], i[start : start + CHUNK_PAIRS]
         g, d = truth_box[a], found_box[b]
@@ -104,7 +104,7 @@ def _may_reach(truths: Truths, truth: Masks, found: Masks, j: np.ndarray, i: np.
     return result
 
 
-def _boxes(masks: Masks, rows: np.ndarray) -> np.ndarray:
+def mask_boxes(masks: Masks, rows: np.ndarray) -> np.ndarray:
     """(N, 4) left, top, right, bottom in px of the masks in `rows`; zeros for all others."""
     wanted = np.zeros(len(masks), bool)
     wanted[rows] = True

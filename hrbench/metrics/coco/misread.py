@@ -241,8 +241,8 @@ def _agreed(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def misread_classes(
-    truth_box: np.ndarray,
-    found_box: np.ndarray,
+    truth_box: Callable[[np.ndarray], np.ndarray],
+    found_box: Callable[[np.ndarray], np.ndarray],
     truths: Truths,
     detections: Detections,
     seen: EvaluatedRows,
@@ -250,7 +250,7 @@ def misread_classes(
 ) -> list[Note]:
     """A note if detections lie on objects of another class than theirs, always the same one.
 
-    truth_box, found_box: (G, 4), (N, 4) float64 x, y, width, height in px.
+    truth_box, found_box: rows (n,) -> (n, 4) float64 x, y, width, height in px.
     truths, detections: columns (G), (N).
     seen: what of them is evaluated.
     categories: ids, rising, and names of those that are evaluated.
@@ -264,8 +264,10 @@ def misread_classes(
     if not len(pairs.rows):
         return []
     ids = np.array([number for number, _ in categories])
-    box = found_box[pairs.rows]
-    iou, objects = _best(pairs, lambda at, some: _iou(box[at], truth_box[some]))
+    _, every, _ = _all_pairs(pairs)
+    paired = sorted_unique(every)
+    box, around = found_box(pairs.rows), truth_box(paired)
+    iou, objects = _best(pairs, lambda at, some: _iou(box[at], around[np.searchsorted(paired, some)]))
     on = iou >= GOOD
     said = np.searchsorted(ids, detections.category[pairs.rows[on]])
     right = np.searchsorted(ids, truths.category[objects[on]])

@@ -39,7 +39,7 @@ from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, sums
-from hrbench.metrics.labels.notes import found_out, ignored_note
+from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -152,7 +152,18 @@ class CityscapesIoU:
         ignored = int(pixels[~judged].sum())
         notes = ignored_note(ignored, int(pixels[judged].sum()), "labels that Cityscapes leaves out")
         found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-        return notes + found_out(predictions, self.labels, (found, other))
+        notes += found_out(predictions, self.labels, (found, other))
+        every = np.arange(COUNT)
+        written = every if predictions.kind == "ids" else np.full(COUNT, -1)
+        numbers = np.full(VOID + 1, COUNT)
+        numbers[: len(self.ids)] = self.ids
+        if predictions.kind != "ids":
+            written[list(self.ids)] = np.arange(len(self.ids))
+        ids = np.full(VOID + 1, COUNT)
+        ids[:COUNT] = every
+        meanings = {found: ids, other: numbers} if predictions.kind == "ids" else {found: numbers, other: ids}
+        evaluated = np.array(IDS)
+        return notes + misnumbered(self.matrix(state)[evaluated], evaluated, written, meanings)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""

@@ -41,9 +41,9 @@ from hrbench.formats.label_folders import (
     write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
-from hrbench.formats.labels import read_labels, unknown_label_advice
+from hrbench.formats.labels import read_labels, unknown_label_remedy
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note
+from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered
 from hrbench.metrics.labels.states import (
     AT_ONCE,
     CELLS,
@@ -240,7 +240,17 @@ class MeanIoU:
         if self.classes.ids != tuple(range(len(self.classes))):
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
             notes += found_out(predictions, self.labels, (found, other))
-        return notes
+        return notes + misnumbered(self.matrix(state), *self._written(predictions.kind))
+
+    def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers
+        mean in the kind that they are read as and in the other.
+        """
+        order = sorted(WORDS, key=lambda each: each != kind)
+        meanings = {WORDS[each]: np.minimum(self.classes.guesses(each), len(self.classes)) for each in order}
+        places = np.arange(len(self.classes))
+        written = np.array([*(self.classes.ids if kind == "ids" else places), -1], np.int64)
+        return places, written, {word: meaning.astype(np.int64) for word, meaning in meanings.items()}
 
     def _form_params(self) -> dict[str, Any]:
         """The parameters of a state that say how maps are stored; none if they have one number a pixel."""
@@ -339,11 +349,12 @@ class MeanIoU:
         for path, numbers_, index in zip((truth, prediction), (own, found), indices, strict=True):
             odd = numbers_[index == NOTHING]
             if len(odd):
+                option, advice = self._remedy(path == truth, numbers_, index)
                 many = int(lengths[numbers_ == odd[0]].sum())
                 raise InputError(
                     f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
-                    f"{len(self.classes)} classes and not ignored; {self._advice(path == truth, numbers_, index)}",
-                    "ignore",
+                    f"{len(self.classes)} classes and not ignored; {advice}",
+                    option,
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
@@ -351,12 +362,12 @@ class MeanIoU:
         ignored = np.array(lengths[~judged].sum(), np.int64)
         return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(maps[0])])}
 
-    def _advice(self, annotated: bool, labels: np.ndarray, indices: np.ndarray) -> str:
-        """Which options read a map with these labels, some of which have no index. Those of two classes are guessed of
-        ground truth alone: predictions would be read by its `values`.
+    def _remedy(self, annotated: bool, labels: np.ndarray, indices: np.ndarray) -> tuple[str, str]:
+        """Which option reads a map with these labels, some of which have no index, and the same in words. Those of two
+        classes are guessed of ground truth alone: predictions would be read by its `values`.
         """
         known, classes = labels[indices != NOTHING], len(self.classes) if annotated else 0
-        return unknown_label_advice({*labels.tolist()}, {*known.tolist()}, classes)
+        return unknown_label_remedy({*labels.tolist()}, {*known.tolist()}, classes)
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from hrbench.formats.label_folders import KIND_FILE, LabelFolder
 from hrbench.types import Note
+
+FITS, BETTER, OF_A_CLASS = 0.4, 0.25, 0.1
+"""A reading of the numbers fits well from this mean IoU on, and so much better than the present one; in so many IoU
+more must also half of the classes fit better."""
 
 
 def ignored_note(ignored: int, judged: int, labels: str) -> list[Note]:
@@ -36,3 +44,54 @@ def found_out(folder: LabelFolder, asked: str, words: tuple[str, str]) -> list[N
     what = f"predicted maps were taken for {found}, by the numbers in them"
     effect = f"if they hold {other}, the score is of other classes; a file {KIND_FILE} beside them may say which"
     return [Note("labels_found_out", what, effect=effect)]
+
+
+def misnumbered(
+    table: np.ndarray, places: np.ndarray, written: np.ndarray, meanings: Mapping[str, np.ndarray]
+) -> list[Note]:
+    """A note if predicted maps fit poorly, and well after a shift of their numbers by one or as those of another kind.
+
+    table: (C, K) pixels: rows true class, columns what the prediction was read as.
+    places: (C,) the column of each class.
+    written: (K,) int64 the number that stands in files for each column, -1 for several or none.
+    meanings: kind -> (n,) int64, the column of each number, K or more for none; first the kind as which maps were read.
+    """
+    annotated = table.sum(axis=1) > 0
+    kind, *others = meanings
+    columns = table.shape[1]
+
+    def column(meaning: np.ndarray, number: np.ndarray) -> np.ndarray:
+        inside = (number >= 0) & (number < len(meaning))
+        return np.where(inside, np.minimum(meaning[np.where(inside, number, 0)], columns), columns)
+
+    readings = {
+        name: column(meanings[kind], np.where(written >= 0, written + by, -1))
+        for name, by in (("too small by one", 1), ("too large by one", -1))
+    }
+    readings |= {f"{other}, not {kind}": column(meanings[other], written) for other in others}
+    asked = _ious(table, places)[annotated]
+    fits: dict[str, float] = {}
+    for name, where in readings.items():
+        moved = np.zeros((len(table), columns + 1), table.dtype)
+        np.add.at(moved.T, where, table.T)
+        found = _ious(moved, places)[annotated]
+        if int((found > asked + OF_A_CLASS).sum()) >= max(2, len(asked) / 2):
+            fits[name] = float(found.mean())
+    best = max(fits, key=lambda name: fits[name], default="")
+    if not best or fits[best] < max(FITS, float(asked.mean()) + BETTER):
+        return []
+    effect = (
+        f"the mean IoU of annotated classes is {asked.mean():.2f}, and would be {fits[best]:.2f}; nothing is converted"
+    )
+    shifted = best.startswith("too ")
+    option = "" if shifted else f"labels: {best.partition(',')[0]}"
+    effect += ": write the numbers of the classes" if shifted else ""
+    what = f"numbers in predicted maps look {best if shifted else f'like {best}'}"
+    return [Note("misread_labels", what, effect=effect, option=option)]
+
+
+def _ious(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(C,) IoU of each class, 0 where there is no pixel of it."""
+    hits = table[np.arange(len(places)), places]
+    union = table.sum(axis=1) + table.sum(axis=0)[places] - hits
+    return np.divide(hits, union, out=np.zeros(len(hits)), where=union > 0)

@@ -56,7 +56,7 @@ def library_input(
         protocol = {"name": USUAL[task]}
     size = (height, width) if height is not None and width is not None else None
     mean, std = (ZERO, ONE) if graph.takes == "uint8" else (IMAGENET.mean, IMAGENET.std)
-    return LibraryInput(" ".join(said), size, "rgb", mean, std, protocol)
+    return LibraryInput(" ".join(said), size, "rgb", mean, std, protocol, graph.takes == "uint8")
 
 
 USUAL = {"classification": "imagenet", "segmentation": "plain", "detection": "plain"}

@@ -6,12 +6,14 @@ that must match a whole key, tried in order, each with our key.
 
 Wrappers of networks put a prefix before every key. The rule: a prefix of `PREFIXES` that all keys of a file share may
 be dropped, again and again; the file is read with as few dropped as make it fit the network, and what was dropped is
-told. A prefix that only some keys have is never dropped, except `_orig_mod.`, which torch.compile puts before the parts
+told. Any other prefix that all keys share is dropped where the user states it (`drop`, `read.without_stated`). One that
+only some keys have is never dropped, except `_orig_mod.`, which torch.compile puts before the parts
 that it compiled. The number of models that went into an average (`n_averaged`) is left out.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -170,11 +172,17 @@ def _fitting_prefix(state: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     best = max(found, key=lambda prefix: found[prefix], default="")
     if not best or found[best] * 2 <= len(target):
         return ""
-    return (
+    said = (
         f"without the prefix {best!r} {found[best]} of {len(state)} keys of the file would be among the network's "
-        f"{len(target)}; no option drops it, since it is no wrapper's ({', '.join(PREFIXES)}): save the file again "
-        "with these keys"
+        f"{len(target)}"
     )
+    others = [key for key in without_ignored(state, AVERAGES, {})[0] if not key.startswith(best)]
+    if others:
+        return (
+            f"{said}; it is dropped only where all keys have it, and {_counted(others)} {_have(others)} not: save the "
+            "file again with the network's keys alone"
+        )
+    return f"{said}: `weights: {{file: ..., drop: {json.dumps(best)}}}` drops it"
 
 
 def without_prefixes(state: State) -> tuple[State, str]:
@@ -253,6 +261,10 @@ def _by_rules(rules: list[tuple[re.Pattern[str], str]], key: str) -> str | None:
         if found is not None:
             return found.expand(ours)
     return None
+
+
+def _have(keys: list[str]) -> str:
+    return "has" if len(keys) == 1 else "have"
 
 
 def _counted(keys: list[str]) -> str:

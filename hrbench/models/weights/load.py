@@ -21,7 +21,7 @@ from hrbench.core.files import write_whole
 from hrbench.core.text import first_sentence
 from hrbench.errors import InputError
 from hrbench.models.weights.fit import best_fit
-from hrbench.models.weights.read import plain_state, read_layout, read_state, read_weights
+from hrbench.models.weights.read import plain_state, read_layout, read_state, read_weights, without_stated
 from hrbench.types import Note, Remark
 
 __all__ = ["LoadReport", "check_fit", "load", "read_state", "save", "state_digest"]
@@ -37,12 +37,13 @@ class LoadReport:
     notes: tuple[Remark, ...] = ()
 
 
-def load(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "") -> LoadReport:
+def load(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "", drop: str = "") -> LoadReport:
     """Set every parameter and buffer of `net` from a file, in place; dtypes and devices stay the network's.
 
     source: the catalog's source of the file ("official", "openmmlab", "timm", ...).
     use: the network's entry point.
     key: of the part of a checkpoint ("model_ema"); "" for the one that `checkpoint/containers.py` chooses.
+    drop: a prefix that every key of the file has, to be dropped before any rule; "" for none.
 
     `source` and `use` select the maps by which keys may be renamed (`keys/`): those of the source, or of every source
     if it has none. The network's own keys are tried first; the first map that fits in both directions is taken.
@@ -50,20 +51,22 @@ def load(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: st
     from the file only all together; evaluation does not use them. Weights that are not finite are noted.
     Raises MissingError, and InputError that lists what does not fit the closest map; then nothing was loaded.
     """
-    read = read_weights(path, key)
+    read = without_stated(path, read_weights(path, key), drop)
     fit = best_fit(path, read.state, net, source, use, read.notes)
     net.load_state_dict(plain_state(fit.state), strict=True)
     loaded = net.state_dict()
     return LoadReport(path, sha256(path), len(loaded), (*read.notes, *fit.notes, *_not_finite(loaded)))
 
 
-def check_fit(net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "") -> tuple[Remark, ...]:
+def check_fit(
+    net: nn.Module, path: Path, *, source: str = "", use: str = "", key: str = "", drop: str = ""
+) -> tuple[Remark, ...]:
     """Whether `load` would fit the file to the network, by names, shapes and types alone: no number is read.
 
     net: may be on the meta device; it is not changed. The other arguments are those of `load`.
     Returns the notes that loading would give. Raises what `load` raises.
     """
-    read = read_layout(path, key)
+    read = without_stated(path, read_layout(path, key), drop)
     return (*read.notes, *best_fit(path, read.state, net, source, use, read.notes).notes)
 
 

@@ -27,7 +27,7 @@ from hrbench.models.weights.arrays import h5_layout, npz_layout, read_h5, read_n
 from hrbench.models.weights.checkpoint.archive import NotACheckpoint, OldTar, TorchScript, opened
 from hrbench.models.weights.checkpoint.containers import NoStateDict, WholeNetwork, choose
 from hrbench.models.weights.checkpoint.tensors import state_of, without_values
-from hrbench.models.weights.key_maps import without_prefixes
+from hrbench.models.weights.key_maps import AVERAGES, shared_prefix, without_ignored, without_prefixes
 from hrbench.types import Note
 
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".tar")
@@ -45,7 +45,7 @@ class ReadWeights:
     """What a file holds.
 
     state: key -> tensor; on the meta device where no numbers were read.
-    notes: which part of a checkpoint was taken.
+    notes: which part of a checkpoint was taken, and which prefix was dropped as asked for.
     """
 
     state: dict[str, Tensor]
@@ -76,6 +76,29 @@ def read_weights(path: Path, key: str = "") -> ReadWeights:
     Raises what `read_state` raises.
     """
     return _read(path, key, numbers=True)
+
+
+def without_stated(path: Path, read: ReadWeights, drop: str) -> ReadWeights:
+    """The same under keys without a prefix that the user states, and a note; unchanged for "".
+
+    path: of the file, for errors.
+    drop: the prefix; the dot at its end may be left out.
+    Raises InputError unless every key has it, and something behind it.
+    """
+    if not drop:
+        return read
+    state, averages = without_ignored(read.state, AVERAGES, {})
+    prefix = shared_prefix(state, (drop if drop.endswith(".") else f"{drop}.", drop))
+    if not prefix:
+        others = [name for name in state if not (name.startswith(drop) and len(name) > len(drop))]
+        raise InputError(
+            f"{path}: drop {drop!r} is for a prefix of all keys, and {len(others)} of {len(state)} do not have it, the "
+            f"first {_printable(others[0])}: give one that all have, or save the file again with the network's keys "
+            "alone"
+        )
+    note = Note("prefix_dropped", f"prefix {prefix!r} dropped from all keys, as asked for")
+    told = (Note("averages_left_out", each) for each in averages)
+    return ReadWeights({name.removeprefix(prefix): value for name, value in state.items()}, (*read.notes, note, *told))
 
 
 def _read(path: Path, key: str, numbers: bool) -> ReadWeights:

@@ -24,7 +24,7 @@ from hrbench.core.plugins import model_ref
 from hrbench.core.resources import PACKAGE
 from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import folder_of, weights_in
-from hrbench.types import Missing, Reason, Variant
+from hrbench.types import Entry, Missing, Reason, Variant
 
 SHIPPED = PACKAGE / "miniature" / "weights"
 HUB_SOURCES = ("timm", "hf")
@@ -54,11 +54,13 @@ class WeightsFile:
     source: the variant's source of the file; "file" for a path that the user named; "onnx" or "exported" if network and
         weights are one file; "own" if a user-defined callable loads them itself.
     key: the part of a training checkpoint that was asked for; "" if none was.
+    drop: the prefix that was asked to be dropped from all keys; "" if none was.
     """
 
     path: Path
     source: str
     key: str = ""
+    drop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,22 +200,28 @@ def _absent(variant: Variant, source: Source, folder: Path) -> str:
 
 
 def weights_of(
-    variant: Variant, weights: str | None, folder: Path, fetch: bool, key: str = ""
+    variant: Variant, weights: str | None, folder: Path, fetch: bool, key: str = "", drop: str = ""
 ) -> WeightsFile | Missing:
     """The weights file of a variant, or the reason why there is none; see `find_weights`.
 
     fetch: whether a repository of the hub that is not on this disk may be downloaded.
     key: the part of a training checkpoint that is asked for.
+    drop: the prefix that is asked to be dropped from all keys.
     """
     ref = model_ref(variant.use)
     if weights is not None or ref.source != "transformers" or variant.weights:
         found = find_weights(variant, weights, folder)
-        return found if isinstance(found, Missing) or not key else replace(found, key=key)
+        return found if isinstance(found, Missing) or not (key or drop) else replace(found, key=key, drop=drop)
     place = folder_of(ref.target, fetch=fetch, weights=True)
     if isinstance(place, Missing):
         return place
     file = weights_in(place)
     return Missing(Reason(f"there are no weights in {place}")) if file is None else WeightsFile(file, "transformers")
+
+
+def part_of(entry: Entry) -> dict[str, str]:
+    """Which part of the file an entry asks for: key and drop of `weights_of`."""
+    return {"key": entry.weights_key, "drop": entry.weights_drop}
 
 
 def weights_digest(found: WeightsFile) -> str:

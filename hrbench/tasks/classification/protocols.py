@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hrbench.contracts import LATER
+from hrbench.contracts import LATER, PREPARES
 from hrbench.formats.pil_images import Interpolation
 
 
@@ -34,9 +34,9 @@ class CentreCrop:
 
     name: str = "imagenet"
     version: int = 1
-    crop_fraction: float = 0.875
+    crop_fraction: float = field(default=0.875, metadata=PREPARES)
     order: Literal["resize, crop", "crop, resize"] = "resize, crop"
-    interpolation: Interpolation = "bilinear"
+    interpolation: Interpolation = field(default="bilinear", metadata=PREPARES)
     antialias: bool = True
     box_scale: float = 1.0
     crop_mode: Literal["centre", "squash", "border"] = field(default="centre", metadata=LATER)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from hrbench.contracts import LATER, HasScheme, Network, TakesScales
+from hrbench.contracts import LATER, PREPARES, HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
@@ -65,7 +65,7 @@ class Detect:
 
     name: str = "plain"
     version: int = 1
-    resize: geometry.Resize = "none"
+    resize: geometry.Resize = field(default="none", metadata=PREPARES)
     short: int = 800
     long: int = 1333
     labels: Literal["contiguous", "category", "id"] = "contiguous"

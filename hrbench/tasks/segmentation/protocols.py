@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hrbench.contracts import LATER
+from hrbench.contracts import LATER, PREPARES
 from hrbench.errors import UsageError
 from hrbench.formats.pil_images import Interpolation
 
@@ -57,7 +57,7 @@ class Inference:
 
     name: str = "plain"
     version: int = 1
-    size: Literal["own", "squash", "short", "short side"] = "own"
+    size: Literal["own", "squash", "short", "short side"] = field(default="own", metadata=PREPARES)
     keep_padding: bool = False
     base: int | None = None
     scales: tuple[float, ...] = (1.0,)

@@ -240,3 +240,43 @@ def test_any_csv_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
         assert str(path) in str(error) and "\n" not in str(error)
     else:
         assert len(predictions.row) == len(predictions.labels) == len(predictions.confidence) <= 2
+
+
+def shift_told(folder: Path, truth: list[list[int]], first: np.ndarray) -> dict[str, str]:
+    metric = TopK()
+    target = metric.read_target(truth_of(folder, {f"i{n:05}": labels for n, labels in enumerate(truth)}))
+    lines = [f"i{n:05}.png,{label}" for n, label in enumerate(first.tolist()) if label >= 0]
+    path = folder / "first.csv"
+    path.write_text("\n".join(["image,label", *lines]))
+    predictions = metric.read_predictions(path, target)
+    images = [f"i{n:05}" for n, label in enumerate(first.tolist()) if label >= 0]
+    notes = metric.input_notes(predictions, target, metric.measure(predictions, target, images))
+    return {note.kind: note.what for note in notes}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("by", "words"), [(1, "too large by one"), (-1, "too small by one")])
+def test_classes_that_are_shifted_by_one_are_told(by: int, words: str, seed: int, tmp_path: Path) -> None:
+    """1 to 1000 in place of 0 to 999, or the other way round, of networks of many kinds."""
+    rng = np.random.default_rng(seed)
+    classes = (4, 10, 100, 1000)[seed]
+    own = rng.integers(0, classes, 400)
+    first = np.where(rng.random(400) < (0.95, 0.6, 0.8, 0.4)[seed], own, rng.integers(0, classes, 400)) + by
+    truth = [[label, int(rng.integers(0, classes))] if rng.random() < 0.1 else [label] for label in own.tolist()]
+    truth[::7] = [[]] * len(truth[::7])  # without a valid class
+    said = shift_told(tmp_path, truth, np.maximum(first, 0) if by > 0 else first)
+    assert said == {"misread_classes": f"predicted classes look {words}"}
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_classifiers_good_and_bad_are_left_alone(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    classes, images = (2, 3, 10, 1000)[seed % 4], (12, 60, 300)[seed % 3]
+    own = rng.choice(classes, images, p=rng.dirichlet(np.full(classes, 0.5)))  # some classes are frequent
+    by_chance = rng.integers(0, classes, images)
+    good = np.where(rng.random(images) < rng.uniform(0.2, 1), own, by_chance)
+    truth = [[label] for label in own.tolist()]
+    neighbour = np.where(rng.random(images) < 0.6, own, np.minimum(own + 1, classes - 1))  # of an age, say
+    for first in (good, by_chance, neighbour, np.zeros_like(own), np.full_like(own, classes - 1), own[::-1].copy()):
+        assert shift_told(tmp_path, truth, first) == {}
+    assert shift_told(tmp_path, [[]] * images, by_chance) == {}

@@ -267,6 +267,8 @@ def test_a_part_of_a_checkpoint_has_a_file_and_a_key(load: Load, tmp_path: Path)
     assert (entry.weights, entry.weights_key) == (str(tmp_path / "w.pth"), "ema.module")
     (entry,) = load("suite: s\nentries: [{model: net_a, weights: {file: official, key: ema}}]").entries
     assert (entry.weights, entry.weights_key) == ("official", "ema")
+    (entry,) = load('suite: s\nentries: [{model: net_a, weights: {file: ./w.pth, drop: "net."}}]').entries
+    assert (entry.weights_key, entry.weights_drop) == ("", "net.")
     suite = load("suite: s\ndefaults: {weights: {file: ./w.pth, key: a}}\nmodels: [net_a, net_b]")
     assert {(one.weights_key, one.weights) for one in suite.entries} == {("a", str(tmp_path / "w.pth"))}
 
@@ -277,6 +279,8 @@ def test_a_part_of_a_checkpoint_has_a_file_and_a_key(load: Load, tmp_path: Path)
         ("{key: ema}", "weights.file is missing"),
         ("{file: ./w.pth, kay: ema}", "unknown key 'kay'; did you mean key?"),
         ("{file: none, key: ema}", "weights: none are no file, of which a key could choose a part"),
+        ("{file: none, drop: net.}", "weights: none are no file, of which all keys could lose a prefix"),
+        ("{file: ./w.pth, drop: 3}", "weights.drop must"),
         ("{file: ./w.pth, key: 3}", "weights.key must"),
         ("{file: ./w.pth, key: }", "key has no value"),
         ("{file: oficial}", "net_a has no weights source 'oficial'; did you mean official?"),

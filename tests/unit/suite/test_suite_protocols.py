@@ -173,3 +173,70 @@ def test_every_protocol_has_a_name_of_its_own_and_types_that_json_knows() -> Non
         for name, each in named_protocols(task, "").items():
             assert isinstance(each, kind) and each.name == name and each.version >= 1
             assert merge_settings(each, None, None)["name"] == name
+
+
+# --- what nothing states ---------------------------------------------------------------------------------------------
+
+COLOURS = ("model.colour", "model.mean", "model.std")
+
+
+def assumed(folder: Path, task: str, model: str, more: str = "", dataset: str = "") -> tuple[str, ...]:
+    data = dataset or {"classification": "imagenet-val", "segmentation": "cityscapes-val"}.get(task, "coco-val2017")
+    size = ", input: [64, 64]" if "use" in model else ""
+    path = folder / "s.yaml"
+    path.write_text(f"suite: s\nentries: [{{model: {{{model}{size}}}, dataset: {data}{more}}}]")
+    (entry,) = load_suite(path, known()).entries
+    return entry.assumed
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("classification", ("protocol.crop_fraction", "protocol.interpolation")),
+        ("segmentation", ("protocol.size",)),
+        ("detection", ("protocol.resize",)),
+    ],
+)
+def test_what_prepares_images_of_a_network_of_ones_own_is_assumed_until_it_is_stated(
+    task: str, settings: tuple[str, ...], tmp_path: Path
+):
+    (tmp_path / "net.py").write_text("def fn(): ...\n")
+    model = f'use: "net:fn", task: {task}'
+    assert assumed(tmp_path, task, model) == (*COLOURS, *settings)
+    assert assumed(tmp_path, task, model + ", mean: [0, 0, 0]") == ("model.colour", "model.std", *settings)
+    first = settings[0].partition(".")[2]
+    value = {"crop_fraction": "0.875", "size": "own", "resize": "none"}[first]
+    # a default that the suite writes is stated
+    assert assumed(tmp_path, task, model, f", protocol: {{{first}: {value}}}") == (*COLOURS, *settings[1:])
+    name = known().named(task, "net:fn")
+    assert assumed(tmp_path, task, model, f", protocol: {next(iter(name))}") == COLOURS
+    every = "colour: bgr, mean: [0, 0, 0], std: [1, 1, 1]"
+    assert assumed(tmp_path, task, f"{model}, {every}", f", protocol: {next(iter(name))}") == ()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "base: cls_hrnet_w18",
+        'base: cls_hrnet_w18, use: "net:fn"',  # as its base is fed
+        "use: cls_hrnet, task: classification",
+        'use: "timm:resnet10t"',
+        'use: "torchvision:resnet18", task: classification',
+    ],
+)
+def test_a_base_the_catalog_and_a_librarys_configuration_state_how_images_are_prepared(model: str, tmp_path: Path):
+    (tmp_path / "net.py").write_text("def fn(): ...\n")
+    assert assumed(tmp_path, "classification", model) == ()
+
+
+def test_a_file_of_a_fixed_size_states_no_colours_and_one_of_bytes_does(tmp_path: Path):
+    onnx = pytest.importorskip("onnx")
+    for name, kind in (("floats", onnx.TensorProto.FLOAT), ("bytes", onnx.TensorProto.UINT8)):
+        image = onnx.helper.make_tensor_value_info("x", kind, [1, 3, 64, 64])
+        out = onnx.helper.make_tensor_value_info("y", kind, [1, 3, 64, 64])
+        node = onnx.helper.make_node("Identity", ["x"], ["y"])
+        onnx.save(
+            onnx.helper.make_model(onnx.helper.make_graph([node], "g", [image], [out])), tmp_path / f"{name}.onnx"
+        )
+    assert assumed(tmp_path, "segmentation", 'use: "onnx:floats.onnx", task: segmentation') == COLOURS
+    assert assumed(tmp_path, "segmentation", 'use: "onnx:bytes.onnx", task: segmentation') == ()

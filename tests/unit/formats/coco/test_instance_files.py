@@ -197,7 +197,7 @@ def test_files_exchanged_or_missing_are_noticed(masks: bool, written, tmp_path: 
     truth, results = written(*files())
     with pytest.raises(InputError, match=r"holds a list; .*is this a results file"):
         read_truth(results, masks)
-    with pytest.raises(InputError, match="holds an object; COCO results are a list of rows"):
+    with pytest.raises(InputError, match=r"holds an object.*; COCO results are a list of rows"):
         read_results(truth, read_truth(truth, masks))
     with pytest.raises(MissingError, match="no such file; it should be COCO instance annotations"):
         read_truth(tmp_path / "none.json", masks)
@@ -321,3 +321,24 @@ def test_truncated_and_damaged_files(cut: float, flip: int, masks: bool, written
             assert "inconsistent content" not in str(error)
         path.write_bytes(data)
     assert json.loads(paths[1].read_text())
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ('[{"image_id": 1, "category_id": "cat", "bbox": [1, 1, 1, 1], "score": 1}]', "and that of this category is 2"),
+        ('{"annotations": []}', "write what is in its 'annotations' alone, with a score in each row"),
+        ('{"image_id": 1}\n{"image_id": 1}', "a file of one object a line has to become one list"),
+    ],
+)
+def test_a_refusal_of_results_leads_on(results: str, said: str, tmp_path: Path) -> None:
+    truth = {
+        "images": [{"id": 1}],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "results.json").write_text(results)
+    with pytest.raises(InputError) as caught:
+        read_results(tmp_path / "results.json", read_truth(tmp_path / "truth.json", False))
+    assert said in str(caught.value)

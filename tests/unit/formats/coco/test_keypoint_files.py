@@ -99,6 +99,11 @@ BAD_RESULTS = [
     (put(1, "keypoints", 8, NAN), r"result 1 .*: keypoints\[8\] is NaN"),
     (put(1, "keypoints", 8, INF), r"result 1 .*: keypoints\[8\] is Infinity"),
     (put(1, "keypoints", []), r"result 1 .*: keypoints holds 0 values; 3 joints need 9 numbers"),
+    (
+        put(1, "keypoints", [5] * 6),
+        r"keypoints holds 6 values; 3 joints need 9 .*x, y alone: write a third",
+    ),
+    (put(1, "keypoints", [[1, 2, 3]] * 3), r"keypoints holds 3 values; 3 joints need 9 .*joints in one list"),
     (put(1, "keypoints", [0] * 51), r"result 1 .*: keypoints holds 51 values; 3 joints need 9 .*give its sigmas"),
     (drop(0, "keypoints"), r"result 0 .*: 'keypoints' is missing"),
     (drop(0, "score"), r"result 0 .*: 'score' is missing"),
@@ -161,7 +166,7 @@ def test_files_exchanged_are_noticed(small, written) -> None:
     target = read_truth(truth, 3)
     with pytest.raises(InputError, match=r"holds a list; .*is this a results file"):
         read_truth(results, 3)
-    with pytest.raises(InputError, match="holds an object; COCO results are a list of rows"):
+    with pytest.raises(InputError, match=r"holds an object.*; COCO results are a list of rows"):
         read_results(truth, 3, target)
 
 

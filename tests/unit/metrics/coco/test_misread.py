@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_notes import told
 
-from hrbench.metrics.coco.instances import CocoBoxes
+from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
 from hrbench.metrics.coco.keypoints import COCO_SIGMAS, CocoKeypointAP
 
 Written = Callable[[Any, Any], tuple[Path, Path]]
@@ -133,6 +133,9 @@ CLASSES: dict[str, tuple[list[int], Callable[[int], int]]] = {
     "like the place of the class, counted from 1": (IDS, lambda k: IDS.index(k) + 1),
     "too small by one": (list(range(8)), lambda k: max(0, k - 1)),
     "too large by one": (list(range(8)), lambda k: min(7, k + 1)),
+    "like the place of the class, counted from 0": (IDS, lambda k: IDS.index(k)),
+    "like those of the class before": (IDS, lambda k: IDS[max(0, IDS.index(k) - 1)]),
+    "like those of the class after": (IDS, lambda k: IDS[min(len(IDS) - 1, IDS.index(k) + 1)]),
     "exchanged: 1 (c1) for 13 (c13), 2 (c2) for 5 (c5), 5 (c5) for 2 (c2), ...": (IDS, exchanged),
 }
 
@@ -146,6 +149,30 @@ def test_classes_that_are_numbered_otherwise_are_recognised(way: str, seed: int,
     kept = [row for row in rows if row["category_id"] in classes]  # others are refused, with the names of the classes
     said = misread(CocoBoxes(), written(truth, kept))
     assert said == {"misread_classes": f"category ids of detections look {way}"}
+
+
+def as_masks(rows: list[dict], name: str = "segmentation") -> list[dict]:
+    """The same with the ellipse in the box as mask."""
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    masks = []
+    for row in rows:
+        x, y, w, h = row["bbox"]
+        rim = np.column_stack([x + w / 2 + w / 2 * np.cos(turn), y + h / 2 + h / 2 * np.sin(turn)])
+        masks.append({key: value for key, value in row.items() if key != "bbox"} | {name: [rim.ravel().tolist()]})
+    return masks
+
+
+@pytest.mark.parametrize("way", CLASSES)
+def test_classes_of_masks_are_recognised_by_the_boxes_around_them(way: str, written: Written) -> None:
+    classes, new = CLASSES[way]
+    truth = truth_of(7, 100, classes)
+    rows = detector(truth, 7, weak=2)
+    truth["annotations"] = as_masks(truth["annotations"])
+    assert misread(CocoMasks(), written(truth, as_masks(rows))) == {}
+    kept = [row for row in renumbered(as_masks(rows), new) if row["category_id"] in classes]
+    said = misread(CocoMasks(), written(truth, kept))
+    assert said == {"misread_classes": f"category ids of detections look {way}"}
+    assert misread(CocoMasks(), written(truth, [])) == {}
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -317,3 +317,40 @@ def test_the_worst_images_come_first(tmp_path: Path) -> None:
     assert qualities[names[2]] == 1 == max(qualities.values()) and qualities[names[3]] == 0
     alone = scores(measured(tmp_path, images=[names[0]]))
     assert qualities[names[0]] == alone["mIoU"].value
+
+
+def test_numbers_of_another_kind_and_shifted_ones_are_told(tmp_path: Path) -> None:
+    """Ids that are said to be train ids and the other way round, and both shifted by one; not the right ones."""
+    write(tmp_path, 8, evaluated=True)
+
+    def told(labels: str) -> list[tuple[str, str]]:
+        metric = CityscapesIoU(labels=labels)
+        target = metric.read_target(tmp_path / "gtFine/val")
+        predictions = metric.read_predictions(tmp_path / "results", target)
+        notes = metric.input_notes(predictions, target, metric.measure(predictions, target))
+        return [(note.what, note.option) for note in notes if note.kind == "misread_labels"]
+
+    ids = np.array([label.id for label in CLASSES])
+    results = sorted((tmp_path / "results").rglob("*.png"))
+    truths = [
+        load(next((tmp_path / "gtFine/val").rglob(path.name.replace("leftImg8bit", "gtFine_labelIds"))))
+        for path in results
+    ]
+    train = np.full(256, 255, np.uint8)
+    train[ids] = np.arange(len(ids))
+    as_ids = np.full(256, 7, np.uint8)  # what is not evaluated, as road
+    as_ids[ids] = ids
+
+    def put(change) -> None:
+        for path, truth in zip(results, truths, strict=True):
+            save(path, change(as_ids[truth]).astype(np.uint8))
+
+    put(lambda found: found)
+    assert told("ids") == []
+    put(lambda found: train[found])
+    assert told("trainIds") == []
+    assert told("ids") == [("numbers in predicted maps look like trainIds, not ids", "labels: trainIds")]
+    put(lambda found: np.minimum(found + 1, 33))
+    assert told("ids") == [("numbers in predicted maps look too large by one", "")]
+    put(lambda found: np.minimum(train[found] + 1, 18))
+    assert told("trainIds") == [("numbers in predicted maps look too large by one", "")]

@@ -367,3 +367,78 @@ def test_further_colours_are_told_as_such(tmp_path: Path) -> None:
     metric = MeanIoU(classes=2, palette=[[255, 0, 0], [0, 0, 255]], ignore_colours=[[9, 9, 9]])
     notes = told(metric, tmp_path)
     assert "annotated as 255, further colours and" in str(notes["ignored_pixels"]) and "binary_masks" not in notes
+
+
+# --- numbers that mean something else ---------------------------------------------------------------------------------
+
+
+def streets(seed: int, classes: int, right: float) -> tuple[np.ndarray, np.ndarray]:
+    """A map of (48, 64) class indices in blocks, and a prediction of which a share of the blocks is right."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.choice(classes, (12, 16), p=rng.dirichlet(np.ones(classes)))
+    guess = np.where(rng.random(blocks.shape) < right, blocks, rng.integers(0, classes, blocks.shape))
+    return tuple(np.kron(some, np.ones((4, 4), np.int64)) for some in (blocks, guess))
+
+
+def misread_labels(metric: MeanIoU, folder: Path) -> list[Note]:
+    target = metric.read_target(folder / "labels")
+    predictions = metric.read_predictions(folder / "results", target)
+    notes = metric.input_notes(predictions, target, metric.measure(predictions, target))
+    return [note for note in notes if note.kind == "misread_labels"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("by", "words"), [(1, "too large by one"), (-1, "too small by one")])
+def test_maps_that_are_shifted_by_one_are_told(by: int, words: str, seed: int, tmp_path: Path) -> None:
+    maps = [streets(10 * seed + n, 8, 0.9) for n in range(4)]
+    put(tmp_path / "labels", {f"{n}": truth for n, (truth, _) in enumerate(maps)})
+    put(tmp_path / "results", {f"{n}": np.clip(guess + by, 0, 8) for n, (_, guess) in enumerate(maps)})
+    (note,) = misread_labels(MeanIoU(classes=9), tmp_path)
+    assert note.what == f"numbers in predicted maps look {words}" and note.option == ""
+
+
+def test_ids_that_are_read_as_indices_are_told_and_the_option_reads_them(tmp_path: Path) -> None:
+    ids = [0, 2, 3, 5, 6, 7, 8, 9, 4, 1]  # a permutation: no number tells which they are
+    maps = [streets(n, 10, 0.9) for n in range(4)]
+    put(tmp_path / "labels", {f"{n}": np.array(ids)[truth] for n, (truth, _) in enumerate(maps)})
+    put(tmp_path / "results", {f"{n}": np.array(ids)[guess] for n, (_, guess) in enumerate(maps)})
+    names = [f"c{k}" for k in range(10)]
+    (note,) = misread_labels(MeanIoU(names=names, ids=ids, labels="indices"), tmp_path)
+    assert (note.what, note.option) == ("numbers in predicted maps look like ids, not indices", "labels: ids")
+    assert misread_labels(MeanIoU(names=names, ids=ids, labels="ids"), tmp_path) == []
+    put(tmp_path / "results", {f"{n}": guess for n, (_, guess) in enumerate(maps)})
+    (note,) = misread_labels(MeanIoU(names=names, ids=ids, labels="ids"), tmp_path)
+    assert (note.what, note.option) == ("numbers in predicted maps look like indices, not ids", "labels: indices")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_maps_good_and_bad_are_left_alone(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    classes = (2, 3, 8, 20)[seed % 4]
+    ids = rng.permutation(classes).tolist() if seed % 2 else list(range(classes))
+    maps = [streets(100 * seed + n, classes, float(rng.uniform(0.3, 1))) for n in range(2)]
+    put(tmp_path / "labels", {f"{n}": np.array(ids)[truth] for n, (truth, _) in enumerate(maps)})
+    metric = MeanIoU(names=[f"c{k}" for k in range(classes)], ids=ids, labels="indices")
+    for guess in (
+        lambda _, guess: guess,
+        lambda truth, _: rng.integers(0, classes, truth.shape),
+        lambda truth, _: np.zeros_like(truth),
+        lambda truth, _: np.full_like(truth, classes - 1),
+        lambda truth, _: truth[::-1],
+    ):
+        put(tmp_path / "results", {f"{n}": guess(*each) for n, each in enumerate(maps)})
+        assert misread_labels(metric, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("truth", "classes", "option"),
+    [([0, 255, 128], 2, "ignore: [128]"), ([0, 128], 2, "values: {0: 0, 128: 1}"), ([0, 7, 9], 3, "ignore: [7, 9]")],
+)
+def test_an_unknown_label_carries_the_option_that_its_message_names(
+    truth: list[int], classes: int, option: str, tmp_path: Path
+) -> None:
+    put(tmp_path / "labels", {"a": np.array([truth])})
+    put(tmp_path / "results", {"a": np.zeros((1, len(truth)), int)})
+    with pytest.raises(InputError) as caught:
+        measured(MeanIoU(classes=classes), tmp_path)
+    assert caught.value.option == option and f"option {option}" in str(caught.value)
