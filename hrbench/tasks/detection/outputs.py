@@ -37,13 +37,6 @@ class ImageDetections:
     masks: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
 
-    def unpacked(self, order: np.ndarray) -> np.ndarray:
-        """The masks of these rows, boolean (n, h, w)."""
-        assert self.masks is not None
-        height, width = self.size
-        bits = np.unpackbits(self.masks[order], axis=1, count=height * width)
-        return bits.reshape(len(order), height, width).astype(bool)
-
 
 def read_detections(output: Any, sizes: Sequence[tuple[int, int]]) -> list[ImageDetections]:
     """A network's output for images of these (h, w). Raises EntryError if it is not what detectors return."""

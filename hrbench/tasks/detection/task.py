@@ -21,13 +21,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 
-from hrbench.contracts import LATER, HasScheme, Network, TakesScales
+from hrbench.contracts import LATER, Deferred, HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
@@ -199,6 +200,15 @@ class Detection:
 
         Raises EntryError for a label that the data set has no class for, and for numbers that are not finite.
         """
+        begun = self.begin_finish(sample, pairs)
+        if isinstance(begun, Prediction):
+            return begun
+        with stage("pasting"):
+            masks = begun.function(*begun.arguments)
+        return begun.complete(masks)
+
+    def begin_finish(self, sample: Sample, pairs: Sequence[tuple[Item, ImageDetections]]) -> Prediction | Deferred:
+        """As `finish`, up to pasting and encoding masks, which is nearly all of its work (contracts.FinishesBeside)."""
         if not pairs:
             return Prediction(sample.id, [])
         ((item, found),) = pairs
@@ -229,8 +239,14 @@ class Detection:
                 categories[order], boxes.tolist(), found.scores[order].tolist(), strict=True
             )
         ]
-        for row, mask in zip(rows, self._masks(found, order, boxes, resizing), strict=False):
-            row["segmentation"] = mask
+        if found.crops is not None:
+            at = geometry.pasted_at(boxes, resizing, protocol.resize)
+            crops = np.ascontiguousarray(found.crops[order], np.float32)
+            pasted = (crops, at, resizing.original, protocol.paste)
+            return Deferred(mask_pasting.pasted, pasted, partial(_with_masks, sample.id, rows))
+        if found.masks is not None:
+            scaled = (found.masks[order], found.size, resizing.original)
+            return Deferred(mask_pasting.scaled, scaled, partial(_with_masks, sample.id, rows))
         return Prediction(sample.id, rows)
 
     def _categories(self, labels: np.ndarray) -> np.ndarray:
@@ -255,18 +271,6 @@ class Detection:
             return ids[labels], np.ones(len(labels), bool)
         categories = labels + (self.protocol.labels == "category")
         return categories, np.isin(categories, ids)
-
-    def _masks(
-        self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
-    ) -> list[dict[str, Any]]:
-        if found.crops is not None:
-            with stage("pasting"):
-                at = geometry.pasted_at(boxes, resizing, self.protocol.resize)
-                return mask_pasting.pasted(found.crops[order], at, resizing.original, self.protocol.paste)
-        if found.masks is not None:
-            with stage("pasting"):
-                return mask_pasting.scaled(found.unpacked(order), resizing.original)
-        return []
 
     def notes(self) -> list[str]:
         """What is to be said beside a score, once all images are finished."""
@@ -310,3 +314,9 @@ class Detection:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")
+
+
+def _with_masks(image: int | str, rows: list[dict[str, Any]], masks: Sequence[dict[str, Any]]) -> Prediction:
+    for row, mask in zip(rows, masks, strict=True):
+        row["segmentation"] = mask
+    return Prediction(image, rows)
