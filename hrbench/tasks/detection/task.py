@@ -19,7 +19,7 @@ suppression and padding are the network's own. torch is imported only where a ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from hrbench.formats.images import read_image
 from hrbench.formats.pil_images import Interpolation, read_rgb
 from hrbench.formats.pil_images import resize as resized_by_pillow
 from hrbench.tasks.detection import geometry, mask_pasting
-from hrbench.tasks.detection.outputs import ImageDetections, read_detections
+from hrbench.tasks.detection.outputs import ImageDetections, read_detections, sent_detections
 from hrbench.tasks.detection.render import read_detections_file, render_detections
 from hrbench.tasks.inputs import fed_as, normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
@@ -161,9 +161,16 @@ class Detection:
         is found in a small one would change with its company. Raises EntryError for a network that returns anything
         but detections.
         """
+        return self.launch(net, items)()
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[ImageDetections]]:
+        """As `forward`; what is returned waits for the device (contracts.ForwardsAhead).
+
+        Networks wait for it themselves wherever a number of boxes depends on values.
+        """
         import torch
 
-        found: dict[int, ImageDetections] = {}
+        found: dict[int, Callable[[], ImageDetections]] = {}
         takes_scales = isinstance(net, TakesScales) and net.takes_scales
         with torch.inference_mode():
             with stage("preprocess"):
@@ -174,9 +181,9 @@ class Detection:
                 with stage("forward"):
                     output = net([inputs[i] for i in places], **told)
                 with stage("postprocess"):
-                    read = read_detections(output, [(height, width)] * len(places))
+                    read = sent_detections(output, [(height, width)] * len(places))
                 found |= dict(zip(places, read, strict=True))
-        return [found[i] for i in range(len(items))]
+        return lambda: _in_order(found)
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
         """Raises EntryError unless the output is detections, with labels that the protocol has classes for."""
@@ -314,6 +321,11 @@ class Detection:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")
+
+
+def _in_order(found: Mapping[int, Callable[[], ImageDetections]]) -> list[ImageDetections]:
+    with stage("postprocess"):
+        return [found[place]() for place in range(len(found))]
 
 
 def _with_masks(image: int | str, rows: list[dict[str, Any]], masks: Sequence[dict[str, Any]]) -> Prediction:
