@@ -59,11 +59,13 @@ class SharedBlocks:
 
     descriptor: of the file, which a child inherits.
     budget: bytes that all blocks together may have.
+    on_use: called with address and bytes of each block that is lent, before it is.
     board: a block of 8-byte numbers that both sides read and write, for what is not worth a message.
     """
 
     def __init__(self, descriptor: int, budget: int = 0) -> None:
         self.descriptor, self.budget = descriptor, budget
+        self.on_use: Callable[[int, int], object] = lambda address, size: None
         count = os.fstat(descriptor).st_size // BLOCK
         self._memory = mmap.mmap(descriptor, count * BLOCK)
         self.board = memoryview(self._memory)[:BLOCK].cast("q")
@@ -170,6 +172,7 @@ class SharedBlocks:
             return pickle.loads(data)
         whole = _Whole.from_buffer(self._memory, block * BLOCK)
         if lend:
+            self.on_use(ctypes.addressof(whole), _total(sizes))
             give = self._freed.append
             self._lent[block] = weakref.ref(whole, _giver(give, block))
         memory, start, views = memoryview(whole).cast("B"), 0, []

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from hrbench.contracts import FinishesBeside, Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.batching import Batcher
+from hrbench.runner.page_locks import page_locks
 from hrbench.runner.workers import Crew, Prepared, crew_of
 from hrbench.types import Item, Prediction, Sample
 
@@ -42,7 +43,7 @@ def predict(
     *,
     batch: int | Literal["auto"] = 16,
     workers: int | None = None,
-    in_flight: int = 1,
+    device: str = "cpu",
     progress: Progress | None = None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Prediction]:
@@ -51,8 +52,8 @@ def predict(
     batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape share a pass, even if items
         of other shapes lie between them; which ones depends only on their order, never on timing.
     workers: as in `workers.crew_of`.
-    in_flight: batches that a device has at once, of a task that is `contracts.ForwardsAhead`: the next is sent before
-        the outputs of the last are waited for. More than 1 is of use only where the device is not this processor.
+    device: in torch's words. A GPU has two batches at once, of a task that is `contracts.ForwardsAhead`: the next is
+        sent before the outputs of the last are waited for, from page-locked memory.
     progress: called with (images done, images in all).
     note: called with a sentence when a batch was halved, or the best size was found, or memory could not be shared.
 
@@ -60,7 +61,8 @@ def predict(
     the batch that the network failed on.
     """
     finishing: deque[Future[Prediction]] = deque()
-    crew = crew_of(task, samples, workers, note)
+    crew = crew_of(task, samples, workers, note, page_locks(device))
+    in_flight = 2 if device.startswith("cuda") else 1
     count = 0
     with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
         try:

@@ -124,8 +124,8 @@ class WorkerPool:
         self._closed = False
         self._workers: list[_Worker] = []
         self._wake, self._woken = socket.socketpair()
-        setup = pickle.dumps(task, protocol=5)
         try:
+            setup = pickle.dumps(task, protocol=5)
             for place in range(count):
                 if blocks is not None:
                     blocks.board[place] = NOTHING

@@ -21,6 +21,7 @@ import psutil
 from hrbench.contracts import Task
 from hrbench.core.shared_blocks import SharedBlocks
 from hrbench.errors import HrbenchError
+from hrbench.runner.page_locks import PageLocks
 from hrbench.runner.worker_pool import WorkerPool
 from hrbench.runner.worker_process import prepare
 from hrbench.types import Item, Sample
@@ -66,17 +67,19 @@ def crew_of(
     samples: Sequence[Sample],
     workers: int | None = None,
     note: Callable[[str], object] = lambda text: None,
+    locks: PageLocks | None = None,
 ) -> Crew:
     """Threads or processes for a task on samples. To be closed.
 
     workers: processes; 0 for threads; None to decide by the number of samples, cores and memory (`usual_workers`).
     note: called with a sentence if processes cannot share memory.
+    locks: lock the memory that processes share, until the crew is closed.
     """
     if workers is None:
         workers = usual_workers(len(samples))
     if workers == 0:
         return _Threads(task, samples)
-    return _Processes(task, samples, workers, note)
+    return _Processes(task, samples, workers, note, locks)
 
 
 def prepare_samples(task: Task, samples: Sequence[Sample], workers: int | None = None) -> Iterator[Prepared]:
@@ -134,10 +137,20 @@ class _Threads:
 class _Processes:
     """Prepares and calls in worker processes."""
 
-    def __init__(self, task: Task, samples: Sequence[Sample], workers: int, note: Callable[[str], object]) -> None:
-        self.samples = samples
+    def __init__(
+        self,
+        task: Task,
+        samples: Sequence[Sample],
+        workers: int,
+        note: Callable[[str], object],
+        locks: PageLocks | None,
+    ) -> None:
+        self.samples, self.locks = samples, locks
         self.workers = min(workers, max(1, len(samples)))
-        self._pool = WorkerPool(task, self.workers, SharedBlocks.create(), note)
+        blocks = SharedBlocks.create()
+        if blocks is not None and locks is not None:
+            blocks.on_use = locks.lock
+        self._pool = WorkerPool(task, self.workers, blocks, note)
 
     def prepared(self) -> Iterator[Prepared]:
         running: deque[tuple[range, Future[list[list[Item] | HrbenchError]]]] = deque()
@@ -172,3 +185,5 @@ class _Processes:
 
     def close(self) -> None:
         self._pool.close()
+        if self.locks is not None:
+            self.locks.close()

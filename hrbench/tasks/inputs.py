@@ -6,6 +6,7 @@ torch is imported only inside functions: preparing and finishing do without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,18 +70,40 @@ def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[s
 def uploaded(images: Sequence[np.ndarray], device: torch.device) -> Sequence[torch.Tensor]:
     """Images (h, w, 3) uint8 of one size on a device; on the CPU the memory is theirs.
 
-    Copies do not wait, so the images must stay as they are until the device has computed. From page-locked memory they
-    go beside what it computes (`runner/page_locks.py`).
+    Copies to a GPU go through a stream of their own, beside what it computes for an earlier batch, if the images lie in
+    page-locked memory (`runner/page_locks.py`). They do not wait, so the images must stay as they are until the GPU has
+    computed.
     """
     import torch
 
     tensors = [torch.from_numpy(image) for image in images]
     if device.type == "cpu":
         return tensors
-    batch = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, device=device)
+    if device.type != "cuda":
+        return _copied(tensors, device)
+    computing, copying = torch.cuda.current_stream(device), _copy_stream(device)
+    with torch.cuda.stream(copying):
+        batch = _copied(tensors, device)
+    computing.wait_stream(copying)
+    for each in batch:
+        each.record_stream(computing)
+    return batch
+
+
+def _copied(tensors: Sequence[torch.Tensor], device: torch.device) -> Sequence[torch.Tensor]:
+    import torch
+
+    batch = torch.empty((len(tensors), *tensors[0].shape), dtype=torch.uint8, device=device)
     for place, tensor in zip(batch, tensors, strict=True):
         place.copy_(tensor, non_blocking=True)
     return batch.unbind()
+
+
+@cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
 def normalised(
