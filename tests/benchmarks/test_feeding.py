@@ -1,7 +1,7 @@
 """What the loop costs the process that runs the network, which returns constants here, beside a DataLoader of torch.
 
-Loading: CPU time of this process from samples to bytes on a stand-in device, which copies them and computes nothing; the
-DataLoader prepares the same by the same code, collates in its workers as torch does, and copies to the same device.
+Loading: CPU time of this process from samples to bytes on a stand-in device, which copies them and computes nothing.
+The DataLoader prepares the same by the same code, collates in its workers as torch does, and copies to the same device.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ Case = tuple[Any, list[Sample], int]
 def pose(realdata: Path, folder: Path) -> Case:
     data = CocoKeypointsDataset(realdata)
     task = Pose(catalog.variants()["pose_hrnet_w32_coco_256x192"], data, BOXES)
-    return task, [sample for sample in data.samples(BOXES) if sample.content] * 4, 4
+    return task, [sample for sample in data.samples(BOXES) if sample.content] * 2, 4
 
 
 def detection(realdata: Path, folder: Path) -> Case:
     variant = next(each for name, each in catalog.variants().items() if name.startswith("mask_rcnn_hrnetv2p_w18"))
     data = CocoInstances(realdata)
     protocol = dataclasses.asdict(next(each for each in Detection.protocols if each.name == "mmdet"))
-    return Detection(variant, data, protocol), list(data.samples(protocol)) * 4, 1
+    return Detection(variant, data, protocol), list(data.samples(protocol)) * 2, 1
 
 
 def cityscapes(realdata: Path, folder: Path) -> Case:
@@ -67,7 +67,7 @@ def cityscapes(realdata: Path, folder: Path) -> Case:
         samples.append(Sample(number, path, (2048, 1024)))
     variant = catalog.variants()["seg_hrnet_w48_cityscapes"]
     data: Any = SimpleNamespace(scheme=ClassScheme(tuple(map(str, range(19)))))
-    return Segmentation(variant, data, {**dataclasses.asdict(NAMED_PROTOCOLS[0]), **variant.protocol}), samples * 24, 1
+    return Segmentation(variant, data, {**dataclasses.asdict(NAMED_PROTOCOLS[0]), **variant.protocol}), samples * 8, 1
 
 
 def imagenet(realdata: Path, folder: Path) -> Case:
@@ -75,7 +75,7 @@ def imagenet(realdata: Path, folder: Path) -> Case:
     data: Any = SimpleNamespace(scheme=ClassScheme(tuple(map(str, range(1000)))))
     task = Classification(variant, data, dataclasses.asdict(Classification.protocols[0]))
     paths = sorted((realdata / "coco/val2017").glob("*.jpg"))
-    return task, [Sample(path.stem, path) for path in paths] * 12, 16
+    return task, [Sample(path.stem, path) for path in paths] * 5, 16
 
 
 class PreparedImages(Dataset):
@@ -111,11 +111,8 @@ class BytesOnly:
 def by_loop(case: Case) -> int:
     task, samples, _ = case
     device = BytesOnly()
-    return sum(
-        device.take(torch.from_numpy(item.image))
-        for _, items in prepare_samples(task, samples, WORKERS)
-        for item in items
-    )
+    prepared = prepare_samples(task, samples, WORKERS)
+    return sum(device.take(torch.from_numpy(item.image)) for _, items in prepared for item in items)
 
 
 def by_data_loader(case: Case) -> int:
