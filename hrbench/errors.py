@@ -46,7 +46,15 @@ class UsageError(HrbenchError):
 
 
 class InputError(HrbenchError):
-    """A file whose content is wrong: the message names the file and the first fault in it."""
+    """A file whose content is wrong: the message names the file and the first fault in it.
+
+    option: what may allow the file, and stands in the message: "match: file_name" or, where no value can be advised, a
+        name ("sigmas"); "" if no option does.
+    """
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class MissingError(HrbenchError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,6 @@ from hrbench.cli.text import select_rows
 from hrbench.errors import InputError, UsageError
 from hrbench.suite.registry import known
 from hrbench.types import Measurement
-
-OPTIONS = "an option KEY: VALUE is --option KEY=VALUE here"
 
 
 def score(args: Namespace, echo: Echo) -> int:
@@ -31,7 +31,7 @@ def score(args: Namespace, echo: Echo) -> int:
         truth = truth or target
     if not truth:
         raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
-    options |= assignments(args.option, "--option", "per_class=true")
+    options |= {key: as_list(value) for key, value in assignments(args.option, "--option", "per_class=true").items()}
     try:
         judged = score_file(
             args.metric,
@@ -43,17 +43,42 @@ def score(args: Namespace, echo: Echo) -> int:
             seed=args.seed,
         )
     except InputError as error:
-        raise InputError(f"{error} ({OPTIONS})") if "option " in str(error) else error from None
+        raise InputError(f"{error} ({typed([error.option])})", error.option) if error.option else error from None
     if args.json:
         scores = [_plain(score) for score in judged.scores]
         notes = [asdict(note) for note in judged.notes]
         echo(json.dumps({"scores": scores, "notes": notes, "verify": judged.verdict or None}, indent=1))
     else:
         said = [f"note: {note}" for note in judged.notes]
-        said += [OPTIONS] if any(note.option for note in judged.notes) else []
+        advised = [note.option for note in judged.notes if note.option]
+        said += [typed(advised)] if advised else []
         said += filter(None, [judged.verdict])
         echo("\n".join([listing.scores(judged.scores), *said]))
     return 0
+
+
+def as_list(value: Any) -> Any:
+    """A value of an option; a text with commas as the list of what stands between them.
+
+    >>> as_list("0.03,0.05"), as_list("cat, dog"), as_list("box"), as_list(0.5)
+    ([0.03, 0.05], ['cat', 'dog'], 'box', 0.5)
+    """
+    if not isinstance(value, str) or "," not in value:
+        return value
+    return list(assignments([f"list=[{value}]"], "--option", "list=[0.03,0.05]")["list"])
+
+
+def typed(options: Sequence[str]) -> str:
+    """How options are typed that files, notes and suites have as KEY: VALUE.
+
+    >>> typed(["renumber: true", "sigmas"]), typed(["values: {0: 0, 255: 1}"])
+    ('here --option renumber=true, --option sigmas=VALUE', "here --option 'values={0: 0, 255: 1}'")
+    """
+    found: dict[str, None] = {}
+    for option in options:
+        key, _, value = option.partition(": ")
+        found["--option " + shlex.quote(f"{key}={value or 'VALUE'}")] = None
+    return f"here {', '.join(found)}"
 
 
 def _plain(score: Measurement) -> dict[str, Any]:

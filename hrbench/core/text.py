@@ -1,4 +1,4 @@
-"""Texts for messages: a hint for an unknown name, the last lines of an output."""
+"""Texts for messages: a hint for an unknown name, an error in a line, the last lines of an output."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     shown = sorted(known)[:12]
     more = f", ... ({len(known)} in all)" if len(known) > len(shown) else ""
     return f"known: {', '.join(shown)}{more}"
+
+
+def first_sentence(error: BaseException) -> str:
+    """The kind of an error and the first sentence of its text, which may be long, for a line that says what it is of.
+
+    >>> first_sentence(ValueError("no magic. Expected PK")), first_sentence(KeyError())
+    ('ValueError: no magic', 'KeyError')
+    """
+    first = str(error).strip().partition("\n")[0].partition(". ")[0]
+    return f"{type(error).__name__}: {first[:200]}".rstrip(": ")
 
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")

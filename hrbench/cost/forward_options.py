@@ -24,3 +24,16 @@ Dtypes = Annotated[
 def every_cell(batches: Iterable[int], dtypes: Iterable[str]) -> list[Conditions]:
     """Every batch in every dtype."""
     return [Conditions(batch=batch, dtype=dtype) for dtype in dtypes for batch in batches]
+
+
+def check_times(mode: str, budget: float | None, cap: float | None) -> None:
+    """Raises ValueError for the time of another mode than the chosen one, which would have no effect.
+
+    mode: "quick", "gate" or "smoke".
+    budget: seconds that a suite gives to mode quick; None for the default.
+    cap: the same of mode gate.
+    """
+    if budget is not None and mode != "quick":
+        raise ValueError(f"budget is the time of mode quick, not of mode {mode}; mode gate has cap")
+    if cap is not None and mode != "gate":
+        raise ValueError(f"cap is the time of mode gate, not of mode {mode}; mode quick has budget")

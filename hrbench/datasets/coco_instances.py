@@ -29,7 +29,7 @@ from hrbench.formats.coco.annotations import (
     read_annotated_objects,
     read_instances,
 )
-from hrbench.formats.coco.forms import CocoForm, TruthArea, root_of
+from hrbench.formats.coco.forms import CocoForm, TruthArea, unused_root
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
@@ -49,9 +49,9 @@ class CocoInstances:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
-    renumber, truth_area, iscrowd, match, whole_ids, root_category: how the annotations deviate
-        from COCO's form (`forms.CocoForm`); where a category is found
-        that only names the others, `root_category` must say what becomes of it.
+    renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the annotations deviate from
+        COCO's form (`forms.CocoForm`); where a category is found that only names the others, `root_category` must say
+        what becomes of it.
     detection_area: what the areas of detected masks are of, "mask" or "box" (`CocoObjects`); None for the masks.
     """
 
@@ -75,8 +75,10 @@ class CocoInstances:
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] | None = None,
+        text_numbers: bool = False,
     ) -> None:
-        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category or "keep")
+        root_of_all = "keep" if root_category is None else root_category
+        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_of_all, text_numbers)
         self._root_said = root_category is not None
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
@@ -143,19 +145,19 @@ class CocoInstances:
 
     def _refuse_root(self) -> None:
         """Raises UsageError for a category that only names the others, as long as nobody says what becomes of it."""
-        if self._root_said or self._classes is not None:
+        if self._root_said or self._classes is not None or (root := self._root()) is None:
             return
-        listed = [
-            {"id": one.id, "name": one.name, "supercategory": one.supercategory} for one in self._content.categories
-        ]
-        root = root_of(listed)
-        if root is None or any(each.category_id == root["id"] for of in self._objects.values() for each in of):
-            return
+        names = {each.id: each.name for each in self._content.categories}
         raise UsageError(
-            f"{self.target}: category {root['id']} ({root['name']!r}) has no annotation and is the supercategory of "
-            f"the others: set `root_category: drop` if the network's {len(listed) - 1} classes are the others, as "
+            f"{self.target}: category {root} ({names[root]!r}) has no annotation and is the supercategory of "
+            f"the others: set `root_category: drop` if the network's {len(names) - 1} classes are the others, as "
             "Roboflow exports mean it, or `root_category: keep` if it is a class of its own"
         )
+
+    def _root(self) -> int | None:
+        """The id of the category that only names the others and has no annotation."""
+        used = (each.category_id for of in self._objects.values() for each in of)
+        return unused_root(self._content.categories, used)
 
     @cached_property
     def scheme(self) -> ClassScheme:
@@ -182,13 +184,14 @@ class CocoInstances:
     def metric_options(self) -> dict[str, Any]:
         """The evaluated categories, if only some are detected: objects of the others then do not count as missed.
 
-        And `max_detections` and `detection_area` if they are given.
+        And `max_detections` and `detection_area` if they are given, and that a root category is kept if that is said.
         """
         ids = sorted(self.scheme.ids)
         every = ids == sorted(each.id for each in self._content.categories)
         area = {} if self._detection_area is None else {"detection_area": self._detection_area}
         limits = {} if self._max_detections is None else {"max_detections": self._max_detections}
-        return {**({} if every else {"categories": ids}), **limits, **area, **self.form.stated()}
+        kept = {"root_category": "keep"} if self._root_said and self._root() is not None else {}
+        return {**({} if every else {"categories": ids}), **limits, **area, **kept, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.target], file_sizes(self.images, self._files.values()))

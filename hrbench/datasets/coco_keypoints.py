@@ -69,8 +69,8 @@ class CocoKeypointsDataset:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the annotations deviate
-        from COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the annotations
+        deviate from COCO's form (`forms.CocoForm`).
     detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
     """
 
@@ -94,10 +94,13 @@ class CocoKeypointsDataset:
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] = "keep",
+        text_numbers: bool = False,
         detection_area: Literal["keypoints", "box"] | None = None,
     ) -> None:
         self._detection_area = detection_area
-        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
+        self.form = CocoForm(
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
+        )
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
         self.split = split
@@ -353,7 +356,8 @@ def _detected_boxes(path: Path, category: ListedCategory, threshold: float) -> d
         raise InputError(
             f"{path}: its {len(boxes)} boxes are of category {some}; none is of category {category.id} "
             f"({category.name}), whose joints are estimated: give the boxes meant for it category_id {category.id}, "
-            "or set protocol.boxes to ground_truth"
+            "or set protocol.boxes to ground_truth",
+            "boxes: ground_truth",
         )
     kept: dict[int, list[Person]] = {}
     for index, box in enumerate(boxes):

@@ -11,7 +11,7 @@ catalog/datasets_segmentation.yaml, or the fields of a suite's `dataset:`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
 from hrbench.formats.label_colours import OTHER_COLOURS, LabelForm, colours_of, meanings
 from hrbench.formats.labels import LABELS as MAP
-from hrbench.formats.labels import class_map, label_faults, read_labels
+from hrbench.formats.labels import class_map, label_faults, read_labels, unknown_label_advice
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
 from hrbench.formats.paths import below, inside
@@ -260,7 +260,8 @@ class LabelFolders:
             return image_faults(sample.path, None, sample.orientation)
         known = {*self.scheme.ids, *self.mapping, *self.ignore, *self.form.colours.values()}
         path = self.target / self.pairs[str(sample.id)][1]
-        return label_faults(sample.path, path, known, sample.orientation, self.form)
+        advice = partial(unknown_label_advice, known=known, classes=len(self.scheme.names))
+        return label_faults(sample.path, path, known, sample.orientation, self.form, advice)
 
     # --- submission to a server
 

@@ -288,7 +288,8 @@ def _label(where: str, text: str, order: Mapping[str, int], classes: int) -> int
     if classes and int(text) >= classes:
         raise InputError(
             f"{where}: class {text} of {classes}; they are counted from 0 (of a part of the "
-            "network's classes, option names: [...] gives all in order, --dataset imagenet-val ImageNet's)"
+            "network's classes, option names: [...] gives all in order, --dataset imagenet-val ImageNet's)",
+            "names",
         )
     return int(text)
 

@@ -153,7 +153,8 @@ def check_size(
     if stated is not None and found != tuple(stated):
         remark = size_remark(found, stated, tag, orientation)
         raise InputError(
-            f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}{remark}"
+            f"image {path} is {found[0]}x{found[1]} pixels, its annotation says {stated[0]}x{stated[1]}{remark}",
+            "orientation" if remark else "",
         )
 
 

@@ -15,6 +15,14 @@ Colour = tuple[int, int, int]
 _FEW = 6
 
 
+class LabelsError(ValueError):
+    """Pixels or numbers that are no labels. option: as `InputError` has it."""
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
+
+
 @dataclass(frozen=True)
 class LabelForm:
     """How label maps are stored, as the user says. The default: one number a pixel.
@@ -92,28 +100,34 @@ def colours_of(
 def single(pixels: np.ndarray, form: LabelForm) -> np.ndarray:
     """(H, W) uint8 or uint16 labels of (H, W, C) uint8 pixels, C being 2 (grey, alpha), 3 or 4.
 
-    Raises ValueError, with a message that begins with a verb and names the option, if they cannot be read so.
+    Raises LabelsError, with a message that begins with a verb and names the option, if they cannot be read so.
     """
     colour, alpha = (pixels[..., :-1], pixels[..., -1]) if pixels.shape[2] in (2, 4) else (pixels, None)
     if alpha is not None and not bool((alpha == 255).all()):
-        raise ValueError("is transparent in parts, of which no option says what they are: save it without transparency")
+        raise LabelsError(
+            "is transparent in parts, of which no option says what they are: save it without transparency"
+        )
     equal = all(bool((colour[..., 0] == colour[..., channel]).all()) for channel in range(1, colour.shape[2]))
     if colour.shape[2] == 1 or (equal and form.channels == "equal"):
         if form.channels != "equal":
-            raise ValueError("holds grey and transparency; option channels: equal reads the grey values as labels")
+            raise LabelsError(
+                "holds grey and transparency; option channels: equal reads the grey values as labels", "channels: equal"
+            )
         return np.ascontiguousarray(colour[..., 0])
     if form.colours:
         return _labels(colour, form.colours)
     if equal:
-        raise ValueError(
+        raise LabelsError(
             f"holds {colour.shape[2]} channels, which are equal; option channels: equal reads them as one, option "
-            "palette: [[red, green, blue], ...] as colours of the classes (a data set needs `colours: true` as well)"
+            "palette: [[red, green, blue], ...] as colours of the classes (a data set needs `colours: true` as well)",
+            "channels: equal",
         )
     more = "; its channels are not equal" if form.channels == "equal" else ""
-    raise ValueError(
+    raise LabelsError(
         f"holds colours{more}; option palette: [[red, green, blue], ...] gives that of each class (a data set needs "
         "`colours: true` as well); "
-        f"this file has {_some(colour)}"
+        f"this file has {_some(colour)}",
+        "palette",
     )
 
 
@@ -125,10 +139,11 @@ def _labels(colour: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
     strange = known[place] != codes
     if strange.any():
         y, x = np.unravel_index(int(np.argmax(strange)), strange.shape)
-        raise ValueError(
+        raise LabelsError(
             f"holds the colour {colour[y, x].tolist()} at ({x}, {y}), which is not in the palette; "
             f"{np.count_nonzero(strange)} of {strange.size} pixels are of none of its colours; option ignore_colours "
-            "leaves colours out"
+            "leaves colours out",
+            "ignore_colours",
         )
     return labels[place].astype(np.uint8 if int(labels.max()) < 256 else np.uint16)
 

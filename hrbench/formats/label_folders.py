@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """Predicted label maps. files: image id -> its PNG, if there is one. kind: what their numbers stand for."""
+    """Predicted label maps. files: image id -> its map, if there is one. kind: what their numbers stand for."""
 
     path: Path
     files: Mapping[str, Path]
@@ -57,8 +57,8 @@ class Values:
     likely: frozenset[int]
 
 
-def png_files(path: Path, content: str) -> list[Path]:
-    """All PNGs in and below a folder, sorted; all .npy files if there is no PNG. Hidden files are none.
+def map_files(path: Path, content: str) -> list[Path]:
+    """All label maps in and below a folder, sorted: its PNGs; its .npy files if it has no PNG. Hidden files are none.
 
     content: what the folder should hold, in words, for errors.
 
@@ -178,7 +178,8 @@ def detect_kind(
         return "ids"
     raise InputError(
         f"{path}: the numbers in its {len(files)} label maps fit {words['ids']} and {words['indices']} alike; "
-        f"say which they are: labels={words['ids']} or labels={words['indices']}"
+        f"say which they are: labels={words['ids']} or labels={words['indices']}",
+        "labels",
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image
 from hrbench.core.files import reading, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.images import decoded_size
-from hrbench.formats.label_colours import PLAIN, LabelForm, from_array, single
+from hrbench.formats.label_colours import PLAIN, LabelForm, LabelsError, from_array, single
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
@@ -30,6 +30,7 @@ NO_CLASS = np.iinfo(np.uint16).max
 """In class maps that are read from files: a label that stands for no class."""
 
 _GREY, _PALETTE = 0, 3
+_LISTED = 8
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _STRETCH = {2: 85, 4: 17}  # bits -> the factor by which a decoder scales grey values to 0..255
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -67,8 +68,8 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
     if colour not in (_GREY, _PALETTE):
         try:
             return single(labels, form)
-        except ValueError as error:
-            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel") from None
+        except LabelsError as error:
+            raise InputError(f"{path}: {error}; it should be {content}, one number a pixel", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
     labels = labels.astype(np.uint8, copy=False)
@@ -123,11 +124,13 @@ def label_faults(
     known: Collection[int],
     orientation: Orientation = "stored",
     form: LabelForm = PLAIN,
+    advice: Callable[[Collection[int]], str] = lambda labels: "",
 ) -> list[str]:
     """Faults of an image and its labels: a damaged file, different sizes, or a label not in `known`.
 
     orientation: which picture the labels belong to.
     form: how the labels are stored.
+    advice: all labels of a map with one that is not known -> which option reads it, "" for none.
     """
     faults, size = [], None
     try:
@@ -144,7 +147,9 @@ def label_faults(
         faults.append(
             f"labels {labels} are {width}x{height} pixels, their image {image} is {size[0]}x{size[1]}{remark}"
         )
-    return [*faults, *range_faults(labels, values, known)]
+    odd = range_faults(labels, values, known)
+    remedy = advice(np.unique(values).tolist()) if odd else ""
+    return [*faults, *(f"{fault}; {remedy}" if remedy else fault for fault in odd)]
 
 
 def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list[str]:
@@ -162,6 +167,30 @@ def range_faults(path: Path, values: np.ndarray, known: Collection[int]) -> list
         f"labels {path} hold {values[y, x]} at ({x}, {y}), which is no label of this data set ({ranges(known)}); "
         f"{count} of {values.size} pixels are out of range"
     ]
+
+
+def unknown_label_advice(labels: Collection[int], known: Collection[int], classes: int) -> str:
+    """Which options read a map with labels that a data set does not know, as the suite's `dataset:` has them.
+
+    labels: all labels of the map.
+    known: labels of the classes, and those that are ignored.
+    classes: how many classes there are.
+
+    >>> unknown_label_advice({0, 255}, {0, 1}, 2).partition(",")[0]
+    'option values: {0: 0'
+    >>> unknown_label_advice({0, 7, 9}, {0, 1}, 2)
+    'option ignore: [7, 9] leaves them out, option values: {label: class, ...} says what each means'
+    """
+    strange = sorted(set(labels) - set(known))
+    if classes == 2 and len(strange) == 1 and set(labels) <= {0, *strange}:
+        (label,) = strange
+        return (
+            f"option values: {{0: 0, {label}: 1}} reads {label} as the second class (in a suite a line of "
+            f"`dataset:`, instead of ids and mapping), option ignore: [{label}] leaves it out"
+        )
+    shown = ", ".join(map(str, strange[:_LISTED])) + (", ..." if len(strange) > _LISTED else "")
+    them = "it" if len(strange) == 1 else "them"
+    return f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
 
 
 def ranges(numbers: Collection[int]) -> str:

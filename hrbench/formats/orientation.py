@@ -177,7 +177,9 @@ def oriented_size(size: tuple[int, int], data: bytes, tag: int, orientation: Ori
 def refuse_tag(path: Path, tag: int, orientation: Orientation) -> None:
     """Raises InputError for a picture that is turned, if nothing says which picture its annotation belongs to."""
     if tag != 1 and not orientation:
-        raise InputError(f"image {path} has EXIF orientation {tag}: it is stored otherwise than shown; {ADVICE}")
+        raise InputError(
+            f"image {path} has EXIF orientation {tag}: it is stored otherwise than shown; {ADVICE}", "orientation"
+        )
 
 
 def size_remark(found: tuple[int, int], stated: tuple[int, int], tag: int, orientation: Orientation) -> str:

@@ -52,7 +52,7 @@ _COST_CONDITIONS = (
 _FURTHER = ("inputs", "data", "weights", "caches", "images", "runtime", "tf32", "energy_of")
 """The same, of costs that were not there before: the basis of all others stays as it is stored."""
 
-_USUAL = {"inputs": "standard normal", "caches": "warm"}
+USUAL = {"inputs": "standard normal", "caches": "warm"}
 """What a cost that does not state these was measured with."""
 
 _OF_NETWORKS = ("input", "proposals", "masks", "counted")
@@ -219,7 +219,7 @@ def _compared_conditions(conditions: Conditions) -> dict[str, Any]:
     return {
         name: value
         for name, value in stated.items()
-        if _USUAL.get(name) != value and (name != "weights" or value == "random")
+        if USUAL.get(name) != value and (name != "weights" or value == "random")
     }
 
 

@@ -134,7 +134,7 @@ class MpiiPckh:
         if len(error) < ENOUGH_JOINTS:
             return []
         x, y = np.median(error, axis=0).tolist()
-        for shift, option in ((1.0, "origin: 1, for a .npy"), (-1.0, "origin: 0, for a .mat")):
+        for shift, option in ((1.0, "origin: 1"), (-1.0, "origin: 0")):
             if max(abs(x - shift), abs(y - shift)) <= NEAR_ONE:
                 what = f"predicted joints lie ({x:.2f}, {y:.2f}) px from the annotated ones, in the median of all"
                 effect = "they fit better after a shift by one pixel, as if their top-left pixel were counted otherwise"

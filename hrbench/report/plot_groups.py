@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrbench.core import units
+from hrbench.report.condition_words import worded
 from hrbench.report.rows import row_labels
 from hrbench.types import Measurement, Result
 
 _ORDER = ("device", "dtype", "runtime", "threads", "mode")
-_PLAIN = ("device", "dtype", "runtime")
-"""Conditions that need no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,14 @@ def _group(members: Sequence[tuple[Result, Measurement]], names: Sequence[str]) 
     under = [{name: _value(result, cost, name) for name in names} for result, cost in members]
     most = {name: Counter(one[name] for one in under).most_common(1)[0][0] for name in _ORDER if name in names}
     common = [
-        _words(name, value) + ("" if all(one[name] == value for one in under) else " unless named")
+        worded(name, value) + ("" if all(one[name] == value for one in under) else " unless named")
         for name, value in most.items()
         if value not in ("", "eager", None) or any(one[name] != value for one in under)
     ]
     named = []
     for (result, cost), own in zip(members, under, strict=True):
         label = f"{labels[id(result)]} {units.size(result.entry.variant.input)}".rstrip()
-        told = [_words(name, value) for name, value in own.items() if value != most[name]]
+        told = [worded(name, value) for name, value in own.items() if value != most[name]]
         told = [words for words in _without_repeats(told) if words not in label]
         named.append((result, ", ".join([label, *told]), cost))
     return PlotGroup(", ".join(_without_repeats(common)), tuple(named))
@@ -68,10 +67,6 @@ def _value(result: Result, cost: Measurement, name: str) -> Any:
     """A condition of a cost; a runtime always by its name."""
     value = getattr(cost.conditions, name)
     return (value or ("own" if result.entry.runtime.name == "own" else "eager")) if name == "runtime" else value
-
-
-def _words(name: str, value: Any) -> str:
-    return str(value) if name in _PLAIN else f"{name} {value}"
 
 
 def _without_repeats(words: Sequence[str]) -> list[str]:

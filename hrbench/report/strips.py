@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hrbench.core import units
+from hrbench.judge.comparability import USUAL
+from hrbench.report.condition_words import tells_threads, worded
 from hrbench.report.rows import cost_labels, is_miniature, title_of
 from hrbench.report.table_cells import cost_conditions, unstable_text
 from hrbench.types import Conditions, Measurement, Result
@@ -52,16 +54,14 @@ def strips(results: Sequence[Result]) -> list[TimeStrip]:
 
 
 _SHOWN = ("batch", "dtype", "device", "runtime", "threads", "mode", "inputs", "caches")
-_PLAIN = ("dtype", "device", "runtime")
-"""Conditions that need no name."""
-_USUAL = ("standard normal", "warm")
 
 
 def _strip(result: Result, label: str, cost: Measurement, low: float, high: float) -> TimeStrip:
-    shown = {key: text for key, text in cost_conditions(cost.conditions) if key in _SHOWN and text not in _USUAL}
-    if f"threads {shown.get('threads')}" in shown.get("runtime", ""):
-        del shown["threads"]  # the runtime has them
-    conditions = ", ".join(shown[key] if key in _PLAIN else f"{key} {shown[key]}" for key in _SHOWN if key in shown)
+    stated = cost_conditions(cost.conditions)
+    shown = {key: text for key, text in stated if key in _SHOWN and text != USUAL.get(key)}
+    if tells_threads(shown.get("runtime", ""), shown.get("threads")):
+        del shown["threads"]
+    conditions = ", ".join(worded(key, shown[key]) for key in _SHOWN if key in shown)
     return TimeStrip(
         name=result.name,
         model=f"{label} {units.size(result.entry.variant.input)}".rstrip() + _mark(result),

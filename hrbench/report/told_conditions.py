@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hrbench.report.condition_words import UNNAMED, tells_threads
 from hrbench.report.layout import ColumnLayout
 from hrbench.report.rows import text_of
 from hrbench.report.table_cells import ColumnValue, is_fed_random
@@ -23,9 +24,6 @@ _USUAL = {
     "runtime": "eager", "tf32": "in nothing", "inputs": "random", "weights": "random", "caches": "warm",
 }  # fmt: skip
 """Values that are told only in a column that has others, too. What was timed follows from the quantity."""
-
-_IN_ROWS = ("dtype", "device", "runtime")
-"""Conditions of which a table may have a text column."""
 
 _DETECTOR = ": on images a detector finds other boxes, which take other time and memory"
 
@@ -73,8 +71,7 @@ def _notes(fact: ColumnValue | None, differing: Mapping[str, str]) -> tuple[str,
     """The footnotes of one cell."""
     at_random = "" if fact is None else fact.random_detector
     hidden = ("inputs", "weights") if at_random else ()
-    threads = f"threads {differing.get('threads')}" in differing.get("runtime", "").split(", ")
-    hidden += ("threads",) if threads else ()  # the runtime's text has them
+    hidden += ("threads",) if tells_threads(differing.get("runtime", ""), differing.get("threads")) else ()
     words = [f"{_name(key)} {value}" for key, value in differing.items() if key not in hidden]
     notes = [f"measured otherwise than its column: {', '.join(words)}"] if words else []
     return (*([f"measured on {at_random}{_DETECTOR}"] if at_random else []), *notes)
@@ -126,7 +123,7 @@ def _told(result: Result, fact: ColumnValue) -> dict[str, str]:
 
 def _by_row(result: Result, texts: Sequence[str]) -> dict[str, str]:
     """What the text columns of a row tell of its costs."""
-    told = {name: text_of(result, name)[0] for name in _IN_ROWS if name in texts}
+    told = {name: text_of(result, name)[0] for name in UNNAMED if name in texts}
     threads = result.entry.runtime.threads
     return told | ({"threads": str(threads)} if "runtime" in told and threads is not None else {})
 

@@ -1,13 +1,14 @@
 """What `hrbench check` reports of one entry: the plan of a run, and what would fail; runs no network on data.
 
-Ground truth and precomputed predictions are read. Each network is built on the meta device, an input passes through it,
+Ground truth and precomputed predictions are read; of images and label maps, which can be many, the first and the last
+(`check_sample.py`). Each network is built on the meta device, an input passes through it,
 and its output and the keys of its weights are compared with what they are for (`check_network.py`): in a process of its
 own, as in a run, and within the entry's timeout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,16 @@ from hrbench.errors import HrbenchError, in_words
 from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.weights.sources import weights_of
 from hrbench.runner import jobs
+from hrbench.runner.check_sample import check_predictions, evaluated_images, refused_samples
 from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
+from hrbench.runner.prepare import Assembled
 from hrbench.runner.settings import Settings
 from hrbench.store.run_folder import RunFolder
-from hrbench.types import Entry, Missing, ModelRef, Reason, Result
+from hrbench.types import Entry, Missing, ModelRef, Reason, Result, Sample
 
 FAILS, EMPTY, UNLOADED, COSTS = "would fail", "accuracy left empty", "weights missing", "costs only"
 GENERATED = "data will be generated"
@@ -68,6 +71,7 @@ class Checker:
     processes: build the networks; None until the first is built.
     looked: network, data and weights -> why it would fail ("" if it would not), and what else is to be said.
     foreseen: runtime with its settings -> dtype -> why this machine cannot run it.
+    sampled: data and how they are prepared -> what a run would refuse in the first and the last image.
     """
 
     settings: Settings
@@ -76,6 +80,7 @@ class Checker:
     processes: Processes | None = None
     looked: dict[str, tuple[str, tuple[Reason, ...]]] = field(default_factory=dict)
     foreseen: dict[str, dict[str, str]] = field(default_factory=dict)
+    sampled: dict[str, list[str]] = field(default_factory=dict)
 
     def __enter__(self) -> Checker:
         return self
@@ -129,7 +134,8 @@ class Checker:
         for metric in parts.metrics:
             target = metric.read_target(parts.dataset.target)
             if entry.predictions:
-                metric.read_predictions(Path(entry.predictions), target)
+                predictions = metric.read_predictions(Path(entry.predictions), target)
+                check_predictions(metric, predictions, target, evaluated_images(entry, parts.dataset))
         notes = tuple(Reason(str(note)) for note in parts.notes)
         if entry.predictions or plan.accuracy not in ("predict", "decide"):
             return EntryCheck(entry.name, outcome=PLANNED[plan.accuracy], reasons=(*plan.reasons, *notes))
@@ -138,8 +144,19 @@ class Checker:
         if not turned and entry.dataset is not None and "orientation" in entry.dataset.args:
             turned = orientation_sentence(samples)
         notes += (Reason(turned),) if turned else ()
+        if refused := self._refused(entry, parts, samples):
+            return EntryCheck(entry.name, outcome=FAILS, reasons=(*map(Reason, refused), *notes))
         passes = sum(map(parts.task.work, samples))
         return EntryCheck(entry.name, f"{len(samples):,}", f"{passes:,}", PLANNED[plan.accuracy], reasons=notes)
+
+    def _refused(self, entry: Entry, parts: Assembled, samples: Sequence[Sample]) -> list[str]:
+        """What a run would refuse in the first and the last of an entry's images."""
+        row = entry.dataset
+        assert row is not None
+        key = repr((row.use, row.args, entry.protocol, entry.limit, entry.variant.input))
+        if key not in self.sampled:
+            self.sampled[key] = refused_samples(row, parts.dataset, parts.task, samples)
+        return self.sampled[key]
 
     def _costs(self, entry: Entry, stored: Result | None) -> str:
         """What a run does for the costs of an entry."""

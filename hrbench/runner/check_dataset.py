@@ -17,6 +17,7 @@ from hrbench.contracts import DataSet, Inspectable
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError
 from hrbench.formats.images import stated_size
+from hrbench.runner.alike import told_once
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.orientation import orientation_sentence
@@ -93,12 +94,13 @@ def check_dataset(
 def _decode(
     dataset: Inspectable, chosen: Sequence[Sample], total: int, progress: Callable[[int, int], object]
 ) -> Iterator[Finding]:
-    faulty = 0
+    found: list[tuple[Sample, str]] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for done, faults in enumerate(pool.map(dataset.look, chosen), 1):
-            faulty += bool(faults)
+        for done, (sample, faults) in enumerate(zip(chosen, pool.map(dataset.look, chosen), strict=True), 1):
+            found += [(sample, fault) for fault in faults]
             progress(done, len(chosen))
-            yield from (Finding("fault", fault) for fault in faults)
+    yield from (Finding("fault", fault) for fault in told_once(found))
+    faulty = len({sample.id for sample, _ in found})
     decoded = f"{amount(len(chosen), 'image')} of {total:,} decoded with what is annotated of them"
     yield Finding("looked", f"{decoded}: {f'faults in {faulty:,} of them' if faulty else 'no fault'}")
 

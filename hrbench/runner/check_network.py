@@ -9,15 +9,15 @@ on the CPU with random weights: a detector's boxes, a network that reads values,
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch, HasScheme
+from hrbench.contracts import ChecksOutput, CountedByPart, DataSet, FixedBatch
 from hrbench.core.plugins import FILE_SOURCES, model_ref, resolve
 from hrbench.errors import HrbenchError
 from hrbench.models.build import SOURCES_WITH_WEIGHTS, build
 from hrbench.models.weights.sources import OWN_WEIGHTS, weights_of
+from hrbench.runner.check_classes import class_notes
 from hrbench.runner.data_access import dataset_of
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Missing
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 DOING = "a pass of one image"
-LISTED = 3
 
 
 def check_network(entry: Entry, settings: Settings, values: bool = False) -> list[str]:
@@ -48,7 +47,7 @@ def check_network(entry: Entry, settings: Settings, values: bool = False) -> lis
         dataset = _dataset(entry, settings)
         return [
             *_output_notes(net, entry, _task(entry, dataset), values),
-            *_class_notes(net, dataset),
+            *class_notes(net, dataset, entry),
             *_weights_notes(net, entry, settings),
         ]
     finally:
@@ -137,57 +136,7 @@ def _passed(net: nn.Module, entry: Entry, device: str, count: int = 1) -> Any:
             raise recorder.failure(error, device, f"{DOING} of {height}x{width}") from error
 
 
-# --- classes and weights ---------------------------------------------------------------------------------------------
-
-
-def _class_notes(net: nn.Module, dataset: DataSet | None) -> list[str]:
-    """What differs between the classes that the network's own configuration names and those of the data set."""
-    theirs = class_names(net)
-    if not theirs or not isinstance(dataset, HasScheme):
-        return []
-    try:
-        ours = [str(name) for name in getattr(dataset.scheme, "names", ())]
-    except (HrbenchError, OSError):
-        return []
-    return class_differences(theirs, ours)
-
-
-def class_names(net: Any) -> list[str]:
-    """Names of a network's classes in the order of its outputs, from a configuration as transformers writes it
-    (`config.id2label`); none if it has no names of its own.
-    """
-    named = getattr(getattr(net, "config", None), "id2label", None)
-    if not isinstance(named, dict) or not named or sorted(named) != [*range(len(named))]:
-        return []
-    names = [str(named[index]) for index in range(len(named))]
-    return [] if all(name == f"LABEL_{index}" for index, name in enumerate(names)) else names
-
-
-def class_differences(theirs: Sequence[str], ours: Sequence[str]) -> list[str]:
-    """One sentence, if classes of one number have other names or another order; upper case and spelling aside.
-
-    >>> class_differences(["road", "sky"], ["Road", "sky"]), class_differences(["cat"], ["cat", "dog"])
-    ([], [])
-    >>> class_differences(["cat", "dog"], ["dog", "cat"])[0].partition(":")[0]
-    "the network's classes are those of the data set in another order"
-    """
-    if len(theirs) != len(ours):
-        return []  # what the output's shape tells, where it matters
-    plain = [[_plain(name) for name in names] for names in (theirs, ours)]
-    differing = [index for index, pair in enumerate(zip(*plain, strict=True)) if pair[0] != pair[1]]
-    if not differing:
-        return []
-    listed = ", ".join(f"{index} {theirs[index]!r} / {ours[index]!r}" for index in differing[:LISTED])
-    more = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
-    if sorted(plain[0]) == sorted(plain[1]):
-        what = "the network's classes are those of the data set in another order"
-    else:
-        what = f"{len(differing)} of {len(ours)} classes have another name in the network's configuration"
-    return [f"{what}: {listed}{more} (network / data set)"]
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.partition(",")[0].lower() if letter.isalnum())
+# --- weights --------------------------------------------------------------------------------------------------------
 
 
 def _weights_notes(net: nn.Module, entry: Entry, settings: Settings) -> list[str]:

@@ -134,7 +134,7 @@ class RunFolder:
         changed: called with each of these.
         every: whether entries that are not of the last run come after them.
         """
-        stored, listed = self._stored(), self._listed()
+        stored, listed = self._stored_and_listed()
         results = []
         for name in dict.fromkeys([*listed, *stored]) if every else listed:
             try:
@@ -152,16 +152,16 @@ class RunFolder:
 
     def unlisted(self) -> list[str]:
         """Names of entries that are stored but not of the last run, by name."""
-        listed = set(self._listed())
-        return [name for name in self._stored() if name not in listed]
+        stored, listed = self._stored_and_listed()
+        return [name for name in stored if name not in listed]
 
-    def _stored(self) -> dict[str, Path]:
-        return {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+    def _stored_and_listed(self) -> tuple[dict[str, Path], list[str]]:
+        """Stored entries by name, each with its result.json, and names of those of the last run in the suite's order.
 
-    def _listed(self) -> list[str]:
-        """Stored entries of the last run; all of them without run.json, or if it has none of them."""
-        stored = self._stored()
-        return [name for name in self.read_run().entries if name in stored] or list(stored)
+        Without run.json, or if it has none of them, all are of the last run.
+        """
+        stored = {path.parent.name: path for path in sorted((self.path / "entries").glob("[!.]*/result.json"))}
+        return stored, [name for name in self.read_run().entries if name in stored] or list(stored)
 
     def begin(self, name: str) -> Path:
         """An empty folder to fill; `commit` makes it the entry's folder."""

@@ -171,6 +171,9 @@ class DatasetFields(BaseModel):
     whole_ids: Any = Field(
         None, description="COCO's form: ids may be written as 3.0.", json_schema_extra={"type": "boolean"}
     )
+    text_numbers: Any = Field(
+        None, description='COCO\'s form: numbers may be written as text, "10.5".', json_schema_extra={"type": "boolean"}
+    )
     root_category: Any = Field(
         None,
         description="COCO's form: what becomes of a category that only names the others (Roboflow's id 0).",

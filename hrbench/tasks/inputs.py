@@ -13,7 +13,7 @@ import numpy as np
 
 from hrbench.contracts import HasParameters, Network
 from hrbench.core.stages import stage
-from hrbench.types import Item
+from hrbench.types import Item, Note
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def aspect_size(size: tuple[int, int], short: int, long: int | None = None) -> t
     return (other, max(1, short)) if width < height else (max(1, short), other)
 
 
-def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[str]:
+def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[Note]:
     """A note on where an entry's preprocessing comes from, if a library's configuration stated it.
 
     protocol: of the task, with the field `stated_by`.
@@ -64,7 +64,7 @@ def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[s
     if not protocol.stated_by:
         return []
     colours = f"mean {', '.join(f'{v:g}' for v in mean)}, std {', '.join(f'{v:g}' for v in std)}"
-    return [f"images are prepared by {protocol.stated_by} (protocol {protocol.name}; {colours})"]
+    return [Note("prepared_by", f"images are prepared by {protocol.stated_by} (protocol {protocol.name}; {colours})")]
 
 
 def uploaded(images: Sequence[np.ndarray], device: torch.device) -> Sequence[torch.Tensor]:

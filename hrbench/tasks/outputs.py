@@ -13,6 +13,7 @@ import numpy as np
 
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
+from hrbench.types import Note
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,14 +103,17 @@ class OutputMonitor:
         if tied:
             self.tied.add(key)
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
         said = []
         if self.whole:
-            said.append(f"the network returned whole numbers ({self.whole}), of which many may be equal")
+            what = f"the network returned whole numbers ({self.whole})"
+            said.append(Note("whole_numbers", what, effect="many of them may be equal"))
         if self.tied:
             counted = f"{len(self.tied)} of {len(self.seen)} {self.unit}"
-            said.append(f"{self.tied_message.format(counted)}: are the weights the right ones?")
+            what = self.tied_message.format(counted)
+            said.append(Note("tied_outputs", what, effect="are the weights the right ones?"))
         elif self.first is not None and len(self.seen) > 1 and not self.varied:
-            said.append(f"the network returned the same numbers for all {len(self.seen)} {self.unit}")
+            what = f"the network returned the same numbers for all {len(self.seen)} {self.unit}"
+            said.append(Note("same_outputs", what, effect="are the weights the right ones?"))
         return said

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hrbench.cli.command_line import main
+from hrbench.models.weights.load import save
 from hrbench.runner.executors.in_process import InProcessExecutor
 
 SEG = "task: segmentation, input: [64, 64]"
@@ -228,10 +231,136 @@ def test_deep_decodes_a_sample_of_the_data(bench, capsys):
     assert code == 0
     assert "coco-keypoints-val2017: looked: " in out and "no fault" in out
     assert "coco-keypoints-val2017: sizes: 1 size among " in out and "160x120 pixels" in out
-    picture = next((bench.data / "coco" / "val2017").iterdir())
+    picture = sorted((bench.data / "coco" / "val2017").iterdir())[3]
     picture.write_bytes(picture.read_bytes()[:200])
     assert checked(bench, capsys, "tiny_nets:pose")[0] == 0
     code, out = checked(bench, capsys, "tiny_nets:pose", "--deep")
     assert code == 3
     assert f"fault: image {picture} cannot be read whole (truncated" in out
-    assert "1 data set with faults: coco-keypoints-val2017" in out
+    assert "faults in coco-keypoints-val2017 (entry e)" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_picture_at_an_end_of_the_data_is_decoded_by_every_check(bench, capsys):
+    picture = sorted((bench.data / "coco" / "val2017").iterdir())[-1]
+    picture.write_bytes(picture.read_bytes()[:200])
+    assert checked(bench, capsys, "tiny_nets:pose")[0] == 0  # its costs alone
+    code, out = checked(bench, capsys, "tiny_nets:pose", weights="tiny.safetensors")
+    assert code == 3
+    assert "would fail [1]" in out and str(picture) in out.partition("[1] ")[2]
+
+
+# --- label maps and predictions of a file ----------------------------------------------------------------------------
+
+MAPS = 30
+
+
+def labelled(folder: Path, name: str, as_stored) -> None:
+    """Images and label maps of two classes, stored as `as_stored` makes them of (number, map)."""
+    for number in range(MAPS):
+        labels = np.zeros((8, 8), np.uint8)
+        labels[2:5, 2 : 4 + number % 3] = 1
+        for what, pixels in (("images", np.full((8, 8, 3), number, np.uint8)), ("labels", as_stored(number, labels))):
+            path = folder / name / what / f"{number:02d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def of_maps(folder: Path, capsys, rows: dict[str, tuple[str, str]], *more: str) -> tuple[int, dict[str, str], str]:
+    """Checks entries with predictions of a folder: name -> (predictions, further fields of the data set "made").
+
+    Returns the exit code, name -> what is said of it, and all of the output.
+    """
+    entries = "".join(
+        f"  - {{name: {name}, predictions: {predictions}, dataset: {{use: label-folders, name: d-{name}, images: "
+        f"made/images, labels: made/labels, names: [sea, land]{fields}}}}}\n"
+        for name, (predictions, fields) in rows.items()
+    )
+    path = folder / "maps.yaml"
+    path.write_text(f"suite: maps\nentries:\n{entries}")
+    code = main(["check", str(path), *more])
+    out = capsys.readouterr().out
+    reasons = dict(line[1:].split("] ", 1) for line in out.splitlines() if line.startswith("["))
+    lines = {line.split()[0]: line for line in out.splitlines()[2 : 2 + len(rows)]}
+    said = {name: reasons[line.rpartition("[")[2].rstrip("]")] if "[" in line else "" for name, line in lines.items()}
+    return code, said, out
+
+
+STORED = {
+    "colours": (lambda _, labels: np.stack([labels * 128, labels * 0, labels * 0], -1), "option palette"),
+    "masks": (lambda _, labels: labels * 255, "option values: {0: 0, 255: 1} reads 255 as the second class"),
+    "channels": (lambda _, labels: np.stack([labels] * 3, -1), "option channels: equal"),
+}
+OPTIONS = {
+    "colours": ", palette: [[0, 0, 0], [128, 0, 0]], colours: true",
+    "masks": ", values: {0: 0, 255: 1}",
+    "channels": ", channels: equal",
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_label_maps_that_a_run_refuses_are_refused_by_a_check_that_names_the_option(tmp_path, capsys, stored):
+    as_stored, option = STORED[stored]
+    labelled(tmp_path, "made", as_stored)
+    labelled(tmp_path, "plain", lambda _, labels: labels)
+    rows = {"bare": ("plain/labels", ""), "told": ("plain/labels", OPTIONS[stored])}
+    code, said, out = of_maps(tmp_path, capsys, rows)
+    assert code == 3 and "1 would fail" in out
+    assert f"{tmp_path / 'made' / 'labels' / '00.png'}: holds" in said["bare"] and option in said["bare"]
+    assert said["told"] == ""
+    assert main(["run", str(tmp_path / "maps.yaml"), "--in-process", "--plain", "--out", str(tmp_path / "r")]) == 3
+    ran = "".join(capsys.readouterr())
+    assert said["bare"].partition(";")[0] in ran and ran.count("failed: ") == 1
+
+
+def test_predicted_maps_are_read_at_both_ends_and_their_names_compared(tmp_path, capsys):
+    for name in ("made", "last", "middle"):
+        labelled(tmp_path, name, lambda _, labels: labels)
+    (tmp_path / "last" / "labels" / f"{MAPS - 1}.png").write_bytes(b"none")
+    (tmp_path / "middle" / "labels" / "07.png").unlink()
+    rows = {"last": ("last/labels", ""), "middle": ("middle/labels", "")}
+    code, said, _ = of_maps(tmp_path, capsys, rows)
+    assert code == 3
+    assert f"{tmp_path / 'last' / 'labels' / '29.png'}: is no PNG" in said["last"]
+    assert f"no prediction for 1 of {MAPS} images, the first is 07" in said["middle"]
+
+
+def test_a_fault_of_many_maps_is_told_once_with_the_entries_that_use_the_data(tmp_path, capsys):
+    labelled(tmp_path, "made", lambda number, labels: labels * (9 if 0 < number < MAPS - 1 else 1))
+    labelled(tmp_path, "plain", lambda _, labels: labels)
+    rows = {"one": ("plain/labels", ""), "two": ("made/labels", "")}
+    assert of_maps(tmp_path, capsys, rows)[0] == 0
+    path = tmp_path / "maps.yaml"
+    path.write_text(path.read_text().replace("d-two", "d-one"))
+    assert main(["check", str(path), "--deep"]) == 3
+    out = capsys.readouterr().out
+    assert "d-one: note: used by entries one, two" in out
+    (fault,) = (line for line in out.splitlines() if line.startswith("d-one: fault: "))
+    assert f"labels {tmp_path / 'made' / 'labels' / '01.png'} hold 9 at (2, 2)" in fault
+    assert fault.endswith(f"({MAPS - 2} alike, in {MAPS - 2} images: 01, 02, 03 and {MAPS - 5} more)")
+    judged = [line for line in out.splitlines() if line.startswith("predictions ") and ": fault: " in line]
+    assert len(judged) == 2 and all("28 alike, in 28 images" in line for line in judged)
+    assert "faults in d-one (entries one, two), predictions " in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_maps_that_a_network_is_judged_by_are_read_before_it_runs(bench, capsys):
+    labelled(bench.folder, "made", lambda _, labels: labels * 255)
+    text = """
+        suite: looked
+        defaults: {cost: {latency: false}}
+        entries:
+          - name: e
+            model: {use: "tiny_nets:pose", args: {joints: 2}, task: segmentation, input: [8, 8]}
+            weights: two.safetensors
+            dataset: {use: label-folders, images: made/images, labels: made/labels, names: [sea, land]VALUES}
+        """
+    net = torch.nn.Module()
+    net.net = torch.nn.Conv2d(3, 2, 5, stride=4, padding=2)
+    save(net, bench.folder / "two.safetensors")
+    assert main(["check", str(bench.suite(text.replace("VALUES", "")))]) == 3
+    out = capsys.readouterr().out
+    assert "hold 255 at (2, 2), which is no label of this data set (0 to 1)" in out
+    assert "option values: {0: 0, 255: 1}" in out and "(2 alike, in 2 images: 00, 29)" in out
+    assert main(["check", str(bench.suite(text.replace("VALUES", ", values: {0: 0, 255: 1}")))]) == 0
+    assert "predict" in capsys.readouterr().out

@@ -225,7 +225,7 @@ def test_an_export_like_labelme_s_as_masks(here, capsys):
     dataset = {"use": "label-folders", "images": "voc/JPEGImages", "labels": "voc/SegmentationClass", **names}
     suite("bright", "segmentation", dataset)
     value, said = run(capsys)
-    assert value is None and "option values: {label: class, ...}" in said
+    assert value is None and "option values: {0: 0, 255: 1} reads 255 as the second class" in said
     suite("bright", "segmentation", {**dataset, "values": {0: 0, 255: 1}})
     value, said = run(capsys)
     assert value == 1, said

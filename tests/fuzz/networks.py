@@ -1,4 +1,4 @@
-"""Files of networks: weights in every format that is read, and ONNX files, read and their operations replayed."""
+"""Files of networks: weights in every format that is read, and ONNX files and exported programs, read and counted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import struct
+import zipfile
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -206,6 +207,52 @@ def _read_onnx(folder: Path) -> dict[str, Any]:
     return said
 
 
+# --- torch.export ----------------------------------------------------------------------------------------------------
+
+
+def _exported(folder: Path) -> None:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    net = nn.Sequential(*_net(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2)).eval()
+    any_batch = ({0: torch.export.Dim("batch", min=1, max=64)},)
+    torch.export.save(
+        torch.export.export(net, (torch.rand(2, 3, 16, 16),), dynamic_shapes=any_batch), folder / "net.pt2"
+    )
+
+
+def _graph(data: bytes, random: Random) -> bytes:
+    """An exported program with another tree in one of its JSON members, and right checksums; or other bytes."""
+    if random.random() < 0.3:
+        return damage.zip_mutant(data, random)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    number = random.choice([at for at, (name, _) in enumerate(members) if name.endswith(".json")])
+    name, content = members[number]
+    text = trees.mutant(trees.tree(json.loads(content)), random, trees.JSON_WORDS)
+    members[number] = (name, text.encode("utf-8", "surrogatepass"))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for member, inside in members:
+            archive.writestr(zipfile.ZipInfo(member), inside)
+    return stream.getvalue()
+
+
+def _read_exported(folder: Path) -> dict[str, Any]:
+    """The parameters of a program, and its operations counted over meta tensors."""
+    from hrbench.cost.operations.count import count_operations
+    from hrbench.models.build import build
+
+    net: Any = build(f"exported:{folder / 'net.pt2'}", task="classification", input=(16, 16))
+    said: dict[str, Any] = {"parameters": sum(value.numel() for value in net.parameters()), "batch": net.fixed_batch}
+    try:
+        said["macs"] = count_operations(net, (net.fixed_batch or 1, 3, 16, 16)).total("macs")
+    except HrbenchError as error:
+        said["not counted"] = str(error)
+    return said
+
+
 CASES = [
     Case("weights in safetensors", _safetensors, {"net.safetensors": _header}, _loaded_safetensors, share=2),
     Case("weights in a checkpoint", partial(_checkpoint, old=False), {"net.pth": damage.zip_mutant},
@@ -218,4 +265,6 @@ CASES = [
     Case("weights in a damaged npz", _arrays, {"net.npz": damage.mutant}, partial(_loaded, "net.npz"), unchanged),
     Case("weights in h5", _keras, {"net.h5": damage.mutant}, partial(_loaded, "net.h5")),
     Case("onnx", _onnx, {"net.onnx": _message}, _read_onnx, share=2),
+    Case("exported program", _exported, {"net.pt2": _graph}, _read_exported, share=2),
+    Case("damaged exported program", _exported, {"net.pt2": damage.mutant}, _read_exported, unchanged),
 ]  # fmt: skip

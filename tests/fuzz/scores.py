@@ -264,6 +264,7 @@ def _polygons(folder: Path) -> None:
 
 
 EXPORT = {"renumber": True, "iscrowd": 0, "match": "file_name", "whole_ids": True, "root_category": "drop"}
+EXPORT["text_numbers"] = True
 
 
 def _timm(folder: Path) -> None:

@@ -27,9 +27,9 @@ MEMORY = 4 << 30
 @cache
 def cases() -> dict[str, Case]:
     """Every case by name."""
-    from tests.fuzz import networks, scores, sets, stored, texts, transfers
+    from tests.fuzz import hub, networks, scores, sets, stored, texts, transfers
 
-    listed = [*scores.CASES, *texts.CASES, *stored.CASES, *sets.CASES, *networks.CASES, *transfers.CASES]
+    listed = [*scores.CASES, *texts.CASES, *stored.CASES, *sets.CASES, *networks.CASES, *hub.CASES, *transfers.CASES]
     found = {case.name: case for case in listed}
     assert len(found) == len(listed)
     return found

@@ -28,7 +28,7 @@ FLOORS = (
 
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 
-LOOSE = {"types", "errors", "contracts", "version", "__init__", "__main__"}
+LOOSE = {"errors", "version", "__init__", "__main__"}
 """The only modules that lie at the top, in no room."""
 
 NEVER: dict[str, str] = {
@@ -216,10 +216,12 @@ def test_imports_inside_functions_are_read(tmp_path: Path):
 
 
 def test_the_ground_floor_needs_the_standard_library_alone():
-    for name in ("types", "errors", "contracts", "version"):
-        for target in imported(f"hrbench.{name}", MODULES[f"hrbench.{name}"]):
+    ground = [module for module in MODULES if room(module) in ("types", "errors", "contracts", "version")]
+    assert {"hrbench.types.conditions", "hrbench.contracts.costs", "hrbench.errors"} <= set(ground)
+    for module in ground:
+        for target in imported(module, MODULES[module]):
             top = target.partition(".")[0]
-            assert top in sys.stdlib_module_names or top == "hrbench", (name, target)
+            assert top in sys.stdlib_module_names or top == "hrbench", (module, target)
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if room(module) not in TORCH_AT_THE_TOP])

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hrbench.contracts import CostSubject
 from hrbench.cost.end_to_end.quantities import RATE, STAGE, WHOLE
+from hrbench.cost.forward_options import check_times
 from hrbench.cost.latency.pace import PROCESSES, Mode
 from hrbench.types import Conditions, Measurement, Reason, Variant
 
@@ -36,10 +37,7 @@ class EndToEndOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        if self.budget is not None and self.mode != "quick":
-            raise ValueError(f"budget is the time of mode quick, not of mode {self.mode}; mode gate has cap")
-        if self.cap is not None and self.mode != "gate":
-            raise ValueError(f"cap is the time of mode gate, not of mode {self.mode}; mode quick has budget")
+        check_times(self.mode, self.budget, self.cap)
 
 
 class EndToEnd:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hrbench.contracts import CostSubject, Evaluated, Runtime
 from hrbench.core.units import amount
-from hrbench.cost.forward_options import Batches, Dtypes, every_cell
+from hrbench.cost.forward_options import Batches, Dtypes, check_times, every_cell
 from hrbench.cost.latency.pace import MIN_SAMPLES, PROCESSES, Mode
 from hrbench.cost.latency.summary import LATENCY, of_processes
 from hrbench.types import Conditions, Measurement, Reason, Variant
@@ -52,10 +52,7 @@ class LatencyOptions:
     cold: Annotated[bool, Field(description="Whether the device's caches are flushed before each pass.")] = False
 
     def __post_init__(self) -> None:
-        if self.budget is not None and self.mode != "quick":
-            raise ValueError(f"budget is the time of a quick latency, not of mode {self.mode}; a gate latency has cap")
-        if self.cap is not None and self.mode != "gate":
-            raise ValueError(f"cap is the time of a gate latency, not of mode {self.mode}; a quick latency has budget")
+        check_times(self.mode, self.budget, self.cap)
 
 
 class Latency:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hrbench.contracts import CostSubject, FixedBatch
-from hrbench.cost.forward_options import Dtypes
+from hrbench.cost.forward_options import Dtypes, check_times
 from hrbench.cost.latency.pace import PROCESSES, Mode
 from hrbench.cost.throughput.summary import THROUGHPUT, of_processes
 from hrbench.types import Conditions, Measurement
@@ -46,10 +46,7 @@ class ThroughputOptions:
         if self.largest & (self.largest - 1):
             below = 1 << (self.largest.bit_length() - 1)
             raise ValueError(f"batches double from 1 on, so that {self.largest} is none: {below} or {2 * below}")
-        if self.budget is not None and self.mode != "quick":
-            raise ValueError(f"budget is the time of a batch in mode quick, not {self.mode}; mode gate has cap")
-        if self.cap is not None and self.mode != "gate":
-            raise ValueError(f"cap is the time of a batch in mode gate, not {self.mode}; mode quick has budget")
+        check_times(self.mode, self.budget, self.cap)
 
 
 def _batch_of_file(net: object) -> int:

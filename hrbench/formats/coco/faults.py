@@ -5,7 +5,7 @@ Slow, and used only for files that are known to have a fault.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from hrbench.errors import InputError
 from hrbench.formats.coco.json_faults import (
+    REMEDIES,
     Fault,
     annotation_file,
     check_box,
@@ -25,6 +26,7 @@ from hrbench.formats.coco.json_faults import (
     need_keys,
     parsed,
     shown,
+    text_remedy,
     whole_remedy,
 )
 from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeError, checked
@@ -32,19 +34,31 @@ from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeErr
 # --- keypoints -------------------------------------------------------------------------------------------------------
 
 
-def explain_keypoint_truth(path: Path, data: bytes, joints: int) -> None:
-    """Raises InputError for the first fault of an annotation file; returns if none is found."""
-    content, images, categories = annotation_file(path, data)
+def explain_keypoint_truth(path: Path, data: bytes, joints: int, given: Collection[str] = ()) -> None:
+    """Raises InputError for the first fault of an annotation file; returns if none is found.
+
+    given: names of options by which it was read.
+    """
+    content, images, categories = annotation_file(path, data, given)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
-        _person(path, index, row, joints, images, categories, seen)
+        fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
+        _person(fault, index, row, joints, images, categories, seen)
 
 
 def explain_keypoint_results(
-    path: Path, data: bytes, joints: int, images: set[int], categories: set[int], area_from: str | None = None
+    path: Path,
+    data: bytes,
+    joints: int,
+    images: Collection[int],
+    categories: Mapping[int, str],
+    area_from: str | None = None,
+    given: Collection[str] = (),
 ) -> None:
     """Raises InputError for the first fault of a results file; returns if none is found.
 
+    categories: id -> name.
+    given: names of options by which it was read.
     area_from: "box" or "keypoints"; None for the rule of pycocotools, by which all rows have a box or none.
     """
     content = parsed(path, data)
@@ -55,7 +69,7 @@ def explain_keypoint_results(
         )
     boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
     for index, row in enumerate(content):
-        fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"))
+        fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         need_keys(fault, row, ("image_id", "category_id", "keypoints", "score"))
         check_detection(fault, row, images, categories)
         _points(fault, row["keypoints"], joints)
@@ -65,25 +79,34 @@ def explain_keypoint_results(
         if area_from is None and bool(row.get("bbox")) != boxed:
             fault(
                 "'bbox' must be in all rows or in none: the area of detections is taken from it if the first has it; "
-                "detection_area: keypoints takes none from boxes"
+                "detection_area: keypoints takes none from boxes",
+                "detection_area: keypoints",
             )
         if area_from == "box" and not row.get("bbox"):
-            fault("'bbox' is missing, and detection_area is box; detection_area: keypoints takes the joints' extent")
+            fault(
+                "'bbox' is missing, and detection_area is box; detection_area: keypoints takes the joints' extent",
+                "detection_area: keypoints",
+            )
         if area_from != "keypoints" and "bbox" in row and row["bbox"] != []:
             check_box(fault, row["bbox"])
 
 
 def _person(
-    path: Path, index: int, row: Any, joints: int, images: set[int], categories: set[int], seen: dict[int, int]
+    fault: Fault,
+    index: int,
+    row: Any,
+    joints: int,
+    images: Collection[int],
+    categories: Mapping[int, str],
+    seen: dict[int, int],
 ) -> None:
-    fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"))
     need_keys(fault, row, ("id", "image_id", "category_id", "area", "bbox", "iscrowd", "num_keypoints", "keypoints"))
     check_object(fault, index, row, images, categories, seen)
     check_box(fault, row["bbox"])
     if not isinstance(row["num_keypoints"], int) or isinstance(row["num_keypoints"], bool) or row["num_keypoints"] < 0:
         fault(
-            f"num_keypoints is {shown(row['num_keypoints'])}; it must be a whole number, zero or more"
-            + (whole_remedy(row["num_keypoints"]) or "; option num_keypoints: joints counts them")
+            f"num_keypoints is {shown(row['num_keypoints'])}; it must be a whole number, zero or more",
+            whole_remedy(row["num_keypoints"]) or REMEDIES["num_keypoints"],
         )
     _points(fault, row["keypoints"], joints)
 
@@ -93,7 +116,8 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
         found = f"{len(points)} values" if isinstance(points, list) else kind(points)
         fault(
             f"keypoints holds {found}; {joints} joints need {3 * joints} numbers (x, y, visibility of each; another "
-            "skeleton: give its sigmas)"
+            "skeleton: give its sigmas)",
+            "sigmas",
         )
     check_finite(fault, "keypoints", points)
 
@@ -101,16 +125,19 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
 # --- boxes and masks -------------------------------------------------------------------------------------------------
 
 
-def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
-    """Raises InputError for the first fault of an annotation file; returns if none is found."""
-    content, images, categories = annotation_file(path, data)
+def explain_instance_truth(path: Path, data: bytes, masks: bool, given: Collection[str] = ()) -> None:
+    """Raises InputError for the first fault of an annotation file; returns if none is found.
+
+    given: names of options by which it was read.
+    """
+    content, images, categories = annotation_file(path, data, given)
     size: dict[int, tuple[int, int]] = {}
     if masks:
         for index, row in enumerate(content["images"]):
-            size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",)), row)
+            size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",), given), row)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
-        fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"))
+        fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
         need_keys(fault, row, ("id", "image_id", "category_id", "area", "iscrowd", "segmentation" if masks else "bbox"))
         check_object(fault, index, row, images, categories, seen)
         if masks:
@@ -122,13 +149,16 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool) -> None:
 def explain_instance_results(
     path: Path,
     data: bytes,
-    images: Set[int],
-    categories: Set[int],
+    images: Collection[int],
+    categories: Mapping[int, str],
     size: Mapping[int, tuple[int, int]] | None,
     mask_area: str = "mask",
+    given: Collection[str] = (),
 ) -> None:
     """Raises InputError for the first fault of a results file; returns if none is found.
 
+    categories: id -> name.
+    given: names of options by which it was read.
     size: (height, width) of every image to read masks, None to read boxes.
     mask_area: "box" if the area of each mask is that of its row's box.
     """
@@ -139,7 +169,7 @@ def explain_instance_results(
             f"{path}: holds {kind(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
         )
     for index, row in enumerate(content):
-        fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"))
+        fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
             fault("has a box and no mask; results of boxes alone are judged by coco-boxes")
         need_keys(fault, row, ("image_id", "category_id", key, "score"))
@@ -151,7 +181,10 @@ def explain_instance_results(
             continue
         if mask_area == "box":
             if not row.get("bbox"):
-                fault("'bbox' is missing, and detection_area is box; detection_area: mask takes the masks' own areas")
+                fault(
+                    "'bbox' is missing, and detection_area is box; detection_area: mask takes the masks' own areas",
+                    "detection_area: mask",
+                )
             _sized_box(fault, row["bbox"])
         _segmentation(fault, row["segmentation"], size[row["image_id"]])
 
@@ -161,7 +194,9 @@ def _image_size(fault: Fault, row: dict[str, Any]) -> tuple[int, int]:
         if key not in row:
             fault(f"{key!r} is missing; masks need it")
         if not is_integer(row[key]) or row[key] < 1:
-            fault(f"{key} is {shown(row[key])}; it must be a whole number of pixels, one or more")
+            fault(
+                f"{key} is {shown(row[key])}; it must be a whole number of pixels, one or more", text_remedy(row[key])
+            )
     if row["height"] * row["width"] >= MAX_PIXELS:
         fault(f"height x width is {row['height']} x {row['width']}; masks of so many pixels cannot be read")
     return row["height"], row["width"]

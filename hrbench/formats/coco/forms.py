@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.json_faults import Fault, fault_of, is_integer, parsed, shown
+from hrbench.formats.coco.json_faults import Fault, fault_of, is_integer, number_of, parsed, shown
 from hrbench.formats.coco.masks import Counts, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, CodeError
 from hrbench.formats.paths import name_forms
@@ -32,6 +32,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 _WHOLE = ("id", "image_id", "category_id", "iscrowd", "num_keypoints", "width", "height")
+_WHOLE_BUT_IDS = ("category_id", "iscrowd", "num_keypoints", "width", "height")
+_MEASURED = ("bbox", "keypoints", "segmentation", "area", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class CocoForm:
         The id of an image whose file has a number for a name is then that number.
     whole_ids: ids and counts may be written as 3.0.
     root_category: "drop" leaves out the category that only names the others (Roboflow's id 0).
+    text_numbers: numbers may be written as text, "10.5", in decimal digits as in JSON: boxes, joints, polygons, areas,
+        scores, sizes, counts, and ids ("12") unless `match` takes these for names.
     """
 
     renumber: bool = False
@@ -59,6 +63,7 @@ class CocoForm:
     match: Literal["id", "file_name"] = "id"
     whole_ids: bool = False
     root_category: Literal["keep", "drop"] = "keep"
+    text_numbers: bool = False
 
     def __post_init__(self) -> None:
         allowed: Mapping[str, tuple[Any, ...]] = {
@@ -69,6 +74,7 @@ class CocoForm:
             "match": ("id", "file_name"),
             "whole_ids": (False, True),
             "root_category": ("keep", "drop"),
+            "text_numbers": (False, True),
         }
         for name, values in allowed.items():
             value = getattr(self, name)
@@ -142,14 +148,19 @@ def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, 
         [dict(row) if isinstance(row, dict) else row for row in content.get(key, [])]
         for key in ("images", "annotations", "categories")
     )
-    if form.whole_ids:
-        for row in (*images, *rows, *categories):
+    for row in (*images, *rows, *categories):
+        if form.text_numbers:
+            _make_numbers(row, form.match == "id")
+        if form.whole_ids:
             _make_whole(row)
     if form.match == "file_name":
         _name_images(path, images, rows)
     if form.root_category == "drop" and (root := root_of(categories)) is not None:
         if any(isinstance(row, dict) and row.get("category_id") == root.get("id") for row in rows):
-            raise InputError(f"{path}: the category {root.get('name')!r} has annotations; root_category: keep keeps it")
+            raise InputError(
+                f"{path}: the category {root.get('name')!r} has annotations; root_category: keep keeps it",
+                "root_category: keep",
+            )
         categories = [one for one in categories if one is not root]
     listed = [row for row in images if isinstance(row, dict) and _hashable(row.get("id"))]
     size = {row.get("id"): (row.get("height"), row.get("width")) for row in listed}
@@ -176,7 +187,7 @@ def _area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any], kind: Trut
         return _mask_area(row, fault, size)
     box = row.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(one, (int, float)) for one in box):
-        fault(f"bbox is {shown(box)}; truth_area: {kind} needs x, y, width, height")
+        fault(f"bbox is {shown(box)}; truth_area: {kind} needs x, y, width, height", "truth_area")
     return box[2] * box[3] if kind == "box" else box[3] * box[2] * 0.53
 
 
@@ -186,18 +197,21 @@ def _mask_area(row: dict[str, Any], fault: Fault, size: Mapping[Any, Any]) -> fl
     width: Any
     height, width = size.get(row.get("image_id"), (None, None)) if _hashable(row.get("image_id")) else (None, None)
     if not is_integer(height) or not is_integer(width) or min(height, width) < 1:
-        fault("truth_area: segmentation needs height and width of the image")
+        fault("truth_area: segmentation needs height and width of the image", "truth_area")
     if not mask:
-        fault("it has no segmentation; truth_area: box takes the area of the box")
+        fault("it has no segmentation; truth_area: box takes the area of the box", "truth_area: box")
     if height * width >= MAX_PIXELS:
-        fault(f"height x width is {height} x {width}; truth_area: box takes the area of the box")
+        fault(f"height x width is {height} x {width}; truth_area: box takes the area of the box", "truth_area: box")
     if isinstance(mask, list) and not all(isinstance(one, list) and len(one) >= 6 for one in mask):
-        fault("segmentation holds a polygon of fewer than 3 points; truth_area: box takes the area of the box")
+        fault(
+            "segmentation holds a polygon of fewer than 3 points; truth_area: box takes the area of the box",
+            "truth_area: box",
+        )
     try:  # the codec itself crashes on numbers and codes that nobody has checked
         given = msgspec.convert(mask, list[list[float]] | Counts)
         return float(annotated([given], np.array([[height, width]])).area[0])
     except (CodeError, ValueError) as error:
-        fault(f"segmentation cannot be read ({error}); truth_area: box takes the area of the box")
+        fault(f"segmentation cannot be read ({error}); truth_area: box takes the area of the box", "truth_area: box")
 
 
 def root_of(categories: list[Any]) -> dict[str, Any] | None:
@@ -219,11 +233,36 @@ def root_of(categories: list[Any]) -> dict[str, Any] | None:
     return None
 
 
+def unused_root(categories: Sequence[Any], used: Iterable[int]) -> int | None:
+    """The id of the category that only names the others, unless it has annotations; None if there is none.
+
+    categories: with attributes id, name, supercategory.
+    used: categories of the annotations.
+    """
+    listed = [{"id": one.id, "name": one.name, "supercategory": one.supercategory} for one in categories]
+    root = root_of(listed)
+    return None if root is None or root["id"] in used else root["id"]
+
+
 def _make_whole(row: Any) -> None:
     for key in _WHOLE if isinstance(row, dict) else ():
         value = row.get(key)
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             row[key] = int(value)
+
+
+def _make_numbers(row: Any, ids: bool) -> None:
+    """Numbers for texts that are one, in keys that hold numbers. ids: in ids, too."""
+    for key in (*(_WHOLE if ids else _WHOLE_BUT_IDS), *_MEASURED) if isinstance(row, dict) else ():
+        if key in row:
+            row[key] = _as_numbers(row[key])
+
+
+def _as_numbers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_numbers(one) for one in value] if any(isinstance(one, (str, list)) for one in value) else value
+    number = number_of(value)
+    return value if number is None else number
 
 
 def _hashable(value: Any) -> bool:
@@ -243,7 +282,7 @@ def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
         fault = fault_of(path, f"image {index}", row, ("id",))
         file = _file(row)
         if not file:
-            fault("file_name is missing; match: file_name needs it")
+            fault("file_name is missing; match: file_name needs it", "match")
         number, own = _number(file), row.get("id")
         if number is not None:
             chosen = int(number)
@@ -252,7 +291,10 @@ def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
         else:
             chosen, spare = spare, spare + 1
         if chosen in taken:
-            fault(f"file {file!r} and {taken[chosen]!r} would both be image {chosen}; rename one, or leave out `match`")
+            fault(
+                f"file {file!r} and {taken[chosen]!r} would both be image {chosen}; rename one, or leave out `match`",
+                "match",
+            )
         taken[chosen] = file
         if _hashable(own):
             if own in new:
@@ -260,9 +302,12 @@ def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
             new[own] = chosen
         row["id"] = chosen
     by_name = file_ids(images)
-    for row in rows:
+    for index, row in enumerate(rows):
         if isinstance(row, dict) and _hashable(image := row.get("image_id")):
             found = new.get(image, _found(image, by_name) if isinstance(image, str) else None)
+            if found is None and isinstance(image, str):
+                fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"))
+                fault(f"image_id {shown(image)} is the id of no image, and {_not_found(image, by_name)}")
             row["image_id"] = image if found is None else found
 
 
@@ -290,6 +335,13 @@ def _found(name: str, by_name: Mapping[str, int | None]) -> int | None:
     return next((by_name[form] for form in name_forms(name) if form in by_name), None)
 
 
+def _not_found(name: str, by_name: Mapping[str, int | None]) -> str:
+    if any(one in by_name for one in name_forms(name)):
+        return "is the name of two images; write its folder, too"
+    some = ", ".join(sorted(by_name)[:3]) + (", ..." if len(by_name) > 3 else "")
+    return f"is the file of no image ({some})"
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 
@@ -304,7 +356,7 @@ def results_in(path: Path, stream: BinaryIO, form: CocoForm, by_name: Mapping[st
     Raises InputError for an image that no file is called.
     """
     stream = in_utf8(stream)
-    if form.match == "id" and not form.whole_ids:
+    if form.match == "id" and not form.whole_ids and not form.text_numbers:
         return stream
     data = stream.read()
     content = parsed(path, data)
@@ -317,19 +369,14 @@ def _result(path: Path, index: int, row: Any, form: CocoForm, by_name: Mapping[s
     if not isinstance(row, dict):
         return row
     row = dict(row)
+    if form.text_numbers:
+        _make_numbers(row, form.match == "id")
     if form.whole_ids:
         _make_whole(row)
     name = row.get("image_id")
     if form.match == "file_name" and isinstance(name, str):
         found = _found(name, by_name)
         if found is None:
-            shared = any(one in by_name for one in name_forms(name))
-            some = ", ".join(sorted(by_name)[:3])
-            what = (
-                "is the name of two images; write its folder, too"
-                if shared
-                else f"is the file of no image ({some}, ...)"
-            )
-            raise InputError(f"{path}: result {index}: image_id {shown(name)} {what}")
+            raise InputError(f"{path}: result {index}: image_id {shown(name)} {_not_found(name, by_name)}")
         row["image_id"] = found
     return row

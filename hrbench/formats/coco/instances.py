@@ -32,7 +32,7 @@ from hrbench.formats.coco.columns import (
     within_limits,
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
@@ -52,6 +52,7 @@ class InstanceTruth:
     size: (I, 2) int64, height and width of the images; for boxes, which need none, zeros where the file has none.
     flagged: (G,) bool, whether a key `ignore` is set.
     by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
+    root: the id of the category that only names the others and has no annotation; None if there is none.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class InstanceTruth:
     size: np.ndarray
     flagged: np.ndarray
     by_name: Mapping[str, int | None] = field(default_factory=dict)
+    root: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class InstanceResults:
 class _Category(msgspec.Struct, gc=False):
     id: Whole
     name: Any = ""
+    supercategory: Any = ""
 
 
 class _Listed(msgspec.Struct, gc=False):
@@ -166,7 +169,7 @@ def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
             return _masks(path, msgspec.json.decode(data, type=_MaskTruth), form)
         return _boxes(path, msgspec.json.decode(data, type=_BoxTruth), form)
     except READ_ERRORS as error:
-        explain_instance_truth(path, data, masks)
+        explain_instance_truth(path, data, masks, form.stated())
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
@@ -175,8 +178,8 @@ def _boxes(path: Path, truth: _BoxTruth, form: CocoForm) -> InstanceTruth:
     need(within_limits(box) and not np.any(box[:, 2:] < 0))
     images, categories, names, truths = _objects(truth)
     size = whole([_size_of(one) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
-    by_name = _by_name(truth, form)
-    return InstanceTruth(path, images, categories, names, truths, box, size, _flagged(truth), by_name)
+    more = _flagged(truth), _by_name(truth, form), unused_root(truth.categories, truths.category)
+    return InstanceTruth(path, images, categories, names, truths, box, size, *more)
 
 
 def _by_name(truth: _BoxTruth | _MaskTruth, form: CocoForm) -> dict[str, int | None]:
@@ -200,7 +203,8 @@ def _masks(path: Path, truth: _MaskTruth, form: CocoForm) -> InstanceTruth:
     size = whole([(one.height, one.width) for one in sorted(truth.images, key=lambda one: one.id)]).reshape(-1, 2)
     need(not np.any((size < 1) | (size > MAX_PIXELS)) and not np.any(size.prod(axis=1) >= MAX_PIXELS))
     masks = annotated([row.segmentation for row in truth.annotations], size[np.searchsorted(images, truths.image)])
-    return InstanceTruth(path, images, categories, names, truths, masks, size, _flagged(truth), _by_name(truth, form))
+    more = _flagged(truth), _by_name(truth, form), unused_root(truth.categories, truths.category)
+    return InstanceTruth(path, images, categories, names, truths, masks, size, *more)
 
 
 def _objects(truth: _BoxTruth | _MaskTruth) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Truths]:
@@ -241,9 +245,12 @@ def read_results(
             return _found_boxes(path, blocks(stream, _BoxRow), target)
         except READ_ERRORS as error:
             stream.seek(0)
-            images, categories = target.images.tolist(), set(target.categories.tolist())
+            images, categories = (
+                target.images.tolist(),
+                dict(zip(target.categories.tolist(), target.names, strict=True)),
+            )
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
-            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area)
+            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area, form.stated())
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 

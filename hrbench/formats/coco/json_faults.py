@@ -8,26 +8,65 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Set
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from hrbench.core.files import MAX_COORDINATE
 from hrbench.errors import InputError
 
-Fault = Callable[[str], NoReturn]
 
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """An option that allows a fault.
+
+    option: as a suite writes it; "" if there is none.
+    text: the end of the message.
+    again: the end of the message if the option was given, and the fault is still there.
+    """
+
+    option: str = ""
+    text: str = ""
+    again: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.option)
+
+
+class Fault(Protocol):
+    """Raises InputError with a text after the file, the row and its ids."""
+
+    def __call__(self, text: str, option: str | Remedy = "") -> NoReturn:
+        """option: as InputError has it, if the text names one; or with what is said of it."""
+        ...
+
+
+def _remedy(option: str, more: str, again: str = "") -> Remedy:
+    name = option.partition(":")[0]
+    return Remedy(option, f"; option {option}{more}", again or f"; `{name}` was given, and does not help here")
+
+
+NO_REMEDY = Remedy()
 REMEDIES = {
-    "id": "renumber: true numbers the annotations in the order of the file",
-    "area": "truth_area: box, box*0.53 (CrowdPose's and AI Challenger's rule) or segmentation takes it from there",
-    "iscrowd": "iscrowd: 0 takes rows that do not say for no crowds",
-    "num_keypoints": "num_keypoints: joints counts them",
+    "id": _remedy("renumber: true", " numbers the annotations in the order of the file"),
+    "area": _remedy(
+        "truth_area: box", ", box*0.53 (CrowdPose's and AI Challenger's rule) or segmentation takes it from there"
+    ),
+    "iscrowd": _remedy("iscrowd: 0", " takes rows that do not say for no crowds"),
+    "num_keypoints": _remedy("num_keypoints: joints", " counts them"),
 }
 """Key of an annotation that exports leave out -> the option that does without it."""
 
 
-def annotation_file(path: Path, data: bytes) -> tuple[dict[str, Any], set[int], set[int]]:
-    """(content, ids of images, ids of categories). Raises InputError if these have a fault."""
+def annotation_file(
+    path: Path, data: bytes, given: Collection[str] = ()
+) -> tuple[dict[str, Any], set[int], dict[int, str]]:
+    """(content, ids of images, ids of categories with their names). Raises InputError if these have a fault.
+
+    given: names of options that were given.
+    """
     content = parsed(path, data)
     if not isinstance(content, dict):
         raise InputError(
@@ -40,11 +79,33 @@ def annotation_file(path: Path, data: bytes) -> tuple[dict[str, Any], set[int], 
                 f"{path}: {key!r} is {'missing' if key not in content else kind(content[key])}; "
                 "COCO annotations need a list of it"
             )
-    images = named(path, content["images"], "images", "image")
-    categories = named(path, content["categories"], "categories", "category")
+    images = named(path, content["images"], "images", "image", given)
+    categories = named(path, content["categories"], "categories", "category", given)
     if not categories:
         raise InputError(f'{path}: \'categories\' is empty; list at least one, e.g. {{"id": 1, "name": "person"}}')
-    return content, images, categories
+    return content, images, {row["id"]: name_in(row) for row in content["categories"]}
+
+
+def name_in(row: Mapping[str, Any]) -> str:
+    """The name of a category, "" if it has none."""
+    name = row.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def categories_in_words(categories: Iterable[tuple[int, str]], most: int = 10) -> str:
+    """Ids of categories with their names, the first `most`.
+
+    >>> categories_in_words([(1, "cat"), (2, "dog"), (3, "")], 2), categories_in_words([(3, "")])
+    ('1 (cat), 2 (dog), ...', '3')
+    """
+    listed = list(categories)
+    some = [f"{number} ({_short(name)})" if name else str(number) for number, name in listed[:most]]
+    return ", ".join([*some, *(["..."] if len(listed) > most else [])])
+
+
+def _short(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= 30 else name[:27] + "..."
 
 
 def parsed(path: Path, data: bytes) -> Any:
@@ -59,26 +120,38 @@ def parsed(path: Path, data: bytes) -> Any:
         raise InputError(f"{path}: not valid JSON: {str(error).splitlines()[0]}") from None
 
 
-def named(path: Path, rows: list[Any], key: str, what: str) -> set[int]:
+def named(path: Path, rows: list[Any], key: str, what: str, given: Collection[str] = ()) -> set[int]:
     """The ids of images or categories."""
     seen: dict[int, int] = {}
     for index, row in enumerate(rows):
-        fault = fault_of(path, f"{what} {index}", row, ())
+        fault = fault_of(path, f"{what} {index}", row, (), given)
         need_keys(fault, row, ("id",))
         if not is_integer(row["id"]):
             text = what == "image" and isinstance(row["id"], str)
-            more = "; option match: file_name numbers the images" if text else whole_remedy(row["id"])
-            fault(f"id is {shown(row['id'])}; ids must be whole numbers{more}")
+            more = _remedy("match: file_name", " numbers the images") if text else whole_remedy(row["id"])
+            fault(f"id is {shown(row['id'])}; ids must be whole numbers", more)
         if row["id"] in seen:
             fault(f"id {row['id']} is already that of {what} {seen[row['id']]}; ids in {key!r} must differ")
         seen[row["id"]] = index
     return set(seen)
 
 
-def fault_of(path: Path, where: str, row: Any, ids: tuple[str, ...]) -> Fault:
-    def fault(text: str) -> NoReturn:
+def fault_of(path: Path, where: str, row: Any, ids: tuple[str, ...], given: Collection[str] = ()) -> Fault:
+    """A function that raises InputError.
+
+    path: of the file.
+    where: which row.
+    row: its content.
+    ids: keys of it that are shown.
+    given: names of options that were given: they are not advised again.
+    """
+
+    def fault(text: str, option: str | Remedy = "") -> NoReturn:
         known = isinstance(row, dict) and ", ".join(f"{key} {shown(row[key])}" for key in ids if key in row)
-        raise InputError(f"{path}: {where}{f' ({known})' if known else ''}: {text}")
+        if isinstance(option, Remedy):
+            again = option.option.partition(":")[0] in given
+            text, option = text + (option.again if again else option.text), "" if again else option.option
+        raise InputError(f"{path}: {where}{f' ({known})' if known else ''}: {text}", option)
 
     return fault
 
@@ -88,54 +161,75 @@ def need_keys(fault: Fault, row: Any, keys: tuple[str, ...]) -> None:
         fault(f"is {kind(row)}; it must be an object")
     for key in keys:
         if key not in row:
-            fault(f"{key!r} is missing{_remedy(key) if 'image_id' in row else ''}")
-
-
-def _remedy(key: str) -> str:
-    """How an option of the metric and the data set is told: as a suite writes it."""
-    return f"; option {REMEDIES[key]}" if key in REMEDIES else ""
+            more = REMEDIES.get(key, NO_REMEDY) if "image_id" in row else NO_REMEDY
+            fault(f"{key!r} is missing", more)
 
 
 def check_object(
-    fault: Fault, index: int, row: dict[str, Any], images: Set[int], categories: Set[int], seen: dict[int, int]
+    fault: Fault,
+    index: int,
+    row: dict[str, Any],
+    images: Collection[int],
+    categories: Mapping[int, str],
+    seen: dict[int, int],
 ) -> None:
     """Checks what all annotated objects have: id (not in `seen`; it is added there), other ids, area, iscrowd."""
     if not is_integer(row["id"]) or row["id"] < 1:
         fault(
-            f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')"
-            + (whole_remedy(row["id"]) or _remedy("id"))
+            f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')",
+            whole_remedy(row["id"]) or REMEDIES["id"],
         )
     if row["id"] in seen:
-        fault(f"id is already that of annotation {seen[row['id']]}; ids must differ" + _remedy("id"))
+        fault(f"id is already that of annotation {seen[row['id']]}; ids must differ", REMEDIES["id"])
     seen[row["id"]] = index
     check_ids(fault, row, images, categories)
     if not is_number(row["area"]) or row["area"] < 0:
         fault(
-            f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more" + _remedy("area")
+            f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more",
+            text_remedy(row["area"]) or REMEDIES["area"],
         )
     if row["iscrowd"] not in (0, 1) or isinstance(row["iscrowd"], float):
-        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1" + whole_remedy(row["iscrowd"]))
+        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1", whole_remedy(row["iscrowd"]))
 
 
-def check_detection(fault: Fault, row: dict[str, Any], images: Set[int], categories: Set[int]) -> None:
+def check_detection(fault: Fault, row: dict[str, Any], images: Collection[int], categories: Mapping[int, str]) -> None:
     """Checks what all results have: ids and a score."""
     check_ids(fault, row, images, categories)
     if not is_number(row["score"]):
-        fault(f"score is {shown(row['score'])}; scores must be finite numbers")
+        fault(f"score is {shown(row['score'])}; scores must be finite numbers", text_remedy(row["score"]))
 
 
-def check_ids(fault: Fault, row: dict[str, Any], images: Set[int], categories: Set[int]) -> None:
-    for key, known, where in (("image_id", images, "images"), ("category_id", categories, "categories")):
-        if not is_integer(row[key]):
-            by_name = "; option match: file_name takes it for the name of the image's file"
-            more = by_name if key == "image_id" and isinstance(row[key], str) else whole_remedy(row[key])
-            fault(f"{key} is {shown(row[key])}; it must be a whole number{more}")
-        if row[key] not in known:
-            some = ", ".join(str(one) for one in sorted(known)[:5]) + (", ..." if len(known) > 5 else "")
-            more = (
-                "; option match: file_name, if it is the number in the image's file name" if key == "image_id" else ""
-            )
-            fault(f"{key} {row[key]} is not among the {where} of the ground truth ({some or 'it has none'}){more}")
+def check_ids(fault: Fault, row: dict[str, Any], images: Collection[int], categories: Mapping[int, str]) -> None:
+    """Checks that the ids of a row's image and category are whole numbers that the ground truth lists."""
+    image, category = row["image_id"], row["category_id"]
+    if not is_integer(image):
+        fault(
+            f"image_id is {shown(image)}; it must be a whole number",
+            _NAMED if isinstance(image, str) else whole_remedy(image),
+        )
+    if image not in images:
+        some = ", ".join(str(one) for one in sorted(images)[:5]) + (", ..." if len(images) > 5 else "")
+        fault(f"image_id {image} is not among the images of the ground truth ({some or 'it has none'})", _NUMBERED)
+    if not is_integer(category):
+        fault(f"category_id is {shown(category)}; it must be a whole number", whole_remedy(category))
+    if category not in categories:
+        some = categories_in_words(sorted(categories.items()))
+        fault(f"category_id {category} is not among the categories of the ground truth ({some})")
+
+
+_NAMED = _remedy(
+    "match: file_name",
+    " takes it for the name of the image's file, option text_numbers: true for a number",
+    "; match: file_name takes texts for names of files, and no file is called so; write the name of one, or the id of "
+    "the ground truth without `match`",
+)
+_NUMBERED = _remedy(
+    "match: file_name",
+    ", if it is the number in the image's file name",
+    "; match: file_name took it for the number in the name of an image's file, and no file has it: leave out `match` "
+    "if it is the id in the annotation file, write the names of the files as image_id, or name the annotations of the "
+    "split that the results are of",
+)
 
 
 def check_box(fault: Fault, box: Any) -> None:
@@ -147,12 +241,36 @@ def check_box(fault: Fault, box: Any) -> None:
 def check_finite(fault: Fault, key: str, values: list[Any], largest: float = MAX_COORDINATE) -> None:
     for place, value in enumerate(values):
         if not is_number(value) or abs(value) > largest:
-            fault(f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {largest:.0e}")
+            fault(
+                f"{key}[{place}] is {shown(value)}; it must be a finite number of at most {largest:.0e}",
+                text_remedy(value),
+            )
 
 
-def whole_remedy(value: Any) -> str:
-    """The option that takes 3.0 for 3, if a value is such a number."""
-    return "; option whole_ids: true takes it for one" if isinstance(value, float) and value.is_integer() else ""
+def whole_remedy(value: Any) -> Remedy:
+    """The option that takes 3.0 for 3, or "3", if a value is such a number."""
+    if isinstance(value, float) and value.is_integer():
+        return _remedy("whole_ids: true", " takes it for one")
+    return text_remedy(value)
+
+
+def text_remedy(value: Any) -> Remedy:
+    """The option that takes "10.5" for 10.5, if a value is such a text."""
+    return _remedy("text_numbers: true", " takes it for one") if number_of(value) is not None else NO_REMEDY
+
+
+def number_of(text: Any) -> int | float | None:
+    """The number that a text is, in decimal digits as JSON writes it; None for all else.
+
+    >>> number_of("10.5"), number_of("-3"), number_of("1,5"), number_of(2)
+    (10.5, -3, None, None)
+    """
+    if not isinstance(text, str) or len(text) > 40 or not _NUMBER.fullmatch(text):
+        return None
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def is_integer(value: Any) -> bool:

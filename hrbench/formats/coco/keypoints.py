@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,7 +20,6 @@ from hrbench.errors import InputError
 from hrbench.formats.coco.columns import (
     READ_ERRORS,
     Detections,
-    Named,
     Truths,
     Whole,
     blocks,
@@ -33,10 +32,12 @@ from hrbench.formats.coco.columns import (
     within_limits,
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
+SAMPLE = 1000
+"""So many rows of results are kept as they stand in the file, up to twice as many."""
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 # The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
@@ -59,6 +60,9 @@ class KeypointTruth:
     box: (G, 4) x, y, w, h in px.
     flagged: (G,) bool, whether a key `ignore` is set.
     by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
+    names: of the categories, or "".
+    joints: names of the K joints; () if the categories name none, or other ones.
+    root: the id of the category that only names the others and has no annotation; None if there is none.
     """
 
     path: Path
@@ -69,6 +73,9 @@ class KeypointTruth:
     box: np.ndarray
     flagged: np.ndarray
     by_name: Mapping[str, int | None] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    joints: tuple[str, ...] = ()
+    root: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,16 +86,27 @@ class KeypointResults:
     keypoints: (N, K, 2) float64, px.
     area_from: "keypoints" (their extent) or "box" (the rows' own `bbox`, which pycocotools uses if the first row has
         one).
+    sampled: (M,) int64 some of the rows, at equal distances: all, or from SAMPLE to twice as many.
+    numbers: (M, 3 K) float64, all numbers of `keypoints` in these rows as they stand in the file.
     """
 
     path: Path
     detections: Detections
     keypoints: np.ndarray
     area_from: str
+    sampled: np.ndarray
+    numbers: np.ndarray
 
 
 # image, category, score, area, keypoints of a file without rows
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros((0, 0, 2)))
+
+
+class _JointCategory(msgspec.Struct, gc=False):
+    id: Whole
+    name: Any = ""
+    supercategory: Any = ""
+    keypoints: Any = ()
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -111,7 +129,7 @@ class _Filed(msgspec.Struct, gc=False):
 class _Truth(msgspec.Struct):
     images: list[_Filed]
     annotations: list[_Annotation]
-    categories: list[Named]
+    categories: list[_JointCategory]
 
 
 class _KeypointRow(msgspec.Struct, gc=False):
@@ -141,7 +159,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
         return _truth(path, msgspec.json.decode(data, type=_Truth), joints, form)
     except READ_ERRORS as error:
         filled = judged_alone(path, data, joints, category)
-        explain_keypoint_truth(path, filled, joints)
+        explain_keypoint_truth(path, filled, joints, form.stated())
         if filled is data:
             raise InputError(f"{path}: cannot be read as COCO keypoint annotations: {error}") from None
     try:
@@ -169,7 +187,22 @@ def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTr
     truths = Truths(image, category, area, crowd, crowd | unlabelled)
     named = [{"id": one.id, "file_name": one.file_name} for one in truth.images] if form.match != "id" else []
     points = keypoints.reshape(len(rows), joints, 3)
-    return KeypointTruth(path, images, categories, truths, points, box, flagged, file_ids(named))
+    listed = sorted(truth.categories, key=lambda one: one.id)
+    names = tuple(one.name if isinstance(one.name, str) else "" for one in listed)
+    root = unused_root(truth.categories, category)
+    return KeypointTruth(
+        path, images, categories, truths, points, box, flagged, file_ids(named), names, _joints(listed, joints), root
+    )
+
+
+def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
+    """Names of the joints, () if no category names so many, or two differ."""
+    named = {tuple(one.keypoints) for one in categories if _are_names(one.keypoints, many)}
+    return named.pop() if len(named) == 1 else ()
+
+
+def _are_names(names: Any, many: int) -> bool:
+    return isinstance(names, list) and len(names) == many and all(isinstance(one, str) for one in names)
 
 
 def read_results(
@@ -198,8 +231,11 @@ def read_results(
             stream.seek(0)
             data = stream.read()
             filled = judged_results(path, data, joints, category)
-            images, categories = set(target.images.tolist()), set(target.categories.tolist())
-            explain_keypoint_results(path, filled, joints, images, categories, area_from)
+            images, categories = (
+                set(target.images.tolist()),
+                dict(zip(target.categories.tolist(), target.names, strict=True)),
+            )
+            explain_keypoint_results(path, filled, joints, images, categories, area_from, form.stated())
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     try:
@@ -217,27 +253,51 @@ def _results(
 ) -> KeypointResults:
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NOTHING)
     columns[-1][0] = np.zeros((0, joints, 2))
+    sample = _KeptRows([], 1, 0)
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
             boxed = bool(rows[0].bbox)
         if area_from is None:
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
-        for column, part in zip(columns, _columns(rows, joints, boxed, target), strict=True):
+        values = numbers([row.keypoints for row in rows], 3 * joints)
+        sample = _with_some(sample, values)
+        for column, part in zip(columns, _columns(rows, values, boxed, target), strict=True):
             column.append(part)
     image, category, score, area, keypoints = map(joined, columns)
-    return KeypointResults(path, Detections(image, category, score, area), keypoints, "box" if boxed else "keypoints")
+    kept = np.concatenate([np.zeros((0, 3 * joints)), *sample.parts])
+    rows_of_it = np.arange(len(kept), dtype=np.int64) * sample.step
+    detections = Detections(image, category, score, area)
+    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows_of_it, kept)
 
 
-def _columns(rows: list[_KeypointRow], joints: int, boxed: bool, target: KeypointTruth) -> tuple[np.ndarray, ...]:
-    """image, category, score, area, keypoints of some rows, checked."""
+class _KeptRows(NamedTuple):
+    """Every step-th of the first `of` rows."""
+
+    parts: list[np.ndarray]
+    step: int
+    of: int
+
+
+def _with_some(sample: _KeptRows, values: np.ndarray) -> _KeptRows:
+    """A sample with further rows (n, width) float64; if it is too large then, with half of its rows."""
+    parts, step, of = sample
+    parts = [*parts, values[-of % step :: step].copy()]
+    while sum(map(len, parts)) > 2 * SAMPLE:
+        parts, step = [np.concatenate(parts)[::2].copy()], 2 * step
+    return _KeptRows(parts, step, of + len(values))
+
+
+def _columns(
+    rows: list[_KeypointRow], values: np.ndarray, boxed: bool, target: KeypointTruth
+) -> tuple[np.ndarray, ...]:
+    """image, category, score, area, keypoints of some rows, checked. values: (n, 3 K) their numbers."""
     many = len(rows)
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
     need(known(image, target.images) and known(category, target.categories))
     score = np.array([row.score for row in rows])
-    values = numbers([row.keypoints for row in rows], 3 * joints)
     need(bool(np.isfinite(score).all()) and within_limits(values))
-    keypoints = values.reshape(many, joints, 3)[..., :2].copy()
+    keypoints = values.reshape(many, -1, 3)[..., :2].copy()
     if boxed:
         box = numbers([row.bbox or [] for row in rows], 4)
         need(within_limits(box))

@@ -30,9 +30,9 @@ class ObjectRow(msgspec.Struct):
     """A detection; masks of images that are not wanted stay undecoded."""
 
     image_id: int | float | str
-    category_id: int | float
-    score: float
-    bbox: list[float] | None = None
+    category_id: int | float | str
+    score: float | str
+    bbox: list[float | str] | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -51,7 +51,7 @@ def people_of(
     Raises InputError if the file is no list of rows with image_id and keypoints.
     """
     rows: dict[int | str, list[dict[str, Any]]] = {key: [] for key in ids}
-    numbers = msgspec.json.Decoder(list[float]).decode
+    numbers = msgspec.json.Decoder(list[float], strict=False).decode  # also of texts, as `text_numbers` reads them
     try:
         for key, row in _chosen(path, PersonRow, rows, names):
             rows[key].append({"keypoints": numbers(row.keypoints)})
@@ -94,8 +94,8 @@ def _chosen(
 
 
 def _plain(row: ObjectRow) -> dict[str, Any]:
-    plain: dict[str, Any] = {"category_id": int(row.category_id), "score": row.score}
+    plain: dict[str, Any] = {"category_id": int(row.category_id), "score": float(row.score)}
     if row.bbox is not None:
-        plain["bbox"] = row.bbox
+        plain["bbox"] = [float(side) for side in row.bbox]
     segmentation = msgspec.json.decode(row.segmentation)
     return plain if segmentation is None else {**plain, "segmentation": segmentation}

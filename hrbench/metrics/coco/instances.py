@@ -16,13 +16,23 @@ import numpy as np
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
+from hrbench.formats.coco.json_faults import is_integer
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
-from hrbench.metrics.coco.notes import EvaluatedRows, area_note, detection_notes, flag_note, misread_boxes, unused_boxes
+from hrbench.metrics.coco.misread import misread_boxes, misread_classes
+from hrbench.metrics.coco.notes import (
+    EvaluatedRows,
+    area_note,
+    detection_notes,
+    flag_note,
+    root_note,
+    unknown_category,
+    unused_boxes,
+)
 from hrbench.metrics.coco.reference import instance_numbers
 from hrbench.metrics.coco.states import (
     by_image,
@@ -74,11 +84,13 @@ class CategorySelection:
     ids: category ids, rising, None for all of the annotation file.
     names: one for each id, () for those of the file.
     each: also tell the average precision of every single one.
+    odd: what was asked for and is no id, such as a name; no file has it.
     """
 
     ids: tuple[int, ...] | None
     names: tuple[str, ...]
     each: bool
+    odd: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, categories: Sequence[int] | None, names: Sequence[str] | None, per_class: bool) -> CategorySelection:
@@ -87,6 +99,11 @@ class CategorySelection:
             if names is not None:
                 raise UsageError("names of classes need the category ids they belong to: give categories as well")
             return cls(None, (), per_class)
+        if isinstance(categories, str) or not isinstance(categories, Sequence):
+            raise UsageError(f"categories {categories!r}: give a list of category ids")
+        odd = tuple(one for one in categories if not is_integer(one))
+        if odd:
+            return cls(None, (), per_class, odd)
         if not len(categories) or len(set(categories)) != len(categories):
             raise UsageError(f"categories {list(categories)[:20]}: give at least one category id, and each once")
         if names is not None and len(names) != len(categories):
@@ -98,10 +115,9 @@ class CategorySelection:
     def known(self, target: InstanceTruth) -> InstanceTruth:
         """Returns the target. Raises InputError for a category that it does not have."""
         listed = target.categories.tolist()
-        for category in self.ids or ():
+        for category in self.odd or self.ids or ():
             if category not in listed:
-                some = ", ".join(map(str, listed[:10])) + (", ..." if len(listed) > 10 else "")
-                raise InputError(f"{target.path}: category {category}, asked for, is not among its categories ({some})")
+                raise unknown_category(target.path, category, listed, target.names)
         return target
 
     def labels(self, target: InstanceTruth) -> tuple[list[int], list[str]]:
@@ -180,8 +196,8 @@ class CocoObjects:
         takes where there is one. Boxes have but one area.
     max_detections: how many of an image and class are judged, best first: a rising list, as pycocotools' `maxDets`, of
         which the last is that of all numbers and each has an AR; or the last alone (1000 for [1, 10, 1000]).
-    renumber, truth_area, iscrowd, match, whole_ids, root_category: how the files deviate from
-        COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the files deviate from
+        COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
 
     name: str
@@ -204,9 +220,12 @@ class CocoObjects:
         iscrowd: Literal["file", 0] = "file",
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
-        root_category: Literal["keep", "drop"] = "keep",
+        root_category: Literal["keep", "drop"] | None = None,
+        text_numbers: bool = False,
     ) -> None:
-        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_category)
+        root = "keep" if root_category is None else root_category
+        self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root, text_numbers)
+        self.root_said = root_category is not None
         if detection_area not in ("mask", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say mask or box")
         self.detection_area: DetectionArea = detection_area
@@ -263,11 +282,14 @@ class CocoObjects:
         notes = detection_notes(truths, detections, box, seen, option="max_detections")
         if box is not None and isinstance(target.shape, np.ndarray):
             size = target.size[np.searchsorted(target.images, detections.image)]
-            notes += misread_boxes(target.shape, box, size, seen)
+            notes += misread_boxes(target.shape, box, size, truths, detections, seen)
+            categories = list(zip(state.params["categories"], state.params["names"], strict=True))
+            notes += misread_classes(target.shape, box, truths, detections, seen, categories)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")
-        return notes + flag_note(target.flagged, truths, seen)
+        notes += flag_note(target.flagged, truths, seen)
+        return notes if self.root_said else notes + root_note(target, detections.category, state)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

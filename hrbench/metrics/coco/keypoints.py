@@ -21,13 +21,22 @@ from typing import Literal
 
 import numpy as np
 
-from hrbench.errors import InputError, UsageError
+from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
-from hrbench.metrics.coco.notes import EvaluatedRows, area_note, detection_notes, flag_note, joint_notes, misread_joints
+from hrbench.metrics.coco.misread import misread_joints
+from hrbench.metrics.coco.notes import (
+    EvaluatedRows,
+    area_note,
+    detection_notes,
+    flag_note,
+    joint_notes,
+    root_note,
+    unknown_category,
+)
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
 from hrbench.metrics.coco.states import (
@@ -79,8 +88,8 @@ class CocoKeypointAP:
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
         `bbox` if the first row has one, else the extent of the keypoints.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category: how the files deviate from
-        COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
+        from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
 
     name = "coco-keypoints"
@@ -101,9 +110,12 @@ class CocoKeypointAP:
         num_keypoints: Literal["file", "joints"] = "file",
         match: Literal["id", "file_name"] = "id",
         whole_ids: bool = False,
-        root_category: Literal["keep", "drop"] = "keep",
+        root_category: Literal["keep", "drop"] | None = None,
+        text_numbers: bool = False,
     ) -> None:
-        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category)
+        root = "keep" if root_category is None else root_category
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers)
+        self.root_said = root_category is not None
         if detection_area not in (None, "keypoints", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
@@ -116,8 +128,7 @@ class CocoKeypointAP:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         target = read_truth(Path(path), len(self.sigmas), self.category, self.form)
         if self.category is not None and self.category not in target.categories.tolist():
-            known = ", ".join(map(str, target.categories[:10].tolist()))
-            raise InputError(f"{path}: category {self.category}, asked for, is not among its categories ({known})")
+            raise unknown_category(path, self.category, target.categories.tolist(), target.names)
         return target
 
     def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
@@ -166,9 +177,10 @@ class CocoKeypointAP:
         seen = EvaluatedRows.of(truths, predictions.detections, state)
         notes = detection_notes(truths, predictions.detections, places, seen, "people")
         notes += joint_notes(truths, target.keypoints, seen)
-        notes += misread_joints(target.keypoints, predictions.keypoints)
+        notes += misread_joints(target, predictions, self.sigmas, seen)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
-        return notes + flag_note(target.flagged, truths, seen)
+        notes += flag_note(target.flagged, truths, seen)
+        return notes if self.root_said else notes + root_note(target, predictions.detections.category, state)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

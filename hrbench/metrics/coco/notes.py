@@ -6,21 +6,18 @@ and categories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
+from hrbench.formats.coco.instances import InstanceTruth
+from hrbench.formats.coco.json_faults import categories_in_words
+from hrbench.formats.coco.keypoints import KeypointTruth
 from hrbench.types import Note, State
-
-SAMPLE = 2000
-"""Detections whose boxes are read in other ways, to see whether these fit better."""
-
-FEW_PIXELS = 10
-"""Annotated joints within so many pixels may be those of a tiny image."""
-
-GOOD, BETTER = 0.5, 0.25
-"""Boxes fit well from this mean IoU with the nearest object on, and so much better than as they are written."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # a multiplier that spreads bits: 2^64 over the golden ratio
 
@@ -141,74 +138,6 @@ def repeated_rows(group: np.ndarray, score: np.ndarray, columns: np.ndarray) -> 
     return int((alike & (columns[one] == columns[other]).all(axis=1)).sum())
 
 
-def misread_boxes(truth_box: np.ndarray, found_box: np.ndarray, size: np.ndarray, seen: EvaluatedRows) -> list[Note]:
-    """A note if detected boxes fit the objects poorly as x, y, width, height in px, and well as something else.
-
-    truth_box, found_box: (G, 4), (N, 4) float64.
-    size: (N, 2) height and width of each detection's image, zeros where they are not known.
-    seen: what of them is evaluated.
-    """
-    step = max(1, len(seen.found) // SAMPLE)
-    rows, groups = seen.found[::step], seen.found_group[::step]
-    order = np.argsort(seen.truth_group, kind="stable")
-    known = seen.truth_group[order]
-    first, last = (np.searchsorted(known, groups, side) for side in ("left", "right"))
-    has = last > first
-    rows, first, last = rows[has], first[has], last[has]
-    if not len(rows):
-        return []
-    box, scale = found_box[rows], size[rows][:, [1, 0, 1, 0]]
-    fits: dict[str, float] = {}
-    for name, boxes in _readings(box, scale.astype(np.float64)).items():
-        fits[name] = _mean_fit(boxes, truth_box[seen.truth[order]], first, last)
-    asked = "x, y, width, height"
-    best = max(fits, key=lambda name: fits[name])
-    if fits[best] < GOOD or fits[best] < fits[asked] + BETTER:
-        return []
-    what = f"detected boxes look like {best}, not {asked} in pixels"
-    effect = (
-        f"their mean IoU with the nearest object is {fits[asked]:.2f}, and would be {fits[best]:.2f}; nothing is "
-        f"converted: write {asked} in pixels"
-    )
-    return [Note("misread_boxes", what, effect=effect)]
-
-
-def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
-    """(n, 4) x, y, width, height of boxes in each of the ways in which they may be meant. scale: (n, 4) w, h, w, h."""
-
-    def corners(some: np.ndarray) -> np.ndarray:
-        return np.concatenate([some[:, :2], some[:, 2:] - some[:, :2]], axis=1)
-
-    def centred(some: np.ndarray) -> np.ndarray:
-        return np.concatenate([some[:, :2] - some[:, 2:] / 2, some[:, 2:]], axis=1)
-
-    readings = {"x, y, width, height": box, "corners (x1, y1, x2, y2)": corners(box)}
-    readings["centres with width and height"] = centred(box)
-    if bool((np.abs(box) <= 2).all()) and bool((scale > 0).all()):
-        share = box * scale
-        readings["shares of the image: x, y, width, height"] = share
-        readings["shares of the image: corners"] = corners(share)
-        readings["shares of the image: centres with width and height"] = centred(share)
-    return readings
-
-
-def _mean_fit(boxes: np.ndarray, objects: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
-    """The mean over boxes of the best IoU with objects first..last of each; a box of no area has none."""
-    many = last - first
-    at = np.repeat(np.arange(len(boxes)), many)
-    objects = objects[np.arange(len(at)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)]
-    found = boxes[at]
-    start, end = np.maximum(found[:, :2], objects[:, :2]), np.minimum(_ends(found), _ends(objects))
-    shared = np.where((found[:, 2:] > 0).all(axis=1), np.maximum(end - start, 0.0).prod(axis=1), 0.0)
-    union = found[:, 2:].prod(axis=1) + objects[:, 2:].prod(axis=1) - shared
-    iou = np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0)
-    return float(np.maximum.reduceat(iou, np.cumsum(many) - many).mean())
-
-
-def _ends(box: np.ndarray) -> np.ndarray:
-    return box[:, :2] + box[:, 2:]
-
-
 def joint_notes(truths: Truths, keypoints: np.ndarray, seen: EvaluatedRows) -> list[Note]:
     """Notes on annotated people.
 
@@ -235,17 +164,6 @@ def joint_notes(truths: Truths, keypoints: np.ndarray, seen: EvaluatedRows) -> l
     return notes
 
 
-def misread_joints(keypoints: np.ndarray, found: np.ndarray) -> list[Note]:
-    """A note if predicted joints look like shares of the image. keypoints: (G, K, 3); found: (N, K, 2), float64."""
-    seen = keypoints[..., 2] > 0
-    if not len(found) or not seen.any() or float(np.abs(found).max()) > 2:
-        return []
-    if float(keypoints[..., :2][seen].max()) <= FEW_PIXELS:
-        return []
-    effect = "nothing is converted: write x and y in pixels"
-    return [Note("misread_joints", "predicted joints look like shares of the image, not pixels", effect=effect)]
-
-
 def flag_note(flagged: np.ndarray, truths: Truths, seen: EvaluatedRows) -> list[Note]:
     """A note on objects with a key `ignore`, which engines take differently. flagged: (G,) bool."""
     many = int((flagged & ~truths.crowd)[seen.truth].sum())
@@ -253,6 +171,37 @@ def flag_note(flagged: np.ndarray, truths: Truths, seen: EvaluatedRows) -> list[
         return []
     effect = "it has no effect here, as in pycocotools; other engines leave such objects out"
     return [Note("ignore_keys", "annotated objects have a key `ignore` that is set", many, len(seen.truth), effect)]
+
+
+def root_note(target: InstanceTruth | KeypointTruth, found: np.ndarray, state: State) -> list[Note]:
+    """A note on a category that only names the others, if it is evaluated. found: (N,) int64 categories detected."""
+    root, seen = target.root, state.params["categories"]
+    if root is None or root not in seen:
+        return []
+    name = target.names[target.categories.tolist().index(root)]
+    what = f"category {root} ({name!r}) has no annotation and only names the others, as in Roboflow's exports"
+    many = int((found == root).sum())
+    on_it = (
+        f"{many:,} of the detections are of it and change no number"
+        if many
+        else "it is listed as a class and has no AP"
+    )
+    effect = f"{on_it}; a network of the {len(seen) - 1} other classes numbers them from the next id on"
+    return [Note("root_category", what, effect=effect, option="root_category: drop")]
+
+
+def unknown_category(path: Path, asked: object, ids: Sequence[int], names: Sequence[str]) -> InputError:
+    """An error for a category that a file does not have.
+
+    path: of the file.
+    asked: an id, or by mistake a name.
+    ids, names: of its categories.
+    """
+    listed = list(zip(ids, names, strict=True))
+    known = [number for number, name in listed if name == asked]
+    more = f"; it is the name of {known[0]}, and categories are given by id" if len(known) == 1 else ""
+    some = categories_in_words(listed)
+    return InputError(f"{path}: category {asked}, asked for, is not among its categories ({some}){more}")
 
 
 def area_note(area_from: str, default: str, option: str) -> list[Note]:

@@ -30,7 +30,7 @@ from hrbench.formats.label_folders import (
     by_prefix,
     detect_kind,
     in_order,
-    png_files,
+    map_files,
     refuse_unknown_files,
     write_label_maps,
 )
@@ -114,7 +114,7 @@ class CityscapesIoU:
         Raises MissingError; InputError if two files are of one image, a file is of no image, or the kind of the numbers
         cannot be found out.
         """
-        files = png_files(path, "predicted label maps as PNGs, named by city, sequence and frame")
+        files = map_files(path, "predicted label maps, PNGs or .npy files, named by city, sequence and frame")
         found = by_prefix(files, {name: name.rpartition("/")[2] for name in target.labels})
         refuse_unknown_files(files, found, target.path, lambda file: _label_file(target.path, file).is_file())
         indices = frozenset((*range(len(self.ids)), VOID))

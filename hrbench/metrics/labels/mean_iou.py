@@ -36,12 +36,12 @@ from hrbench.formats.label_folders import (
     by_path,
     detect_kind,
     in_order,
-    png_files,
+    map_files,
     refuse_unknown_files,
     write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
-from hrbench.formats.labels import read_labels
+from hrbench.formats.labels import read_labels, unknown_label_advice
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note
 from hrbench.metrics.labels.states import (
@@ -106,7 +106,7 @@ class MeanIoU:
     ids: the label of each class in the ground truth's files, by default 0 to C - 1.
     mapping: further labels -> the index of the class they count as.
     ignore: labels that are not evaluated.
-    files: label files relative to the ground truth's folder, None for all PNGs in and below it.
+    files: label files relative to the ground truth's folder, None for all maps in and below it.
     labels: what predicted maps hold: "indices" of classes, "ids" as the ground truth does, or "auto" to find out.
     interval: what the bootstrap resamples: every "image", or each "group" (folder).
     label_suffix: what follows the image's name in names of label files (Cityscapes: _gtFine_labelIds.png).
@@ -166,9 +166,9 @@ class MeanIoU:
         """The files of ground truth, which `measure` reads. Raises MissingError for one that is not there."""
         path = Path(path)
         files = self.files
-        found = png_files(path, "label maps as PNGs") if files is None else [path / file for file in files]
+        found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
         if not found:
-            none = "holds no PNG" if files is None else "no file in it is listed"
+            none = "holds no PNG and no .npy file" if files is None else "no file in it is listed"
             raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
         absent = next((file for file in found if not file.is_file()), None)
         if absent is not None:
@@ -185,7 +185,7 @@ class MeanIoU:
         Raises MissingError, InputError if names are ambiguous or of no image, or the kind of the numbers is unclear.
         """
         path = Path(path)
-        files = png_files(path, "predicted label maps as PNGs")
+        files = map_files(path, "predicted label maps, PNGs or .npy files")
         found = by_path(path, files, target.labels)
         refuse_unknown_files(files, found, target.path, lambda file: file.stem in self._labelled_names(target.path))
         values: dict[Kind, Values] = {}
@@ -203,7 +203,7 @@ class MeanIoU:
     def _labelled_names(self, folder: Path) -> frozenset[str]:
         """Names of all images with labels, evaluated or not; searched at the first call."""
         if folder not in self._labelled:
-            files = png_files(folder, "label maps as PNGs") if self.files is not None else []
+            files = map_files(folder, "label maps, PNGs or .npy files") if self.files is not None else []
             self._labelled[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
         return self._labelled[folder]
 
@@ -342,14 +342,21 @@ class MeanIoU:
                 many = int(lengths[numbers_ == odd[0]].sum())
                 raise InputError(
                     f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
-                    f"{len(self.classes)} classes and not ignored; option ignore: [...] leaves labels out, option "
-                    "values: {label: class, ...} says what each means"
+                    f"{len(self.classes)} classes and not ignored; {self._advice(path == truth, numbers_, index)}",
+                    "ignore",
                 )
         judged = indices[0] != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
         matrix = histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
         ignored = np.array(lengths[~judged].sum(), np.int64)
         return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(maps[0])])}
+
+    def _advice(self, annotated: bool, labels: np.ndarray, indices: np.ndarray) -> str:
+        """Which options read a map with these labels, some of which have no index. Those of two classes are guessed of
+        ground truth alone: predictions would be read by its `values`.
+        """
+        known, classes = labels[indices != NOTHING], len(self.classes) if annotated else 0
+        return unknown_label_advice({*labels.tolist()}, {*known.tolist()}, classes)
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""

@@ -56,7 +56,7 @@ class OnnxNetwork(nn.Module):
 
     engine: the library that computes it.
     precision: the dtype that it computes in, whatever `.to` was called with. fixed_batch: images that the file takes at
-    once, None for any number.
+    once, None for any number. label_names, label_count: only where the file's metadata name its classes.
     """
 
     engine = "onnxruntime"
@@ -66,6 +66,9 @@ class OnnxNetwork(nn.Module):
         self.path, self.graph, self.task, self.provider = path, graph, task, provider
         self.precision: torch.dtype = getattr(torch, graph.dtype)
         self.fixed_batch = graph.shape[0]
+        if graph.names:
+            self.label_names = graph.names
+            self.label_count = len(graph.names)
         self.counted = "elements of the file's initialisers, running statistics and indices left out"
         self.placeholder = torch.zeros((), dtype=self.precision)  # of no dimension, so that it takes every shape
         self._sessions: dict[str, Any] = {}

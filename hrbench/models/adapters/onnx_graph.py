@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from hrbench.models.adapters.shared import library
 
 DTYPES = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}  # TensorProto.DataType
 BYTES = 2  # uint8
+LONGEST_NAMES = 1 << 20
+"""Characters of all names of classes in a file's metadata; a longer text is not looked at."""
 WHOLE = (6, 7, 12, 13)  # int32, int64 and unsigned: shapes and indices
 NORMS = {"BatchNormalization": slice(3, 5)}  # inputs that are running statistics
 
@@ -32,6 +35,7 @@ class OnnxGraph:
     dtype: that it computes in, as far as torch is concerned: float32 for a file that takes bytes.
     takes: the type of its input's elements.
     channels_last: whether the file takes (N, H, W, 3), and gives maps so.
+    names: of its classes in order, where its metadata tell them; else empty.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class OnnxGraph:
     statistics: tuple[Shape, ...]
     takes: str = ""
     channels_last: bool = False
+    names: tuple[str, ...] = ()
 
 
 def read_graph(path: Path) -> OnnxGraph:
@@ -85,7 +90,30 @@ def read_graph(path: Path) -> OnnxGraph:
         tuple(size for name, size in sizes.items() if name in running),
         DTYPES.get(kind.elem_type, "uint8"),
         channels_last,
+        _names({each.key: each.value for each in model.metadata_props}),
     )
+
+
+def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of classes under the key `names`, as exporters write them: a list, or a mapping of numbers from 0.
+
+    >>> _names({"names": "{0: 'cat', 1: 'dog'}"}), _names({"names": '["cat"]'}), _names({"names": "cats"})
+    (('cat', 'dog'), ('cat',), ())
+    """
+    text = metadata.get("names", "")
+    if not text or len(text) > LONGEST_NAMES:
+        return ()
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # what else is written there names none
+        return ()
+    if isinstance(found, dict):
+        numbered = {str(key): value for key, value in found.items()}
+        found = [numbered.get(str(index)) for index in range(len(numbered))]
+    if not isinstance(found, list | tuple):
+        return ()
+    names = tuple(name for name in found if isinstance(name, str))
+    return names if len(names) == len(found) else ()
 
 
 def _model(onnx: Any, path: Path, data: bool = False) -> Any:

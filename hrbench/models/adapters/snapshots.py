@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from hrbench.core.plugins import model_ref
+from hrbench.errors import InputError
 from hrbench.types import Missing, Reason
 
+CONFIG = "config.json"
 CONFIGS = ["*.json"]
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
@@ -27,8 +31,8 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
     written = model_ref(f"transformers:{name}").path
     if written is not None:
         path = Path(written)
-        there = (path / "config.json").is_file()
-        return path if there else Missing(Reason(f"{path}: there is no folder with a config.json"))
+        there = (path / CONFIG).is_file()
+        return path if there else Missing(Reason(f"{path}: there is no folder with a {CONFIG}"))
     if name.count("/") != 1:
         return Missing(Reason(f"{name} is neither a folder nor a repository of the hub"))
     found = _cached(name)
@@ -39,6 +43,18 @@ def folder_of(name: str, *, fetch: bool, weights: bool) -> Path | Missing:
     return Missing(Reason(f"{name} is not in the hub's cache", f"get it by `hf download {name}`"))
 
 
+def config_in(folder: Path) -> dict[str, Any]:
+    """The values of a network's config.json, of which nothing is made. Raises InputError for what is no JSON object."""
+    path = folder / CONFIG
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds a {type(found).__name__}; the configuration of a network is a JSON object")
+    return found
+
+
 def weights_in(folder: Path) -> Path | None:
     """The file of a folder that holds its weights, or the index of several such files; None if there is none."""
     return next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
@@ -47,7 +63,7 @@ def weights_in(folder: Path) -> Path | None:
 def _cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json")
+    found = try_to_load_from_cache(name, CONFIG)
     return Path(found).parent if isinstance(found, str) else None
 
 

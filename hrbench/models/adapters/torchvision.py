@@ -149,9 +149,18 @@ def _detector(net: Any, network_name: str) -> nn.Module:
     net.transform = AsTheyAre(net.transform)
     heads = net.roi_heads if hasattr(net, "roi_heads") else net
     heads.postprocess_detections = MethodType(_postprocess_detections, heads)
+    net.label_count = _labels(net)
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
     return with_checked_output(net, "detection", network_name, _from_zero)
+
+
+def _labels(net: Any) -> int:
+    """How many classes a detector tells apart without the background, whose score each of their heads has as well."""
+    if hasattr(net, "roi_heads"):
+        return int(net.roi_heads.box_predictor.cls_score.out_features) - 1
+    head = net.head.classification_head
+    return int(head.num_columns if hasattr(head, "num_columns") else head.num_classes) - 1  # SSD; RetinaNet, FCOS
 
 
 def _postprocess_detections(self: Any, *args: Any, **options: Any) -> Any:

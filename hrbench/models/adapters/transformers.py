@@ -25,7 +25,8 @@ Labels of detectors are the configuration's, from 0; boxes are in pixels of each
 from __future__ import annotations
 
 import inspect
-import json
+import math
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,7 @@ from hrbench.models.adapters.shared import (
     refuse_unknown,
     with_checked_output,
 )
-from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.models.adapters.snapshots import CONFIG, config_in, folder_of, forbidden
 from hrbench.types import Missing
 
 AUTO = {
@@ -84,19 +85,24 @@ def build(name: str, *, task: str = "", weights: bool = False, offline: bool = F
 def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[str, Any]) -> Any:
     """The configuration in a folder, or the default one of a kind of network, with some fields replaced."""
     if isinstance(folder, Path):
+        stated = config_in(folder)
         try:
-            _refuse_kernels(name, json.loads((folder / "config.json").read_bytes()))
+            _refuse_kernels(name, stated)
+            _refuse_counts(name, stated)
             config = transformers.AutoConfig.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, **args
             )
-        except (OSError, ValueError, KeyError) as error:
+        except UsageError:
+            raise
+        except Exception as error:  # of many kinds, by the field that is damaged
             if "trust_remote_code" in str(error):
                 raise UsageError(
                     f"{name} is built by code of its own, which is not run: "
                     "name that code in a module of yours, as `use: package.module:callable`"
                 ) from None
-            raise InputError(f"{folder / 'config.json'}: {_line(error)}") from error
+            raise InputError(f"{folder / CONFIG}: {_line(error)}") from error
     elif name in transformers.CONFIG_MAPPING:
+        _refuse_counts(name, dict(args))
         config = transformers.AutoConfig.for_model(name, **args)
     elif "/" in name:
         raise MissingError(str(folder))
@@ -104,7 +110,8 @@ def _config(transformers: Any, name: str, folder: Path | Missing, args: Mapping[
         hint = suggestion(name, transformers.CONFIG_MAPPING.keys())
         raise UsageError(f"transformers {transformers.__version__} knows no kind {name!r}, which is no folder; {hint}")
     _refuse_kernels(name, dict(args))
-    _refuse_fields(name, config, _plain(transformers, name, folder), args)
+    if args:
+        _refuse_fields(name, config, _plain(transformers, name, folder), args)
     if hasattr(config, "use_pretrained_backbone"):
         config.use_pretrained_backbone = False  # it would be fetched, only to be written over
     return config
@@ -146,6 +153,25 @@ def _refuse_kernels(name: str, fields: Any) -> None:
             _refuse_kernels(name, value)
         if str(key).endswith("_implementation") and "/" in str(value):
             raise UsageError(f"{name} asks for code of {value} to run its {key.strip('_')}, which is not run")
+
+
+MOST_LABELS, MOST_LAYERS = 1_000_000, 1_000
+LABELS = ("num_classes", "num_labels")
+LAYERS = re.compile(r"depths?|(num_)?(\w+_)?(layers|blocks)")
+
+
+def _refuse_counts(name: str, fields: Any) -> None:
+    """Raises UsageError for a number of labels or layers that no network has.
+
+    The library makes a name of each label and a module of each layer, one after the other, until memory ends.
+    """
+    for key, value in fields.items() if isinstance(fields, Mapping) else ():
+        if isinstance(value, Mapping):
+            _refuse_counts(name, value)
+        most = MOST_LABELS if key in LABELS else MOST_LAYERS if LAYERS.fullmatch(str(key)) else math.inf
+        for count in value if isinstance(value, list) else [value]:
+            if isinstance(count, (int, float)) and count > most:
+                raise UsageError(f"{name} is to have {key}: {count:g}; a network has at most {most:,}")
 
 
 def _kind(transformers: Any, config: Any, task: str, name: str) -> Any:
@@ -207,7 +233,8 @@ def _loaded(kind: Any, folder: Path, config: Any) -> nn.Module:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """The beginning of a message of the library, as a line that can be printed: a file may hold halves of letters."""
+    return " ".join(str(error).split())[:300].encode("utf-8", "backslashreplace").decode()
 
 
 # --- what goes in and what comes out ---------------------------------------------------------------------------------
@@ -218,7 +245,8 @@ def _adapted(net: Any, task: str, what: str, tokens: list[int] | None = None) ->
     taken = inspect.signature(net.forward).parameters
     if task == "detection":
         net.register_forward_pre_hook(partial(_together, "pixel_mask" in taken, what), with_kwargs=True)
-        net.register_forward_hook(partial(_boxes, int(net.config.num_labels)))
+        net.label_count = int(net.config.num_labels)
+        net.register_forward_hook(partial(_boxes, net.label_count))
         return with_checked_output(net, task, what)
     if tokens is not None:
         net.register_forward_pre_hook(partial(_semantic_task, tokens), with_kwargs=True)

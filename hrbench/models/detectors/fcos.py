@@ -62,6 +62,7 @@ class FCOS(nn.Module):
     ) -> None:
         super().__init__()
         self.strides, self.classes = strides, classes
+        self.label_count = classes
         self.convention: Convention = convention
         self.takes_scales = convention == "mmdet1"
         self.backbone, self.neck = backbone_and_neck(network)

@@ -177,6 +177,7 @@ class RCNN(nn.Module):
         channels, self.strides = levels_of(network, who, ROI_LEVELS)
         if classes < 1:
             raise UsageError(f"{who}: classes {classes} was given; there is at least 1 beside the background.")
+        self.label_count = classes
         self.convention: Convention = convention
         self.takes_scales = convention == "mmdet1"
         self.anchor_scale, self.proposals = (

@@ -88,6 +88,7 @@ class RetinaNet(nn.Module):
         super().__init__()
         self.backbone, self.head, self.anchors, self.classes = backbone, head, anchors, classes
         self.divisor = divisor
+        self.label_count = classes - 1
 
     def forward(self, images: Sequence[Tensor]) -> list[dict[str, Tensor]]:
         found: dict[int, dict[str, Tensor]] = {}

@@ -88,6 +88,7 @@ def spinenet_mask_rcnn(
         SpineNetBoxHead(channels, width, convs[1], linear, classes, activation),
         SpineNetMaskHead(channels, width, convs[2], classes, activation),
         threshold,
+        classes,
     )
 
 
@@ -102,8 +103,10 @@ class SpineNetMaskRCNN(nn.Module):
         box_head: SpineNetBoxHead,
         mask_head: SpineNetMaskHead,
         threshold: float,
+        classes: int,
     ) -> None:
         super().__init__()
+        self.label_count = classes - 1
         self.backbone, self.rpn_head, self.box_head, self.mask_head = backbone, rpn_head, box_head, mask_head
         self.anchors, self.strides, self.threshold = anchors, anchors.strides, threshold
 

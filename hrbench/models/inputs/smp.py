@@ -7,11 +7,14 @@ ImageNet count, or the first where there are none of that name.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hrbench.errors import InputError
 from hrbench.models.adapters.snapshots import forbidden
+from hrbench.models.inputs.numbers import LEAST_STD, is_number, of_colours, short
 from hrbench.types import LibraryInput
 
 
@@ -26,7 +29,9 @@ def library_input(
 ) -> LibraryInput | None:
     """What the encoder's weights were trained with; None if the library says nothing of it.
 
-    fetch: whether the file that says it may be downloaded (since 0.6 it is on the hub)."""
+    fetch: whether the file that says it may be downloaded (since 0.6 it is on the hub). Raises InputError if that file
+        is damaged.
+    """
     import segmentation_models_pytorch as smp
 
     encoder = str(args.get("encoder_name") or args.get("encoder") or "resnet34")
@@ -40,13 +45,39 @@ def library_input(
         return LibraryInput(
             f"ImageNet's mean and std, as those of {named} are not on this disk", protocol={"name": "plain"}
         )
-    top = (found.get("input_range") or [0, 1])[-1]
+    mean, std = _of_values_up_to_1(named, found)
+    order = found.get("input_space") or "RGB"
+    if order not in ("RGB", "BGR"):
+        raise _damaged(named, f"input_space {short(order)}")
     return LibraryInput(
         stated_by=named,
-        colour="bgr" if str(found.get("input_space", "RGB")).upper() == "BGR" else "rgb",
-        mean=tuple(float(value) / top for value in found["mean"]),
-        std=tuple(float(value) / top for value in found["std"]),
+        colour="bgr" if order == "BGR" else "rgb",
+        mean=mean,
+        std=std,
         protocol={"name": "plain"},
+    )
+
+
+def _of_values_up_to_1(named: str, stated: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std of values in [0, 1]. Raises InputError if they are not three numbers each.
+
+    named: whose they are, for the message.
+    stated: mean and std of values in an `input_range`.
+    """
+    limits = stated.get("input_range") or [0, 1]
+    top = limits[-1] if isinstance(limits, (list, tuple)) else None
+    mean, std = of_colours(stated["mean"]), of_colours(stated["std"])
+    if mean is not None and std is not None and is_number(top) and top > 0:
+        std = tuple(value / top for value in std)
+        if all(LEAST_STD < abs(value) < math.inf for value in std):
+            return tuple(value / top for value in mean), std
+    given = f"input_range {short(limits)}, mean {short(stated['mean'])}, std {short(stated['std'])}"
+    raise _damaged(named, given)
+
+
+def _damaged(named: str, found: str) -> InputError:
+    return InputError(
+        f"the config.json of {named} in the hub's cache is damaged: {found}; remove it, and it is fetched again"
     )
 
 

@@ -11,25 +11,23 @@ images then go in whole; and the detector's own size, or the entry's input where
 
 Processors are known by name, since their rules are in their code: another one is refused, with the way to go on. Sizes
 and rules: transformers 5.24, image_processing_backends.py, image_transforms.py and the processors of `KNOWN`. Its two
-backends differ in a grey level of a resized pixel; here pixels are Pillow's ("pil").
+backends differ in a grey level of a resized pixel, where pixels here are Pillow's ("pil"); and where a crop is larger
+than the image, in the side that gets an odd row of padding, where it is torchvision's here.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hrbench.errors import InputError, UsageError
-from hrbench.models.adapters.snapshots import folder_of, forbidden
+from hrbench.models.adapters.snapshots import config_in, folder_of, forbidden
+from hrbench.models.inputs.processor import Processor, colours
 from hrbench.types import NOT_READ, LibraryInput
 
 FILE = "preprocessor_config.json"
-RESAMPLING = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""Pillow's filters by their numbers."""
-
 PLAIN = ("ViT", "Bit", "CLIP", "DeiT", "Beit", "Pvt", "MobileNetV1", "MobileNetV2", "Segformer", "EfficientNet")
 CLASSIFIERS = (*PLAIN, "Siglip", "Siglip2", "ConvNext", "Levit", "PoolFormer", "MobileViT")
 SEGMENTERS = (*PLAIN, "DPT", "MaskFormer", "Mask2Former", "OneFormer", "MobileViT")
@@ -61,76 +59,39 @@ def library_input(
         if fetch or forbidden() or "/" not in name.strip("./"):
             return None  # the network cannot be built either, which says why
         return LibraryInput(NOT_READ, protocol={"name": "transformers"})
-    processor, kind = _processor(transformers, name, folder, task)
+    config = {"model_type": name} if folder is None else config_in(folder)
+    model = config.get("model_type", "")
+    if not isinstance(model, str):
+        raise InputError(f"{name}/config.json: model_type is a {type(model).__name__}; it should be a name")
+    processor, kind = _processor(transformers, name, folder, model, task)
     if processor is None:
         return None
     stated = f"transformers {kind}ImageProcessor" + ("" if folder is None else f" ({name})")
     own = folder is not None and (folder / FILE).is_file()
-    labels = _labels(folder)
-    model = name if folder is None else str(_json(folder / "config.json").get("model_type", ""))
     if model == "oneformer" and folder is None:
         raise UsageError(
             "transformers:oneformer takes a text that tells its task, whose tokens are in the folder of its weights: "
             "name that folder, or its repository, or leave the data set out to measure costs"
         )
     make = {"classification": _classification, "segmentation": _segmentation, "detection": _detection}[task]
-    size, protocol = make(_Processor(processor, kind, f"transformers:{name}", model, own), input, labels)
-    colour, mean, std = _colours(processor)
+    known = Processor(processor, kind, f"transformers:{name}", model, own)
+    size, protocol = make(known, input, _labels(config))
+    colour, mean, std = colours(known)
     return LibraryInput(stated, size, colour, mean, std, {"name": "transformers", **protocol})
 
 
-class _Processor:
-    """A processor of the library with what is asked of it.
-
-    made: the library's object.
-    kind: its class without "ImageProcessor".
-    what: the network, for messages.
-    model: the kind of network.
-    own: whether its settings are those of a file.
-    """
-
-    def __init__(self, made: Any, kind: str, what: str, model: str, own: bool) -> None:
-        self.made, self.kind, self.what, self.model, self.own = made, kind, what, model, own
-
-    def setting(self, name: str) -> Any:
-        """A setting of the library's object; None if this kind has none of that name."""
-        return getattr(self.made, name, None)
-
-    def sides(self, name: str) -> dict[str, int]:
-        """The lengths of a size ("size", "crop_size") by name, those that are set."""
-        found = self.setting(name)
-        if found is None:
-            return {}
-        keys = ("height", "width", "shortest_edge", "longest_edge", "max_height", "max_width")
-        values = {key: found.get(key) if isinstance(found, Mapping) else getattr(found, key, None) for key in keys}
-        return {key: int(value) for key, value in values.items() if value}
-
-    @property
-    def interpolation(self) -> str:
-        value = getattr(self.made, "resample", 2)
-        value = getattr(value, "value", value)
-        return value if isinstance(value, str) else RESAMPLING[2 if value is None else int(value)]
-
-    def refused(self, setting: str) -> UsageError:
-        return UsageError(
-            f"{self.what} is fed by {self.kind}ImageProcessor with {setting}, which hrbench does not do: "
-            "name a protocol and its settings (`protocol: {name: ...}`)"
-        )
-
-
-def _processor(transformers: Any, name: str, folder: Path | None, task: str) -> tuple[Any, str]:
-    """The processor and its kind; (None, "") for a network without one."""
+def _processor(transformers: Any, name: str, folder: Path | None, model: str, task: str) -> tuple[Any, str]:
+    """The processor and its kind; (None, "") for a network without one. model: the kind of network."""
     if folder is not None and (folder / FILE).is_file():
         try:
             made = transformers.AutoImageProcessor.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
             )
         except Exception as error:  # a damaged file raises nearly anything, by its content
-            raise InputError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise InputError(f"{folder / FILE} cannot be read: {_line(error)}") from error
     else:
-        kind_name = name if folder is None else _json(folder / "config.json").get("model_type", "")
         names = importlib.import_module("transformers.models.auto.image_processing_auto").IMAGE_PROCESSOR_MAPPING_NAMES
-        found: Any = names.get(kind_name) or ALIKE.get(kind_name)
+        found: Any = names.get(model) or ALIKE.get(model)
         if isinstance(found, Mapping):
             found = found.get("torchvision") or found.get("pil")
         if isinstance(found, tuple):  # of releases before 5: (slow, fast)
@@ -155,58 +116,40 @@ ALIKE = {
 """Kinds without a processor of their own name -> that of their published checkpoints."""
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    return found if isinstance(found, dict) else {}
+def _line(error: Exception) -> str:
+    """The beginning of a message of a library, as a line that can be printed: a file may hold halves of letters."""
+    return " ".join(str(error).split())[:200].encode("utf-8", "backslashreplace").decode()
 
 
-def _labels(folder: Path | None) -> dict[str, str]:
-    """The names of a network's outputs in its config.json, by number; {} if it has none."""
-    named = {} if folder is None else _json(folder / "config.json").get("id2label", {})
+def _labels(config: Mapping[str, Any]) -> dict[str, str]:
+    """The names of a network's outputs in its configuration, by number; {} if it has none."""
+    named = config.get("id2label", {})
     return {str(key): str(value) for key, value in named.items()} if isinstance(named, Mapping) else {}
-
-
-def _colours(p: Any) -> tuple[Any, tuple[float, ...], tuple[float, ...]]:
-    """Channel order, mean and std of values in [0, 1] that rescaling, an offset and normalisation amount to."""
-    factor = float(getattr(p, "rescale_factor", 1 / 255)) if getattr(p, "do_rescale", True) else 1.0
-    unit = 255 * factor
-    unit = 1.0 if abs(unit - 1) < 1e-9 else unit
-    normalise = bool(getattr(p, "do_normalize", False))
-    mean = [float(value) for value in p.image_mean] if normalise else [0.0] * 3
-    std = [float(value) for value in p.image_std] if normalise else [1.0] * 3
-    offset = 1.0 if getattr(p, "rescale_offset", False) else 0.0
-    if getattr(p, "include_top", False):  # EfficientNet's processor divides by it once more
-        std = [value * value for value in std] if normalise else [float(value) for value in p.image_std]
-    colour = "bgr" if getattr(p, "do_flip_channel_order", False) else "rgb"
-    return colour, tuple((value + offset) / unit for value in mean), tuple(value / unit for value in std)
 
 
 # --- by task ----------------------------------------------------------------------------------------------------------
 
 
 def _classification(
-    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+    p: Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
 ) -> tuple[tuple[int, int], dict[str, Any]]:
     """The crop's size, and how it is made."""
-    if not p.setting("do_resize"):
+    if not p.flag("do_resize"):
         raise p.refused("do_resize: false")
-    size, cut = p.sides("size"), p.sides("crop_size") if p.setting("do_center_crop") else {}
+    size, cut = p.sides("size"), p.sides("crop_size") if p.flag("do_center_crop") else {}
     edge = size.get("shortest_edge", 0)
     mode = "centre" if edge else "squash"
     full = (edge, edge) if edge else (size.get("height", 0), size.get("width", 0))
-    crop = (cut["height"], cut["width"]) if "height" in cut else None
+    crop = (cut["height"], cut["width"]) if {"height", "width"} <= cut.keys() else None
     if p.kind == "ConvNext":
         crop = (edge, edge)
         mode = "centre" if edge < 384 else "squash"
-        full = _square(int(edge / p.setting("crop_pct"))) if edge < 384 else crop
+        full = _square(int(edge / p.share("crop_pct"))) if edge < 384 else crop
     elif p.kind == "Levit" and edge:
         full = _square(int(256 / 224 * edge))
-    elif p.kind == "PoolFormer" and p.setting("crop_pct") and full[0] == full[1]:
-        mode, full = "centre", _square(int(full[0] / p.setting("crop_pct")))
-    elif p.kind == "EfficientNet" and not p.setting("do_center_crop"):
+    elif p.kind == "PoolFormer" and p.has("crop_pct") and full[0] == full[1]:
+        mode, full = "centre", _square(int(full[0] / p.share("crop_pct")))
+    elif p.kind == "EfficientNet" and not p.flag("do_center_crop"):
         crop = None
     if crop is None and mode == "squash":
         crop = full
@@ -228,45 +171,45 @@ def _square(side: int) -> tuple[int, int]:
 
 
 def _segmentation(
-    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+    p: Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
 ) -> tuple[tuple[int, int] | None, dict[str, Any]]:
     """The size that costs are of, and how images are resized."""
     protocol: dict[str, Any] = {"interpolation": p.interpolation}
-    if p.setting("do_reduce_labels"):
+    if p.flag("do_reduce_labels"):
         protocol["reduced_labels"] = True
     if not p.own and p.kind not in ("Mask2Former", "MaskFormer", "OneFormer"):
         if p.model != "segformer":  # whose sides need no multiple; of others that is not known
             protocol["multiple"] = 32
         return input, protocol
-    if not p.setting("do_resize"):
+    if not p.flag("do_resize"):
         return input, protocol
-    if p.setting("do_center_crop"):
+    if p.flag("do_center_crop"):
         raise p.refused("do_center_crop, which loses the image's border")
-    if p.setting("keep_aspect_ratio"):
+    if p.flag("keep_aspect_ratio"):
         raise p.refused("keep_aspect_ratio")
     size = p.sides("size")
-    if "height" in size:
+    if {"height", "width"} <= size.keys():
         crop = (size["height"], size["width"])
         return input or crop, {**protocol, "size": "squash", "crop": list(crop)}
     if "shortest_edge" not in size:
         raise p.refused(f"size {size}")
     protocol |= {"size": "short side", "short": size["shortest_edge"], "long": size.get("longest_edge")}
     if p.kind in ("Mask2Former", "MaskFormer"):
-        protocol["to_multiple"] = int(p.setting("size_divisor") or p.setting("size_divisibility") or 1)
+        protocol["to_multiple"] = p.divisor("size_divisor", "size_divisibility")
     return input, protocol
 
 
 def _detection(
-    p: _Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
+    p: Processor, input: tuple[int, int] | None, labels: Mapping[str, str]
 ) -> tuple[tuple[int, int] | None, dict[str, Any]]:
     """The input's size where it is one for all images, and how images are resized."""
     protocol: dict[str, Any] = {"interpolation": p.interpolation}
     if labels.get("0") == "N/A":  # an output for each of COCO's ids, and one for 0
         protocol["labels"] = "id"
-    if not p.setting("do_resize"):
+    if not p.flag("do_resize"):
         return input, {**protocol, "resize": "none"}
     size = p.sides("size")
-    if "height" in size:
+    if {"height", "width"} <= size.keys():
         return input or (size["height"], size["width"]), {**protocol, "resize": "squash"}
     if "shortest_edge" not in size:
         raise p.refused(f"size {size}")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hrbench.core.npz import npz_heads
 from hrbench.core.npz import read_npz as read_arrays
+from hrbench.core.text import first_sentence
 from hrbench.errors import InputError, MissingError
 
 T = TypeVar("T")
@@ -31,7 +32,9 @@ def _of_npz(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
     except (OSError, ValueError, TypeError, MemoryError) as error:  # TypeError: of torch, for arrays of text
-        raise InputError(f"{path}: not a whole .npz file of numbers (damaged or truncated?): {_line(error)}") from error
+        raise InputError(
+            f"{path}: not a whole .npz file of numbers (damaged or truncated?): {first_sentence(error)}"
+        ) from error
 
 
 def _meta(shape: tuple[int, ...], dtype: np.dtype) -> Tensor:
@@ -62,7 +65,9 @@ def _of_h5(path: Path, read: Callable[[Any], Tensor]) -> dict[str, Tensor]:
         with h5py.File(path, "r") as file:
             return {name: read(item) for name, item in _variables(file.get("model_weights", file), h5py).items()}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, MemoryError) as error:
-        raise InputError(f"{path}: not a whole .h5 file of numbers (damaged or truncated?): {_line(error)}") from error
+        raise InputError(
+            f"{path}: not a whole .h5 file of numbers (damaged or truncated?): {first_sentence(error)}"
+        ) from error
 
 
 def _variables(root: Any, h5py: Any) -> dict[str, Any]:
@@ -79,7 +84,3 @@ def _variables(root: Any, h5py: Any) -> dict[str, Any]:
 
 def _text(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else name
-
-
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}".rstrip(": ")

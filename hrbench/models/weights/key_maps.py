@@ -155,7 +155,26 @@ def nearly_shared_prefix(state: Mapping[str, Any], target: Mapping[str, Any]) ->
                 f"prefix {prefix!r} is on {len(state) - len(others)} of {len(state)} keys, not on {_counted(others)}: "
                 "only one that all keys share is dropped"
             )
-    return ""
+    return _fitting_prefix(state, target)
+
+
+def _fitting_prefix(state: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """Which prefix no rule drops, but would make most keys of a file those of the network; "" if none does."""
+    found: dict[str, int] = {}
+    for key in state:
+        parts = key.split(".")
+        for at in range(1, min(len(parts), 5)):
+            if ".".join(parts[at:]) in target:
+                prefix = ".".join(parts[:at]) + "."
+                found[prefix] = found.get(prefix, 0) + 1
+    best = max(found, key=lambda prefix: found[prefix], default="")
+    if not best or found[best] * 2 <= len(target):
+        return ""
+    return (
+        f"without the prefix {best!r} {found[best]} of {len(state)} keys of the file would be among the network's "
+        f"{len(target)}; no option drops it, since it is no wrapper's ({', '.join(PREFIXES)}): save the file again "
+        "with these keys"
+    )
 
 
 def without_prefixes(state: State) -> tuple[State, str]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
+from hrbench.core.text import first_sentence
 from hrbench.errors import InputError
 from hrbench.models.weights.fit import best_fit
 from hrbench.models.weights.read import plain_state, read_layout, read_state, read_weights
@@ -97,7 +98,7 @@ def state_digest(net: nn.Module) -> str:
             found.update(safetensors.torch.save({key: value.detach().cpu().contiguous()}))
         except (SafetensorError, KeyError, ValueError) as error:
             raise InputError(
-                f"the network's tensor {key!r} cannot be written as safetensors: {_line(error)}"
+                f"the network's tensor {key!r} cannot be written as safetensors: {first_sentence(error)}"
             ) from error
     return found.hexdigest()
 
@@ -123,12 +124,6 @@ def save(
     try:
         content = safetensors.torch.save(plain, metadata={"format": "pt", **(metadata or {})})
     except SafetensorError as error:
-        raise InputError(f"{path}: these weights cannot be written as safetensors: {_line(error)}") from error
+        raise InputError(f"{path}: these weights cannot be written as safetensors: {first_sentence(error)}") from error
     # save_file would keep the file from everybody else (mode 600), also once it is in a wheel
     write_whole(path, lambda stream: stream.write(content))
-
-
-def _line(error: Exception) -> str:
-    """The kind of an error and the first sentence of its text, which may be long."""
-    first = str(error).strip().partition("\n")[0].partition(". ")[0]
-    return f"{type(error).__name__}: {first[:200]}".rstrip(": ")

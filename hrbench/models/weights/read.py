@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from hrbench.core.text import first_sentence
 from hrbench.errors import InputError, MissingError
 from hrbench.models.weights.arrays import h5_layout, npz_layout, read_h5, read_npz
 from hrbench.models.weights.checkpoint.archive import NotACheckpoint, OldTar, TorchScript, opened
@@ -105,7 +106,9 @@ def _safetensors(path: Path, numbers: bool) -> dict[str, Tensor]:
                 for key, part in slices.items()
             }
     except (SafetensorError, OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a whole safetensors file (damaged or truncated?): {_line(error)}") from error
+        raise InputError(
+            f"{path}: not a whole safetensors file (damaged or truncated?): {first_sentence(error)}"
+        ) from error
 
 
 def _dtype(name: str) -> torch.dtype:
@@ -137,7 +140,9 @@ def _checkpoint(path: Path, key: str, numbers: bool) -> ReadWeights:
         what = _printable(str(error))
         raise InputError(f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {what}") from None
     except (OSError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {_line(error)}") from error
+        raise InputError(
+            f"{path}: not a whole PyTorch checkpoint (damaged or truncated?): {first_sentence(error)}"
+        ) from error
 
 
 def _whole_network(path: Path, name: str, part: tuple[str, ...]) -> str:
@@ -169,9 +174,3 @@ def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _printable(text: str) -> str:
     """A text with names from a file in one line of at most 500 characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:500])
-
-
-def _line(error: Exception) -> str:
-    """The kind of an error and the first sentence of its text, which may be long."""
-    first = str(error).strip().partition("\n")[0].partition(". ")[0]
-    return f"{type(error).__name__}: {first[:200]}".rstrip(": ")

@@ -22,7 +22,7 @@ from hrbench.tasks.classification.protocols import CentreCrop
 from hrbench.tasks.classification.render import read_rows, render_classes
 from hrbench.tasks.inputs import fed_as, normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
-from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
+from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +137,7 @@ class Classification:
         powers = np.exp(logits - logits.max())
         return Prediction(sample.id, (best, (powers / powers.sum())[best]))
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
         return [*self.monitor.notes(), *fed_as(self.protocol, self.mean, self.std)]
 

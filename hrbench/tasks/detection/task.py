@@ -39,7 +39,7 @@ from hrbench.tasks.detection import geometry, mask_pasting
 from hrbench.tasks.detection.outputs import ImageDetections, read_detections, sent_detections
 from hrbench.tasks.detection.render import read_detections_file, render_detections
 from hrbench.tasks.inputs import fed_as, normalised, tensor_like
-from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
+from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -279,36 +279,30 @@ class Detection:
         categories = labels + (self.protocol.labels == "category")
         return categories, np.isin(categories, ids)
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """What is to be said beside a score, once all images are finished."""
         said = []
         short = self.protocol.short
         if self.protocol.resize in geometry.BY_SHORT_SIDE and self.input[0] and min(self.input) != short:
-            height, width = self.input
-            said.append(
-                f"images went in with a short side of {short} px (protocol.short), costs are of an input of "
-                f"{height}x{width}"
-            )
+            what = f"images went in with a short side of {short} px (protocol.short)"
+            effect = "costs are of an input of {}x{}".format(*self.input)
+            said.append(Note("other_input", what, effect=effect, option=f"protocol.short: {min(self.input)}"))
         if self.images and not self.images_with_objects:  # numbers that are not finite are above no threshold
-            said.append(
-                f"nothing was found in any of {self.images} images: has the network the right weights, or diverged?"
-            )
+            effect = "has the network the right weights, or diverged?"
+            said.append(Note("nothing_found", "images have no detection at all", self.images, self.images, effect))
         if len(self.detections) == 1 and (total := self.detections.total()) > 1:
-            (score,) = self.detections
-            said.append(f"all {total} detections have the same score, {score:g}: their order, and so AP, is arbitrary")
+            what = f"detections all have the same score, {next(iter(self.detections)):g}"
+            said.append(Note("tied_detections", what, total, effect="their order, and so AP, is arbitrary"))
         if self.cut:
-            said.append(
-                f"{self.cut} detections beyond the {self.protocol.most} best of their image were left out, which can "
-                "lower AP and AR: set protocol.most to null to keep all"
-            )
+            what = f"detections beyond the {self.protocol.most} best of their image were left out"
+            said.append(Note("cut_by_protocol", what, self.cut, None, "AP and AR may be lower", "protocol.most: null"))
         said += fed_as(self.protocol, self.mean, self.std)
         if self.unknown:
             some = ", ".join(map(str, sorted(self.unknown)[:5])) + (", ..." if len(self.unknown) > 5 else "")
-            said.append(
-                f"{self.unknown.total()} detections of category ids that are no class of the data set ({some}) were "
-                "left out; where the network's labels are positions in the data set's list of classes, set "
-                "protocol.labels to contiguous"
-            )
+            what = f"detections of category ids that are no class of the data set ({some}) were left out"
+            effect = "if the network's labels are positions in the data set's list of classes, all are misread"
+            option = "protocol.labels: contiguous"
+            said.append(Note("unknown_labels", what, self.unknown.total(), None, effect, option))
         return said
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:

@@ -23,7 +23,7 @@ from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import read_rows, render_people
-from hrbench.types import Item, KeypointScheme, Person, Prediction, Sample, Variant
+from hrbench.types import Item, KeypointScheme, Note, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch
@@ -184,7 +184,7 @@ class Pose:
             sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
         )
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
         return self.monitor.notes()
 

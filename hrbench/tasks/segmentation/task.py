@@ -29,7 +29,7 @@ from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, imag
 from hrbench.tasks.segmentation.pixels import input_pixels
 from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
-from hrbench.types import ClassScheme, Item, Prediction, Sample, Variant
+from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,15 @@ class Segmentation:
             raise EntryError(f"image {sample.path} has {len(pairs)} class maps, not one")
         return Prediction(sample.id, pairs[0][1])
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """Notes to print with a score, for example that it took more forward passes than costs count."""
         scales, flip = len(self.protocol.scales), self.protocol.flip
         fed = fed_as(self.protocol, self.mean, self.std)
         if scales == 1 and not flip:
             return [*self.monitor.notes(), *fed]
         how = [f"{scales} scales"] * (scales > 1) + ["the mirrored image"] * flip
-        return [*self.monitor.notes(), *fed, f"predicted from {' and '.join(how)}; costs are of one forward pass"]
+        several = Note("several_passes", f"predicted from {' and '.join(how)}", effect="costs are of one forward pass")
+        return [*self.monitor.notes(), *fed, several]
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""

@@ -69,7 +69,7 @@ def test_a_root_category_is_no_class_once_that_is_said(tmp_path: Path):
     dropped = CocoInstances(tmp_path, root_category="drop", **places)
     assert dropped.scheme.names == ("cat", "dog") and dropped.metric_options() == {"root_category": "drop"}
     kept = CocoInstances(tmp_path, root_category="keep", **places)
-    assert kept.scheme.names == ("pets", "cat", "dog") and kept.metric_options() == {}
+    assert kept.scheme.names == ("pets", "cat", "dog") and kept.metric_options() == {"root_category": "keep"}
     assert CocoInstances(tmp_path, classes=["dog"], **places).scheme.names == ("dog",)
 
 

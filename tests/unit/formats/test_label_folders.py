@@ -11,7 +11,7 @@ import pytest
 from random_streets import load, save
 
 from hrbench.errors import InputError, MissingError, UsageError
-from hrbench.formats.label_folders import by_path, by_prefix, in_order, png_files, write_label_maps
+from hrbench.formats.label_folders import by_path, by_prefix, in_order, map_files, write_label_maps
 from hrbench.types import Prediction
 
 
@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def files(folder: Path, *names: str) -> list[Path]:
     for name in names:
         save(folder / name, np.zeros((1, 1), np.uint8))
-    return png_files(folder, "maps")
+    return map_files(folder, "maps")
 
 
 def test_names_that_begin_with_an_image_s(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_paths_come_before_names_alone(tmp_path: Path) -> None:
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(MissingError, match="there is no such folder; it should hold maps"):
-        png_files(tmp_path / "b", "maps")
+        map_files(tmp_path / "b", "maps")
     with pytest.raises(InputError, match="is a file; it should be a folder of maps"):
-        png_files(tmp_path / "a", "maps")
+        map_files(tmp_path / "a", "maps")
 
 
 def test_work_comes_back_in_order_and_a_few_at_a_time() -> None:

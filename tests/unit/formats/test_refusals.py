@@ -48,7 +48,19 @@ def refusals(source: str) -> set[str]:
 
 
 def message(call: ast.Call) -> str:
-    return text_of(call.args[0]) if call.args else ast.unparse(call)
+    """What a call says. `fault` adds what is said of an option that is worked out."""
+    if not call.args:
+        return ast.unparse(call)
+    said = ast.unparse(call.func) == "fault" and len(call.args) > 1 and not isinstance(call.args[1], ast.Constant)
+    return text_of(call.args[0]) + ("{}" if said else "")
+
+
+def without_option(source: str) -> set[str]:
+    """Messages of a module that are raised as InputError, or by `fault`, without saying which option allows them."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    kinds = ("InputError", "LabelsError", "fault")
+    named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in kinds]
+    return {message(call) for call in named if len(call.args) < 2 and not call.keywords}
 
 
 def text_of(node: ast.expr) -> str:
@@ -104,6 +116,15 @@ def test_each_row_has_an_option_or_a_reason():
     assert all(len(sentence.split()) > 4 and sentence.endswith(".") for sentence in reasons.values())
 
 
+def test_an_error_says_its_option_as_data():
+    """`hrbench score` tells how the option is typed there, and programs need not read the message."""
+    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
+        file = path.relative_to(PACKAGE).as_posix()
+        silent = without_option(path.read_text())
+        for text in sorted(silent & refusals(path.read_text())):
+            assert not table()[1][file, text].startswith("option "), f"{file}: {text!r} needs InputError(..., option)"
+
+
 # --- the collector ----------------------------------------------------------------------------------------------------
 
 
@@ -113,6 +134,8 @@ def test_each_row_has_an_option_or_a_reason():
         ("raise InputError(f'{path}: is {kind(a)!r}; mend ' 'it')", {"{}: is {}; mend it"}),
         ("if x:\n    raise UsageError('a ' + word) from None", {"a {}"}),
         ("def read():\n    fault(f'is {a}' + more(a))", {"is {}{}"}),
+        ("def read():\n    fault(f'is {a}', more(a))", {"is {}{}"}),
+        ("def read():\n    fault(f'is {a}; x: y mends it', 'x: y')", {"is {}; x: y mends it"}),
         ("try:\n    pass\nexcept E:\n    raise", set()),
         ("raise ValueError", {"ValueError"}),
         ("raise InputError()", {"InputError()"}),

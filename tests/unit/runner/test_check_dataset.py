@@ -40,7 +40,23 @@ def test_a_sample_is_decoded_or_all(tmp_path: Path):
         "fault"
     ) >= 1  # the last is always among the sample
     texts = [one.text for one in check_dataset(ROW, tmp_path, {}, every=True) if one.bad]
-    assert len(texts) == 2 and "0003.png" in texts[0] and "0119.png" in texts[1]
+    assert len(texts) == 1 and "0003.png: is empty" in texts[0] and "(2 alike, in 2 images: 0003, 0119)" in texts[0]
+
+
+def test_a_fault_of_all_images_is_one_finding_with_the_first_names(tmp_path: Path):
+    folder = draw(tmp_path, 30)
+    for number in range(30):
+        path = folder / "labels" / f"{number:04d}.png"
+        labels = np.zeros((4, 6), np.uint8)
+        labels[number % 4, : 1 + number % 6] = 255
+        Image.fromarray(labels if number else np.zeros((2, 2), np.uint8)).save(path)
+    (sizes, labels), looked = (
+        [one.text for one in check_dataset(ROW, tmp_path, {}) if one.kind == kind] for kind in ("fault", "looked")
+    )
+    assert "are 2x2 pixels, their image" in sizes and "alike" not in sizes
+    assert "option values: {0: 0, 255: 1}" in labels
+    assert labels.endswith("(29 alike, in 29 images: 0001, 0002, 0003 and 26 more)")
+    assert looked == ["30 images of 30 decoded with what is annotated of them: faults in 30 of them"]
 
 
 def test_turned_photographs_are_counted_and_a_fault_until_the_set_says_what_they_mean(tmp_path: Path):
@@ -52,9 +68,9 @@ def test_turned_photographs_are_counted_and_a_fault_until_the_set_says_what_they
     for args in ({}, {"orientation": "stored"}, {"orientation": "applied"}):
         found = list(check_dataset(replace(ROW, args={**ARGS, **args}), tmp_path, {}))
         words[args.get("orientation", "")] = next(one for one in found if one.text.startswith("2 of 3 images "))
-        sizes = [one for one in found if "are 6x4 pixels, their image" in one.text]
-        assert len(sizes) == (2 if args.get("orientation") == "applied" else 0)
-        assert all("is 4x6; its EXIF orientation is 6" in one.text for one in sizes)
+        sizes = [one.text for one in found if "are 6x4 pixels, their image" in one.text]
+        assert len(sizes) == (1 if args.get("orientation") == "applied" else 0)
+        assert all("is 4x6; its EXIF orientation is 6" in text and "2 alike" in text for text in sizes)
     assert words[""].kind == "fault" and "set `orientation: stored`" in words[""].text
     assert words["stored"].kind == words["applied"].kind == "note"
 

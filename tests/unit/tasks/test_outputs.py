@@ -66,7 +66,7 @@ def told(name: str, made: Callable[[Tensor], Any], samples: list[Sample], twice:
             task.forward(net, items)
         raws = task.forward(net, items)
         task.finish(sample, list(zip(items, raws, strict=True)))
-    return task.notes()
+    return list(map(str, task.notes()))
 
 
 SAME = {
@@ -107,7 +107,7 @@ def test_so_are_some_of_them(task: str, samples: list[Sample]):
 def test_a_classifier_that_says_the_same_of_every_image_is_noted(samples: list[Sample]):
     always = torch.tensor([[0.5, 0.25, 1.0]])
     assert told("classification", lambda batch: always.expand(len(batch), -1), samples) == [
-        "the network returned the same numbers for all 4 images"
+        "the network returned the same numbers for all 4 images: are the weights the right ones?"
     ]
     assert told("classification", lambda batch: always.expand(len(batch), -1), samples[:1], twice=True) == []
 
@@ -138,7 +138,7 @@ def detections(images: list[Tensor], given: list[float], **kinds: torch.dtype) -
 
 def test_detections_of_one_score_are_noted(samples: list[Sample]):
     notes = told("detection", lambda images: detections(images, [0.5, 0.5]), samples)
-    assert "all 8 detections have the same score, 0.5: their order, and so AP, is arbitrary" in notes
+    assert "8 detections all have the same score, 0.5: their order, and so AP, is arbitrary" in notes
     for scores in ([0.5, 0.25], [0.5], []):
         once = samples if len(scores) > 1 else samples[:1]
         notes = told("detection", lambda images, scores=scores: detections(images, scores), once)

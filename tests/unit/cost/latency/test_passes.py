@@ -82,9 +82,9 @@ def test_an_unknown_mode_and_times_that_are_none_are_refused():
         pace_of("slow", None, None, on_gpu=False)
     with pytest.raises(UsageError, match="a latency cap is a positive number of seconds, not -1"):
         pace_of("gate", None, -1, on_gpu=False)
-    with pytest.raises(ValueError, match="cap is the time of a gate latency"):
+    with pytest.raises(ValueError, match="cap is the time of mode gate"):
         LatencyOptions(cap=3.0)
-    with pytest.raises(ValueError, match="budget is the time of a quick latency"):
+    with pytest.raises(ValueError, match="budget is the time of mode quick"):
         LatencyOptions(mode="gate", budget=3.0)
     assert Latency().processes(LatencyOptions(mode="gate")) == 6 and Latency().processes(LatencyOptions()) == 1
 

@@ -91,7 +91,7 @@ BAD_TRUTHS = [
     ("both", put("annotations", 1, "id", 0), r"annotation 1 \(id 0, image_id 9\): id is 0; ids must be whole numbers"),
     ("both", put("annotations", 1, "id", 1), r"annotation 1 .*: id is already that of annotation 0"),
     ("both", put("annotations", 0, "image_id", 7), r"annotation 0 .*: image_id 7 is not among the images .*\(5, 9\)"),
-    ("both", put("annotations", 0, "category_id", 2), r"annotation 0 .*: category_id 2 is not among .*\(1, 3\)"),
+    ("both", put("annotations", 0, "category_id", 2), r"category_id 2 is not .*\(1 \(person\), 3 \(cat\)\)"),
     ("both", drop("annotations", 2, "area"), r"annotation 2 .*: 'area' is missing"),
     ("both", put("annotations", 2, "area", -1), r"annotation 2 .*: area is -1"),
     ("both", put("annotations", 2, "area", INF), r"annotation 2 .*: area is Infinity"),

@@ -85,6 +85,18 @@ def by_numbers_in_names(truth: dict, results: list[dict]) -> None:
         row["image_id"] = f"{row['image_id']:012d}"
 
 
+def as_texts(truth: dict, results: list[dict]) -> None:
+    """Every number as a table's cell: "10.5" and "3", those within polygons, too."""
+
+    def text(value: Any) -> Any:
+        if isinstance(value, list):
+            return [text(one) for one in value]
+        return value if isinstance(value, (str, dict)) else repr(value)
+
+    for row in (*truth["images"], *truth["annotations"], *truth["categories"], *results):
+        row |= {key: text(value) for key, value in row.items()}
+
+
 def with_a_root(truth: dict, results: list[dict]) -> None:
     for row in truth["categories"]:
         row["supercategory"] = "things"
@@ -100,6 +112,7 @@ SAME = [
     (by_file_name, {"match": "file_name"}, "match: file_name"),
     (by_numbers_in_names, {"match": "file_name"}, "match: file_name"),
     (with_a_root, {"root_category": "drop"}, ""),
+    (as_texts, {"text_numbers": True}, ""),
 ]
 
 
@@ -254,7 +267,8 @@ def test_options_are_in_the_state_only_where_they_are_not_coco_s(written) -> Non
         ({"renumber": 1}, "renumber: false or true was expected, not 1"),
         ({"iscrowd": False}, "iscrowd: file or 0 was expected, not False"),
         ({"match": "name"}, "match: id or file_name"),
-        ({"root_category": None}, "root_category: keep or drop"),
+        ({"root_category": "no"}, "root_category: keep or drop"),
+        ({"text_numbers": 1}, "text_numbers: false or true was expected, not 1"),
     ],
 )
 def test_other_values_are_refused(options, words) -> None:
@@ -298,6 +312,86 @@ def test_what_no_option_can_mend_is_refused(truth, row, options, words, written)
     paths = written(truth, [{**ROW, **row}])
     with pytest.raises(HrbenchError, match=words):
         raw(CocoBoxes(**options), paths)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"bbox": ["1", "1", "4.5", "4"]}, r"bbox\[0\] is \"1\"; .*; option text_numbers: true takes it for one"),
+        ({"score": "5e-1"}, 'score is "5e-1"; .*; option text_numbers: true'),
+        ({"category_id": "1"}, 'category_id is "1"; .*; option text_numbers: true'),
+        ({"image_id": "1"}, "option match: file_name takes it for the name .*, option text_numbers: true for a number"),
+    ],
+)
+def test_numbers_as_text_are_read_once_that_is_said(row, words, written) -> None:
+    results = [{**ROW, "image_id": 1, **row}]
+    with pytest.raises(InputError, match=words) as refused:
+        raw(CocoBoxes(), written(truth_of(), results))
+    assert refused.value.option in ("text_numbers: true", "match: file_name")
+    assert raw(CocoBoxes(text_numbers=True), written(truth_of(), results))[0] > 0.5
+
+
+@pytest.mark.parametrize("text", ["10,5", "ten", "", "1e999", "0x10", "NaN", "1 ", "٣", "1" * 400])
+def test_texts_that_are_no_json_number_stay_refused_and_no_option_is_advised(text, written) -> None:
+    paths = written(truth_of(), [{**ROW, "image_id": 1, "bbox": [text, 1, 4, 4]}])
+    for options in ({}, {"text_numbers": True}):
+        with pytest.raises(InputError, match=r"bbox\[0\] is ") as refused:
+            raw(CocoBoxes(**options), paths)
+        assert text == "1e999" or refused.value.option == ""
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize(
+    ("options", "edit", "words"),
+    [
+        ({"match": "file_name"}, {"image_id": 777}, "took it for the number in the name .* leave out `match`"),
+        ({"whole_ids": True}, {"category_id": 1e300}, "`whole_ids` was given, and does not help here"),
+    ],
+)
+def test_an_option_that_was_given_is_not_advised_again(kind, options, edit, words, written) -> None:
+    truth, results = case(kind, 0)
+    for row in truth["images"]:
+        row["file_name"] = f"{row['id']}.jpg"
+    results[0] |= edit
+    paths = written(truth, results)
+    with pytest.raises(InputError) as first:
+        raw(METRICS[kind](), paths)
+    (name,) = options
+    assert first.value.option.startswith(name) and first.value.option in str(first.value)
+    with pytest.raises(InputError, match=words) as second:
+        raw(METRICS[kind](**options), paths)
+    assert second.value.option == "" and f"option {name}" not in str(second.value)
+
+
+def test_an_annotation_of_a_file_that_no_image_has(written) -> None:
+    with pytest.raises(InputError, match=r"annotation 0 .*image_id \"z\" is the id of no image, and is the file of no"):
+        raw(CocoBoxes(match="file_name"), written(truth_of(image_id="z"), []))
+
+
+def test_categories_are_listed_with_their_names_and_not_without_end(written) -> None:
+    truth = truth_of()
+    truth["categories"] = [{"id": k, "name": f"part {k} of a paw" * (1 + k // 2)} for k in range(1, 15)]
+    paths = written(truth, [{**ROW, "image_id": 1, "category_id": 99}])
+    some = r"\(1 \(part 1 of a paw\), 2 \(part 2 of a pawpart 2 of a ...\), .*, 10 \([^)]{30}\), \.\.\.\)"
+    with pytest.raises(InputError, match=rf"category_id 99 is not among the categories of the ground truth {some}$"):
+        raw(CocoBoxes(), paths)
+    for asked in (["paw"], [99]):
+        with pytest.raises(InputError, match=rf"category {asked[0]}, asked for, is not among its categories {some}$"):
+            CocoBoxes(categories=asked).read_target(paths[0])
+    with pytest.raises(InputError, match="it is the name of 1, and categories are given by id"):
+        CocoBoxes(categories=["part 1 of a paw"]).read_target(paths[0])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="categories 'paw': give a list"):
+        CocoBoxes(categories="paw")  # type: ignore[arg-type]
+
+
+def test_an_unknown_category_of_people_is_told_with_the_names_there_are(written) -> None:
+    truth, results = case("keypoints", 0)
+    truth["categories"][0]["name"] = "paw"
+    path = written(truth, results)[0]
+    with pytest.raises(InputError, match=r"category 99, asked for, is not among its categories \(\d+ \(paw\), "):
+        CocoKeypointAP(category=99).read_target(path)
+    with pytest.raises(InputError, match=r"category paw, .*; it is the name of \d+, and categories are given by id"):
+        CocoKeypointAP(category="paw").read_target(path)  # type: ignore[arg-type]
 
 
 def test_a_root_with_annotations_is_not_dropped(written) -> None:

@@ -257,6 +257,41 @@ def test_no_note_advises_an_option_that_the_metric_lacks(written: Written) -> No
     assert notes["cut_detections"].count == 10 and notes["cut_detections"].option == ""
 
 
+def rooted(kind: str, written: Written) -> tuple[Path, Path]:
+    """An export of Roboflow's: the category 0 names the project."""
+    truth, found = scenes(2, 2)
+    if kind == "keypoints":
+        people(written)
+        truth, found = (json.loads((p).read_text()) for p in people(written))
+    truth["categories"] = [
+        {"id": 0, "name": "pets", "supercategory": "none"},
+        {"id": 1, "name": "cat", "supercategory": "pets"},
+    ]
+    return written(truth, found)
+
+
+@pytest.mark.parametrize("kind", ["boxes", "keypoints"])
+def test_a_root_category_is_told_unless_the_user_spoke_of_it(kind: str, written: Written) -> None:
+    make = CocoBoxes if kind == "boxes" else CocoKeypointAP
+    paths = rooted(kind, written)
+    note = told(make(), paths)["root_category"]
+    assert "category 0 ('pets') has no annotation" in note.what and note.option == "root_category: drop"
+    assert told(make(root_category="drop"), paths) == told(make(root_category="keep"), paths) == {}
+    rows = json.loads(paths[1].read_text())
+    rows[0]["category_id"] = 0  # a network that counts its classes from 0
+    paths[1].write_text(json.dumps(rows))
+    assert "1 of the detections are of it and change no number" in told(make(), paths)["root_category"].effect
+    truth = json.loads(paths[0].read_text())
+    truth["annotations"][0]["category_id"] = 0  # it is used, so it is a class
+    paths[0].write_text(json.dumps(truth))
+    assert "root_category" not in told(make(), paths)
+
+
+def test_a_root_category_that_is_not_evaluated_is_not_told(written: Written) -> None:
+    assert told(CocoBoxes(categories=[1]), rooted("boxes", written)) == {}
+    assert told(CocoKeypointAP(category=1), rooted("keypoints", written)) == {}
+
+
 def test_the_key_ignore_is_counted_among_what_is_evaluated(written: Written) -> None:
     truth, found = scenes()
     for row in truth["annotations"]:

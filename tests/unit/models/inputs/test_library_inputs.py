@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hrbench.errors import UsageError
+from hrbench.errors import InputError, UsageError
 from hrbench.models.inputs.torchvision import library_input as torchvision_input
 from hrbench.runner.prepare import not_read
 from hrbench.suite.load import load_suite
@@ -167,7 +167,7 @@ def test_a_suite_says_otherwise(tmp_path: Path) -> None:
 def test_the_result_says_what_stated_it(tmp_path: Path) -> None:
     entry = entry_of(tmp_path, '{use: "timm:vit_tiny_patch16_224"}')
     (said,) = Classification(entry.variant, Named(), entry.protocol).notes()
-    assert said.startswith("images are prepared by timm vit_tiny_patch16_224.augreg_in21k_ft_in1k (protocol timm;")
+    assert str(said).startswith("images are prepared by timm vit_tiny_patch16_224.augreg_in21k_ft_in1k (protocol timm;")
 
 
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_b1", "vit_b_16", "regnet_y_400mf", "mobilenet_v3_large"])
@@ -365,3 +365,19 @@ def test_smp_is_fed_as_its_encoder_is(tmp_path: Path, monkeypatch: pytest.Monkey
     found = entry_of(tmp_path, model.format("inceptionv4"), "segmentation")
     assert found.variant.colour == "bgr" and found.variant.mean == (0.5, 0.5, 0) and found.variant.std == (0.2, 0.2, 1)
     assert found.protocol["stated_by"] == "smp inceptionv4 imagenet" and found.protocol["name"] == "plain"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"mean": "abc"}, {"mean": [1, 2]}, {"std": [0, 1, 1]}, {"input_range": 255}, {"input_range": [0, 0]},
+     {"input_space": "HSV"}],
+)  # fmt: skip
+def test_a_damaged_file_of_an_encoder_is_told(damage: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    from hrbench.models.inputs import smp
+
+    stated = {"mean": [127.5, 127.5, 0], "std": [51, 51, 255], "input_range": [0, 255], "input_space": "BGR"}
+    monkeypatch.setattr(smp, "_settings", lambda settings, fetch: {**stated, **damage})
+    told = rf"smp inceptionv4 imagenet in the hub's cache is damaged: .*{next(iter(damage))}"
+    with pytest.raises(InputError, match=told):
+        smp.library_input("unet", task="segmentation", input=None, args={"encoder": "inceptionv4"})

@@ -130,16 +130,18 @@ def test_labels_of_unused_ids_are_left_out_and_counted(sample: Sample) -> None:
     rows = rows_of(task, sample, Net(found([11, 0, 11, 2, 0])))
     assert [row["category_id"] for row in rows] == [1, 3]  # the best two of those that are left
     rows_of(task, sample, Net(found([25])))
-    cut, said = task.notes()
+    assert [note.count for note in task.notes()] == [1, 3]
+    cut, said = map(str, task.notes())
     assert cut.startswith("1 detections beyond the 2 best of their image were left out")
     assert said.startswith("3 detections of category ids that are no class of the data set (12, 26) were left out")
-    assert said.endswith("set protocol.labels to contiguous")
+    assert said.endswith("(option protocol.labels: contiguous)")
 
 
 def test_a_size_that_is_not_the_costs_is_told() -> None:
     other, same = (task_for("mmdet", input=size) for size in ((128, 160), (800, 1344)))
-    assert other.notes() == [
-        "images went in with a short side of 800 px (protocol.short), costs are of an input of 128x160"
+    assert [str(note) for note in other.notes()] == [
+        "images went in with a short side of 800 px (protocol.short): costs are of an input of 128x160 "
+        "(option protocol.short: 128)"
     ]
     assert same.notes() == [] and task_for("spinenet").notes() == []
 
@@ -155,7 +157,7 @@ def test_that_nothing_was_ever_found_is_noted(sample: Sample) -> None:
     for _ in range(2):
         rows_of(task, sample, Net(found([])))
     (said,) = task.notes()
-    assert said.startswith("nothing was found in any of 2 images")
+    assert str(said).startswith("2 of 2 images have no detection at all: has the network the right weights")
     rows_of(task, sample, Net(found([0])))
     assert task.notes() == []
 

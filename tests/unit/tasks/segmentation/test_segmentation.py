@@ -280,5 +280,8 @@ def test_a_drawing_is_written_of_what_a_folder_holds(tmp_path):
 def test_what_takes_several_passes_says_so():
     assert task_of().notes() == []
     several = task_of(scales=(0.75, 1.0), flip=True).notes()
-    assert several == ["predicted from 2 scales and the mirrored image; costs are of one forward pass"]
-    assert task_of(flip=True).notes() == ["predicted from the mirrored image; costs are of one forward pass"]
+    assert [str(note) for note in several] == [
+        "predicted from 2 scales and the mirrored image: costs are of one forward pass"
+    ]
+    (one,) = task_of(flip=True).notes()
+    assert one.kind == "several_passes" and one.what == "predicted from the mirrored image"

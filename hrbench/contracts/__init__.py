@@ -1,0 +1,105 @@
+"""What plug-ins offer: Protocols, from which nothing inherits.
+
+One file and one entry-point line make a new plug-in (CONTRIBUTING.md); tests/laws hold the built-in ones to these.
+
+- What hrbench requires is a contract: `DataSet`, `Task`, `Metric`, `CostProbe`, `Runtime`, `Network`.
+- What a plug-in may offer in addition is a capability, a small Protocol for one purpose: `Submits`, `Inspectable`,
+  `Renders` and others. A plug-in has a capability if it has all of its members; hrbench checks with `isinstance`.
+
+`REQUIRED` and `OPTIONAL` list both by entry-point group. `hrbench check` and `hrbench run` report a missing member of
+the contract, an incomplete capability, and a member that looks like a misspelt one.
+"""
+
+from __future__ import annotations
+
+from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages, MeasuresInProcesses, NeedsOwnProcess
+from hrbench.contracts.datasets import (
+    DataSet,
+    HasFolder,
+    HasPersonBoxes,
+    HasScheme,
+    Inspectable,
+    SchemeT_co,
+    ShowsTruth,
+    Submits,
+)
+from hrbench.contracts.executors import Executor, Job, Outcome
+from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
+from hrbench.contracts.networks import (
+    CountedByPart,
+    CountsLabels,
+    DescribesCount,
+    FixedBatch,
+    FixedPrecision,
+    HasLevels,
+    HasParameters,
+    NamesLabels,
+    Network,
+    OwnEngine,
+    TakesScales,
+)
+from hrbench.contracts.plugins import OPTIONAL, REQUIRED, members
+from hrbench.contracts.runtimes import CountsCompilations, Foresees, HasSettings, Runtime
+from hrbench.contracts.tasks import (
+    LATER,
+    ChecksOutput,
+    ChoosesProtocol,
+    Deferred,
+    FinishesBeside,
+    ForwardsAhead,
+    HasNotes,
+    OffersProtocols,
+    Renders,
+    Task,
+)
+
+__all__ = [
+    "LATER",
+    "OPTIONAL",
+    "REQUIRED",
+    "ChecksOutput",
+    "ChoosesProtocol",
+    "CostProbe",
+    "CostSubject",
+    "CountedByPart",
+    "CountsCompilations",
+    "CountsLabels",
+    "DataSet",
+    "Deferred",
+    "DescribesCount",
+    "Evaluated",
+    "Executor",
+    "FedImages",
+    "FinishesBeside",
+    "FixedBatch",
+    "FixedPrecision",
+    "Foresees",
+    "ForwardsAhead",
+    "HasFolder",
+    "HasLevels",
+    "HasNotes",
+    "HasParameters",
+    "HasPersonBoxes",
+    "HasScheme",
+    "HasSettings",
+    "Inspectable",
+    "Job",
+    "JudgedByImage",
+    "MeasuresInProcesses",
+    "Metric",
+    "NamesLabels",
+    "NeedsOwnProcess",
+    "Network",
+    "NotesInput",
+    "OffersProtocols",
+    "Outcome",
+    "OwnEngine",
+    "Renders",
+    "Runtime",
+    "SchemeT_co",
+    "ShowsTruth",
+    "Submits",
+    "TakesScales",
+    "Task",
+    "members",
+]

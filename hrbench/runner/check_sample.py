@@ -1,0 +1,88 @@
+"""A few images of an entry with what is annotated and predicted of them, read as a run reads them.
+
+Readers of folders only list files until they are evaluated, so that nothing in a folder is read before a network has
+run. The first and the last image show what all of them share: colours instead of numbers, labels that no class has,
+other sizes, a photograph that cannot be decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrbench.contracts import DataSet, Inspectable, Metric, Task
+from hrbench.core.limit import limited
+from hrbench.core.units import amount
+from hrbench.errors import HrbenchError, in_words
+from hrbench.formats.label_folders import LabelFolder
+from hrbench.runner import precomputed
+from hrbench.runner.alike import told_once
+from hrbench.runner.check_dataset import SAMPLE_SIZE, Finding, spread
+from hrbench.runner.prepare import metric_of
+from hrbench.types import DatasetRow, Entry, Sample
+
+FEW = 2
+"""Images that a plain check reads: the first and the last."""
+
+
+def refused_samples(row: DatasetRow, dataset: DataSet, task: Task, samples: Sequence[Sample]) -> list[str]:
+    """Sentences on what a run would refuse in the first and the last of the images; none if it takes them.
+
+    Of label maps all faults are; of other data what the task cannot prepare.
+    """
+    found: list[tuple[Sample, str]] = []
+    for sample in spread(samples, FEW):
+        try:
+            if row.task == "segmentation" and isinstance(dataset, Inspectable):
+                found += [(sample, fault) for fault in dataset.look(sample)]
+            else:
+                task.prepare(sample)
+        except Exception as error:  # whatever user-defined code raises: it would end a run as well
+            found.append((sample, in_words(error)))
+    return told_once(found)
+
+
+def evaluated_images(entry: Entry, dataset: DataSet) -> list[Sample]:
+    """The images on which an entry's precomputed predictions are scored; none if they cannot be listed."""
+    return limited(precomputed.samples(entry, dataset), entry.limit)
+
+
+def check_predictions(metric: Metric, predictions: Any, target: Any, samples: Sequence[Sample]) -> None:
+    """Scores precomputed predictions on the first and the last image. Raises HrbenchError for what a run refuses.
+
+    Of label maps also all names are compared: where one has no file, no file is read.
+    """
+    absent = isinstance(predictions, LabelFolder) and any(str(each.id) not in predictions.files for each in samples)
+    chosen = samples if absent else spread(samples, FEW)
+    if chosen:
+        metric.measure(predictions, target, [sample.id for sample in chosen])
+
+
+def predictions_findings(entry: Entry, dataset: DataSet) -> Iterator[Finding]:
+    """What scoring an entry's precomputed predictions on a sample of the images refuses, image by image."""
+    try:
+        chosen = spread(evaluated_images(entry, dataset), SAMPLE_SIZE)
+        for name in entry.metrics:
+            metric = metric_of(name, dataset)
+            target = metric.read_target(dataset.target)
+            predictions = metric.read_predictions(Path(entry.predictions), target)
+            found = list(_refused(metric, predictions, target, chosen))
+            yield from (Finding("fault", f"{name}: {fault}") for fault in told_once(found))
+            said = f"faults in {len(found):,} of them" if found else "no fault"
+            yield Finding("looked", f"{name}: predictions of {amount(len(chosen), 'image')} read and scored: {said}")
+    except HrbenchError as error:
+        yield Finding("fault", str(error))
+
+
+def _refused(metric: Metric, predictions: Any, target: Any, samples: Sequence[Sample]) -> Iterator[tuple[Sample, str]]:
+    """Each image that cannot be scored, with the reason. One by one only if they cannot be scored together."""
+    try:
+        if samples:
+            metric.measure(predictions, target, [sample.id for sample in samples])
+    except HrbenchError:
+        for sample in samples:
+            try:
+                metric.measure(predictions, target, [sample.id])
+            except HrbenchError as error:
+                yield sample, str(error)
