@@ -65,7 +65,7 @@ def cityscapes(realdata: Path, folder: Path) -> Case:
         path = folder / f"{number}.png"
         assert cv2.imwrite(str(path), colours[street_scale.scene(rng)[0]])
         samples.append(Sample(number, path, (2048, 1024)))
-    variant = catalog.variants()["seg_hrnet_w48_cityscapes"]
+    variant = next(each for name, each in catalog.variants().items() if name.startswith("seg_hrnet_w48_cityscapes"))
     data: Any = SimpleNamespace(scheme=ClassScheme(tuple(map(str, range(19)))))
     return Segmentation(variant, data, {**dataclasses.asdict(NAMED_PROTOCOLS[0]), **variant.protocol}), samples * 8, 1
 
