@@ -221,7 +221,7 @@ def _run(command: argparse.ArgumentParser) -> None:
         "--workers",
         metavar="N",
         type=natural,
-        help="processes that prepare images; 0 for threads (by the set's size)",
+        help="processes that prepare images and paste masks; 0 for threads (by images, cores and memory)",
     )
     command.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
     command.add_argument("--strict", action="store_true", help="missing data or weights are a failure (exit code 3)")

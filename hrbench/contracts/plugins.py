@@ -19,7 +19,16 @@ from hrbench.contracts.networks import (
     TakesScales,
 )
 from hrbench.contracts.runtimes import CountsCompilations, Foresees, Runtime
-from hrbench.contracts.tasks import ChecksOutput, ChoosesProtocol, HasNotes, OffersProtocols, Renders, Task
+from hrbench.contracts.tasks import (
+    ChecksOutput,
+    ChoosesProtocol,
+    FinishesBeside,
+    ForwardsAhead,
+    HasNotes,
+    OffersProtocols,
+    Renders,
+    Task,
+)
 
 REQUIRED: Mapping[str, type] = {
     "hrbench.datasets": DataSet,
@@ -32,7 +41,15 @@ REQUIRED: Mapping[str, type] = {
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
-    "hrbench.tasks": (OffersProtocols, ChoosesProtocol, ChecksOutput, HasNotes, Renders),
+    "hrbench.tasks": (
+        OffersProtocols,
+        ChoosesProtocol,
+        ChecksOutput,
+        HasNotes,
+        Renders,
+        ForwardsAhead,
+        FinishesBeside,
+    ),
     "hrbench.metrics": (JudgedByImage, NotesInput),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),

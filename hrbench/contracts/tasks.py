@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -23,7 +24,7 @@ class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `ChecksOutput`, `HasNotes`, `Renders`.
+    `ChoosesProtocol`, `ChecksOutput`, `HasNotes`, `Renders`, `ForwardsAhead`, `FinishesBeside`.
     """
 
     Protocol: ClassVar[type]
@@ -96,4 +97,39 @@ class Renders(Protocol):
 
     def draw(self, sample: Sample, rows: Any, path: Path) -> None:
         """Renders one sample with its predictions to `path`, whose suffix says the image format."""
+        ...
+
+
+@runtime_checkable
+class ForwardsAhead(Protocol):
+    """A task whose `forward` can be split where it waits for a device: the next batch is sent before it is waited for.
+
+    `forward(net, items)` is `launch(net, items)()`.
+    """
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[Any]]:
+        """Sends a batch to the device; returns what waits for its outputs and gives them back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The heavy part of postprocessing an image, for a worker process.
+
+    function: of a module, which knows only its arguments, and changes none of them.
+    arguments: arrays and plain values.
+    complete: called with its result in the process that has the task; gives the prediction.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    complete: Callable[[Any], Prediction]
+
+
+@runtime_checkable
+class FinishesBeside(Protocol):
+    """A task whose `finish` may have a heavy part, which is run in worker processes where there are some."""
+
+    def begin_finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction | Deferred:
+        """As `finish`, up to its heavy part; the prediction if there is none."""
         ...

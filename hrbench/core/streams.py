@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,7 +23,8 @@ class SourceFailed(Exception):
 def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], object]]) -> None:
     """Gives every element to every reader, in order. The source runs in the calling thread.
 
-    Raises what the source raises, else what the first of the readers raised; no reader is left running.
+    Raises what the source raises, else what the first of the readers raised; no reader is left running, and a source
+    that is a generator is closed, with the processes that it may have started.
     """
     running = [_StreamReader(read) for read in readers]
     try:
@@ -37,6 +38,8 @@ def fan_out(source: Iterable[T], readers: Sequence[Callable[[Iterator[T]], objec
     finally:
         for reader in running:
             reader.stop()
+        if isinstance(source, Generator):
+            source.close()
     for reader in running:
         if reader.error is not None:
             raise reader.error

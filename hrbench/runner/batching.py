@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import psutil
 
-from hrbench.contracts import Network, Task
+from hrbench.contracts import ForwardsAhead, Network, Task
 from hrbench.core import process_memory
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.types import Item
@@ -49,6 +49,32 @@ class Batcher:
         self._rate_at_half = self._rate = 0.0  # best rates at half this size and at this size, pixels per second
         self._passes = 0
         self._peak = process_memory.peak()
+
+    def launch(self, items: Sequence[Item]) -> Callable[[], list[Any]]:
+        """Sends a batch to the device, if the task can and the size is found; returns what waits for its outputs.
+
+        A batch that does not fit beside the one before it is run when it is waited for, by itself.
+        """
+        if not isinstance(self.task, ForwardsAhead) or self.growing or len(items) > self.size:
+            outputs = self.run(items)
+            return lambda: outputs
+        collect: Callable[[], list[Any]] | None = None
+        try:
+            collect = self.task.launch(self.net, items)
+        except Exception as error:
+            if isinstance(error, HrbenchError) or not _out_of_memory(error):
+                raise
+        return lambda: self._collected(items, collect)
+
+    def _collected(self, items: Sequence[Item], collect: Callable[[], list[Any]] | None) -> list[Any]:
+        try:
+            if collect is not None:
+                return collect()
+        except Exception as error:
+            if isinstance(error, HrbenchError) or not _out_of_memory(error):
+                raise
+        _free()
+        return self.run(items)
 
     def run(self, items: Sequence[Item]) -> list[Any]:
         """One raw output for each item of equal shape. Raises EntryError if not even one fits into memory."""

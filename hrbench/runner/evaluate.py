@@ -164,6 +164,7 @@ def _predicted(parts: Assembled, settings: Settings, folder: Path, on_event: Eve
         limited(samples, entry.limit),
         batch=entry.batch,
         workers=settings.workers,
+        device=device_of(settings),
         progress=lambda done, total: on_event(Event("progress", entry.name, "predict", "images", done, total)),
         note=notes.append,
     )

@@ -1,18 +1,22 @@
-"""Samples to predictions: workers prepare, the network runs here, a thread finishes; all at the same time."""
+"""Samples to predictions: workers prepare, the network runs here, threads and workers finish; all at the same time."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from hrbench.contracts import Network, Task
+from hrbench.contracts import FinishesBeside, Network, Task
 from hrbench.errors import EntryError, HrbenchError
 from hrbench.runner.batching import Batcher
-from hrbench.runner.workers import Prepared, prepare_samples
+from hrbench.runner.page_locks import page_locks
+from hrbench.runner.workers import Crew, Prepared, crew_of
 from hrbench.types import Item, Prediction, Sample
+
+T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done and of all images."""
@@ -39,6 +43,7 @@ def predict(
     *,
     batch: int | Literal["auto"] = 16,
     workers: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Prediction]:
@@ -46,20 +51,26 @@ def predict(
 
     batch: items in one forward pass, or "auto" (`batching.Batcher`). Items of equal shape share a pass, even if items
         of other shapes lie between them; which ones depends only on their order, never on timing.
-    workers: as in `workers.prepare_samples`.
+    workers: as in `workers.crew_of`.
+    device: in torch's words. A GPU has two batches at once, of a task that is `contracts.ForwardsAhead`: the next is
+        sent before the outputs of the last are waited for, from page-locked memory.
     progress: called with (images done, images in all).
-    note: called with a sentence when a batch was halved, or the best size was found.
+    note: called with a sentence when a batch was halved, or the best size was found, or memory could not be shared.
 
     Memory does not grow with the set. Raises EntryError naming the image that could not be prepared or finished, or
     the batch that the network failed on.
     """
     finishing: deque[Future[Prediction]] = deque()
-    source = prepare_samples(task, samples, workers)
+    crew = crew_of(task, samples, workers, note, page_locks(device))
+    in_flight = 2 if device.startswith("cuda") else 1
     count = 0
     with ThreadPoolExecutor(1, thread_name_prefix="finish") as finisher:
         try:
-            for image in _Forwarding(Batcher(task, net, batch, note)).over(source):
-                finishing.append(finisher.submit(_finish, task, image))
+            for image in _Forwarding(Batcher(task, net, batch, note), in_flight).over(crew.prepared()):
+                finished: Future[Prediction] = Future()
+                finishing.append(finished)
+                finisher.submit(_finish, task, crew, image, finished)
+                del image
                 while finishing and (finishing[0].done() or len(finishing) > _MAX_UNFINISHED):
                     yield finishing.popleft().result()
                     count += 1
@@ -71,10 +82,8 @@ def predict(
                 if progress:
                     progress(count, len(samples))
         finally:
-            for future in finishing:
-                future.cancel()
-            if isinstance(source, Generator):  # this ends its workers
-                source.close()
+            finisher.shutdown(wait=False, cancel_futures=True)
+            crew.close()
 
 
 Pending = list[tuple[_Image, int]]
@@ -83,8 +92,9 @@ Pending = list[tuple[_Image, int]]
 class _Forwarding:
     """Runs items through the network by shape; yields images in order, each as soon as all its items are done."""
 
-    def __init__(self, batcher: Batcher) -> None:
-        self.batcher = batcher
+    def __init__(self, batcher: Batcher, in_flight: int) -> None:
+        self.batcher, self.in_flight = batcher, in_flight
+        self.sent: deque[tuple[Pending, Callable[[], list[Any]]]] = deque()
         self.images: deque[_Image] = deque()
         self.pending: dict[tuple[int, ...], Pending] = {}  # by shape, the shape that waits longest first
 
@@ -105,6 +115,9 @@ class _Forwarding:
         while self.pending:
             self._forward(next(iter(self.pending)))
             yield from self._done()
+        while self.sent:
+            self._collect()
+            yield from self._done()
 
     def _waiting(self) -> int:
         return sum(map(len, self.pending.values())) if len(self.pending) > 1 else 0
@@ -118,10 +131,23 @@ class _Forwarding:
             yield self.images.popleft()
 
     def _forward(self, shape: tuple[int, ...]) -> None:
-        """Runs the network on all that is pending of a shape."""
+        """Sends all that is pending of a shape to the network; waits for what was sent before, if that is too much."""
         pending = self.pending.pop(shape)
+        items = [image.items[position] for image, position in pending]
+        self.sent.append((pending, self._naming(pending, lambda: self.batcher.launch(items))))
+        while len(self.sent) >= self.in_flight:
+            self._collect()
+
+    def _collect(self) -> None:
+        """Waits for the outputs of the batch that was sent first."""
+        pending, collect = self.sent.popleft()
+        for (image, position), raw in zip(pending, self._naming(pending, collect), strict=True):
+            image.raws[position] = raw
+
+    def _naming(self, pending: Pending, run: Callable[[], T]) -> T:
+        """What `run` returns; an unforeseen error becomes an EntryError that names the batch."""
         try:
-            raws = self.batcher.run([image.items[position] for image, position in pending])
+            return run()
         except HrbenchError:
             raise
         except Exception as error:
@@ -131,14 +157,40 @@ class _Forwarding:
                 f"the network failed on a batch of {len(pending)} ({first.name} to {last.name}): "
                 f"{type(error).__name__}: {text[0]}"
             ) from error
-        for (image, position), raw in zip(pending, raws, strict=True):
-            image.raws[position] = raw
 
 
-def _finish(task: Task, image: _Image) -> Prediction:
+def _finish(task: Task, crew: Crew, image: _Image, finished: Future[Prediction]) -> None:
+    """Gives `finished` the prediction of an image, now or when a worker has done the heavy part, or the error."""
+    sample = image.sample
+    pairs = [(item, image.raws[position]) for position, item in enumerate(image.items)]
     try:
-        return task.finish(image.sample, [(item, image.raws[position]) for position, item in enumerate(image.items)])
-    except HrbenchError:
-        raise
+        begun = task.begin_finish(sample, pairs) if isinstance(task, FinishesBeside) else task.finish(sample, pairs)
+        if isinstance(begun, Prediction):
+            finished.set_result(begun)
+            return
+        heavy = crew.call(begun.function, begun.arguments)
     except Exception as error:
-        raise EntryError(f"finishing image {image.sample.path} failed: {type(error).__name__}: {error}") from error
+        _fail(finished, sample, error)
+        return
+    complete = begun.complete
+    heavy.add_done_callback(lambda made: _complete(sample, made, complete, finished))
+
+
+def _complete(
+    sample: Sample, made: Future[Any], complete: Callable[[Any], Prediction], finished: Future[Prediction]
+) -> None:
+    try:
+        finished.set_result(complete(made.result()))
+    except CancelledError:
+        finished.cancel()
+    except Exception as error:
+        _fail(finished, sample, error)
+
+
+def _fail(finished: Future[Prediction], sample: Sample, error: Exception) -> None:
+    if not isinstance(error, HrbenchError):
+        cause, text = error, f"finishing image {sample.path} failed: {type(error).__name__}: {error}"
+        error = EntryError(text)
+        error.__cause__ = cause
+    with suppress(InvalidStateError):
+        finished.set_exception(error)

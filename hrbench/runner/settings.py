@@ -14,7 +14,7 @@ class Settings:
 
     data, weights: folders.
     device: "cpu", "cuda", "cuda:1" or "auto".
-    workers: preparing processes, 0 for threads, None to decide by the size of the set.
+    workers: processes that prepare images and paste masks, 0 for threads, None to decide (`workers.usual_workers`).
     verify: judge by each metric's reference implementation too.
     offline: the network is never used; networks that would be fetched by their source (transformers:ID) are only
         looked for on this disk.

@@ -1,32 +1,29 @@
 """Prepares samples while the network runs: in order, with bounded memory; names the image of a worker that died.
 
-    for sample, items in prepare_samples(task, samples, workers=2): ...
+    crew = crew_of(task, samples, workers=2)
+        for sample, items in crew.prepared():
+            ...
+            crew.call(function, arguments)      # a future; what is heavy after the network
 
-Worker processes are started as `python -c` children over a socket pair rather than by multiprocessing, whose spawned
-children import the caller's main module again. So `hrbench.run` works in a script without a main guard.
+Small sets are prepared in threads of this process, others in processes (`worker_pool.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
-import queue
-import signal
-import socket
-import subprocess
-import sys
-import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
+
+import psutil
 
 from hrbench.contracts import Task
-from hrbench.core.import_path import importable
-from hrbench.core.streams import read_ahead
-from hrbench.errors import EntryError, HrbenchError
+from hrbench.core.shared_blocks import SharedBlocks
+from hrbench.errors import HrbenchError
+from hrbench.runner.page_locks import PageLocks
+from hrbench.runner.worker_pool import WorkerPool
+from hrbench.runner.worker_process import prepare
 from hrbench.types import Item, Sample
 
 Prepared = tuple[Sample, list[Item]]
@@ -34,168 +31,159 @@ Prepared = tuple[Sample, list[Item]]
 MIN_FOR_PROCESSES = 256
 """Sets of fewer images are prepared in threads: starting processes would take longer than preparing them."""
 
-_SAMPLES_PER_WORKER = 3
-"""Samples that a worker process holds: one at work, and others so that it never waits for the next."""
+MEMORY_PER_WORKER = 1 << 29
+"""Bytes of available memory that a worker process must find: Python, OpenCV, Pillow, an image in several forms, and
+torch where it pastes masks."""
+
+_AHEAD = 4
+"""Messages with samples for each worker that may be asked for and not yet be used; that many wait where one is slow."""
+_MESSAGE_BYTES = 1 << 20
+"""Pixels that an answer should have: so many small images come together."""
+_MESSAGE_SAMPLES = 16
+
+
+class Crew(Protocol):
+    """Those who prepare samples and call functions beside the network."""
+
+    def prepared(self) -> Iterator[Prepared]:
+        """Every sample with its items, in the order given.
+
+        Raises the HrbenchError that `prepare` raised, or EntryError naming the image if it raised anything else or its
+        process died.
+        """
+        ...
+
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Future[Any]:
+        """What function(*arguments) returns, computed beside. It is of a module, and changes none of its arguments."""
+        ...
+
+    def close(self) -> None:
+        """Ends all threads and processes."""
+        ...
+
+
+def crew_of(
+    task: Task,
+    samples: Sequence[Sample],
+    workers: int | None = None,
+    note: Callable[[str], object] = lambda text: None,
+    locks: PageLocks | None = None,
+) -> Crew:
+    """Threads or processes for a task on samples. To be closed.
+
+    workers: processes; 0 for threads; None to decide by the number of samples, cores and memory (`usual_workers`).
+    note: called with a sentence if processes cannot share memory.
+    locks: lock the memory that processes share, until the crew is closed.
+    """
+    if workers is None:
+        workers = usual_workers(len(samples))
+    if workers == 0:
+        return _Threads(task, samples)
+    return _Processes(task, samples, workers, note, locks)
 
 
 def prepare_samples(task: Task, samples: Sequence[Sample], workers: int | None = None) -> Iterator[Prepared]:
-    """Every sample with its items, in the order given.
-
-    workers: processes; 0 for threads; None to decide by the number of samples and cores.
-
-    Raises the HrbenchError that `prepare` raised, or EntryError naming the image if it raised anything else or its
-    process died.
-    """
-    if workers is None:
-        workers = 0 if len(samples) < MIN_FOR_PROCESSES else max(1, min(8, (os.cpu_count() or 2) - 1))
-    if workers == 0:
-        return _in_threads(task, samples)
-    return read_ahead(_in_processes(task, samples, workers), ahead=4 * workers)
-
-
-def _prepare(task: Task, sample: Sample) -> list[Item]:
-    """`task.prepare`, whose unexpected errors become an EntryError that names the image."""
+    """Every sample with its items, as `Crew.prepared`; threads and processes end with the iterator."""
+    crew = crew_of(task, samples, workers)
     try:
-        return task.prepare(sample)
-    except HrbenchError:
-        raise
-    except Exception as error:
-        raise EntryError(f"preparing image {sample.path} failed: {type(error).__name__}: {error}") from error
+        yield from crew.prepared()
+    finally:
+        crew.close()
 
 
-def _in_threads(task: Task, samples: Sequence[Sample]) -> Iterator[Prepared]:
-    threads = max(1, min(4, os.cpu_count() or 1))
-    running: deque[tuple[Sample, Future[list[Item]]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
-        try:
-            for sample in samples:
-                running.append((sample, pool.submit(_prepare, task, sample)))
-                if len(running) > 4 * threads:
-                    first, future = running.popleft()
-                    yield first, future.result()
-            while running:
+def usual_workers(samples: int) -> int:
+    """Processes for so many samples: 0, which is threads, for fewer than 256; otherwise one less than the cores that
+    this process may use, if there is half a GiB of available memory for each, and at least one.
+    """
+    if samples < MIN_FOR_PROCESSES:
+        return 0
+    by_memory = psutil.virtual_memory().available // MEMORY_PER_WORKER
+    return max(1, min(_cores() - 1, by_memory, samples // (MIN_FOR_PROCESSES // 8)))
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Threads:
+    """Prepares and calls in threads of this process."""
+
+    def __init__(self, task: Task, samples: Sequence[Sample]) -> None:
+        self.task, self.samples = task, samples
+        self.threads = max(1, min(4, _cores()))
+        self._preparing = ThreadPoolExecutor(self.threads, thread_name_prefix="prepare")
+        self._calling = ThreadPoolExecutor(self.threads, thread_name_prefix="call")
+
+    def prepared(self) -> Iterator[Prepared]:
+        running: deque[tuple[Sample, Future[list[Item]]]] = deque()
+        for sample in self.samples:
+            running.append((sample, self._preparing.submit(prepare, self.task, sample)))
+            if len(running) > 4 * self.threads:
                 first, future = running.popleft()
                 yield first, future.result()
-        finally:
-            for _, future in running:
-                future.cancel()
+        while running:
+            first, future = running.popleft()
+            yield first, future.result()
 
-
-class _Worker:
-    """One child process and the numbers of the samples it holds, in the order it works on them."""
-
-    def __init__(self, setup: bytes) -> None:
-        ours, theirs = socket.socketpair()
-        command = f"from hrbench.runner.workers import serve; serve({theirs.fileno()})"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", command], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment
-        )
-        theirs.close()
-        self.connection = Connection(ours.detach())
-        self.connection.send(list(sys.path))  # apart from the task, which may need it to be unpickled
-        self.connection.send_bytes(setup)
-        self.holds: deque[int] = deque()
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Future[Any]:
+        return self._calling.submit(function, *arguments)
 
     def close(self) -> None:
-        self.connection.close()
-        self.process.kill()
-        self.process.wait()
-
-    def ending(self) -> str:
-        """How the process ended, in words."""
-        code = self.process.wait()
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        for pool in (self._preparing, self._calling):
+            pool.shutdown(cancel_futures=True)
 
 
-def _in_processes(task: Task, samples: Sequence[Sample], workers: int) -> Iterator[Prepared]:
-    setup = pickle.dumps(task, protocol=5)
-    processes = [_Worker(setup) for _ in range(min(workers, max(1, len(samples))))]
-    done: dict[int, Any] = {}
-    sent = yielded = 0
-    try:
-        while yielded < len(samples):
-            for worker in processes:
-                while (
-                    len(worker.holds) < _SAMPLES_PER_WORKER
-                    and sent < len(samples)
-                    and sent - yielded < 4 * _SAMPLES_PER_WORKER * len(processes)
-                ):
-                    worker.holds.append(sent)
-                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                        # `_collect` detects a dead worker, after all its answers
-                        worker.connection.send((sent, samples[sent]))
-                    sent += 1
-            while yielded in done:
-                result = done.pop(yielded)
-                if isinstance(result, HrbenchError):
-                    raise result
-                yield samples[yielded], result
-                yielded += 1
-            if yielded not in done and any(worker.holds for worker in processes):
-                _collect(processes, samples, done)
-    finally:
-        for worker in processes:
-            worker.close()
+class _Processes:
+    """Prepares and calls in worker processes."""
 
+    def __init__(
+        self,
+        task: Task,
+        samples: Sequence[Sample],
+        workers: int,
+        note: Callable[[str], object],
+        locks: PageLocks | None,
+    ) -> None:
+        self.samples, self.locks = samples, locks
+        self.workers = min(workers, max(1, len(samples)))
+        blocks = SharedBlocks.create()
+        if blocks is not None and locks is not None:
+            blocks.on_use = locks.lock
+        self._pool = WorkerPool(task, self.workers, blocks, note)
 
-def _collect(processes: Sequence[_Worker], samples: Sequence[Sample], done: dict[int, Any]) -> None:
-    """Waits for at least one answer and stores all that have arrived in `done`."""
-    owners = {worker.connection: worker for worker in processes if worker.holds}
-    for connection in wait(list(owners)):
-        worker = owners[connection]  # pyright: ignore[reportArgumentType]
-        try:
-            index, result = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
-            raise _death(worker, samples) from None
-        if index is None:
-            raise result
-        worker.holds.remove(index)
-        done[index] = result
+    def prepared(self) -> Iterator[Prepared]:
+        running: deque[tuple[range, Future[list[list[Item] | HrbenchError]]]] = deque()
+        asked, done, size = 0, 0, 0
+        while done < len(self.samples):
+            while asked < len(self.samples) and len(running) < _AHEAD * self.workers:
+                count = self._together(asked, size / done if done else None)
+                places = range(asked, asked + count)
+                running.append((places, self._pool.prepare([(place, self.samples[place]) for place in places])))
+                asked += count
+            places, future = running.popleft()
+            for place, found in zip(places, future.result(), strict=False):
+                if isinstance(found, HrbenchError):
+                    raise found
+                size += sum(item.image.nbytes for item in found)
+                done += 1
+                yield self.samples[place], found
+                del found  # so that its memory is free as soon as its user is done with it
 
+    def _together(self, asked: int, size: float | None) -> int:
+        """How many samples go in one message: the fewer the larger they are; few where few are left for all workers.
 
-def _death(worker: _Worker, samples: Sequence[Sample]) -> EntryError:
-    at_work = samples[worker.holds[0]].path
-    return EntryError(
-        f"a worker process {worker.ending()} while it prepared image {at_work}; "
-        "if it ran out of memory, run with fewer --workers"
-    )
+        size: mean bytes of those that have come, None if none has.
+        """
+        if size is None:
+            return 1
+        by_size = min(_MESSAGE_SAMPLES, int(_MESSAGE_BYTES / max(size, 1)))
+        return max(1, min(by_size, (len(self.samples) - asked) // (2 * self.workers)))
 
+    def call(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Future[Any]:
+        return self._pool.call(function, arguments)
 
-def serve(descriptor: int) -> None:
-    """Runs in a worker process: prepares the samples it receives until the other side closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles an interrupt
-    connection = Connection(descriptor)
-    try:
-        with importable(*connection.recv(), place="only"):
-            _serve(connection)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-
-
-def _serve(connection: Connection) -> None:
-    try:
-        task = pickle.loads(connection.recv_bytes())
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        connection.send((None, EntryError(f"a worker process cannot load the task ({reason}): use --workers 0")))
-        return
-    # Read in a thread: were both sides to write at once and neither to read, large samples would lock them.
-    messages: queue.Queue[Any] = queue.Queue()
-    threading.Thread(target=_read, args=(connection, messages), daemon=True).start()
-    while (message := messages.get()) is not None:
-        index, sample = message
-        try:
-            result: Any = _prepare(task, sample)
-        except HrbenchError as error:
-            result = error
-        connection.send((index, result))
-
-
-def _read(connection: Connection, messages: queue.Queue[Any]) -> None:
-    """Puts each received message into the queue, and None at the end."""
-    try:
-        while True:
-            messages.put(connection.recv())
-    except (EOFError, ConnectionResetError):
-        messages.put(None)
+    def close(self) -> None:
+        self._pool.close()
+        if self.locks is not None:
+            self.locks.close()

@@ -6,6 +6,7 @@ torch is imported only inside functions: preparing and finishing do without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,16 +67,57 @@ def fed_as(protocol: Any, mean: Sequence[float], std: Sequence[float]) -> list[N
     return [Note("prepared_by", f"images are prepared by {protocol.stated_by} (protocol {protocol.name}; {colours})")]
 
 
+def uploaded(images: Sequence[np.ndarray], device: torch.device) -> Sequence[torch.Tensor]:
+    """Images (h, w, 3) uint8 of one size on a device; on the CPU the memory is theirs.
+
+    Copies to a GPU go through a stream of their own, beside what it computes for an earlier batch, if the images lie in
+    page-locked memory (`runner/page_locks.py`). They do not wait, so the images must stay as they are until the GPU has
+    computed.
+    """
+    import torch
+
+    tensors = [torch.from_numpy(image) for image in images]
+    if device.type == "cpu":
+        return tensors
+    if device.type != "cuda":
+        return _copied(tensors, device)
+    computing, copying = torch.cuda.current_stream(device), _copy_stream(device)
+    with torch.cuda.stream(copying):
+        batch = _copied(tensors, device)
+    computing.wait_stream(copying)
+    for each in batch:
+        each.record_stream(computing)
+    return batch
+
+
+def _copied(tensors: Sequence[torch.Tensor], device: torch.device) -> Sequence[torch.Tensor]:
+    import torch
+
+    batch = torch.empty((len(tensors), *tensors[0].shape), dtype=torch.uint8, device=device)
+    for place, tensor in zip(batch, tensors, strict=True):
+        place.copy_(tensor, non_blocking=True)
+    return batch.unbind()
+
+
+@cache
+def _copy_stream(device: torch.device) -> torch.cuda.Stream:
+    import torch
+
+    return torch.cuda.Stream(device)
+
+
 def normalised(
     images: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float], device: torch.device
 ) -> torch.Tensor:
     """Images (h, w, 3) uint8 of one size as (N, 3, h, w) float32: / 255, minus mean, over std, by channel position."""
     import torch
 
-    stacked = images[0][None] if len(images) == 1 else np.stack(images)
     with stage("transfer"):
-        pixels = torch.from_numpy(stacked).to(device)
-    batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        pixels = uploaded(images, device)
+    batch = torch.empty((len(images), 3, *images[0].shape[:2]), dtype=torch.float32, device=device)
+    for one, image in zip(batch, pixels, strict=True):
+        one.copy_(image.permute(2, 0, 1))
+    batch.div_(255)
     means = torch.tensor(mean, device=device).view(1, 3, 1, 1)
     deviations = torch.tensor(std, device=device).view(1, 3, 1, 1)
     return batch.sub_(means).div_(deviations)

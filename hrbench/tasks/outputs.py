@@ -1,15 +1,17 @@
-"""Checks of a network's outputs: values that are refused, and suspicious ones that are noted with the score.
+"""A network's outputs: taken off the device, checked; values that are refused, and suspicious ones that are noted.
 
-torch is used through the tensors that are handed in; nothing imports it here.
+torch is used through the tensors that are handed in, and imported only where a GPU computed them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.types import Note
 
@@ -26,6 +28,28 @@ def real(output: Tensor, wanted: str) -> Tensor:
     if output.is_complex() or dtype == "bool":
         raise EntryError(f"the network returned values of type {dtype}; {wanted}, of real numbers")
     return output
+
+
+def fetched(value: Tensor) -> Callable[[], np.ndarray]:
+    """The values in main memory, when what is returned is called. The copy is asked for now: it follows what the device
+    has to do by now, and what it is told to do afterwards is not waited for.
+    """
+    with stage("transfer"):
+        if value.device.type != "cuda":
+            here = value.cpu()
+            return here.numpy
+        import torch
+
+        copy = value.to("cpu", non_blocking=True)  # to page-locked memory
+        done = torch.cuda.Event()
+        done.record(torch.cuda.current_stream(value.device))
+
+    def wait() -> np.ndarray:
+        with stage("transfer"):
+            done.synchronize()
+        return copy.numpy()
+
+    return wait
 
 
 @dataclass(slots=True)
@@ -56,10 +80,17 @@ class OutputMonitor:
             self.first = numbers.copy()
         self.varied = self.varied or not np.array_equal(numbers, self.first)
 
-    def note_classes(self, key: Any, scores: Tensor) -> None:
-        """Notes scores (C, H, W) whose C maps may all be equal; compares all only if the first two are equal."""
+    def note_classes(self, key: Any, scores: Tensor) -> Callable[[], None]:
+        """Notes scores (C, H, W) whose C maps may all be equal, when what is returned is called.
+
+        All are compared only if the first two are equal, or if the answer would have to be waited for.
+        """
+        if scores.device.type == "cuda":
+            all_alike = fetched((scores == scores[0]).all())
+            return lambda: self._see(key, len(scores) > 1 and bool(all_alike()))
         alike = len(scores) > 1 and bool((scores[0] == scores[1]).all())
-        self._see(key, alike and bool((scores == scores[0]).all()))
+        tied = alike and bool((scores == scores[0]).all())
+        return lambda: self._see(key, tied)
 
     def note_maps(self, key: Any, maps: np.ndarray) -> None:
         """Notes maps (K, h, w), each of which may have one value everywhere."""

@@ -3,10 +3,10 @@
 
 #include "codes.h"
 
-/* Characters of the code; it is written if there is room for it. pixels: (rows, columns) of the part whose upper left
- * corner lies at (left, top) of an image of (height, width); all around it is empty.
+/* Characters of the code; it is written if there is room for it. pixels: (columns, rows) of the part, whose first
+ * pixel lies at (left, top) of an image of (height, width); all around it is empty.
  */
-EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 rows, i64 columns, i64 left, i64 top, i64 height,
+EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 columns, i64 rows, i64 left, i64 top, i64 height,
                            i64 width, uint8_t *code, i64 room)
 {
     if (height < 1 || width < 1 || height >= MAX_PIXELS || width >= MAX_PIXELS || height * width >= MAX_PIXELS)
@@ -23,7 +23,7 @@ EXPORT i64 hrb_encode_part(const uint8_t *pixels, i64 many, i64 rows, i64 column
     for (i64 x = 0; x < columns && rows; x++) {
         i64 place = (left + x) * height + top;
         for (i64 y = 0; y < rows; y++) {
-            uint8_t set = pixels[y * columns + x] != 0;
+            uint8_t set = pixels[x * rows + y] != 0;
             if (set != inside) {
                 runs[found++] = (uint32_t)(place + y - start);
                 start = place + y;

@@ -6,7 +6,7 @@ only where a network is called, so that worker processes and listings start with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from hrbench.tasks.classification.crops import centre_crop
 from hrbench.tasks.classification.protocols import CentreCrop
 from hrbench.tasks.classification.render import read_rows, render_classes
 from hrbench.tasks.inputs import fed_as, normalised_batch
-from hrbench.tasks.outputs import OutputMonitor, real
+from hrbench.tasks.outputs import OutputMonitor, fetched, real
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
@@ -92,6 +92,10 @@ class Classification:
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Logits (C,) float32 for each item."""
+        return self.launch(net, items)()
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[np.ndarray]]:
+        """As `forward`; what is returned waits for the device (contracts.ForwardsAhead)."""
         import torch
 
         with torch.inference_mode():
@@ -100,7 +104,8 @@ class Classification:
                 output = net(batch)
         self.monitor.note_dtype(self._checked(output, len(items)))
         with stage("transfer"):
-            return list(output[:, self.protocol.label_offset :].float().cpu().numpy())
+            logits = fetched(output[:, self.protocol.label_offset :].float())
+        return lambda: list(logits())
 
     def _checked(self, output: Any, n: int) -> torch.Tensor:
         """The output for n images, if it is logits of all classes; EntryError otherwise."""

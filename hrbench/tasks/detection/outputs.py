@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
-from hrbench.tasks.outputs import real
+from hrbench.tasks.outputs import fetched, real
 
 RETURNS = (
     "a detector returns for each image a dictionary with boxes (M, 4), scores (M,), labels (M,), and with masks also "
@@ -37,23 +37,21 @@ class ImageDetections:
     masks: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
 
-    def unpacked(self, order: np.ndarray) -> np.ndarray:
-        """The masks of these rows, boolean (n, h, w)."""
-        assert self.masks is not None
-        height, width = self.size
-        bits = np.unpackbits(self.masks[order], axis=1, count=height * width)
-        return bits.reshape(len(order), height, width).astype(bool)
-
 
 def read_detections(output: Any, sizes: Sequence[tuple[int, int]]) -> list[ImageDetections]:
     """A network's output for images of these (h, w). Raises EntryError if it is not what detectors return."""
+    return [each() for each in sent_detections(output, sizes)]
+
+
+def sent_detections(output: Any, sizes: Sequence[tuple[int, int]]) -> list[Callable[[], ImageDetections]]:
+    """As `read_detections`, which raises now; what is returned waits for the values of an image."""
     if not isinstance(output, list | tuple) or len(output) != len(sizes):
         what = f"{len(output)} outputs" if isinstance(output, list | tuple) else f"a {type(output).__name__}"
         raise EntryError(f"the network returned {what} for {len(sizes)} images; {RETURNS}")
     return [_one(each, size) for each, size in zip(output, sizes, strict=True)]
 
 
-def _one(output: Any, size: tuple[int, int]) -> ImageDetections:
+def _one(output: Any, size: tuple[int, int]) -> Callable[[], ImageDetections]:
     if not isinstance(output, Mapping) or not {"boxes", "scores", "labels"} <= set(output):
         what = f"{', '.join(map(str, output))}" if isinstance(output, Mapping) else f"a {type(output).__name__}"
         raise EntryError(f"the network returned {what} for an image; {RETURNS}")
@@ -67,16 +65,22 @@ def _one(output: Any, size: tuple[int, int]) -> ImageDetections:
         masks = None
     if masks is not None:
         _expect("masks", masks, (count, *size))
-    with stage("transfer"):
-        labels = output["labels"].cpu()
-    return ImageDetections(
-        boxes=_numbers(output["boxes"]),
-        scores=_numbers(output["scores"]),
-        labels=labels.numpy().astype(np.int64),
-        crops=None if crops is None else _numbers(crops),
-        masks=None if masks is None else _packed(masks, count, size),
-        size=size,
-    )
+    labels = fetched(output["labels"])
+    boxes, scores = _numbers(output["boxes"]), _numbers(output["scores"])
+    probabilities = None if crops is None else _numbers(crops)
+    inside = None if masks is None else fetched(masks > 0.5)
+
+    def wait() -> ImageDetections:
+        return ImageDetections(
+            boxes=boxes(),
+            scores=scores(),
+            labels=labels().astype(np.int64),
+            crops=None if probabilities is None else probabilities(),
+            masks=None if inside is None else np.packbits(inside().reshape(count, size[0] * size[1]), 1),
+            size=size,
+        )
+
+    return wait
 
 
 def _expect(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
@@ -90,12 +94,6 @@ def _expect(name: str, value: Any, shape: tuple[int | None, ...]) -> None:
         real(value, f"a detector returns {name}")
 
 
-def _packed(masks: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+def _numbers(value: Any) -> Callable[[], np.ndarray]:
     with stage("transfer"):
-        inside = (masks > 0.5).cpu()
-    return np.packbits(inside.numpy().reshape(count, size[0] * size[1]), 1)
-
-
-def _numbers(value: Any) -> np.ndarray:
-    with stage("transfer"):
-        return value.float().cpu().numpy()
+        return fetched(value.float())

@@ -19,15 +19,16 @@ suppression and padding are the network's own. torch is imported only where a ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 
-from hrbench.contracts import LATER, PREPARES, HasScheme, Network, TakesScales
+from hrbench.contracts import LATER, PREPARES, Deferred, HasScheme, Network, TakesScales
 from hrbench.core.plugins import model_ref
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError
@@ -35,7 +36,7 @@ from hrbench.formats.images import read_image
 from hrbench.formats.pil_images import Interpolation, read_rgb
 from hrbench.formats.pil_images import resize as resized_by_pillow
 from hrbench.tasks.detection import geometry, mask_pasting
-from hrbench.tasks.detection.outputs import ImageDetections, read_detections
+from hrbench.tasks.detection.outputs import ImageDetections, read_detections, sent_detections
 from hrbench.tasks.detection.render import read_detections_file, render_detections
 from hrbench.tasks.inputs import fed_as, normalised, tensor_like
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
@@ -160,9 +161,16 @@ class Detection:
         is found in a small one would change with its company. Raises EntryError for a network that returns anything
         but detections.
         """
+        return self.launch(net, items)()
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[ImageDetections]]:
+        """As `forward`; what is returned waits for the device (contracts.ForwardsAhead).
+
+        Networks wait for it themselves wherever a number of boxes depends on values.
+        """
         import torch
 
-        found: dict[int, ImageDetections] = {}
+        found: dict[int, Callable[[], ImageDetections]] = {}
         takes_scales = isinstance(net, TakesScales) and net.takes_scales
         with torch.inference_mode():
             with stage("preprocess"):
@@ -173,9 +181,9 @@ class Detection:
                 with stage("forward"):
                     output = net([inputs[i] for i in places], **told)
                 with stage("postprocess"):
-                    read = read_detections(output, [(height, width)] * len(places))
+                    read = sent_detections(output, [(height, width)] * len(places))
                 found |= dict(zip(places, read, strict=True))
-        return [found[i] for i in range(len(items))]
+        return lambda: _in_order(found)
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
         """Raises EntryError unless the output is detections, with labels that the protocol has classes for."""
@@ -199,6 +207,15 @@ class Detection:
 
         Raises EntryError for a label that the data set has no class for, and for numbers that are not finite.
         """
+        begun = self.begin_finish(sample, pairs)
+        if isinstance(begun, Prediction):
+            return begun
+        with stage("pasting"):
+            masks = begun.function(*begun.arguments)
+        return begun.complete(masks)
+
+    def begin_finish(self, sample: Sample, pairs: Sequence[tuple[Item, ImageDetections]]) -> Prediction | Deferred:
+        """As `finish`, up to pasting and encoding masks, which is nearly all of its work (contracts.FinishesBeside)."""
         if not pairs:
             return Prediction(sample.id, [])
         ((item, found),) = pairs
@@ -229,8 +246,14 @@ class Detection:
                 categories[order], boxes.tolist(), found.scores[order].tolist(), strict=True
             )
         ]
-        for row, mask in zip(rows, self._masks(found, order, boxes, resizing), strict=False):
-            row["segmentation"] = mask
+        if found.crops is not None:
+            at = geometry.pasted_at(boxes, resizing, protocol.resize)
+            crops = np.ascontiguousarray(found.crops[order], np.float32)
+            pasted = (crops, at, resizing.original, protocol.paste)
+            return Deferred(mask_pasting.pasted, pasted, partial(_with_masks, sample.id, rows))
+        if found.masks is not None:
+            scaled = (found.masks[order], found.size, resizing.original)
+            return Deferred(mask_pasting.scaled, scaled, partial(_with_masks, sample.id, rows))
         return Prediction(sample.id, rows)
 
     def _categories(self, labels: np.ndarray) -> np.ndarray:
@@ -255,18 +278,6 @@ class Detection:
             return ids[labels], np.ones(len(labels), bool)
         categories = labels + (self.protocol.labels == "category")
         return categories, np.isin(categories, ids)
-
-    def _masks(
-        self, found: ImageDetections, order: np.ndarray, boxes: np.ndarray, resizing: geometry.Resizing
-    ) -> list[dict[str, Any]]:
-        if found.crops is not None:
-            with stage("pasting"):
-                at = geometry.pasted_at(boxes, resizing, self.protocol.resize)
-                return mask_pasting.pasted(found.crops[order], at, resizing.original, self.protocol.paste)
-        if found.masks is not None:
-            with stage("pasting"):
-                return mask_pasting.scaled(found.unpacked(order), resizing.original)
-        return []
 
     def notes(self) -> list[Note]:
         """What is to be said beside a score, once all images are finished."""
@@ -304,3 +315,14 @@ class Detection:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the drawing {path} could not be written")
+
+
+def _in_order(found: Mapping[int, Callable[[], ImageDetections]]) -> list[ImageDetections]:
+    with stage("postprocess"):
+        return [found[place]() for place in range(len(found))]
+
+
+def _with_masks(image: int | str, rows: list[dict[str, Any]], masks: Sequence[dict[str, Any]]) -> Prediction:
+    for row, mask in zip(rows, masks, strict=True):
+        row["segmentation"] = mask
+    return Prediction(image, rows)

@@ -6,8 +6,9 @@ it. torch is imported only where a network is called, so that worker processes a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from hrbench.core.stages import stage
 from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
-from hrbench.tasks.outputs import OutputMonitor, real
+from hrbench.tasks.outputs import OutputMonitor, fetched, real
 from hrbench.tasks.pose import geometry, nms
 from hrbench.tasks.pose.render import read_rows, render_people
 from hrbench.types import Item, KeypointScheme, Note, Person, Prediction, Sample, Variant
@@ -106,26 +107,37 @@ class Pose:
 
     def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
         """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`."""
+        return self.launch(net, items)()
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[np.ndarray]]:
+        """As `forward`; what is returned waits for the device (contracts.ForwardsAhead)."""
         import torch
 
         with torch.inference_mode():
             batch = normalised_batch(net, items, self.mean, self.std)
-            direct = self._heatmaps(net, batch)
+            direct, mirrored = self._heatmaps(net, batch), None
             if self.protocol.flip:
                 with stage("preprocess"):
                     mirrored_batch = batch.flip(3)
                 mirrored = self._heatmaps(net, mirrored_batch)
-                pairs, shift = self.scheme.flip_pairs, self.protocol.shift_heatmap
-                with stage("postprocess"):
-                    direct = geometry.average_flip(direct, mirrored, pairs, shift)
-        return list(direct)
+        return partial(self._averaged, direct, mirrored)
 
-    def _heatmaps(self, net: Network, batch: torch.Tensor) -> np.ndarray:
+    def _averaged(
+        self, direct: Callable[[], np.ndarray], mirrored: Callable[[], np.ndarray] | None
+    ) -> list[np.ndarray]:
+        found = direct()
+        if mirrored is not None:
+            back = mirrored()
+            with stage("postprocess"):
+                found = geometry.average_flip(found, back, self.scheme.flip_pairs, self.protocol.shift_heatmap)
+        return list(found)
+
+    def _heatmaps(self, net: Network, batch: torch.Tensor) -> Callable[[], np.ndarray]:
         with stage("forward"):
             output = net(batch)
         self.monitor.note_dtype(self._checked(output, len(batch)))
         with stage("transfer"):
-            return output.float().cpu().numpy()
+            return fetched(output.float())
 
     def _checked(self, output: Any, n: int) -> torch.Tensor:
         """The output for n crops, if it is heatmaps of all joints; EntryError otherwise."""

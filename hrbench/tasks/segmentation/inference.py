@@ -20,11 +20,14 @@ from hrbench.errors import EntryError
 from hrbench.tasks.outputs import OutputMonitor, real
 from hrbench.tasks.segmentation import geometry
 from hrbench.tasks.segmentation.geometry import Size
+from hrbench.tasks.segmentation.pixels import batch_of, inputs_of, size_of
 from hrbench.tasks.segmentation.protocols import Inference
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from hrbench.tasks.segmentation.pixels import Pixels
 
 OPENCV_CHANNELS = 512
 """Class maps that OpenCV resizes together at most."""
@@ -54,20 +57,15 @@ class Segmenter:
     batch: int
     monitor: OutputMonitor | None = None
 
-    def logits(self, inputs: Sequence[np.ndarray]) -> Tensor:
-        """Logits (N, C, h, w) of inputs (H, W, 3), averaged with those of the mirrored inputs if the protocol has
-        `flip`.
+    def logits(self, inputs: Sequence[Pixels]) -> Tensor:
+        """Logits (N, C, h, w) of inputs of one kind and size, averaged with those of the mirrored inputs if the
+        protocol has `flip`.
 
         They are averaged at their own size: resizing is linear and has no left and right, so the sum is the same.
         Raises EntryError if the network returns anything else.
         """
-        import torch
-
         with stage("preprocess"):
-            stacked = torch.from_numpy(np.stack(inputs))
-            with stage("transfer"):
-                batch = stacked.to(self.device)
-            batch = batch.permute(0, 3, 1, 2).to(self.dtype, memory_format=torch.contiguous_format)
+            batch = batch_of(inputs, self.device, self.dtype)
         with stage("forward"):
             output = self.net(batch)
         direct = self._checked(output, len(inputs))
@@ -144,10 +142,10 @@ def _single(output: Any) -> str:
     return "; if this is class 1 of two classes, set protocol.outputs to one logit or one probability"
 
 
-def image_scores(segmenter: Segmenter, images: Sequence[np.ndarray]) -> Iterator[Tensor]:
+def image_scores(segmenter: Segmenter, images: Sequence[Pixels]) -> Iterator[Tensor]:
     """Scores of each image at its size, in order: logits, or what the protocol's `combine` adds up over scales.
 
-    images: normalised (H, W, 3), float32 or float64, all of one size. Scores are made when they are asked for: at a
+    images: as `pixels.input_pixels` gives them, all of one size. Scores are made when they are asked for: at a
     single scale those of one image exist at a time.
     """
     scales = segmenter.protocol.scales
@@ -161,18 +159,18 @@ def image_scores(segmenter: Segmenter, images: Sequence[np.ndarray]) -> Iterator
         yield scores if before is None else before.add_(scores)
 
 
-def _at_scale(segmenter: Segmenter, images: Sequence[np.ndarray], scale: float) -> Iterator[Tensor]:
+def _at_scale(segmenter: Segmenter, images: Sequence[Pixels], scale: float) -> Iterator[Tensor]:
     """Scores of each image at its size, from its inputs at one scale."""
     import torch
 
     protocol = segmenter.protocol
-    size = (images[0].shape[0], images[0].shape[1])
+    size = size_of(images[0])
     plan = geometry.window_plan(size, scale, protocol)
     whole = at_once(protocol, size)
     several = len(plan.corners) > 1
     added_up = several or len(protocol.scales) > 1 or protocol.combine == "exp"
     count = torch.from_numpy(plan.counts()).to(segmenter.device) if several else None
-    inputs = ((corner, pixels) for image in images for corner, pixels in plan.inputs(image, segmenter.black))
+    inputs = ((corner, pixels) for image in images for corner, pixels in inputs_of(plan, image, segmenter.black))
     total: Tensor | None = None
     while chunk := _next_inputs(inputs, segmenter.batch):
         logits = segmenter.logits([pixels for _, pixels in chunk])
@@ -203,7 +201,7 @@ def at_once(protocol: Inference, size: Size) -> bool:
     )
 
 
-def _next_inputs(inputs: Iterator[tuple[Size, np.ndarray]], most: int) -> list[tuple[Size, np.ndarray]]:
+def _next_inputs(inputs: Iterator[tuple[Size, Pixels]], most: int) -> list[tuple[Size, Pixels]]:
     """At most so many inputs with their corners, which are cut from the images now; none at the end."""
     with stage("preprocess"):
         return list(islice(inputs, most))
@@ -249,23 +247,3 @@ def _opencv_bicubic(scores: Tensor, size: Size) -> Tensor:
         made[..., first : first + OPENCV_CHANNELS] = large.reshape(*size, some.shape[2])
     with stage("transfer"):
         return torch.from_numpy(made).permute(2, 0, 1).to(scores.device)
-
-
-def class_map(scores: Tensor, image: int | str) -> np.ndarray:
-    """The class of the highest score of each pixel, the first of equals: (H, W) uint8, uint16 of over 255 classes.
-
-    scores: (C, H, W). One class after the other, which takes a third of the time of argmax on a CPU. Raises
-    EntryError naming the image if a pixel's highest score is not finite: it would silently be class 0.
-    """
-    import torch
-
-    best = scores[0].clone()
-    index = torch.zeros(best.shape, dtype=torch.uint8 if len(scores) <= 255 else torch.int32, device=scores.device)
-    for number in range(1, len(scores)):
-        index.masked_fill_(scores[number] > best, number)
-        torch.maximum(best, scores[number], out=best)
-    if not bool(best.isfinite().all()):  # NaN is the maximum of itself and anything
-        raise EntryError(f"image {image}: a class score is not finite; does the network diverge?")
-    with stage("transfer"):
-        index = index.cpu()
-    return index.numpy().astype(np.uint8 if len(scores) <= 255 else np.uint16)

@@ -7,8 +7,9 @@ and listings start without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from hrbench.formats.pil_images import read_rgb
 from hrbench.tasks.inputs import fed_as, tensor_like
 from hrbench.tasks.outputs import OutputMonitor
 from hrbench.tasks.segmentation import geometry, inference
-from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, class_map, image_scores, resized
+from hrbench.tasks.segmentation.class_maps import class_map_later
+from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, image_scores, resized
+from hrbench.tasks.segmentation.pixels import input_pixels
 from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
@@ -81,22 +84,24 @@ class Segmentation:
 
         The network is called with at most as many inputs as there are items.
         """
+        return self.launch(net, items)()
+
+    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[np.ndarray]]:
+        """As `forward`; what is returned waits for the device (contracts.ForwardsAhead)."""
         import torch
 
         with torch.inference_mode():
             segmenter = self._segmenter(net, batch=len(items))
             with stage("preprocess"):
                 table = geometry.value_table(self.mean, self.std, single=self.protocol.resizer == "pillow")
-                images = [geometry.normalised(item.image, table) for item in items]
-                if segmenter.dtype == torch.float64:
-                    images = [image.astype(np.float64) for image in images]
+                images = input_pixels([item.image for item in items], table, segmenter)
             maps = []
             with stage("postprocess"):  # what `image_scores` does before and for the network has stages of its own
                 for item, scores in zip(items, image_scores(segmenter, images), strict=True):
-                    self.monitor.note_classes(item.sample, scores)
-                    found = class_map(self._fitted(scores, item.content), item.sample)
-                    maps.append(found + found.dtype.type(len(self.scheme.names) - len(scores)))
-            return maps
+                    note = self.monitor.note_classes(item.sample, scores)
+                    found = class_map_later(self._fitted(scores, item.content), item.sample)
+                    maps.append((note, found, len(self.scheme.names) - len(scores)))
+        return partial(_collected, maps)
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
         """Raises EntryError unless the output is logits (N, C, h, w) of the data set's C classes, or ends with such."""
@@ -155,3 +160,14 @@ class Segmentation:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 85]):
             raise EntryError(f"the picture {path} could not be written")
+
+
+def _collected(maps: Sequence[tuple[Callable[[], None], Callable[[], np.ndarray], int]]) -> list[np.ndarray]:
+    """The class maps, with the numbers of the data set's classes. Each: its note, itself, classes before its first."""
+    made = []
+    with stage("postprocess"):
+        for note, class_map, before in maps:
+            note()
+            found = class_map()
+            made.append(found + found.dtype.type(before))
+    return made

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrbench.contracts import Deferred
+from hrbench.core.streams import fan_out
 from hrbench.errors import EntryError
 from hrbench.runner.pipeline import predict
 from hrbench.types import Item, Prediction, Sample
@@ -16,10 +21,14 @@ from hrbench.types import Item, Prediction, Sample
 pytestmark = pytest.mark.numeric
 
 
+def two_pixels(number: int) -> int:
+    return 2
+
+
 class Recording:
     """A task whose sample id decides how many items it has and of what size; it notes the batches it is given."""
 
-    def __init__(self, items_of, sizes_of=lambda i: 2, fail_at=None):
+    def __init__(self, items_of, sizes_of=two_pixels, fail_at=None):
         self.items_of, self.sizes_of, self.fail_at = items_of, sizes_of, fail_at
         self.batches: list[list[int]] = []
 
@@ -148,3 +157,152 @@ def test_every_item_once_whatever_shapes_batch_and_memory(monkeypatch, sizes, ba
     predictions = list(predict(task, 1.0, samples(range(len(sizes))), batch=batch, workers=0, note=notes.append))
     assert predictions == [Prediction(i, [float(size) for size in some]) for i, some in enumerate(sizes)]
     assert sum(map(len, task.batches)) == sum(map(len, sizes)) and all(len(one) <= fits for one in task.batches)
+
+
+# --- a device that computes while it is sent more ---------------------------------------------------------------------
+
+
+class Ahead(Recording):
+    """A task on a stand-in device: `log` says when batches are sent and waited for; `room` is of the device."""
+
+    def __init__(self, items_of, room=10**6, **more):
+        super().__init__(items_of, **more)
+        self.log: list[tuple[str, int]] = []
+        self.room, self.there = room, 0
+
+    def launch(self, net, items):
+        first = items[0].sample
+        if self.there + len(items) > self.room:
+            raise MemoryError
+        self.there += len(items)
+        self.log.append(("sent", first))
+        raws = self.forward(net, items)
+
+        def wait():
+            self.there -= len(items)
+            self.log.append(("waited", first))
+            return raws
+
+        return wait
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A stand-in for page-locked memory, which this machine has no device for."""
+    monkeypatch.setattr("hrbench.runner.pipeline.page_locks", lambda device: None)
+    return "cuda"
+
+
+def test_two_batches_are_in_flight_on_a_gpu(gpu):
+    task = Ahead(lambda i: 1)
+    predictions = list(predict(task, 1.0, samples(range(7)), batch=2, workers=0, device=gpu))
+    assert predictions == [Prediction(i, [float(i)]) for i in range(7)]
+    sent = [("sent", 0), ("sent", 2), ("waited", 0), ("sent", 4), ("waited", 2), ("sent", 6), ("waited", 4)]
+    assert task.log == [*sent, ("waited", 6)] and task.batches == [[0, 1], [2, 3], [4, 5], [6]]
+
+
+def test_a_processor_has_one_batch_at_a_time():
+    task = Ahead(lambda i: 1)
+    list(predict(task, 1.0, samples(range(4)), batch=2, workers=0))
+    assert [what for what, _ in task.log] == ["sent", "waited"] * 2
+
+
+def test_a_batch_without_room_beside_another_goes_after_it(gpu, monkeypatch):
+    monkeypatch.setattr("hrbench.runner.batching._free", lambda: None)
+    notes = []
+    task = Ahead(lambda i: 1, room=3)
+    predictions = list(predict(task, 1.0, samples(range(6)), batch=2, workers=0, device=gpu, note=notes.append))
+    assert predictions == [Prediction(i, [float(i)]) for i in range(6)] and notes == []
+    assert sorted(item for batch in task.batches for item in batch) == list(range(6))
+
+
+def test_a_network_that_fails_in_flight_is_named_with_its_own_batch(gpu):
+    task = Ahead(lambda i: 1, fail_at=2)
+    with pytest.raises(EntryError, match=r"^the network failed on a batch of 2 \(2\.png to 3\.png\): RuntimeError"):
+        list(predict(task, 1.0, samples(range(6)), batch=2, workers=0, device=gpu))
+
+
+# --- postprocessing beside --------------------------------------------------------------------------------------------
+
+
+def heavy(values: np.ndarray, fault: str) -> tuple[float, int]:
+    if fault == "bug":
+        raise ValueError("no such image")
+    if fault == "ours":
+        raise EntryError("this image is odd")
+    if fault == "death":
+        os._exit(3)
+    return float(values.sum()), os.getpid()
+
+
+def one(number: int) -> int:
+    return 1
+
+
+class Deferring(Recording):
+    """A task whose `finish` has a heavy part; `fault` is what happens in it at image 30, or when it is completed."""
+
+    def __init__(self, fault=""):
+        super().__init__(one)
+        self.fault = fault
+
+    def begin_finish(self, sample, pairs):
+        if sample.id % 3 == 0 and sample.id != 30:
+            return self.finish(sample, pairs)
+        ((_, raw),) = pairs
+        fault = self.fault if sample.id == 30 else ""
+
+        def complete(made):
+            assert fault != "complete"
+            return Prediction(sample.id, list(made))
+
+        return Deferred(heavy, (np.full(2000, raw), fault), complete)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_heavy_part_runs_beside_and_predictions_stay_in_order(workers):
+    seen = []
+    found = predict(
+        Deferring(), 1.0, samples(range(60)), batch=4, workers=workers, progress=lambda done, _: seen.append(done)
+    )
+    predictions = list(found)
+    assert [each.sample for each in predictions] == list(range(60)) and seen == list(range(1, 61))
+    assert [each.value[0] for each in predictions] == [
+        float(i) if i % 3 == 0 and i != 30 else 2000.0 * i for i in range(60)
+    ]
+    processes = {each.value[1] for each in predictions if len(each.value) == 2}
+    assert (os.getpid() in processes) == (workers == 0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("bug", r"^finishing image 30\.png failed: ValueError: no such image$"),
+        ("ours", r"^this image is odd$"),
+        ("complete", r"^finishing image 30\.png failed: AssertionError"),
+    ],
+)
+def test_what_fails_in_the_heavy_part_is_named_with_its_image(workers, fault, message):
+    came = []
+    with pytest.raises(EntryError, match=message):
+        for prediction in predict(Deferring(fault), 1.0, samples(range(60)), batch=4, workers=workers):
+            came.append(prediction.sample)
+    assert came == list(range(30))
+
+
+def test_a_worker_that_dies_in_the_heavy_part_ends_the_run():
+    with pytest.raises(EntryError, match=r"^a worker process ended with status 3 while it finished an image"):
+        list(predict(Deferring("death"), 1.0, samples(range(60)), batch=4, workers=1))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_no_process_is_left_when_results_cannot_be_written_or_the_run_is_interrupted(error):
+    def written(predictions):
+        next(predictions)
+        raise error
+
+    with pytest.raises(type(error)):
+        fan_out(predict(Deferring(), 1.0, samples(range(300)), batch=4, workers=2), [written])
+    gc.collect()
+    assert not psutil.Process().children()

@@ -10,7 +10,6 @@ import pytest
 from both_ways import take
 from pycocotools import mask as coco_mask
 
-from hrbench.tasks.detection import mask_pasting
 from hrbench.tasks.detection.mask_pasting import Paste, pasted, scaled
 
 pytestmark = pytest.mark.numeric
@@ -130,42 +129,26 @@ def test_masks_of_mmdetection_1_pixel_by_pixel() -> None:
         assert np.count_nonzero(ours != expected) <= 1  # float32 there, where a value comes to one half
 
 
-def test_many_masks_are_encoded_in_parts(monkeypatch: Any) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_codes_are_those_of_the_codec_for_the_whole_image(way: Any) -> None:
+    """Boxes of all sizes, many of which reach over the border or lie beside the image."""
     rng = np.random.default_rng(2)
-    crops, boxes = rng.uniform(0, 1, (7, 28, 28)), np.tile(np.array([1, 2, 30, 35], np.float32), (7, 1))
-    whole = pasted(crops, boxes, (40, 50), "mmdet")
-    monkeypatch.setattr(mask_pasting, "PIXELS_AT_ONCE", 3 * 40 * 50)
-    assert pasted(crops, boxes, (40, 50), "mmdet") == whole and len({each["counts"] for each in whole}) == 7
-    monkeypatch.setattr(mask_pasting, "PIXELS_AT_ONCE", 1)
-    assert pasted(crops, boxes, (40, 50), "mmdet") == whole
-    assert pasted(crops[:0], boxes[:0], (40, 50), "mmdet") == []
+    crops = rng.uniform(0, 1, (300, 28, 28))
+    corners = np.sort(rng.uniform(-30, 90, (300, 2, 2)), axis=1).reshape(300, 4)
+    corners[:20, 2:] = corners[:20, :2]  # without a width
+    codes = pasted(crops, corners.astype(np.float32), (60, 50), way)
+    for each in codes:
+        whole = np.asfortranarray(drawn(each).astype(np.uint8))
+        assert each == {"size": [50, 60], "counts": coco_mask.encode(whole)["counts"].decode()}
+    assert len({each["counts"] for each in codes}) > 150 and pasted(crops[:0], corners[:0], (60, 50), way) == []
 
 
 def test_whole_masks_are_taken_as_they_are_or_scaled() -> None:
     mask = np.zeros((1, 20, 30), bool)
     mask[0, 5:15, 10:20] = True
-    np.testing.assert_array_equal(drawn(scaled(mask, (30, 20))[0]), mask[0])
-    larger = drawn(scaled(mask, (60, 40))[0])
+    packed = np.packbits(mask.reshape(1, -1), 1)
+    np.testing.assert_array_equal(drawn(scaled(packed, (20, 30), (30, 20))[0]), mask[0])
+    larger = drawn(scaled(packed, (20, 30), (60, 40))[0])
     assert larger.shape == (40, 60) and larger[11:29, 21:39].all() and larger.sum() == pytest.approx(400, abs=40)
-
-
-def test_the_codes_are_those_of_the_codec() -> None:
-    """Of masks in a part of an image: at its borders, of its whole height, without a pixel, all set."""
-    rng = np.random.default_rng(3)
-    for _ in range(300):
-        height, width = rng.integers(1, 40, 2).tolist()
-        rows, columns = int(rng.integers(0, height + 1)), int(rng.integers(0, width + 1))
-        top, left = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
-        pixels = rng.random((rows, columns)) < rng.choice([0, 0.1, 0.5, 0.95, 1])
-        whole = np.zeros((height, width), np.uint8, order="F")
-        whole[top : top + rows, left : left + columns] = pixels
-        part = mask_pasting._MaskPart(pixels, left, top)
-        (runs,) = mask_pasting._encoded(1, (width, height), lambda _, part=part: part)
-        assert runs["counts"] == coco_mask.encode(whole)["counts"].decode()
-
-
-def test_a_code_longer_than_most() -> None:
-    mask = np.random.default_rng(4).random((1, 300, 300)) < 0.5
-    (runs,) = scaled(mask, (300, 300))
-    assert len(runs["counts"]) > mask_pasting.LIKELY_CHARACTERS
-    assert runs["counts"] == coco_mask.encode(np.asfortranarray(mask[0], np.uint8))["counts"].decode()
+    (empty,) = scaled(np.zeros_like(packed), (20, 30), (60, 40))
+    assert not drawn(empty).any()

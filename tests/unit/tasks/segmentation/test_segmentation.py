@@ -17,7 +17,8 @@ from hrbench.models.dilated_resnet import dilated_resnet
 from hrbench.models.hrnet import seg_hrnet, seg_hrnet_ocr
 from hrbench.models.refinenet import refinenet
 from hrbench.runner.pipeline import predict
-from hrbench.tasks.segmentation.inference import class_map, image_scores
+from hrbench.tasks.segmentation.class_maps import class_map
+from hrbench.tasks.segmentation.inference import image_scores
 from hrbench.tasks.segmentation.protocols import HRNET, HRNET_OCR, PLAIN, REFINENET, Inference
 from hrbench.tasks.segmentation.task import Segmentation
 from hrbench.types import ClassScheme, Sample, Variant
