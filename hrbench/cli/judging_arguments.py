@@ -6,7 +6,7 @@ import argparse
 import os
 
 from hrbench.cli.argument_types import Once, natural, replicates, seconds
-from hrbench.judge.comparability import ACROSS
+from hrbench.judge.across import ACROSS
 
 BASELINES = "reports/baselines"
 

@@ -103,9 +103,6 @@ def measured_on(result: Result) -> tuple[str, str]:
 
 # --- two results that are judged ------------------------------------------------------------------------------------
 
-ACROSS = ("runtime", "dtype", "threads", "input")
-"""Conditions that a comparison may name as meant to differ (`--across`)."""
-
 _OF_RUNTIME = ("channels_last", "tf32")
 """Further conditions that a runtime's settings decide."""
 
@@ -168,7 +165,7 @@ def metric_options(state: State) -> dict[str, Any]:
 def cost_differences(first: Measurement, second: Measurement, across: Iterable[str] = ()) -> list[str]:
     """How two costs of one quantity differ in what they were measured under: ["batch 1 / 8"].
 
-    across: conditions that are meant to differ, of `ACROSS`.
+    across: conditions that are meant to differ, of `across.ACROSS`.
     """
     one, other = _compared_conditions(first.conditions), _compared_conditions(second.conditions)
     meant = {*across, *(_OF_RUNTIME if "runtime" in across else ())}

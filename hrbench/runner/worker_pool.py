@@ -235,8 +235,12 @@ class WorkerPool:
             asked = list(worker.asked.values())
         samples = {index: sample for task in asked for index, sample in task.samples}
         at_work = None if self.blocks is None else self.blocks.board[worker.place]
-        first = next(iter(samples), None) if at_work is None else at_work
-        doing = f"prepared image {samples[first].path}" if first in samples else "finished an image"
+        if at_work in samples:
+            doing = f"prepared image {samples[at_work].path}"
+        elif not asked:
+            doing = "waited for images"
+        else:
+            doing = f"prepared image {asked[0].samples[0][1].path}" if asked[0].samples else "finished an image"
         return EntryError(
             f"a worker process {ended} while it {doing}; if it ran out of memory, run with fewer --workers"
         )

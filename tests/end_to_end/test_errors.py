@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -159,7 +160,7 @@ def worker_of(parent: int) -> psutil.Process:
     raise AssertionError("there is no worker process")
 
 
-def test_a_killed_worker_is_named_with_its_image(bench):
+def test_a_killed_worker_is_told_with_what_it_did(bench):
     draw_coco(bench.data / "many", images=60)
     suite = bench.suite(
         """
@@ -176,14 +177,16 @@ def test_a_killed_worker_is_named_with_its_image(bench):
     )
     command = [sys.executable, "-m", "hrbench", *bench.arguments(suite, "--workers", "1")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        while not (bench.folder / "reached").exists():  # the network waits, so the worker cannot have ended its work
+        while not (bench.folder / "reached").exists():  # the network waits; the worker may be ahead with all images
             assert process.poll() is None
             time.sleep(0.02)
         worker_of(process.pid).kill()
         (bench.folder / "go").touch()
         out, _ = process.communicate(timeout=600)  # ends a hang
     assert process.returncode == 3
-    assert "a worker process was killed by SIGKILL while it prepared image" in out and ".png" in out
+    assert re.search(
+        r"a worker process was killed by SIGKILL while it (prepared image \S+\.png|waited for images)", out
+    )
     assert "Traceback" not in out
 
 

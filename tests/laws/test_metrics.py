@@ -200,9 +200,9 @@ def test_rows_in_another_order_change_no_bit(drawn: Case) -> None:
     one, other = drawn.measured(drawn.ids[:6]), drawn.measured(drawn.ids[6:])
     pieces = [other, one]
     arrays = {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in one.arrays}
-    if "offsets" in arrays:
-        first = other.arrays["offsets"]
-        arrays["offsets"] = np.concatenate([first, one.arrays["offsets"][1:] + first[-1]])
+    for name in (name for name in arrays if name.endswith("offsets")):
+        first = other.arrays[name]
+        arrays[name] = np.concatenate([first, one.arrays[name][1:] + first[-1]])
     shuffled = replace(one, arrays=arrays)
     assert drawn.metric.summarise(shuffled, 20) == drawn.metric.summarise(drawn.measured(), 20)
     assert bits(drawn.metric.merge([shuffled])) == bits(drawn.metric.merge([drawn.measured()]))

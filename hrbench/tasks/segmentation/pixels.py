@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     float64."""
 
 
-class Target(Protocol):
+class UploadTarget(Protocol):
     """What a network's inputs depend on (`inference.Segmenter`)."""
 
     @property
@@ -40,7 +40,7 @@ class Target(Protocol):
 
 
 def input_pixels(
-    images: Sequence[np.ndarray], table: np.ndarray, target: Target, on_device: bool | None = None
+    images: Sequence[np.ndarray], table: np.ndarray, target: UploadTarget, on_device: bool | None = None
 ) -> list[Pixels]:
     """Images (H, W, 3) uint8 of one size, normalised.
 
