@@ -166,8 +166,7 @@ _MATCHED = (
 
 
 def _ids(rows: Sequence[Any], key: str) -> set[int]:
-    found = (row.get(key) for row in rows if isinstance(row, dict))
-    return {number for number in found if is_integer(number)}
+    return {row[key] for row in rows if isinstance(row, dict) and is_integer(row.get(key))}
 
 
 def _shift(what: str, ids: set[int], known: Collection[int]) -> str:
