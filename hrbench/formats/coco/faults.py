@@ -126,10 +126,10 @@ def _way_on(points: Any, joints: int) -> str:
         return "write the numbers of all joints in one list, without lists in it"
     if isinstance(points, list) and len(points) == 2 * joints:
         return (
-            "these may be x, y alone: write a third number after each two, of results it is not judged; or, of "
+            "if these are x, y alone, write a third number after each pair, which is not judged in results; for "
             "another skeleton, give its sigmas"
         )
-    return "another skeleton: give its sigmas"
+    return "for another skeleton, give its sigmas"
 
 
 def _points(fault: Fault, points: Any, joints: int) -> None:
@@ -267,7 +267,10 @@ def _check_size(fault: Fault, mask: dict[str, Any], size: tuple[int, int]) -> No
     if not isinstance(found, list) or len(found) != 2 or not all(is_integer(one) for one in found):
         fault(f"segmentation.size is {shown(found)}; it must be [height, width]")
     if tuple(found) != size:
-        fault(f"segmentation.size is {shown(found)}; the image has [height, width] {list(size)}")
+        fault(
+            f"segmentation.size is {shown(found)}; the image has [height, width] {list(size)}; resize masks "
+            "from the network's input to the image"
+        )
 
 
 def _compressed(fault: Fault, counts: Any, size: tuple[int, int]) -> None:
