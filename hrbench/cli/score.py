@@ -72,12 +72,13 @@ def typed(options: Sequence[str]) -> str:
     """How options are typed that files, notes and suites have as KEY: VALUE.
 
     >>> typed(["renumber: true", "sigmas"]), typed(["values: {0: 0, 255: 1}"])
-    ('here --option renumber=true, --option sigmas=VALUE', "here --option 'values={0: 0, 255: 1}'")
+    ('here --option renumber=true, --sigmas S,S,...', "here --option 'values={0: 0, 255: 1}'")
     """
     found: dict[str, None] = {}
     for option in options:
         key, _, value = option.partition(": ")
-        found["--option " + shlex.quote(f"{key}={value or 'VALUE'}")] = None
+        flag = "--sigmas S,S,..." if key == "sigmas" and not value else ""
+        found[flag or "--option " + shlex.quote(f"{key}={value or 'VALUE'}")] = None
     return f"here {', '.join(found)}"
 
 

@@ -263,7 +263,7 @@ class CocoKeypointsDataset:
 
     def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
         notes: list[Remark] = []
-        if protocol.get("boxes") not in ("detector", "ground_truth"):
+        if protocol.get("boxes") not in ("detector", "ground_truth", None):
             notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]

@@ -17,9 +17,7 @@ from hrbench.formats.coco.json_faults import (
     Fault,
     annotation_file,
     check_box,
-    check_detection,
     check_finite,
-    check_object,
     fault_of,
     is_integer,
     kind,
@@ -30,6 +28,7 @@ from hrbench.formats.coco.json_faults import (
     whole_remedy,
 )
 from hrbench.formats.coco.rle import MAX_PIXELS, MAX_POLYGON_COORDINATE, CodeError, checked
+from hrbench.formats.coco.row_faults import ListedIds, check_detection, check_object, file_names, file_names_in
 
 # --- keypoints -------------------------------------------------------------------------------------------------------
 
@@ -40,10 +39,11 @@ def explain_keypoint_truth(path: Path, data: bytes, joints: int, given: Collecti
     given: names of options by which it was read.
     """
     content, images, categories = annotation_file(path, data, given)
+    listed = ListedIds(images, categories, content["annotations"], lambda: file_names(content["images"]), given)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
         fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
-        _person(fault, index, row, joints, images, categories, seen)
+        _person(fault, index, row, joints, listed, seen)
 
 
 def explain_keypoint_results(
@@ -54,11 +54,13 @@ def explain_keypoint_results(
     categories: Mapping[int, str],
     area_from: str | None = None,
     given: Collection[str] = (),
+    truth: Path | None = None,
 ) -> None:
     """Raises InputError for the first fault of a results file; returns if none is found.
 
     categories: id -> name.
     given: names of options by which it was read.
+    truth: the annotation file, from which a way on is worked out.
     area_from: "box" or "keypoints"; None for the rule of pycocotools, by which all rows have a box or none.
     """
     content = parsed(path, data)
@@ -67,11 +69,12 @@ def explain_keypoint_results(
             f"{path}: holds {_held(content)}; COCO results are a list of rows with image_id, category_id, "
             "keypoints, score"
         )
+    listed = ListedIds(images, categories, content, lambda: file_names_in(truth) if truth else [], given)
     boxed = isinstance(content[0], dict) and bool(content[0].get("bbox")) if content else False
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         need_keys(fault, row, ("image_id", "category_id", "keypoints", "score"))
-        check_detection(fault, row, images, categories)
+        check_detection(fault, row, listed)
         _points(fault, row["keypoints"], joints)
         for key in ("segmentation", "caption"):
             if key in row:
@@ -96,12 +99,11 @@ def _person(
     index: int,
     row: Any,
     joints: int,
-    images: Collection[int],
-    categories: Mapping[int, str],
+    listed: ListedIds,
     seen: dict[int, int],
 ) -> None:
     need_keys(fault, row, ("id", "image_id", "category_id", "area", "bbox", "iscrowd", "num_keypoints", "keypoints"))
-    check_object(fault, index, row, images, categories, seen)
+    check_object(fault, index, row, listed, seen)
     check_box(fault, row["bbox"])
     if not isinstance(row["num_keypoints"], int) or isinstance(row["num_keypoints"], bool) or row["num_keypoints"] < 0:
         fault(
@@ -124,10 +126,10 @@ def _way_on(points: Any, joints: int) -> str:
         return "write the numbers of all joints in one list, without lists in it"
     if isinstance(points, list) and len(points) == 2 * joints:
         return (
-            "these may be x, y alone: write a third number after each two, of results it is not judged; or, of "
+            "if these are x, y alone, write a third number after each pair, which is not judged in results; for "
             "another skeleton, give its sigmas"
         )
-    return "another skeleton: give its sigmas"
+    return "for another skeleton, give its sigmas"
 
 
 def _points(fault: Fault, points: Any, joints: int) -> None:
@@ -154,11 +156,12 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool, given: Collecti
     if masks:
         for index, row in enumerate(content["images"]):
             size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",), given), row)
+    listed = ListedIds(images, categories, content["annotations"], lambda: file_names(content["images"]), given)
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
         fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
         need_keys(fault, row, ("id", "image_id", "category_id", "area", "iscrowd", "segmentation" if masks else "bbox"))
-        check_object(fault, index, row, images, categories, seen)
+        check_object(fault, index, row, listed, seen)
         if masks:
             _segmentation(fault, row["segmentation"], size[row["image_id"]])
         else:
@@ -173,11 +176,13 @@ def explain_instance_results(
     size: Mapping[int, tuple[int, int]] | None,
     mask_area: str = "mask",
     given: Collection[str] = (),
+    truth: Path | None = None,
 ) -> None:
     """Raises InputError for the first fault of a results file; returns if none is found.
 
     categories: id -> name.
     given: names of options by which it was read.
+    truth: the annotation file, from which a way on is worked out.
     size: (height, width) of every image to read masks, None to read boxes.
     mask_area: "box" if the area of each mask is that of its row's box.
     """
@@ -187,12 +192,13 @@ def explain_instance_results(
         raise InputError(
             f"{path}: holds {_held(content)}; COCO results are a list of rows with image_id, category_id, {key}, score"
         )
+    listed = ListedIds(images, categories, content, lambda: file_names_in(truth) if truth else [], given)
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
             fault("has a box and no mask; results of boxes alone are judged by coco-boxes")
         need_keys(fault, row, ("image_id", "category_id", key, "score"))
-        check_detection(fault, row, images, categories)
+        check_detection(fault, row, listed)
         if "caption" in row:
             fault("'caption' does not belong into results of objects and changes what pycocotools does; remove it")
         if size is None:
@@ -261,7 +267,10 @@ def _check_size(fault: Fault, mask: dict[str, Any], size: tuple[int, int]) -> No
     if not isinstance(found, list) or len(found) != 2 or not all(is_integer(one) for one in found):
         fault(f"segmentation.size is {shown(found)}; it must be [height, width]")
     if tuple(found) != size:
-        fault(f"segmentation.size is {shown(found)}; the image has [height, width] {list(size)}")
+        fault(
+            f"segmentation.size is {shown(found)}; the image has [height, width] {list(size)}; resize masks "
+            "from the network's input to the image"
+        )
 
 
 def _compressed(fault: Fault, counts: Any, size: tuple[int, int]) -> None:

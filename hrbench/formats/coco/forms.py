@@ -276,14 +276,14 @@ def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
     """Gives images the ids that `match: file_name` means, and annotations the ids of their images."""
     taken: dict[int, str] = {}
     new: dict[Any, int] = {}
-    spare = 1 + max((int(number) for row in images if (number := _number(_file(row))) is not None), default=0)
+    spare = 1 + max((int(number) for row in images if (number := name_number(_file(row))) is not None), default=0)
     spare = max([spare, *(row["id"] + 1 for row in images if isinstance(row, dict) and is_integer(row.get("id")))])
     for index, row in enumerate(images):
         fault = fault_of(path, f"image {index}", row, ("id",))
         file = _file(row)
         if not file:
             fault("file_name is missing; match: file_name needs it", "match")
-        number, own = _number(file), row.get("id")
+        number, own = name_number(file), row.get("id")
         if number is not None:
             chosen = int(number)
         elif is_integer(own):
@@ -316,7 +316,7 @@ def _file(row: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _number(file: str) -> str | None:
+def name_number(file: str) -> str | None:
     """The number that a file's name is, without its ending."""
     stem = name_forms(file)[-1]
     return stem if stem.isascii() and stem.isdigit() and len(stem) < 19 else None

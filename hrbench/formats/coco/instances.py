@@ -313,7 +313,9 @@ def read_results(
             images = target.images.tolist()
             categories = dict(zip(target.categories.tolist(), target.names, strict=True))
             size = dict(zip(images, map(tuple, target.size.tolist()), strict=True)) if masked else None
-            explain_instance_results(path, stream.read(), set(images), categories, size, mask_area, form.stated())
+            explain_instance_results(
+                path, stream.read(), set(images), categories, size, mask_area, form.stated(), target.path
+            )
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 

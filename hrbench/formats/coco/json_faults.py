@@ -43,19 +43,20 @@ class Fault(Protocol):
         ...
 
 
-def _remedy(option: str, more: str, again: str = "") -> Remedy:
+def remedy(option: str, more: str, again: str = "") -> Remedy:
+    """An option that allows a fault. more: what is said of it; again: as `Remedy` has it."""
     name = option.partition(":")[0]
     return Remedy(option, f"; option {option}{more}", again or f"; `{name}` was given, and does not help here")
 
 
 NO_REMEDY = Remedy()
 REMEDIES = {
-    "id": _remedy("renumber: true", " numbers the annotations in the order of the file"),
-    "area": _remedy(
+    "id": remedy("renumber: true", " numbers the annotations in the order of the file"),
+    "area": remedy(
         "truth_area: box", ", box*0.53 (CrowdPose's and AI Challenger's rule) or segmentation takes it from there"
     ),
-    "iscrowd": _remedy("iscrowd: 0", " takes rows that do not say for no crowds"),
-    "num_keypoints": _remedy("num_keypoints: joints", " counts them"),
+    "iscrowd": remedy("iscrowd: 0", " takes rows that do not say for no crowds"),
+    "num_keypoints": remedy("num_keypoints: joints", " counts them"),
 }
 """Key of an annotation that exports leave out -> the option that does without it."""
 
@@ -130,7 +131,7 @@ def named(path: Path, rows: list[Any], key: str, what: str, given: Collection[st
         need_keys(fault, row, ("id",))
         if not is_integer(row["id"]):
             text = what == "image" and isinstance(row["id"], str)
-            more = _remedy("match: file_name", " numbers the images") if text else whole_remedy(row["id"])
+            more = remedy("match: file_name", " numbers the images") if text else whole_remedy(row["id"])
             fault(f"id is {shown(row['id'])}; ids must be whole numbers", more)
         if row["id"] in seen:
             fault(f"id {row['id']} is already that of {what} {seen[row['id']]}; ids in {key!r} must differ")
@@ -167,82 +168,6 @@ def need_keys(fault: Fault, row: Any, keys: tuple[str, ...]) -> None:
             fault(f"{key!r} is missing", more)
 
 
-def check_object(
-    fault: Fault,
-    index: int,
-    row: dict[str, Any],
-    images: Collection[int],
-    categories: Mapping[int, str],
-    seen: dict[int, int],
-) -> None:
-    """Checks what all annotated objects have: id (not in `seen`; it is added there), other ids, area, iscrowd."""
-    if not is_integer(row["id"]) or row["id"] < 1:
-        fault(
-            f"id is {shown(row['id'])}; ids must be whole numbers from 1 on (pycocotools takes 0 for 'no match')",
-            whole_remedy(row["id"]) or REMEDIES["id"],
-        )
-    if row["id"] in seen:
-        fault(f"id is already that of annotation {seen[row['id']]}; ids must differ", REMEDIES["id"])
-    seen[row["id"]] = index
-    check_ids(fault, row, images, categories)
-    if not is_number(row["area"]) or row["area"] < 0:
-        fault(
-            f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more",
-            text_remedy(row["area"]) or REMEDIES["area"],
-        )
-    if row["iscrowd"] not in (0, 1) or isinstance(row["iscrowd"], float):
-        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1", whole_remedy(row["iscrowd"]))
-
-
-def check_detection(fault: Fault, row: dict[str, Any], images: Collection[int], categories: Mapping[int, str]) -> None:
-    """Checks what all results have: ids and a score."""
-    check_ids(fault, row, images, categories)
-    if not is_number(row["score"]):
-        fault(f"score is {shown(row['score'])}; scores must be finite numbers", text_remedy(row["score"]))
-
-
-def check_ids(fault: Fault, row: dict[str, Any], images: Collection[int], categories: Mapping[int, str]) -> None:
-    """Checks that the ids of a row's image and category are whole numbers that the ground truth lists."""
-    image, category = row["image_id"], row["category_id"]
-    if not is_integer(image):
-        fault(
-            f"image_id is {shown(image)}; it must be a whole number",
-            _NAMED if isinstance(image, str) else whole_remedy(image),
-        )
-    if image not in images:
-        some = ", ".join(str(one) for one in sorted(images)[:5]) + (", ..." if len(images) > 5 else "")
-        fault(f"image_id {image} is not among the images of the ground truth ({some or 'it has none'})", _NUMBERED)
-    if not is_integer(category):
-        fault(
-            f"category_id is {shown(category)}; it must be a whole number{_id_of(category, categories)}",
-            whole_remedy(category),
-        )
-    if category not in categories:
-        some = categories_in_words(sorted(categories.items()))
-        fault(f"category_id {category} is not among the categories of the ground truth ({some})")
-
-
-def _id_of(name: Any, categories: Mapping[int, str]) -> str:
-    """Which id stands for a category that is given by its name, in words; "" if none does."""
-    found = [number for number, known in categories.items() if known == name]
-    return f", and that of this category is {found[0]}" if len(found) == 1 else ""
-
-
-_NAMED = _remedy(
-    "match: file_name",
-    " takes it for the name of the image's file, option text_numbers: true for a number",
-    "; match: file_name takes texts for names of files, and no file is called so; write the name of one, or the id of "
-    "the ground truth without `match`",
-)
-_NUMBERED = _remedy(
-    "match: file_name",
-    ", if it is the number in the image's file name",
-    "; match: file_name took it for the number in the name of an image's file, and no file has it: leave out `match` "
-    "if it is the id in the annotation file, write the names of the files as image_id, or name the annotations of the "
-    "split that the results are of",
-)
-
-
 def check_box(fault: Fault, box: Any) -> None:
     if not isinstance(box, list) or len(box) != 4:
         fault(f"bbox is {shown(box)}; it must be [x, y, width, height]")
@@ -261,13 +186,13 @@ def check_finite(fault: Fault, key: str, values: list[Any], largest: float = MAX
 def whole_remedy(value: Any) -> Remedy:
     """The option that takes 3.0 for 3, or "3", if a value is such a number."""
     if isinstance(value, float) and value.is_integer():
-        return _remedy("whole_ids: true", " takes it for one")
+        return remedy("whole_ids: true", " takes it for one")
     return text_remedy(value)
 
 
 def text_remedy(value: Any) -> Remedy:
     """The option that takes "10.5" for 10.5, if a value is such a text."""
-    return _remedy("text_numbers: true", " takes it for one") if number_of(value) is not None else NO_REMEDY
+    return remedy("text_numbers: true", " takes it for one") if number_of(value) is not None else NO_REMEDY
 
 
 def number_of(text: Any) -> int | float | None:

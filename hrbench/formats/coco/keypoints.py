@@ -298,7 +298,7 @@ def read_results(
             filled = judged_results(path, data, joints, category)
             images = set(target.images.tolist())
             categories = dict(zip(target.categories.tolist(), target.names, strict=True))
-            explain_keypoint_results(path, filled, joints, images, categories, area_from, form.stated())
+            explain_keypoint_results(path, filled, joints, images, categories, area_from, form.stated(), target.path)
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     try:

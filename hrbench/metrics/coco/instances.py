@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.columns import sorted_unique
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.json_faults import is_integer
@@ -23,7 +24,8 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_boxes, mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
-from hrbench.metrics.coco.misread import misread_boxes, misread_classes
+from hrbench.metrics.coco.misread import misread_boxes, misread_classes, paired_iou
+from hrbench.metrics.coco.misread_images import misread_images
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
@@ -187,6 +189,12 @@ def _quantity(number: Number, shape: Shape, settings: MatchSettings = INSTANCES)
     return Quantity(number.name, number.name, "fraction", "higher", text)
 
 
+def _rows_of(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """(n, 4) boxes of rows that may come more than once; each is worked out once."""
+    once = sorted_unique(rows)
+    return box(once)[np.searchsorted(once, rows)]
+
+
 def _boxes_of(shape: np.ndarray | Masks) -> Callable[[np.ndarray], np.ndarray]:
     """What gives the boxes (n, 4) x, y, width, height in px of rows (n,), those around masks."""
     if isinstance(shape, np.ndarray):
@@ -299,6 +307,16 @@ class CocoObjects:
         categories = list(zip(state.params["categories"], state.params["names"], strict=True))
         boxes = _boxes_of(target.shape), _boxes_of(predictions.shape)
         notes += misread_classes(*boxes, truths, detections, seen, categories)
+        if not any(note.kind.startswith("misread") for note in notes):
+
+            def overlap(found: np.ndarray, objects: np.ndarray) -> np.ndarray:
+                return paired_iou(_rows_of(boxes[1], found), _rows_of(boxes[0], objects))
+
+            rows = seen
+            if self.kind == "mask":  # codes of others are not kept
+                kept = np.isin(seen.found_group, seen.truth_group)
+                rows = replace(seen, found=seen.found[kept], found_group=seen.found_group[kept])
+            notes += misread_images(overlap, ~truths.crowd[seen.truth], detections.score, rows, state, "IoU")
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")

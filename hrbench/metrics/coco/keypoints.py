@@ -28,6 +28,7 @@ from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.misread import misread_joints
+from hrbench.metrics.coco.misread_images import misread_images
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
@@ -188,10 +189,20 @@ class CocoKeypointAP:
         seen = EvaluatedRows.of(truths, predictions.detections, state)
         notes = detection_notes(truths, predictions.detections, places, seen, "people")
         notes += joint_notes(truths, target.keypoints, seen)
-        notes += misread_joints(target, predictions, self.sigmas, seen)
+        misread = misread_joints(target, predictions, self.sigmas, seen)
+        notes += misread or self._image_notes(predictions, target, seen, state)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
         notes += flag_note(target.flagged, truths, seen)
         return notes if self.root_said else notes + root_note(target, predictions.detections.category, state)
+
+    def _image_notes(
+        self, predictions: KeypointResults, target: KeypointTruth, seen: EvaluatedRows, state: State
+    ) -> list[Note]:
+        truths = target.truths
+        area = np.where(truths.area > 0, truths.area, target.box[:, 2:].prod(axis=1))
+        similar = oks(target.keypoints, area, target.box, predictions.keypoints, np.asarray(self.sigmas))
+        labelled = (target.keypoints[seen.truth, :, 2] > 0).any(axis=1) & ~truths.crowd[seen.truth]
+        return misread_images(similar, labelled, predictions.detections.score, seen, state, "OKS")
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""

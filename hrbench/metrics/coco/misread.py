@@ -41,11 +41,20 @@ _NEAR = 0.15
 """Logarithms of two estimates of one scale differ by less."""
 
 
+_USUAL = (
+    192, 224, 256, 288, 300, 320, 384, 416, 448, 480, 512, 576, 608, 640, 736, 768, 800, 832, 896, 960, 1024, 1280,
+    1333, 1536, 2048,
+)  # fmt: skip
+"""Sides of inputs that networks usually have, in px."""
+
+_SPREAD = 0.02
+"""Logarithms of an estimated side and the right one differ by less."""
+
 # --- the sample -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _SampledPairs:
+class SampledPairs:
     """Detections beside the objects of their image (and category).
 
     rows: (n,) positions of detections.
@@ -58,9 +67,9 @@ class _SampledPairs:
     last: np.ndarray
 
 
-def _sampled(
+def sampled(
     found: tuple[np.ndarray, np.ndarray], truth: tuple[np.ndarray, np.ndarray], score: np.ndarray
-) -> _SampledPairs:
+) -> SampledPairs:
     """The best detections of each group, as many as it has objects, in a sample of groups.
 
     found, truth: positions and groups of detections and of objects.
@@ -82,11 +91,19 @@ def _sampled(
     best = np.arange(len(group)) - np.searchsorted(group, group) < last - first
     rows, first, last = rows[best], first[best], last[best]
     step = max(1, len(rows) // SAMPLE)
-    return _SampledPairs(rows[::step], objects, first[::step], last[::step])
+    return SampledPairs(rows[::step], objects, first[::step], last[::step])
+
+
+def best_fit(similarity: Callable[[np.ndarray, np.ndarray], np.ndarray], pairs: SampledPairs) -> float:
+    """The mean over detections of the greatest similarity with an object.
+
+    similarity: takes positions of detections and of objects, gives (pairs,).
+    """
+    return float(_best(pairs, lambda at, objects: similarity(pairs.rows[at], objects))[0].mean())
 
 
 def _best(
-    pairs: _SampledPairs, similarity: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    pairs: SampledPairs, similarity: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The greatest similarity of each detection with an object, and the position of that object.
 
@@ -99,7 +116,7 @@ def _best(
     return best, objects[where[np.searchsorted(at[where], np.arange(len(pairs.rows)))]]
 
 
-def _all_pairs(pairs: _SampledPairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _all_pairs(pairs: SampledPairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Numbers of detections, positions of objects of each pair, and where the pairs of each detection begin."""
     many = pairs.last - pairs.first
     at = np.repeat(np.arange(len(many)), many)
@@ -127,7 +144,7 @@ def misread_boxes(
     """
     plain = ~truths.crowd[seen.truth]
     truth = seen.truth[plain], seen.truth_group[plain]
-    pairs = _sampled((seen.found, seen.found_group), truth, detections.score)
+    pairs = sampled((seen.found, seen.found_group), truth, detections.score)
     if not len(pairs.rows):
         return []
     box, sides = found_box[pairs.rows], size[pairs.rows][:, [1, 0, 1, 0]].astype(np.float64)
@@ -162,6 +179,7 @@ def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
 
     readings = {"x, y, width, height": box, "corners (x1, y1, x2, y2)": corners(box)}
     readings["centres with width and height"] = centred(box)
+    readings["y, x, height, width"] = box[:, [1, 0, 3, 2]]
     if bool((np.abs(box) <= 2).all()) and bool((scale > 0).all()):
         share = box * scale
         readings["shares of the image: x, y, width, height"] = share
@@ -170,12 +188,12 @@ def _readings(box: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
     return readings
 
 
-def _fit(boxes: np.ndarray, truth_box: np.ndarray, pairs: _SampledPairs) -> float:
+def _fit(boxes: np.ndarray, truth_box: np.ndarray, pairs: SampledPairs) -> float:
     """The mean over boxes of the best IoU with an object; a box of no area has none."""
-    return float(_best(pairs, lambda at, objects: _iou(boxes[at], truth_box[objects]))[0].mean())
+    return float(_best(pairs, lambda at, objects: paired_iou(boxes[at], truth_box[objects]))[0].mean())
 
 
-def _iou(found: np.ndarray, objects: np.ndarray) -> np.ndarray:
+def paired_iou(found: np.ndarray, objects: np.ndarray) -> np.ndarray:
     start, end = np.maximum(found[:, :2], objects[:, :2]), np.minimum(_ends(found), _ends(objects))
     shared = np.where((found[:, 2:] > 0).all(axis=1), np.maximum(end - start, 0.0).prod(axis=1), 0.0)
     union = found[:, 2:].prod(axis=1) + objects[:, 2:].prod(axis=1) - shared
@@ -187,7 +205,7 @@ def _ends(box: np.ndarray) -> np.ndarray:
 
 
 def _scaled(
-    box: np.ndarray, truth_box: np.ndarray, sides: np.ndarray, pairs: _SampledPairs
+    box: np.ndarray, truth_box: np.ndarray, sides: np.ndarray, pairs: SampledPairs
 ) -> list[tuple[str, np.ndarray]]:
     """Readings of boxes as those of images of another size: what they are called, and (n, 4) x, y, width, height in px.
 
@@ -211,15 +229,24 @@ def _scaled(
             size_ratio = np.log(one[:, 2:] / other[:, 2:])
             x, y = (_agreed(ratio[:, axis], size_ratio[:, axis]) for axis in (0, 1))
             if x and y:
-                said = f"{x:.3g}" if not known or name.startswith("pixels of images of") else f"{x:.0f}"
-                more = f"{y:.3g}" if not known or name.startswith("pixels of images of") else f"{y:.0f}"
+                said, more = (f"{z:.3g}" if "times" in name else _usual_size(z) for z in (x, y))
                 found.append((name.format(said, more), box / (unit * np.array([x, y, x, y]))))
             side = _agreed(size_ratio[:, 0], size_ratio[:, 1])
             if side and "longer" in name:  # in the middle of a square
                 moved = np.concatenate([box[:, :2] - side / 2, box[:, 2:]], axis=1) / (unit * side)
                 moved[:, :2] += sides[:, :2] / 2
-                found.append((f"pixels of images in the middle of a square of {side:.0f}", moved))
+                found.append((f"pixels of images in the middle of a square of {_usual_size(side)}", moved))
     return found
+
+
+def _usual_size(side: float) -> str:
+    """An estimated side of an input, as the usual one if it is near, else "about" it.
+
+    >>> _usual_size(647.2), _usual_size(639), _usual_size(1340), _usual_size(700)
+    ('640', '640', '1333', 'about 700')
+    """
+    near = min(_USUAL, key=lambda one: abs(np.log(side / one)))
+    return str(near) if abs(np.log(side / near)) < _SPREAD else f"about {side:.0f}"
 
 
 def _agreed(one: np.ndarray, other: np.ndarray) -> float:
@@ -260,14 +287,14 @@ def misread_classes(
         return []
     plain = ~truths.crowd[seen.truth]
     truth_at, truth_group = seen.truth[plain], seen.truth_group[plain]
-    pairs = _sampled((seen.found, seen.found_group // many), (truth_at, truth_group // many), detections.score)
+    pairs = sampled((seen.found, seen.found_group // many), (truth_at, truth_group // many), detections.score)
     if not len(pairs.rows):
         return []
     ids = np.array([number for number, _ in categories])
     _, every, _ = _all_pairs(pairs)
     paired = sorted_unique(every)
     box, around = found_box(pairs.rows), truth_box(paired)
-    iou, objects = _best(pairs, lambda at, some: _iou(box[at], around[np.searchsorted(paired, some)]))
+    iou, objects = _best(pairs, lambda at, some: paired_iou(box[at], around[np.searchsorted(paired, some)]))
     on = iou >= GOOD
     said = np.searchsorted(ids, detections.category[pairs.rows[on]])
     right = np.searchsorted(ids, truths.category[objects[on]])
@@ -356,7 +383,7 @@ def misread_joints(
     at = np.searchsorted(results.sampled, seen.found)
     kept = results.sampled[np.minimum(at, len(results.sampled) - 1)] == seen.found if len(results.sampled) else at < 0
     truth = seen.truth[labelled], seen.truth_group[labelled]
-    pairs = _sampled((seen.found[kept], seen.found_group[kept]), truth, results.detections.score)
+    pairs = sampled((seen.found[kept], seen.found_group[kept]), truth, results.detections.score)
     if len(pairs.rows) < ENOUGH:
         return []
     values = results.numbers[np.searchsorted(results.sampled, pairs.rows)]
@@ -367,10 +394,46 @@ def misread_joints(
         fits[name] = float(_best(pairs, similar)[0].mean())
     best = max(fits, key=lambda name: fits[name])
     if fits[best] < GOOD or fits[best] < fits[_TRIPLES] + BETTER:
-        return []
+        return _exchanged_pairs(target, area, values.reshape(len(values), -1, 3)[..., :2], sigmas, pairs)
     what = f"predicted joints look like {best}, not {_TRIPLES}"
     effect = (
         f"their mean OKS with the nearest person is {fits[_TRIPLES]:.2f}, and would be {fits[best]:.2f}; nothing is "
+        "converted: write them in the order of the annotation"
+    )
+    return [Note("misread_joints", what, effect=effect)]
+
+
+def _exchanged_pairs(
+    target: KeypointTruth, area: np.ndarray, points: np.ndarray, sigmas: Sequence[float], pairs: SampledPairs
+) -> list[Note]:
+    """A note if single joints of the left lie where those of the right are annotated, and the other way round.
+
+    area: (G,) of the annotated people.
+    points: (n, K, 2) x, y of the sampled estimates.
+    """
+    mirror, spread = exchanged_joints(target.joints, len(sigmas)), np.asarray(sigmas)
+    if mirror is None:
+        return []
+    _, people = _best(pairs, oks(target.keypoints, area, target.box, points, spread))
+    told = []
+    for one, other in ((one, other) for one, other in enumerate(mirror.tolist()) if one < other):
+        both = [one, other]
+        seen = np.flatnonzero((target.keypoints[people][:, both, 2] > 0).all(axis=1))
+        if len(seen) < ENOUGH:
+            continue
+        asked, swapped = (
+            float(oks(target.keypoints[:, both], area, target.box, some, spread[both])(seen, people[seen]).mean())
+            for some in (points[:, both], points[:, both[::-1]])
+        )
+        if swapped >= max(GOOD, asked + BETTER):
+            names = [target.joints[joint] if target.joints else str(joint + 1) for joint in both]
+            told.append((" and ".join(names), asked, swapped))
+    if not told:
+        return []
+    what = f"predicted joints look exchanged: {', '.join(name for name, _, _ in told)}"
+    asked, swapped = (sum(row[k] for row in told) / len(told) for k in (1, 2))
+    effect = (
+        f"the mean OKS of these joints with the nearest person is {asked:.2f}, and would be {swapped:.2f}; nothing is "
         "converted: write them in the order of the annotation"
     )
     return [Note("misread_joints", what, effect=effect)]
@@ -389,7 +452,11 @@ def _orders(values: np.ndarray, exchange: np.ndarray | None) -> dict[str, np.nda
         "x, y of all, then visibilities": values[:, : 2 * many].reshape(len(values), many, 2),
         "y, x, visibility of each": triples[..., ::-1],
     }
-    return orders if exchange is None else {**orders, "left and right exchanged": triples[:, exchange]}
+    orders["the joints in reverse order"] = triples[:, ::-1]
+    if exchange is None:
+        return orders
+    orders["left and right exchanged"] = triples[:, exchange]
+    return orders
 
 
 def exchanged_joints(names: Sequence[str], many: int) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hrbench.errors import InputError
-from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
+from hrbench.formats.coco.columns import Detections, Truths, known, sorted_unique
 from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.json_faults import categories_in_words
 from hrbench.formats.coco.keypoints import KeypointTruth
@@ -187,7 +187,10 @@ def root_note(target: InstanceTruth | KeypointTruth, found: np.ndarray, state: S
         else "it is listed as a class and has no AP"
     )
     effect = f"{on_it}; a network of the {len(seen) - 1} other classes numbers them from the next id on"
-    return [Note("root_category", what, effect=effect, option="root_category: drop")]
+    if many and known(found + 1, target.categories):
+        effect += ": all ids look one too small, add 1 to each category_id of the results"
+    # results of a category that is dropped are refused
+    return [Note("root_category", what, effect=effect, option="" if many else "root_category: drop")]
 
 
 def unknown_category(path: Path, asked: object, ids: Sequence[int], names: Sequence[str]) -> InputError:
@@ -198,8 +201,8 @@ def unknown_category(path: Path, asked: object, ids: Sequence[int], names: Seque
     ids, names: of its categories.
     """
     listed = list(zip(ids, names, strict=True))
-    known = [number for number, name in listed if name == asked]
-    more = f"; it is the name of {known[0]}, and categories are given by id" if len(known) == 1 else ""
+    called = [number for number, name in listed if name == asked]
+    more = f"; it is the name of {called[0]}, and categories are given by id" if len(called) == 1 else ""
     some = categories_in_words(listed)
     return InputError(f"{path}: category {asked}, asked for, is not among its categories ({some}){more}")
 

@@ -252,6 +252,7 @@ def test_boxes_of_ones_own_are_noted(tmp_path):
     (tmp_path / "coco" / "boxes.json").write_text("[]")
     notes = CocoKeypointsDataset(tmp_path).notes({"boxes": "boxes.json"})
     assert notes == ["boxes come from boxes.json, not from the detector behind the published tables"]
+    assert CocoKeypointsDataset(tmp_path).notes({}) == []  # nobody named any boxes
 
 
 def test_coco_has_no_annotated_centres(tmp_path):

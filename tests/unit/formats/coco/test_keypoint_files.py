@@ -101,7 +101,7 @@ BAD_RESULTS = [
     (put(1, "keypoints", []), r"result 1 .*: keypoints holds 0 values; 3 joints need 9 numbers"),
     (
         put(1, "keypoints", [5] * 6),
-        r"keypoints holds 6 values; 3 joints need 9 .*x, y alone: write a third",
+        r"keypoints holds 6 values; 3 joints need 9 .*if these are x, y alone, write a third",
     ),
     (put(1, "keypoints", [[1, 2, 3]] * 3), r"keypoints holds 3 values; 3 joints need 9 .*joints in one list"),
     (put(1, "keypoints", [0] * 51), r"result 1 .*: keypoints holds 51 values; 3 joints need 9 .*give its sigmas"),

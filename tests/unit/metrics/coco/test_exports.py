@@ -320,7 +320,7 @@ def test_what_no_option_can_mend_is_refused(truth, row, options, words, written)
         ({"bbox": ["1", "1", "4.5", "4"]}, r"bbox\[0\] is \"1\"; .*; option text_numbers: true takes it for one"),
         ({"score": "5e-1"}, 'score is "5e-1"; .*; option text_numbers: true'),
         ({"category_id": "1"}, 'category_id is "1"; .*; option text_numbers: true'),
-        ({"image_id": "1"}, "option match: file_name takes it for the name .*, option text_numbers: true for a number"),
+        ({"image_id": "1"}, 'image_id is "1"; .*; option text_numbers: true takes it for one$'),
     ],
 )
 def test_numbers_as_text_are_read_once_that_is_said(row, words, written) -> None:
@@ -344,7 +344,6 @@ def test_texts_that_are_no_json_number_stay_refused_and_no_option_is_advised(tex
 @pytest.mark.parametrize(
     ("options", "edit", "words"),
     [
-        ({"match": "file_name"}, {"image_id": 777}, "took it for the number in the name .* leave out `match`"),
         ({"whole_ids": True}, {"category_id": 1e300}, "`whole_ids` was given, and does not help here"),
     ],
 )
@@ -434,3 +433,77 @@ def test_masks_whose_area_cannot_be_taken(tmp_path: Path, mask: Any, size: tuple
         CocoBoxes(truth_area="segmentation").read_target(tmp_path / "truth.json")
     assert "truth_area: box takes the area of the box" in str(refused.value)
     assert compressed_mask(mask, size[::-1]) is None
+
+
+def detections(*pairs: tuple[Any, Any]) -> list[dict[str, Any]]:
+    """Results of images and categories."""
+    return [{**ROW, "image_id": image, "category_id": category} for image, category in pairs]
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "words", "option"),
+    [
+        ({1: "a", 2: "b", 3: "c"}, {}, "; all image ids look one too small: add 1 to each", ""),
+        ({0: "a", 1: "b", 2: "c"}, {}, "; all image ids look one too large: take 1 from each", ""),
+        ({7: "000", 8: "0001", 9: "02"}, {}, r"\); option match: file_name, if each is the number in the", "match"),
+        ({1: "0", 2: "1", 3: "2"}, {}, "one too small: .*; option match: file_name, if each is the number", "match"),
+        ({40: "a", 50: "b", 60: "c"}, {}, "3 of 3 images with rows are not: if these are of another split", ""),
+        ({40: "0", 50: "1", 60: "3"}, {}, "3 of 3 images with rows are not: if these are of another split", ""),
+        ({40: "x0", 50: "x1", 60: "x3"}, {"match": "file_name"}, "match: file_name took it for the number", ""),
+    ],
+)
+def test_only_what_fits_all_ids_of_images_is_advised(images, options, words, option, written) -> None:
+    truth = truth_of(image_id=min(images))
+    truth["images"] = [{"id": number, "file_name": f"f/{name}.png"} for number, name in images.items()]
+    first = 1 if "take" in words else 0
+    with pytest.raises(InputError, match=words) as refused:
+        raw(CocoBoxes(**options), written(truth, detections(*((first + k, 1) for k in range(3)))))
+    assert refused.value.option.startswith(option) and bool(refused.value.option) == bool(option)
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "words"),
+    [
+        ([1, 2, 3], [0, 1, 2], r"; all category ids look one too small: add 1 to each"),
+        ([0, 1, 2], [1, 2, 3], r"; all category ids look one too large: take 1 from each"),
+        ([1], [0], "one too small"),
+        ([1, 3, 8], [0, 1, 2], "places of the classes, counted from 0"),
+        ([0, 3, 8], [1, 2, 3], "places of the classes, counted from 1"),
+        ([1, 2, 3], [0, 1, 9], r"\)$"),
+        (
+            [1, 2, 3],
+            ["c2", 1],
+            r"is \"c2\"; .* is 2: write the id in place of each name: 1 \(c1\), 2 \(c2\)",
+        ),
+        ([1, 2, 3], ["c9", 1], r"category_id is \"c9\"; .*, the id of one of the categories: 1 \(c1\), 2 \(c2\)"),
+    ],
+)
+def test_only_what_fits_all_ids_of_categories_is_advised(known, said, words, written) -> None:
+    truth = truth_of(category_id=known[0])
+    truth["categories"] = [{"id": k, "name": f"c{k}"} for k in known]
+    with pytest.raises(InputError, match=words) as refused:
+        raw(CocoBoxes(), written(truth, detections(*((1, category) for category in said))))
+    assert refused.value.option == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words", "option"),
+    [
+        ("a/b.png", "1", "option text_numbers: true takes it for one$", "text_numbers: true"),
+        ("a/b.png", "b", "option match: file_name takes it for the name of the image's file$", "match: file_name"),
+        (
+            "a/b.png",
+            "a/b.png",
+            "option match: file_name takes it for the name of the image's file$",
+            "match: file_name",
+        ),
+        ("a/1.png", "1", "takes it for the name .*, option text_numbers: true for a number$", "match: file_name"),
+        ("a/b.png", "c", r"; no image's file is called so \(a/b.png.*\): write the id of the image", ""),
+    ],
+)
+def test_only_what_fits_is_advised_for_images_given_as_text(file, text, words, option, written) -> None:
+    truth = truth_of()
+    truth["images"][0]["file_name"] = file
+    with pytest.raises(InputError, match=words) as refused:
+        raw(CocoBoxes(), written(truth, detections((text, 1))))
+    assert refused.value.option == option

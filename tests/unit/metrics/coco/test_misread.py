@@ -88,7 +88,7 @@ def in_another_size(truth: dict[str, Any], rows: list[dict], way: str) -> list[d
     return changed
 
 
-MISREAD = {"misread_boxes", "misread_classes", "misread_joints"}
+MISREAD = {"misread_boxes", "misread_classes", "misread_joints", "misread_images"}
 
 
 def misread(metric: Any, paths: tuple[Path, Path]) -> dict[str, str]:
@@ -100,10 +100,10 @@ def misread(metric: Any, paths: tuple[Path, Path]) -> dict[str, str]:
     ("way", "words"),
     [
         ("constant", "pixels of images of another size (x 0.5, y 0.5 times as large)"),
-        ("squash", "pixels of images resized to 6[34].x3[12]."),
-        ("longer", "pixels of images whose longer side was resized to 5[01]."),
-        ("shorter", "pixels of images whose shorter side was resized to (79|80)."),
-        ("letterbox", "pixels of images in the middle of a square of 4[012]."),
+        ("squash", "pixels of images resized to 640x320"),
+        ("longer", "pixels of images whose longer side was resized to 512"),
+        ("shorter", "pixels of images whose shorter side was resized to 800"),
+        ("letterbox", "pixels of images in the middle of a square of 416"),
     ],
 )
 def test_boxes_of_images_of_another_size_are_recognised(way: str, words: str, seed: int, written: Written) -> None:
@@ -229,6 +229,7 @@ ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "x of all, y of all, then visibilities": lambda points: points.T,
     "x, y of all, then visibilities": lambda points: np.concatenate([points[:, :2].ravel(), points[:, 2]]),
     "y, x, visibility of each": lambda points: points[:, [1, 0, 2]],
+    "the joints in reverse order": lambda points: points[::-1],
 }
 
 
@@ -274,3 +275,53 @@ def test_a_sample_of_rows_is_bounded_and_spread_evenly(written: Written) -> None
     results = metric.read_predictions(paths[1], metric.read_target(paths[0]))
     assert 1000 <= len(results.sampled) <= 2000 and len(set(np.diff(results.sampled).tolist())) == 1
     assert results.numbers[:, 0].tolist() == results.sampled.tolist()
+
+
+def told_of_images(metric: Any, truth: dict, rows: list[dict], by: int, written: Written) -> dict[str, str]:
+    """Notes where all ids of images are off; what then is of no image is left out."""
+    known = {one["id"] for one in truth["images"]}
+    moved = [{**row, "image_id": row["image_id"] + by} for row in rows]
+    notes = told(metric, written(truth, [row for row in moved if row["image_id"] in known]))
+    return {kind: note.what for kind, note in notes.items() if kind in MISREAD | {"unrelated_results"}}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("by", "words"), [(-1, "small"), (1, "large")])
+def test_ids_of_images_that_are_off_by_one_are_recognised(by: int, words: str, seed: int, written: Written) -> None:
+    said = {"misread_images": f"image ids of detections look too {words} by one"}
+    truth = truth_of(seed)
+    rows = detector(truth, seed)
+    assert told_of_images(CocoBoxes(), truth, rows, by, written) == said
+    assert told_of_images(CocoBoxes(), truth, rows, 0, written) == {}
+    assert told_of_images(CocoKeypointAP(), *people(seed), by, written) == said
+    assert told_of_images(CocoKeypointAP(), *people(seed), 0, written) == {}
+    truth["annotations"] = as_masks(truth["annotations"])
+    assert told_of_images(CocoMasks(), truth, as_masks(detector(truth_of(seed), seed, weak=1)), by, written) == said
+
+
+def test_results_of_another_split_are_told(written: Written) -> None:
+    said = {"unrelated_results": "detections fit the objects of their image no better than those of other images"}
+    assert told_of_images(CocoBoxes(), truth_of(1, 100), detector(truth_of(2, 100), 2), 0, written) == said
+    assert told_of_images(CocoKeypointAP(), people(1)[0], people(2)[1], 0, written) == said
+    assert told_of_images(CocoBoxes(), truth_of(1, 8), detector(truth_of(2, 8), 2), 0, written) == {}
+
+
+def test_boxes_as_y_x_height_width_are_recognised(written: Written) -> None:
+    truth = truth_of(3)
+    rows = [{**row, "bbox": [row["bbox"][k] for k in (1, 0, 3, 2)]} for row in detector(truth, 3)]
+    said = misread(CocoBoxes(), written(truth, rows))
+    assert said == {"misread_boxes": "detected boxes look like y, x, height, width, not x, y, width, height in pixels"}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_single_pairs_of_joints_that_are_exchanged_are_named(seed: int, written: Written) -> None:
+    truth, found = people(seed, names=bool(seed))
+    order = list(range(17))
+    order[9], order[10], order[15], order[16] = 10, 9, 16, 15
+    rows = [{**row, "keypoints": np.array(row["keypoints"]).reshape(17, 3)[order].ravel().tolist()} for row in found]
+    said = "left_j4 and right_j4, left_j7 and right_j7" if seed else "10 and 11, 16 and 17"
+    assert misread(CocoKeypointAP(), written(truth, rows)) == {
+        "misread_joints": f"predicted joints look exchanged: {said}"
+    }
+    half = [row if k % 2 else found[k] for k, row in enumerate(rows)]
+    assert misread(CocoKeypointAP(), written(truth, half)) == {}

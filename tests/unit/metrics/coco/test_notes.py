@@ -280,7 +280,13 @@ def test_a_root_category_is_told_unless_the_user_spoke_of_it(kind: str, written:
     rows = json.loads(paths[1].read_text())
     rows[0]["category_id"] = 0  # a network that counts its classes from 0
     paths[1].write_text(json.dumps(rows))
-    assert "1 of the detections are of it and change no number" in told(make(), paths)["root_category"].effect
+    note = told(make(), paths)["root_category"]
+    assert "1 of the detections are of it and change no number" in note.effect
+    assert note.option == ""  # it would refuse them
+    for row in rows:
+        row["category_id"] = 0
+    paths[1].write_text(json.dumps(rows))
+    assert "all ids look one too small, add 1 to each" in told(make(), paths)["root_category"].effect
     truth = json.loads(paths[0].read_text())
     truth["annotations"][0]["category_id"] = 0  # it is used, so it is a class
     paths[0].write_text(json.dumps(truth))
