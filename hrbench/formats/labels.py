@@ -191,13 +191,16 @@ def unknown_label_advice(labels: Collection[int], known: Collection[int], classe
     return unknown_label_remedy(labels, known, classes)[1]
 
 
-def unknown_label_remedy(labels: Collection[int], known: Collection[int], classes: int) -> tuple[str, str]:
+def unknown_label_remedy(
+    labels: Collection[int], known: Collection[int], classes: int, predicted: bool = False
+) -> tuple[str, str]:
     """Which option reads a map with labels that a data set does not know, as the suite's `dataset:` has it: the first
     choice as `InputError.option` has it, and all in words.
 
     labels: all labels of the map.
     known: labels of the classes, and those that are ignored.
     classes: how many classes there are.
+    predicted: whether the map is a prediction, where a label that is ignored is wrong.
 
     >>> unknown_label_remedy({0, 255}, {0, 1}, 2)[0]
     'values: {0: 0, 255: 1}'
@@ -214,7 +217,8 @@ def unknown_label_remedy(labels: Collection[int], known: Collection[int], classe
         )
     shown = ", ".join(map(str, strange[:_LISTED])) + (", ..." if len(strange) > _LISTED else "")
     them = "it" if len(strange) == 1 else "them"
-    advice = f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
+    effect = f"counts {them} as wrong where predicted" if predicted else f"leaves {them} out"
+    advice = f"option ignore: [{shown}] {effect}, option values: {{label: class, ...}} says what each means"
     return f"ignore: [{shown}]", advice
 
 
