@@ -191,6 +191,22 @@ def test_what_nothing_tells_has_to_be_said(kind: str, hit: float, tmp_path: Path
     assert values(MeanIoU(**options), tmp_path)["pixel_acc"] == hit
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([0, 3, 203], "holds 3, 203, which are neither ids (0, 255) nor indices (0 to 1) of the classes"),
+        ([0, *range(2, 20, 2)], "holds 2, 4, 6, 8, 10, 12 and 3 more, which are neither"),
+    ],
+)
+def test_numbers_that_fit_neither_kind_are_not_said_to_fit_both(found: list[int], words: str, tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 255]]), "b": np.array([[0] * len(found)])})
+    put(tmp_path / "results", {"a": np.array([[0, 0]]), "b": np.array([found])})
+    message = refused(MeanIoU(values={0: 0, 255: 1}), tmp_path)
+    assert message.startswith(f"{tmp_path}/results/b.png: {words}") and "needs a threshold" in message
+    put(tmp_path / "results", {"a": np.array([[0, 255]])})
+    assert "none of the 2 classes" in refused(MeanIoU(values={0: 0, 255: 1}), tmp_path)
+
+
 def test_own_predictions_are_found_again(tmp_path: Path) -> None:
     """Also where their numbers could be either: the folder says that they are indices."""
     metric = MeanIoU(classes=4, ids=(1, 2, 3, 4), ignore=(0,))
