@@ -21,6 +21,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats import png_pixels
 from hrbench.formats.images import decoded_size
 from hrbench.formats.label_colours import PLAIN, LabelForm, LabelsError, from_array, single
+from hrbench.formats.labelme import TO_MAPS, annotation_of
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
@@ -69,6 +70,10 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         try:
             return single(labels, form)
         except LabelsError as error:
+            beside = annotation_of(path)
+            if beside is not None:
+                what = f"is the photograph that {beside.name}, a file of labelme, annotates"
+                raise InputError(f"{path}: {what}; {TO_MAPS}") from None
             raise InputError(f"{path}: {error}; {_one_number(content)}", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)

@@ -41,6 +41,7 @@ from hrbench.formats.label_folders import (
     write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
+from hrbench.formats.labelme import LABELME, TO_MAPS, annotation_of, first_labelme
 from hrbench.formats.labels import read_labels, unknown_label_remedy
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
@@ -167,6 +168,10 @@ class MeanIoU:
         path = Path(path)
         files = self.files
         found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
+        photograph = found[0] if found and files is None and annotation_of(found[0]) else None
+        labelme = first_labelme(path) if photograph is not None or not found else None
+        if labelme is not None:
+            raise InputError(f"{path}: holds no label maps: {labelme.name} in it {LABELME}; {TO_MAPS}")
         if not found:
             none = "holds no PNG and no .npy file" if files is None else "no file in it is listed"
             raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
