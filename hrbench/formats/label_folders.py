@@ -131,7 +131,9 @@ def refuse_unknown_files(
     for file in files:
         if file not in taken and not known(file):
             some = f", such as {min(found)}" if found else ""
-            raise InputError(f"{file}: is no prediction of an image of {truth}{some}; take it out or mend its name")
+            raise InputError(
+                f"{file}: has the name of no image in {truth}{some}; rename it, or remove it from the folder"
+            )
 
 
 def detect_kind(

@@ -50,7 +50,7 @@ class LabelClasses:
 
     def _table(self, kind: Kind, ignored: int, ignore: Sequence[int]) -> np.ndarray:
         if not self.names:
-            raise UsageError("miou needs to know the classes: give classes=21, or their names or ids")
+            raise UsageError("miou needs to know the classes: give their number (`classes`), their names or their ids")
         table = np.full(_PIXEL_VALUES, NOTHING, np.uint16)
         table[[label for label in ignore if 0 <= label < _PIXEL_VALUES]] = ignored
         labels = self.ids if kind == "ids" else range(len(self))

@@ -168,8 +168,7 @@ class MeanIoU:
         path = Path(path)
         files = self.files
         found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
-        photograph = found[0] if found and files is None and annotation_of(found[0]) else None
-        labelme = first_labelme(path) if photograph is not None or not found else None
+        labelme = annotation_of(found[0]) if found else first_labelme(path)
         if labelme is not None:
             raise InputError(f"{path}: holds no label maps: {labelme.name} in it {LABELME}; {TO_MAPS}")
         if not found:

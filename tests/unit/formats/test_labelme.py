@@ -73,6 +73,11 @@ def test_a_data_set_of_photographs_is_recognised(ending: str, tmp_path: Path) ->
     assert not any("palette" in one for one in found)
 
 
+def test_listed_photographs_are_no_label_maps(tmp_path: Path) -> None:
+    metric = MeanIoU(classes=2, files=["f0.png", "f1.png"])
+    assert "holds no label maps: f0.json in it" in refused(lambda: metric.read_target(folder(tmp_path / "lm")))
+
+
 def test_label_maps_beside_labelmes_files_are_read(tmp_path: Path) -> None:
     """Where the photograph is another file, the PNG of that name is a label map."""
     place = folder(tmp_path / "lm", ".jpg")

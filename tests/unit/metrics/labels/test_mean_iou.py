@@ -73,7 +73,7 @@ def test_nothing_to_judge_has_reasons(tmp_path: Path) -> None:
     metric = MeanIoU(classes=2)
     found = scores(metric, measured(metric, tmp_path), 20)
     assert [score.value for score in found.values()] == [None, None, None, None, 0.0, 0.0, None, None]
-    assert str(found["mIoU"].reason) == "what is judged occurs neither in ground truth nor in predictions of 1 images"
+    assert str(found["mIoU"].reason) == "what is judged occurs neither in ground truth nor in predictions of 1 image"
     assert metric.qualities(measured(metric, tmp_path)) == {}
 
 
@@ -287,8 +287,8 @@ def test_listed_files_are_those_that_are_judged(tmp_path: Path) -> None:
     metric = MeanIoU(classes=3, files=["y/001.png", "x/000.png"])
     assert measured(metric, tmp_path).arrays["image"].tolist() == ["x/000", "y/001"]
     put(tmp_path / "results", {"x/999": guess["x/000"]})
-    assert refused(metric, tmp_path).startswith(f"{tmp_path}/results/x/999.png: is no prediction of an image of")
-    assert "such as x/000; take it out" in refused(MeanIoU(classes=3), tmp_path)
+    assert refused(metric, tmp_path).startswith(f"{tmp_path}/results/x/999.png: has the name of no image in")
+    assert "such as x/000; rename it" in refused(MeanIoU(classes=3), tmp_path)
 
 
 def test_names_of_label_files_may_end_in_more_than_those_of_images(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_options_that_contradict_themselves(options: dict[str, Any], words: str)
 def test_classes_have_to_be_known(tmp_path: Path) -> None:
     put(tmp_path / "labels", {"a": np.array([[1]])})
     put(tmp_path / "results", {"a": np.array([[1]])})
-    assert "give classes=21, or their names or ids" in refused(MeanIoU(), tmp_path, UsageError)
+    assert "give their number (`classes`), their names or their ids" in refused(MeanIoU(), tmp_path, UsageError)
     assert [quantity.name for quantity in MeanIoU().quantities][:2] == ["mIoU", "pixel_acc"]
 
 
