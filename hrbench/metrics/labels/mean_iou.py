@@ -256,8 +256,8 @@ class MeanIoU:
     def _certain(self, table: np.ndarray, kind: Kind) -> bool:
         """Whether a class was predicted of which no number is one of the other kind."""
         own, other = (self.classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
-        seen = np.flatnonzero(table[:, :-1].sum(axis=0))
-        return any(bool((other[own == index] == NOTHING).all()) for index in seen.tolist())
+        seen = np.flatnonzero(table[:, :-1].any(axis=0))
+        return not bool(np.isin(seen, own[other != NOTHING]).all())
 
     def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers
