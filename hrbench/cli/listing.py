@@ -16,6 +16,9 @@ from hrbench.errors import HrbenchError, UsageError
 from hrbench.models.weights.sources import Source, WeightsFile, find_weights, stated_source
 from hrbench.types import DatasetRow, Measurement, Variant
 
+MAX_ALIKE = 8
+"""So many classes without a value for one reason stand in a table; more are one line."""
+
 
 def models(pattern: str, task: str, weights: Path) -> str:
     """The catalog's networks: one in full, or all that match by task and family, with their weights on this disk.
@@ -248,14 +251,27 @@ def _numbers(names: Sequence[str], max_names: int = 4) -> str:
 
 
 def scores(values: Sequence[Measurement]) -> str:
-    """Scores in points with their intervals."""
+    """Scores in points with their intervals. Many classes without a value for one reason are a line below the table."""
     table = [["", "points", "95 % interval", "n", ""]]
+    alike: dict[str, list[Measurement]] = {}  # a reason without the name of the class -> scores of classes
     for score in values:
+        part, reason = score.quantity.name.partition("/")[2], str(score.reason or "")
+        if score.value is None and part and reason.startswith(f"{part} "):
+            alike.setdefault(reason.removeprefix(f"{part} "), []).append(score)
+    many = {reason: some for reason, some in alike.items() if len(some) > MAX_ALIKE}
+    folded = {score.quantity.name for some in many.values() for score in some}
+    for score in values:
+        if score.quantity.name in folded:
+            continue
         unit = score.quantity.unit
         ends = interval(*score.interval, unit, 2) if score.interval else ""
         shown = show(score.value, unit, 2) if score.value is not None else "-"
         table.append([score.quantity.label, shown, ends, f"{score.n:,}", str(score.reason or "")])
-    return columns(table, right=(1, 3))
+    below = []
+    for reason, some in many.items():
+        named = ", ".join(score.quantity.label for score in some[:MAX_ALIKE])
+        below.append(f"{len(some)} classes ({named} and {len(some) - MAX_ALIKE} more): each {reason}")
+    return "\n".join([columns(table, right=(1, 3)), *below])
 
 
 def costs(values: Sequence[Measurement]) -> str:

@@ -21,6 +21,7 @@ from hrbench.datasets.image_files import digest_of, file_sizes
 from hrbench.errors import InputError, MissingError, UsageError
 from hrbench.formats.images import image_faults
 from hrbench.formats.label_colours import OTHER_COLOURS, LabelForm, colours_of, meanings
+from hrbench.formats.labelme import LABELME, TO_MAPS, first_labelme
 from hrbench.formats.labels import LABELS as MAP
 from hrbench.formats.labels import class_map, label_faults, read_labels, unknown_label_advice
 from hrbench.formats.orientation import Orientation
@@ -210,6 +211,8 @@ class LabelFolders:
         if folder == self.target and not self.label_suffix.endswith(".npy"):
             arrays = any(name.endswith(".npy") for name in self._labels)
             remedy = "there are NumPy arrays: set `label_suffix: .npy`" if arrays else remedy
+            labelme = None if arrays else first_labelme(folder)
+            remedy = remedy if labelme is None else f"{labelme.name} {LABELME}: {TO_MAPS}"
         return [f"{how_many} {len(files)} {what} are missing from {folder}, the first is {absent[0]}; {remedy}"]
 
     def metric_options(self) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from hrbench.errors import UsageError
 
 Colour = tuple[int, int, int]
 _FEW = 6
+_NEAR = 8
+"""A colour that differs by so much in no channel may be one that was mistyped, or changed by JPEG."""
 
 
 class LabelsError(ValueError):
@@ -124,9 +126,8 @@ def single(pixels: np.ndarray, form: LabelForm) -> np.ndarray:
         )
     more = "; its channels are not equal" if form.channels == "equal" else ""
     raise LabelsError(
-        f"holds colours{more}; option palette: [[red, green, blue], ...] gives that of each class (a data set needs "
-        "`colours: true` as well); "
-        f"this file has {_some(colour)}",
+        f"holds colours{more}; option palette: [[red, green, blue], ...] gives that of each class; a data set needs "
+        f"`colours: true` as well, also where it has a palette; this file has {_some(colour)}",
         "palette",
     )
 
@@ -140,12 +141,19 @@ def _labels(colour: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
     if strange.any():
         y, x = np.unravel_index(int(np.argmax(strange)), strange.shape)
         raise LabelsError(
-            f"holds the colour {colour[y, x].tolist()} at ({x}, {y}), which is not in the palette; "
-            f"{np.count_nonzero(strange)} of {strange.size} pixels are of none of its colours; option ignore_colours "
-            "leaves colours out",
+            f"holds the colour {colour[y, x].tolist()} at ({x}, {y}), which is not in the palette"
+            f"{_nearest(colour[y, x], colours)}; {np.count_nonzero(strange)} of {strange.size} pixels are of none of "
+            "its colours; if it is that of a class, correct option palette; option ignore_colours leaves colours out",
             "ignore_colours",
         )
     return labels[place].astype(np.uint8 if int(labels.max()) < 256 else np.uint16)
+
+
+def _nearest(colour: np.ndarray, colours: Mapping[Colour, int]) -> str:
+    """The colour of the palette that is meant, if one differs by a little: in words."""
+    near = min(colours, key=lambda one: max(abs(int(a) - int(b)) for a, b in zip(one, colour, strict=True)))
+    far = max(abs(int(a) - int(b)) for a, b in zip(near, colour, strict=True))
+    return f" (near {list(near)}, which is)" if far <= _NEAR else ""
 
 
 def _codes(colour: np.ndarray) -> np.ndarray:

@@ -28,13 +28,14 @@ from hrbench.core.files import reading, whole_folder, write_whole
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.label_colours import PLAIN, LabelForm
 from hrbench.formats.label_runs import runs
-from hrbench.formats.labels import read_labels, write_labels
+from hrbench.formats.labels import ranges, read_labels, write_labels
 from hrbench.formats.paths import hidden
 from hrbench.types import Prediction
 
 Kind = Literal["ids", "indices"]
 KINDS: tuple[Kind, ...] = ("ids", "indices")
 KIND_FILE = "labels.txt"
+_LISTED = 6
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -130,7 +131,9 @@ def refuse_unknown_files(
     for file in files:
         if file not in taken and not known(file):
             some = f", such as {min(found)}" if found else ""
-            raise InputError(f"{file}: is no prediction of an image of {truth}{some}; take it out or mend its name")
+            raise InputError(
+                f"{file}: has the name of no image in {truth}{some}; rename it, or remove it from the folder"
+            )
 
 
 def detect_kind(
@@ -150,7 +153,7 @@ def detect_kind(
     words: the user's word for each kind.
     form: how the maps are stored.
 
-    Raises InputError if it cannot be found out.
+    Raises InputError if it cannot be found out, or if a number is of no kind and none tells which kind the others are.
     """
     if asked:
         return "ids" if asked == words["ids"] else "indices"
@@ -165,8 +168,12 @@ def detect_kind(
     ids, indices = values["ids"], values["indices"]
     if ids.every == indices.every:
         return "indices"
-    files, fits_indices = list(files), False
-    for seen in in_order(partial(_values, form=form), files):
+    files, fits_indices, odd = list(files), False, ""
+    for file, seen in zip(files, in_order(partial(_values, form=form), files), strict=True):
+        strange = sorted(seen - ids.every - indices.every)
+        if strange and not odd:
+            more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+            odd = f"{file}: holds {ranges(strange[:_LISTED])}{more}"
         if seen & (ids.every - indices.every):
             return "ids"
         if seen & (indices.every - ids.every):
@@ -176,6 +183,12 @@ def detect_kind(
         return "indices"
     if not files:
         return "ids"
+    if odd:
+        known = [f"{words[kind]} ({ranges(values[kind].likely)})" for kind in KINDS]
+        raise InputError(
+            f"{odd}, which are neither {known[0]} nor {known[1]} of the classes; write the number of its class for "
+            "every pixel (a map of probabilities needs a threshold first)"
+        )
     raise InputError(
         f"{path}: the numbers in its {len(files)} label maps fit {words['ids']} and {words['indices']} alike; "
         f"say which they are: labels={words['ids']} or labels={words['indices']}",

@@ -21,6 +21,7 @@ from hrbench.errors import InputError, MissingError
 from hrbench.formats import png_pixels
 from hrbench.formats.images import decoded_size
 from hrbench.formats.label_colours import PLAIN, LabelForm, LabelsError, from_array, single
+from hrbench.formats.labelme import TO_MAPS, annotation_of
 from hrbench.formats.orientation import Orientation, size_remark, tag_of_file
 from hrbench.formats.png import SIGNATURE, chunks
 
@@ -69,6 +70,10 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         try:
             return single(labels, form)
         except LabelsError as error:
+            beside = annotation_of(path)
+            if beside is not None:
+                what = f"is the photograph that {beside.name}, a file of labelme, annotates"
+                raise InputError(f"{path}: {what}; {TO_MAPS}") from None
             raise InputError(f"{path}: {error}; {_one_number(content)}", error.option) from None
     if bits == 16:
         return labels.astype(np.uint16, copy=False)
@@ -191,13 +196,16 @@ def unknown_label_advice(labels: Collection[int], known: Collection[int], classe
     return unknown_label_remedy(labels, known, classes)[1]
 
 
-def unknown_label_remedy(labels: Collection[int], known: Collection[int], classes: int) -> tuple[str, str]:
+def unknown_label_remedy(
+    labels: Collection[int], known: Collection[int], classes: int, predicted: bool = False
+) -> tuple[str, str]:
     """Which option reads a map with labels that a data set does not know, as the suite's `dataset:` has it: the first
     choice as `InputError.option` has it, and all in words.
 
     labels: all labels of the map.
     known: labels of the classes, and those that are ignored.
     classes: how many classes there are.
+    predicted: whether the map is a prediction, where a label that is ignored is wrong.
 
     >>> unknown_label_remedy({0, 255}, {0, 1}, 2)[0]
     'values: {0: 0, 255: 1}'
@@ -214,7 +222,8 @@ def unknown_label_remedy(labels: Collection[int], known: Collection[int], classe
         )
     shown = ", ".join(map(str, strange[:_LISTED])) + (", ..." if len(strange) > _LISTED else "")
     them = "it" if len(strange) == 1 else "them"
-    advice = f"option ignore: [{shown}] leaves {them} out, option values: {{label: class, ...}} says what each means"
+    effect = f"counts {them} as wrong where predicted" if predicted else f"leaves {them} out"
+    advice = f"option ignore: [{shown}] {effect}, option values: {{label: class, ...}} says what each means"
     return f"ignore: [{shown}]", advice
 
 

@@ -48,5 +48,6 @@ def test_the_schema_describes_every_option():
         "labels",
         "classes",
         "label_suffix",
+        "ignore",
     }  # older: the readers describe them
     assert {*options(), "orientation"} - old <= set(DatasetFields.model_fields)

@@ -17,6 +17,7 @@ from pycocotools import mask as codec
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
+from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import MAX_PIXELS, decoded
 from hrbench.formats.coco.unjudged import judged_alone, named_category
@@ -162,6 +163,7 @@ def compressed_mask(mask: Any, size: tuple[int, int]) -> dict[str, Any] | None:
 
 
 def _decoded(path: Path, kind: type[Content], form: CocoForm = COCO) -> Content:
+    refuse_folder(path)
     try:
         data = annotations_in(path, path.read_bytes(), form)
     except FileNotFoundError:
@@ -169,6 +171,7 @@ def _decoded(path: Path, kind: type[Content], form: CocoForm = COCO) -> Content:
     try:
         return msgspec.json.decode(data, type=kind)
     except READ_ERRORS as error:
+        refuse_labelme(path, data)
         well_formed = kind is KeypointListing and isinstance(error, msgspec.ValidationError)
         plain = judged_alone(path, data, 0, named_category(path, data)) if well_formed else data
         if plain is data:

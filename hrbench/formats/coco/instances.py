@@ -42,6 +42,7 @@ from hrbench.formats.coco.compiled_rows import (
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
+from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
 from hrbench.formats.coco.rle import MAX_PIXELS, Masks
 
@@ -184,6 +185,7 @@ def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
     As in pycocotools, crowds are ignored and a key `ignore` has no effect. The area is the annotated one.
     """
     path = Path(path)
+    refuse_folder(path)
     with reading(path, "COCO instance annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
     if library() is not None:

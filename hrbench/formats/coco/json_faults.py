@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from hrbench.core.files import MAX_COORDINATE
 from hrbench.errors import InputError
+from hrbench.formats.labelme import LABELME, TO_COCO, first_labelme, is_labelme
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,31 @@ REMEDIES = {
 """Key of an annotation that exports leave out -> the option that does without it."""
 
 
+def refuse_folder(path: Path) -> None:
+    """Raises InputError if a folder is given for a file of annotations, and names what lies in it."""
+    if not path.is_dir():
+        return
+    labelme = first_labelme(path)
+    if labelme is not None:
+        raise InputError(f"{path}: is a folder, and {labelme.name} in it {LABELME}; {TO_COCO}")
+    found = sorted(file.name for file in path.glob("*.json"))
+    some = f", such as {path / found[0]}" if found else "; no JSON lies in it"
+    raise InputError(f"{path}: is a folder; COCO annotations are one JSON file{some}")
+
+
+def refuse_labelme(path: Path, data: bytes) -> None:
+    """Raises InputError for a file of labelme's, which is not COCO's. data: the file."""
+    try:
+        _refuse_labelme(path, json.loads(data))
+    except (ValueError, RecursionError):
+        return
+
+
+def _refuse_labelme(path: Path, content: Any) -> None:
+    if is_labelme(content):
+        raise InputError(f"{path}: {LABELME}; {TO_COCO}")
+
+
 def annotation_file(
     path: Path, data: bytes, given: Collection[str] = ()
 ) -> tuple[dict[str, Any], set[int], dict[int, str]]:
@@ -74,6 +100,7 @@ def annotation_file(
             f"{path}: holds {kind(content)}; COCO annotations are an object with images, annotations, "
             "categories" + (" (is this a results file?)" if isinstance(content, list) else "")
         )
+    _refuse_labelme(path, content)
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise InputError(

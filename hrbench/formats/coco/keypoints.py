@@ -43,6 +43,7 @@ from hrbench.formats.coco.compiled_rows import (
 )
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
+from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
@@ -186,6 +187,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
     `ignore` has no effect.
     """
     path = Path(path)
+    refuse_folder(path)
     with reading(path, "COCO keypoint annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
     if library() is not None:

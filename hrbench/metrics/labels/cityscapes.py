@@ -39,7 +39,7 @@ from hrbench.metrics.labels import cityscapes_reference as reference
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
 from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, sums
-from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered
+from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -163,7 +163,10 @@ class CityscapesIoU:
         ids[:COUNT] = every
         meanings = {found: ids, other: numbers} if predictions.kind == "ids" else {found: numbers, other: ids}
         evaluated = np.array(IDS)
-        return notes + misnumbered(self.matrix(state)[evaluated], evaluated, written, meanings)
+        table = self.matrix(state)[evaluated]
+        missed = int(table.sum() - table[:, evaluated].sum())
+        notes += unevaluated_note(missed, int(table.sum()), "a label that Cityscapes leaves out")
+        return notes + misnumbered(table, evaluated, written, meanings)
 
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""

@@ -11,6 +11,8 @@ import numpy as np
 from hrbench.errors import UsageError
 from hrbench.formats.label_folders import Kind
 
+UNLABELLED = 255
+"""The number that label maps have by custom where there is no class; in predictions it is a miss, asked for or not."""
 NOTHING, IGNORED = 65535, 65534  # in a table: an invalid number, and one that is not evaluated
 _MAX_CLASSES, _PIXEL_VALUES = 65000, 65536
 
@@ -32,19 +34,25 @@ class LabelClasses:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def unjudged(self) -> tuple[int, ...]:
+        """Labels that a prediction may hold though they are no class: those that are ignored, and 255."""
+        taken = len(self) > UNLABELLED or UNLABELLED in self.ids or UNLABELLED in self.mapping
+        return self.ignore if taken else tuple(sorted({*self.ignore, UNLABELLED}))
+
     def truths(self) -> np.ndarray:
         """(65536,) uint16: class index of each number in the ground truth's files, IGNORED or NOTHING."""
-        return self._table("ids", IGNORED)
+        return self._table("ids", IGNORED, self.ignore)
 
     def guesses(self, kind: Kind) -> np.ndarray:
         """(65536,) uint16: class index of each predicted number; C if it stands for no class, or NOTHING."""
-        return self._table(kind, len(self))
+        return self._table(kind, len(self), self.unjudged)
 
-    def _table(self, kind: Kind, ignored: int) -> np.ndarray:
+    def _table(self, kind: Kind, ignored: int, ignore: Sequence[int]) -> np.ndarray:
         if not self.names:
-            raise UsageError("miou needs to know the classes: give classes=21, or their names or ids")
+            raise UsageError("miou needs to know the classes: give their number (`classes`), their names or their ids")
         table = np.full(_PIXEL_VALUES, NOTHING, np.uint16)
-        table[[label for label in self.ignore if 0 <= label < _PIXEL_VALUES]] = ignored
+        table[[label for label in ignore if 0 <= label < _PIXEL_VALUES]] = ignored
         labels = self.ids if kind == "ids" else range(len(self))
         table[list(labels)] = np.arange(len(self))
         if kind == "ids":

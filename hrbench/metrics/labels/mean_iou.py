@@ -41,9 +41,10 @@ from hrbench.formats.label_folders import (
     write_label_maps,
 )
 from hrbench.formats.label_runs import histogram, runs
+from hrbench.formats.labelme import LABELME, TO_MAPS, annotation_of, first_labelme
 from hrbench.formats.labels import read_labels, unknown_label_remedy
 from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
-from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered
+from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import (
     AT_ONCE,
     CELLS,
@@ -167,6 +168,9 @@ class MeanIoU:
         path = Path(path)
         files = self.files
         found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
+        labelme = annotation_of(found[0]) if found else first_labelme(path)
+        if labelme is not None:
+            raise InputError(f"{path}: holds no label maps: {labelme.name} in it {LABELME}; {TO_MAPS}")
         if not found:
             none = "holds no PNG and no .npy file" if files is None else "no file in it is listed"
             raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
@@ -233,14 +237,27 @@ class MeanIoU:
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
         ignored, judged = int(state.arrays["ignored"].sum()), int(state.arrays["pixels"].sum())
-        labels = ["further colours" if label == OTHER_COLOURS else str(label) for label in self.classes.ignore]
-        notes = ignored_note(ignored, judged, ", ".join(labels))
+        notes = ignored_note(ignored, judged, self._no_class(self.classes.ignore))
+        table = self.matrix(state)
+        notes += unevaluated_note(int(table[:, -1].sum()), judged, self._no_class(self.classes.unjudged))
         if self.classes.ignore == (255,) and not self.form.colours:
             notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
         if self.classes.ids != tuple(range(len(self.classes))):
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-            notes += found_out(predictions, self.labels, (found, other))
-        return notes + misnumbered(self.matrix(state), *self._written(predictions.kind))
+            notes += found_out(predictions, self.labels, (found, other), self._certain(table, predictions.kind))
+        return notes + misnumbered(table, *self._written(predictions.kind))
+
+    @staticmethod
+    def _no_class(labels: Sequence[int]) -> str:
+        """Labels of no class in words: numbers, then colours that are ignored."""
+        shown = ", ".join(str(label) for label in labels if label != OTHER_COLOURS)
+        return " or ".join(filter(None, [shown, "a colour that is ignored" if OTHER_COLOURS in labels else ""]))
+
+    def _certain(self, table: np.ndarray, kind: Kind) -> bool:
+        """Whether a class was predicted of which no number is one of the other kind."""
+        own, other = (self.classes.guesses(each) for each in (kind, "indices" if kind == "ids" else "ids"))
+        seen = np.flatnonzero(table[:, :-1].any(axis=0))
+        return not bool(np.isin(seen, own[other != NOTHING]).all())
 
     def _written(self, kind: Kind) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """What `misnumbered` asks for: the column of each class, what was written for each column, and what numbers
@@ -249,7 +266,9 @@ class MeanIoU:
         order = sorted(WORDS, key=lambda each: each != kind)
         meanings = {WORDS[each]: np.minimum(self.classes.guesses(each), len(self.classes)) for each in order}
         places = np.arange(len(self.classes))
-        written = np.array([*(self.classes.ids if kind == "ids" else places), -1], np.int64)
+        unjudged = self.classes.unjudged
+        none = unjudged[0] if len(unjudged) == 1 else -1
+        written = np.array([*(self.classes.ids if kind == "ids" else places), none], np.int64)
         return places, written, {word: meaning.astype(np.int64) for word, meaning in meanings.items()}
 
     def _form_params(self) -> dict[str, Any]:
@@ -367,7 +386,7 @@ class MeanIoU:
         classes are guessed of ground truth alone: predictions would be read by its `values`.
         """
         known, classes = labels[indices != NOTHING], len(self.classes) if annotated else 0
-        return unknown_label_remedy({*labels.tolist()}, {*known.tolist()}, classes)
+        return unknown_label_remedy({*labels.tolist()}, {*known.tolist()}, classes, not annotated)
 
     def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""

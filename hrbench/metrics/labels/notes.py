@@ -9,6 +9,9 @@ import numpy as np
 from hrbench.formats.label_folders import KIND_FILE, LabelFolder
 from hrbench.types import Note
 
+_VALUES = 256
+"""Numbers that a byte holds: one too small by one is 255 where it should be 0."""
+
 FITS, BETTER, OF_A_CLASS = 0.4, 0.25, 0.1
 """A reading of the numbers fits well from this mean IoU on, and so much better than the present one; in so many IoU
 more must also half of the classes fit better."""
@@ -23,6 +26,15 @@ def ignored_note(ignored: int, judged: int, labels: str) -> list[Note]:
     return [Note("ignored_pixels", what, ignored, whole, "whatever is predicted there is neither right nor wrong")]
 
 
+def unevaluated_note(predicted: int, judged: int, labels: str) -> list[Note]:
+    """A note on judged pixels whose prediction is a label of no class. labels: which labels these are, in words."""
+    if not predicted:
+        return []
+    what = f"judged pixels ({100 * predicted / judged:.1f} %) are predicted as {labels}, which is no class"
+    effect = "they count as wrong; write the number of a class for every pixel"
+    return [Note("predicted_no_class", what, predicted, judged, effect)]
+
+
 def binary_note(classes: int, ignored: int, second_annotated: bool) -> list[Note]:
     """A note if a map of two classes has nothing but class 0 and the label 255, which is ignored."""
     if classes != 2 or not ignored or second_annotated:
@@ -32,13 +44,14 @@ def binary_note(classes: int, ignored: int, second_annotated: bool) -> list[Note
     return [Note("binary_masks", what, effect=effect, option="values: {0: 0, 255: 1}")]
 
 
-def found_out(folder: LabelFolder, asked: str, words: tuple[str, str]) -> list[Note]:
-    """A note if what predicted numbers mean was found out from the numbers.
+def found_out(folder: LabelFolder, asked: str, words: tuple[str, str], certain: bool = False) -> list[Note]:
+    """A note if what predicted numbers mean was found out from the numbers, and they could mean something else.
 
     asked: the option `labels`.
     words: the name of the kind that was found, and of the other.
+    certain: whether a number was predicted that the other kind does not have.
     """
-    if asked != "auto" or (folder.path / KIND_FILE).is_file():
+    if certain or asked != "auto" or (folder.path / KIND_FILE).is_file():
         return []
     found, other = words
     what = f"predicted maps were taken for {found}, by the numbers in them"
@@ -60,14 +73,14 @@ def misnumbered(
     pixels = table[rows, read_as]
     annotated = np.bincount(rows, minlength=len(table)) > 0
     kind, *others = meanings
-    columns = table.shape[1]
+    columns, values = table.shape[1], max(_VALUES, int(written.max()) + 1)
 
     def column(meaning: np.ndarray, number: np.ndarray) -> np.ndarray:
         inside = (number >= 0) & (number < len(meaning))
         return np.where(inside, np.minimum(meaning[np.where(inside, number, 0)], columns), columns)
 
     readings = {
-        name: column(meanings[kind], np.where(written >= 0, written + by, -1))
+        name: column(meanings[kind], np.where(written >= 0, (written + by) % values, -1))
         for name, by in (("too small by one", 1), ("too large by one", -1))
     }
     readings |= {f"{other}, not {kind}": column(meanings[other], written) for other in others}

@@ -98,7 +98,8 @@ def scores_of(
     for quantity, value, end, n in zip(quantities, values, ends, alone, strict=True):
         if np.isnan(value):
             part = quantity.name.partition("/")[2] or "what is judged"
-            reason = f"{part} occurs neither in ground truth nor in predictions of {images} images"
+            many = f"{images} image" + ("" if images == 1 else "s")
+            reason = f"{part} occurs neither in ground truth nor in predictions of {many}"
             scores.append(Measurement(quantity, None, metric, reason=Reason(reason)))
         else:
             scores.append(Measurement(quantity, value, metric, end, n))

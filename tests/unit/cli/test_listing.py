@@ -172,3 +172,18 @@ def test_costs_say_once_what_they_leave_out_and_why_they_have_no_value() -> None
     assert "\nno value of x:\n  counting failed\n  since the network" in text
     assert re.search(r"^x +- +see below$", text, re.MULTILINE)
     assert re.search(r"^y +- +no such operator$", text, re.MULTILINE)
+
+
+def score_of(name: str) -> Measurement:
+    reason = Reason(f"{name} occurs neither in ground truth nor in predictions of 10 images")
+    return Measurement(Quantity(f"IoU/{name}", name, "fraction", "higher"), None, "miou", n=0, reason=reason)
+
+
+@pytest.mark.parametrize(("empty", "rows"), [(listing.MAX_ALIKE, listing.MAX_ALIKE), (listing.MAX_ALIKE + 1, 0)])
+def test_many_classes_that_do_not_occur_are_one_line(empty: int, rows: int) -> None:
+    mean = Measurement(Quantity("mIoU", "mIoU", "fraction", "higher"), 0.5, "miou", n=10)
+    lines = listing.scores([mean, *(score_of(str(number)) for number in range(empty))]).splitlines()
+    assert len([line for line in lines if re.match(r"\d+ +- ", line)]) == rows
+    reason = "each occurs neither in ground truth nor in predictions of 10 images"
+    last = f"9 classes (0, 1, 2, 3, 4, 5, 6, 7 and 1 more): {reason}"
+    assert (lines[-1] == last) == (not rows)

@@ -107,7 +107,10 @@ def test_colours_of_a_palette_are_its_labels(mode: str, tmp_path: Path) -> None:
     Image.fromarray(np.array([*palette, (1, 2, 3)], np.uint8)[index]).convert(mode).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_labels(tmp_path / "a.png", WHAT, form), np.array([*ids, 65533])[index])
     Image.new("RGB", (4, 3), (128, 0, 1)).save(tmp_path / "b.png")
-    with pytest.raises(InputError, match=r"the colour \[128, 0, 1\] at \(0, 0\), which is not in the palette; 12"):
+    with pytest.raises(
+        InputError,
+        match=r"the colour \[128, 0, 1\] at \(0, 0\), which is not in the palette .near .128, 0, 0., which is.; 12",
+    ):
         read_labels(tmp_path / "b.png", WHAT, form)
 
 

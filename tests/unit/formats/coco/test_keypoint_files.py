@@ -183,7 +183,7 @@ def test_what_is_not_there(tmp_path: Path, small, written) -> None:
         read_truth(tmp_path / "none.json", 3)
     with pytest.raises(MissingError, match="no such file; it should be a COCO results file"):
         read_results(tmp_path / "none.json", 3, target)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder; COCO annotations are one JSON file"):
         read_truth(tmp_path, 3)
 
 

@@ -271,9 +271,7 @@ def test_a_prediction_of_no_image_is_refused(tmp_path: Path) -> None:
         strange = tmp_path / "results" / name
         save(strange, np.zeros((24, 40), np.uint8))
         said = fails(tmp_path)
-        assert said.startswith(
-            f"{strange}: is no prediction of an image of {tmp_path / 'gtFine/val'}, such as {names[0]};"
-        )
+        assert said.startswith(f"{strange}: has the name of no image in {tmp_path / 'gtFine/val'}, such as {names[0]};")
         strange.unlink()
 
 

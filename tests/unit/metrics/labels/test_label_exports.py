@@ -128,3 +128,16 @@ def test_options_that_contradict_each_other(options, words) -> None:
 def test_a_label_without_a_meaning_names_the_options(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds 255 at .* option ignore: .* option values: \{label: class"):
         values(MeanIoU(classes=3, ignore=()), maps(tmp_path, grey, grey))
+
+
+@pytest.mark.parametrize(
+    ("palette", "words"),
+    [
+        ([PALETTE[0], PALETTE[1], [0, 0, 254]], r"not in the palette \(near \[0, 0, 254\], which is\); "),
+        ([PALETTE[0], PALETTE[1], [0, 90, 0]], "not in the palette; "),
+    ],
+)
+def test_a_wrong_colour_of_a_class_names_the_palette(palette: list[list[int]], words: str, tmp_path: Path) -> None:
+    metric = MeanIoU(palette=palette, ignore_colours=[VOID])
+    with pytest.raises(InputError, match=rf"holds the colour \[0, 0, 255\] .*{words}.*correct option palette"):
+        values(metric, maps(tmp_path, in_colours, in_colours))

@@ -73,7 +73,7 @@ def test_nothing_to_judge_has_reasons(tmp_path: Path) -> None:
     metric = MeanIoU(classes=2)
     found = scores(metric, measured(metric, tmp_path), 20)
     assert [score.value for score in found.values()] == [None, None, None, None, 0.0, 0.0, None, None]
-    assert str(found["mIoU"].reason) == "what is judged occurs neither in ground truth nor in predictions of 1 images"
+    assert str(found["mIoU"].reason) == "what is judged occurs neither in ground truth nor in predictions of 1 image"
     assert metric.qualities(measured(metric, tmp_path)) == {}
 
 
@@ -191,6 +191,22 @@ def test_what_nothing_tells_has_to_be_said(kind: str, hit: float, tmp_path: Path
     assert values(MeanIoU(**options), tmp_path)["pixel_acc"] == hit
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([0, 3, 203], "holds 3, 203, which are neither ids (0, 255) nor indices (0 to 1) of the classes"),
+        ([0, *range(2, 20, 2)], "holds 2, 4, 6, 8, 10, 12 and 3 more, which are neither"),
+    ],
+)
+def test_numbers_that_fit_neither_kind_are_not_said_to_fit_both(found: list[int], words: str, tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 255]]), "b": np.array([[0] * len(found)])})
+    put(tmp_path / "results", {"a": np.array([[0, 0]]), "b": np.array([found])})
+    message = refused(MeanIoU(values={0: 0, 255: 1}), tmp_path)
+    assert message.startswith(f"{tmp_path}/results/b.png: {words}") and "needs a threshold" in message
+    put(tmp_path / "results", {"a": np.array([[0, 255]])})
+    assert "none of the 2 classes" in refused(MeanIoU(values={0: 0, 255: 1}), tmp_path)
+
+
 def test_own_predictions_are_found_again(tmp_path: Path) -> None:
     """Also where their numbers could be either: the folder says that they are indices."""
     metric = MeanIoU(classes=4, ids=(1, 2, 3, 4), ignore=(0,))
@@ -271,8 +287,8 @@ def test_listed_files_are_those_that_are_judged(tmp_path: Path) -> None:
     metric = MeanIoU(classes=3, files=["y/001.png", "x/000.png"])
     assert measured(metric, tmp_path).arrays["image"].tolist() == ["x/000", "y/001"]
     put(tmp_path / "results", {"x/999": guess["x/000"]})
-    assert refused(metric, tmp_path).startswith(f"{tmp_path}/results/x/999.png: is no prediction of an image of")
-    assert "such as x/000; take it out" in refused(MeanIoU(classes=3), tmp_path)
+    assert refused(metric, tmp_path).startswith(f"{tmp_path}/results/x/999.png: has the name of no image in")
+    assert "such as x/000; rename it" in refused(MeanIoU(classes=3), tmp_path)
 
 
 def test_names_of_label_files_may_end_in_more_than_those_of_images(tmp_path: Path) -> None:
@@ -309,7 +325,7 @@ def test_options_that_contradict_themselves(options: dict[str, Any], words: str)
 def test_classes_have_to_be_known(tmp_path: Path) -> None:
     put(tmp_path / "labels", {"a": np.array([[1]])})
     put(tmp_path / "results", {"a": np.array([[1]])})
-    assert "give classes=21, or their names or ids" in refused(MeanIoU(), tmp_path, UsageError)
+    assert "give their number (`classes`), their names or their ids" in refused(MeanIoU(), tmp_path, UsageError)
     assert [quantity.name for quantity in MeanIoU().quantities][:2] == ["mIoU", "pixel_acc"]
 
 
@@ -351,12 +367,51 @@ def test_masks_of_0_and_255_are_recognised(tmp_path: Path) -> None:
 
 
 def test_what_predicted_numbers_were_taken_for_is_told_if_it_was_found_out(tmp_path: Path) -> None:
-    put(tmp_path / "labels", {"a": np.array([[10, 20]])})
-    put(tmp_path / "results", {"a": np.array([[10, 20]])})
-    assert "taken for ids" in told(MeanIoU(ids=[10, 20]), tmp_path)["labels_found_out"].what
-    assert told(MeanIoU(ids=[10, 20], labels="ids"), tmp_path) == {}
-    (tmp_path / "results" / "labels.txt").write_text("ids")
-    assert told(MeanIoU(ids=[10, 20]), tmp_path) == {}
+    put(tmp_path / "labels", {"a": np.array([[2, 0, 1]])})
+    put(tmp_path / "results", {"a": np.array([[0, 1, 2]])})
+    ids = [2, 0, 1]  # a permutation: no number tells which they are
+    assert "taken for indices" in told(MeanIoU(ids=ids), tmp_path)["labels_found_out"].what
+    assert told(MeanIoU(ids=ids, labels="indices"), tmp_path) == {}
+    (tmp_path / "results" / "labels.txt").write_text("indices")
+    assert told(MeanIoU(ids=ids), tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "options", [{"values": {0: 0, 255: 1}}, {"ids": (0, 255), "ignore": ()}, {"values": {0: 0, 7: 0, 255: 1}}]
+)
+def test_a_number_that_the_other_kind_does_not_have_leaves_no_doubt(options: dict[str, Any], tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 255, 255]])})
+    put(tmp_path / "results", {"a": np.array([[0, 0, 255]])})
+    assert told(MeanIoU(**options), tmp_path) == {}
+
+
+def test_predictions_of_no_class_are_told_as_wrong(tmp_path: Path) -> None:
+    """Also where nothing is said of 255, as in a data set without labels that are ignored: the same number."""
+    put(tmp_path / "labels", {"a": np.array([[0, 1, 2, 3]])})
+    put(tmp_path / "results", {"a": np.array([[0, 255, 2, 255]])})
+    for options in ({}, {"ignore": ()}, {"ignore": (255,)}):
+        note = told(MeanIoU(classes=4, **options), tmp_path)["predicted_no_class"]
+        assert (note.count, note.of) == (2, 4) and "(50.0 %) are predicted as 255, which is no class" in note.what
+        assert values(MeanIoU(classes=4, **options), tmp_path)["pixel_acc"] == 0.5
+    assert told(MeanIoU(classes=256), tmp_path).keys() == set()
+    put(tmp_path / "labels", {"a": np.array([[0, 1, 255, 3]])})
+    assert "holds 255 at 1 of 4 pixels" in refused(MeanIoU(classes=4, ignore=()), tmp_path)
+
+
+def test_an_unknown_prediction_is_not_said_to_be_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "labels", {"a": np.array([[0, 1]])})
+    put(tmp_path / "results", {"a": np.array([[0, 128]])})
+    message = refused(MeanIoU(classes=2), tmp_path)
+    assert "option ignore: [128] counts it as wrong where predicted" in message and "leaves" not in message
+
+
+def test_classes_too_small_by_one_may_be_wrapped_to_255(tmp_path: Path) -> None:
+    maps = [streets(n, 2, 0.9) for n in range(4)]
+    put(tmp_path / "labels", {f"{n}": truth for n, (truth, _) in enumerate(maps)})
+    put(tmp_path / "results", {f"{n}": (guess - 1) % 256 for n, (_, guess) in enumerate(maps)})
+    for options in ({}, {"ignore": ()}):
+        (note,) = misread_labels(MeanIoU(classes=2, **options), tmp_path)
+        assert note.what == "numbers in predicted maps look too small by one"
 
 
 def test_further_colours_are_told_as_such(tmp_path: Path) -> None:
@@ -366,7 +421,10 @@ def test_further_colours_are_told_as_such(tmp_path: Path) -> None:
         Image.fromarray(colours).save(tmp_path / folder / "a.png")
     metric = MeanIoU(classes=2, palette=[[255, 0, 0], [0, 0, 255]], ignore_colours=[[9, 9, 9]])
     notes = told(metric, tmp_path)
-    assert "annotated as 255, further colours and" in str(notes["ignored_pixels"]) and "binary_masks" not in notes
+    assert (
+        "annotated as 255 or a colour that is ignored and" in str(notes["ignored_pixels"])
+        and "binary_masks" not in notes
+    )
 
 
 # --- numbers that mean something else ---------------------------------------------------------------------------------
