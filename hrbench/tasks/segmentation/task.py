@@ -27,7 +27,7 @@ from hrbench.tasks.segmentation import geometry, inference
 from hrbench.tasks.segmentation.class_maps import class_map_later
 from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, image_scores, resized
 from hrbench.tasks.segmentation.pixels import input_pixels
-from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
+from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, fed_size, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
@@ -49,6 +49,7 @@ class Segmentation:
     Protocol = Inference
     protocols = NAMED_PROTOCOLS
     usual = staticmethod(usual)
+    fed_size = staticmethod(fed_size)
 
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
