@@ -86,8 +86,8 @@ def predictions_findings(entry: Entry, dataset: DataSet, told: Container[str] = 
             said = f"faults in {len(found):,} of them" if found else "no fault"
             scored = len(chosen) - (len(refused) - len(found))
             yield Finding("looked", f"{name}: predictions of {amount(scored, 'image')} read and scored: {said}")
-    except HrbenchError as error:
-        yield Finding("fault", str(error))
+    except Exception as error:  # whatever user-defined code raises: other predictions are still looked at
+        yield Finding("fault", in_words(error))
 
 
 def _of_truth(fault: str, dataset: DataSet, entry: Entry) -> bool:
