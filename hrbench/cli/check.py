@@ -104,7 +104,8 @@ def _listed(entries: Sequence[str]) -> str:
 def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
     """Each data set of the entries, once for each protocol that reads it otherwise, then precomputed predictions.
 
-    What has files that are not there is left out: the entries' reasons say so.
+    What has files that are not there is left out: the entries' reasons say so, but for images of entries with
+    predictions, which are scored and not drawn.
     """
     from hrbench.runner.check_dataset import check_dataset
     from hrbench.runner.check_sample import predictions_findings
@@ -131,5 +132,16 @@ def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
                     told = {one.text for one in found[key].found if one.bad}
                     findings = list(predictions_findings(entry, dataset, told))
                     predictions.append(_Looked(f"predictions {entry.predictions}", [entry.name], findings))
+    judged_alone = {name for looked in predictions for name in looked.entries}
+    for looked in found.values():
+        if judged_alone.issuperset(looked.entries):  # they are scored without images, which drawings alone need
+            looked.found = [_undrawn(one) for one in looked.found]
     there = [looked for looked in found.values() if not all(one.kind == "missing" for one in looked.found)]
     return [*there, *predictions]
+
+
+def _undrawn(finding: Finding) -> Finding:
+    """Images that are missing, as a note: without them nothing is drawn."""
+    if finding.kind != "missing":
+        return finding
+    return replace(finding, kind="note", text=f"no image can be drawn: {finding.text}")

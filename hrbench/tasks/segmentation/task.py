@@ -20,6 +20,7 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
+from hrbench.formats.label_colours import PLAIN, LabelForm
 from hrbench.formats.pil_images import read_rgb
 from hrbench.tasks.inputs import fed_as, tensor_like
 from hrbench.tasks.outputs import OutputMonitor
@@ -57,6 +58,9 @@ class Segmentation:
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
+        form = getattr(dataset, "form", None)
+        self.form: LabelForm = form if isinstance(form, LabelForm) else PLAIN
+        """How precomputed label maps are stored, for `rows`."""
         self.monitor = OutputMonitor("images", "every class has the same score in {}, where ties go to the first class")
         if not self.scheme.names:
             raise UsageError("the data set names no classes, so no network can be evaluated on it")
@@ -153,7 +157,7 @@ class Segmentation:
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
-        return read_maps(predictions, samples, self.scheme)
+        return read_maps(predictions, samples, self.scheme, self.form)
 
     def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
         """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""
