@@ -61,6 +61,8 @@ def check(args: Namespace, echo: Echo) -> int:
         verdict += f"; {lacking} ask for a runtime that this machine lacks"
     faulty = [str(looked) for looked in data if any(one.kind == "fault" for one in looked.findings)]
     verdict += f"; faults in {', '.join(faulty)}" if faulty else ""
+    doubted = [str(looked) for looked in data if any(one.kind == "doubt" for one in looked.findings)]
+    verdict += f"; doubts about {', '.join(doubted)}" if doubted else ""
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
     echo(f"\n{counts}; {verdict} ({suite.path})")
     incomplete = any(row.outcome in INCOMPLETE for row in rows)

@@ -36,10 +36,11 @@ T = TypeVar("T")
 class Finding:
     """One sentence on a data set.
 
-    kind: "missing" and "fault" have to be repaired; the others describe what is there.
+    kind: "missing" and "fault" have to be repaired; "doubt" says how a file may be misread; the others describe what is
+        there.
     """
 
-    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "digest"]
+    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "doubt", "digest"]
     text: str
 
     @property

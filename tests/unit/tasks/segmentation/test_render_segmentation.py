@@ -90,7 +90,7 @@ def test_what_is_missing_or_no_labels_is_told(tmp_path):
     with pytest.raises(InputError, match=r"scene_1\.png: holds 3 channels, which are equal"):
         read_maps(tmp_path, [SAMPLE], STREET)
     (tmp_path / "city/scene_1.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"scene_1\.png: cannot be read"):
+    with pytest.raises(InputError, match=r"scene_1\.png: is no PNG"):
         read_maps(tmp_path, [SAMPLE], STREET)
 
 
