@@ -106,7 +106,7 @@ def _listed(entries: Sequence[str]) -> str:
 def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
     """Each data set of the entries, once for each protocol that reads it otherwise, then precomputed predictions.
 
-    What has files that are not there is left out: the entries' reasons say so, but for images of entries with
+    What has files that are not there is left out: the entries' reasons say so, except images of entries with
     predictions, which are scored and not drawn.
     """
     from hrbench.runner.check_dataset import check_dataset

@@ -261,13 +261,18 @@ class CocoKeypointsDataset:
 
     def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
         """The box AP that the boxes in use should reach, None if nothing is published about them."""
-        user_defined = self._annotations is not None or self.folder.name != "coco"
-        return None if user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
+        return None if self._user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
+
+    @property
+    def _user_defined(self) -> bool:
+        """Whether the people are not COCO's, so that no published row is of them."""
+        return self._annotations is not None or self.folder.name != "coco"
 
     def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
         notes: list[Remark] = []
-        if protocol.get("boxes") not in ("detector", "ground_truth"):
-            notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
+        boxes = protocol.get("boxes")  # None: no network is run, so that no boxes are used
+        if boxes not in (None, "detector", "ground_truth") and not self._user_defined:
+            notes.append(f"boxes come from {boxes}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]
         if unlisted:

@@ -36,11 +36,11 @@ T = TypeVar("T")
 class Finding:
     """One sentence on a data set.
 
-    kind: "missing" and "fault" have to be repaired; "doubt" says how a file may be misread; the others describe what is
-        there.
+    kind: "missing" and "fault" have to be repaired; "doubt" says how a file may be misread; "skipped" what was not
+        looked at because of a fault that is told elsewhere; the others describe what is there.
     """
 
-    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "doubt", "digest"]
+    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "doubt", "skipped", "digest"]
     text: str
 
     @property

@@ -77,7 +77,7 @@ def predictions_findings(entry: Entry, dataset: DataSet, told: Container[str] = 
             except HrbenchError as error:
                 if str(error) not in told and f"{name}: {error}" not in told:
                     raise
-                yield Finding("note", f"{name}: not scored, since its ground truth has the fault that is told of it")
+                yield Finding("skipped", f"{name}: not scored, since its ground truth has the fault that is told of it")
                 continue
             predictions = metric.read_predictions(Path(entry.predictions), target)
             refused, state = _measured(metric, predictions, target, chosen)

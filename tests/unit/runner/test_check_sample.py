@@ -109,6 +109,7 @@ def test_a_fault_of_the_truth_is_not_told_again_of_each_predictions(told: str, m
     monkeypatch.setattr("hrbench.runner.check_sample.metric_of", fails)
     monkeypatch.setattr("hrbench.runner.check_sample.evaluated_images", lambda entry, dataset: SAMPLES[:3])
     (finding,) = predictions_findings(entry, dataset, {told})
-    assert (finding.kind, "its ground truth has the fault that is told of it" in finding.text) == ("note", True)
+    assert (finding.kind, "its ground truth has the fault that is told of it" in finding.text) == ("skipped", True)
+    assert findings_text("found.json", [finding]).endswith("found.json: not looked at")
     (finding,) = predictions_findings(entry, dataset, {"another"})
     assert (finding.kind, finding.text) == ("fault", "a.json has 5 joints")
