@@ -56,7 +56,9 @@ def misnumbered(
     written: (K,) int64 the number that stands in files for each column, -1 for several or none.
     meanings: kind -> (n,) int64, the column of each number, K or more for none; first the kind as which maps were read.
     """
-    annotated = table.sum(axis=1) > 0
+    rows, read_as = np.nonzero(table)  # few of the pairs of many classes occur
+    pixels = table[rows, read_as]
+    annotated = np.bincount(rows, minlength=len(table)) > 0
     kind, *others = meanings
     columns = table.shape[1]
 
@@ -69,12 +71,10 @@ def misnumbered(
         for name, by in (("too small by one", 1), ("too large by one", -1))
     }
     readings |= {f"{other}, not {kind}": column(meanings[other], written) for other in others}
-    asked = _ious(table, places)[annotated]
+    asked = _ious(rows, read_as, pixels, places)[annotated]
     fits: dict[str, float] = {}
     for name, where in readings.items():
-        moved = np.zeros((len(table), columns + 1), table.dtype)
-        np.add.at(moved.T, where, table.T)
-        found = _ious(moved, places)[annotated]
+        found = _ious(rows, where[read_as], pixels, places)[annotated]
         if int((found > asked + OF_A_CLASS).sum()) >= max(2, len(asked) / 2):
             fits[name] = float(found.mean())
     best = max(fits, key=lambda name: fits[name], default="")
@@ -90,8 +90,14 @@ def misnumbered(
     return [Note("misread_labels", what, effect=effect, option=option)]
 
 
-def _ious(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(C,) IoU of each class, 0 where there is no pixel of it."""
-    hits = table[np.arange(len(places)), places]
-    union = table.sum(axis=1) + table.sum(axis=0)[places] - hits
-    return np.divide(hits, union, out=np.zeros(len(hits)), where=union > 0)
+def _ious(rows: np.ndarray, columns: np.ndarray, pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(C,) IoU of each class, 0 where there is no pixel of it.
+
+    rows, columns, pixels: (P,) true class, column and how many pixels of each pair that occurs.
+    places: (C,) the column of each class.
+    """
+    most = int(max(columns.max(initial=0), places.max(initial=0))) + 1
+    right = np.where(columns == places[rows], pixels, 0)
+    hits = np.bincount(rows, right, len(places))  # whole numbers below 2^53: exact in any order
+    union = np.bincount(rows, pixels, len(places)) + np.bincount(columns, pixels, most)[places] - hits
+    return np.divide(hits, union, out=np.zeros(len(places)), where=union > 0)
