@@ -61,6 +61,8 @@ def check(args: Namespace, echo: Echo) -> int:
         verdict += f"; {lacking} ask for a runtime that this machine lacks"
     faulty = [str(looked) for looked in data if any(one.kind == "fault" for one in looked.findings)]
     verdict += f"; faults in {', '.join(faulty)}" if faulty else ""
+    doubted = [str(looked) for looked in data if any(one.kind == "doubt" for one in looked.findings)]
+    verdict += f"; doubts about {', '.join(doubted)}" if doubted else ""
     counts = f"{amount(len(rows), 'entry', 'entries')}, {amount(cells, 'latency cell')}"
     echo(f"\n{counts}; {verdict} ({suite.path})")
     incomplete = any(row.outcome in INCOMPLETE for row in rows)
@@ -104,7 +106,8 @@ def _listed(entries: Sequence[str]) -> str:
 def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
     """Each data set of the entries, once for each protocol that reads it otherwise, then precomputed predictions.
 
-    What has files that are not there is left out: the entries' reasons say so.
+    What has files that are not there is left out: the entries' reasons say so, except images of entries with
+    predictions, which are scored and not drawn.
     """
     from hrbench.runner.check_dataset import check_dataset
     from hrbench.runner.check_sample import predictions_findings
@@ -131,5 +134,16 @@ def _looked_at(entries: Sequence[Entry], settings: Settings) -> list[_Looked]:
                     told = {one.text for one in found[key].found if one.bad}
                     findings = list(predictions_findings(entry, dataset, told))
                     predictions.append(_Looked(f"predictions {entry.predictions}", [entry.name], findings))
+    judged_alone = {name for looked in predictions for name in looked.entries}
+    for looked in found.values():
+        if judged_alone.issuperset(looked.entries):  # they are scored without images, which drawings alone need
+            looked.found = [_undrawn(one) for one in looked.found]
     there = [looked for looked in found.values() if not all(one.kind == "missing" for one in looked.found)]
     return [*there, *predictions]
+
+
+def _undrawn(finding: Finding) -> Finding:
+    """Images that are missing, as a note: without them nothing is drawn."""
+    if finding.kind != "missing":
+        return finding
+    return replace(finding, kind="note", text=f"no image can be drawn: {finding.text}")

@@ -67,7 +67,12 @@ def findings_text(name: str, findings: list[Finding]) -> str:
     left_out = {id(finding) for finding in bad[MAX_FAULTS:]}
     lines = [f"{name}: {one.kind}: {one.text}" for one in findings if id(one) not in left_out]
     more = [f"{name}: {amount(len(left_out), 'fault')} more"] if left_out else []
-    verdict = f"{amount(len(bad), 'thing')} to mend" if bad else "fine"
+    doubts = sum(finding.kind == "doubt" for finding in findings)
+    without = f"no fault, and {amount(doubts, 'doubt')} whether it is read as it is meant" if doubts else "fine"
+    kinds = {finding.kind for finding in findings}
+    if "skipped" in kinds and "looked" not in kinds:
+        without = "not looked at"
+    verdict = f"{amount(len(bad), 'thing')} to mend" if bad else without
     return "\n".join([*lines, *more, f"{name}: {verdict}"])
 
 

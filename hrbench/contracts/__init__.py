@@ -41,6 +41,7 @@ from hrbench.contracts.networks import (
 from hrbench.contracts.plugins import OPTIONAL, REQUIRED, members
 from hrbench.contracts.runtimes import CountsCompilations, Foresees, HasSettings, Runtime
 from hrbench.contracts.tasks import (
+    AT_INPUT,
     LATER,
     PREPARES,
     ChecksOutput,
@@ -52,9 +53,11 @@ from hrbench.contracts.tasks import (
     OffersProtocols,
     Renders,
     Task,
+    TellsInput,
 )
 
 __all__ = [
+    "AT_INPUT",
     "LATER",
     "OPTIONAL",
     "PREPARES",
@@ -103,5 +106,6 @@ __all__ = [
     "Submits",
     "TakesScales",
     "Task",
+    "TellsInput",
     "members",
 ]

@@ -18,13 +18,17 @@ PREPARES: Mapping[str, bool] = {"prepares": True}
 """Metadata of a field of a protocol that decides how images are prepared for a network, which must be as in its
 training: where nothing states it, the default is told beside the score."""
 
+AT_INPUT = "at_input"
+"""Key of the metadata of a field of a protocol that is the network's input, [height, width], where nothing states it.
+Its value is a function of the protocol's settings by name, which says whether they make use of the field."""
+
 
 @runtime_checkable
 class Task(Protocol):
     """Sample -> items -> raw outputs -> prediction: preprocess, predict, postprocess.
 
     Constructed as `use(variant, dataset, protocol)`; picklable. Optional capabilities: `OffersProtocols`,
-    `ChoosesProtocol`, `ChecksOutput`, `HasNotes`, `Renders`, `ForwardsAhead`, `FinishesBeside`.
+    `ChoosesProtocol`, `ChecksOutput`, `TellsInput`, `HasNotes`, `Renders`, `ForwardsAhead`, `FinishesBeside`.
     """
 
     Protocol: ClassVar[type]
@@ -75,6 +79,20 @@ class ChoosesProtocol(Protocol):
     @staticmethod
     def usual(use: str) -> str:
         """Name of the protocol for a network of this `use`."""
+        ...
+
+
+@runtime_checkable
+class TellsInput(Protocol):
+    """A task that says in words at which size its protocols feed an image. Checked on the class."""
+
+    @staticmethod
+    def fed_size(protocol: Mapping[str, Any], input: tuple[int, int]) -> str:
+        """Such as "to its input of 64x48".
+
+        protocol: the settings by name.
+        input: (height, width) of the network's input.
+        """
         ...
 
 

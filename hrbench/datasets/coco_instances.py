@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.core.text import suggestion
+from hrbench.datasets.annotation_files import annotation_file
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
@@ -84,6 +85,8 @@ class CocoInstances:
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        if annotations is not None:
+            annotation_file(self.folder / annotations)
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)

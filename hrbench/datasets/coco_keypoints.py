@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from hrbench.datasets.annotation_files import annotation_file
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
@@ -105,6 +106,8 @@ class CocoKeypointsDataset:
         self.folder = Path(root) / folder
         self.split = split
         self._annotations, self._images = annotations, images
+        if annotations is not None:
+            annotation_file(self.folder / annotations)
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._sigmas, self._flip_pairs = sigmas, flip_pairs
@@ -258,13 +261,18 @@ class CocoKeypointsDataset:
 
     def published_box_ap(self, protocol: Mapping[str, Any]) -> float | None:
         """The box AP that the boxes in use should reach, None if nothing is published about them."""
-        user_defined = self._annotations is not None or self.folder.name != "coco"
-        return None if user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
+        return None if self._user_defined or protocol.get("boxes") != "detector" else OFFICIAL_BOX_AP.get(self.split)
+
+    @property
+    def _user_defined(self) -> bool:
+        """Whether the people are not COCO's, so that no published row is of them."""
+        return self._annotations is not None or self.folder.name != "coco"
 
     def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
         notes: list[Remark] = []
-        if protocol.get("boxes") not in ("detector", "ground_truth", None):
-            notes.append(f"boxes come from {protocol.get('boxes')}, not from the detector behind the published tables")
+        boxes = protocol.get("boxes")  # None: no network is run, so that no boxes are used
+        if boxes not in (None, "detector", "ground_truth") and not self._user_defined:
+            notes.append(f"boxes come from {boxes}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]
         if unlisted:

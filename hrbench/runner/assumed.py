@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from hrbench.contracts import TellsInput
+from hrbench.core.plugins import resolve
 from hrbench.types import Entry, Note, Remark
 
 KIND = "default_preprocessing"
@@ -17,7 +19,6 @@ def assumed_notes(entry: Entry) -> list[Note]:
     """
     if not entry.assumed or not entry.protocol:
         return []
-    height, width = entry.variant.input
     model = {name: getattr(entry.variant, name) for name in ("colour", "mean", "std")}
     values = {
         **{f"model.{name}": value for name, value in model.items()},
@@ -26,8 +27,8 @@ def assumed_notes(entry: Entry) -> list[Note]:
     said = "; ".join(f"{name.partition('.')[2]} {_text(values[name])}" for name in entry.assumed if name in values)
     protocol = entry.protocol.get("name")
     what = (
-        f"nothing states how images are prepared for this network: to its input of {height}x{width} by the defaults of "
-        f"hrbench (protocol {protocol}; {said})"
+        f"nothing states how images are prepared for this network: {_fed_size(entry)} by the defaults of hrbench "
+        f"(protocol {protocol}; {said})"
     )
     effect = "a network trained on images prepared otherwise scores lower than it can"
     options = {
@@ -36,6 +37,15 @@ def assumed_notes(entry: Entry) -> list[Note]:
     }
     option = ", ".join(f"{part}: {{{names}}}" for part, names in options.items() if names)
     return [Note(KIND, what, effect=effect, option=option)]
+
+
+def _fed_size(entry: Entry) -> str:
+    """At which size images go in, as the entry's task says it."""
+    task = resolve("hrbench.tasks", entry.variant.task)
+    if isinstance(task, TellsInput):
+        return f"they go in {task.fed_size(entry.protocol, entry.variant.input)},"
+    height, width = entry.variant.input
+    return f"to its input of {height}x{width}"
 
 
 def told_anew(notes: Iterable[Remark], entry: Entry) -> tuple[Remark, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from hrbench.contracts import DataSet, Inspectable
 from hrbench.core.units import amount
-from hrbench.errors import HrbenchError
+from hrbench.errors import HrbenchError, in_words
 from hrbench.formats.images import stated_size
 from hrbench.runner.alike import told_once
 from hrbench.runner.conformance import check_contract
@@ -36,10 +36,11 @@ T = TypeVar("T")
 class Finding:
     """One sentence on a data set.
 
-    kind: "missing" and "fault" have to be repaired; the others describe what is there.
+    kind: "missing" and "fault" have to be repaired; "doubt" says how a file may be misread; "skipped" what was not
+        looked at because of a fault that is told elsewhere; the others describe what is there.
     """
 
-    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "digest"]
+    kind: Literal["missing", "fault", "files", "looked", "sizes", "note", "doubt", "skipped", "digest"]
     text: str
 
     @property
@@ -87,8 +88,8 @@ def check_dataset(
             yield from _targets(row, dataset)
         yield from (Finding("note", str(note)) for note in (*contract_notes, *dataset.notes(protocol)))
         yield Finding("digest", dataset.digest(protocol))
-    except HrbenchError as error:
-        yield Finding("fault", str(error))
+    except Exception as error:  # whatever user-defined code raises: the other data sets are still looked at
+        yield Finding("fault", in_words(error))
 
 
 def _decode(

@@ -8,10 +8,11 @@ other sizes, a photograph that cannot be decoded.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import DataSet, Inspectable, Metric, Task
+from hrbench.contracts import DataSet, Inspectable, Metric, NotesInput, Task
 from hrbench.core.limit import limited
 from hrbench.core.units import amount
 from hrbench.errors import HrbenchError, in_words
@@ -20,10 +21,13 @@ from hrbench.runner import precomputed
 from hrbench.runner.alike import told_once
 from hrbench.runner.check_dataset import SAMPLE_SIZE, Finding, spread
 from hrbench.runner.prepare import metric_of
-from hrbench.types import DatasetRow, Entry, Sample
+from hrbench.types import DatasetRow, Entry, Note, Sample, State
 
 FEW = 2
 """Images that a plain check reads: the first and the last."""
+
+DOUBTS = ("binary_masks", "root_category", "shifted")
+"""Kinds of notes that doubt how a file was read, beside those of `misread_...`."""
 
 
 def refused_samples(row: DatasetRow, dataset: DataSet, task: Task, samples: Sequence[Sample]) -> list[str]:
@@ -67,16 +71,16 @@ def predictions_findings(entry: Entry, dataset: DataSet, told: Container[str] = 
     try:
         chosen = spread(evaluated_images(entry, dataset), SAMPLE_SIZE)
         for name in entry.metrics:
-            metric = metric_of(name, dataset)
             try:
+                metric = metric_of(name, dataset)
                 target = metric.read_target(dataset.target)
             except HrbenchError as error:
-                if f"{name}: {error}" not in told:
+                if str(error) not in told and f"{name}: {error}" not in told:
                     raise
-                yield Finding("note", f"{name}: not scored, since its ground truth has the fault that is told of it")
+                yield Finding("skipped", f"{name}: not scored, since its ground truth has the fault that is told of it")
                 continue
             predictions = metric.read_predictions(Path(entry.predictions), target)
-            refused = list(_refused(metric, predictions, target, chosen))
+            refused, state = _measured(metric, predictions, target, chosen)
             found = [each for each in refused if not (told and _of_truth(each[1], dataset, entry))]
             if len(found) < len(refused):
                 without = f"{len(refused) - len(found):,} of {amount(len(chosen), 'image')}"
@@ -86,8 +90,11 @@ def predictions_findings(entry: Entry, dataset: DataSet, told: Container[str] = 
             said = f"faults in {len(found):,} of them" if found else "no fault"
             scored = len(chosen) - (len(refused) - len(found))
             yield Finding("looked", f"{name}: predictions of {amount(scored, 'image')} read and scored: {said}")
-    except HrbenchError as error:
-        yield Finding("fault", str(error))
+            if state is not None and isinstance(metric, NotesInput):
+                notes = metric.input_notes(predictions, target, state)
+                yield from (Finding("doubt", f"{name}: {note}") for note in notes if _misread(note))
+    except Exception as error:  # whatever user-defined code raises: other predictions are still looked at
+        yield Finding("fault", in_words(error))
 
 
 def _of_truth(fault: str, dataset: DataSet, entry: Entry) -> bool:
@@ -95,14 +102,28 @@ def _of_truth(fault: str, dataset: DataSet, entry: Entry) -> bool:
     return fault.startswith(f"{dataset.target}/") and not fault.startswith(f"{entry.predictions}/")
 
 
-def _refused(metric: Metric, predictions: Any, target: Any, samples: Sequence[Sample]) -> Iterator[tuple[Sample, str]]:
-    """Each image that cannot be scored, with the reason. One by one only if they cannot be scored together."""
-    try:
-        if samples:
-            metric.measure(predictions, target, [sample.id for sample in samples])
-    except HrbenchError:
-        for sample in samples:
-            try:
-                metric.measure(predictions, target, [sample.id])
-            except HrbenchError as error:
-                yield sample, str(error)
+def _misread(note: Note) -> bool:
+    """Whether a note says that a file is read otherwise than it was meant."""
+    return note.kind.startswith("misread_") or note.kind in DOUBTS
+
+
+def _measured(
+    metric: Metric, predictions: Any, target: Any, samples: Sequence[Sample]
+) -> tuple[list[tuple[Sample, str]], State | None]:
+    """Each image that cannot be scored, with the reason; and the state of the others, None if there are none.
+
+    One by one only if they cannot be scored together.
+    """
+    if not samples:
+        return [], None
+    with suppress(HrbenchError):
+        return [], metric.measure(predictions, target, [sample.id for sample in samples])
+    refused: list[tuple[Sample, str]] = []
+    for sample in samples:
+        try:
+            metric.measure(predictions, target, [sample.id])
+        except HrbenchError as error:
+            refused.append((sample, str(error)))
+    without = {sample.id for sample, _ in refused}
+    others = [sample.id for sample in samples if sample.id not in without]
+    return refused, metric.measure(predictions, target, others) if others else None

@@ -96,7 +96,8 @@ def _scored_result(
     seconds["score"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    drawings, render_notes = render_images(parts.task, parts.metrics[0], samples, scored.state, folder)
+    missing = partial(parts.dataset.missing, precomputed.NO_PROTOCOL)
+    drawings, render_notes = render_images(parts.task, parts.metrics[0], samples, scored.state, folder, missing)
     seconds["draw"] = time.perf_counter() - started
 
     provenance = _with_scoring_record(parts, predicted.provenance, len(predicted.samples))

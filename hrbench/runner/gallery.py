@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from hrbench.contracts import Metric, Renders, Task
+from hrbench.errors import HrbenchError, MissingError, in_words
 from hrbench.runner.precomputed import prediction_file
 from hrbench.types import Drawing, Sample, State
 
@@ -14,7 +16,12 @@ ImageKind = Literal["worst", "typical"]
 
 
 def render_images(
-    task: Task, metric: Metric, samples: Sequence[Sample], state: State | None, folder: Path
+    task: Task,
+    metric: Metric,
+    samples: Sequence[Sample],
+    state: State | None,
+    folder: Path,
+    missing: Callable[[], Sequence[str]] = lambda: (),
 ) -> tuple[list[Drawing], list[str]]:
     """Rendered images in `folder`, the entry's folder, or a note on the error: no evaluation fails because of them.
 
@@ -22,11 +29,17 @@ def render_images(
     metric: ranks the images by its per-image scores.
     samples: that may be rendered.
     state: of the metric; None if there is no ground truth, and the images are then evenly spread ones.
+    folder: the entry's, which is a temporary one until the result is whole: no note names it.
+    missing: sentences on what the data set lacks, asked for where an image is not there.
     """
     try:
         return _render(task, metric, samples, state, folder), []
     except Exception as error:
-        return [], [f"no image was rendered: {type(error).__name__}: {error}"]
+        why = in_words(error)
+        if isinstance(error, MissingError):
+            with suppress(HrbenchError):
+                why = next(iter(missing()), why)
+        return [], [f"no image was rendered: {why.replace(f'{folder}/', '')}"]
 
 
 def _render(

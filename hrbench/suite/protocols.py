@@ -9,12 +9,13 @@ the data set fixes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from hrbench.contracts import AT_INPUT
 from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
@@ -55,6 +56,7 @@ def protocol(
     if not reader.fine:
         return None
     merged = {**merge_settings(named[name], variant, row), **settings, **({} if row is None else row.fixed)}
+    merged |= _at_input(kind, merged, {*settings, *_stated(name, variant, row)}, variant)
     return without_later_defaults(kind, merged)
 
 
@@ -73,6 +75,33 @@ def merge_settings(named: Any, variant: Variant | None, row: DatasetRow | None) 
     if row is not None:
         filled |= row.fixed
     return without_later_defaults(type(named), {key: _jsonable(value) for key, value in filled.items()})
+
+
+def _stated(name: str, variant: Variant | None, row: DatasetRow | None) -> set[str]:
+    """Which settings of the protocol of that name the data set and the network state."""
+    found = set() if row is None else {*row.protocols.get(name, {}), *row.fixed}
+    of_network = {} if variant is None else variant.protocol
+    return found | ({*of_network} if of_network.get("name", name) == name else set())
+
+
+def _at_input(
+    kind: type, merged: Mapping[str, Any], stated: Collection[str], variant: Variant | None
+) -> dict[str, list[int]]:
+    """The size of the network's input for each setting that has it where nothing states another (`AT_INPUT`).
+
+    kind: the protocol's dataclass.
+    merged: every setting.
+    stated: names of those that suite, data set or network state.
+    variant: the network; one without an input changes nothing.
+    """
+    if variant is None or min(variant.input) < 1:
+        return {}
+    used = {field.name: field.metadata.get(AT_INPUT) for field in fields(kind)}
+    return {
+        name: list(variant.input)
+        for name, uses in used.items()
+        if uses is not None and name not in stated and uses(merged)
+    }
 
 
 def without_later_defaults(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:

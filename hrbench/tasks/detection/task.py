@@ -110,6 +110,22 @@ class Detection:
             return "torchvision-fixed" if ref.target.startswith(SQUASHED) else "torchvision"
         return "mmdet" if use in MMDET else "spinenet" if use in SPINENET else "plain"
 
+    @staticmethod
+    def fed_size(protocol: Mapping[str, Any], input: tuple[int, int]) -> str:
+        """At which size an image goes in, in words.
+
+        >>> Detection.fed_size({"resize": "none"}, (64, 96)), Detection.fed_size({"resize": "fixed"}, (64, 96))
+        ('at their own size, and not to its input of 64x96', 'resized to its input of 64x96')
+        """
+        resize = protocol["resize"]
+        at = f"its input of {input[0]}x{input[1]}"
+        if resize == "none":
+            return f"at their own size, and not to {at}"
+        if resize in geometry.BY_SHORT_SIDE:
+            short, long = protocol["short"], protocol["long"]
+            return f"with a short side of {short} pixels and a long side of at most {long}, and not to {at}"
+        return f"resized to {at}"
+
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour

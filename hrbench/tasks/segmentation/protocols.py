@@ -7,12 +7,19 @@ paper of RefineNet (Lin et al., CVPR 2017). Those of HRNet are tested against go
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from hrbench.contracts import LATER, PREPARES
+from hrbench.contracts import AT_INPUT, LATER, PREPARES
 from hrbench.errors import UsageError
 from hrbench.formats.pil_images import Interpolation
+
+
+def _uses_crop(settings: Mapping[str, Any]) -> bool:
+    """Whether an image is resized to `crop`, or cut into windows of it."""
+    above = settings["windows"] == "shifted" and max(settings["scales"], default=1.0) > 1
+    return settings["size"] == "squash" or settings["windows"] == "cut" or above
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,8 @@ class Inference:
     windows: "none": whole images. "shifted": whole images up to scale 1, above it windows of `crop`, the last of a row
         or column moved back inside (Cityscapes). "cut": always windows, those at the border padded with black; an image
         smaller than `crop` is padded to it. Scores of windows are averaged.
-    crop: (height, width) of windows.
+    crop: (height, width) of windows and of "squash". Where it is used and neither suite, data set nor network states
+        it, the network's input.
     stride: from one window to the next, as a fraction of `crop`, rounded down to pixels.
     multiple: inputs are padded at the right and the bottom with the mean colour to multiples of it, for networks that
         need this.
@@ -64,7 +72,7 @@ class Inference:
     flip: bool = False
     combine: Literal["exp", "softmax"] = "softmax"
     windows: Literal["none", "shifted", "cut"] = "none"
-    crop: tuple[int, int] = (1024, 2048)
+    crop: tuple[int, int] = field(default=(1024, 2048), metadata={AT_INPUT: _uses_crop})
     stride: float = 1.0
     multiple: int = 32
     upsampling: Literal["bilinear", "bicubic"] = "bilinear"
@@ -94,6 +102,31 @@ _USUAL = {"seg_hrnet": HRNET.name, "seg_hrnet_ocr": HRNET_OCR.name, "refinenet":
 def usual(use: str) -> str:
     """The name of the protocol for networks of that `use` if no other is named."""
     return _USUAL.get(use, PLAIN.name)
+
+
+def fed_size(protocol: Mapping[str, Any], input: tuple[int, int]) -> str:
+    """At which size an image goes in, in words; the network's input is only what costs are measured at.
+
+    >>> fed_size({"size": "own", "multiple": 32}, (64, 64))
+    'at their own size, padded to multiples of 32, and not to its input of 64x64'
+    >>> fed_size({"size": "squash", "crop": [64, 64], "multiple": 1}, (64, 64))
+    'resized to 64x64'
+    """
+    made = Inference(**{key: value for key, value in protocol.items() if key in Inference.__dataclass_fields__})
+    crop = f"{made.crop[0]}x{made.crop[1]}"
+    said = {
+        "own": "at their own size",
+        "squash": f"resized to {crop}",
+        "short": f"with a short side of {made.base} pixels",
+        "short side": f"with a short side of {made.short} pixels",
+    }[made.size]
+    if made.base is not None and made.size != "short":
+        said += f", then with a long side of {made.base} pixels"
+    if made.windows == "cut":
+        said += f", in windows of {crop}"
+    if made.multiple > 1:
+        said += f", padded to multiples of {made.multiple}"
+    return said if made.size == "squash" else f"{said}, and not to its input of {input[0]}x{input[1]}"
 
 
 def checked(protocol: Inference) -> Inference:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from hrbench.errors import InputError, MissingError
-from hrbench.formats.labels import NO_CLASS, class_map
+from hrbench.formats.label_colours import PLAIN, LabelForm
+from hrbench.formats.labels import NO_CLASS, class_map, read_labels
 from hrbench.types import ClassScheme, Sample
 
 PANEL = 480
@@ -28,19 +29,27 @@ FONT, SCALE, LINE, SWATCH = cv2.FONT_HERSHEY_SIMPLEX, 0.4, 18, 12
 # --- class maps from a folder of predictions -------------------------------------------------------------------------
 
 
-def read_maps(folder: Path, samples: Sequence[Sample], scheme: ClassScheme) -> dict[int | str, np.ndarray]:
+def read_maps(
+    folder: Path, samples: Sequence[Sample], scheme: ClassScheme, form: LabelForm = PLAIN
+) -> dict[int | str, np.ndarray]:
     """Sample id -> class indices (H, W) uint16, NO_CLASS where a label is none, from a folder of PNGs.
 
-    A sample's file is {id}.png, or the one PNG whose name begins with the last part of the id. Their numbers are label
-    ids or class indices: `labels.txt` in the folder says which, else the numbers themselves, as far as they tell.
-    Raises MissingError for a sample without a file, InputError for a file that is no PNG of labels.
+    folder: a sample's file in it is {id}.png, or the one PNG whose name begins with the last part of the id.
+    samples: those that are read.
+    scheme: the classes.
+    form: how maps are stored that are not one number a pixel; colours stand for label ids.
+
+    Numbers are label ids or class indices: `labels.txt` in the folder says which, else the numbers themselves, as far
+    as they tell. Raises MissingError for a sample without a file, InputError for a file that is no PNG of labels.
     """
     classes = len(scheme.names)
-    raw = {sample.id: _numbers(_file(folder, str(sample.id))) for sample in samples}
+    read = {sample.id: _numbers(_file(folder, str(sample.id)), form) for sample in samples}
+    raw = {key: numbers for key, (numbers, _) in read.items()}
     mark = folder / LABELS_FILE
     word = mark.read_text(errors="replace").strip() if mark.is_file() else ""
     ids = scheme.ids or tuple(range(classes))
-    if word == "ids" or (word != "indices" and any(int(numbers.max()) >= classes for numbers in raw.values())):
+    told = any(coloured or int(numbers.max()) >= classes for numbers, coloured in read.values())
+    if word == "ids" or (word != "indices" and told):
         indices = {label: index for index, label in enumerate(ids)}
         return {key: class_map(numbers, indices) for key, numbers in raw.items()}
     return {key: np.where(numbers < classes, numbers, np.uint16(NO_CLASS)) for key, numbers in raw.items()}
@@ -57,16 +66,13 @@ def _file(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def _numbers(path: Path) -> np.ndarray:
-    """(H, W) uint16: grey values, or indices of a palette."""
-    try:
-        with Image.open(path) as picture:
-            numbers = np.asarray(picture)
-    except (OSError, UnidentifiedImageError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    if numbers.ndim != 2:
-        raise InputError(f"{path}: holds colours, not one number a pixel")
-    return numbers.astype(np.uint16)
+def _numbers(path: Path, form: LabelForm) -> tuple[np.ndarray, bool]:
+    """(H, W) uint16: grey values, indices of a palette, or the ids that colours stand for; and whether it is these."""
+    what = "a predicted label map"
+    if form.colours:
+        with suppress(InputError):
+            return read_labels(path, what).astype(np.uint16), False
+    return read_labels(path, what, form).astype(np.uint16), bool(form.colours)
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------

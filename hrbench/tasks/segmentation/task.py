@@ -20,6 +20,7 @@ from hrbench.contracts import HasScheme, Network
 from hrbench.core.stages import stage
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.images import read_image, stated_size
+from hrbench.formats.label_colours import PLAIN, LabelForm
 from hrbench.formats.pil_images import read_rgb
 from hrbench.tasks.inputs import fed_as, tensor_like
 from hrbench.tasks.outputs import OutputMonitor
@@ -27,7 +28,7 @@ from hrbench.tasks.segmentation import geometry, inference
 from hrbench.tasks.segmentation.class_maps import class_map_later
 from hrbench.tasks.segmentation.inference import Segmenter, checked_logits, image_scores, resized
 from hrbench.tasks.segmentation.pixels import input_pixels
-from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, usual
+from hrbench.tasks.segmentation.protocols import NAMED_PROTOCOLS, Inference, checked, fed_size, usual
 from hrbench.tasks.segmentation.render import read_maps, render_class_map
 from hrbench.types import ClassScheme, Item, Note, Prediction, Sample, Variant
 
@@ -49,6 +50,7 @@ class Segmentation:
     Protocol = Inference
     protocols = NAMED_PROTOCOLS
     usual = staticmethod(usual)
+    fed_size = staticmethod(fed_size)
 
     def __init__(self, variant: Variant, dataset: HasScheme[ClassScheme], protocol: Mapping[str, Any]) -> None:
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in protocol.items()}
@@ -56,6 +58,9 @@ class Segmentation:
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: ClassScheme = dataset.scheme
+        form = getattr(dataset, "form", None)
+        self.form: LabelForm = form if isinstance(form, LabelForm) else PLAIN
+        """How precomputed label maps are stored, for `rows`."""
         self.monitor = OutputMonitor("images", "every class has the same score in {}, where ties go to the first class")
         if not self.scheme.names:
             raise UsageError("the data set names no classes, so no network can be evaluated on it")
@@ -152,7 +157,7 @@ class Segmentation:
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, np.ndarray]:
         """Sample id -> the class map (H, W) that a folder of predictions holds for it, for `draw`."""
-        return read_maps(predictions, samples, self.scheme)
+        return read_maps(predictions, samples, self.scheme, self.form)
 
     def draw(self, sample: Sample, rows: np.ndarray, path: Path) -> None:
         """Writes a picture of a class map beside its image to `path`, whose suffix says the format."""

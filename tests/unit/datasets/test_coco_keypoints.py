@@ -252,7 +252,14 @@ def test_boxes_of_ones_own_are_noted(tmp_path):
     (tmp_path / "coco" / "boxes.json").write_text("[]")
     notes = CocoKeypointsDataset(tmp_path).notes({"boxes": "boxes.json"})
     assert notes == ["boxes come from boxes.json, not from the detector behind the published tables"]
-    assert CocoKeypointsDataset(tmp_path).notes({}) == []  # nobody named any boxes
+    assert CocoKeypointsDataset(tmp_path).notes({}) == []  # predictions alone: no boxes are used
+
+
+def test_no_published_boxes_are_named_for_people_of_ones_own(tmp_path):
+    file = write(tmp_path, [person()])
+    own = CocoKeypointsDataset(tmp_path, folder=".", annotations=str(file), images="coco")
+    (tmp_path / "boxes.json").write_text("[]")
+    assert own.notes({"boxes": "boxes.json"}) == [] and own.notes({}) == []
 
 
 def test_coco_has_no_annotated_centres(tmp_path):

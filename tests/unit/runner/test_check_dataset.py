@@ -117,3 +117,11 @@ def test_a_sample_is_evenly_spread(size: int, count: int):
     assert chosen[0] == 0 and chosen[-1] == size - 1
     steps = {after - before for before, after in pairwise(chosen)}
     assert not steps or max(steps) - min(steps) <= 1
+
+
+def test_an_error_of_any_kind_is_a_fault_of_that_data_set_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(*given: object) -> None:
+        raise IsADirectoryError(21, "Is a directory", "train")
+
+    monkeypatch.setattr("hrbench.runner.check_dataset.dataset_of", fails)
+    assert [(one.kind, one.text) for one in check_dataset(ROW, tmp_path, {})] == [("fault", "Is a directory: train")]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from hrbench.errors import InputError
+from hrbench.cli.data import findings_text
+from hrbench.errors import InputError, UsageError
 from hrbench.formats.label_folders import LabelFolder
-from hrbench.runner.check_sample import FEW, check_predictions, refused_samples
-from hrbench.types import DatasetRow, Sample
+from hrbench.runner.check_sample import FEW, check_predictions, predictions_findings, refused_samples
+from hrbench.types import DatasetRow, Note, Sample
 
 SAMPLES = [Sample(str(number), Path(f"{number}.png")) for number in range(1000)]
 CLASSIFIED = DatasetRow("made", "mine:Images", "classification", ("topk",))
@@ -60,3 +61,55 @@ def test_predictions_are_scored_on_two_images_and_on_all_names_where_one_has_no_
     short, metric.given = LabelFolder(tmp_path, {"0": Path("0.png"), "999": Path("999.png")}, "ids"), []
     check_predictions(metric, short, None, SAMPLES)
     assert len(metric.given) == len(SAMPLES)
+
+
+class Doubtful(Recorded):
+    """A metric that refuses one image, and doubts how its input was read."""
+
+    def read_target(self, path: Path) -> str:
+        return "truth"
+
+    def read_predictions(self, path: Path, target: str) -> str:
+        return "found"
+
+    def measure(self, predictions: Any, target: Any, images: list[str]) -> Any:
+        if set(images) & set(self.refused):
+            raise InputError("cannot be scored")
+        return images
+
+    def input_notes(self, predictions: str, target: str, state: Any) -> list[Note]:
+        self.given += state
+        kinds = ("misread_boxes", "binary_masks", "empty_images", "labels_found_out")
+        return [Note(kind, f"{kind} of {predictions}") for kind in kinds]
+
+
+@pytest.mark.parametrize("refused", [(), ("1",)])
+def test_notes_that_doubt_how_a_file_is_read_are_told_by_a_deep_check(refused: tuple[str, ...], monkeypatch) -> None:
+    metric: Any = Doubtful(refused)
+    dataset: Any = SimpleNamespace(target=Path("truth.json"))
+    entry: Any = SimpleNamespace(metrics=("made",), predictions="found.json", limit=None)
+    monkeypatch.setattr("hrbench.runner.check_sample.metric_of", lambda name, dataset: metric)
+    monkeypatch.setattr("hrbench.runner.check_sample.evaluated_images", lambda entry, dataset: SAMPLES[:3])
+    findings = list(predictions_findings(entry, dataset))
+    doubts = [one.text for one in findings if one.kind == "doubt"]
+    assert doubts == ["made: misread_boxes of found", "made: binary_masks of found"]
+    assert metric.given == [str(each.id) for each in SAMPLES[:3] if each.id not in refused]
+    last = findings_text("found.json", findings).splitlines()[-1]
+    said = "1 thing to mend" if refused else "no fault, and 2 doubts whether it is read as it is meant"
+    assert last == f"found.json: {said}"
+
+
+@pytest.mark.parametrize("told", ["a.json has 5 joints", "made: a.json has 5 joints"])
+def test_a_fault_of_the_truth_is_not_told_again_of_each_predictions(told: str, monkeypatch) -> None:
+    def fails(name: str, dataset: Any) -> Any:
+        raise UsageError("a.json has 5 joints")
+
+    dataset: Any = SimpleNamespace(target=Path("a.json"))
+    entry: Any = SimpleNamespace(metrics=("made",), predictions="found.json", limit=None)
+    monkeypatch.setattr("hrbench.runner.check_sample.metric_of", fails)
+    monkeypatch.setattr("hrbench.runner.check_sample.evaluated_images", lambda entry, dataset: SAMPLES[:3])
+    (finding,) = predictions_findings(entry, dataset, {told})
+    assert (finding.kind, "its ground truth has the fault that is told of it" in finding.text) == ("skipped", True)
+    assert findings_text("found.json", [finding]).endswith("found.json: not looked at")
+    (finding,) = predictions_findings(entry, dataset, {"another"})
+    assert (finding.kind, finding.text) == ("fault", "a.json has 5 joints")

@@ -15,6 +15,7 @@ from hrbench.errors import UsageError
 from hrbench.suite.load import load_suite
 from hrbench.suite.protocols import merge_settings
 from hrbench.suite.registry import CostOptions, known, named_protocols, protocol_for
+from hrbench.tasks.segmentation.protocols import PLAIN, Inference
 from hrbench.types import DatasetRow, Entry, Known, Variant
 
 
@@ -69,6 +70,31 @@ def load(tmp_path: Path) -> Load:
 def settings(load: Load, text: str) -> dict[str, Any]:
     (entry,) = load(f"entries:\n  - {text}\n")
     return dict(entry.protocol)
+
+
+REAL = replace(KNOWN, protocols={"segmentation": Inference}, named=lambda task, use: {"plain": PLAIN})
+CROPPED = replace(SETS[0], protocols={"plain": {"crop": [48, 40]}})
+
+
+@pytest.mark.parametrize("used", ["size: squash", "windows: cut", "windows: shifted, scales: [1, 1.5]"])
+def test_windows_and_squashed_images_have_the_networks_input_where_nothing_states_their_size(load: Load, used) -> None:
+    def crop(text: str, known: Known = REAL) -> list[int]:
+        (entry,) = load(f"entries:\n  - {text}\n", known)
+        return entry.protocol["crop"]
+
+    assert crop(f"{{model: any, dataset: streets, protocol: {{{used}}}}}") == [64, 64]
+    assert crop(f"{{model: any, dataset: streets, protocol: {{{used}, crop: [32, 48]}}}}") == [32, 48]
+    of_data = replace(REAL, datasets={"streets": CROPPED})
+    assert crop(f"{{model: any, dataset: streets, protocol: {{{used}}}}}", of_data) == [48, 40]
+    own = Variant("own", "net", "segmentation", (64, 64), protocol={"name": "plain", "crop": [16, 16]})
+    of_network = replace(REAL, variants={"own": own})
+    assert crop(f"{{model: own, dataset: streets, protocol: {{{used}}}}}", of_network) == [16, 16]
+
+
+def test_a_size_that_is_not_used_stays_what_keys_of_stored_results_hold(load: Load) -> None:
+    for text in ("size: own", "windows: shifted", "windows: shifted, scales: [0.5, 1]"):
+        (entry,) = load(f"entries:\n  - {{model: any, dataset: streets, protocol: {{{text}}}}}\n", REAL)
+        assert entry.protocol["crop"] == [1024, 2048]
 
 
 def test_the_first_protocol_holds_where_nothing_is_said(load: Load) -> None:

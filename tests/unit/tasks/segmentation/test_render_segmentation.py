@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from hrbench.errors import InputError, MissingError
+from hrbench.formats.label_colours import LabelForm, colours_of
 from hrbench.formats.labels import NO_CLASS
 from hrbench.tasks.segmentation.render import PANEL, palette, read_maps, render_class_map
 from hrbench.types import ClassScheme, Sample
@@ -35,6 +36,16 @@ def test_ids_become_class_indices(tmp_path):
         made = read_maps(stored(tmp_path / (mark or "unsaid"), labels, mark=mark), [SAMPLE], STREET)
         assert list(made) == ["city/scene_1"]
         np.testing.assert_array_equal(made["city/scene_1"], MAP)
+
+
+def test_colours_become_class_indices_and_numbers_beside_a_palette_stay_numbers(tmp_path):
+    form = LabelForm(colours_of(STREET.palette, STREET.ids, [[0, 0, 0]], 65533))
+    colours = np.array(STREET.palette, np.uint8)[MAP]
+    colours[0, 0] = 0  # a colour that is not evaluated
+    made = read_maps(stored(tmp_path / "rgb", colours), [SAMPLE], STREET, form)["city/scene_1"]
+    assert made[0, 0] == NO_CLASS
+    np.testing.assert_array_equal(made.ravel()[1:], MAP.ravel()[1:])
+    np.testing.assert_array_equal(read_maps(stored(tmp_path / "i", MAP), [SAMPLE], STREET, form)["city/scene_1"], MAP)
 
 
 def test_indices_stay_what_they_are(tmp_path):
@@ -76,10 +87,10 @@ def test_what_is_missing_or_no_labels_is_told(tmp_path):
     with pytest.raises(MissingError, match="holds 0 predictions"):
         read_maps(tmp_path, [SAMPLE], STREET)
     stored(tmp_path, np.zeros((4, 5, 3), np.uint8))
-    with pytest.raises(InputError, match=r"scene_1\.png: holds colours"):
+    with pytest.raises(InputError, match=r"scene_1\.png: holds 3 channels, which are equal"):
         read_maps(tmp_path, [SAMPLE], STREET)
     (tmp_path / "city/scene_1.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"scene_1\.png: cannot be read"):
+    with pytest.raises(InputError, match=r"scene_1\.png: is no PNG"):
         read_maps(tmp_path, [SAMPLE], STREET)
 
 
