@@ -20,7 +20,8 @@ import numpy as np
 
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.mpii import MpiiTruth, read_predictions, read_truth, write_predictions
-from hrbench.metrics.coco.misread import BETTER, GOOD, exchanged_joints
+from hrbench.metrics.coco.misread import BETTER, GOOD
+from hrbench.metrics.coco.misread_joints import exchanged_joints
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State

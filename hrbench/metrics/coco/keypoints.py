@@ -27,8 +27,8 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, Keypoin
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
-from hrbench.metrics.coco.misread import misread_joints
 from hrbench.metrics.coco.misread_images import misread_images
+from hrbench.metrics.coco.misread_joints import misread_joints
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
