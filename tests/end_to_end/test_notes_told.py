@@ -97,6 +97,6 @@ def test_sigmas_are_given_as_an_option(joints: int, sigmas: str, error: float, t
     wrong = "0.05" if joints == 3 else "0.05,0.05"
     assert main(["score", "coco-keypoints", *files, "--option", f"sigmas={wrong}"]) == 2
     said = capsys.readouterr().err
-    assert f"keypoints holds {3 * joints} values" in said and "--option sigmas" in said
+    assert f"keypoints holds {3 * joints} values" in said and "(here --sigmas S,S,...)" in said
     assert main(["score", "coco-keypoints", *files, "--option", "sigmas=wide"]) == 2
     assert "sigmas 'wide': give one positive number per joint" in capsys.readouterr().err
