@@ -22,8 +22,9 @@ truth, results, kind, out = sys.argv[1:]
 OURS = """
 from pathlib import Path
 from hrbench.metrics.coco.instances import CocoBoxes, CocoMasks
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 start, wall = time.process_time(), time.perf_counter()
-metric = CocoBoxes() if kind == "bbox" else CocoMasks()
+metric = {"bbox": CocoBoxes, "segm": CocoMasks, "keypoints": CocoKeypointAP}[kind]()
 target = metric.read_target(Path(truth))
 state = metric.merge([metric.measure(metric.read_predictions(Path(results), target), target)])
 numbers = [score.value for score in metric.summarise(state, resamples=0)]
@@ -37,7 +38,7 @@ with contextlib.redirect_stdout(io.StringIO()):
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-numbers = [float(number) for number in evaluation.stats][:12]
+numbers = [float(number) for number in evaluation.stats][:12]  # keypoints have ten
 """
 REPORT = """
 cpu, wall = time.process_time() - start, time.perf_counter() - wall

@@ -51,9 +51,6 @@ names = ["", "_50", "_75", "_small", "_medium", "_large"]
 limits = ["_1", "_10", "_100", "_small", "_medium", "_large"]
 numbers = [float(scores["map" + name]) for name in names] + [float(scores["mar" + name]) for name in limits]
 """
-OUR_JOINTS = OURS.replace("instances import CocoBoxes, CocoMasks", "keypoints import CocoKeypointAP").replace(
-    'CocoBoxes() if kind == "bbox" else CocoMasks()', "CocoKeypointAP()"
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +70,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_slower_than_any_of_them(kind: str, request, benchmark, installed: Path, tmp_path: Path) -> None:
     files = request.getfixturevalue({"bbox": "box", "segm": "mask", "keypoints": "coco"}[kind] + "_scale_files")
     sides = {
-        "hrbench": OUR_JOINTS if kind == "keypoints" else OURS,
+        "hrbench": OURS,
         "ultrafast-pycocotools": ULTRAFAST,
         "vernier": VERNIER if kind == "bbox" else VERNIER_IN_PLACE,
         "torchmetrics": TORCHMETRICS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 
@@ -23,7 +23,7 @@ Field = Literal[
     "segmentation", "caption",
 ]  # fmt: skip
 Mode = Literal["needed", "optional", "refused"]
-FIELDS: tuple[Field, ...] = Field.__args__  # type: ignore[attr-defined]
+FIELDS: tuple[Field, ...] = get_args(Field)
 _MODES = {"skipped": 0, "needed": 1, "optional": 2, "refused": 3}
 _DONE = 4
 _SPACE = b" \t\n\r"
