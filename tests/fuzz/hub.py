@@ -12,17 +12,12 @@ from unittest import mock
 
 import numpy as np
 import torch
+from fed_pixels import fed
 from PIL import Image
 
 from hrbench.errors import HrbenchError
 from hrbench.suite.load import load_suite
 from hrbench.suite.registry import known
-from hrbench.tasks.classification.task import Classification
-from hrbench.tasks.detection.task import Detection
-from hrbench.tasks.inputs import normalised
-from hrbench.tasks.segmentation import geometry
-from hrbench.tasks.segmentation.task import Segmentation
-from hrbench.types import ClassScheme, Entry, Sample
 from tests.fuzz.case import Case, NonsenseError, as_json, finite
 
 DATA = {
@@ -44,12 +39,6 @@ PROCESSORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "RTDetrImageProcessor": ("detection", {"size": {"height": 64, "width": 64}, "do_normalize": False}),
 }
 """Kind of processor -> the task of its network, and settings beside the kind's own."""
-
-
-class Labelled:
-    """A data set of two classes, as far as a task asks."""
-
-    scheme = ClassScheme(("a", "b"))
 
 
 # --- preprocessor_config.json ----------------------------------------------------------------------------------------
@@ -91,7 +80,7 @@ def _fed(folder: Path) -> dict[str, Any]:
         return said  # the library's two backends pad on different sides
     with Image.open(folder / "photo.png") as image:
         theirs = _by_the_library(folder / "net", image.convert("RGB"))
-    ours = _by_hrbench(entry, folder / "photo.png")
+    ours = fed(entry, folder / "photo.png")
     if ours.shape != theirs.shape:
         raise NonsenseError(f"an image of {tuple(ours.shape)}, and of {tuple(theirs.shape)} by the library")
     bound = 1e-4 * max(1.0, float(theirs.abs().max()))
@@ -110,20 +99,6 @@ def _integers(value: Any) -> Iterator[int]:
             yield from _integers(item)
     elif isinstance(value, int):
         yield value
-
-
-def _by_hrbench(entry: Entry, path: Path) -> torch.Tensor:
-    """(3, h, w) float32: what the entry's network gets of one image."""
-    kinds: dict[str, Any] = {"classification": Classification, "segmentation": Segmentation, "detection": Detection}
-    task = kinds[entry.variant.task](entry.variant, Labelled(), entry.protocol)
-    with Image.open(path) as image:
-        (item,) = task.prepare(Sample(1, path, image.size))
-    if entry.variant.task == "segmentation":
-        table = geometry.value_table(task.mean, task.std, single=task.protocol.resizer == "pillow")
-        plan = geometry.window_plan(item.image.shape[:2], 1.0, task.protocol)
-        ((_, pixels),) = plan.inputs(geometry.normalised(item.image, table), (0.0, 0.0, 0.0))
-        return torch.from_numpy(pixels).permute(2, 0, 1)
-    return normalised([item.image], task.mean, task.std, torch.device("cpu"))[0]
 
 
 def _by_the_library(folder: Path, image: Image.Image) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fed_pixels import TwoClasses, fed
 from PIL import Image
 
 from hrbench.errors import InputError, UsageError
@@ -21,11 +22,7 @@ from hrbench.runner.prepare import not_read
 from hrbench.suite.load import load_suite
 from hrbench.suite.registry import known
 from hrbench.tasks.classification.task import Classification
-from hrbench.tasks.detection.task import Detection
-from hrbench.tasks.inputs import normalised
-from hrbench.tasks.segmentation import geometry
-from hrbench.tasks.segmentation.task import Segmentation
-from hrbench.types import NOT_READ, ClassScheme, Entry, Sample
+from hrbench.types import NOT_READ, Entry, Sample
 
 timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")
@@ -38,12 +35,6 @@ DATA = {
     "segmentation": "{use: label-folders, images: images, labels: labels, names: [a, b]}",
     "detection": "{use: coco-instances, annotations: truth.json, images: images}",
 }
-
-
-class Named:
-    """A data set of two classes, as far as a task asks."""
-
-    scheme = ClassScheme(("a", "b"))
 
 
 @pytest.fixture(scope="module")
@@ -66,20 +57,6 @@ def entry_of(folder: Path, model: str, task: str = "classification", more: str =
         f"entries:\n  - {{name: net, model: {model}, dataset: {DATA[task]}{more}}}\n"
     )
     return load_suite(path, known()).entries[0]
-
-
-def fed(entry: Entry, path: Path) -> torch.Tensor:
-    """(3, h, w) float32: what the entry's network gets of one image."""
-    kinds: dict[str, Any] = {"classification": Classification, "segmentation": Segmentation, "detection": Detection}
-    task = kinds[entry.variant.task](entry.variant, Named(), entry.protocol)
-    with Image.open(path) as image:
-        (item,) = task.prepare(Sample(1, path, image.size))
-    if entry.variant.task == "segmentation":
-        table = geometry.value_table(task.mean, task.std, single=task.protocol.resizer == "pillow")
-        plan = geometry.window_plan(item.image.shape[:2], 1.0, task.protocol)
-        ((_, pixels),) = plan.inputs(geometry.normalised(item.image, table), (0.0, 0.0, 0.0))
-        return torch.from_numpy(pixels).permute(2, 0, 1)
-    return normalised([item.image], task.mean, task.std, torch.device("cpu"))[0]
 
 
 # --- timm and torchvision: the same resizer, equal to the bit ---------------------------------------------------------
@@ -166,7 +143,7 @@ def test_a_suite_says_otherwise(tmp_path: Path) -> None:
 
 def test_the_result_says_what_stated_it(tmp_path: Path) -> None:
     entry = entry_of(tmp_path, '{use: "timm:vit_tiny_patch16_224"}')
-    (said,) = Classification(entry.variant, Named(), entry.protocol).notes()
+    (said,) = Classification(entry.variant, TwoClasses(), entry.protocol).notes()
     assert str(said).startswith("images are prepared by timm vit_tiny_patch16_224.augreg_in21k_ft_in1k (protocol timm;")
 
 
@@ -298,7 +275,7 @@ def test_outputs_that_are_no_class_are_left_out(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"model_type": "mobilenet_v2", "id2label": {"0": "background"}}))
     entry = entry_of(tmp_path, '{use: "transformers:./net", task: classification}')
     assert entry.protocol["label_offset"] == 1
-    task = Classification(entry.variant, Named(), entry.protocol)
+    task = Classification(entry.variant, TwoClasses(), entry.protocol)
     item = task.prepare(sample := Sample(1, write_grey(tmp_path / "x.png"), (20, 20)))
     (logits,) = task.forward(lambda batch: torch.tensor([[9.0, 1.0, 2.0]]), item)
     best, _ = task.finish(sample, [(item[0], logits)]).value
