@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hrbench.core.text import suggestion
-from hrbench.datasets.annotation_files import annotation_file
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
@@ -31,6 +30,7 @@ from hrbench.formats.coco.annotations import (
     read_instances,
 )
 from hrbench.formats.coco.forms import CocoForm, TruthArea, unused_root
+from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
@@ -86,7 +86,7 @@ class CocoInstances:
         self.split = split
         self._annotations, self._images = annotations, images
         if annotations is not None:
-            annotation_file(self.folder / annotations)
+            refuse_folder(self.folder / annotations)
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)

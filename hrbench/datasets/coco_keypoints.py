@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from hrbench.datasets.annotation_files import annotation_file
 from hrbench.datasets.image_files import digest_of, file_sizes, missing_images
 from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco import layout
@@ -29,6 +28,7 @@ from hrbench.formats.coco.annotations import (
     read_keypoints,
 )
 from hrbench.formats.coco.forms import CocoForm, TruthArea
+from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
@@ -107,7 +107,7 @@ class CocoKeypointsDataset:
         self.split = split
         self._annotations, self._images = annotations, images
         if annotations is not None:
-            annotation_file(self.folder / annotations)
+            refuse_folder(self.folder / annotations)
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._sigmas, self._flip_pairs = sigmas, flip_pairs

@@ -62,16 +62,24 @@ REMEDIES = {
 """Key of an annotation that exports leave out -> the option that does without it."""
 
 
+_SHOWN = 3
+"""Names of files that a message lists."""
+
+
 def refuse_folder(path: Path) -> None:
-    """Raises InputError if a folder is given for a file of annotations, and names what lies in it."""
+    """Raises InputError if a folder is given for a file of annotations, and names the JSON files that lie in it.
+
+    A path without a file is taken: what is missing is told apart from what is wrong.
+    """
     if not path.is_dir():
         return
     labelme = first_labelme(path)
     if labelme is not None:
         raise InputError(f"{path}: is a folder, and {labelme.name} in it {LABELME}; {TO_COCO}")
-    found = sorted(file.name for file in path.glob("*.json"))
-    some = f", such as {path / found[0]}" if found else "; no JSON lies in it"
-    raise InputError(f"{path}: is a folder; COCO annotations are one JSON file{some}")
+    found = sorted((file.name for file in path.glob("*.json")), key=lambda name: ("annotations" not in name, name))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    there = f"name the file in it: {', '.join(found[:_SHOWN])}{more}" if found else "no JSON file lies in it"
+    raise InputError(f"{path}: is a folder; COCO annotations are one JSON file; {there}")
 
 
 def refuse_labelme(path: Path, data: bytes) -> None:
