@@ -53,7 +53,7 @@ def test_annotations_name_the_way_to_coco(read: Callable[[Path], Any], tmp_path:
 
 @pytest.mark.parametrize("read", READERS)
 def test_a_folder_of_annotations_names_the_file(read: Callable[[Path], Any], tmp_path: Path) -> None:
-    assert refused(lambda: read(tmp_path)).endswith("COCO annotations are one JSON file; no JSON lies in it")
+    assert refused(lambda: read(tmp_path)).endswith("COCO annotations are one JSON file; no JSON file lies in it")
     (tmp_path / "_annotations.coco.json").write_text("{}")
     assert refused(lambda: read(tmp_path)).endswith("name the file in it: _annotations.coco.json")
 
