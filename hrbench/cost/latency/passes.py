@@ -4,7 +4,9 @@ Warming up ends when the medians of three successive windows agree within 2 %. A
 least 2 % of the budget. After a quarter of the budget measuring starts anyway, and the conditions say whether there was
 no time to tell or warming up never settled.
 
-A quick latency whose budget nobody stated is looked at a few times, and ends when it is precise (`looks.py`).
+A quick latency whose budget nobody stated is looked at a few times, and ends when it is precise (`looks.py`). Its
+windows are of a tenth of the time to the first look, and it warms up no longer than that time once there were three
+windows: samples of one second need no warm-up of more.
 
 If the passes go over several inputs, one after the other, a window is of whole rotations, since passes on different
 inputs may take different times; and there is at least one rotation of samples.
@@ -26,6 +28,7 @@ WARM_UP_SHARE = 0.25
 WINDOWS = 3
 WINDOW_PASSES = 3
 WINDOW_SHARE = 0.02
+WINDOW_SHARE_OF_LOOK = 0.1
 STABLE_WITHIN = 0.02
 
 PROGRESS_SECONDS = 0.25
@@ -186,14 +189,18 @@ def _warm_up(timer: _Timer, first: float, rotation: int, window_passes: int) -> 
     passes, window, middles = 1, [first], []
     if pace.warm_up is None:
         return passes, None, first
+    first_look = pace.looks[0] if pace.looks else math.inf
+    least = min(WINDOW_SHARE * pace.budget, WINDOW_SHARE_OF_LOOK * first_look)
     while timer.spent() < max(WARM_UP_SHARE * pace.budget, pace.warm_up):
         whole = len(window) >= window_passes and len(window) % rotation == 0
-        if whole and sum(window) >= WINDOW_SHARE * pace.budget:
+        if whole and sum(window) >= least:
             middles.append(median(window))
             last = middles[-WINDOWS:]
             agree = len(last) == WINDOWS and max(last) - min(last) <= STABLE_WITHIN * median(last)
             if agree and timer.spent() >= pace.warm_up:
                 return passes, True, middles[-1]
+            if len(middles) >= WINDOWS and timer.spent() >= first_look:
+                break
             window = []
         window.append(timer.once().seconds)
         passes += 1
