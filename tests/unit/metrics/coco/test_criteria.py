@@ -65,7 +65,7 @@ def test_random_cases_equal_pycocotools_to_the_last_bit(kind: str, options: dict
         assert ours == metric.verify(*paths), f"seed {seed}"
         assert len(ours) == len(metric.summarise(judged(metric, paths), 0)), "names differ"
         found += ours.values()
-    assert np.mean(np.array(found) > 0) > 0.1  # the cases are not trivial
+    assert np.mean(np.array(found) > 0) > 0.05  # the cases are not trivial
 
 
 @both_ways
