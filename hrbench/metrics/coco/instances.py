@@ -50,7 +50,15 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
@@ -108,9 +116,14 @@ class CocoObjects:
         takes where there is one. Boxes have but one area.
     max_detections: how many of an image and class are judged, best first: a rising list, as pycocotools' `maxDets`, of
         which the last is that of all numbers and each has an AR; or the last alone (1000 for [1, 10, 1000]).
-    iou_thresholds, areas, recall_thresholds: in place of COCO's (`criteria.OwnCriteria`), as pycocotools' `iouThrs`,
-        `areaRng` and `recThrs`.
-    class_agnostic: whether all classes count as one, as with pycocotools' `useCats = 0`.
+    iou_thresholds: IoU from which on an object is found: up to 16 rising numbers, or one, in place of 0.5 to 0.95; AP
+        is the mean over them and named by them (AP@0.3), as with pycocotools' `iouThrs`.
+    areas: ranges of object areas in px^2 by name, in place of small, medium and large: `{tiny: [0, 256], huge: [65536,
+        null]}` for AP-tiny and AP-huge; both ends are in a range.
+    recall_thresholds: rising recalls at which precision is read, or how many of them from 0 to 1, in place of 101;
+        names tell how many (AP@R11).
+    class_agnostic: whether all classes count as one (micro-AP), as with pycocotools' `useCats = 0`: equal scores go by
+        class, then by the order of the file, and `max_detections` are of an image.
     renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the files deviate from
         COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
@@ -303,6 +316,12 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "bbox is x, y, width, height in pixels of the original image, whose top left corner is (0, 0); image_id and "
+        "category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "bbox": [412.8, 157.6, 53.1, 138.0], "score": 0.87}',
+    )
     quantities = described(FORMS["box"], INSTANCES)
 
 
@@ -312,4 +331,10 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "segmentation is a run-length code of COCO of the whole original image, its size as height, width; image_id "
+        "and category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "segmentation": {"size": [4, 5], "counts": "52203"}, "score": 0.87}',
+    )
     quantities = described(FORMS["mask"], INSTANCES)

@@ -55,7 +55,15 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 FORM = NumberForm(
     KEYPOINTS,
@@ -94,8 +102,16 @@ class CocoKeypointAP:
         `bbox` if the first row has one, else the extent of the keypoints.
     per_class: whether to report AP, AP50, AP75 and AR of every category, too, as "AP/<name>", or "AP/<id>" if its name
         is not unique.
-    max_detections, oks_thresholds, areas, recall_thresholds: in place of COCO's (`criteria.OwnCriteria`).
-    class_agnostic: whether all categories count as one.
+    max_detections: how many of an image and category are judged, best first: 20, another number, or a rising list of
+        which the last is that of all numbers and each has an AR (AR@1dets).
+    oks_thresholds: OKS from which on a person is found: up to 16 rising numbers, or one, in place of 0.5 to 0.95; AP is
+        the mean over them and named by them (AP@0.3).
+    areas: ranges of areas of people in px^2 by name, in place of medium and large: `{tiny: [0, 1024], huge: [65536,
+        null]}` for AP-tiny and AP-huge; both ends are in a range.
+    recall_thresholds: rising recalls at which precision is read, or how many of them from 0 to 1, in place of 101;
+        names tell how many (AP@R11).
+    class_agnostic: whether all categories count as one (micro-AP): equal scores go by category, then by the order of
+        the file, and `max_detections` are of an image.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
         from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
@@ -103,6 +119,12 @@ class CocoKeypointAP:
     name = "coco-keypoints"
     version = 1
     prediction_file = "predictions.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each person that was found",
+        "keypoints are x, y, confidence of each joint in the order of the annotations, in pixels of the original image "
+        "with the centre of the top left pixel at (0, 0); the confidences of joints are not judged, score is",
+        '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
+    )
     oracle = "pycocotools"
     main = "AP"
     quantities: tuple[Quantity, ...] = described(FORM, KEYPOINTS)
