@@ -132,6 +132,7 @@ def _suffixes(row: DatasetRow) -> Iterator[str]:
     file = paths.get("annotations", paths.get("list", Path()))
     yield from (file.parent.name, images.name, folder.parent.name)
     yield from (images.parent.name, labels.name)
-    yield "-".join(sorted(key for key in row.args if key not in ("split", *ALL_PATH_KEYS)))
+    told = TOLD.get(row.use, ())
+    yield "-".join(sorted(key for key in row.args if key not in ("split", *ALL_PATH_KEYS, *told)))
     for depth in (2, 3, 4):
         yield "-".join(part for part in file.parent.parts[-depth:] if part != file.anchor)

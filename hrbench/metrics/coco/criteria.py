@@ -168,7 +168,7 @@ def _areas(given: Any) -> list[tuple[str, float, float]]:
                 "for no maximum"
             )
         found.append((name, *values))
-    return found
+    return sorted(found, key=lambda area: (area[1:], area[0]))  # the order of a file means nothing
 
 
 def _limits(given: Any, official: MatchSettings) -> tuple[int, ...]:
