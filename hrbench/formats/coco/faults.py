@@ -5,7 +5,7 @@ Slow, and used only for files that are known to have a fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +146,23 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
 # --- boxes and masks -------------------------------------------------------------------------------------------------
 
 
-def explain_instance_truth(path: Path, data: bytes, masks: bool, given: Collection[str] = ()) -> None:
+def explain_instance_truth(
+    path: Path,
+    data: bytes,
+    masks: bool,
+    given: Collection[str] = (),
+    federation: Callable[[Path, Mapping[str, Any], Collection[str]], None] | None = None,
+) -> None:
     """Raises InputError for the first fault of an annotation file; returns if none is found.
 
     given: names of options by which it was read.
+    federation: explains what more a federated file needs, whose objects need not say whether they are crowds.
     """
     content, images, categories = annotation_file(path, data, given)
+    if federation is not None:
+        federation(path, content, given)
+    shape = "segmentation" if masks else "bbox"
+    keys = ("id", "image_id", "category_id", "area", *(("iscrowd",) if federation is None else ()), shape)
     size: dict[int, tuple[int, int]] = {}
     if masks:
         for index, row in enumerate(content["images"]):
@@ -160,7 +171,7 @@ def explain_instance_truth(path: Path, data: bytes, masks: bool, given: Collecti
     seen: dict[int, int] = {}
     for index, row in enumerate(content["annotations"]):
         fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
-        need_keys(fault, row, ("id", "image_id", "category_id", "area", "iscrowd", "segmentation" if masks else "bbox"))
+        need_keys(fault, row, keys)
         check_object(fault, index, row, listed, seen)
         if masks:
             _segmentation(fault, row["segmentation"], size[row["image_id"]])
