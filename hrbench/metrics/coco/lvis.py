@@ -21,9 +21,10 @@ from hrbench.formats.coco.instances import DetectionArea, InstanceResults, Insta
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
+from hrbench.metrics.coco.classes import CategorySelection
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.federated import federated_match, looked_for
-from hrbench.metrics.coco.instances import INSTANCES, CategorySelection, Shape, annotated_of, class_labels
+from hrbench.metrics.coco.instances import INSTANCES, Shape, annotated_of
 from hrbench.metrics.coco.lvis_notes import lvis_notes
 from hrbench.metrics.coco.lvis_reference import lvis_numbers
 from hrbench.metrics.coco.mask_iou import mask_iou
@@ -251,7 +252,7 @@ def _asked(state: State, classes: bool) -> tuple[tuple[Number, ...], MatchSettin
 
 def _quantities(shape: Shape, classes: CategorySelection, most: int) -> tuple[Quantity, ...]:
     """The thirteen, and those of single classes if these are known without the annotation file."""
-    return tuple(_quantity(number, shape, most) for number in numbers(class_labels(classes), (), most))
+    return tuple(_quantity(number, shape, most) for number in numbers(classes.known_labels(), (), most))
 
 
 class LvisBoxes(LvisObjects):

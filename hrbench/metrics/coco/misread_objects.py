@@ -27,7 +27,8 @@ def misread_objects(
         notes += misread_boxes(target.shape, predictions.shape, size, truths, detections, seen)
     categories = list(zip(state.params["categories"], state.params["names"], strict=True))
     boxes = _boxes_of(target.shape), _boxes_of(predictions.shape)
-    notes += misread_classes(*boxes, truths, detections, seen, categories)
+    if not seen.as_one:
+        notes += misread_classes(*boxes, truths, detections, seen, categories)
     if any(note.kind.startswith("misread") for note in notes):
         return notes
 
