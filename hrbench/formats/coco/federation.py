@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hrbench.formats.coco.columns import need, whole
-from hrbench.formats.coco.json_faults import fault_of, is_integer, kind, shown, text_remedy, whole_remedy
+from hrbench.formats.coco.json_faults import fault_of, is_integer, kind, shown
 
 FREQUENCIES = ("r", "c", "f")
 _NEGATIVE, _PARTIAL = "neg_category_ids", "not_exhaustive_category_ids"
@@ -83,8 +83,7 @@ def explain_federation(path: Path, content: Mapping[str, Any], given: Collection
                 fault(f"{key} is {kind(row[key])}; it must be a list of category ids")
             for place, number in enumerate(row[key]):
                 if not is_integer(number):
-                    more = whole_remedy(number) or text_remedy(number)
-                    fault(f"{key}[{place}] is {shown(number)}; it must be a whole number", more)
+                    fault(f"{key}[{place}] is {shown(number)}; it must be a whole number")
     for index, row in enumerate(content["categories"]):
         fault = fault_of(path, f"category {index}", row, ("id",), given)
         if row.get("frequency") not in FREQUENCIES:
