@@ -20,5 +20,6 @@ with contextlib.redirect_stdout(io.StringIO()):
     evaluation = COCOeval(coco, coco.load_res(results), kind, lvis_style=True)
     evaluation.run()
 found = evaluation.get_results()
-numbers = [float(value) for value in found.values()]
+order = "AP AP50 AP75 APs APm APl APr APc APf AR@300 ARs@300 ARm@300 ARl@300".split()
+numbers = [float(found[name]) for name in order]
 """
