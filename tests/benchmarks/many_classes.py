@@ -64,7 +64,7 @@ def add_unused_classes(truth: Path, path: Path, many: int) -> Path:
 
 
 def as_lvis(truth: Path, path: Path, seed: int = 0) -> Path:
-    """Writes the annotation file `truth` in LVIS's form to `path`, which it returns; some classes of an image are verified."""
+    """Writes the annotation file `truth` in LVIS's form, with some classes of an image verified, to `path`: this."""
     rng = np.random.default_rng(seed)
     data = msgspec.json.decode(truth.read_bytes())
     ids = np.array([each["id"] for each in data["categories"]])

@@ -12,6 +12,8 @@ from hrbench.formats.coco.instances import InstanceTruth
 from hrbench.formats.coco.json_faults import is_integer
 from hrbench.metrics.coco.notes import unknown_category
 
+NO_CLASSES = "per_class: true and class_agnostic: true: there are no single classes if all are one"
+
 
 @dataclass(frozen=True)
 class CategorySelection:

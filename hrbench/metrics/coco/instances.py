@@ -18,7 +18,7 @@ from hrbench.formats.coco.instances import DetectionArea, InstanceResults, Insta
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
-from hrbench.metrics.coco.classes import CategorySelection
+from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
@@ -33,7 +33,7 @@ from hrbench.metrics.coco.notes import (
     unused_boxes,
 )
 from hrbench.metrics.coco.reference import instance_numbers
-from hrbench.metrics.coco.reported import NumberForm, class_of, quantities, range_in_words
+from hrbench.metrics.coco.reported import NumberForm, class_of, described, range_in_words
 from hrbench.metrics.coco.reported import numbers as reported_numbers
 from hrbench.metrics.coco.states import (
     by_image,
@@ -132,8 +132,8 @@ class CocoObjects:
         own = OwnCriteria(iou_thresholds, recall_thresholds, areas, max_detections, class_agnostic)
         self.settings = own.settings(INSTANCES, FORMS[self.kind].option)
         if class_agnostic and per_class:
-            raise UsageError("per_class: true and class_agnostic: true: there are no single classes if all are one")
-        self.quantities = quantities(FORMS[self.kind], self.settings, self.classes.known_labels())
+            raise UsageError(NO_CLASSES)
+        self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels())
         self.main = self.quantities[0].name
 
     def read_target(self, path: Path) -> InstanceTruth:
@@ -206,13 +206,13 @@ class CocoObjects:
         settings, form = settings_in(state, INSTANCES), FORMS[self.kind]
         labels = _labels_in(state) if self.classes.each else ()
         asked = numbers(labels, settings)
-        described = quantities(form, settings, labels, note)
+        means = described(form, settings, labels, note)
 
         def absent(number: Number) -> str:
             single = "" if number.category is None else f" of class {class_of(number)}"
             return f"object{single} {range_in_words(form, settings, number)}"
 
-        return scored(self.name, self._matches(state), settings, asked, described, absent, resamples, seed)
+        return scored(self.name, self._matches(state), settings, asked, means, absent, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
         """(12,) float64 with three limits: the numbers as pycocotools' `stats` has them, -1 if one does not exist."""
@@ -263,7 +263,7 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
-    quantities = quantities(FORMS["box"], INSTANCES)
+    quantities = described(FORMS["box"], INSTANCES)
 
 
 class CocoMasks(CocoObjects):
@@ -272,4 +272,4 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
-    quantities = quantities(FORMS["mask"], INSTANCES)
+    quantities = described(FORMS["mask"], INSTANCES)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,13 +25,18 @@ def keypoint_numbers(
     target: Path,
     predictions: Path,
     sigmas: Sequence[float],
+    asked: Sequence[Number],
+    settings: MatchSettings,
     images: Sequence[int | str] | None = None,
     category: int | None = None,
     without_boxes: bool = False,
     form: CocoForm = COCO_FORM,
-) -> list[float]:
-    """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
+) -> dict[str, float]:
+    """What is asked for of keypoints, by name, -1 if there is nothing to average.
 
+    asked, settings: the numbers and how they are judged. COCO's own ten are `COCOeval.stats`. pycocotools finds no
+        keypoints with `useCats = 0` (it looks for them under the category -1): for classes as one it is given files
+        with one class, in the order that `useCats = 0` has for boxes.
     images, category: the ids to evaluate, None for all.
     without_boxes: whether a `bbox` of a row is left out, from which pycocotools takes areas otherwise.
     form: how the files deviate from COCO's form: pycocotools is given what they are rewritten to.
@@ -43,9 +49,15 @@ def keypoint_numbers(
         rows = results_rows(target, data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
         categories = None if category is None else [category]
-        evaluation = _evaluation(_truth(target, original, data), rows, "keypoints", images, categories)
+        truth = _truth(target, original, data)
+        if settings.class_agnostic:
+            settings, known = replace(settings, class_agnostic=False), truth.dataset
+            one = min(each["id"] for each in known["categories"]) if category is None else category
+            annotations = _as_one_class(known["annotations"], one, category)
+            rows, truth = _as_one_class(rows, one, category), _indexed({**known, "annotations": annotations})
+        evaluation = _evaluation(truth, rows, "keypoints", images, categories)
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
-        return _stats(evaluation)
+        return _values(evaluation, asked, settings)
 
 
 def instance_numbers(
@@ -128,12 +140,22 @@ def _truth(target: Path, original: bytes, data: bytes) -> Any:
     """The annotations as pycocotools has them: it reads the file itself, unless that was rewritten to `data`."""
     from pycocotools.coco import COCO
 
-    if data is original:
-        return COCO(str(target))
+    return COCO(str(target)) if data is original else _indexed(json.loads(data))
+
+
+def _indexed(dataset: dict[str, Any]) -> Any:
+    from pycocotools.coco import COCO
+
     truth: Any = COCO()
-    truth.dataset = json.loads(data)
+    truth.dataset = dataset
     truth.createIndex()
     return truth
+
+
+def _as_one_class(rows: list[dict[str, Any]], one: int, category: int | None) -> list[dict[str, Any]]:
+    """Rows of one class in the order of their classes. category: the only one that counts, None for all."""
+    ordered = sorted(rows, key=lambda row: row["category_id"])
+    return [{**row, "category_id": one} for row in ordered if category in (None, row["category_id"])]
 
 
 def results_rows(
@@ -153,16 +175,9 @@ def _evaluation(
     images: Sequence[int | str] | None,
     categories: Sequence[int] | None,
 ) -> Any:
-    from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    found: Any
-    if rows:
-        found = truth.loadRes(rows)
-    else:
-        found = COCO()
-        found.dataset = {**truth.dataset, "annotations": []}
-        found.createIndex()
+    found: Any = truth.loadRes(rows) if rows else _indexed({**truth.dataset, "annotations": []})
     evaluation = COCOeval(truth, found, kind)
     if images is not None:
         evaluation.params.imgIds = sorted(int(image) for image in images)

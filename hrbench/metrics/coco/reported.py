@@ -128,7 +128,7 @@ def spread(thresholds: Sequence[float]) -> str:
     return f"{_short(thresholds[0])}-{_short(thresholds[-1])}step{_short(step)}"
 
 
-def quantities(
+def described(
     form: NumberForm, settings: MatchSettings, labels: Sequence[str] = (), note: str = ""
 ) -> tuple[Quantity, ...]:
     """What the numbers mean, in their order. note: what each description ends with."""
@@ -138,7 +138,7 @@ def quantities(
     for number in numbers(form, settings, labels):
         kind = number.kind, number.threshold, number.area, number.limit
         if kind not in texts:
-            before, after = _described(form, settings, number)
+            before, after = _around(form, settings, number)
             by = "COCO protocol with own criteria" if own and number.name not in known else "COCO protocol"
             texts[kind] = before, f"{after}; {by}; n is {form.others}.{note}"
         of, name = _classes_of(form, settings, number), number.name
@@ -146,7 +146,7 @@ def quantities(
     return tuple(found)
 
 
-def _described(form: NumberForm, settings: MatchSettings, number: Number) -> tuple[str, str]:
+def _around(form: NumberForm, settings: MatchSettings, number: Number) -> tuple[str, str]:
     """What stands before and after the classes that a number is of."""
     of = f" of {form.things}" if form.things else ""
     annotated, group = (" as annotated", " and class") if form.each_limit else ("", "")

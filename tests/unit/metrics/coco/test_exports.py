@@ -166,9 +166,9 @@ CRITERIA = {"max_detections", "areas", "recall_thresholds", "class_agnostic"}
 OTHERS = {
     "boxes": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
     "masks": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
-    "keypoints": {"sigmas", "category", "detection_area"},
+    "keypoints": {"sigmas", "category", "per_class", "detection_area", *CRITERIA, "oks_thresholds"},
 }
-"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`, `test_criteria`)."""
+"""Options whose random cases are in `test_keypoints`, `test_coco_instances` or `test_criteria`."""
 
 
 @pytest.mark.parametrize("kind", METRICS)
