@@ -122,6 +122,7 @@ class LvisObjects:
     oracle = "lvis"
     main = "AP"
     quantities: tuple[Quantity, ...]
+    example: str
 
     def __init__(
         self,
@@ -144,12 +145,25 @@ class LvisObjects:
         self.settings = settings_of(max_detections)
         self.quantities = _quantities(self.kind, self.classes, max_detections)
 
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than LVIS; {} if its numbers are the official ones."""
+        most = self.settings.max_detections[-1]
+        return {} if most == MOST else {"max_detections": most}
+
     def read_target(self, path: Path) -> InstanceTruth:
-        """LVIS annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        """An annotation file of LVIS v1's form, checked whole: images with `neg_category_ids` and
+        `not_exhaustive_category_ids`, categories with `frequency` (r, c or f), annotations without `iscrowd`.
+
+        Raises InputError naming the first fault, MissingError.
+        """
         return self.classes.known(read_truth(Path(path), self.kind == "mask", self.form, federated=True))
 
     def read_predictions(self, path: Path, target: InstanceTruth) -> InstanceResults:
-        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        """A JSON list of rows with image_id, category_id, score and `bbox` [x, y, width, height] or `segmentation` (RLE
+        or polygons), in px of the original image; `[]`: nothing was found.
+
+        Raises InputError naming the first fault, MissingError.
+        """
         return read_results(Path(path), target, self.detection_area, self.form)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
@@ -261,6 +275,7 @@ class LvisBoxes(LvisObjects):
     name = "lvis-boxes"
     kind = "box"
     prediction_file = "predictions.json"
+    example = '[{"image_id": 139, "category_id": 1203, "bbox": [x, y, width, height in px], "score": 0.9}, ...]'
     quantities = _quantities("box", CategorySelection(None, (), False), MOST)
 
 
@@ -270,4 +285,8 @@ class LvisMasks(LvisObjects):
     name = "lvis-masks"
     kind = "mask"
     prediction_file = "masks.json"
+    example = (
+        '[{"image_id": 139, "category_id": 1203, "segmentation": {"size": [height, width], "counts": "..."}, '
+        '"score": 0.9}, ...]'
+    )
     quantities = _quantities("mask", CategorySelection(None, (), False), MOST)

