@@ -169,8 +169,15 @@ def explain_instance_truth(
             size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",), given), row)
     listed = ListedIds(images, categories, content["annotations"], lambda: file_names(content["images"]), given)
     seen: dict[int, int] = {}
+    of_lvis = federation is None and any("neg_category_ids" in row for row in content["images"])
     for index, row in enumerate(content["annotations"]):
         fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
+        if of_lvis and isinstance(row, dict) and "iscrowd" not in row:
+            fault(
+                "'iscrowd' is missing, as in all files of LVIS's form: lvis-boxes and lvis-masks judge these; option "
+                "iscrowd: 0 judges all classes in all images, as COCO does",
+                "iscrowd: 0",
+            )
         need_keys(fault, row, keys)
         check_object(fault, index, row, listed, seen)
         if masks:

@@ -12,6 +12,7 @@ from both_ways import both_ways
 from random_lvis import case
 
 from hrbench.errors import InputError
+from hrbench.formats.coco.forms import CocoForm
 from hrbench.formats.coco.instances import read_truth
 from hrbench.formats.coco.rle import Masks
 
@@ -109,5 +110,7 @@ def test_the_first_fault_is_named(message: str, tmp_path: Path, way: str) -> Non
 
 
 def test_a_file_of_coco_still_needs_to_say_what_is_a_crowd(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'iscrowd' is missing"):
+    with pytest.raises(InputError, match="'iscrowd' is missing, as in all files of LVIS's form: lvis-boxes") as error:
         read_truth(write(tmp_path / "t.json", small()), False)
+    assert error.value.option == "iscrowd: 0"
+    assert read_truth(write(tmp_path / "t.json", small()), False, CocoForm(iscrowd=0)).federation is None
