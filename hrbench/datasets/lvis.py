@@ -111,6 +111,6 @@ class Lvis(CocoInstances):
         return {
             **found,
             **{f"of these {word}": many[letter] for letter, word in FREQUENCIES.items()},
-            "classes that an image is known to lack, all together": federated.negative,
-            "classes that are not annotated exhaustively, all together": federated.partial,
+            "pairs of an image and an absent class": federated.negative,
+            "pairs of an image and a class annotated in part": federated.partial,
         }

@@ -214,7 +214,7 @@ def explain_instance_results(
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
-            fault("has a box and no mask; results of boxes alone are judged by coco-boxes")
+            fault("has a box and no mask; results of boxes alone are judged by coco-boxes or lvis-boxes")
         need_keys(fault, row, ("image_id", "category_id", key, "score"))
         check_detection(fault, row, listed)
         if "caption" in row:
@@ -256,7 +256,7 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
     """Polygons, or an RLE of either kind."""
     if isinstance(mask, list):
         if not mask:
-            fault("segmentation is empty; give polygons or an RLE, or judge boxes alone (coco-boxes)")
+            fault("segmentation is empty; give polygons or an RLE, or judge boxes alone (coco-boxes, lvis-boxes)")
         for number, points in enumerate(mask):
             if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
                 found = f"{len(points)} values" if isinstance(points, list) else kind(points)

@@ -86,12 +86,12 @@ def _among(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def looked_for(digests: np.ndarray, images: np.ndarray, federation: Federation) -> np.ndarray:
     """(I,) uint64: digests (I,) of what is annotated in each of `images`, with what is said of classes there."""
-    parts: list[list[np.ndarray]] = [[] for _ in images]
-    for pairs in (federation.negative, federation.partial):
-        place = positions(pairs[:, 0], images)
-        order = np.lexsort((pairs[:, 1], place))
-        ends = np.searchsorted(place[order], np.arange(len(images) + 1)).tolist()
-        ordered = pairs[order, 1].astype("<i8")
-        for own, start, end in zip(parts, ends[:-1], ends[1:], strict=True):
-            own += [np.array([end - start], "<i8"), ordered[start:end]]
-    return truth_digests(([one, *own] for one, own in zip(digests.astype("<u8")[:, None], parts, strict=True)))
+    pairs = np.concatenate([federation.negative, federation.partial])
+    partial = np.arange(len(pairs)) >= len(federation.negative)
+    place = positions(pairs[:, 0], images)
+    order = np.lexsort((pairs[:, 1], partial, place))
+    ends = np.searchsorted(place[order], np.arange(len(images) + 1)).tolist()
+    said = np.stack([partial[order], pairs[order, 1]], axis=1).astype("<i8").tobytes()
+    own = digests.astype("<u8").tobytes()
+    bounds = zip(range(0, len(own), 8), ends[:-1], ends[1:], strict=True)
+    return truth_digests(own[at : at + 8] + said[16 * start : 16 * end] for at, start, end in bounds)

@@ -66,8 +66,8 @@ def test_facts_count_classes_by_frequency_and_what_was_looked_for(tmp_path: Path
     write(tmp_path)
     assert Lvis(tmp_path).facts() == {
         "images": 2, "images with objects": 1, "objects": 1, "classes": 3, "of these rare": 1, "of these common": 1,
-        "of these frequent": 1, "classes that an image is known to lack, all together": 4,
-        "classes that are not annotated exhaustively, all together": 2,
+        "of these frequent": 1, "pairs of an image and an absent class": 4,
+        "pairs of an image and a class annotated in part": 2,
     }  # fmt: skip
 
 
