@@ -24,7 +24,7 @@ from hrbench.contracts.datasets import (
     Submits,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -80,6 +80,7 @@ __all__ = [
     "FixedPrecision",
     "Foresees",
     "ForwardsAhead",
+    "HasCriteria",
     "HasFolder",
     "HasLevels",
     "HasNotes",

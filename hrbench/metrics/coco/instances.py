@@ -19,7 +19,7 @@ from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
-from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, settings_in
+from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
@@ -135,6 +135,10 @@ class CocoObjects:
             raise UsageError(NO_CLASSES)
         self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels())
         self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO does."""
+        return own_criteria(self.settings, INSTANCES, FORMS[self.kind].option)
 
     def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""

@@ -25,7 +25,7 @@ from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels
-from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, settings_in
+from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.misread_images import misread_images
@@ -141,6 +141,10 @@ class CocoKeypointAP:
             raise UsageError(NO_CLASSES)
         self.quantities = described(FORM, self.settings)
         self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO does."""
+        return own_criteria(self.settings, KEYPOINTS, FORM.option)
 
     def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
