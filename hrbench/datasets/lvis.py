@@ -32,7 +32,7 @@ class Lvis(CocoInstances):
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     max_detections: how many of an image its metrics judge, of all classes together (`metrics.coco.lvis.LvisObjects`);
         None for LVIS's 300.
-    classes, orientation, paths, renumber, truth_area, match, whole_ids, text_numbers, detection_area: as
+    classes, per_class, detection_area, orientation, paths, renumber, truth_area, match, whole_ids, text_numbers: as
         `CocoInstances` has them.
     """
 
@@ -47,6 +47,7 @@ class Lvis(CocoInstances):
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
         max_detections: int | None = None,
+        per_class: bool | None = None,
         detection_area: Literal["mask", "box"] | None = None,
         orientation: str | None = None,
         paths: Paths = "posix",
@@ -64,11 +65,12 @@ class Lvis(CocoInstances):
             images,
             classes,
             max_detections,
-            detection_area,
-            orientation,
-            paths,
-            renumber,
-            truth_area,
+            per_class=per_class,
+            detection_area=detection_area,
+            orientation=orientation,
+            paths=paths,
+            renumber=renumber,
+            truth_area=truth_area,
             match=match,
             whole_ids=whole_ids,
             text_numbers=text_numbers,

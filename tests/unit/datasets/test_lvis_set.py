@@ -82,10 +82,18 @@ def test_what_is_missing_says_where_both_parts_come_from(tmp_path: Path) -> None
 
 def test_its_options_are_those_of_its_metrics(tmp_path: Path) -> None:
     path = write(tmp_path, annotations=[object_(id=0, area="30")])
-    data = Lvis(tmp_path, classes=["fig", 1], max_detections=50, detection_area="box", renumber=True, text_numbers=True)
+    data = Lvis(
+        tmp_path,
+        classes=["fig", 1],
+        max_detections=50,
+        per_class=True,
+        detection_area="box",
+        renumber=True,
+        text_numbers=True,
+    )
     options = data.metric_options()
     assert options == {
-        "categories": [1, 7], "max_detections": 50, "detection_area": "box", "renumber": True, "text_numbers": True,
+        "categories": [1, 7], "max_detections": 50, "per_class": True, "detection_area": "box", "renumber": True, "text_numbers": True,
     }  # fmt: skip
     for metric in (LvisBoxes, LvisMasks):
         assert metric(**options).read_target(path).federation is not None
