@@ -93,7 +93,8 @@ def test_its_options_are_those_of_its_metrics(tmp_path: Path) -> None:
     )
     options = data.metric_options()
     assert options == {
-        "categories": [1, 7], "max_detections": 50, "per_class": True, "detection_area": "box", "renumber": True, "text_numbers": True,
+        "categories": [1, 7], "max_detections": 50, "per_class": True, "detection_area": "box", "renumber": True,
+        "text_numbers": True,
     }  # fmt: skip
     for metric in (LvisBoxes, LvisMasks):
         assert metric(**options).read_target(path).federation is not None

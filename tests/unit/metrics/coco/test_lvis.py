@@ -230,6 +230,10 @@ def test_options_are_checked(options: dict[str, Any], message: str) -> None:
     assert message in str(error.value)
 
 
+def test_another_limit_is_no_official_number() -> None:
+    assert LvisBoxes().own_criteria() == {} and LvisMasks(max_detections=100).own_criteria() == {"max_detections": 100}
+
+
 def test_without_the_package_verifying_says_how_to_get_it(monkeypatch, written: Written) -> None:
     monkeypatch.setitem(__import__("sys").modules, "lvis", None)
     with pytest.raises(UsageError, match=r"pip install --no-deps lvis==0\.5\.3"):
