@@ -7,7 +7,7 @@ and names the first fault. Masks stay compressed, as pycocotools' codec has them
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -288,13 +288,18 @@ def _by_name(listed: Sequence[_Listed | _Sized], form: CocoForm) -> dict[str, in
 
 
 def read_results(
-    path: Path, target: InstanceTruth, mask_area: DetectionArea = "mask", form: CocoForm = COCO
+    path: Path,
+    target: InstanceTruth,
+    mask_area: DetectionArea = "mask",
+    form: CocoForm = COCO,
+    any_class: bool = False,
 ) -> InstanceResults:
     """Reads a results file for `target`, its boxes or its masks; an empty list means that nothing was found.
 
     mask_area: whether the area of a mask is its own or that of its row's `bbox`, which pycocotools takes if the first
         row has one. Toolkits take it out of the rows before, so that the area is the mask's.
     form: how the files deviate from COCO's form.
+    any_class: whether detections are compared with objects of other classes, too, so that their masks are needed.
 
     Raises InputError naming the first fault, MissingError.
     """
@@ -303,12 +308,12 @@ def read_results(
         stream = results_in(path, stream, form, target.by_name)
         if library() is not None:
             try:
-                return _compiled_results(path, stream, target, mask_area)
+                return _compiled_results(path, stream, target, mask_area, any_class)
             except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
                 stream.seek(0)
         try:
             if masked:
-                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target, mask_area)
+                return _found_masks(path, blocks(stream, _MaskRow, MASK_BLOCK_BYTES), target, mask_area, any_class)
             return _found_boxes(path, blocks(stream, _BoxRow), target)
         except READ_ERRORS as error:
             stream.seek(0)
@@ -321,18 +326,20 @@ def read_results(
             raise InputError(f"{path}: cannot be read as COCO results: {error}") from None
 
 
-def _compiled_results(path: Path, stream: BinaryIO, target: InstanceTruth, mask_area: DetectionArea) -> InstanceResults:
+def _compiled_results(
+    path: Path, stream: BinaryIO, target: InstanceTruth, mask_area: DetectionArea, any_class: bool
+) -> InstanceResults:
     """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
     masked = isinstance(target.shape, Masks)
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in (*_NONE_FOUND, np.zeros((0, 4))))
-    masks, boxed, wanted = MaskColumns(), False, _wanted(target) if masked else None
+    masks, boxed, wanted = MaskColumns(), False, _wanted(target, any_class) if masked else None
     for rows in results_rows(stream, _MASK_ROW if masked else _BOX_ROW):
         image, category, score = _detected(rows.image.copy(), rows.category.copy(), rows.score.copy(), target)
         area = box = np.zeros((0, 4))
         if wanted is not None and rows.masks is not None:
             boxed = boxed or bool(rows.boxed.any())
             i, c = _places(target, image, category)
-            area = masks.add_rows(rows.masks, target.size[i], _among(wanted, target, i, c))
+            area = masks.add_rows(rows.masks, target.size[i], wanted.among(i, c))
         if wanted is None or mask_area == "box":
             need(bool(rows.boxed.all()))
             box = _checked_boxes(rows.box.copy())
@@ -355,15 +362,15 @@ def _found_boxes(path: Path, parts: Iterator[list[_BoxRow]], target: InstanceTru
 
 
 def _found_masks(
-    path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth, mask_area: DetectionArea
+    path: Path, parts: Iterator[list[_MaskRow]], target: InstanceTruth, mask_area: DetectionArea, any_class: bool
 ) -> InstanceResults:
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NONE_FOUND)
-    masks, boxed, wanted = MaskColumns(), False, _wanted(target)
+    masks, boxed, wanted = MaskColumns(), False, _wanted(target, any_class)
     for rows in parts:
         image, category, score = _detected_in(rows, target)
         boxed = boxed or any(row.bbox for row in rows)
         i, c = _places(target, image, category)
-        area = masks.add_any([row.segmentation for row in rows], target.size[i], _among(wanted, target, i, c))
+        area = masks.add_any([row.segmentation for row in rows], target.size[i], wanted.among(i, c))
         if mask_area == "box":
             box = _checked_boxes(numbers([row.bbox or [] for row in rows], 4))
             area = box[:, 2] * box[:, 3]
@@ -373,21 +380,33 @@ def _found_masks(
     return InstanceResults(path, Detections(image, category, score, area), masks.joined(), mask_area, boxed)
 
 
-def _wanted(target: InstanceTruth) -> np.ndarray:
-    """The pairs of an image and a category that have annotations, rising: only of these are codes needed."""
-    return sorted_unique(_pairs(target, *_places(target, target.truths.image, target.truths.category)))
+@dataclass(frozen=True)
+class _Wanted:
+    """Of which detections masks are needed.
+
+    pairs: (P,) int64 the pairs of an image and a category that have annotations, rising; of images if any class is.
+    classes: how many categories there are; 1 if any class is compared.
+    """
+
+    pairs: np.ndarray
+    classes: int
+
+    def among(self, image: np.ndarray, category: np.ndarray) -> np.ndarray:
+        """Whether pairs of an image and a category, by their positions, are wanted."""
+        pairs = self.of(image, category)
+        if not len(self.pairs):
+            return np.zeros(len(pairs), bool)
+        return self.pairs[np.minimum(np.searchsorted(self.pairs, pairs), len(self.pairs) - 1)] == pairs
+
+    def of(self, image: np.ndarray, category: np.ndarray) -> np.ndarray:
+        return image if self.classes == 1 else image * self.classes + category
 
 
-def _among(wanted: np.ndarray, target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> np.ndarray:
-    """Whether pairs of an image and a category, by their positions, are wanted."""
-    pairs = _pairs(target, image, category)
-    if not len(wanted):
-        return np.zeros(len(pairs), bool)
-    return wanted[np.minimum(np.searchsorted(wanted, pairs), len(wanted) - 1)] == pairs
-
-
-def _pairs(target: InstanceTruth, image: np.ndarray, category: np.ndarray) -> np.ndarray:
-    return image * len(target.categories) + category
+def _wanted(target: InstanceTruth, any_class: bool) -> _Wanted:
+    """What has annotations: only detections beside these are compared with any."""
+    wanted = _Wanted(np.zeros(0, np.int64), 1 if any_class else len(target.categories))
+    image, category = _places(target, target.truths.image, target.truths.category)
+    return replace(wanted, pairs=sorted_unique(wanted.of(image, category)))
 
 
 def _detected_in(
