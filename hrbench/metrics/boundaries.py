@@ -2,8 +2,8 @@
 
 Source: Cheng et al., Boundary IoU, CVPR 2021, and its code (boundary-iou-api, `mask_to_boundary`): the boundary of
 width d of a mask are its pixels that d erosions by a square of 3 x 3 remove, with nothing outside the image, so that an
-edge of the image is one of the mask, too. That is one erosion by a square of 2 d + 1, whose sides are eroded one after the
-other, each by doubling: what holds for two neighbouring spans holds for their union.
+edge of the image is one of the mask, too. That is one erosion by a square of 2 d + 1, whose sides are eroded one after
+the other, each by doubling: what holds for two neighbouring spans holds for their union.
 """
 
 from __future__ import annotations

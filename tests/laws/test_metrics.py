@@ -287,7 +287,13 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {"AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+MEANS = {
+    "AP": "AP/",
+    "mIoU": "IoU/",
+    "boundary_mIoU": "boundary_IoU/",
+    "IoU_class": "IoU/",
+    "IoU_category": "IoU_category/",
+}
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
 

@@ -8,9 +8,9 @@ Synopsis:
     scores = metric.summarise(metric.merge([state]))
 
 Source: Cheng et al., Boundary IoU, CVPR 2021: of the pixels of a class, annotated or predicted, only those within d
-px of the class's edge are compared (`metrics.boundaries`), d being `dilation_ratio` of the image's diagonal. As for mIoU,
-pixels are counted over all images before they are divided, and a class without any boundary pixel is left out of the
-mean.
+px of the class's edge are compared (`metrics.boundaries`), d being `dilation_ratio` of the image's diagonal. As for
+mIoU, pixels are counted over all images before they are divided, and a class without any boundary pixel is left out of
+the mean.
 
 Pixels that are not judged are no class in either map: their edge is one of the classes beside them in both, so that
 ground truth as prediction has a boundary IoU of 1.

@@ -95,7 +95,7 @@ def test_ground_truth_as_prediction_is_perfect_whatever_lies_in_ignored_pixels(t
     save(tmp_path / "labels/a.png", np.where(hidden, 255, truth).astype(np.uint8))
     save(tmp_path / "results/a.png", np.where(hidden, 0, truth).astype(np.uint8))
     metric = BoundaryIoU(classes=3)
-    assert [value for value in values(metric, measured(metric, tmp_path)).values()] == [1.0] * 4
+    assert list(values(metric, measured(metric, tmp_path)).values()) == [1.0] * 4
 
 
 def test_equal_to_the_reference_on_drawn_sets(tmp_path: Path) -> None:
