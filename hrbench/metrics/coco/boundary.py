@@ -13,39 +13,78 @@ Source: Cheng et al., Boundary IoU, CVPR 2021 (`boundary_iou`). All but the simi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from hrbench.errors import InputError
 from hrbench.formats.coco.columns import Truths
+from hrbench.formats.coco.forms import TruthArea
+from hrbench.formats.coco.instances import DetectionArea
 from hrbench.formats.coco.rle import Masks
 from hrbench.metrics.boundaries import RATIO, checked_ratio
 from hrbench.metrics.coco.assignment import Similarity
 from hrbench.metrics.coco.boundary_iou import boundary_iou
 from hrbench.metrics.coco.boundary_reference import boundaries_by_opencv
-from hrbench.metrics.coco.instances import FORMS, INSTANCES, CocoObjects
+from hrbench.metrics.coco.criteria import Areas
+from hrbench.metrics.coco.instances import FORMS, INSTANCES, CocoMasks, CocoObjects
 from hrbench.metrics.coco.reported import described
 from hrbench.types import Measurement, State
 
 
 class CocoBoundary(CocoObjects):
-    """COCO AP and AR of masks by the lower of mask IoU and boundary IoU.
+    """COCO AP and AR of masks by the lower of mask IoU and boundary IoU; all but the last option as of `CocoObjects`.
 
     dilation_ratio: the width of boundaries in parts of the image's diagonal, rounded to whole px, at least 1.
-    All other options: as of `CocoObjects`.
     """
 
     name = "coco-boundary"
     kind = "mask"
     prediction_file = "masks.json"
     oracle = "pycocotools, with boundaries by OpenCV,"
+    prediction_form = CocoMasks.prediction_form
     quantities = described(FORMS["mask"], INSTANCES)
 
-    def __init__(self, dilation_ratio: float = RATIO, **options: Any) -> None:
+    def __init__(
+        self,
+        categories: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        per_class: bool = False,
+        detection_area: DetectionArea = "mask",
+        max_detections: int | Sequence[int] = INSTANCES.max_detections,
+        iou_thresholds: float | Sequence[float] | None = None,
+        areas: Areas | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        class_agnostic: bool = False,
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] | None = None,
+        text_numbers: bool = False,
+        dilation_ratio: float = RATIO,
+    ) -> None:
         self.ratio = checked_ratio(dilation_ratio)
         self.remark = f" IoU is the lower of mask and boundary IoU, with boundaries of {self.ratio:g} of the diagonal."
-        super().__init__(**options)
+        super().__init__(
+            categories,
+            names,
+            per_class,
+            detection_area,
+            max_detections,
+            iou_thresholds,
+            areas,
+            recall_thresholds,
+            class_agnostic,
+            renumber,
+            truth_area,
+            iscrowd,
+            match,
+            whole_ids,
+            root_category,
+            text_numbers,
+        )
 
     def mask_similarity(self, truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
         """The lower of mask IoU and boundary IoU."""

@@ -51,7 +51,15 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
@@ -327,6 +335,12 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "bbox is x, y, width, height in pixels of the original image, whose top left corner is (0, 0); image_id and "
+        "category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "bbox": [412.8, 157.6, 53.1, 138.0], "score": 0.87}',
+    )
     quantities = described(FORMS["box"], INSTANCES)
 
 
@@ -336,4 +350,10 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "segmentation is a run-length code of COCO of the whole original image, its size as height, width; image_id "
+        "and category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "segmentation": {"size": [4, 5], "counts": "52203"}, "score": 0.87}',
+    )
     quantities = described(FORMS["mask"], INSTANCES)

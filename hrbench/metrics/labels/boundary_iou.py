@@ -33,6 +33,7 @@ from hrbench.metrics.boundaries import RATIO, checked_ratio, everywhere, width_o
 from hrbench.metrics.labels.boundary_reference import counts_by_opencv
 from hrbench.metrics.labels.classes import IGNORED
 from hrbench.metrics.labels.maps import LabelMaps, Maps
+from hrbench.metrics.labels.mean_iou import MeanIoU
 from hrbench.metrics.labels.states import AT_ONCE, form_of, group_numbers, map_bytes, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
@@ -46,13 +47,15 @@ DTYPES: dict[str, type] = {"class": np.uint16, **dict.fromkeys(COUNTS, np.int64)
 class BoundaryIoU:
     """Mean boundary IoU, and that of every class, of any set of label maps.
 
+    names, ids, ignore, classes, files, mapping, labels, interval, label_suffix, values: as of `MeanIoU`.
+    palette, ignore_colours, channels: as of `MeanIoU`.
     dilation_ratio: the width of boundaries in parts of the image's diagonal, rounded to whole px, at least 1.
-    All other options: as of `mean_iou.MeanIoU`.
     """
 
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions"
+    prediction_form = MeanIoU.prediction_form
     oracle = "OpenCV, class by class,"
     main = "boundary_mIoU"
     quantities: tuple[Quantity, ...]
