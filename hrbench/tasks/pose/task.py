@@ -22,7 +22,8 @@ from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
 from hrbench.tasks.pose import decoding, geometry, nms
-from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked
+from hrbench.tasks.pose.one_stage import FoundPeople, OneStage
+from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked, usual
 from hrbench.tasks.pose.render import read_rows, render_people
 from hrbench.types import Item, KeypointScheme, Note, Person, Prediction, Sample, Variant
 
@@ -51,14 +52,27 @@ class Pose:
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
         self.protocol = checked(TopDown(**protocol))
+        self.one_stage = OneStage(variant, self.scheme, self.protocol) if self.protocol.boxes == "none" else None
         self.monitor = OutputMonitor("crops", "every heatmap is constant in {}, where joints go to a corner")
 
+    @staticmethod
+    def usual(use: str) -> str:
+        """The protocol for networks of this `use` if no other is named."""
+        return usual(use)
+
     def work(self, sample: Sample) -> int:
-        """Forward passes of one crop: one for each person, two with the mirrored crop's."""
+        """Forward passes of one crop: one for each person, two with the mirrored crop's; of a whole image one."""
+        if self.one_stage is not None:
+            return 1
         return len(sample.content) * (2 if self.protocol.flip else 1)
 
     def prepare(self, sample: Sample) -> list[Item]:
-        """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
+        """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once.
+
+        The whole image, if the protocol has no boxes.
+        """
+        if self.one_stage is not None:
+            return self.one_stage.prepare(sample)
         if not sample.content:
             return []
         image = read_image(sample.path, sample.size, sample.orientation)
@@ -78,12 +92,19 @@ class Pose:
         assert person.centre is not None and person.scale is not None
         return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
 
-    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
-        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`."""
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray] | list[FoundPeople]:
+        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`.
+
+        The people found in each item, if the protocol has no boxes.
+        """
         return self.launch(net, items)()
 
-    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[np.ndarray]]:
+    def launch(
+        self, net: Network, items: Sequence[Item]
+    ) -> Callable[[], list[np.ndarray]] | Callable[[], list[FoundPeople]]:
         """As `forward`; what is returned waits for the device (contracts.ForwardsAhead)."""
+        if self.one_stage is not None:
+            return self.one_stage.launch(net, items)
         import torch
 
         with torch.inference_mode():
@@ -124,11 +145,15 @@ class Pose:
         return real(output, wanted)
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
-        """Raises EntryError unless the output is heatmaps (N, K, h, w) of the data set's K joints."""
+        """Raises EntryError unless the output is heatmaps (N, K, h, w) of the data set's K joints, or people."""
+        if self.one_stage is not None:
+            return self.one_stage.check_output(output, inputs)
         self._checked(output, len(inputs))
 
-    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction:
         """COCO results rows of the people kept in one image, joints in its pixels (0-based), best first."""
+        if self.one_stage is not None:
+            return self.one_stage.finish(sample, pairs)
         if not pairs:
             return Prediction(sample.id, [])
         places = [item.content for item, _ in pairs]
@@ -171,7 +196,7 @@ class Pose:
 
     def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
-        return self.monitor.notes()
+        return self.monitor.notes() if self.one_stage is None else self.one_stage.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""
