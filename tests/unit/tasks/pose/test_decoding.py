@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,3 +182,20 @@ def test_settings_that_do_not_go_together_are_refused(name, change, says):
     assert checked(BY_NAME[name]) is BY_NAME[name]
     with pytest.raises(UsageError, match=says):
         checked(dataclasses.replace(BY_NAME[name], **change))
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_with_a_narrower_gaussian_joints_are_those_of_vitpose_in_transformers(noise):
+    """Whose kernel of 11 pixels has a sigma of 0.8, and that of mmpose 2."""
+    library = pytest.importorskip("transformers")
+    box, centres = [20.0, 30.0, 90.0, 120.0], centres_of(7, (48, 64), 14)
+    heatmaps = gaussians(centres, (48, 64), 2)[:, 0][None]
+    heatmaps = heatmaps + np.float32(noise) * np.random.default_rng(0).normal(0, 1, heatmaps.shape).astype(np.float32)
+    processor = library.VitPoseImageProcessor()
+    ((theirs,),) = processor.post_process_pose_estimation(
+        SimpleNamespace(heatmaps=torch.from_numpy(heatmaps)), boxes=[[box]]
+    )
+    centre, scale = geometry.box_to_centre_scale(box, (256, 192))
+    ours, _ = decoding.decode(heatmaps, [centre], [scale], decoding="udp", affine="udp", kernel=11, sigma=0.8)
+    np.testing.assert_allclose(ours[0], theirs["keypoints"].numpy(), atol=1e-4)
