@@ -26,7 +26,10 @@ class DataSet(Protocol):
         ...
 
     def metric_options(self) -> dict[str, Any]:
-        """Keyword arguments with which a metric of this data set is constructed (sigmas, category)."""
+        """Keyword arguments with which a metric of this data set is constructed (sigmas, category).
+
+        Under a metric's name stand those of this metric alone: {"pck": {"reference": "torso"}}.
+        """
         ...
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:

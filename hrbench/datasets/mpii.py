@@ -61,6 +61,7 @@ class Mpii:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
     origin: where files of predictions have their top-left pixel, 0 or 1 (`metrics.pckh.MpiiPckh`).
+    pck: options of the metric pck: {reference: head, thresholds: [0.5]} (`metrics.points.pck.Pck`).
     """
 
     task = "pose"
@@ -73,8 +74,9 @@ class Mpii:
         split: str = "valid",
         orientation: str | None = None,
         origin: Literal[0, 1] | None = None,
+        pck: Mapping[str, Any] | None = None,
     ) -> None:
-        self._origin = origin
+        self._origin, self._pck = origin, pck
         self.folder = Path(root) / folder
         self.split = split
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "mpii")
@@ -125,7 +127,8 @@ class Mpii:
         return digest_of([self.annotations, self.target], file_sizes(self.images, {row.image for row in self._rows}))
 
     def metric_options(self) -> dict[str, Any]:
-        return {} if self._origin is None else {"origin": self._origin}
+        own = {} if self._pck is None else {"pck": dict(self._pck)}
+        return own if self._origin is None else {"origin": self._origin, **own}
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each image, in the order of its first person; a person's index is its row."""

@@ -21,7 +21,7 @@ from hrbench.runner.assumed import assumed_notes
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.device import runtime_version
-from hrbench.runner.score import unknown_options
+from hrbench.runner.score import options_of, unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store import keys
@@ -258,7 +258,7 @@ def _with_predictions(parts: Assembled) -> Assembled:
 
 def metric_of(name: str, dataset: DataSet) -> Metric:
     """A metric constructed for a data set. Raises UsageError if it does not accept such data."""
-    options = dataset.metric_options()
+    options = options_of(name, dataset.metric_options())
     make = resolve("hrbench.metrics", name)
     unknown, _ = unknown_options(make, options)
     if unknown:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.contracts import DataSet, Metric, NotesInput
-from hrbench.core.plugins import construct, resolve
+from hrbench.core.plugins import construct, names, resolve
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import dataset_of, generate_absent, server_of
 from hrbench.types import DatasetRow, Measurement, Note, State
@@ -63,11 +63,21 @@ def score_file(
 
 
 def _construct(metric: str, options: Mapping[str, Any]) -> Metric:
-    make = resolve("hrbench.metrics", metric)
+    make, options = resolve("hrbench.metrics", metric), options_of(metric, options)
     unknown, named = unknown_options(make, options)
     if unknown:
         raise UsageError(f"{metric} does not take {', '.join(unknown)}; it takes {', '.join(named) or 'no options'}")
     return construct(make, metric, **options)
+
+
+def options_of(metric: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a metric is constructed with: the options that all share, then those under its own name.
+
+    >>> options_of("pck", {"category": 1, "pck": {"reference": "torso"}, "coco-keypoints": {"sigmas": 0.1}})
+    {'category': 1, 'reference': 'torso'}
+    """
+    own = options.get(metric, {})
+    return {name: value for name, value in options.items() if name not in names("hrbench.metrics")} | dict(own)
 
 
 def unknown_options(make: Callable[..., Any], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:

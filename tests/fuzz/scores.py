@@ -29,6 +29,10 @@ JOINTS = (
 )  # fmt: skip
 
 
+LENGTHS = ("epe", "nme")
+"""Numbers that may be larger than 1."""
+
+
 def judged(metric: str, truth: str, predictions: str, folder: Path, **options: Any) -> dict[str, float | None]:
     """Numbers by name, held to the reference implementation where it takes the same files."""
     scorer = resolve("hrbench.metrics", metric)(**options)
@@ -36,7 +40,7 @@ def judged(metric: str, truth: str, predictions: str, folder: Path, **options: A
     state = scorer.measure(scorer.read_predictions(folder / predictions, target), target)
     found = {score.quantity.name: score.value for score in scorer.summarise(state, resamples=20, seed=0)}
     for name, value in found.items():
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= (math.inf if name in LENGTHS else 1):
             raise NonsenseError(f"{name} is {value}")
     try:
         reference = scorer.verify(folder / truth, folder / predictions)
@@ -143,6 +147,17 @@ def _mpii(folder: Path, compressed: bool) -> None:
         np.save(folder / "pred.npy", np.concatenate([guesses - 1, np.ones((people, 16, 1))], 2).astype(np.float32))
         images = [{"image": name} for name in ("b.jpg", "a.jpg", "b.jpg", "c.jpg")]
         (folder / "valid.json").write_text(json.dumps(images))
+
+
+def _mpii_rows(folder: Path) -> None:
+    """With scales, and predictions as rows."""
+    _mpii(folder, compressed=False)
+    points = np.load(folder / "pred.npy")
+    (folder / "pred.npy").unlink()
+    rows = [{"index": number, "keypoints": one.ravel().tolist()} for number, one in enumerate(points)]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    people = json.loads((folder / "valid.json").read_text())
+    (folder / "valid.json").write_text(json.dumps([{**person, "scale": 1.5} for person in people]))
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
@@ -300,6 +315,11 @@ CASES = [
     Case("mpii-pckh of MATLAB", partial(_mpii, compressed=True),
          {"gt_valid.mat": damage.mat_mutant, "pred.mat": damage.mat_mutant},
          partial(judged, "mpii-pckh", "gt_valid.mat", "pred.mat"), share=2),
+    Case("pck", partial(_coco, partial(random_coco.case, 5, images=4)), COCO,
+         partial(judged, "pck", "truth.json", "results.json"), share=2),
+    Case("pck of MPII", _mpii_rows,
+         {"gt_valid.mat": damage.mat_mutant, "rows.json": as_json, "valid.json": as_json},
+         partial(judged, "pck", "gt_valid.mat", "rows.json"), share=2),
     Case("topk", _classes, {"val.txt": damage.text_mutant, "predictions.csv": damage.text_mutant},
          partial(judged, "topk", "val.txt", "predictions.csv"), share=2),
     Case("topk of lists", _real, {"real.json": as_json, "predictions.csv": damage.text_mutant},

@@ -51,7 +51,7 @@ def random_files(name: str) -> ModuleType:
 
 
 def coco_case(metric: Any, folder: Path) -> Case:
-    if metric.name == "coco-keypoints":
+    if metric.name in ("coco-keypoints", "pck"):
         truth, results = random_files("random_coco").case(4, images=12)
     else:
         truth, results = random_files("random_instances").case(6, images=14, masks=metric.name == "coco-masks")
@@ -125,6 +125,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-masks": coco_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
+    "pck": coco_case,
     "topk": topk_case,
 }
 
@@ -145,7 +146,7 @@ def test_it_says_what_it_measures(drawn: Case) -> None:
     metric = drawn.metric
     assert metric.name in NAMES and isinstance(metric.version, int)
     assert len({quantity.name for quantity in metric.quantities}) == len(metric.quantities)
-    assert all(q.description and q.label and q.unit == "fraction" for q in metric.quantities)
+    assert all(q.description and q.label and q.unit in ("fraction", "pixels") for q in metric.quantities)
 
 
 def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(drawn: Case) -> None:
@@ -157,7 +158,8 @@ def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(d
             assert score.reason and score.interval is None
         else:
             assert score.interval is not None and score.n > 0 and not score.reason
-            assert 0 <= score.interval[0] <= score.interval[1] <= 1 and 0 <= score.value <= 1
+            most = 1 if score.quantity.unit == "fraction" else float("inf")
+            assert 0 <= score.interval[0] <= score.interval[1] <= most and 0 <= score.value <= most
     assert sum(score.value is not None for score in scores) >= min(6, len(scores))
 
 
@@ -282,7 +284,7 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {"AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+MEANS = {"pck@0.05": "pck@0.05/", "AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
 
