@@ -16,6 +16,7 @@ from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages
 from hrbench.contracts.datasets import (
     DataSet,
     HasFolder,
+    HasMetricArgs,
     HasPersonBoxes,
     HasScheme,
     Inspectable,
@@ -82,6 +83,7 @@ __all__ = [
     "ForwardsAhead",
     "HasFolder",
     "HasLevels",
+    "HasMetricArgs",
     "HasNotes",
     "HasParameters",
     "HasPersonBoxes",

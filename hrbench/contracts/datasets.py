@@ -15,7 +15,8 @@ SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 class DataSet(Protocol):
     """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`.
+    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`,
+        `HasMetricArgs`.
     """
 
     task: str
@@ -26,10 +27,7 @@ class DataSet(Protocol):
         ...
 
     def metric_options(self) -> dict[str, Any]:
-        """Keyword arguments with which a metric of this data set is constructed (sigmas, category).
-
-        Under a metric's name stand those of this metric alone: {"pck": {"reference": "torso"}}.
-        """
+        """Keyword arguments with which a metric of this data set is constructed (sigmas, category)."""
         ...
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
@@ -105,6 +103,14 @@ class ShowsTruth(Protocol):
     def truth(self, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
         """Sample id -> what is annotated, in the form of `Renders.rows`; what is annotated has no score."""
         ...
+
+
+@runtime_checkable
+class HasMetricArgs(Protocol):
+    """A data set that tells single metrics more than all of them."""
+
+    metric_args: Mapping[str, Mapping[str, Any]]
+    """Name of a metric -> further keyword arguments of it: {"miou": {"dice": "one"}}."""
 
 
 @runtime_checkable

@@ -73,7 +73,7 @@ class CocoKeypointsDataset:
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the annotations
         deviate from COCO's form (`forms.CocoForm`).
     detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
-    pck: options of the metric pck: {reference: torso, thresholds: [0.2]} (`metrics.points.pck.Pck`).
+    metric_args: further options of single metrics, by the metric's name, such as {pck: {reference: torso}}.
     """
 
     task = "pose"
@@ -98,9 +98,10 @@ class CocoKeypointsDataset:
         root_category: Literal["keep", "drop"] = "keep",
         text_numbers: bool = False,
         detection_area: Literal["keypoints", "box"] | None = None,
-        pck: Mapping[str, Any] | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._detection_area, self._pck = detection_area, pck
+        self._detection_area = detection_area
+        self.metric_args = metric_args or {}
         self.form = CocoForm(
             renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
         )
@@ -229,8 +230,7 @@ class CocoKeypointsDataset:
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
         area = {} if self._detection_area is None else {"detection_area": self._detection_area}
-        own = {} if self._pck is None else {"pck": dict(self._pck)}
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **area, **self.form.stated(), **own}
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **area, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))

@@ -61,7 +61,7 @@ class Mpii:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
     origin: where files of predictions have their top-left pixel, 0 or 1 (`metrics.pckh.MpiiPckh`).
-    pck: options of the metric pck: {reference: head, thresholds: [0.5]} (`metrics.points.pck.Pck`).
+    metric_args: further options of single metrics, by the metric's name, such as {pck: {reference: head}}.
     """
 
     task = "pose"
@@ -74,9 +74,10 @@ class Mpii:
         split: str = "valid",
         orientation: str | None = None,
         origin: Literal[0, 1] | None = None,
-        pck: Mapping[str, Any] | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._origin, self._pck = origin, pck
+        self._origin = origin
+        self.metric_args = metric_args or {}
         self.folder = Path(root) / folder
         self.split = split
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "mpii")
@@ -127,8 +128,7 @@ class Mpii:
         return digest_of([self.annotations, self.target], file_sizes(self.images, {row.image for row in self._rows}))
 
     def metric_options(self) -> dict[str, Any]:
-        own = {} if self._pck is None else {"pck": dict(self._pck)}
-        return own if self._origin is None else {"origin": self._origin, **own}
+        return {} if self._origin is None else {"origin": self._origin}
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each image, in the order of its first person; a person's index is its row."""

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
+from hrbench.datasets.mpii import Mpii
 from hrbench.errors import InputError, UsageError
 from hrbench.metrics.points.pck import Pck
-from hrbench.runner.score import options_of, score_file
+from hrbench.runner.prepare import metric_of
+from hrbench.runner.score import metric_args_of, score_file
 from hrbench.types import Prediction
 
 LEFT_SHOULDER, RIGHT_HIP = 5, 12
@@ -221,7 +224,10 @@ def test_a_reference_that_a_file_lacks_is_refused(tmp_path: Path) -> None:
     assert named["pck@0.5"].value == 1  # of 10 px
 
 
-def test_a_data_set_gives_each_metric_its_own_options() -> None:
-    shared = {"category": 1, "pck": {"reference": "torso"}, "mpii-pckh": {"origin": 1}}
-    assert options_of("pck", shared) == {"category": 1, "reference": "torso"}
-    assert options_of("coco-keypoints", shared) == {"category": 1}
+def test_a_data_set_gives_the_metric_its_own_options(tmp_path: Path) -> None:
+    told = {"pck": {"reference": "torso", "thresholds": [0.1]}}
+    for dataset in (Mpii(tmp_path, metric_args=told), CocoKeypointsDataset(tmp_path, metric_args=told)):
+        assert "pck" not in dataset.metric_args.get("coco-keypoints", {})
+        assert metric_args_of("pck", dataset) == told["pck"] and metric_args_of("mpii-pckh", dataset) == {}
+    metric = metric_of("pck", Mpii(tmp_path, origin=1, metric_args=told))
+    assert isinstance(metric, Pck) and (metric.reference, metric.main, metric.origin) == ("torso", "pck@0.1", 1)
