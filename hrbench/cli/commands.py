@@ -33,6 +33,11 @@ def datasets(args: Namespace, echo: Echo) -> int:
 
 
 def metrics(args: Namespace, echo: Echo) -> int:
+    if args.name:
+        from hrbench.cli.metric_page import metric_page
+
+        echo(metric_page(args.name))
+        return 0
     echo(listing.metrics())
     return 0
 

@@ -62,6 +62,13 @@ class JudgedByImage(Protocol):
 
 
 @runtime_checkable
+class HasExample(Protocol):
+    """A metric that shows a line of its prediction file (`hrbench metrics NAME`)."""
+
+    example: str
+
+
+@runtime_checkable
 class NotesInput(Protocol):
     """A metric that says what about its input changes its numbers, or may."""
 

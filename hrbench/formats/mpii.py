@@ -229,6 +229,15 @@ class _IndexedRow(msgspec.Struct):
     keypoints: list[float]
 
 
+def indexed_rows(path: Path) -> dict[int, list[float]] | None:
+    """Row in the official order -> its numbers, of a .json of this module; None for one of another kind."""
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[_IndexedRow])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return {row.index: row.keypoints for row in rows} if rows else None
+
+
 def _json_rows(path: Path, people: int) -> np.ndarray:
     """(people, 16, 3) float64, NaN for people without a row. Raises InputError, MissingError."""
     with reading(path, "predictions of MPII people (JSON)") as stream:

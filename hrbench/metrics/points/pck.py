@@ -30,6 +30,7 @@ from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.points import counts
 from hrbench.metrics.points.counts import Curve, Table
+from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.people import (
     People,
     Posed,
@@ -57,12 +58,6 @@ AT_ONCE = 256
 """How many weightings are taken at once."""
 
 THRESHOLDS = (0.05, 0.2, 0.5)
-WORDS: Mapping[str, str] = {
-    "box": "the longer side of the person's box",
-    "torso": "the distance from left shoulder to right hip",
-    "head": "0.6 diagonals of the head box",
-}
-EPE = "epe"
 
 
 class Pck:
@@ -86,6 +81,7 @@ class Pck:
     version = FORM.version
     prediction_file = "predictions.json"
     oracle = "a plain count, joint by joint,"
+    example = '[{"image_id": 139, "category_id": 1, "score": 0.9, "keypoints": [x, y, v, ... of 17 joints, px]}, ...]'
 
     def __init__(
         self,
@@ -137,7 +133,7 @@ class Pck:
         return coco_people(path, self.sigmas, self.category, self.form, self.reference, self.torso)
 
     def read_predictions(self, path: Path, target: People) -> Posed:
-        """What was predicted for each person: COCO results; for MPII a .npy, .json or .mat of `formats.mpii`.
+        """COCO results, top-left pixel at (0, 0); of MPII .npy (N, 16, 2 or 3), .json of rows, or the official .mat.
 
         Raises InputError, MissingError.
         """
@@ -328,59 +324,6 @@ def _plain(
     return [*mean[:first], *together, area, epe, *chain.from_iterable(share[:first]), *own]
 
 
-def quantities(reference: str, thresholds: Sequence[float], curve: Curve) -> tuple[Quantity, ...]:
-    """The numbers that there are without those of single joints, in the order of `counts.numbers`."""
-    of = WORDS[reference]
-    near = f"nearer to their annotation than {{:g}} x {of}"
-    note = "; n is visible joints."
-    means = [
-        Quantity(
-            f"pck@{one:g}",
-            f"PCK@{one:g}",
-            "fraction",
-            "higher",
-            f"Mean over joints of the share {near.format(one)}{note}",
-            convention="mean over joints",
-        )
-        for one in thresholds
-    ]
-    together = [
-        Quantity(
-            f"pck_points@{one:g}",
-            f"PCK@{one:g} (points)",
-            "fraction",
-            "higher",
-            f"Share of all visible joints together {near.format(one)}{note}",
-            convention="all joints together",
-        )
-        for one in thresholds
-    ]
-    size = of if curve.size == "reference" else f"{curve.size:g} px"
-    text = f"Mean of PCK at 0, 1/{curve.steps}, ..., {curve.steps - 1}/{curve.steps} of {size}{note}"
-    error = "Mean distance in px of the visible joints of people with a prediction; n is these joints."
-    return (
-        *means,
-        *together,
-        Quantity("auc", "AUC", "fraction", "higher", text),
-        Quantity(EPE, "EPE", "pixels", "lower", error, heading="EPE (px)"),
-    )
-
-
-def joint_quantities(reference: str, thresholds: Sequence[float], joints: Sequence[str]) -> tuple[Quantity, ...]:
-    """Those of single joints, in the order of `counts.numbers`."""
-    near = f"nearer to their annotation than {{:g}} x {WORDS[reference]}; n is visible joints."
-    parts = [
-        Quantity(
-            f"pck@{one:g}/{joint}", f"PCK@{one:g} {joint}", "fraction", "higher", f"Share of {joint} {near.format(one)}"
-        )
-        for one in thresholds
-        for joint in joints
-    ]
-    text = "Mean distance in px of {}; n is those visible of people with a prediction."
-    own = [Quantity(f"{EPE}/{joint}", f"EPE {joint}", "pixels", "lower", text.format(joint)) for joint in joints]
-    return (*parts, *own)
-
-
 def _curve(size: Any, steps: Any) -> Curve:
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 1000:
         raise UsageError(f"curve_steps {steps!r}: say a whole number from 1 to 1000")
@@ -405,8 +348,8 @@ def _asked(state: State) -> tuple[list[float], Curve, list[str]]:
 
 def _table(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float], curve: Curve) -> Table:
     place = np.repeat(np.arange(len(arrays["image"])), arrays["people"])
-    several = (arrays[name] for name in ("offset", "size", "visible", "found"))
-    return counts.table_of(place, len(arrays["image"]), *several, thresholds, curve)
+    offset, size, visible, found = (arrays[name] for name in ("offset", "size", "visible", "found"))
+    return counts.table_of(place, len(arrays["image"]), offset, size, visible, found, thresholds, curve)
 
 
 def _part(table: Table, once: np.ndarray) -> Table:

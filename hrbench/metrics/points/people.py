@@ -162,7 +162,7 @@ def coco_posed(path: Path, people: People, sigmas: Sequence[float], category: in
 def mpii_posed(path: Path, people: People, origin: Literal[0, 1] | None) -> Posed:
     """Row n of the file is person n's. Raises InputError, MissingError as `formats.mpii.read_predictions`."""
     points = read_predictions(path, len(people.row), origin).astype(np.float64)
-    found = ~np.isnan(points).any(axis=(1, 2))
+    found = np.asarray(~np.isnan(points.reshape(len(points), -1)).any(axis=1))
     return Posed(np.where(found[:, None, None], points, 0.0), found, np.zeros(0, np.int64))
 
 
