@@ -86,6 +86,23 @@ def mpii_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
 
 
+def face_case(metric: Any, folder: Path) -> Case:
+    rng = np.random.default_rng(2)
+    points = rng.uniform(50, 250, (24, 68, 2))
+    guess = points + rng.normal(0, 1, points.shape) * rng.uniform(1, 40, (24, 1, 1))
+    names = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 24)]
+    lines = ["image_name,scale,center_w,center_h,landmarks" + 135 * ","]
+    lines += [",".join(map(repr, (1.5, 150.0, 150.0, *one.ravel().tolist()))) for one in points]
+    (folder / "faces.csv").write_text("\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:]))]))
+    rows = [np.concatenate([face, np.ones((68, 1))], 1).ravel().tolist() for face in guess]
+    samples = [
+        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if names[n] == image])
+        for image in dict.fromkeys(names)
+    ]
+    ids: list[int | str] = list(dict.fromkeys(names))
+    return Case(metric, folder / "faces.csv", folder / metric.prediction_file, ids, samples)
+
+
 def topk_case(metric: Any, folder: Path) -> Case:
     rng = np.random.default_rng(0)
     images: list[int | str] = [f"{name}/{number}" for number in range(5) for name in ("cat", "dog", "emu", "yak")]
@@ -125,6 +142,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-masks": coco_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
+    "nme": face_case,
     "pck": coco_case,
     "topk": topk_case,
 }
