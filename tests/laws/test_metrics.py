@@ -93,7 +93,9 @@ def face_case(metric: Any, folder: Path) -> Case:
     names = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 24)]
     lines = ["image_name,scale,center_w,center_h,landmarks" + 135 * ","]
     lines += [",".join(map(repr, (1.5, 150.0, 150.0, *one.ravel().tolist()))) for one in points]
-    (folder / "faces.csv").write_text("\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:]))]))
+    (folder / "faces.csv").write_text(
+        "\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:], strict=True))])
+    )
     rows = [np.concatenate([face, np.ones((68, 1))], 1).ravel().tolist() for face in guess]
     samples = [
         Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if names[n] == image])
