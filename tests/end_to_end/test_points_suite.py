@@ -38,16 +38,20 @@ def test_a_report_has_the_numbers(runs: Path) -> None:
     for one in (*coco.values(), *mpii.values()):
         assert one.interval is not None and one.value is not None and one.interval[0] <= one.value <= one.interval[1]
     assert (mpii["pck pck@0.5"].value or 0) > 0.5 and (mpii["mpii-pckh pckh@0.5/mean"].value or 0) > 0.5
+    faces = scores(runs / "run", "nme_wflw")
+    assert {"nme nme", "nme nme/largepose", "nme nme/blur", "nme auc@0.1", "nme fr@0.08"} <= set(faces)
     text = (runs / "run/report.md").read_text()
     assert "PCK@0.2" in text and "EPE" in text
 
 
 def test_worse_predictions_are_a_regression_of_each_number(runs: Path, capsys) -> None:
-    code = main(["compare", str(runs / "run"), str(runs / "worse"), "--format", "csv"])
+    code = main(["compare", str(runs / "run"), str(runs / "worse"), "--format", "csv", "--classes"])
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     found = {(row["entry"], row["metric"], row["quantity"]): row["verdict"] for row in rows}
     assert found["pck_coco", "pck", "epe"] == found["pck_coco", "pck", "pck@0.2"] == "regressed"
     assert found["pck_mpii", "pck", "pck@0.5"] == "regressed" and code == 0
+    assert {found[f"nme_{name}", "nme", "nme"] for name in ("wflw", "300w", "aflw")} == {"regressed"}
+    assert found["nme_300w", "nme", "nme/common"] == "regressed"
 
 
 def test_slices_and_a_gate_take_them(runs: Path, capsys) -> None:

@@ -1,8 +1,8 @@
 """NME of facial landmarks, the area under its cumulative curve, and failure rates.
 
 A face's NME is the mean over its landmarks of the distance to the annotation, over one length of the face; the number
-is the mean over faces. A failure is a face whose NME is above the threshold. The cumulative error distribution (CED) at e
-is the share of faces whose NME is at most e; its area up to t, over t, is exactly the mean over faces of
+is the mean over faces. A failure is a face whose NME is above the threshold. The cumulative error distribution (CED) at
+e is the share of faces whose NME is at most e; its area up to t, over t, is exactly the mean over faces of
 max(0, 1 - NME / t): there is no step, and codes that sum in steps differ by as much as these are coarse. Every landmark
 counts, hidden ones too. Source of NME and failures: `compute_nme` in lib/core/evaluation.py and lib/core/function.py of
 https://github.com/HRNet/HRNet-Facial-Landmark-Detection, which computes in float32.

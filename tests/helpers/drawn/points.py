@@ -1,4 +1,4 @@
-"""Small seeded sets whose predictions are points: people of COCO's layout and of MPII's."""
+"""Small seeded sets whose predictions are points: people as in COCO and MPII, faces as in WFLW, 300W and AFLW."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ IMAGES = 40
 
 
 def draw(folder: Path, worse: bool = False) -> list[dict[str, Any]]:
-    """Draws both below `folder`, which is a suite's, with data in `folder`/data; returns entries of a suite.
+    """Draws them below `folder`, which is a suite's, with data in `folder`/data; returns entries of a suite.
 
     worse: whether predictions lie three times as far from the same annotations.
     """
-    return [_coco(folder, worse), _mpii(folder, worse)]
+    return [_coco(folder, worse), _mpii(folder, worse), *_faces(folder, worse)]
 
 
 def _coco(folder: Path, worse: bool) -> dict[str, Any]:
@@ -72,6 +72,35 @@ def _mpii(folder: Path, worse: bool) -> dict[str, Any]:
     _matlab(folder / "pckh.mat", {"preds": guess})
     dataset = {"base": "mpii-val", "metric_args": {"pck": {"reference": "head", "thresholds": 0.5}}}
     return {"name": "pck_mpii", "predictions": "pckh.mat", "dataset": dataset, "metrics": ["pck", "mpii-pckh"]}
+
+
+FACES = {"wflw": ("test", 98, ("largepose", "blur")), "300w": ("valid", 68, ("common", "challenge")),
+         "aflw": ("test", 19, ("frontal",))}  # fmt: skip
+
+
+def _faces(folder: Path, worse: bool) -> list[dict[str, Any]]:
+    """HRNet's CSV files with those of subsets; one or two faces a picture."""
+    entries = []
+    for number, (name, (split, landmarks, subsets)) in enumerate(FACES.items()):
+        rng, spread = np.random.default_rng(16 + number), 3.0 if worse else 1.0
+        points = rng.uniform(100, 300, (60, landmarks, 2)).round(2)
+        lines = []
+        for face, own in enumerate(points):
+            size = [200.0] if name == "aflw" else []
+            lines.append(
+                ",".join(map(str, (f"p/{face // 3 * 2 + face % 2}.jpg", 1.0, *size, 200.0, 200.0, *own.ravel())))
+            )
+        heading = ",".join(f"column_{place}" for place in range(lines[0].count(",") + 1))
+        stem = f"face_landmarks_{name}_{split}"
+        (folder / "data" / name).mkdir(parents=True, exist_ok=True)
+        (folder / "data" / name / f"{stem}.csv").write_text("\n".join([heading, *lines]) + "\n")
+        for place, subset in enumerate(subsets):
+            some = lines[place :: len(subsets) + (len(subsets) == 1)]
+            (folder / "data" / name / f"{stem}_{subset}.csv").write_text("\n".join([heading, *some]) + "\n")
+        guess = points + spread * rng.normal(0, 4, points.shape) * rng.uniform(0.5, 2, (60, 1, 1))
+        np.save(folder / f"{name}.npy", guess)
+        entries.append({"name": f"nme_{name}", "predictions": f"{name}.npy", "dataset": f"{name}-{split}"})
+    return entries
 
 
 def _matlab(path: Path, variables: dict[str, Any]) -> None:
