@@ -24,6 +24,7 @@ def metric_page(name: str) -> str:
         raise UsageError(f"no metric is called {name!r}; there are {', '.join(known)}")
     make = plugins.resolve("hrbench.metrics", name)
     metric = make()
+    example = _example(metric)
     about, told = _class_texts(make)
     file = metric.prediction_file if "." in metric.prediction_file else f"{metric.prediction_file}/ (a folder)"
     pairs = {
@@ -31,7 +32,7 @@ def metric_page(name: str) -> str:
         "what": about,
         "ground truth": _first(make.read_target),
         "predictions": f"{file}: {_first(make.read_predictions)}",
-        "example": metric.example if isinstance(metric, HasExample) else "",
+        "example": example,
         "main number": metric.main,
         "--verify by": metric.oracle,
     }
@@ -40,6 +41,10 @@ def metric_page(name: str) -> str:
     numbers += [[one.name, f"{one.unit}, {one.better} is better", one.description] for one in metric.quantities]
     tables = [columns(table) for table in (options, numbers) if len(table) > 1]
     return "\n\n".join([facts({key: value for key, value in pairs.items() if value}), *tables])
+
+
+def _example(metric: Any) -> str:
+    return metric.example if isinstance(metric, HasExample) else ""
 
 
 def _first(method: Any) -> str:

@@ -41,7 +41,8 @@ class FaceList:
 
     image: (N,) names below the folder of images.
     points: (N, L, 2) float64, px.
-    scale: (N,) float64, the side of the face's square over 200 px; centre: (N, 2) float64, px.
+    scale: (N,) float64, the side of the face's square over 200 px.
+    centre: (N, 2) float64, px.
     box_size: (N,) float64, px, as annotated (AFLW); None if the file has none.
     subsets: name -> (N,) bool.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrbench.metrics.points.pck import Pck
+from hrbench.metrics.points.keypoint_pck import Pck
 
 SEEDS = range(12)
 

@@ -39,13 +39,15 @@ def errors(offset: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Table:
+class JointTable:
     """Counts by image, of I images and K joints. Whole numbers but `error`.
 
     near: (I, T + A, K) joints below each threshold and each step of the area's curve; those of people without a
         prediction are not.
-    judged: (I, K) joints that a threshold can be asked of; on_curve: (I, K) those of the area's curve.
-    error: (I, K) px, the sum of distances; found: (I, K) of how many joints.
+    judged: (I, K) joints that a threshold can be asked of.
+    on_curve: (I, K) those of the area's curve.
+    error: (I, K) px, the sum of distances.
+    found: (I, K) of how many joints.
     """
 
     near: np.ndarray
@@ -68,12 +70,16 @@ def table_of(
     found: np.ndarray,
     thresholds: Sequence[float],
     curve: Curve,
-) -> Table:
+) -> JointTable:
     """The counts of people (n) whose images are at `place` (n,), rising.
 
+    images: how many there are.
     offset: (n, K, 2) px, prediction less annotation.
     size: (n,) px, 0 for a person without reference.
-    visible: (n, K); found: (n,) whether there is a prediction.
+    visible: (n, K) bool.
+    found: (n,) bool, whether there is a prediction.
+    thresholds: of PCK.
+    curve: of the area.
     """
     joints = visible.shape[1]
 
@@ -96,12 +102,12 @@ def table_of(
     for number, threshold in enumerate(curve.thresholds(), len(thresholds)):
         near[:, number] = by_image(met & (lengths < np.float32(threshold)))
     seen = visible & found[:, None]
-    return Table(
+    return JointTable(
         near, by_image(judged), by_image(on_curve), by_image(np.where(seen, errors(offset), 0.0)), by_image(seen)
     )
 
 
-def numbers(table: Table, weights: np.ndarray, thresholds: int, held: np.ndarray | None = None) -> np.ndarray:
+def numbers(table: JointTable, weights: np.ndarray, thresholds: int, held: np.ndarray | None = None) -> np.ndarray:
     """(B, T + 1 + T + 2 + K (T + 1)) float64 for image weights (B, I); NaN for a number that does not exist.
 
     In this order: PCK at each threshold as a mean over joints; the same over all joints together; the area; the mean
@@ -131,7 +137,7 @@ def numbers(table: Table, weights: np.ndarray, thresholds: int, held: np.ndarray
     return np.concatenate([*columns, share[:, :thresholds].reshape(len(weights), -1), own_error], axis=1)
 
 
-def shares(table: Table, thresholds: int) -> np.ndarray:
+def shares(table: JointTable, thresholds: int) -> np.ndarray:
     """(T + A, K) float64 shares of all images, NaN for joints that none has: what `numbers` takes as `held`."""
     steps = table.near.shape[1]
     asked = np.stack([*[table.judged.sum(axis=0)] * thresholds, *[table.on_curve.sum(axis=0)] * (steps - thresholds)])

@@ -46,7 +46,8 @@ class People:
     image: (G,) int64, the place of each person's image in `images`.
     row: (G,) int64, the person's place in its file.
     joints: K names.
-    position: (G, K, 2) float64, px; visible: (G, K) bool.
+    position: (G, K, 2) float64, px.
+    visible: (G, K) bool.
     size: (G,) float64, px, of the reference; 0 for a person without one.
     coco: what a COCO file held; None for MPII.
     """

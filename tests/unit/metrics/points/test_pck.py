@@ -13,7 +13,7 @@ from scipy.io import savemat
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
 from hrbench.datasets.mpii import Mpii
 from hrbench.errors import InputError, UsageError
-from hrbench.metrics.points.pck import Pck
+from hrbench.metrics.points.keypoint_pck import Pck
 from hrbench.runner.prepare import metric_of
 from hrbench.runner.score import metric_args_of, score_file
 from hrbench.types import Prediction

@@ -29,7 +29,7 @@ from hrbench.formats.coco.keypoints import COCO_SIGMAS
 from hrbench.formats.coco.write import write_results
 from hrbench.formats.mpii import write_predictions
 from hrbench.metrics.points import counts
-from hrbench.metrics.points.counts import Curve, Table
+from hrbench.metrics.points.counts import Curve, JointTable
 from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
 from hrbench.metrics.points.people import (
     People,
@@ -346,19 +346,19 @@ def _asked(state: State) -> tuple[list[float], Curve, list[str]]:
     return list(state.params["thresholds"]), Curve(size, int(steps)), list(state.params["joints"])
 
 
-def _table(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float], curve: Curve) -> Table:
+def _table(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float], curve: Curve) -> JointTable:
     place = np.repeat(np.arange(len(arrays["image"])), arrays["people"])
     offset, size, visible, found = (arrays[name] for name in ("offset", "size", "visible", "found"))
     return counts.table_of(place, len(arrays["image"]), offset, size, visible, found, thresholds, curve)
 
 
-def _part(table: Table, once: np.ndarray) -> Table:
+def _part(table: JointTable, once: np.ndarray) -> JointTable:
     """The table of the images whose weight is not 0."""
     kept = once > 0
-    return Table(*(getattr(table, name)[kept] for name in ("near", "judged", "on_curve", "error", "found")))
+    return JointTable(*(getattr(table, name)[kept] for name in ("near", "judged", "on_curve", "error", "found")))
 
 
-def _behind(table: Table, thresholds: int, joints: int) -> list[int]:
+def _behind(table: JointTable, thresholds: int, joints: int) -> list[int]:
     """How many joints are behind each number, in the order of `counts.numbers`."""
     judged, on_curve, found = (rows.sum(axis=0) for rows in (table.judged, table.on_curve, table.found))
     many = [judged.sum()] * (2 * thresholds) + [on_curve.sum(), found.sum()]
