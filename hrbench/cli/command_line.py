@@ -104,7 +104,7 @@ The same command again resumes a download. `hrbench models NAME` shows a network
   hrbench datasets cityscapes-val --check --all   decodes every image""",
     "metrics": """examples:
   hrbench metrics
-  hrbench metrics pck                             its files with an example line, its options, its numbers""",
+  hrbench metrics coco-boxes""",
     "doctor": """examples:
   hrbench doctor
   hrbench doctor --seconds 30                 what comes and goes is seen only while it is there
@@ -172,8 +172,8 @@ def parser() -> argparse.ArgumentParser:
             listing.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
         _places(listing)
     _fetch(command("fetch", "download weights or data, with their digests checked"))
-    metrics = command("metrics", "metrics there are, and the files they read")
-    metrics.add_argument("name", nargs="?", default="", help="a name, for its files, options and numbers")
+    listed = command("metrics", "metrics there are, and the files they read")
+    listed.add_argument("name", nargs="?", default="", help="a name, for all about it: file, frame, example, options")
     schema = command("schema", "the JSON Schema of suite files, policies, or gate.json, for editors")
     schema.add_argument("kind", nargs="?", choices=("suite", "policy", "gate"), default="suite", help="of what (suite)")
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))

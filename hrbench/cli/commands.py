@@ -11,7 +11,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from hrbench.cli import listing
+from hrbench.cli import listing, metric_listing
 from hrbench.cli.shared import Echo, open_event_display
 from hrbench.errors import UsageError
 
@@ -33,12 +33,7 @@ def datasets(args: Namespace, echo: Echo) -> int:
 
 
 def metrics(args: Namespace, echo: Echo) -> int:
-    if args.name:
-        from hrbench.cli.metric_page import metric_page
-
-        echo(metric_page(args.name))
-        return 0
-    echo(listing.metrics())
+    echo(metric_listing.metric(args.name) if args.name else metric_listing.metrics())
     return 0
 
 

@@ -16,7 +16,7 @@ from hrbench.contracts.datasets import (
     ShowsTruth,
     Submits,
 )
-from hrbench.contracts.metrics import HasExample, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -59,7 +59,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, HasExample),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

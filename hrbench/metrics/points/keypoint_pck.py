@@ -44,7 +44,7 @@ from hrbench.metrics.points.people import (
 )
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
 
 FORM = StateForm(
     "pck",
@@ -81,7 +81,11 @@ class Pck:
     version = FORM.version
     prediction_file = "predictions.json"
     oracle = "a plain count, joint by joint,"
-    example = '[{"image_id": 139, "category_id": 1, "score": 0.9, "keypoints": [x, y, v, ... of 17 joints, px]}, ...]'
+    prediction_form = PredictionForm(
+        "COCO results, a row a person; of MPII rows of index and keypoints, or the files of mpii-pckh",
+        "pixels of the original image, its top left pixel at (0, 0)",
+        '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
+    )
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ from hrbench.errors import InputError, UsageError
 from hrbench.formats.landmarks import FaceList, read_faces, read_points, write_points
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
 
 Length = Literal["outer_eyes", "pupils", "annotated", "box", "diagonal"]
 FORM = StateForm("nme", 1, "image", (), {"faces": ("row", "error", "size", "subsets")})
@@ -85,7 +85,10 @@ class Nme:
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions.npy"
-    example = "NumPy array (faces, landmarks, 2): x, y in px of face n of the list, as its coordinates are counted"
+    prediction_form = PredictionForm(
+        "a NumPy array of faces, landmarks and x, y, in the order of the list of faces",
+        "pixels of the original image, counted as the list's coordinates are",
+    )
     oracle = "a plain count, face by face,"
     main = "nme"
 
