@@ -75,6 +75,7 @@ class CocoKeypointsDataset:
     detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
     max_detections, oks_thresholds, areas, recall_thresholds: how its metric judges (`CocoKeypointAP`); None for COCO's
         own. It judges one class, so that there are no others to tell or to join.
+    metric_args: further options of single metrics, by the metric's name, such as {pck: {reference: torso}}.
     """
 
     task = "pose"
@@ -103,7 +104,9 @@ class CocoKeypointsDataset:
         oks_thresholds: float | Sequence[float] | None = None,
         areas: Mapping[str, Sequence[float | None]] | None = None,
         recall_thresholds: int | Sequence[float] | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        self.metric_args = metric_args or {}
         asked = {
             "detection_area": detection_area,
             "max_detections": max_detections,

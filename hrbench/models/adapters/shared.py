@@ -23,6 +23,7 @@ EXPECTED_OUTPUT = {
     "or candidates (N, 5 + 3 K, A)",
     "segmentation": "logits (N, C, h, w), or a list of such whose last is used",
     "classification": "logits (N, C)",
+    "landmarks": "heatmaps (N, L, h, w)",
     "detection": "a list of dictionaries with boxes (M, 4), scores (M,) and labels (M,), one for each image",
     "backbone": "a list of maps (N, C, h, w), finest first",
 }
