@@ -22,6 +22,7 @@ from hrbench.contracts.datasets import (
     SchemeT_co,
     ShowsTruth,
     Submits,
+    TruthInSeveralFiles,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
 from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
@@ -107,5 +108,6 @@ __all__ = [
     "TakesScales",
     "Task",
     "TellsInput",
+    "TruthInSeveralFiles",
     "members",
 ]

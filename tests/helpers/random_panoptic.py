@@ -23,7 +23,7 @@ def case(
 
     text: whether ids of images are texts, as those of Cityscapes. worse: predictions are further from the truth.
     """
-    rng = np.random.default_rng(seed)
+    rng, guesses = (np.random.default_rng([seed, which]) for which in (0, 1))
     numbers = rng.choice(100_000, images, replace=False).tolist()
     ids = [f"ulm_{number:06d}_000019" for number in numbers] if text else numbers
     own: dict[Any, np.ndarray] = {}
@@ -32,7 +32,7 @@ def case(
     for place, image in enumerate(ids):
         name = f"{image}.png" if text else f"{image:012d}.png"
         own[image], segments = _annotated(rng, size, empty=place == 1)
-        found[image], predicted = _predicted(rng, own[image], segments, empty=place == 2, worse=worse)
+        found[image], predicted = _predicted(guesses, own[image], segments, empty=place == 2, worse=worse)
         truth.append({"image_id": image, "file_name": name, "segments_info": segments})
         results.append({"image_id": image, "file_name": name, "segments_info": predicted})
     listed = [
@@ -42,7 +42,7 @@ def case(
     categories = [{"id": one, "name": name, "isthing": thing} for one, name, thing in CATEGORIES]
     return {
         "truth": {"images": listed, "annotations": truth, "categories": categories},
-        "results": {"annotations": [results[at] for at in rng.permutation(images)]},
+        "results": {"annotations": [results[at] for at in guesses.permutation(images)]},
         "truth_ids": own,
         "found_ids": found,
     }
@@ -71,22 +71,23 @@ def _predicted(
     ids = np.zeros(truth.shape, np.int64)
     if empty:
         return ids, []
+    moved, halved, gone, swapped = (0.4, 0.6, 0.75, 0.3) if worse else (0.2, 0.3, 0.35, 0.1)
     listed: dict[int, int] = {}
     for each in segments:
         mask = truth == each["id"]
         fate = rng.random()
-        if fate < (0.5 if worse else 0.25):
+        if fate < moved:
             mask = np.roll(mask, rng.integers(-6, 7, 2).tolist(), (0, 1))
-        elif fate < 0.4:  # half of its pixels: an IoU of exactly one half where they are even in number
+        elif fate < halved:  # half of its pixels: an IoU of exactly one half where they are even in number
             pixels = np.flatnonzero(mask)
             mask = np.zeros_like(mask)
             mask.reshape(-1)[pixels[: (len(pixels) + 1) // 2]] = True
-        elif fate < 0.5:
+        elif fate < gone:
             continue
         one = int(rng.integers(1, 1 << 24))
         ids[mask] = one
         other = CATEGORIES[int(rng.integers(len(CATEGORIES) - 1))][0]
-        listed[one] = other if rng.random() < 0.2 else each["category_id"]
+        listed[one] = other if rng.random() < swapped else each["category_id"]
     for one in rng.integers(1, 1 << 24, int(rng.integers(0, 3))).tolist():
         ids[-6:, int(rng.integers(0, 20)) :][:, :7] = one
         listed[one] = CATEGORIES[int(rng.integers(len(CATEGORIES) - 1))][0]

@@ -118,6 +118,16 @@ def miou_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
 
 
+def panoptic_case(metric: Any, folder: Path) -> Case:
+    panoptic = random_files("random_panoptic")
+    made = panoptic.case(2, images=14)
+    truth, _ = panoptic.write(folder, made)
+    results = {row["image_id"]: row["segments_info"] for row in made["results"]["annotations"]}
+    ids = [row["image_id"] for row in made["truth"]["annotations"]]
+    samples = [Prediction(image, (made["found_ids"][image], results[image])) for image in ids]
+    return Case(metric, truth, folder / metric.prediction_file, ids, samples)
+
+
 CASES: dict[str, Callable[[Any, Path], Case]] = {
     "cityscapes": cityscapes_case,
     "coco-boxes": coco_case,
@@ -125,6 +135,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-masks": coco_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
+    "panoptic-quality": panoptic_case,
     "topk": topk_case,
 }
 
@@ -282,7 +293,10 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {"AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+MEANS = {
+    "AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/", "PQ": "PQ/", "SQ": "SQ/",
+    "RQ": "RQ/",
+}  # fmt: skip
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
 

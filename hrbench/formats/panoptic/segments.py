@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrbench.formats.label_runs import runs
 from hrbench.formats.panoptic.pixels import VOID
 
 
@@ -32,6 +33,13 @@ class Segments:
         at = np.minimum(np.searchsorted(self.ids, ids, sorter=order), len(order) - 1)
         found = order[at]
         return np.where(self.ids[found] == ids, found, -1)
+
+
+def counted(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ids that occur in a map (H, W), rising, and how many pixels have each, both (V,) int64."""
+    (values,), lengths = runs([ids])
+    found, place = np.unique(values, return_inverse=True)
+    return found.astype(np.int64), np.bincount(place, lengths, len(found)).astype(np.int64)
 
 
 def truth_fault(segments: Segments, ids: np.ndarray, pixels: np.ndarray) -> tuple[str, str]:

@@ -72,7 +72,7 @@ class PanopticQuality:
 
     per_class: whether to report the numbers of every class, too, as "PQ/<name>", or "PQ/<id>" if its name is not
         unique.
-    png_folder: of the PNGs of the ground truth; None for that of the JSON file's name without ending.
+    png_folder: of the PNGs of the ground truth, relative to the JSON file; None for that of its name without ending.
     truth_area, iscrowd: how annotations deviate from COCO's form (`formats.panoptic.files.PanopticForm`).
     """
 
@@ -92,11 +92,12 @@ class PanopticQuality:
     ) -> None:
         self.form = PanopticForm(truth_area, iscrowd)
         self.per_class = per_class
-        self.png_folder = None if png_folder is None else Path(png_folder)
+        self.png_folder = png_folder
 
     def read_target(self, path: Path) -> PanopticTruth:
         """Annotations; `measure` reads their PNGs. Raises MissingError, InputError naming the first fault."""
-        return read_truth(Path(path), self.png_folder, self.form)
+        path = Path(path)
+        return read_truth(path, None if self.png_folder is None else path.parent / self.png_folder, self.form)
 
     def read_predictions(self, path: Path, target: PanopticTruth) -> PanopticResults:
         """Predictions; `measure` reads their PNGs. Images without one are left out.
