@@ -26,6 +26,7 @@ from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
+from hrbench.runner.precomputed import refuse_lone_file
 from hrbench.runner.prepare import Assembled
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
@@ -156,6 +157,7 @@ class Checker:
             if entry.predictions:
                 target = metric.read_target(parts.dataset.target)
                 predictions = metric.read_predictions(Path(entry.predictions), target)
+                refuse_lone_file(metric, Path(entry.predictions))
                 check_predictions(metric, predictions, target, evaluated_images(entry, parts.dataset))
             else:
                 of_row = row_key(entry.dataset)

@@ -81,6 +81,14 @@ def samples(entry: Entry, dataset: DataSet) -> list[Sample]:
         return []
 
 
+def refuse_lone_file(metric: Metric, path: Path) -> None:
+    """Raises InputError for a file that a metric reads with others beside it: they would not be copied with it."""
+    if not Path(metric.prediction_file).suffix and not path.is_dir():
+        raise InputError(
+            f"{path}: is one of several files of predictions; a suite names the folder that holds them all"
+        )
+
+
 def take(entry: Entry, metrics: Sequence[Metric], target: Path, folder: Path) -> None:
     """Copies the file into the entry's folder under the names of the metrics' formats, after they have read it.
 
@@ -89,8 +97,7 @@ def take(entry: Entry, metrics: Sequence[Metric], target: Path, folder: Path) ->
     source_path = Path(entry.predictions)
     for metric in metrics:
         metric.read_predictions(source_path, metric.read_target(target))
-        if not Path(metric.prediction_file).suffix and not source_path.is_dir():
-            raise InputError(f"{source_path}: is a file; a suite names the folder that holds it and all it names")
+        refuse_lone_file(metric, source_path)
     for name in dict.fromkeys(_name(metric, source_path) for metric in metrics):
         if source_path.is_dir():
             shutil.copytree(source_path, folder / name)

@@ -36,7 +36,12 @@ def case(
         truth.append({"image_id": image, "file_name": name, "segments_info": segments})
         results.append({"image_id": image, "file_name": name, "segments_info": predicted})
     listed = [
-        {"id": image, "file_name": f"{image}.jpg", "width": own[image].shape[1], "height": own[image].shape[0]}
+        {
+            "id": image,
+            "file_name": f"{image}.jpg" if text else f"{image:012d}.jpg",
+            "width": own[image].shape[1],
+            "height": own[image].shape[0],
+        }
         for image in ids
     ]
     categories = [{"id": one, "name": name, "isthing": thing} for one, name, thing in CATEGORIES]

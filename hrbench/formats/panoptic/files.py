@@ -127,7 +127,7 @@ class _Segment(msgspec.Struct, gc=False):
     area: float | None = None
 
 
-class _Annotation(msgspec.Struct):
+class _PanopticRow(msgspec.Struct):
     image_id: Whole | str
     file_name: str
     segments_info: list[_Segment]
@@ -148,14 +148,14 @@ class _Category(msgspec.Struct):
     name: str = ""
 
 
-class _Truth(msgspec.Struct):
-    annotations: list[_Annotation]
+class _TruthFile(msgspec.Struct):
+    annotations: list[_PanopticRow]
     categories: list[_Category]
     images: list[PanopticImage] = []
 
 
 class _Results(msgspec.Struct):
-    annotations: list[_Annotation]
+    annotations: list[_PanopticRow]
 
 
 def read_truth(path: Path, folder: Path | None = None, form: PanopticForm = PLAIN) -> PanopticTruth:
@@ -167,7 +167,7 @@ def read_truth(path: Path, folder: Path | None = None, form: PanopticForm = PLAI
 
     Raises MissingError; InputError naming the first fault.
     """
-    content = _decoded(path, TRUTH, _Truth)
+    content = _decoded(path, TRUTH, _TruthFile)
     categories = _categories(path, content.categories)
     if not content.annotations:
         raise InputError(f"{path}: annotates no image")
@@ -208,7 +208,7 @@ def read_results(path: Path, truth: PanopticTruth) -> PanopticResults:
 
 def listed_images(path: Path) -> list[PanopticImage]:
     """The images of an annotation file that it annotates, in its order. Raises MissingError, InputError."""
-    content = _decoded(path, TRUTH, _Truth)
+    content = _decoded(path, TRUTH, _TruthFile)
     annotated = {each.image_id for each in content.annotations}
     return [each for each in content.images if each.id in annotated]
 
@@ -261,7 +261,7 @@ def _categories(path: Path, rows: Sequence[_Category]) -> Categories:
 def _images(
     path: Path,
     folder: Path,
-    rows: Sequence[_Annotation],
+    rows: Sequence[_PanopticRow],
     categories: Categories,
     form: PanopticForm | None,
     listed: Mapping[ImageId, PanopticImage],
@@ -290,6 +290,8 @@ def _images(
         segments = _segments(where, row.segments_info, categories, form, truth or path)
         image = listed.get(row.image_id)
         size = None if image is None or image.width is None or image.height is None else (image.width, image.height)
+        if size is not None and min(size) < 1:
+            raise InputError(f"{where} is listed with {size[0]}x{size[1]} pixels; both sides are above 0")
         made.append(AnnotatedImage(row.image_id, png, segments, size))
     return sorted(made, key=lambda each: each.id)
 

@@ -6,6 +6,7 @@ Source: https://cocodataset.org/#format-data, section 4 (panoptic segmentation).
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from hrbench.formats.labels import DAMAGE, checked_chunks
 
 VOID, MOST = 0, (1 << 24) - 1
 """The id of a pixel that belongs to no segment, and the largest id that three bytes hold."""
+
+MOST_PIXELS = 1 << 26
+"""Of an image; Pillow warns of somewhat larger ones."""
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _KINDS = {_GREY: "one channel of grey", _PALETTE: "a palette", _GREY_ALPHA: "grey and an alpha channel"}
@@ -40,6 +44,11 @@ def read_ids(path: Path, content: str) -> np.ndarray:
     if colour not in (_RGB, _RGBA) or bits != 8:
         what = _KINDS.get(colour, f"colours of {bits} bits")
         raise InputError(f"{path}: holds {what}; it should be {content}: ids are R + 256 G + 65536 B of 8 bits each")
+    width, height = struct.unpack_from(">II", data, 16)
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"{path}: is {width}x{height} pixels, which are more than {MOST_PIXELS:,}; it should be {content}"
+        )
     try:
         return _decoded(parts)
     except DAMAGE as error:

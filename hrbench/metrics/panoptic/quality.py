@@ -40,7 +40,7 @@ from hrbench.formats.panoptic.segments import prediction_fault, truth_fault
 from hrbench.formats.panoptic.write import write_folder
 from hrbench.metrics.panoptic.counts import count, pairs_of
 from hrbench.metrics.panoptic.reference import official_numbers
-from hrbench.metrics.panoptic.scores import MEANS, PARTS, Sums, class_quantities, measurements, sums
+from hrbench.metrics.panoptic.scores import MEANS, PARTS, PanopticSums, class_quantities, measurements, sums
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
@@ -213,11 +213,11 @@ class PanopticQuality:
         return {name.format(part): numbers[key][at] for name, key in asked for at, (part, _) in enumerate(PARTS)}
 
 
-def _sums(state: State) -> Sums:
+def _sums(state: State) -> PanopticSums:
     return sums(arrays_of(state, FORM), state.params)
 
 
-def _qualities(images: np.ndarray, totals: Sums) -> dict[int | str, float]:
+def _qualities(images: np.ndarray, totals: PanopticSums) -> dict[int | str, float]:
     values = totals.images()[:, 0].tolist()
     return {image: value for image, value in zip(images.tolist(), values, strict=True) if value == value}
 

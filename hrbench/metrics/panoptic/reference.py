@@ -38,7 +38,7 @@ def official_numbers(
     categories: Mapping[int, Mapping[str, Any]],
     script: ModuleType | None = None,
 ) -> dict[str, Any]:
-    """{"": (pq, sq, rq) of all, "_things": ..., "_stuff": ...; category id: ...}, NaN where there is no number.
+    """{"": (pq, sq, rq) of all, "_things": ..., "_stuff": ...; category id: ...}, NaN if there is no number.
 
     annotations: annotated and predicted image in the form of the files.
     folders: of annotated and predicted PNGs.

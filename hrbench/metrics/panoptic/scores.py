@@ -8,7 +8,7 @@ matches, FP false positives and FN misses of a class, and the sum of its matches
     RQ = TP / (TP + FP / 2 + FN / 2)
 
 A class with none of the three has no number and is left out of means. panopticapi adds classes up one after the other,
-and IoUs match after match; `Sums.at` repeats that order, by rising image id.
+and IoUs match after match; `PanopticSums.at` repeats that order, by rising image id.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def class_quantities(names: Sequence[str]) -> tuple[Quantity, ...]:
 
 
 @dataclass(frozen=True)
-class Sums:
+class PanopticSums:
     """Per image, the sums behind the numbers of C classes.
 
     counts: (3, I, C) float64, whole numbers: matches, false positives, misses.
@@ -105,7 +105,7 @@ class Sums:
         return class_numbers(iou, *(weights @ part for part in self.counts))
 
 
-def sums(arrays: Mapping[str, np.ndarray], params: Mapping[str, Any]) -> Sums:
+def sums(arrays: Mapping[str, np.ndarray], params: Mapping[str, Any]) -> PanopticSums:
     """The sums of a state's arrays, images in their order."""
     things = np.array(params["things"], np.bool_)
     shape = len(arrays["image"]), len(things)
@@ -116,11 +116,11 @@ def sums(arrays: Mapping[str, np.ndarray], params: Mapping[str, Any]) -> Sums:
     counts[0] = np.bincount(image * shape[1] + category, minlength=shape[0] * shape[1]).reshape(shape)
     at = np.repeat(every, arrays["unmatched"]), arrays["category"].astype(np.int64)
     counts[1][at], counts[2][at] = arrays["false_positives"], arrays["misses"]
-    return Sums(counts, image, category, arrays["iou"], things)
+    return PanopticSums(counts, image, category, arrays["iou"], things)
 
 
 def class_numbers(iou: np.ndarray, tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
-    """(B, 3, C) PQ, SQ and RQ of each class, NaN where it has none; arguments (B, C)."""
+    """(B, 3, C) PQ, SQ and RQ of each class, NaN if it has none; arguments (B, C)."""
     whole = tp + 0.5 * fp + 0.5 * fn
     with np.errstate(invalid="ignore", divide="ignore"):
         segmentation = np.where(whole > 0, np.where(tp > 0, iou / tp, 0.0), np.nan)
@@ -153,7 +153,7 @@ def measurements(
     quantities: Sequence[Quantity],
     values: Sequence[float],
     ends: Sequence[tuple[float, float] | None],
-    totals: Sums,
+    totals: PanopticSums,
     names: Sequence[str],
 ) -> list[Measurement]:
     """Scores of these values, with a reason for those that are NaN. names: of the classes."""
