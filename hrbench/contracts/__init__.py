@@ -25,7 +25,7 @@ from hrbench.contracts.datasets import (
     TruthInSeveralFiles,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -73,6 +73,7 @@ __all__ = [
     "DataSet",
     "Deferred",
     "DescribesCount",
+    "DescribesPredictions",
     "Evaluated",
     "Executor",
     "FedImages",

@@ -43,7 +43,7 @@ from hrbench.metrics.panoptic.reference import official_numbers
 from hrbench.metrics.panoptic.scores import MEANS, PARTS, PanopticSums, class_quantities, measurements, sums
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 AT_ONCE = 50
 """How many resamples are counted together."""
@@ -73,12 +73,19 @@ class PanopticQuality:
     per_class: whether to report the numbers of every class, too, as "PQ/<name>", or "PQ/<id>" if its name is not
         unique.
     png_folder: of the PNGs of the ground truth, relative to the JSON file; None for that of its name without ending.
-    truth_area, iscrowd: how annotations deviate from COCO's form (`formats.panoptic.files.PanopticForm`).
+    truth_area, iscrowd: how annotations deviate from COCO's form (`PanopticForm`).
     """
 
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions"
+    prediction_form = PredictionForm(
+        "a folder with a JSON file of annotations, one for each image, and a PNG of segment ids for each in the folder of "
+        "its name (or beside it); `hrbench score` takes the JSON file, too",
+        "a pixel's id is R + 256 G + 65536 B, 0 for none, in an 8-bit RGB PNG of the size of the original image; "
+        "image_id and category_id are ids of the annotations",
+        '{"image_id": 139, "file_name": "000000000139.png", "segments_info": [{"id": 8345, "category_id": 1}, ...]}',
+    )
     oracle = "panopticapi"
     main = "PQ"
     quantities: tuple[Quantity, ...] = MEANS
