@@ -80,7 +80,7 @@ class PanopticQuality:
     version = FORM.version
     prediction_file = "predictions"
     prediction_form = PredictionForm(
-        "a folder with a JSON file of annotations, one for each image, and a PNG of segment ids for each in the folder of "
+        "a JSON file of annotations, one for each image, and a PNG of segment ids for each of them in the folder of "
         "its name (or beside it); `hrbench score` takes the JSON file, too",
         "a pixel's id is R + 256 G + 65536 B, 0 for none, in an 8-bit RGB PNG of the size of the original image; "
         "image_id and category_id are ids of the annotations",
