@@ -7,7 +7,7 @@
 #   set                                                  panopticapi         hotcoco   torchmetrics
 #   a car is matched, one pixel of it not predicted      0.833               0.833     1
 #   the car is not predicted at all                      0.5                 0.5       1
-#   two annotated roads, predicted as one                0                   0         1
+#   two annotated roads, predicted as one                0.5                 0.5       1
 #   no class of stuff occurs                             ZeroDivisionError   0.75      1
 #   a segment's area in the file is twice its pixels     0.5                 0.5       1
 #   annotations without iscrowd                          KeyError            0.833     1
@@ -52,7 +52,9 @@ NO_CROWD = {"iscrowd": None}
 CASES = {
     "plain": ([1, 1, 1, 2, 2, 2], [(1, ROAD, {}), (2, CAR, {})], [8, 8, 8, 9, 9, 0], [(8, ROAD), (9, CAR)], 0),
     "no car": ([1, 1, 1, 2, 2, 2], [(1, ROAD, {}), (2, CAR, {})], [8, 8, 8, 0, 0, 0], [(8, ROAD)], 0),
-    "two roads": ([1, 1, 1, 3, 3, 3], [(1, ROAD, {}), (3, ROAD, {})], [8] * 6, [(8, ROAD)], 0),
+    "two roads": (
+        [1, 1, 3, 3, 2, 2], [(1, ROAD, {}), (3, ROAD, {}), (2, CAR, {})], [8, 8, 8, 8, 9, 9], [(8, ROAD), (9, CAR)], 0
+    ),
     "no stuff": ([2, 2, 2, 2, 0, 0], [(2, CAR, {})], [9, 9, 9, 0, 0, 0], [(9, CAR)], 0),
     "twice the area": (
         [1, 1, 1, 2, 2, 2], [(1, ROAD, {}), (2, CAR, {"area": 12})], [8, 8, 8, 9, 9, 9], [(8, ROAD), (9, CAR)], 0
@@ -136,7 +138,7 @@ E
 cat >expected.txt <<'E'
 panopticapi: plain: 0.833
 panopticapi: no car: 0.500
-panopticapi: two roads: 0.000
+panopticapi: two roads: 0.500
 panopticapi: no stuff: ZeroDivisionError
 panopticapi: twice the area: 0.500
 panopticapi: no iscrowd: KeyError
@@ -144,7 +146,7 @@ panopticapi: one id twice: 1.000
 panopticapi: another image: 0.833
 hotcoco: plain: 0.833
 hotcoco: no car: 0.500
-hotcoco: two roads: 0.000
+hotcoco: two roads: 0.500
 hotcoco: no stuff: 0.750
 hotcoco: twice the area: 0.500
 hotcoco: no iscrowd: 0.833

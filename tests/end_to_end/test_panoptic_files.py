@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,18 @@ def test_a_suite_of_files_runs_to_a_comparison_and_a_gate(tmp_path: Path, capsys
     assert any("panoptic-quality/SQ/car" in line for line in lines)
     assert main(["gate", str(tmp_path / "b"), "--against", str(tmp_path / "a")]) == 1
     assert "panoptic-quality/PQ" in capsys.readouterr().out
+
+
+def test_the_suite_is_a_test_of_pytest(tmp_path: Path) -> None:
+    """The task is a mark that pytest knows, although no network is run."""
+    path = suite(tmp_path, "good")
+    command = [sys.executable, "-m", "pytest", path.name, "-p", "hrbench.ci.pytest_plugin", "-p", "no:cacheprovider"]
+    command += ["--strict-markers", "-m", "panoptic", "--rootdir", ".", "--hrbench-data", "data"]
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+    }
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_png_that_changes_is_scored_again(tmp_path: Path) -> None:
