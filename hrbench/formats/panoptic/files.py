@@ -120,7 +120,7 @@ class PanopticResults:
 # --- the files as they are -------------------------------------------------------------------------------------------
 
 
-class _Segment(msgspec.Struct, gc=False):
+class _PanopticSegment(msgspec.Struct, gc=False):
     id: Whole
     category_id: Whole
     iscrowd: Whole | None = None
@@ -130,7 +130,7 @@ class _Segment(msgspec.Struct, gc=False):
 class _PanopticRow(msgspec.Struct):
     image_id: Whole | str
     file_name: str
-    segments_info: list[_Segment]
+    segments_info: list[_PanopticSegment]
 
 
 class PanopticImage(msgspec.Struct):
@@ -142,7 +142,7 @@ class PanopticImage(msgspec.Struct):
     height: Whole | None = None
 
 
-class _Category(msgspec.Struct):
+class _PanopticCategory(msgspec.Struct):
     id: Whole
     isthing: Whole
     name: str = ""
@@ -150,7 +150,7 @@ class _Category(msgspec.Struct):
 
 class _TruthFile(msgspec.Struct):
     annotations: list[_PanopticRow]
-    categories: list[_Category]
+    categories: list[_PanopticCategory]
     images: list[PanopticImage] = []
 
 
@@ -239,7 +239,7 @@ def _decoded(path: Path, what: str, kind: type[Content]) -> Content:
         raise InputError(f"{path}: {error}; it should be {what}") from None
 
 
-def _categories(path: Path, rows: Sequence[_Category]) -> Categories:
+def _categories(path: Path, rows: Sequence[_PanopticCategory]) -> Categories:
     if not rows:
         raise InputError(f"{path}: lists no categories")
     seen: set[int] = set()
@@ -297,7 +297,7 @@ def _images(
 
 
 def _segments(
-    where: str, rows: Sequence[_Segment], categories: Categories, form: PanopticForm | None, truth: Path
+    where: str, rows: Sequence[_PanopticSegment], categories: Categories, form: PanopticForm | None, truth: Path
 ) -> Segments:
     """The segments of an image, each row checked. where: file and image, for messages; others as of `_images`."""
     ids = np.array([row.id for row in rows], np.int64)
@@ -323,7 +323,7 @@ def _segments(
     return Segments(ids, places, crowd, area)
 
 
-def _check_truth(where: str, row: _Segment, form: PanopticForm) -> None:
+def _check_truth(where: str, row: _PanopticSegment, form: PanopticForm) -> None:
     if row.iscrowd is None and form.iscrowd == "file":
         raise InputError(f"{where} has no iscrowd; option iscrowd: 0 takes such segments for no crowds", "iscrowd: 0")
     if row.iscrowd not in (None, 0, 1):
