@@ -11,6 +11,10 @@ TASKS = ("pose", "segmentation", "detection", "classification", "landmarks", "ba
 """What networks are made for. Costs are measured for all of them; for a backbone there is nothing else to measure."""
 
 
+FROM_FILES = ("panoptic",)
+"""Tasks of which predictions in files are judged, and no network is run."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """What builds a network: the text of `use`, parsed once (`core.plugins.model_ref`); `str` gives the text back.

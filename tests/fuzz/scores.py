@@ -13,6 +13,7 @@ import numpy as np
 import random_coco
 import random_instances
 import random_lvis
+import random_panoptic
 import random_streets
 from PIL import Image
 from scipy.io import savemat
@@ -301,6 +302,10 @@ def _polygons(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results))
 
 
+def _panoptic(folder: Path) -> None:
+    random_panoptic.write(folder, random_panoptic.case(3, images=4))
+
+
 EXPORT = {"renumber": True, "iscrowd": 0, "match": "file_name", "whole_ids": True, "root_category": "drop"}
 EXPORT["text_numbers"] = True
 
@@ -367,4 +372,9 @@ CASES = [
     Case("cityscapes", _streets,
          {"gtFine/**/*.png": damage.png_mutant, "results/**/*.png": damage.png_mutant},
          partial(judged, "cityscapes", "gtFine/val", "results"), share=1),
+    Case("panoptic-quality", _panoptic,
+         {"*.json": as_json, "truth/*.png": damage.png_mutant, "results/*.png": damage.png_mutant},
+         partial(judged, "panoptic-quality", "truth.json", "results.json", per_class=True), share=3),
+    Case("panoptic-quality of an export", _panoptic, {"*.json": as_json},
+         partial(judged, "panoptic-quality", "truth.json", "results.json", truth_area="pixels", iscrowd=0)),
 ]  # fmt: skip

@@ -149,6 +149,16 @@ def miou_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
 
 
+def panoptic_case(metric: Any, folder: Path) -> Case:
+    panoptic = random_files("random_panoptic")
+    made = panoptic.case(2, images=14)
+    truth, _ = panoptic.write(folder, made)
+    results = {row["image_id"]: row["segments_info"] for row in made["results"]["annotations"]}
+    ids = [row["image_id"] for row in made["truth"]["annotations"]]
+    samples = [Prediction(image, (made["found_ids"][image], results[image])) for image in ids]
+    return Case(metric, truth, folder / metric.prediction_file, ids, samples)
+
+
 CASES: dict[str, Callable[[Any, Path], Case]] = {
     "boundary-miou": miou_case,
     "cityscapes": cityscapes_case,
@@ -162,6 +172,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "mpii-pckh": mpii_case,
     "nme": face_case,
     "pck": coco_case,
+    "panoptic-quality": panoptic_case,
     "topk": topk_case,
 }
 
@@ -342,6 +353,9 @@ MEANS = {
     "IoU_class": "IoU/",
     "IoU_category": "IoU_category/",
     "pck@0.05": "pck@0.05/",
+    "PQ": "PQ/",
+    "SQ": "SQ/",
+    "RQ": "RQ/",
 }
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
