@@ -29,7 +29,7 @@ from hrbench.formats.coco.annotations import (
 )
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.json_faults import refuse_folder
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.skeletons import COCO, COCO_SIGMAS
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
@@ -47,16 +47,7 @@ OFFICIAL_BOX_AP = {"val2017": 0.564}
 
 BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
 
-NAMES = (
-    "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder", "left elbow",
-    "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee", "left ankle",
-    "right ankle",
-)  # fmt: skip
-FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
-LIMBS = (
-    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
-    (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
-)  # fmt: skip
+NAMES, FLIP_PAIRS, LIMBS = COCO.names, COCO.flip_pairs, COCO.limbs
 
 
 class CocoKeypointsDataset:

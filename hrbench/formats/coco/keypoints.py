@@ -44,6 +44,7 @@ from hrbench.formats.coco.compiled_rows import (
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.json_faults import refuse_folder
+from hrbench.formats.coco.skeletons import COCO_SIGMAS as COCO_SIGMAS
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
@@ -51,14 +52,7 @@ SAMPLE = 1000
 """So many rows of results are kept as they stand in the file, up to twice as many."""
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
-# The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
-COCO_SIGMAS: tuple[float, ...] = tuple(
-    (
-        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
-        / 10.0
-    ).tolist()
-)
-"""OKS constants of COCO's 17 joints, in the order of its annotations."""
+Unseen = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,7 @@ class KeypointResults:
         one).
     sampled: (M,) int64 some of the rows, at equal distances: all, or from SAMPLE to twice as many.
     numbers: (M, 3 K) float64, all numbers of `keypoints` in these rows as they stand in the file.
+    unseen: how many rows were left out because no joint of theirs has a third number above 0.
     """
 
     path: Path
@@ -107,6 +102,7 @@ class KeypointResults:
     area_from: str
     sampled: np.ndarray
     numbers: np.ndarray
+    unseen: int = 0
 
 
 _JOINTS = NativeCall("hrb_joints", In(np.float64), int, float, Out(np.float64), Out(np.float64))
@@ -274,6 +270,7 @@ def read_results(
     area_from: Literal["keypoints", "box"] | None = None,
     form: CocoForm = COCO,
     category: int | None = None,
+    unseen: Unseen = "keep",
 ) -> KeypointResults:
     """Reads a results file for `target`; an empty list means that nothing was found.
 
@@ -281,19 +278,21 @@ def read_results(
         has one, else the extent of the keypoints.
     form: how the files deviate from COCO's form.
     category: the only one that is judged: rows of others need not have its joints.
+    unseen: what becomes of rows of which no joint has a third number above 0: "keep", as pycocotools does, or "drop",
+        as xtcocotools does.
 
     Raises InputError naming the first fault, MissingError.
     """
-    path = Path(path)
+    path, drop = Path(path), unseen == "drop"
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         stream = results_in(path, stream, form, target.by_name)
         if library() is not None:
             try:
-                return _compiled_results(path, stream, joints, target, area_from)
+                return _compiled_results(path, stream, joints, target, area_from, drop)
             except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
                 stream.seek(0)
         try:
-            return _results(path, stream, joints, target, area_from)
+            return _results(path, stream, joints, target, area_from, drop)
         except READ_ERRORS as error:
             stream.seek(0)
             data = stream.read()
@@ -304,7 +303,7 @@ def read_results(
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     try:
-        return _results(path, BytesIO(filled), joints, target, area_from)
+        return _results(path, BytesIO(filled), joints, target, area_from, drop)
     except READ_ERRORS as error:
         raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
 
@@ -315,8 +314,9 @@ def _results(
     joints: int,
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
+    drop: bool,
 ) -> KeypointResults:
-    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
+    columns, sample, dropped = _no_columns(joints), _KeptRows([], 1, 0), 0
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
@@ -325,12 +325,15 @@ def _results(
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
         image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
         values = numbers([row.keypoints for row in rows], 3 * joints)
-        sample = _with_some(sample, values)
         box = numbers([row.bbox or [] for row in rows], 4) if boxed else None
         parts = _columns(image, category, np.array([row.score for row in rows]), values, box, target)
+        if drop:
+            parts, values = _only_seen(parts, values)
+            dropped += len(rows) - len(values)
+        sample = _with_some(sample, values)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed, sample)
+    return _joined_results(path, columns, boxed, sample, dropped)
 
 
 def _compiled_results(
@@ -339,9 +342,10 @@ def _compiled_results(
     joints: int,
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
+    drop: bool,
 ) -> KeypointResults:
     """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
-    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
+    columns, sample, dropped = _no_columns(joints), _KeptRows([], 1, 0), 0
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in results_rows(stream, _POSE, 3 * joints):
         if boxed is None:
@@ -349,11 +353,15 @@ def _compiled_results(
         if area_from is None:
             need(bool((rows.boxed == boxed).all()))
         need(not boxed or bool(rows.boxed.all()))
-        box, sample = rows.box if boxed else None, _with_some(sample, rows.keypoints)
-        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), rows.keypoints, box, target)
+        values, box = rows.keypoints, rows.box if boxed else None
+        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), values, box, target)
+        if drop:
+            parts, values = _only_seen(parts, values)
+            dropped += len(rows.boxed) - len(values)
+        sample = _with_some(sample, values)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed, sample)
+    return _joined_results(path, columns, boxed, sample, dropped)
 
 
 def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
@@ -363,13 +371,19 @@ def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
 
 
 def _joined_results(
-    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows
+    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows, unseen: int
 ) -> KeypointResults:
     image, category, score, area, keypoints = map(joined, columns)
     kept = np.concatenate([np.zeros((0, 3 * keypoints.shape[1])), *sample.parts])
     rows = np.arange(len(kept), dtype=np.int64) * sample.step
     detections = Detections(image, category, score, area)
-    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept)
+    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept, unseen)
+
+
+def _only_seen(parts: tuple[np.ndarray, ...], values: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Columns (P), and `keypoints` (P, 3 K), of the rows of which a joint has a third number above 0."""
+    seen = (values[:, 2::3] > 0).any(axis=1)
+    return (parts, values) if seen.all() else (tuple(part[seen] for part in parts), values[seen])
 
 
 class _KeptRows(NamedTuple):

@@ -23,10 +23,11 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
-from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
+from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results, read_truth
+from hrbench.formats.coco.skeletons import COCO_SIGMAS
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import match
+from hrbench.metrics.coco.matching import Matches, match
 from hrbench.metrics.coco.misread_images import misread_images
 from hrbench.metrics.coco.misread_joints import misread_joints
 from hrbench.metrics.coco.notes import (
@@ -37,6 +38,7 @@ from hrbench.metrics.coco.notes import (
     joint_notes,
     root_note,
     unknown_category,
+    unseen_note,
 )
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
@@ -94,6 +96,11 @@ def _spreads(sigmas: Sequence[float] | float | None) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 
+def annotated(target: KeypointTruth) -> np.ndarray:
+    """(G, 3 K + 4) float64: the joints of each annotated person as they stand in the file, and the box."""
+    return np.concatenate([target.keypoints.reshape(len(target.box), 3 * target.keypoints.shape[1]), target.box], axis=1)
+
+
 class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
@@ -104,6 +111,8 @@ class CocoKeypointAP:
         `bbox` if the first row has one, else the extent of the keypoints.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
         from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
+    unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", as pycocotools does,
+        or "drop" before anything is matched, as xtcocotools does.
     """
 
     name = "coco-keypoints"
@@ -126,7 +135,11 @@ class CocoKeypointAP:
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
+        unseen: Unseen = "keep",
     ) -> None:
+        if unseen not in ("keep", "drop"):
+            raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
+        self.unseen: Unseen = unseen
         root = "keep" if root_category is None else root_category
         self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers)
         self.root_said = root_category is not None
@@ -145,7 +158,9 @@ class CocoKeypointAP:
 
     def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), len(self.sigmas), target, self.detection_area, self.form, self.category)
+        return read_results(
+            Path(path), len(self.sigmas), target, self.detection_area, self.form, self.category, self.unseen
+        )
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
@@ -155,32 +170,33 @@ class CocoKeypointAP:
         self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
     ) -> State:
         """Matches detections with people. images: ids to evaluate; None for all of the annotation file."""
+        matches = self.matched(predictions, target, images)
+        truth = truth_of(target.truths, matches.images, annotated(target))
+        return state_of(matches, self.name, self.version, self.params(matches, predictions), truth)
+
+    def matched(
+        self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
+    ) -> Matches:
+        """Which detections found which people. images: as of `measure`."""
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
         )
-        matches = match(
-            target.truths,
-            predictions.detections,
-            similarity,
-            KEYPOINTS,
-            chosen(images, target.images, target.path),
-            categories,
-        )
-        params = {
+        ids = chosen(images, target.images, target.path)
+        return match(target.truths, predictions.detections, similarity, KEYPOINTS, ids, categories)
+
+    def params(self, matches: Matches, predictions: KeypointResults) -> dict[str, Any]:
+        """What a state of these matches says of how it was measured."""
+        return {
             "sigmas": list(self.sigmas),
-            "categories": categories.tolist(),
+            "categories": matches.categories.tolist(),
             "thresholds": list(KEYPOINTS.thresholds),
             "areas": [list(area) for area in KEYPOINTS.areas],
             "most": KEYPOINTS.max_detections[-1],
             "detection_area": predictions.area_from,
+            **({} if self.unseen == "keep" else {"unseen": self.unseen}),
             **form_params(self.form),
         }
-        annotated = np.concatenate(
-            [target.keypoints.reshape(len(target.box), 3 * len(self.sigmas)), target.box], axis=1
-        )
-        truth = truth_of(target.truths, matches.images, annotated)
-        return state_of(matches, self.name, self.version, params, truth)
 
     def input_notes(self, predictions: KeypointResults, target: KeypointTruth, state: State) -> list[Note]:
         """What in annotations and results changes these numbers, or may."""
@@ -193,6 +209,7 @@ class CocoKeypointAP:
         notes += misread or self._image_notes(predictions, target, seen, state)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
         notes += flag_note(target.flagged, truths, seen)
+        notes += unseen_note(predictions.unseen, len(predictions.detections.score))
         return notes if self.root_said else notes + root_note(target, predictions.detections.category, state)
 
     def _image_notes(
@@ -242,5 +259,6 @@ class CocoKeypointAP:
             self.category,
             self.detection_area == "keypoints",
             self.form,
+            self.unseen == "drop",
         )
         return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}

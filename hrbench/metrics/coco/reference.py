@@ -26,12 +26,14 @@ def keypoint_numbers(
     category: int | None = None,
     without_boxes: bool = False,
     form: CocoForm = COCO_FORM,
+    only_seen: bool = False,
 ) -> list[float]:
     """`COCOeval.stats` for keypoints: ten numbers, -1 if there is nothing to average.
 
     images, category: the ids to evaluate, None for all.
     without_boxes: whether a `bbox` of a row is left out, from which pycocotools takes areas otherwise.
     form: how the files deviate from COCO's form: pycocotools is given what they are rewritten to.
+    only_seen: whether rows of which no joint has a third number above 0 are left out.
 
     An empty results file is allowed (`loadRes` would fail on it).
     """
@@ -40,10 +42,42 @@ def keypoint_numbers(
         data = judged_alone(target, annotations_in(target, original, form), len(sigmas), category)
         rows = _rows(target, data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
-        categories = None if category is None else [category]
-        evaluation = _evaluation(_truth(target, original, data), rows, "keypoints", images, categories)
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
-        return _stats(evaluation)
+        return _keypoint_stats(_truth(target, original, data), rows, sigmas, images, category, only_seen)
+
+
+def keypoint_numbers_of(
+    truth: dict[str, Any],
+    rows: list[dict[str, Any]],
+    sigmas: Sequence[float],
+    images: Sequence[int | str] | None = None,
+    category: int | None = None,
+    only_seen: bool = False,
+) -> list[float]:
+    """As `keypoint_numbers`, of decoded files in COCO's own form."""
+    from pycocotools.coco import COCO
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        made: Any = COCO()
+        made.dataset = truth
+        made.createIndex()
+        return _keypoint_stats(made, rows, sigmas, images, category, only_seen)
+
+
+def _keypoint_stats(
+    truth: Any,
+    rows: list[dict[str, Any]],
+    sigmas: Sequence[float],
+    images: Sequence[int | str] | None,
+    category: int | None,
+    only_seen: bool,
+) -> list[float]:
+    if only_seen:
+        boxed = bool(rows and rows[0].get("bbox"))  # what areas are of is for the first row to say, also if it goes
+        rows = [row for row in rows if any(seen > 0 for seen in row["keypoints"][2::3])]
+        rows = rows if boxed else [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
+    evaluation = _evaluation(truth, rows, "keypoints", images, None if category is None else [category])
+    evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
+    return _stats(evaluation)
 
 
 def instance_numbers(

@@ -1,0 +1,87 @@
+"""Records what xtcocotools makes of random cases of pose sets, for `test_pose_sets.py`.
+
+    python record_pose_sets.py FOLDER
+
+writes FOLDER/NAME.json for each rule of evaluation: the numbers of every case, and a digest of the case, which
+`tests/helpers/random_poses.py` draws again from its seed.
+
+Runs in an environment of its own, none of whose packages hrbench needs: Python 3.11, numpy 1.26.4, xtcocotools 1.14.3
+(built with cython, setuptools, wheel, and --no-build-isolation), matplotlib, and pycocotools for what draws the cases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+import random_poses
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+
+CASES = 60
+CROWDPOSE = [0.079] * 2 + [0.072] * 2 + [0.062] * 2 + [0.107] * 2 + [0.087] * 2 + [0.089] * 2 + [0.079] * 2
+
+
+def numbers(case: tuple[dict, list], kind: str, sigmas: Sequence[float], area: bool = True, images: Any = None) -> list:
+    """`COCOeval.stats`; without results nothing can be loaded, so that such a case is None."""
+    truth, results = case
+    if not results:
+        return []
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "truth.json"
+        path.write_text(json.dumps(truth))
+        (Path(folder) / "results.json").write_text(json.dumps(results))
+        coco = COCO(str(path))
+        evaluation = COCOeval(coco, coco.loadRes(str(Path(folder) / "results.json")), kind, np.array(sigmas), area)
+        if images is not None:
+            evaluation.params.imgIds = images
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(value) for value in evaluation.stats]
+
+
+def crowdpose(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    case = random_poses.crowdpose(seed)
+    found = {"crowd": numbers(case, "keypoints_crowd", CROWDPOSE, False)}
+    for name, low, high in (("easy", -1, 0.2), ("medium", 0.2, 0.8), ("hard", 0.8, 2)):
+        some = [image["id"] for image in case[0]["images"] if low <= image["crowdIndex"] < high]
+        # unrounded, of the images of the split alone
+        found[name] = numbers(case, "keypoints_crowd", CROWDPOSE, False, some)[:1] if some else [-1.0]
+    return case, found
+
+
+RULES: dict[str, Callable[[int], tuple[tuple[dict, list], dict[str, list]]]] = {"crowdpose": crowdpose}
+
+
+def digest(case: Any) -> str:
+    return hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    folder = Path(sys.argv[1])
+    packages = {name: version(name) for name in ("xtcocotools", "numpy")}
+    for name, rule in RULES.items():
+        rows = []
+        for seed in range(CASES):
+            case, found = rule(seed)
+            rows.append({"seed": seed, "digest": digest(case), **found})
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        (folder / f"{name}.json").write_text(f'{{"packages": {json.dumps(packages)}, "cases": [\n{lines}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
