@@ -31,6 +31,19 @@ from xtcocotools.coco import COCO
 from xtcocotools.cocoeval import COCOeval
 
 CASES = 60
+# the demos of xtcocotools (demos/demo_crowdpose.py, demos/demo_coco_wholebody.py) have these constants
+_HAND = [
+    0.029, 0.022, 0.035, 0.037, 0.047, 0.026, 0.025, 0.024, 0.035, 0.018, 0.024, 0.022, 0.026, 0.017, 0.021, 0.021,
+    0.032, 0.02, 0.019, 0.022, 0.031,
+]  # fmt: skip
+WHOLEBODY = [
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
+    0.089, 0.068, 0.066, 0.066, 0.092, 0.094, 0.094, 0.042, 0.043, 0.044, 0.043, 0.040, 0.035, 0.031, 0.025, 0.020,
+    0.023, 0.029, 0.032, 0.037, 0.038, 0.043, 0.041, 0.045, 0.013, 0.012, 0.011, 0.011, 0.012, 0.012, 0.011, 0.011,
+    0.013, 0.015, 0.009, 0.007, 0.007, 0.007, 0.012, 0.009, 0.008, 0.016, 0.010, 0.017, 0.011, 0.009, 0.011, 0.009,
+    0.007, 0.013, 0.008, 0.011, 0.012, 0.010, 0.034, 0.008, 0.008, 0.009, 0.008, 0.008, 0.007, 0.010, 0.008, 0.009,
+    0.009, 0.009, 0.007, 0.007, 0.008, 0.011, 0.008, 0.008, 0.008, 0.01, 0.008, *_HAND, *_HAND,
+]  # fmt: skip
 CROWDPOSE = [0.079] * 2 + [0.072] * 2 + [0.062] * 2 + [0.107] * 2 + [0.087] * 2 + [0.089] * 2 + [0.079] * 2
 
 
@@ -63,7 +76,19 @@ def crowdpose(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
     return case, found
 
 
-RULES: dict[str, Callable[[int], tuple[tuple[dict, list], dict[str, list]]]] = {"crowdpose": crowdpose}
+def wholebody(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    case = random_poses.wholebody(seed)
+    bounds = {"body": (0, 17), "foot": (17, 23), "face": (23, 91), "lefthand": (91, 112), "righthand": (112, 133)}
+    found = {"wholebody": numbers(case, "keypoints_wholebody", WHOLEBODY)}
+    for part, (low, high) in bounds.items():
+        found[part] = numbers(case, f"keypoints_{part}", WHOLEBODY[low:high])
+    return case, found
+
+
+RULES: dict[str, Callable[[int], tuple[tuple[dict, list], dict[str, list]]]] = {
+    "crowdpose": crowdpose,
+    "wholebody": wholebody,
+}
 
 
 def digest(case: Any) -> str:

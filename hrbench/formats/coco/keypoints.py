@@ -118,7 +118,9 @@ _POSE: dict[Field, Mode] = {
 }  # fmt: skip
 
 
-class _JointCategory(msgspec.Struct, gc=False):
+class JointCategory(msgspec.Struct, gc=False):
+    """A category. keypoints: names of its joints."""
+
     id: Whole
     name: Any = ""
     supercategory: Any = ""
@@ -137,7 +139,7 @@ class _Annotation(msgspec.Struct, gc=False):
     ignore: Any = 0
 
 
-class _PersonColumns(NamedTuple):
+class PersonColumns(NamedTuple):
     """Annotations (G) as they stand in the file: `labelled` is num_keypoints, keypoints (G, 3 K)."""
 
     id: np.ndarray
@@ -151,15 +153,17 @@ class _PersonColumns(NamedTuple):
     keypoints: np.ndarray
 
 
-class _Filed(msgspec.Struct, gc=False):
+class Filed(msgspec.Struct, gc=False):
+    """An image."""
+
     id: Whole
     file_name: Any = ""
 
 
 class _Truth(msgspec.Struct):
-    images: list[_Filed]
+    images: list[Filed]
     annotations: list[_Annotation]
-    categories: list[_JointCategory]
+    categories: list[JointCategory]
 
 
 class _KeypointRow(msgspec.Struct, gc=False):
@@ -207,7 +211,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
 def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTruth:
     rows = truth.annotations
     need(all(row.iscrowd in (0, 1) for row in rows))
-    columns = _PersonColumns(
+    columns = PersonColumns(
         whole([row.id for row in rows]),
         whole([row.image_id for row in rows]),
         whole([row.category_id for row in rows]),
@@ -218,26 +222,31 @@ def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTr
         numbers([row.bbox for row in rows], 4),
         numbers([row.keypoints for row in rows], 3 * joints),
     )
-    return _checked_truth(path, truth.images, truth.categories, columns, form)
+    return checked_truth(path, truth.images, truth.categories, columns, form)
 
 
 def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> KeypointTruth:
     """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
     spans, view = lists_in(data), memoryview(data)
     images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
-    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[_JointCategory])
+    named = msgspec.json.decode(images, type=list[Filed]), msgspec.json.decode(categories, type=list[JointCategory])
     empty = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros((0, 4)), np.zeros((0, 3 * joints))
     columns: tuple[list[np.ndarray], ...] = tuple([empty[kind]] for kind in (0, 0, 0, 0, 1, 2, 2, 3, 4))
     for rows in annotation_rows(data, spans["annotations"], _PERSON, 3 * joints):
         parts = rows.id, rows.image, rows.category, rows.labelled, rows.area, rows.crowd, rows.ignore
         for column, part in zip(columns, (*parts, rows.box, rows.keypoints), strict=True):
             column.append(part.copy())
-    return _checked_truth(path, *named, _PersonColumns(*map(joined, columns)), form)
+    return checked_truth(path, *named, PersonColumns(*map(joined, columns)), form)
 
 
-def _checked_truth(
-    path: Path, listed: list[_Filed], classes: list[_JointCategory], rows: _PersonColumns, form: CocoForm
+def checked_truth(
+    path: Path, listed: list[Filed], classes: list[JointCategory], rows: PersonColumns, form: CocoForm
 ) -> KeypointTruth:
+    """The truth of what a file lists. Raises FileFaultError if it contradicts itself.
+
+    listed, classes, rows: its images, categories and annotations.
+    form: how the file deviates from COCO's form.
+    """
     images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
     need(len(images) == len(listed) and len(categories) == len(classes) > 0)
     need(len(sorted_unique(rows.id)) == len(rows.id) and not np.any(rows.id < 1))
@@ -253,7 +262,7 @@ def _checked_truth(
     return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named), *more)
 
 
-def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
+def _joints(categories: list[JointCategory], many: int) -> tuple[str, ...]:
     """Names of the joints, () if no category names so many, or two differ."""
     named = {tuple(one.keypoints) for one in categories if _are_names(one.keypoints, many)}
     return named.pop() if len(named) == 1 else ()
