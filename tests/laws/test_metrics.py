@@ -53,6 +53,10 @@ def random_files(name: str) -> ModuleType:
 def coco_case(metric: Any, folder: Path) -> Case:
     if metric.name == "coco-keypoints":
         truth, results = random_files("random_coco").case(4, images=12)
+    elif metric.name == "crowdpose-keypoints":
+        truth, results = random_files("random_poses").crowdpose(3, images=14)
+    elif metric.name == "wholebody-keypoints":
+        truth, results = random_files("random_poses").wholebody(7, images=9)
     else:
         truth, results = random_files("random_instances").case(6, images=14, masks=metric.name == "coco-masks")
     (folder / "truth.json").write_text(json.dumps(truth))
@@ -123,9 +127,11 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
+    "crowdpose-keypoints": coco_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
     "topk": topk_case,
+    "wholebody-keypoints": coco_case,
 }
 
 

@@ -15,13 +15,13 @@ from hrbench.formats.coco.forms import CocoForm, annotations_in
 from hrbench.formats.coco.json_faults import is_number, parsed, shown
 
 
-class _Image(msgspec.Struct, gc=False):
+class _CrowdedImage(msgspec.Struct, gc=False):
     id: Whole
     crowd_index: float = msgspec.field(name="crowdIndex")
 
 
-class _Images(msgspec.Struct):
-    images: list[_Image]
+class _CrowdedImages(msgspec.Struct):
+    images: list[_CrowdedImage]
 
 
 def read_crowd_index(path: Path, images: np.ndarray, form: CocoForm) -> np.ndarray:
@@ -36,7 +36,7 @@ def read_crowd_index(path: Path, images: np.ndarray, form: CocoForm) -> np.ndarr
     with reading(path, "CrowdPose's annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
     try:
-        listed = msgspec.json.decode(data, type=_Images).images
+        listed = msgspec.json.decode(data, type=_CrowdedImages).images
     except READ_ERRORS:
         listed = _slowly(path, data)
     found = {image.id: image.crowd_index for image in listed}
@@ -49,7 +49,7 @@ def read_crowd_index(path: Path, images: np.ndarray, form: CocoForm) -> np.ndarr
     return values
 
 
-def _slowly(path: Path, data: bytes) -> list[_Image]:
+def _slowly(path: Path, data: bytes) -> list[_CrowdedImage]:
     """The images of a file that typed decoding refuses. Raises InputError for the first without a crowd index."""
     content: Any = parsed(path, data)
     listed = []
@@ -61,5 +61,5 @@ def _slowly(path: Path, data: bytes) -> list[_Image]:
                 f"{path}: image {shown(row.get('id'))} {what}; CrowdPose's files give each image a number from 0 to 1 "
                 "(metric coco-keypoints needs none)"
             )
-        listed.append(_Image(row["id"], float(value)))
+        listed.append(_CrowdedImage(row["id"], float(value)))
     return listed

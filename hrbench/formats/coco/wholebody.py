@@ -45,6 +45,7 @@ from hrbench.formats.coco.keypoints import (
     KeypointResults,
     KeypointTruth,
     PersonColumns,
+    Unseen,
     checked_truth,
 )
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS
@@ -104,13 +105,14 @@ class WholebodyResults:
     scores: np.ndarray
     area_from: str
 
-    def part(self, place: int) -> KeypointResults:
-        """Some of the joints, by the score of the part; people of whom none of them has a third number above 0 are out.
+    def part(self, place: int, unseen: Unseen = "drop") -> KeypointResults:
+        """Some of the joints, by the score of the part.
 
         place: of the part in `PARTS`.
+        unseen: what becomes of people of whom none of these joints has a third number above 0.
         """
         points = self.points[:, PARTS[place][1]]
-        seen = (points[..., 2] > 0).any(axis=1)
+        seen = (points[..., 2] > 0).any(axis=1) | (unseen == "keep")
         rows = self.detections
         found = Detections(rows.image[seen], rows.category[seen], self.scores[seen, place], rows.area[seen])
         kept = points[seen]
@@ -141,7 +143,7 @@ class _Person(msgspec.Struct, gc=False):
     ignore: Any = 0
 
 
-class _Truth(msgspec.Struct):
+class _WholebodyFile(msgspec.Struct):
     images: list[Filed]
     annotations: list[_Person]
     categories: list[JointCategory]
@@ -181,13 +183,13 @@ def read_truth(path: Path, form: CocoForm = COCO) -> WholebodyTruth:
     with reading(path, "COCO-WholeBody annotations (JSON)") as stream:
         data = annotations_in(path, stream.read(), form)
     try:
-        return _truth(path, msgspec.json.decode(data, type=_Truth), form)
+        return _truth(path, msgspec.json.decode(data, type=_WholebodyFile), form)
     except READ_ERRORS as error:
         explain_keypoint_truth(path, json.dumps(folded_truth(path, data)).encode(), JOINTS, form.stated())
         raise InputError(f"{path}: cannot be read as COCO-WholeBody annotations: {error}") from None
 
 
-def _truth(path: Path, truth: _Truth, form: CocoForm) -> WholebodyTruth:
+def _truth(path: Path, truth: _WholebodyFile, form: CocoForm) -> WholebodyTruth:
     rows = truth.annotations
     need(all(row.iscrowd in (0, 1) for row in rows))
     points = _side_by_side(rows)
@@ -221,7 +223,7 @@ def folded_truth(path: Path, data: bytes) -> dict[str, Any]:
     """Decoded annotations with the 133 joints of each person in `keypoints`, as COCO's own tools would hold them.
 
     path: for messages.
-    data: the file, in COCO's own form but for its five keys.
+    data: the file, in COCO's own form except for its five keys.
 
     Raises InputError for a key that is missing or has another number of values.
     """

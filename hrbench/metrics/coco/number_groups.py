@@ -33,7 +33,7 @@ class NumberGroup:
     some: np.ndarray | None = None
 
     def at_each(self, weights: np.ndarray) -> np.ndarray:
-        """(B, numbers) under `weights` (B, I) of all images; -1 where nothing counts."""
+        """(B, numbers) under `weights` (B, I) of all images; -1 if nothing counts."""
         return self.accumulator.at_each(weights if self.some is None else weights * self.some)
 
     def objects(self) -> np.ndarray:
@@ -46,7 +46,7 @@ class NumberGroup:
 
 
 def numbers_at(groups: Sequence[NumberGroup]) -> Callable[[np.ndarray], np.ndarray]:
-    """weights (B, I) -> (B, Q): the numbers of all groups, one group after the other; NaN where nothing counts."""
+    """weights (B, I) -> (B, Q): the numbers of all groups, one group after the other; NaN if nothing counts."""
 
     def at(weights: np.ndarray) -> np.ndarray:
         values = np.concatenate([group.at_each(weights) for group in groups], axis=1)

@@ -21,6 +21,7 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import TruthArea, annotations_in, results_in
+from hrbench.formats.coco.keypoints import Unseen
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY
 from hrbench.formats.coco.wholebody import (
     BODY,
@@ -79,6 +80,8 @@ class WholebodyAP:
         does, the rows' own `bbox` if the first row has one, else the extent of the body's joints.
     renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the files deviate from COCO's form
         (`forms.CocoForm`).
+    unseen: "drop" leaves predicted people without a joint of a part whose third number is above 0 out of that part, as
+        xtcocotools does; "keep" judges them.
     """
 
     name = "wholebody-keypoints"
@@ -100,6 +103,7 @@ class WholebodyAP:
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
+        unseen: Unseen = "drop",
     ) -> None:
         if sigmas is not None and (not isinstance(sigmas, (list, tuple)) or len(sigmas) != JOINTS):
             raise UsageError(f"sigmas: the whole body has {JOINTS} joints; give one positive number for each, or none")
@@ -117,11 +121,12 @@ class WholebodyAP:
                 whole_ids,
                 root_category,
                 text_numbers,
-                "drop",
+                unseen,
             )
             for _, places, _ in PARTS
         )
-        self.form, self.category, self.detection_area = self.parts[0].form, category, self.parts[0].detection_area
+        self.form, self.category, self.unseen = self.parts[0].form, category, unseen
+        self.detection_area = self.parts[0].detection_area
 
     def read_target(self, path: Path) -> WholebodyTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
@@ -146,7 +151,7 @@ class WholebodyAP:
         params: dict[str, Any] = {}
         arrays: dict[str, np.ndarray] = {}
         for place, (part, places, _) in enumerate(PARTS):
-            metric, found = self.parts[place], predictions.part(place)
+            metric, found = self.parts[place], predictions.part(place, self.unseen)
             matches = metric.matched(found, target.part(places), images)
             if not arrays:
                 truth = truth_of(target.people.truths, matches.images, annotated(target.people))
@@ -158,7 +163,7 @@ class WholebodyAP:
 
     def input_notes(self, predictions: WholebodyResults, target: WholebodyTruth, state: State) -> list[Note]:
         """What in annotations and results changes these numbers, or may."""
-        notes = self.parts[0].input_notes(predictions.part(0), target.part(PARTS[0][1]), state)
+        notes = self.parts[0].input_notes(predictions.part(0, self.unseen), target.part(PARTS[0][1]), state)
         judged = np.isin(target.people.truths.image, state.arrays["image"])
         many = int(target.contradicted[judged].sum())
         if many:
@@ -167,7 +172,7 @@ class WholebodyAP:
         for place, (part, _, _) in list(enumerate(PARTS))[1:]:
             points = predictions.points[:, PARTS[place][1], 2]
             left = int((~(points > 0).any(axis=1)).sum()) if len(points) else 0
-            if left:
+            if left and self.unseen == "drop":
                 what = f"predicted people have no joint of the {part} with a third number above 0"
                 notes.append(Note(f"unseen_{part}", what, left, len(points), f"they are left out of AP {part}"))
         return notes
@@ -231,7 +236,7 @@ class WholebodyAP:
                 {**_part_of(row, places), "score": row.get(key, row["score"]), "bbox": _box(row, boxed)} for row in rows
             ]
             given = json.loads(json.dumps({**content, "annotations": people}))  # pycocotools writes into what it is given
-            found += keypoint_numbers_of(given, results, metric.sigmas, images, self.category, True)
+            found += keypoint_numbers_of(given, results, metric.sigmas, images, self.category, self.unseen == "drop")
         return {quantity.name: value for quantity, value in zip(self.quantities, found, strict=True)}
 
 
