@@ -44,6 +44,13 @@ WHOLEBODY = [
     0.007, 0.013, 0.008, 0.011, 0.012, 0.010, 0.034, 0.008, 0.008, 0.009, 0.008, 0.008, 0.007, 0.010, 0.008, 0.009,
     0.009, 0.009, 0.007, 0.007, 0.008, 0.011, 0.008, 0.008, 0.008, 0.01, 0.008, *_HAND, *_HAND,
 ]  # fmt: skip
+# those of mmpose 1.x, configs/_base_/datasets/ap10k.py, aic.py and halpe26.py
+AP10K = [0.025, 0.025, 0.026, *WHOLEBODY[3:17]]
+AIC = [
+    0.01388152, 0.01515228, 0.01057665, 0.01417709, 0.01497891, 0.01402144, 0.03909642, 0.03686941, 0.01981803,
+    0.03843971, 0.03412318, 0.02415081, 0.01291456, 0.01236173,
+]  # fmt: skip
+HALPE = [*WHOLEBODY[:17], 0.026, 0.026, 0.066, *[0.079] * 6]
 CROWDPOSE = [0.079] * 2 + [0.072] * 2 + [0.062] * 2 + [0.107] * 2 + [0.087] * 2 + [0.089] * 2 + [0.079] * 2
 
 
@@ -85,9 +92,34 @@ def wholebody(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
     return case, found
 
 
+def ap10k(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    """Animals of three classes."""
+    case = random_poses.with_areas(seed, 17, 3)
+    return case, {"keypoints": numbers(case, "keypoints", AP10K)}
+
+
+def aic(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    case = random_poses.without_areas(seed, 14)
+    return case, {"keypoints": numbers(case, "keypoints", AIC, False)}
+
+
+def halpe(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    case = random_poses.with_areas(seed, 26)
+    return case, {"keypoints": numbers(case, "keypoints", HALPE)}
+
+
+def posetrack(seed: int) -> tuple[tuple[dict, list], dict[str, list]]:
+    case = random_poses.with_areas(seed, 17)
+    return case, {"keypoints": numbers(case, "keypoints", WHOLEBODY[:17])}
+
+
 RULES: dict[str, Callable[[int], tuple[tuple[dict, list], dict[str, list]]]] = {
     "crowdpose": crowdpose,
     "wholebody": wholebody,
+    "ap10k": ap10k,
+    "aic": aic,
+    "halpe": halpe,
+    "posetrack": posetrack,
 }
 
 

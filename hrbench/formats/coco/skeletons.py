@@ -7,6 +7,13 @@ another skeleton (CrowdPose's name COCO's, past its own joints), they are those 
 coco: pycocotools 2.0.11, `Params.setKpParams`.
 crowdpose: crowdposetools and xtcocotools 1.14.3: COCO's for the joints of both, 0.079 for head and neck.
 coco-wholebody: COCO-WholeBody, evaluation/myeval_wholebody.py, and the demo of xtcocotools.
+ap-10k: mmpose's, which takes COCO's 17 in their order: the paper states none. The joints are others, so that left hip
+    and right elbow, for example, differ from their mirrored joints.
+ai-challenger: AI_Challenger_2017, Evaluation/keypoint_eval/keypoint_eval.py, whose delta is twice sigma; rounded as
+    mmpose has them.
+posetrack18: mmpose's, COCO's by place: head bottom and head top have those of COCO's eyes.
+halpe-26, halpe-136: mmpose's halpe26.py and halpe.py, which differ for head, neck, hip and feet; those of 136 are of
+    halpecocotools.
 """
 
 from __future__ import annotations
@@ -151,10 +158,76 @@ WHOLEBODY_PARTS: tuple[tuple[str, str, slice], ...] = (
 )
 """Parts of COCO-WholeBody: name, key in its files, places among the 133 joints."""
 
+# --- animals, and people of other sets --------------------------------------------------------------------------------
+
+_AS_COCO = COCO_WHOLEBODY.sigmas[:17]
+_ANIMAL = (
+    "left eye", "right eye", "nose", "neck", "root of tail", "left shoulder", "left elbow", "left front paw",
+    "right shoulder", "right elbow", "right front paw", "left hip", "left knee", "left back paw", "right hip",
+    "right knee", "right back paw",
+)  # fmt: skip
+AP_10K = Skeleton(
+    _ANIMAL,
+    (0.025, 0.025, 0.026, *_AS_COCO[3:]),
+    mirrored(_ANIMAL),
+    (
+        (0, 1), (0, 2), (1, 2), (2, 3), (3, 4), (3, 5), (5, 6), (6, 7), (3, 8), (8, 9), (9, 10), (4, 11), (11, 12),
+        (12, 13), (4, 14), (14, 15), (15, 16),
+    ),
+)  # fmt: skip
+
+_CHALLENGER = (
+    "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist", "right hip",
+    "right knee", "right ankle", "left hip", "left knee", "left ankle", "head top", "neck",
+)  # fmt: skip
+AI_CHALLENGER = Skeleton(
+    _CHALLENGER,
+    (
+        0.01388152, 0.01515228, 0.01057665, 0.01417709, 0.01497891, 0.01402144, 0.03909642, 0.03686941, 0.01981803,
+        0.03843971, 0.03412318, 0.02415081, 0.01291456, 0.01236173,
+    ),
+    mirrored(_CHALLENGER),
+    (
+        (2, 1), (1, 0), (0, 13), (13, 3), (3, 4), (4, 5), (8, 7), (7, 6), (6, 9), (9, 10), (10, 11), (12, 13), (0, 6),
+        (3, 9),
+    ),
+)  # fmt: skip
+
+_TRACKED = ("nose", "head bottom", "head top", *COCO_NAMES[3:])
+POSETRACK18 = Skeleton(
+    _TRACKED,
+    _AS_COCO,
+    mirrored(_TRACKED),
+    (*COCO_LIMBS[:12], (0, 1), (0, 2), (1, 5), (1, 6)),
+)
+
+_HALPE_BODY = (*COCO_NAMES, "head", "neck", "hip", *(f"{side} {part}" for part in _FOOT for side in ("left", "right")))
+_HALPE_LIMBS: Pairs = (
+    (15, 13), (13, 11), (11, 19), (16, 14), (14, 12), (12, 19), (17, 18), (18, 19), (18, 5), (5, 7), (7, 9), (18, 6),
+    (6, 8), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6), (15, 20), (15, 22), (15, 24), (16, 21),
+    (16, 23), (16, 25),
+)  # fmt: skip
+HALPE_26 = Skeleton(
+    _HALPE_BODY, (*_AS_COCO, 0.026, 0.026, 0.066, *(0.079,) * 6), mirrored(_HALPE_BODY), _HALPE_LIMBS
+)
+_HALPE_FACE, _HALPE_FACE_PAIRS = _face(26)
+_HALPE_NAMES = (*_HALPE_BODY, *_HALPE_FACE, *_hand("left"), *_hand("right"))
+HALPE_136 = Skeleton(
+    _HALPE_NAMES,
+    (*_AS_COCO, *(0.08,) * 3, *(0.089,) * 6, *(0.015,) * 110),
+    (*mirrored(_HALPE_NAMES), *_HALPE_FACE_PAIRS),
+    (*_HALPE_LIMBS, *_shifted(_HAND_LIMBS, 94), *_shifted(_HAND_LIMBS, 115)),
+)
+
 SKELETONS = {
     "coco": COCO,
     "crowdpose": CROWDPOSE,
     "coco-wholebody": COCO_WHOLEBODY,
+    "ap-10k": AP_10K,
+    "ai-challenger": AI_CHALLENGER,
+    "posetrack18": POSETRACK18,
+    "halpe-26": HALPE_26,
+    "halpe-136": HALPE_136,
 }
 
 

@@ -138,7 +138,63 @@ def wholebody(folder: Path, worse: bool = False) -> dict[str, Any]:
     return _entry(folder, "wholebody", "coco-wholebody-val", rows)
 
 
+def _named(skeleton: str) -> dict[str, Any]:
+    """A category as the sets' files have it."""
+    names = [name.replace(" ", "_") for name in skeleton_named(skeleton).names]
+    return {"supercategory": "person", "id": 1, "name": "person", "keypoints": names, "skeleton": [[2, 1]]}
+
+
+def ochuman(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """OCHuman val: COCO's form."""
+    skeleton, root = skeleton_named("coco"), folder / "data/ochuman"
+    images, people = _people(3, 17, lambda number: f"{number:06d}.jpg")
+    content = {"images": images, "annotations": people, "categories": [_named("coco")]}
+    _write(root / "annotations/ochuman_coco_format_val_range_0.00_1.00.json", content)
+    _pictures(root / "images", images)
+    return _entry(folder, "ochuman", "ochuman-val", _guesses(people, skeleton.sigmas, worse))
+
+
+def ap10k(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """AP-10K val: animals of three of four classes, each of which names the joints."""
+    skeleton, root = skeleton_named("ap-10k"), folder / "data/ap10k"
+    images, people = _people(4, 17, lambda number: f"{number:012d}.jpg", categories=(1, 7, 26))
+    animals = {1: "antelope", 7: "bear", 9: "beaver", 26: "horse"}
+    categories = [{**_named("ap-10k"), "id": number, "name": name} for number, name in animals.items()]
+    content = {"images": images, "annotations": people, "categories": categories}
+    _write(root / "annotations/ap10k-val-split1.json", content)
+    _pictures(root / "data", images)
+    return _entry(folder, "ap10k", "ap10k-val", _guesses(people, skeleton.sigmas, worse))
+
+
+def halpe(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """Halpe val: 136 joints in one key, on COCO's images."""
+    skeleton, root = skeleton_named("halpe-136"), folder / "data/halpe"
+    images, people = _people(5, 136, lambda number: f"{number:012d}.jpg")
+    category = {"supercategory": "person", "id": 1, "name": "person"}
+    content = {"images": images, "annotations": people, "categories": [category]}
+    _write(root / "annotations/halpe_val_v1.json", content)
+    _write(root / "person_detection_results/COCO_val2017_detections_AP_H_56_person.json", _boxes(people))
+    _pictures(root / "val2017", images)
+    return _entry(folder, "halpe", "halpe-val", _guesses(people, skeleton.sigmas, worse))
+
+
+def aic(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """AI Challenger val as mmpose converts it: neither areas nor crowds, joints named with capitals."""
+    skeleton, root = skeleton_named("ai-challenger"), folder / "data/aic"
+    images, people = _people(6, 14, lambda number: f"{number:040x}.jpg")
+    truth = [{key: value for key, value in one.items() if key not in ("area", "iscrowd")} for one in people]
+    category = {**_named("ai-challenger"), "keypoints": [name.capitalize() for name in skeleton.names]}
+    content = {"images": images, "annotations": truth, "categories": [category]}
+    _write(root / "annotations/aic_val.json", content)
+    _pictures(root / "ai_challenger_keypoint_validation_20170911/keypoint_validation_images_20170911", images)
+    return _entry(folder, "aic", "aic-val", _guesses(people, skeleton.sigmas, worse))
+
+
 SETS: dict[str, Callable[..., dict[str, Any]]] = {
     "crowdpose": crowdpose,
     "wholebody": wholebody,
+    "ochuman": ochuman,
+    "ap10k": ap10k,
+    "halpe": halpe,
+    "aic": aic,
 }
