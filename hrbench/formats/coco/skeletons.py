@@ -207,9 +207,7 @@ _HALPE_LIMBS: Pairs = (
     (6, 8), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6), (15, 20), (15, 22), (15, 24), (16, 21),
     (16, 23), (16, 25),
 )  # fmt: skip
-HALPE_26 = Skeleton(
-    _HALPE_BODY, (*_AS_COCO, 0.026, 0.026, 0.066, *(0.079,) * 6), mirrored(_HALPE_BODY), _HALPE_LIMBS
-)
+HALPE_26 = Skeleton(_HALPE_BODY, (*_AS_COCO, 0.026, 0.026, 0.066, *(0.079,) * 6), mirrored(_HALPE_BODY), _HALPE_LIMBS)
 _HALPE_FACE, _HALPE_FACE_PAIRS = _face(26)
 _HALPE_NAMES = (*_HALPE_BODY, *_HALPE_FACE, *_hand("left"), *_hand("right"))
 HALPE_136 = Skeleton(

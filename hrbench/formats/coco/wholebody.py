@@ -244,13 +244,13 @@ def _folded_person(path: Path, index: int, row: Any) -> Any:
 
 def _folded(fault: Any, row: dict[str, Any]) -> list[Any]:
     points: list[Any] = []
-    for (name, key, _), size in zip(WHOLEBODY_PARTS, SIZES, strict=True):
+    for key, size in zip(KEYS, SIZES, strict=True):
         if key not in row:
             fault(f"{key!r} is missing; COCO-WholeBody has the joints of a person in {', '.join(KEYS)}")
         value = row[key]
         if not isinstance(value, list) or len(value) != size:
             found = f"{len(value)} values" if isinstance(value, list) else kind(value)
-            fault(f"{key} holds {found}; the {size // 3} joints of the {name} need {size} (x, y, visibility of each)")
+            fault(f"{key} holds {found}; its {size // 3} joints need {size} (x, y, visibility of each)")
         points += value
     return points
 

@@ -24,8 +24,8 @@ from hrbench.formats.coco.forms import TruthArea
 from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen
 from hrbench.formats.coco.skeletons import CROWDPOSE
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
 from hrbench.metrics.coco.keypoints import NUMBERS as COCO_NUMBERS
+from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
 from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_in, truth_of

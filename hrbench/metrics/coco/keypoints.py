@@ -98,7 +98,9 @@ def _spreads(sigmas: Sequence[float] | float | None) -> tuple[float, ...]:
 
 def annotated(target: KeypointTruth) -> np.ndarray:
     """(G, 3 K + 4) float64: the joints of each annotated person as they stand in the file, and the box."""
-    return np.concatenate([target.keypoints.reshape(len(target.box), 3 * target.keypoints.shape[1]), target.box], axis=1)
+    return np.concatenate(
+        [target.keypoints.reshape(len(target.box), 3 * target.keypoints.shape[1]), target.box], axis=1
+    )
 
 
 class CocoKeypointAP:

@@ -235,7 +235,9 @@ class WholebodyAP:
             results = [
                 {**_part_of(row, places), "score": row.get(key, row["score"]), "bbox": _box(row, boxed)} for row in rows
             ]
-            given = json.loads(json.dumps({**content, "annotations": people}))  # pycocotools writes into what it is given
+            given = json.loads(
+                json.dumps({**content, "annotations": people})
+            )  # pycocotools writes into what it is given
             found += keypoint_numbers_of(given, results, metric.sigmas, images, self.category, self.unseen == "drop")
         return {quantity.name: value for quantity, value in zip(self.quantities, found, strict=True)}
 

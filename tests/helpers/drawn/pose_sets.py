@@ -12,13 +12,13 @@ from PIL import Image
 
 from hrbench.formats.coco.skeletons import WHOLEBODY_PARTS, skeleton_named
 
-IMAGES, SIZE = 24, (96, 72)
+IMAGES, SIZE = 40, (96, 72)
 
 
 def draw(folder: Path, worse: bool = False) -> list[dict[str, Any]]:
     """Draws all sets below `folder`, which is a suite's, with data in `folder`/data; returns entries of a suite.
 
-    worse: whether predictions lie three times as far from the same annotations.
+    worse: whether predictions lie twice as far from the same annotations.
     """
     return [one(folder, worse) for one in SETS.values()]
 
@@ -53,7 +53,7 @@ def _people(
 
 def _guesses(people: Sequence[dict], sigmas: Sequence[float], worse: bool) -> list[dict]:
     """A prediction of each person, about as far from it as its joints spread, and a false one for every sixth."""
-    rng, far = np.random.default_rng(5), 3.0 if worse else 1.0
+    rng, far = np.random.default_rng(5), 1.4 if worse else 0.7
     rows = []
     for person in people:
         truth = np.array(person["keypoints"]).reshape(-1, 3)
@@ -89,7 +89,11 @@ def _boxes(people: Sequence[dict]) -> list[dict]:
     keys = ("image_id", "category_id")
     rng = np.random.default_rng(6)
     return [
-        {**{key: one[key] for key in keys}, "bbox": (np.array(one["bbox"]) + rng.normal(0, 1, 4)).tolist(), "score": 0.9}
+        {
+            **{key: one[key] for key in keys},
+            "bbox": (np.array(one["bbox"]) + rng.normal(0, 1, 4)).tolist(),
+            "score": 0.9,
+        }
         for one in people
     ]
 
