@@ -1,7 +1,7 @@
 """Random small cases of pose sets with rules of their own: CrowdPose, COCO-WholeBody, sets without areas.
 
-Made of `random_coco`: ties, crowds, empty images, people without joints, areas on the borders of the ranges. Beside that
-they have what these sets' evaluation looks at: predicted people without a seen joint, scores of parts.
+Made of `random_coco`: ties, crowds, empty images, people without joints, areas on the borders of the ranges. Beside
+that they have what these sets' evaluation looks at: predicted people without a seen joint, scores of parts.
 """
 
 from __future__ import annotations

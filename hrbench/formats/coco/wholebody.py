@@ -112,7 +112,7 @@ class WholebodyResults:
         unseen: what becomes of people of whom none of these joints has a third number above 0.
         """
         points = self.points[:, PARTS[place][1]]
-        seen = (points[..., 2] > 0).any(axis=1) | (unseen == "keep")
+        seen = (points[..., 2] > (-np.inf if unseen == "keep" else 0)).any(axis=1)
         rows = self.detections
         found = Detections(rows.image[seen], rows.category[seen], self.scores[seen, place], rows.area[seen])
         kept = points[seen]

@@ -64,8 +64,8 @@ def _quantities() -> tuple[Quantity, ...]:
             if part != "whole":
                 name, label = f"{name}_{part}", f"{label} {part}"
             text = (
-                f"{what} of joints of {_WORDS.get(part, 'the ' + part)} {at}, people {_RANGES[number.area]}, at most 20 "
-                "detections an image; COCO-WholeBody protocol; n is people."
+                f"{what} of joints of {_WORDS.get(part, 'the ' + part)} {at}, people {_RANGES[number.area]}, at "
+                "most 20 detections an image; COCO-WholeBody protocol; n is people."
             )
             found.append(Quantity(name, label, "fraction", "higher", text))
     return tuple(found)
@@ -125,8 +125,9 @@ class WholebodyAP:
             )
             for _, places, _ in PARTS
         )
-        self.form, self.category, self.unseen = self.parts[0].form, category, unseen
-        self.detection_area = self.parts[0].detection_area
+        self.form, self.category = self.parts[0].form, category
+        self.unseen: Unseen = unseen
+        self.detection_area: Literal["keypoints", "box"] | None = detection_area
 
     def read_target(self, path: Path) -> WholebodyTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""

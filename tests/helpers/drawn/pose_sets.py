@@ -104,7 +104,7 @@ def _entry(folder: Path, name: str, dataset: str, rows: list[dict]) -> dict[str,
 
 
 def crowdpose(folder: Path, worse: bool = False) -> dict[str, Any]:
-    """CrowdPose test in mmpose's layout: no areas, `num_keypoints` of visible joints, limbs named of another skeleton."""
+    """CrowdPose test in mmpose's layout: no areas, `num_keypoints` of visible joints, limbs of another set."""
     skeleton, root = skeleton_named("crowdpose"), folder / "data/crowdpose"
     images, people = _people(1, 14, lambda number: f"{100000 + number}.jpg")
     for image in images:

@@ -71,7 +71,7 @@ def test_bounds_of_the_paper_are_an_option_that_is_recorded(written):
 
 @pytest.mark.parametrize("bounds", [[0.2], [0.8, 0.2], [0.2, 1.5], "0.2,0.8", [True, 0.8], [0.1, "0.8"]])
 def test_odd_bounds(bounds):
-    with pytest.raises(UsageError, match="crowd_bounds .*: give two rising numbers from 0 to 1"):
+    with pytest.raises(UsageError, match=r"crowd_bounds .*: give two rising numbers from 0 to 1"):
         CrowdPoseAP(crowd_bounds=bounds)
 
 

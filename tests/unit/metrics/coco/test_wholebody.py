@@ -27,7 +27,7 @@ def joined(results):
     return [
         {
             **{key: value for key, value in row.items() if key not in KEYS},
-            "keypoints": sum((row[key] for key in KEYS), []),
+            "keypoints": [number for key in KEYS for number in row[key]],
         }
         for row in results
     ]
@@ -179,7 +179,7 @@ def test_mixed_forms_are_refused(written):
     truth, results = random_poses.wholebody(3)
     mixed = [*joined(results)[:2], *results[2:]]
     paths, metric = written(truth, mixed), WholebodyAP()
-    with pytest.raises(InputError, match="result 2 .*has foot_kpts, .* which the first row has not; write all alike"):
+    with pytest.raises(InputError, match=r"result 2 .*has foot_kpts, .* which the first row has not; write all alike"):
         metric.read_predictions(paths[1], metric.read_target(paths[0]))
 
 
