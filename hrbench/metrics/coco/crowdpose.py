@@ -148,7 +148,7 @@ class CrowdPoseAP:
         if self.crowd_bounds != BOUNDS:
             what = f"images are easy below {self.crowd_bounds[0]:g}, and hard from {self.crowd_bounds[1]:g} on"
             effect = f"the official code, and what was published by it, has {BOUNDS[0]:g} and {BOUNDS[1]:g}"
-            notes.append(Note("crowd_bounds", what, effect=effect, option="crowd_bounds"))
+            notes.append(Note("crowd_bounds", what, effect=effect, option="crowd_bounds: [0.2, 0.8]"))
         return notes
 
     def merge(self, states: Sequence[State]) -> State:
