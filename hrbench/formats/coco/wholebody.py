@@ -120,7 +120,7 @@ class WholebodyResults:
         sampled = np.arange(0, len(kept), step, dtype=np.int64)
         values = kept[sampled].reshape(len(sampled), 3 * kept.shape[1])
         return KeypointResults(
-            self.path, found, kept[..., :2], self.area_from, sampled, values, len(seen) - int(seen.sum())
+            self.path, found, kept[..., :2], self.area_from, sampled, values, len(points) - int(seen.sum())
         )
 
 
