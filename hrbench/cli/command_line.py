@@ -103,7 +103,8 @@ The same command again resumes a download. `hrbench models NAME` shows a network
   hrbench datasets cityscapes-val --check         counts files, decodes a sample, tells the digest of results
   hrbench datasets cityscapes-val --check --all   decodes every image""",
     "metrics": """examples:
-  hrbench metrics""",
+  hrbench metrics
+  hrbench metrics coco-boxes""",
     "doctor": """examples:
   hrbench doctor
   hrbench doctor --seconds 30                 what comes and goes is seen only while it is there
@@ -171,7 +172,8 @@ def parser() -> argparse.ArgumentParser:
             listing.add_argument("--plain", action="store_true", help="lines instead of bars, for logs")
         _places(listing)
     _fetch(command("fetch", "download weights or data, with their digests checked"))
-    command("metrics", "metrics there are, and the files they read")
+    listed = command("metrics", "metrics there are, and the files they read")
+    listed.add_argument("name", nargs="?", default="", help="a name, for all about it: file, frame, example, options")
     schema = command("schema", "the JSON Schema of suite files, policies, or gate.json, for editors")
     schema.add_argument("kind", nargs="?", choices=("suite", "policy", "gate"), default="suite", help="of what (suite)")
     judging_arguments.compare(command("compare", "judge stored results against others, number by number"))

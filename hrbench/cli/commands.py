@@ -11,7 +11,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from hrbench.cli import listing
+from hrbench.cli import listing, metric_listing
 from hrbench.cli.shared import Echo, open_event_display
 from hrbench.errors import UsageError
 
@@ -33,7 +33,7 @@ def datasets(args: Namespace, echo: Echo) -> int:
 
 
 def metrics(args: Namespace, echo: Echo) -> int:
-    echo(listing.metrics())
+    echo(metric_listing.metric(args.name) if args.name else metric_listing.metrics())
     return 0
 
 

@@ -228,28 +228,6 @@ def _short(args: Mapping[str, Any], max_length: int = 60) -> str:
     return "\n".join(lines)
 
 
-def metrics() -> str:
-    """The metrics: what they read and what they give."""
-    table = [["metric", "version", "predictions", "numbers"]]
-    for name in plugins.names("hrbench.metrics"):
-        metric = plugins.resolve("hrbench.metrics", name)()
-        format = metric.prediction_file if "." in metric.prediction_file else f"{metric.prediction_file}/ (a folder)"
-        table.append([name, str(metric.version), format, _numbers([quantity.name for quantity in metric.quantities])])
-    return columns(table)
-
-
-def _numbers(names: Sequence[str], max_names: int = 4) -> str:
-    """Names of quantities in one line, those of classes ("IoU/road") only counted."""
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(name.partition("/")[0] if "/" in name else name, []).append(name)
-    shown = []
-    for kind, some in kinds.items():
-        parts = [name for name in some if "/" in name]
-        shown += some if len(parts) <= max_names else [*(set(some) - set(parts)), f"{kind}/... ({len(parts)})"]
-    return ", ".join(shown)
-
-
 def scores(values: Sequence[Measurement]) -> str:
     """Scores in points with their intervals. Many classes without a value for one reason are a line below the table."""
     table = [["", "points", "95 % interval", "n", ""]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -31,7 +32,9 @@ def score(args: Namespace, echo: Echo) -> int:
         truth = truth or target
     if not truth:
         raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")
-    options |= {key: as_list(value) for key, value in assignments(args.option, "--option", "per_class=true").items()}
+    options |= {
+        key: as_list(key, value) for key, value in assignments(args.option, "--option", "per_class=true").items()
+    }
     try:
         judged = score_file(
             args.metric,
@@ -57,14 +60,19 @@ def score(args: Namespace, echo: Echo) -> int:
     return 0
 
 
-def as_list(value: Any) -> Any:
+def as_list(key: str, value: Any) -> Any:
     """A value of an option; a text with commas as the list of what stands between them.
 
-    >>> as_list("0.03,0.05"), as_list("cat, dog"), as_list("box"), as_list(0.5)
+    >>> as_list("sigmas", "0.03,0.05"), as_list("names", "cat, dog"), as_list("size", "box"), as_list("limit", 0.5)
     ([0.03, 0.05], ['cat', 'dog'], 'box', 0.5)
+
+    Raises UsageError if what follows a comma is another option.
     """
     if not isinstance(value, str) or "," not in value:
         return value
+    if re.search(r",\s*[a-z_]+=", value):
+        apart = re.sub(r",\s*(?=[a-z_]+=)", " ", f"{key}={value}")
+        raise UsageError(f"--option {key}={value}: a comma does not separate options; type --option {apart}")
     return list(assignments([f"list=[{value}]"], "--option", "list=[0.03,0.05]")["list"])
 
 

@@ -24,7 +24,7 @@ from hrbench.contracts.datasets import (
     Submits,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -72,6 +72,7 @@ __all__ = [
     "DataSet",
     "Deferred",
     "DescribesCount",
+    "DescribesPredictions",
     "Evaluated",
     "Executor",
     "FedImages",

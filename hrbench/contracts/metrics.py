@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 
 @runtime_checkable
@@ -71,3 +71,10 @@ class NotesInput(Protocol):
         state: what `measure` made of them; its images are those that are judged.
         """
         ...
+
+
+@runtime_checkable
+class DescribesPredictions(Protocol):
+    """A metric that says what its file of predictions looks like, for `hrbench metrics NAME`. Checked on the class."""
+
+    prediction_form: PredictionForm

@@ -10,10 +10,7 @@ was checked. Needs only the standard library; proxies are taken from the environ
 
 from __future__ import annotations
 
-import fcntl
 import http.client
-import json
-import os
 import re
 import shutil
 import socket
@@ -21,7 +18,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import IO, Any
@@ -31,9 +28,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from hrbench.core.digests import md5 as md5_of
 from hrbench.core.digests import sha256 as sha256_of
-from hrbench.core.files import open_private_file, write_whole
 from hrbench.core.units import with_unit
 from hrbench.errors import EntryError, UsageError
+from hrbench.fetch.part_file import Part, PartHeader, locked
 from hrbench.version import __version__
 
 MAX_ATTEMPTS = 5
@@ -104,7 +101,7 @@ def fetch(
         raise UsageError(
             f"{address!r} is not an address that can be downloaded: it should begin with https:// or http://"
         )
-    with _locked(target) as part:
+    with locked(target) as part:
         try:
             server_sha256 = _collect(_Transfer(address, part, progress, note, timeout), sleep)
             found = sha256_of(part.path)
@@ -125,89 +122,6 @@ def fetch(
     return Fetched(target, found, "given" if sha256 or md5 else "server" if server_sha256 else "")
 
 
-# --- the part that is on this disk -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _PartHeader:
-    """Identifies the content of a .part file; stored in `<target>.part.json`.
-
-    validator: a strong ETag or a Last-Modified date; "" if the server sends none, and then nothing is resumed.
-    size: bytes in all, 0 for unknown.
-    told: the SHA-256 that the server sends, or "".
-    """
-
-    address: str
-    validator: str = ""
-    size: int = 0
-    told: str = ""
-
-
-class _Part:
-    """`<target>.part`, open and locked, and its header in the file beside it."""
-
-    def __init__(self, path: Path, stream: IO[bytes]) -> None:
-        self.path, self.stream, self.beside = path, stream, path.with_name(path.name + ".json")
-
-    @property
-    def size(self) -> int:
-        return os.fstat(self.stream.fileno()).st_size
-
-    def head(self, address: str) -> _PartHeader:
-        """The stored header; an empty one if it is of another address, or unreadable."""
-        try:
-            head = _PartHeader(**json.loads(self.beside.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return _PartHeader(address)
-        return head if head.address == address else _PartHeader(address)
-
-    def begin(self, head: _PartHeader) -> None:
-        """Empties the file, then stores the header of the new content: the header never belongs to other content."""
-        self.clear()
-        write_whole(self.beside, lambda stream: stream.write(json.dumps(asdict(head)).encode()))
-
-    def clear(self) -> None:
-        if self.size:
-            self.stream.truncate(0)
-        self.beside.unlink(missing_ok=True)
-
-    def write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.stream.write(rest) :]
-
-    def finish(self, target: Path) -> None:
-        self.path.replace(target)
-        self.beside.unlink(missing_ok=True)
-
-    def tidy(self) -> None:
-        """Removes an empty file; must be called while the lock is held."""
-        if not self.size and self.path.is_file():
-            self.path.unlink(missing_ok=True)
-            self.beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[_Part]:
-    """The locked .part file of a target. The lock ends with its process; the file remains."""
-    path = target.with_name(target.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with open(open_private_file(path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0) as stream:  # noqa: PTH123
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{target} is being downloaded by another process: wait for it") from None
-            # whoever held the lock before may have renamed the file that was opened: then its name is free again
-            if not path.exists() or not os.path.samestat(path.stat(), os.fstat(stream.fileno())):
-                continue
-            yield _Part(path, stream)
-            return
-
-
-# --- requests and answers --------------------------------------------------------------------------------------------
-
-
 class _TransientError(Exception):
     """An error after which another attempt may succeed. wait: seconds that the server asked for, or 0."""
 
@@ -221,7 +135,7 @@ class _Transfer:
     """One download into a .part file."""
 
     address: str
-    part: _Part
+    part: Part
     progress: Progress
     note: Note
     timeout: float
@@ -249,7 +163,7 @@ def _collect(job: _Transfer, sleep: Callable[[float], object]) -> str:
             sleep(wait)
 
 
-def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
+def _attempt(job: _Transfer, head: PartHeader, have: int) -> str:
     """One request, and the bytes of its answer. Raises _TransientError if it ended early."""
     headers = {"User-Agent": f"hrbench/{__version__}", "Accept-Encoding": "identity"}
     resuming = bool(have and head.validator)
@@ -277,7 +191,7 @@ def _attempt(job: _Transfer, head: _PartHeader, have: int) -> str:
         raise EntryError(f"{job.address} leads to what is no address ({error}): get it with a browser") from None
 
 
-def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sha256: str) -> _PartHeader:
+def _accept(job: _Transfer, answer: Any, head: PartHeader, have: int, server_sha256: str) -> PartHeader:
     """Checks the headers of an answer: resumes the .part file, or empties it to start again."""
     headers: Message = answer.headers
     if headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -296,7 +210,7 @@ def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sh
             changed = validator != head.validator or (length and length != head.size)
             why = "the file on the server has changed" if changed else "the server sends no parts of files"
             job.note(f"starts again: {why}" if head.validator else "starts again: the stored part cannot be resumed")
-        head = _PartHeader(job.address, validator, length, server_sha256)
+        head = PartHeader(job.address, validator, length, server_sha256)
         with _disk(job):
             job.part.begin(head)
     free = shutil.disk_usage(job.part.path.parent).free
@@ -306,7 +220,7 @@ def _accept(job: _Transfer, answer: Any, head: _PartHeader, have: int, server_sh
     return head
 
 
-def _copy(job: _Transfer, answer: Any, head: _PartHeader) -> None:
+def _copy(job: _Transfer, answer: Any, head: PartHeader) -> None:
     done = job.part.size
     job.progress(done, head.size)
     while chunk := answer.read1(CHUNK_BYTES):

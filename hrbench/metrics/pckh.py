@@ -24,7 +24,16 @@ from hrbench.metrics.coco.misread import BETTER, GOOD
 from hrbench.metrics.coco.misread_joints import exchanged_joints
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    Reason,
+    State,
+)
 
 FORM = StateForm(
     "mpii-pckh", 1, "person", ("image", "distance", "visible"), unlike={"image": "whether images are known"}
@@ -80,6 +89,10 @@ class MpiiPckh:
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions.npy"
+    prediction_form = PredictionForm(
+        "a NumPy array of people, 16 joints and x, y (or x, y, confidence), in the order of gt_valid.mat; or its .mat",
+        "pixels of the original image; the top left pixel is at (0, 0) in a .npy and at (1, 1) in a .mat",
+    )
     oracle = "a plain count, joint by joint,"
     main = "pckh@0.5/mean"
     quantities: tuple[Quantity, ...] = _quantities()

@@ -27,7 +27,16 @@ from hrbench.formats.class_predictions import (
 )
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, Reason, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    Reason,
+    State,
+)
 
 PLACES = (1, 5)
 FORM = StateForm("topk", 1, "image", ("rank", "valid", "confidence"), unlike={"image": "whether images have numbers"})
@@ -50,13 +59,20 @@ class TopK:
     The truth is a folder of class folders, a list of images and classes (Caffe's val.txt, Kaggle's
     LOC_val_solution.csv, the devkit's with its meta.mat, ImageNet-ReaL's real.json) or iNaturalist's JSON:
     `class_lists` describes them. The predictions are a CSV with the heading image,label_1,...,label_5 and perhaps
-    score_1,...,score_5, or image,label: `class_files` does. names: of the classes in the order of the network's
-    outputs, as folders or lists have them, if they are known.
+    score_1,...,score_5, or image,label: `class_files` does.
+
+    names: of the classes in the order of the network's outputs, as folders or lists have them, if they are known.
     """
 
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions.csv"
+    prediction_form = PredictionForm(
+        "a CSV file headed image,label_1,...,label_5 and perhaps score_1,...,score_5, or image,label",
+        "image is the name of the image file without its ending, and with its folder where the list has one; a label "
+        "is the index of a class from 0, best first",
+        "n01440764/ILSVRC2012_val_00000293,0,217,482,391,97,0.81,0.05,0.03,0.02,0.01",
+    )
     oracle = "a plain count, image by image,"
     main = "top1"
     quantities: tuple[Quantity, ...] = tuple(_quantity(k) for k in PLACES)

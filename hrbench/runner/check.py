@@ -21,12 +21,14 @@ from hrbench.models.adapters.snapshots import folder_of
 from hrbench.models.weights.sources import part_of, weights_of
 from hrbench.runner import jobs
 from hrbench.runner.check_sample import check_predictions, evaluated_images, refused_samples
-from hrbench.runner.costs import cost_cells, options_of, probe_of, requested_probes, valid_costs
+from hrbench.runner.cost_keys import valid_costs
+from hrbench.runner.costs import cost_cells
 from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
 from hrbench.runner.prepare import Assembled
+from hrbench.runner.probes import options_of, probe_of, requested_probes
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store.run_folder import RunFolder

@@ -11,7 +11,7 @@ import msgspec
 
 from hrbench.contracts import Executor, Job, Outcome
 from hrbench.errors import EntryError, UnavailableError
-from hrbench.runner.costs import may_use_gpu
+from hrbench.runner.cost_keys import may_use_gpu
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.executors.in_process import InProcessExecutor
 from hrbench.runner.executors.interpreter import Interpreter, this_interpreter

@@ -10,25 +10,20 @@ from typing import Any
 from hrbench.contracts import Outcome
 from hrbench.errors import EntryError, in_words
 from hrbench.runner import jobs
+from hrbench.runner.cost_keys import Digests, cost_keys, digests_for, threads_of, threads_set, valid_costs
 from hrbench.runner.costs import (
-    Digests,
     cell_name,
     cost_cells,
-    cost_keys,
-    digests_for,
     is_fed,
-    measured_by,
     merged,
     only_counts,
-    threads_of,
-    threads_set,
     unmeasured,
-    valid_costs,
     without_network,
 )
 from hrbench.runner.evaluate import EventHandler
 from hrbench.runner.execution import JobFailed
 from hrbench.runner.executors import witness
+from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
 from hrbench.types import Entry, Event, Measurement, Reason, Result
 

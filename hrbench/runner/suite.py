@@ -18,10 +18,7 @@ from hrbench.errors import HrbenchError, InputError, in_words
 from hrbench.runner import jobs
 from hrbench.runner.ahead import Ahead
 from hrbench.runner.assumed import told_anew
-from hrbench.runner.costs import (
-    is_unstable,
-    measured_by,
-)
+from hrbench.runner.cost_keys import is_unstable
 from hrbench.runner.data_access import absent_folder, dataset_of
 from hrbench.runner.device import device_of
 from hrbench.runner.evaluate import EventHandler
@@ -30,6 +27,7 @@ from hrbench.runner.executors import witness
 from hrbench.runner.executors.interrupts import interruptible
 from hrbench.runner.measuring import Measuring
 from hrbench.runner.plan import Plan, foreseen, plan_entry
+from hrbench.runner.probes import measured_by
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts
 from hrbench.store.integrity import LOG, digests_of

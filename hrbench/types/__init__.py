@@ -26,7 +26,7 @@ from hrbench.types.results import (
     Status,
     WeightsRecord,
 )
-from hrbench.types.samples import ClassScheme, Item, KeypointScheme, Person, Prediction, Sample
+from hrbench.types.samples import ClassScheme, Item, KeypointScheme, Person, Prediction, PredictionForm, Sample
 from hrbench.types.states import ByImage, State
 from hrbench.types.suites import DatasetRow, Entry, Known, Suite
 
@@ -58,6 +58,7 @@ __all__ = [
     "Person",
     "Policy",
     "Prediction",
+    "PredictionForm",
     "Provenance",
     "Quantity",
     "Reason",

@@ -98,6 +98,20 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionForm:
+    """What a file of predictions looks like, in words for people.
+
+    shape: of the file: "a JSON list with an object for each detection".
+    frame: of its numbers: units, where the origin is, classes.
+    example: one line of it as it stands in the file; "" for a file of pixels or of bytes.
+    """
+
+    shape: str
+    frame: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What was predicted for one image, in the frame of the original image.
 

@@ -7,12 +7,11 @@ CPU seconds after imports, from files to all numbers. torchmetrics takes tensors
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from coco_engines import OURS, PLAIN, measured
+from peers import install
 
 from hrbench.core.native import loader
 
@@ -56,14 +55,7 @@ numbers = [float(scores["map" + name]) for name in names] + [float(scores["mar" 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the engines, for PYTHONPATH; their requirements are those of hrbench."""
-    folder, uv = tmp_path_factory.mktemp("peers"), shutil.which("uv")
-    if uv is None:
-        pytest.skip("no uv on the path to install the engines with")
-    command = [uv, "pip", "install", "-q", "--no-deps", "--target", str(folder), *PINNED]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"the engines could not be installed: {done.stderr.strip()[-200:]}")
-    return folder
+    return install(tmp_path_factory.mktemp("peers"), *PINNED)
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm", "keypoints"])

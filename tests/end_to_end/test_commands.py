@@ -96,6 +96,12 @@ def test_datasets_metrics_and_schema(capsys, tmp_path):
     assert main(["metrics"]) == 0
     out = capsys.readouterr().out
     assert "coco-keypoints" in out and "pckh@0.11/mean" in out
+    assert main(["metrics", "coco-keypoints"]) == 0
+    out = capsys.readouterr().out
+    assert '"keypoints": [421.0' in out and "hrbench score coco-keypoints --gt TRUTH --pred predictions.json" in out
+    assert re.search(r"renumber +annotations are numbered 1, 2, ... in the order .*\n.*\n.*Default: False", out)
+    assert main(["metrics", "coco-keypoint"]) == 2
+    assert "did you mean coco-keypoints" in capsys.readouterr().err
     assert main(["schema"]) == 0
     assert "properties" in json.loads(capsys.readouterr().out)
 

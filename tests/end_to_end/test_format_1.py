@@ -24,7 +24,7 @@ from hrbench.cost.operations.probe import Operations
 from hrbench.cost.parameters import Parameters
 from hrbench.errors import InputError
 from hrbench.miniature.generate import object_dataset, pose_datasets, shape_dataset, street_dataset
-from hrbench.runner import costs
+from hrbench.runner import cost_keys as costs
 from hrbench.runner.migration import migrate_result
 from hrbench.runner.prepare import Assembled, assemble
 from hrbench.runner.settings import Settings

@@ -100,3 +100,5 @@ def test_sigmas_are_given_as_an_option(joints: int, sigmas: str, error: float, t
     assert f"keypoints holds {3 * joints} values" in said and "(here --sigmas S,S,...)" in said
     assert main(["score", "coco-keypoints", *files, "--option", "sigmas=wide"]) == 2
     assert "sigmas 'wide': give one positive number per joint" in capsys.readouterr().err
+    assert main(["score", "coco-keypoints", *files, "--option", "root_category=drop,renumber=true"]) == 2
+    assert "type --option root_category=drop renumber=true" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import hrbench
 from hrbench.report.choose import choose_layout
 from hrbench.report.markdown import render_markdown
 from hrbench.report.table import build_tables
-from hrbench.runner.costs import cost_keys
+from hrbench.runner.cost_keys import cost_keys
 from hrbench.runner.fed_images import evaluated, fed_parts
 from hrbench.runner.settings import Settings
 from hrbench.runner.suite import run_suite

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from hrbench.cli.metric_listing import options_of
 from hrbench.errors import HrbenchError, InputError
 from hrbench.types import Prediction, State
 
@@ -56,7 +57,7 @@ def coco_case(metric: Any, folder: Path) -> Case:
     elif metric.name == "crowdpose-keypoints":
         truth, results = random_files("random_poses").crowdpose(3, images=14)
     elif metric.name == "wholebody-keypoints":
-        truth, results = random_files("random_poses").wholebody(7, images=9)
+        truth, results = random_files("random_poses").wholebody(34, images=9)
     else:
         truth, results = random_files("random_instances").case(6, images=14, masks=metric.name == "coco-masks")
     (folder / "truth.json").write_text(json.dumps(truth))
@@ -141,6 +142,21 @@ def drawn(request, tmp_path_factory) -> Case:
     case = CASES[request.param](point.load()(), tmp_path_factory.mktemp(request.param))
     case.metric.write_predictions(iter(case.samples), case.predictions)
     return case
+
+
+def test_it_says_what_its_predictions_look_like_and_what_its_options_are(drawn: Case):
+    """For `hrbench metrics NAME`. The example of a text file has the keys or the columns of what the metric writes."""
+    form = drawn.metric.prediction_form
+    assert form.shape and form.frame
+    if drawn.predictions.suffix == ".json":
+        written = json.loads(drawn.predictions.read_text())
+        row = written[0] if isinstance(written, list) else written
+        assert json.loads(form.example.replace(", ...", "")).keys() == row.keys()
+    if drawn.predictions.suffix == ".csv":
+        heading = drawn.predictions.read_text().splitlines()[0]
+        assert form.example.count(",") in range(heading.count(",") + 1)
+    undescribed = [one.name for one in options_of(type(drawn.metric)) if not one.about]
+    assert not undescribed
 
 
 def bits(state: State) -> list[tuple]:

@@ -30,7 +30,7 @@ from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at
 from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_in, truth_of
 from hrbench.metrics.states import StateForm, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 BOUNDS = (0.2, 0.8)
 """Of the crowd index, between easy and medium, and between medium and hard, as the official code has them."""
@@ -83,6 +83,13 @@ class CrowdPoseAP:
     oracle = "pycocotools, on CrowdPose's areas and splits"
     main = "AP"
     quantities: tuple[Quantity, ...] = _quantities()
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each person that was found",
+        "keypoints are x, y, confidence of 14 joints, left shoulder to right ankle, head and neck, in pixels of the "
+        "original image with the centre of the top left pixel at (0, 0); people of whom no confidence is above 0 are "
+        "left out, else the confidences of joints are not judged, score is",
+        '{"image_id": 100002, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, ...], "score": 0.87}',
+    )
 
     def __init__(
         self,

@@ -49,7 +49,15 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 INSTANCES = MatchSettings(
     thresholds=THRESHOLDS,
@@ -393,6 +401,12 @@ class CocoBoxes(CocoObjects):
     name = "coco-boxes"
     kind = "box"
     prediction_file = "predictions.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "bbox is x, y, width, height in pixels of the original image, whose top left corner is (0, 0); image_id and "
+        "category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "bbox": [412.8, 157.6, 53.1, 138.0], "score": 0.87}',
+    )
     quantities = quantities_of("box", CategorySelection(None, (), False))
 
 
@@ -402,4 +416,10 @@ class CocoMasks(CocoObjects):
     name = "coco-masks"
     kind = "mask"
     prediction_file = "masks.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each detection",
+        "segmentation is a run-length code of COCO of the whole original image, its size as height, width; image_id "
+        "and category_id are ids of the annotations",
+        '{"image_id": 139, "category_id": 1, "segmentation": {"size": [4, 5], "counts": "52203"}, "score": 0.87}',
+    )
     quantities = quantities_of("mask", CategorySelection(None, (), False))

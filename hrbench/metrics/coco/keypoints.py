@@ -55,7 +55,15 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 _RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
 NUMBERS = (
@@ -120,6 +128,12 @@ class CocoKeypointAP:
     name = "coco-keypoints"
     version = 1
     prediction_file = "predictions.json"
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each person that was found",
+        "keypoints are x, y, confidence of each joint in the order of the annotations, in pixels of the original image "
+        "with the centre of the top left pixel at (0, 0); the confidences of joints are not judged, score is",
+        '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
+    )
     oracle = "pycocotools"
     main = "AP"
     quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import UsageError
-from hrbench.formats.coco.forms import TruthArea, annotations_in, results_in
+from hrbench.formats.coco.forms import CocoForm, TruthArea, annotations_in, results_in
 from hrbench.formats.coco.keypoints import Unseen
 from hrbench.formats.coco.skeletons import COCO_WHOLEBODY
 from hrbench.formats.coco.wholebody import (
@@ -45,7 +45,7 @@ from hrbench.metrics.coco.oks import KEYPOINTS
 from hrbench.metrics.coco.reference import keypoint_numbers_of
 from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_of
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 NAMES = tuple(name for name, _, _ in PARTS)
 _WORDS = {"whole": "the whole body", "lefthand": "the left hand", "righthand": "the right hand"}
@@ -90,6 +90,15 @@ class WholebodyAP:
     oracle = "pycocotools, on the joints of each part"
     main = "AP"
     quantities: tuple[Quantity, ...] = _quantities()
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each person that was found",
+        "x, y, confidence of 17 joints of the body, 6 of the feet, 68 of the face and 21 of each hand, in pixels of "
+        "the original image with the centre of the top left pixel at (0, 0), or all 133 in keypoints; score orders the "
+        "people, or of a part wholebody_score, foot_score, face_score, lefthand_score, righthand_score if it is there",
+        '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, ...], "foot_kpts": [430.5, 310.0, 0.7, '
+        '...], "face_kpts": [423.5, 163.2, 0.8, ...], "lefthand_kpts": [402.0, 240.9, 0.6, ...], "righthand_kpts": '
+        '[455.1, 239.4, 0.6, ...], "score": 0.87}',
+    )
 
     def __init__(
         self,
@@ -125,7 +134,8 @@ class WholebodyAP:
             )
             for _, places, _ in PARTS
         )
-        self.form, self.category = self.parts[0].form, category
+        self.form: CocoForm = self.parts[0].form
+        self.category = category
         self.unseen: Unseen = unseen
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
 

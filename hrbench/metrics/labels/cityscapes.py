@@ -43,7 +43,15 @@ from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered, u
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 LABEL_SUFFIX, INSTANCE_SUFFIX = "_gtFine_labelIds.png", "_gtFine_instanceIds.png"
 WORDS: dict[Kind, str] = {"ids": "ids", "indices": "trainIds"}
@@ -71,6 +79,10 @@ class CityscapesIoU:
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions"
+    prediction_form = PredictionForm(
+        "a folder with a PNG of each image, named after the image, in the same folders; or a .npy of it",
+        "one number a pixel of the original image, of its size: label ids of Cityscapes, or train ids",
+    )
     oracle = "cityscapesscripts"
     main = "mIoU"
     quantities: tuple[Quantity, ...] = QUANTITIES

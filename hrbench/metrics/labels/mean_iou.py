@@ -57,7 +57,15 @@ from hrbench.metrics.labels.states import (
 )
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
 from hrbench.statistics.bootstrap import intervals
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import (
+    ByImage,
+    Measurement,
+    Note,
+    Prediction,
+    PredictionForm,
+    Quantity,
+    State,
+)
 
 FORM = replace(form_of("miou", 1, cells=CELLS), extra=(TRUTH, "ignored"))
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
@@ -103,7 +111,8 @@ class Maps:
 class MeanIoU:
     """mIoU, IoU of every class and accuracies of any set of label maps.
 
-    names: of the C classes in the order of a network's outputs; or classes: how many there are.
+    names: of the C classes in the order of a network's outputs.
+    classes: how many classes there are, where they have no names.
     ids: the label of each class in the ground truth's files, by default 0 to C - 1.
     mapping: further labels -> the index of the class they count as.
     ignore: labels that are not evaluated.
@@ -121,6 +130,11 @@ class MeanIoU:
     name = FORM.metric
     version = FORM.version
     prediction_file = "predictions"
+    prediction_form = PredictionForm(
+        "a folder with a PNG of each image, named after the image, in the same folders; or a .npy of it",
+        "one number a pixel of the original image, of its size: the index of its class from 0, or its id in the ground "
+        "truth",
+    )
     oracle = "a plain count, class by class,"
     main = "mIoU"
 

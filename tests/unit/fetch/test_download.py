@@ -374,7 +374,7 @@ def test_a_full_disk_is_one_line(site: Site, target: Path, monkeypatch) -> None:
     def full(self: object, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module._Part, "write", full)
+    monkeypatch.setattr(module.Part, "write", full)
     with pytest.raises(
         EntryError, match=r"net\.pth cannot be written: No space left on device; the received part is kept"
     ):
@@ -392,7 +392,7 @@ def test_a_link_in_place_of_a_part_is_not_followed(site: Site, target: Path) -> 
 
 
 def test_two_at_once_do_not_mix(site: Site, target: Path) -> None:
-    with module._locked(target), pytest.raises(UsageError, match="being downloaded by another process"):
+    with module.locked(target), pytest.raises(UsageError, match="being downloaded by another process"):
         fetch(site.at("/plain"), target)
 
 

@@ -10,7 +10,8 @@ from helpers.measured_costs import measured_costs
 from torch import Tensor, nn
 
 from hrbench.core.plugins import sources
-from hrbench.runner.costs import cost_keys, without_network
+from hrbench.runner.cost_keys import cost_keys
+from hrbench.runner.costs import without_network
 from hrbench.runner.settings import Settings
 from hrbench.types import Conditions, Entry, Measurement, Reason, Variant
 
@@ -96,5 +97,5 @@ def test_without_a_network_every_cost_says_so():
 def test_the_version_of_a_source_s_library_is_in_the_key(monkeypatch: pytest.MonkeyPatch):
     entry = replace(ENTRY, variant=replace(VARIANT, use="timm:resnet10t"))
     before = cost_keys(entry, Settings(device="cpu"))
-    monkeypatch.setattr("hrbench.runner.costs.libraries", lambda use: {"timm": "0.0"})
+    monkeypatch.setattr("hrbench.runner.cost_keys.libraries", lambda use: {"timm": "0.0"})
     assert cost_keys(entry, Settings(device="cpu")) != before

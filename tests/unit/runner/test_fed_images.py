@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from hrbench.models.weights.load import save
-from hrbench.runner.costs import cost_cells, cost_keys, digests_for, is_fed, measure_cell, valid_costs
+from hrbench.runner.cost_keys import cost_keys, digests_for, valid_costs
+from hrbench.runner.costs import cost_cells, is_fed, measure_cell
 from hrbench.runner.fed_images import fed_parts
 from hrbench.runner.settings import Settings
 from hrbench.suite.registry import known

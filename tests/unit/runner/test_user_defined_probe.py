@@ -17,7 +17,8 @@ from hrbench.cost import quantities
 from hrbench.errors import EntryError, UsageError
 from hrbench.report.write import write_reports
 from hrbench.runner.check import Checker
-from hrbench.runner.costs import cost_keys, without_network
+from hrbench.runner.cost_keys import cost_keys
+from hrbench.runner.costs import without_network
 from hrbench.runner.settings import Settings
 from hrbench.runner.suite import run_suite
 from hrbench.store.run_folder import RunFolder

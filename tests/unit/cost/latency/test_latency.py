@@ -73,13 +73,15 @@ def test_slow_first_passes_are_warmed_away_until_windows_agree():
     assert cost.conditions.first_pass == 0.5
 
 
-def test_a_window_is_at_least_two_percent_of_the_budget():
-    cost, _ = measure(0.001)
+def test_a_window_is_at_least_two_percent_of_a_stated_budget_or_a_tenth_of_the_first_look():
+    looked_at, _ = measure(0.001)
+    assert looked_at.conditions.warm_up_passes == pytest.approx(3 * 100, abs=3)
+    cost, _ = measure(0.001, budget=10)
     assert cost.conditions.warm_up_passes == pytest.approx(3 * 200, abs=3)
 
 
 def test_a_network_that_never_settles_is_measured_after_a_quarter_of_the_budget_and_says_so():
-    cost, clock = measure(*(0.1 * 1.2 ** (i // 3 % 2) for i in range(300)))
+    cost, clock = measure(*(0.1 * 1.2 ** (i // 3 % 2) for i in range(300)), budget=10)
     assert cost.conditions.warm_up_settled is False
     warm = clock.elapsed - sum(cost.samples)
     assert 2.5 <= warm < 2.62

@@ -31,7 +31,7 @@ class Drawn:
         return Timed(took)
 
 
-WARM = [0.021] * 30  # three windows of just over 0.2 s, the first pass included
+WARM = [0.021] * 15  # three windows of just over 0.1 s, the first pass included
 
 
 def timed(samples: np.ndarray) -> Passes:
@@ -76,6 +76,13 @@ def test_what_ends_before_the_last_look_is_looked_at_in_its_place():
 def test_a_slow_pass_that_is_past_several_looks_is_looked_at_once():
     found = time_passes(lambda: None, Drawn(iter([0.1] * 9 + [5.0] * 9)), QUICK)
     assert (found.looks, found.ended) == ((15.0,), "its budget was spent")
+
+
+def test_it_warms_up_no_longer_than_its_first_look_once_there_were_three_windows():
+    restless = time_passes(lambda: None, Drawn(iter(0.02 * 1.2 ** (np.arange(900) // 5 % 2))), QUICK)
+    assert restless.settled is False and restless.warm_up * 0.022 == pytest.approx(LOOKS[0], abs=0.15)
+    slow = time_passes(lambda: None, Drawn(iter(0.15 * 1.2 ** (np.arange(900) // 3 % 2))), QUICK)
+    assert slow.settled is False and slow.warm_up == 9
 
 
 def test_other_modes_and_a_stated_budget_are_not_looked_at():

@@ -135,7 +135,7 @@ def test_a_disturbed_machine_makes_a_latency_unstable_with_that_reason(machine, 
 def test_a_drift_and_a_warm_up_without_end_are_told():
     drifting = latency(lambda i: 0.01 if i < 400 else 0.0105, watched(), budget=10).conditions
     assert drifting.stability_reasons == ("passes drifted (medians of successive windows lie 4.8 % apart)",)
-    restless = latency(lambda i: 0.01 * 1.3 ** (i // 20 % 2), watched()).conditions
+    restless = latency(lambda i: 0.01 * 1.3 ** (i // 20 % 2), watched(), budget=10).conditions
     assert "the warm-up never settled" in restless.stability_reasons
 
 
