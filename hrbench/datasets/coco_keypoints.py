@@ -67,8 +67,8 @@ class CocoKeypointsDataset:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the annotations
-        deviate from COCO's form (`forms.CocoForm`).
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the
+        annotations deviate from COCO's form (`forms.CocoForm`).
     detection_area, unseen: of the metric (`CocoKeypointAP`).
     crowd_bounds: of CrowdPose's metric (`CrowdPoseAP`).
     """
@@ -100,6 +100,7 @@ class CocoKeypointsDataset:
         unseen: Unseen | None = None,
         crowd_bounds: Sequence[float] | None = None,
         home: str | None = None,
+        frames: Literal["all", "labelled"] = "all",
     ) -> None:
         if categories not in ("one", "all"):
             raise UsageError(f"categories: one or all was expected, not {categories!r}")
@@ -109,7 +110,7 @@ class CocoKeypointsDataset:
         self._all = categories == "all"
         self.home = home
         self.form = CocoForm(
-            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames
         )
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder

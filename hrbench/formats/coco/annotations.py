@@ -57,7 +57,7 @@ class ListedPerson(msgspec.Struct):
     bbox: Four
     id: int = 0
     area: float = 0.0
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
     keypoints: list[float] = []
     foot_kpts: list[float] = []
     face_kpts: list[float] = []

@@ -119,8 +119,8 @@ class CocoKeypointAP:
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
         `bbox` if the first row has one, else the extent of the keypoints.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
-        from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the files
+        deviate from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", as pycocotools does,
         or "drop" before anything is matched, as xtcocotools does.
     """
@@ -152,12 +152,13 @@ class CocoKeypointAP:
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
         unseen: Unseen = "keep",
+        frames: Literal["all", "labelled"] = "all",
     ) -> None:
         if unseen not in ("keep", "drop"):
             raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
         self.unseen: Unseen = unseen
         root = "keep" if root_category is None else root_category
-        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers)
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers, frames)
         self.root_said = root_category is not None
         if detection_area not in (None, "keypoints", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")

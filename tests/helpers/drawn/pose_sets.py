@@ -194,6 +194,27 @@ def aic(folder: Path, worse: bool = False) -> dict[str, Any]:
     return _entry(folder, "aic", "aic-val", _guesses(people, skeleton.sigmas, worse))
 
 
+def posetrack(folder: Path, worse: bool = False) -> dict[str, Any]:
+    """PoseTrack18 val as mmpose merges its videos: frames of folders, ears never labelled, frames without labels."""
+    skeleton, root = skeleton_named("posetrack18"), folder / "data/posetrack18"
+    images, people = _people(7, 17, lambda number: f"images/val/{number // 6:06d}_mpii_test/{number % 6:06d}.jpg")
+    for image in images:
+        image |= {
+            "vid_id": f"{image['id'] // 6:06d}",
+            "frame_id": 10**10 + image["id"],
+            "is_labeled": image["id"] % 8 != 0,
+        }
+    truth = [{key: value for key, value in one.items() if key != "area"} for one in people]
+    for person in truth:
+        person["keypoints"][9:15] = [0] * 6
+        person["num_keypoints"] = sum(seen > 0 for seen in person["keypoints"][2::3])
+        person |= {"iscrowd": False, "track_id": person["id"] % 3}
+    content = {"images": images, "annotations": truth, "categories": [_named("posetrack18")]}
+    _write(root / "annotations/posetrack18_val.json", content)
+    _pictures(root, images)
+    return _entry(folder, "posetrack", "posetrack18-val", _guesses(people, skeleton.sigmas, worse))
+
+
 SETS: dict[str, Callable[..., dict[str, Any]]] = {
     "crowdpose": crowdpose,
     "wholebody": wholebody,
@@ -201,4 +222,5 @@ SETS: dict[str, Callable[..., dict[str, Any]]] = {
     "ap10k": ap10k,
     "halpe": halpe,
     "aic": aic,
+    "posetrack": posetrack,
 }

@@ -11,8 +11,9 @@ from drawn.pose_sets import SETS
 from hrbench import catalog
 from hrbench.core import plugins
 from hrbench.datasets.coco_keypoints import CocoKeypointsDataset
-from hrbench.errors import UsageError
+from hrbench.errors import InputError, UsageError
 from hrbench.formats.coco.skeletons import SKELETONS
+from hrbench.metrics.coco.keypoints import CocoKeypointAP
 from hrbench.runner.check_dataset import check_dataset
 from hrbench.suite.registry import protocol_for
 
@@ -23,6 +24,7 @@ ROWS = {
     "ap10k": ("ap10k-val", "ap-10k"),
     "halpe": ("halpe-val", "halpe-136"),
     "aic": ("aic-val", "ai-challenger"),
+    "posetrack": ("posetrack18-val", "posetrack18"),
 }
 
 
@@ -48,7 +50,8 @@ def test_a_set_is_read_in_its_layout(name: str, tmp_path: Path):
         skeleton.names, skeleton.sigmas, skeleton.flip_pairs, skeleton.limbs,
     )  # fmt: skip
     facts = dataset.facts()
-    assert facts["joints"] == len(skeleton.names) and facts["images"] == 9 and facts["people"] > 10
+    images = 8 if name == "posetrack" else 9  # a frame is not labelled
+    assert facts["joints"] == len(skeleton.names) and facts["images"] == images and facts["people"] > 10
     shown = list(dataset.samples({**protocol, "boxes": "ground_truth"}))
     people = [person for sample in shown for person in sample.content]
     assert 8 < len(people) <= facts["of these with joints"]
@@ -62,7 +65,7 @@ def test_a_set_is_read_in_its_layout(name: str, tmp_path: Path):
         target = made.read_target(dataset.target)
         rows = json.loads((tmp_path / f"{name}.json").read_text())
         state = made.measure(made.read_predictions(tmp_path / f"{name}.json", target), target)
-        assert len(state.arrays["image"]) == 9 and len(rows) > 10
+        assert len(state.arrays["image"]) == images and len(rows) > 10
     boxes = row.protocols["top-down"]["boxes"]
     if boxes != "ground_truth":
         detected = [person for some in dataset.people(protocol).values() for person in some]
@@ -82,6 +85,25 @@ def test_animals_keep_their_classes(tmp_path: Path):
     alone = [one for sample in single.samples({"boxes": "ground_truth"}) for one in sample.content]
     assert {one.category for one in alone} == {None} and len(alone) < len(people)
     assert single.metric_options()["category"] == 1
+
+
+def test_frames_that_are_not_labelled_are_left_out(tmp_path: Path):
+    SETS["posetrack"](tmp_path)
+    args = dict(catalog.datasets()["posetrack18-val"].args)
+    dataset = CocoKeypointsDataset(tmp_path / "data", **args)
+    assert sorted(sample.id for sample in dataset.samples({"boxes": "ground_truth"})) == [1, 2, 3, 4, 5, 6, 7, 9]
+    every = CocoKeypointsDataset(tmp_path / "data", **{**args, "frames": "all"})
+    assert len(every.samples({"boxes": "ground_truth"})) == 9
+    assert dataset.metric_options()["frames"] == "labelled" and "frames" not in every.metric_options()
+    metric = CocoKeypointAP(**dataset.metric_options())
+    target = metric.read_target(dataset.target)
+    assert target.images.tolist() == [1, 2, 3, 4, 5, 6, 7, 9]
+    given = json.loads((tmp_path / "posetrack.json").read_text())
+    (tmp_path / "more.json").write_text(json.dumps([*given, {**given[0], "image_id": 8}]))
+    with pytest.raises(InputError, match="image_id 8 is not among the images of the ground truth"):
+        metric.read_predictions(tmp_path / "more.json", target)
+    with pytest.raises(UsageError, match="frames: all or labelled was expected, not 'some'"):
+        CocoKeypointAP(frames="some")  # type: ignore[arg-type]
 
 
 def test_the_limbs_that_crowdpose_names_are_not_taken(tmp_path: Path):

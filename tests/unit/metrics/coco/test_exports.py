@@ -165,9 +165,10 @@ def test_several_options_together_give_the_numbers_of_coco_s_form(kind, number, 
 OTHERS = {
     "boxes": {"categories", "names", "per_class", "detection_area", "max_detections"},
     "masks": {"categories", "names", "per_class", "detection_area", "max_detections"},
-    "keypoints": {"sigmas", "category", "detection_area"},
+    "keypoints": {"sigmas", "category", "detection_area", "frames", "unseen"},
 }
-"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`)."""
+"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`), or of records
+(`tests/golden/test_pose_sets`)."""
 
 
 @pytest.mark.parametrize("kind", METRICS)
