@@ -29,7 +29,7 @@ def cases(name: str, case: Any) -> list[tuple[dict[str, Any], Any]]:
         assert hashlib.sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()[:16] == row["digest"]
         if drawn[1]:
             found.append((row, drawn))
-    assert len(found) > 50
+    assert len(found) > 33
     return found
 
 
@@ -53,7 +53,7 @@ def test_crowdpose(way, tmp_path: Path):
         assert found == [*row["crowd"][:6], *row["easy"], *row["medium"], *row["hard"]], row["seed"]
         assert [round(value, 4) for value in found[6:]] == row["crowd"][6:], row["seed"]
         empty += found[6:].count(-1.0)
-    assert empty > 20
+    assert empty > 12
 
 
 def test_the_whole_body(tmp_path: Path):
@@ -65,7 +65,7 @@ RULES = {
     "ap10k": ("ap-10k", lambda seed: random_poses.with_areas(seed, 17, 3), {}),
     "aic": ("ai-challenger", lambda seed: random_poses.without_areas(seed, 14), {"truth_area": "box*0.53"}),
     "halpe": ("halpe-26", lambda seed: random_poses.with_areas(seed, 26), {}),
-    "posetrack": ("posetrack18", lambda seed: random_poses.with_areas(seed, 17), {}),
+    "posetrack": ("posetrack18", lambda seed: random_poses.without_areas(seed, 17), {"truth_area": "box*0.53"}),
 }
 
 
@@ -79,4 +79,4 @@ def test_sets_that_are_judged_as_coco_is(way, name: str, tmp_path: Path):
         assert raw(metric, row, drawn, tmp_path).tolist() == row["keypoints"], row["seed"]
         target = metric.read_target(tmp_path / "truth.json")
         dropped += metric.read_predictions(tmp_path / "results.json", target).unseen
-    assert dropped > 50
+    assert dropped > 30
