@@ -24,7 +24,7 @@ from hrbench.contracts.datasets import (
     Submits,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -81,6 +81,7 @@ __all__ = [
     "FixedPrecision",
     "Foresees",
     "ForwardsAhead",
+    "HasCriteria",
     "HasFolder",
     "HasLevels",
     "HasNotes",

@@ -69,7 +69,9 @@ class CocoKeypointsDataset:
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the
         annotations deviate from COCO's form (`forms.CocoForm`).
-    detection_area, unseen: of the metric (`CocoKeypointAP`).
+    detection_area, unseen: of its metric (`CocoKeypointAP`).
+    max_detections, oks_thresholds, areas, recall_thresholds, per_class: how its metric judges (`CocoKeypointAP`); None
+        for COCO's own.
     crowd_bounds: of CrowdPose's metric (`CrowdPoseAP`).
     """
 
@@ -95,6 +97,11 @@ class CocoKeypointsDataset:
         root_category: Literal["keep", "drop"] = "keep",
         text_numbers: bool = False,
         detection_area: Literal["keypoints", "box"] | None = None,
+        max_detections: int | Sequence[int] | None = None,
+        oks_thresholds: float | Sequence[float] | None = None,
+        areas: Mapping[str, Sequence[float | None]] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        per_class: bool = False,
         skeleton: str | None = None,
         categories: Literal["one", "all"] = "one",
         unseen: Unseen | None = None,
@@ -104,8 +111,17 @@ class CocoKeypointsDataset:
     ) -> None:
         if categories not in ("one", "all"):
             raise UsageError(f"categories: one or all was expected, not {categories!r}")
-        given = {"detection_area": detection_area, "unseen": unseen, "crowd_bounds": crowd_bounds}
-        self._of_metric = {name: value for name, value in given.items() if value is not None}
+        asked = {
+            "detection_area": detection_area,
+            "max_detections": max_detections,
+            "oks_thresholds": oks_thresholds,
+            "areas": areas,
+            "recall_thresholds": recall_thresholds,
+            "per_class": per_class or None,
+            "unseen": unseen,
+            "crowd_bounds": crowd_bounds,
+        }
+        self._judging = {name: value for name, value in asked.items() if value is not None}
         self._skeleton: Skeleton | None = None if skeleton is None else skeleton_named(skeleton)
         self._all = categories == "all"
         self.home = home
@@ -250,7 +266,7 @@ class CocoKeypointsDataset:
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
         category = None if self._all else self.category.id
-        return {"sigmas": list(self.scheme.sigmas), "category": category, **self._of_metric, **self.form.stated()}
+        return {"sigmas": list(self.scheme.sigmas), "category": category, **self._judging, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))

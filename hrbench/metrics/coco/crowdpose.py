@@ -109,18 +109,18 @@ class CrowdPoseAP:
     ) -> None:
         self.crowd_bounds = _bounds(crowd_bounds)
         self.joints = CocoKeypointAP(
-            CROWDPOSE.sigmas if sigmas is None else sigmas,
-            category,
-            detection_area,
-            renumber,
-            truth_area,
-            iscrowd,
-            num_keypoints,
-            match,
-            whole_ids,
-            root_category,
-            text_numbers,
-            unseen,
+            sigmas=CROWDPOSE.sigmas if sigmas is None else sigmas,
+            category=category,
+            detection_area=detection_area,
+            renumber=renumber,
+            truth_area=truth_area,
+            iscrowd=iscrowd,
+            num_keypoints=num_keypoints,
+            match=match,
+            whole_ids=whole_ids,
+            root_category=root_category,
+            text_numbers=text_numbers,
+            unseen=unseen,
         )
 
     def read_target(self, path: Path) -> CrowdTruth:

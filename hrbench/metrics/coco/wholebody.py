@@ -119,18 +119,17 @@ class WholebodyAP:
         every = COCO_WHOLEBODY.sigmas if sigmas is None else tuple(sigmas)
         self.parts = tuple(
             CocoKeypointAP(
-                every[places],
-                category,
-                detection_area,
-                renumber,
-                truth_area,
-                iscrowd,
-                "file",
-                match,
-                whole_ids,
-                root_category,
-                text_numbers,
-                unseen,
+                sigmas=every[places],
+                category=category,
+                detection_area=detection_area,
+                renumber=renumber,
+                truth_area=truth_area,
+                iscrowd=iscrowd,
+                match=match,
+                whole_ids=whole_ids,
+                root_category=root_category,
+                text_numbers=text_numbers,
+                unseen=unseen,
             )
             for _, places, _ in PARTS
         )
@@ -249,7 +248,10 @@ class WholebodyAP:
             given = json.loads(
                 json.dumps({**content, "annotations": people})
             )  # pycocotools writes into what it is given
-            found += keypoint_numbers_of(given, results, metric.sigmas, images, self.category, self.unseen == "drop")
+            values = keypoint_numbers_of(
+                given, results, metric.sigmas, NUMBERS, KEYPOINTS, images, self.category, self.unseen == "drop"
+            )
+            found += values.values()
         return {quantity.name: value for quantity, value in zip(self.quantities, found, strict=True)}
 
 
