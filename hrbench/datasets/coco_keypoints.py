@@ -1,4 +1,4 @@
-"""COCO person keypoints in the official layout, or user-defined annotations in the same format.
+"""COCO person keypoints in the official layout, or annotations of another set in the same format.
 
     <data>/coco/annotations/person_keypoints_{split}.json        of test-dev2017 image_info_test-dev2017.json
     <data>/coco/{split}/*.jpg           or  <data>/coco/images/{split}/*.jpg; of test-dev2017 test2017/
@@ -24,12 +24,14 @@ from hrbench.formats.coco.annotations import (
     KeypointListing,
     ListedCategory,
     ListedPerson,
+    put_joints_together,
     read_boxes,
     read_keypoints,
 )
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.json_faults import refuse_folder
-from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.keypoints import Unseen
+from hrbench.formats.coco.skeletons import COCO, COCO_SIGMAS, Pairs, Skeleton, skeleton_named
 from hrbench.formats.images import image_faults
 from hrbench.formats.orientation import Orientation
 from hrbench.formats.orientation import checked as checked_orientation
@@ -47,16 +49,7 @@ OFFICIAL_BOX_AP = {"val2017": 0.564}
 
 BOXES_HOME = "the HRNet and SimpleBaseline repositories link it under 'COCO person detection results'"
 
-NAMES = (
-    "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder", "left elbow",
-    "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee", "left ankle",
-    "right ankle",
-)  # fmt: skip
-FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
-LIMBS = (
-    (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8), (7, 9), (8, 10),
-    (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
-)  # fmt: skip
+NAMES, FLIP_PAIRS, LIMBS = COCO.names, COCO.flip_pairs, COCO.limbs
 
 
 class CocoKeypointsDataset:
@@ -64,17 +57,22 @@ class CocoKeypointsDataset:
 
     root: the folder of --data; `folder` lies in it.
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
+    skeleton: the joints of a public set, by its name (`formats.coco.skeletons`): names, constants of OKS, mirror pairs
+        and limbs, whatever joints the file names. None: those that the file names.
     sigmas: OKS constants (K,).
     flip_pairs: pairs of joints exchanged by a mirror, as indices or names. Both are needed if the joints that the
-        file names are not COCO's 17.
+        file names are not COCO's 17, and no skeleton is given.
+    categories: "one", the first that names its joints (people), or "all": every box has its own (AP-10K's animals).
+    home: where a person gets the data; None: as follows from the other arguments.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the annotations
-        deviate from COCO's form (`forms.CocoForm`).
-    detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
-    max_detections, oks_thresholds, areas, recall_thresholds: how its metric judges (`CocoKeypointAP`); None for COCO's
-        own. It judges one class, so that there are no others to tell or to join.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the
+        annotations deviate from COCO's form (`forms.CocoForm`).
+    detection_area, unseen: of its metric (`CocoKeypointAP`).
+    max_detections, oks_thresholds, areas, recall_thresholds, per_class: how its metric judges (`CocoKeypointAP`); None
+        for COCO's own.
+    crowd_bounds: of CrowdPose's metric (`CrowdPoseAP`).
     metric_args: further options of single metrics, by the metric's name, such as {pck: {reference: torso}}.
     """
 
@@ -104,8 +102,17 @@ class CocoKeypointsDataset:
         oks_thresholds: float | Sequence[float] | None = None,
         areas: Mapping[str, Sequence[float | None]] | None = None,
         recall_thresholds: int | Sequence[float] | None = None,
+        per_class: bool = False,
+        skeleton: str | None = None,
+        categories: Literal["one", "all"] = "one",
+        unseen: Unseen | None = None,
+        crowd_bounds: Sequence[float] | None = None,
+        home: str | None = None,
+        frames: Literal["all", "labelled"] = "all",
         metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        if categories not in ("one", "all"):
+            raise UsageError(f"categories: one or all was expected, not {categories!r}")
         self.metric_args = metric_args or {}
         asked = {
             "detection_area": detection_area,
@@ -113,10 +120,16 @@ class CocoKeypointsDataset:
             "oks_thresholds": oks_thresholds,
             "areas": areas,
             "recall_thresholds": recall_thresholds,
+            "per_class": per_class or None,
+            "unseen": unseen,
+            "crowd_bounds": crowd_bounds,
         }
         self._judging = {name: value for name, value in asked.items() if value is not None}
+        self._skeleton: Skeleton | None = None if skeleton is None else skeleton_named(skeleton)
+        self._all = categories == "all"
+        self.home = home
         self.form = CocoForm(
-            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames
         )
         self.paths: Paths = checked_paths(paths)
         self.folder = Path(root) / folder
@@ -172,7 +185,7 @@ class CocoKeypointsDataset:
 
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for each file or image that is not there."""
-        home = HOME if self._annotations is None else "check the path in the suite"
+        home = self.home or (HOME if self._annotations is None else "check the path in the suite")
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -180,7 +193,8 @@ class CocoKeypointsDataset:
         if boxes is None and self.server and protocol.get("boxes") != "none":
             gaps.append(f"ground truth is missing: COCO publishes none of {self.split}; set protocol.boxes to detector")
         if boxes is not None and not boxes.is_file():
-            gaps.append(f"boxes are missing: {boxes}; {BOXES_HOME}, or set protocol.boxes to ground_truth")
+            place = BOXES_HOME if self.home is None else self.home
+            gaps.append(f"boxes are missing: {boxes}; {place}, or set protocol.boxes to ground_truth")
         if not self.images.is_dir():
             gaps.append(f"images are missing: {self.images}; {home}")
         elif not gaps:
@@ -191,7 +205,10 @@ class CocoKeypointsDataset:
 
     @cached_property
     def _content(self) -> KeypointListing:
-        return read_keypoints(self.target, self.form)
+        content = read_keypoints(self.target, self.form)
+        if self._skeleton is not None:
+            put_joints_together(content, self._skeleton)
+        return content
 
     @cached_property
     def _files(self) -> dict[int, str]:
@@ -209,7 +226,9 @@ class CocoKeypointsDataset:
 
     @cached_property
     def scheme(self) -> KeypointScheme:
-        """Joint names, mirror pairs and OKS constants: COCO's, or user-defined."""
+        """Joint names, mirror pairs and OKS constants: COCO's, those of another public set, or user-defined."""
+        if self._skeleton is not None:
+            return self._public_scheme(self._skeleton)
         names = tuple(self.category.keypoints) or NAMES
         user_defined = tuple(name.lower().replace("_", " ").replace("-", " ") for name in names) != NAMES
         what = f"{self.target} has {len(names)} joints that are not COCO's 17 in COCO's order"
@@ -225,9 +244,16 @@ class CocoKeypointsDataset:
             names, self._pairs(names), sigmas, limbs or (() if user_defined else LIMBS), self.category.id
         )
 
-    def _pairs(self, names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    def _public_scheme(self, skeleton: Skeleton) -> KeypointScheme:
+        sigmas = skeleton.sigmas if self._sigmas is None else tuple(float(s) for s in self._sigmas)
+        if len(sigmas) != len(skeleton.names):
+            raise UsageError(f"{len(sigmas)} sigmas were given for the {len(skeleton.names)} joints of the skeleton")
+        pairs = self._pairs(skeleton.names, skeleton.flip_pairs)
+        return KeypointScheme(skeleton.names, pairs, sigmas, skeleton.limbs, self.category.id)
+
+    def _pairs(self, names: tuple[str, ...], usual: Pairs = FLIP_PAIRS) -> Pairs:
         if self._flip_pairs is None:
-            return FLIP_PAIRS
+            return usual
         index = {name: i for i, name in enumerate(names)}
         pairs = []
         for pair in self._flip_pairs:
@@ -242,7 +268,8 @@ class CocoKeypointsDataset:
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **self._judging, **self.form.stated()}
+        category = None if self._all else self.category.id
+        return {"sigmas": list(self.scheme.sigmas), "category": category, **self._judging, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
@@ -260,8 +287,14 @@ class CocoKeypointsDataset:
             return {}
         path = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if path is None:
-            return _ground_truth_boxes(self._content, self.category.id)
-        return _detected_boxes(path, self.category, float(protocol.get("image_threshold", 0.0)))
+            return _ground_truth_boxes(self._content, self._judged)
+        return _detected_boxes(path, self._judged, float(protocol.get("image_threshold", 0.0)))
+
+    @property
+    def _judged(self) -> dict[int, str]:
+        """Id -> name of the categories whose joints are estimated."""
+        chosen = self._content.categories if self._all else [self.category]
+        return {one.id: one.name for one in chosen}
 
     def samples(self, protocol: Mapping[str, Any]) -> list[Sample]:
         """One sample for each annotated image: those with boxes in the order of the boxes, then those without boxes."""
@@ -306,7 +339,8 @@ class CocoKeypointsDataset:
         """A note on annotated people who are not shown to the network, though the metric may count them as missed."""
         if protocol.get("boxes") != "ground_truth":
             return []
-        people = [one for one in self._content.annotations if one.category_id == self.category.id and not one.iscrowd]
+        judged = self._judged
+        people = [one for one in self._content.annotations if one.category_id in judged and not one.iscrowd]
         labelled = [one for one in people if max(one.keypoints, default=0) != 0]
         shown = sum(map(len, self.people(protocol).values()))
         notes = []
@@ -321,17 +355,20 @@ class CocoKeypointsDataset:
     def truth(self, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> {"keypoints": x, y, visibility of each joint} of the annotated people with a joint."""
         found: dict[int | str, list[dict[str, Any]]] = {sample.id: [] for sample in samples}
+        judged = self._judged
         for each in self._content.annotations:
-            counted = each.category_id == self.category.id and len(each.keypoints) == 3 * len(self.scheme.names)
+            counted = each.category_id in judged and len(each.keypoints) == 3 * len(self.scheme.names)
             if counted and each.image_id in found and max(each.keypoints) > 0:
-                found[each.image_id].append({"keypoints": each.keypoints})
+                own = {"category_id": each.category_id} if self._all else {}
+                found[each.image_id].append({"keypoints": each.keypoints, **own})
         return found
 
     # --- checks for `hrbench datasets NAME --check`
 
     def facts(self) -> dict[str, int]:
         """Counts of what the annotation file lists."""
-        people = [each for each in self._content.annotations if each.category_id == self.category.id]
+        judged = self._judged
+        people = [each for each in self._content.annotations if each.category_id in judged]
         return {
             "images": len(self._content.images),
             "images with people": len({each.image_id for each in people}),
@@ -345,7 +382,7 @@ class CocoKeypointsDataset:
         faults = image_faults(sample.path, sample.size, sample.orientation)
         wanted = 3 * len(self.scheme.names)
         for each in self._content.annotations:
-            counted = each.image_id == sample.id and each.category_id == self.category.id and each.keypoints
+            counted = each.image_id == sample.id and each.category_id in self._judged and each.keypoints
             if counted and len(each.keypoints) != wanted:
                 faults.append(
                     f"{self.target}: person {each.id} of image {each.image_id} has {len(each.keypoints)} numbers in "
@@ -354,7 +391,7 @@ class CocoKeypointsDataset:
         return faults
 
 
-def _ground_truth_boxes(content: KeypointListing, category: int) -> dict[int, list[Person]]:
+def _ground_truth_boxes(content: KeypointListing, judged: Mapping[int, str]) -> dict[int, list[Person]]:
     """Annotated boxes clamped to the image; crowds, empty boxes and people without a joint are left out."""
     by_image: dict[int, list[ListedPerson]] = {}
     for person in content.annotations:
@@ -363,35 +400,43 @@ def _ground_truth_boxes(content: KeypointListing, category: int) -> dict[int, li
     index = 0
     for image in content.images:
         for person in by_image.get(image.id, ()):
-            if person.iscrowd or person.category_id != category:
+            if person.iscrowd or person.category_id not in judged:
                 continue
             x, y, w, h = person.bbox
             x1, y1 = max(0.0, x), max(0.0, y)
             x2 = min(image.width - 1, x1 + max(0.0, w - 1))
             y2 = min(image.height - 1, y1 + max(0.0, h - 1))
             if person.area > 0 and x2 >= x1 and y2 >= y1 and max(person.keypoints, default=0) != 0:
-                kept.setdefault(image.id, []).append(Person(index, box=(x1, y1, x2 - x1, y2 - y1)))
+                box = (x1, y1, x2 - x1, y2 - y1)
+                kept.setdefault(image.id, []).append(Person(index, box=box, category=_own(person.category_id, judged)))
                 index += 1
     return kept
 
 
-def _detected_boxes(path: Path, category: ListedCategory, threshold: float) -> dict[int, list[Person]]:
-    """Boxes of a detector file with the estimated class and at least the threshold's score, in file order."""
+def _own(category: int, judged: Mapping[int, str]) -> int | None:
+    """The category of a person, None if there is only one."""
+    return category if len(judged) > 1 else None
+
+
+def _detected_boxes(path: Path, judged: Mapping[int, str], threshold: float) -> dict[int, list[Person]]:
+    """Boxes of a detector file with an estimated class and at least the threshold's score, in file order."""
     boxes = read_boxes(path)
     present = sorted({box.category_id for box in boxes})
-    if boxes and category.id not in present:
+    if boxes and not any(category in judged for category in present):
         some = ", ".join(map(str, present[:10])) + (", ..." if len(present) > 10 else "")
+        wanted, name = next(iter(judged.items()))
         raise InputError(
-            f"{path}: its {len(boxes)} boxes are of category {some}; none is of category {category.id} "
-            f"({category.name}), whose joints are estimated: give the boxes meant for it category_id {category.id}, "
+            f"{path}: its {len(boxes)} boxes are of category {some}; none is of category {wanted} "
+            f"({name}), whose joints are estimated: give the boxes meant for it category_id {wanted}, "
             "or set protocol.boxes to ground_truth",
             "boxes: ground_truth",
         )
     kept: dict[int, list[Person]] = {}
     for index, box in enumerate(boxes):
-        if box.category_id != category.id or box.score < threshold:
+        if box.category_id not in judged or box.score < threshold:
             continue
         if not all(map(math.isfinite, (*box.bbox, box.score))):
             raise InputError(f"{path}: box {index} of image {box.image_id} holds a number that is not finite")
-        kept.setdefault(box.image_id, []).append(Person(index, score=box.score, box=box.bbox))
+        person = Person(index, score=box.score, box=box.bbox, category=_own(box.category_id, judged))
+        kept.setdefault(box.image_id, []).append(person)
     return kept

@@ -50,7 +50,7 @@ def changed_files(folder: Path, expected: Mapping[str, str]) -> list[str]:
     for name, digest in expected.items():
         path = folder / name
         try:
-            if path.is_symlink() or ".." in path.parts or not path.is_relative_to(folder):
+            if path.is_symlink() or ".." in Path(name).parts or not path.is_relative_to(folder):
                 raise OSError  # hrbench stores no such file; the target of a link is not read
             actual = folder_digest(path) if path.is_dir() else sha256(path)
         except (OSError, HrbenchError):

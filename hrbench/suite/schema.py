@@ -185,6 +185,29 @@ class DatasetFields(BaseModel):
         description="COCO's form: what becomes of a category that only names the others (Roboflow's id 0).",
         json_schema_extra={"enum": ["keep", "drop"]},
     )
+    frames: Any = Field(
+        None,
+        description="COCO's form: labelled leaves out images whose is_labeled is false.",
+        json_schema_extra={"enum": ["all", "labelled"]},
+    )
+    skeleton: Any = Field(
+        None,
+        description="Keypoints: the joints of a public set, with OKS constants and mirror pairs.",
+        json_schema_extra={"type": "string"},
+    )
+    unseen: Any = Field(
+        None,
+        description="Keypoints: what becomes of predicted people of whom no joint has a third number above 0.",
+        json_schema_extra={"enum": ["keep", "drop"]},
+    )
+    categories: Any = Field(
+        None, description="Keypoints: all estimates the joints of every class, one those of people alone."
+    )
+    crowd_bounds: Any = Field(
+        None,
+        description="CrowdPose: crowd indices between easy and medium, and between medium and hard, images.",
+        json_schema_extra={"type": "array"},
+    )
     values: Any = Field(
         None,
         description="Label maps: label -> index of its class, for all labels: {0: 0, 255: 1}.",

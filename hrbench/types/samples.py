@@ -40,6 +40,7 @@ class Person:
     box: x, y, width, height in image pixels.
     centre: x, y in image pixels, 1-based as annotated.
     scale: the person's height / 200.
+    category: the id of its class, None if all people of the data set are of one (`KeypointScheme.category`).
     """
 
     index: int
@@ -47,6 +48,7 @@ class Person:
     box: tuple[float, float, float, float] | None = None
     centre: tuple[float, float] | None = None
     scale: float | None = None
+    category: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import random_coco
 import random_instances
 import random_lvis
 import random_panoptic
+import random_poses
 import random_streets
 from PIL import Image
 from scipy.io import savemat
@@ -339,6 +340,10 @@ CASES = [
          partial(judged, "topk", "val.txt", "predictions.csv")),
     Case("coco-keypoints", partial(_coco, partial(random_coco.case, 2, images=4)), COCO,
          partial(judged, "coco-keypoints", "truth.json", "results.json"), share=3),
+    Case("crowdpose-keypoints", partial(_coco, partial(random_poses.crowdpose, 2, images=4)), COCO,
+         partial(judged, "crowdpose-keypoints", "truth.json", "results.json"), share=2),
+    Case("wholebody-keypoints", partial(_coco, partial(random_poses.wholebody, 1, images=2)), COCO,
+         partial(judged, "wholebody-keypoints", "truth.json", "results.json"), share=2),
     Case("coco-boxes", partial(_coco, partial(random_instances.case, 3, images=4)), COCO,
          partial(judged, "coco-boxes", "truth.json", "results.json"), share=3),
     Case("coco-masks", partial(_coco, partial(random_instances.case, 4, images=3, masks=True)), COCO,

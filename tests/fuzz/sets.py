@@ -13,6 +13,7 @@ import random_coco
 import random_instances
 import random_lvis
 import random_panoptic
+import random_poses
 import random_streets
 from PIL import Image
 
@@ -84,6 +85,15 @@ def _coco(folder: Path) -> None:
     boxes = [{**row, "category_id": 1, "bbox": [1, 2, 30.5, 20]} for row in results[:9]]
     boxes = [{key: row[key] for key in ("image_id", "category_id", "bbox", "score")} for row in boxes]
     _write(folder / "coco/boxes.json", boxes)
+
+
+def _wholebody(folder: Path) -> None:
+    truth, _ = random_poses.wholebody(4, images=2)
+    for image in truth["images"]:
+        image["file_name"] = f"{image['id']:012d}.jpg"
+        image["width"], image["height"] = 64, 48
+        _photo(folder / "coco/images/val2017" / image["file_name"], (64, 48))
+    _write(folder / "coco/annotations/person_keypoints_val2017.json", truth)
 
 
 def _instances(folder: Path) -> None:
@@ -209,6 +219,9 @@ CASES = [
     Case("data set coco-keypoints with boxes of a detector", _coco, {"coco/boxes.json": as_json},
          partial(looked_at, "coco-keypoints", split="val2017",
                  protocol={"boxes": "boxes.json", "image_threshold": 0.0})),
+    Case("data set coco-keypoints of the whole body", _wholebody,
+         {"coco/annotations/*.json": as_json},
+         partial(looked_at, "coco-keypoints", protocol=BOXES, split="val2017", skeleton="coco-wholebody")),
     Case("data set coco-instances", _instances,
          {"coco/annotations/*.json": as_json, "coco/images/*/*.jpg": damage.mutant},
          partial(looked_at, "coco-instances", split="val2017")),

@@ -54,6 +54,10 @@ def random_files(name: str) -> ModuleType:
 def coco_case(metric: Any, folder: Path) -> Case:
     if metric.name in ("coco-keypoints", "pck"):
         truth, results = random_files("random_coco").case(4, images=12)
+    elif metric.name == "crowdpose-keypoints":
+        truth, results = random_files("random_poses").crowdpose(3, images=14)
+    elif metric.name == "wholebody-keypoints":
+        truth, results = random_files("random_poses").wholebody(34, images=9)
     else:
         truth, results = random_files("random_instances").case(
             6, images=14, masks=metric.prediction_file == "masks.json"
@@ -166,6 +170,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
+    "crowdpose-keypoints": coco_case,
     "lvis-boxes": lvis_case,
     "lvis-masks": lvis_case,
     "miou": miou_case,
@@ -174,6 +179,7 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "pck": coco_case,
     "panoptic-quality": panoptic_case,
     "topk": topk_case,
+    "wholebody-keypoints": coco_case,
 }
 
 

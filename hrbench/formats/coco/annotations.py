@@ -21,6 +21,7 @@ from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_of
 from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import MAX_PIXELS, decoded
+from hrbench.formats.coco.skeletons import COCO_WHOLEBODY, WHOLEBODY_PARTS, Skeleton
 from hrbench.formats.coco.unjudged import judged_alone, named_category
 
 HOME = "get it from cocodataset.org (images, annotations)"
@@ -47,15 +48,22 @@ class ListedCategory(msgspec.Struct):
 
 
 class ListedPerson(msgspec.Struct):
-    """An annotated person. bbox: x, y, width, height in px; keypoints: x, y, visibility of each joint."""
+    """An annotated person. bbox: x, y, width, height in px; keypoints: x, y, visibility of each joint.
+
+    The other four keys are COCO-WholeBody's, of the joints after the 17 of the body.
+    """
 
     image_id: int
     category_id: int
     bbox: Four
     id: int = 0
     area: float = 0.0
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
     keypoints: list[float] = []
+    foot_kpts: list[float] = []
+    face_kpts: list[float] = []
+    lefthand_kpts: list[float] = []
+    righthand_kpts: list[float] = []
 
 
 class ListedObject(msgspec.Struct):
@@ -148,6 +156,14 @@ def read_keypoints(path: Path, form: CocoForm = COCO) -> KeypointListing:
     form: how the file deviates from COCO's form.
     """
     return _listing(path, KeypointListing, form)
+
+
+def put_joints_together(content: KeypointListing, skeleton: Skeleton) -> None:
+    """Gives people of COCO-WholeBody all joints of its skeleton in `keypoints`; those of other skeletons stay."""
+    if skeleton is not COCO_WHOLEBODY:
+        return
+    for person in content.annotations:
+        person.keypoints = [number for _, key, _ in WHOLEBODY_PARTS for number in getattr(person, key)]
 
 
 def read_instances(path: Path, form: CocoForm = COCO) -> InstanceListing:

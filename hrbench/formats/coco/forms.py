@@ -54,6 +54,8 @@ class CocoForm:
     root_category: "drop" leaves out the category that only names the others (Roboflow's id 0).
     text_numbers: numbers may be written as text, "10.5", in decimal digits as in JSON: boxes, joints, polygons, areas,
         scores, sizes, counts, and ids ("12") unless `match` takes these for names.
+    frames: "all" images, or "labelled": those whose key `is_labeled` is false are left out, as PoseTrack's frames
+        between two that are annotated.
     """
 
     renumber: bool = False
@@ -64,6 +66,7 @@ class CocoForm:
     whole_ids: bool = False
     root_category: Literal["keep", "drop"] = "keep"
     text_numbers: bool = False
+    frames: Literal["all", "labelled"] = "all"
 
     def __post_init__(self) -> None:
         allowed: Mapping[str, tuple[Any, ...]] = {
@@ -75,6 +78,7 @@ class CocoForm:
             "whole_ids": (False, True),
             "root_category": ("keep", "drop"),
             "text_numbers": (False, True),
+            "frames": ("all", "labelled"),
         }
         for name, values in allowed.items():
             value = getattr(self, name)
@@ -155,6 +159,8 @@ def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, 
             _make_whole(row)
     if form.match == "file_name":
         _name_images(path, images, rows)
+    if form.frames == "labelled":
+        images, rows = _labelled(images, rows)
     if form.root_category == "drop" and (root := root_of(categories)) is not None:
         if any(isinstance(row, dict) and row.get("category_id") == root.get("id") for row in rows):
             raise InputError(
@@ -168,6 +174,20 @@ def rewritten(path: Path, content: dict[str, Any], form: CocoForm) -> dict[str, 
         if isinstance(row, dict):
             _rewrite(row, index, fault_of(path, f"annotation {index}", row, ("id", "image_id")), size, form)
     return {**content, "images": images, "annotations": rows, "categories": categories}
+
+
+def _labelled(images: list[Any], rows: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Images and annotations without those of frames that are not labelled."""
+    out = {_id(row, "id") for row in images if isinstance(row, dict) and row.get("is_labeled") is False} - {None}
+    return [one for one in images if _id(one, "id") not in out], [
+        one for one in rows if _id(one, "image_id") not in out
+    ]
+
+
+def _id(row: Any, key: str) -> Any:
+    """An id, None if there is none, or one that cannot be compared."""
+    value = row.get(key) if isinstance(row, dict) else None
+    return value if _hashable(value) else None
 
 
 def _rewrite(row: dict[str, Any], index: int, fault: Fault, size: Mapping[Any, Any], form: CocoForm) -> None:

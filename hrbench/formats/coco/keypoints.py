@@ -44,6 +44,7 @@ from hrbench.formats.coco.compiled_rows import (
 from hrbench.formats.coco.faults import explain_keypoint_results, explain_keypoint_truth
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.json_faults import refuse_folder
+from hrbench.formats.coco.skeletons import COCO_SIGMAS as COCO_SIGMAS
 from hrbench.formats.coco.unjudged import judged_alone, judged_results
 
 BLOCK_BYTES = 1 << 19  # text decoded at a time: rows of keypoints are long
@@ -51,14 +52,7 @@ SAMPLE = 1000
 """So many rows of results are kept as they stand in the file, up to twice as many."""
 Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
-# The published constants, divided as pycocotools divides them: 0.35 / 10 is not the double nearest to 0.035.
-COCO_SIGMAS: tuple[float, ...] = tuple(
-    (
-        np.array([0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89])
-        / 10.0
-    ).tolist()
-)
-"""OKS constants of COCO's 17 joints, in the order of its annotations."""
+Unseen = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,7 @@ class KeypointResults:
         one).
     sampled: (M,) int64 some of the rows, at equal distances: all, or from SAMPLE to twice as many.
     numbers: (M, 3 K) float64, all numbers of `keypoints` in these rows as they stand in the file.
+    unseen: how many rows were left out because no joint of theirs has a third number above 0.
     """
 
     path: Path
@@ -107,6 +102,7 @@ class KeypointResults:
     area_from: str
     sampled: np.ndarray
     numbers: np.ndarray
+    unseen: int = 0
 
 
 _JOINTS = NativeCall("hrb_joints", In(np.float64), int, float, Out(np.float64), Out(np.float64))
@@ -122,7 +118,9 @@ _POSE: dict[Field, Mode] = {
 }  # fmt: skip
 
 
-class _JointCategory(msgspec.Struct, gc=False):
+class JointCategory(msgspec.Struct, gc=False):
+    """A category. keypoints: names of its joints."""
+
     id: Whole
     name: Any = ""
     supercategory: Any = ""
@@ -141,7 +139,7 @@ class _Annotation(msgspec.Struct, gc=False):
     ignore: Any = 0
 
 
-class _PersonColumns(NamedTuple):
+class PersonColumns(NamedTuple):
     """Annotations (G) as they stand in the file: `labelled` is num_keypoints, keypoints (G, 3 K)."""
 
     id: np.ndarray
@@ -155,15 +153,17 @@ class _PersonColumns(NamedTuple):
     keypoints: np.ndarray
 
 
-class _Filed(msgspec.Struct, gc=False):
+class Filed(msgspec.Struct, gc=False):
+    """An image."""
+
     id: Whole
     file_name: Any = ""
 
 
 class _Truth(msgspec.Struct):
-    images: list[_Filed]
+    images: list[Filed]
     annotations: list[_Annotation]
-    categories: list[_JointCategory]
+    categories: list[JointCategory]
 
 
 class _KeypointRow(msgspec.Struct, gc=False):
@@ -211,7 +211,7 @@ def read_truth(path: Path, joints: int, category: int | None = None, form: CocoF
 def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTruth:
     rows = truth.annotations
     need(all(row.iscrowd in (0, 1) for row in rows))
-    columns = _PersonColumns(
+    columns = PersonColumns(
         whole([row.id for row in rows]),
         whole([row.image_id for row in rows]),
         whole([row.category_id for row in rows]),
@@ -222,26 +222,31 @@ def _truth(path: Path, truth: _Truth, joints: int, form: CocoForm) -> KeypointTr
         numbers([row.bbox for row in rows], 4),
         numbers([row.keypoints for row in rows], 3 * joints),
     )
-    return _checked_truth(path, truth.images, truth.categories, columns, form)
+    return checked_truth(path, truth.images, truth.categories, columns, form)
 
 
 def _compiled_truth(path: Path, data: bytes, joints: int, form: CocoForm) -> KeypointTruth:
     """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
     spans, view = lists_in(data), memoryview(data)
     images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
-    named = msgspec.json.decode(images, type=list[_Filed]), msgspec.json.decode(categories, type=list[_JointCategory])
+    named = msgspec.json.decode(images, type=list[Filed]), msgspec.json.decode(categories, type=list[JointCategory])
     empty = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), np.zeros((0, 4)), np.zeros((0, 3 * joints))
     columns: tuple[list[np.ndarray], ...] = tuple([empty[kind]] for kind in (0, 0, 0, 0, 1, 2, 2, 3, 4))
     for rows in annotation_rows(data, spans["annotations"], _PERSON, 3 * joints):
         parts = rows.id, rows.image, rows.category, rows.labelled, rows.area, rows.crowd, rows.ignore
         for column, part in zip(columns, (*parts, rows.box, rows.keypoints), strict=True):
             column.append(part.copy())
-    return _checked_truth(path, *named, _PersonColumns(*map(joined, columns)), form)
+    return checked_truth(path, *named, PersonColumns(*map(joined, columns)), form)
 
 
-def _checked_truth(
-    path: Path, listed: list[_Filed], classes: list[_JointCategory], rows: _PersonColumns, form: CocoForm
+def checked_truth(
+    path: Path, listed: list[Filed], classes: list[JointCategory], rows: PersonColumns, form: CocoForm
 ) -> KeypointTruth:
+    """The truth of what a file lists. Raises FileFaultError if it contradicts itself.
+
+    listed, classes, rows: its images, categories and annotations.
+    form: how the file deviates from COCO's form.
+    """
     images, categories = (sorted_unique(whole([one.id for one in named])) for named in (listed, classes))
     need(len(images) == len(listed) and len(categories) == len(classes) > 0)
     need(len(sorted_unique(rows.id)) == len(rows.id) and not np.any(rows.id < 1))
@@ -257,7 +262,7 @@ def _checked_truth(
     return KeypointTruth(path, images, categories, truths, points, rows.box, rows.flagged, file_ids(named), *more)
 
 
-def _joints(categories: list[_JointCategory], many: int) -> tuple[str, ...]:
+def _joints(categories: list[JointCategory], many: int) -> tuple[str, ...]:
     """Names of the joints, () if no category names so many, or two differ."""
     named = {tuple(one.keypoints) for one in categories if _are_names(one.keypoints, many)}
     return named.pop() if len(named) == 1 else ()
@@ -274,6 +279,7 @@ def read_results(
     area_from: Literal["keypoints", "box"] | None = None,
     form: CocoForm = COCO,
     category: int | None = None,
+    unseen: Unseen = "keep",
 ) -> KeypointResults:
     """Reads a results file for `target`; an empty list means that nothing was found.
 
@@ -281,19 +287,21 @@ def read_results(
         has one, else the extent of the keypoints.
     form: how the files deviate from COCO's form.
     category: the only one that is judged: rows of others need not have its joints.
+    unseen: what becomes of rows of which no joint has a third number above 0: "keep", as pycocotools does, or "drop",
+        as xtcocotools does.
 
     Raises InputError naming the first fault, MissingError.
     """
-    path = Path(path)
+    path, drop = Path(path), unseen == "drop"
     with reading(path, "a COCO results file (a JSON list of keypoint results)") as stream:
         stream = results_in(path, stream, form, target.by_name)
         if library() is not None:
             try:
-                return _compiled_results(path, stream, joints, target, area_from)
+                return _compiled_results(path, stream, joints, target, area_from, drop)
             except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
                 stream.seek(0)
         try:
-            return _results(path, stream, joints, target, area_from)
+            return _results(path, stream, joints, target, area_from, drop)
         except READ_ERRORS as error:
             stream.seek(0)
             data = stream.read()
@@ -304,7 +312,7 @@ def read_results(
             if filled is data:
                 raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
     try:
-        return _results(path, BytesIO(filled), joints, target, area_from)
+        return _results(path, BytesIO(filled), joints, target, area_from, drop)
     except READ_ERRORS as error:
         raise InputError(f"{path}: cannot be read as COCO keypoint results: {error}") from None
 
@@ -315,8 +323,9 @@ def _results(
     joints: int,
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
+    drop: bool,
 ) -> KeypointResults:
-    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
+    columns, sample, dropped = _no_columns(joints), _KeptRows([], 1, 0), 0
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in blocks(stream, _KeypointRow, BLOCK_BYTES):
         if boxed is None:
@@ -325,12 +334,15 @@ def _results(
             need([bool(row.bbox) for row in rows].count(boxed) == len(rows))
         image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
         values = numbers([row.keypoints for row in rows], 3 * joints)
-        sample = _with_some(sample, values)
         box = numbers([row.bbox or [] for row in rows], 4) if boxed else None
         parts = _columns(image, category, np.array([row.score for row in rows]), values, box, target)
+        if drop:
+            parts, values = _only_seen(parts, values)
+            dropped += len(rows) - len(values)
+        sample = _with_some(sample, values)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed, sample)
+    return _joined_results(path, columns, boxed, sample, dropped)
 
 
 def _compiled_results(
@@ -339,9 +351,10 @@ def _compiled_results(
     joints: int,
     target: KeypointTruth,
     area_from: Literal["keypoints", "box"] | None,
+    drop: bool,
 ) -> KeypointResults:
     """The results read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
-    columns, sample = _no_columns(joints), _KeptRows([], 1, 0)
+    columns, sample, dropped = _no_columns(joints), _KeptRows([], 1, 0), 0
     boxed: bool | None = None if area_from is None else area_from == "box"
     for rows in results_rows(stream, _POSE, 3 * joints):
         if boxed is None:
@@ -349,11 +362,15 @@ def _compiled_results(
         if area_from is None:
             need(bool((rows.boxed == boxed).all()))
         need(not boxed or bool(rows.boxed.all()))
-        box, sample = rows.box if boxed else None, _with_some(sample, rows.keypoints)
-        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), rows.keypoints, box, target)
+        values, box = rows.keypoints, rows.box if boxed else None
+        parts = _columns(rows.image.copy(), rows.category.copy(), rows.score.copy(), values, box, target)
+        if drop:
+            parts, values = _only_seen(parts, values)
+            dropped += len(rows.boxed) - len(values)
+        sample = _with_some(sample, values)
         for column, part in zip(columns, parts, strict=True):
             column.append(part)
-    return _joined_results(path, columns, boxed, sample)
+    return _joined_results(path, columns, boxed, sample, dropped)
 
 
 def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
@@ -363,13 +380,19 @@ def _no_columns(joints: int) -> tuple[list[np.ndarray], ...]:
 
 
 def _joined_results(
-    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows
+    path: Path, columns: tuple[list[np.ndarray], ...], boxed: bool | None, sample: _KeptRows, unseen: int
 ) -> KeypointResults:
     image, category, score, area, keypoints = map(joined, columns)
     kept = np.concatenate([np.zeros((0, 3 * keypoints.shape[1])), *sample.parts])
     rows = np.arange(len(kept), dtype=np.int64) * sample.step
     detections = Detections(image, category, score, area)
-    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept)
+    return KeypointResults(path, detections, keypoints, "box" if boxed else "keypoints", rows, kept, unseen)
+
+
+def _only_seen(parts: tuple[np.ndarray, ...], values: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Columns (P), and `keypoints` (P, 3 K), of the rows of which a joint has a third number above 0."""
+    seen = (values[:, 2::3] > 0).any(axis=1)
+    return (parts, values) if seen.all() else (tuple(part[seen] for part in parts), values[seen])
 
 
 class _KeptRows(NamedTuple):

@@ -20,10 +20,17 @@ BLOCK_BYTES = 1 << 19
 
 
 class PersonRow(msgspec.Struct):
-    """A predicted person; keypoints of images that are not wanted stay undecoded."""
+    """A predicted person; keypoints of images that are not wanted stay undecoded.
+
+    The other four keys are COCO-WholeBody's, of the joints after the 17 of the body.
+    """
 
     image_id: int | float | str
     keypoints: msgspec.Raw
+    foot_kpts: msgspec.Raw = msgspec.Raw(b"[]")
+    face_kpts: msgspec.Raw = msgspec.Raw(b"[]")
+    lefthand_kpts: msgspec.Raw = msgspec.Raw(b"[]")
+    righthand_kpts: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class ObjectRow(msgspec.Struct):
@@ -54,7 +61,8 @@ def people_of(
     numbers = msgspec.json.Decoder(list[float], strict=False).decode  # also of texts, as `text_numbers` reads them
     try:
         for key, row in _chosen(path, PersonRow, rows, names):
-            rows[key].append({"keypoints": numbers(row.keypoints)})
+            parts = (row.keypoints, row.foot_kpts, row.face_kpts, row.lefthand_kpts, row.righthand_kpts)
+            rows[key].append({"keypoints": [number for part in parts for number in numbers(part)]})
     except READ_ERRORS as error:
         raise InputError(f"{path}: holds no list of predicted people: {error}; predict again") from None
     return rows

@@ -22,8 +22,10 @@ from hrbench.types import Prediction
 Row = Mapping[str, Any]
 
 
-def write_results(predictions: Iterable[Prediction], path: Path, joints: int) -> None:
-    """Writes keypoints and all other keys of the rows."""
+def write_results(
+    predictions: Iterable[Prediction], path: Path, joints: int, as_written: Callable[[Row], Row] = lambda row: row
+) -> None:
+    """Writes keypoints and all other keys of the rows. as_written: a checked row -> what is written of it."""
 
     def checked(row: Row, where: str) -> Row:
         _check(row, where, "keypoints")
@@ -32,7 +34,7 @@ def write_results(predictions: Iterable[Prediction], path: Path, joints: int) ->
                 f"{where}: {len(row['keypoints'])} numbers in keypoints; {joints} joints need {3 * joints}"
             )
         _finite(row["keypoints"], where, "keypoints")
-        return row
+        return as_written(row)
 
     _write(predictions, path, checked)
 

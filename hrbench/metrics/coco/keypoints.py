@@ -22,12 +22,13 @@ import numpy as np
 
 from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
-from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
+from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen, read_results, read_truth
+from hrbench.formats.coco.skeletons import COCO_SIGMAS
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.matching import match
+from hrbench.metrics.coco.matching import Matches, match
 from hrbench.metrics.coco.misread_images import misread_images
 from hrbench.metrics.coco.misread_joints import misread_joints
 from hrbench.metrics.coco.notes import (
@@ -38,6 +39,7 @@ from hrbench.metrics.coco.notes import (
     joint_notes,
     root_note,
     unknown_category,
+    unseen_note,
 )
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
@@ -92,6 +94,12 @@ def _spreads(sigmas: Sequence[float] | float | None) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 
+def annotated(target: KeypointTruth) -> np.ndarray:
+    """(G, 3 K + 4) float64: the joints of each annotated person as they stand in the file, and the box."""
+    points = target.keypoints.reshape(len(target.box), 3 * target.keypoints.shape[1])
+    return np.concatenate([points, target.box], axis=1)
+
+
 class CocoKeypointAP:
     """COCO keypoint AP and AR, equal to pycocotools 2.0.11 to the last bit.
 
@@ -112,8 +120,10 @@ class CocoKeypointAP:
         names tell how many (AP@R11).
     class_agnostic: whether all categories count as one (micro-AP): equal scores go by category, then by the order of
         the file, and `max_detections` are of an image.
-    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
-        from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers, frames: how the files
+        deviate from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
+    unseen: what becomes of predicted people of whom no joint has a third number above 0: "keep", as pycocotools does,
+        or "drop" before anything is matched, as xtcocotools does.
     """
 
     name = "coco-keypoints"
@@ -148,9 +158,14 @@ class CocoKeypointAP:
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
+        unseen: Unseen = "keep",
+        frames: Literal["all", "labelled"] = "all",
     ) -> None:
+        if unseen not in ("keep", "drop"):
+            raise UsageError(f"unseen: keep or drop was expected, not {unseen!r}")
+        self.unseen: Unseen = unseen
         root = "keep" if root_category is None else root_category
-        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers)
+        self.form = CocoForm(renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root, text_numbers, frames)
         self.root_said = root_category is not None
         if detection_area not in (None, "keypoints", "box"):
             raise UsageError(f"detection_area {detection_area!r}: say keypoints or box, or leave it out")
@@ -177,7 +192,9 @@ class CocoKeypointAP:
 
     def read_predictions(self, path: Path, target: KeypointTruth) -> KeypointResults:
         """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
-        return read_results(Path(path), len(self.sigmas), target, self.detection_area, self.form, self.category)
+        return read_results(
+            Path(path), len(self.sigmas), target, self.detection_area, self.form, self.category, self.unseen
+        )
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
@@ -187,32 +204,34 @@ class CocoKeypointAP:
         self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
     ) -> State:
         """Matches detections with people. images: ids to evaluate; None for all of the annotation file."""
+        matches = self.matched(predictions, target, images)
+        params = self.params(matches, predictions)
+        if self.per_class:
+            params["names"] = self._labels(target)
+        truth = truth_of(target.truths, matches.images, annotated(target))
+        return state_of(matches, self.name, self.version, params, truth)
+
+    def matched(
+        self, predictions: KeypointResults, target: KeypointTruth, images: Sequence[int | str] | None = None
+    ) -> Matches:
+        """Which detections found which people. images: as of `measure`."""
         categories = target.categories if self.category is None else np.array([self.category], np.int64)
         similarity = oks(
             target.keypoints, target.truths.area, target.box, predictions.keypoints, np.asarray(self.sigmas)
         )
-        matches = match(
-            target.truths,
-            predictions.detections,
-            similarity,
-            self.settings,
-            chosen(images, target.images, target.path),
-            categories,
-        )
-        params = {
+        ids = chosen(images, target.images, target.path)
+        return match(target.truths, predictions.detections, similarity, self.settings, ids, categories)
+
+    def params(self, matches: Matches, predictions: KeypointResults) -> dict[str, Any]:
+        """What a state of these matches says of how it was measured."""
+        return {
             "sigmas": list(self.sigmas),
-            "categories": categories.tolist(),
+            "categories": matches.categories.tolist(),
             **criteria_params(self.settings, KEYPOINTS),
             "detection_area": predictions.area_from,
+            **({} if self.unseen == "keep" else {"unseen": self.unseen}),
             **form_params(self.form),
         }
-        if self.per_class:
-            params["names"] = self._labels(target)
-        annotated = np.concatenate(
-            [target.keypoints.reshape(len(target.box), 3 * len(self.sigmas)), target.box], axis=1
-        )
-        truth = truth_of(target.truths, matches.images, annotated)
-        return state_of(matches, self.name, self.version, params, truth)
 
     def input_notes(self, predictions: KeypointResults, target: KeypointTruth, state: State) -> list[Note]:
         """What in annotations and results changes these numbers, or may."""
@@ -225,6 +244,7 @@ class CocoKeypointAP:
         notes += misread or self._image_notes(predictions, target, seen, state)
         notes += area_note(predictions.area_from, "keypoints", "detection_area: keypoints")
         notes += flag_note(target.flagged, truths, seen)
+        notes += unseen_note(predictions.unseen, len(predictions.detections.score))
         return notes if self.root_said else notes + root_note(target, predictions.detections.category, state)
 
     def _image_notes(
@@ -287,6 +307,7 @@ class CocoKeypointAP:
             self.category,
             self.detection_area == "keypoints",
             self.form,
+            self.unseen == "drop",
         )
 
     def _labels(self, target: KeypointTruth) -> list[str]:

@@ -225,6 +225,15 @@ def area_note(area_from: str, default: str, option: str) -> list[Note]:
     return [Note("box_areas", what, effect=effect, option=option)]
 
 
+def unseen_note(dropped: int, kept: int) -> list[Note]:
+    """A note on predicted people who were left out because no joint has a third number above 0."""
+    if not dropped:
+        return []
+    what = "predicted people have no joint with a third number above 0, and were left out"
+    effect = "xtcocotools leaves them out, pycocotools judges them"
+    return [Note("unseen", what, dropped, dropped + kept, effect, "unseen: keep")]
+
+
 def unused_boxes(boxed: bool, reference: str = "pycocotools") -> list[Note]:
     """A note if rows of masks carry boxes, which the reference implementation itself would take areas from."""
     what = "rows carry a bbox beside their mask; areas of detections are those of the masks"

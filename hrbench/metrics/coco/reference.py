@@ -31,6 +31,7 @@ def keypoint_numbers(
     category: int | None = None,
     without_boxes: bool = False,
     form: CocoForm = COCO_FORM,
+    only_seen: bool = False,
 ) -> dict[str, float]:
     """What is asked for of keypoints, by name, -1 if there is nothing to average.
 
@@ -40,6 +41,7 @@ def keypoint_numbers(
     images, category: the ids to evaluate, None for all.
     without_boxes: whether a `bbox` of a row is left out, from which pycocotools takes areas otherwise.
     form: how the files deviate from COCO's form: pycocotools is given what they are rewritten to.
+    only_seen: whether rows of which no joint has a third number above 0 are left out.
 
     An empty results file is allowed (`loadRes` would fail on it).
     """
@@ -48,6 +50,7 @@ def keypoint_numbers(
         data = judged_alone(target, annotations_in(target, original, form), len(sigmas), category)
         rows = results_rows(target, data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
+        rows = _seen_rows(rows) if only_seen else rows
         categories = None if category is None else [category]
         truth = _truth(target, original, data)
         if settings.class_agnostic:
@@ -58,6 +61,31 @@ def keypoint_numbers(
         evaluation = _evaluation(truth, rows, "keypoints", images, categories)
         evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
         return _values(evaluation, asked, settings)
+
+
+def keypoint_numbers_of(
+    truth: dict[str, Any],
+    rows: list[dict[str, Any]],
+    sigmas: Sequence[float],
+    asked: Sequence[Number],
+    settings: MatchSettings,
+    images: Sequence[int | str] | None = None,
+    category: int | None = None,
+    only_seen: bool = False,
+) -> dict[str, float]:
+    """As `keypoint_numbers`, of decoded files in COCO's own form, which are written into; not for classes as one."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        given = _seen_rows(rows) if only_seen else rows
+        evaluation = _evaluation(_indexed(truth), given, "keypoints", images, None if category is None else [category])
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
+        return _values(evaluation, asked, settings)
+
+
+def _seen_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of which a joint has a third number above 0. What areas are of, the first row says, also if it goes."""
+    boxed = bool(rows and rows[0].get("bbox"))
+    rows = [row for row in rows if any(seen > 0 for seen in row["keypoints"][2::3])]
+    return rows if boxed else [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
 
 
 def instance_numbers(

@@ -223,7 +223,7 @@ class Pose:
     def _row(self, sample: Sample, place: Placement, person: np.ndarray, score: float) -> dict[str, Any]:
         return {
             "image_id": sample.id,
-            "category_id": self.scheme.category,
+            "category_id": self.scheme.category if place.person.category is None else place.person.category,
             "keypoints": person.reshape(-1).tolist(),
             "score": float(score),
             "center": place.centre.tolist(),

@@ -166,9 +166,19 @@ CRITERIA = {"max_detections", "areas", "recall_thresholds", "class_agnostic"}
 OTHERS = {
     "boxes": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
     "masks": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
-    "keypoints": {"sigmas", "category", "per_class", "detection_area", *CRITERIA, "oks_thresholds"},
+    "keypoints": {
+        "sigmas",
+        "category",
+        "per_class",
+        "detection_area",
+        *CRITERIA,
+        "oks_thresholds",
+        "frames",
+        "unseen",
+    },
 }
-"""Options whose random cases are in `test_keypoints`, `test_coco_instances` or `test_criteria`."""
+"""Options whose random cases are in `test_keypoints`, `test_coco_instances` or `test_criteria`, or of records in
+`tests/golden/test_pose_sets`."""
 
 
 @pytest.mark.parametrize("kind", METRICS)

@@ -53,6 +53,23 @@ def test_more_images_than_a_chunk_holds_pairs(written) -> None:
     assert ours == theirs
 
 
+def test_frames_that_are_not_labelled_change_nothing(written) -> None:
+    for seed in range(12):
+        truth, results = case(seed)
+        expected, _ = both(written(truth, results))
+        more = {**truth["annotations"][0], "image_id": 2000, "id": 10**6} if truth["annotations"] else None
+        truth["images"] = [
+            {"id": 2000, "is_labeled": False},
+            *({**image, "is_labeled": True} if image["id"] % 2 else image for image in truth["images"]),
+        ]
+        truth["annotations"] += [more] if more else []
+        paths, metric = written(truth, results), CocoKeypointAP(frames="labelled")
+        target = metric.read_target(paths[0])
+        state = metric.measure(metric.read_predictions(paths[1], target), target)
+        assert metric.raw(state).tolist() == expected == list(metric.verify(*paths).values()), f"seed {seed}"
+        assert state.params["form"] == {"frames": "labelled"}
+
+
 def test_a_part_of_the_images(written) -> None:
     truth, results = case(3, images=20)
     some = [image["id"] for image in truth["images"]][4:11]

@@ -1,0 +1,248 @@
+"""CrowdPose's metric: AP and AR of people's joints, and AP of images by how crowded they are.
+
+Source: Li et al., CrowdPose, CVPR 2019, and its evaluation code (crowdposetools; xtcocotools 1.14.3 `keypoints_crowd`,
+which the tests compare bit for bit). It is COCO's keypoint AP of 14 joints with areas of 0.53 x width x height of the
+annotated boxes, since the annotations have none. Images are easy below the first bound of `crowd_bounds`, medium below
+the second, hard from there on. The code has 0.2 and 0.8, and so have all published numbers that were made by it; the
+paper says 0.1 and 0.8.
+
+State: that of `keypoints`, and `crowd_index` (I,) float64 of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hrbench.errors import UsageError
+from hrbench.formats.coco.crowd_index import read_crowd_index
+from hrbench.formats.coco.forms import TruthArea
+from hrbench.formats.coco.keypoints import KeypointResults, KeypointTruth, Unseen
+from hrbench.formats.coco.skeletons import CROWDPOSE
+from hrbench.metrics.coco.curves import Accumulator, Number
+from hrbench.metrics.coco.keypoints import NUMBERS as COCO_NUMBERS
+from hrbench.metrics.coco.keypoints import CocoKeypointAP, annotated
+from hrbench.metrics.coco.number_groups import NumberGroup, block_of, numbers_at, numbers_resampled, scored_groups
+from hrbench.metrics.coco.oks import KEYPOINTS
+from hrbench.metrics.coco.states import form_of, image_scores, matches_of, state_of, truth_in, truth_of
+from hrbench.metrics.states import StateForm, arrays_of, merge
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
+
+BOUNDS = (0.2, 0.8)
+"""Of the crowd index, between easy and medium, and between medium and hard, as the official code has them."""
+
+NUMBERS = tuple(number for number in COCO_NUMBERS if number.area == 0)
+SPLIT = Number("AP", "precision", None, 0)
+SPLITS = ("easy", "medium", "hard")
+
+
+def _quantities() -> tuple[Quantity, ...]:
+    found = []
+    for number in NUMBERS:
+        at = "averaged over OKS 0.50 to 0.95 in steps of 0.05"
+        if number.threshold is not None:
+            at = f"at OKS {KEYPOINTS.thresholds[number.threshold]:.2f}"
+        what = "Average precision" if number.kind == "precision" else "Average recall"
+        text = f"{what} {at}, at most 20 detections an image, areas 0.53 x box; CrowdPose protocol; n is people."
+        found.append(Quantity(number.name, number.name, "fraction", "higher", text))
+    for split in SPLITS:
+        text = f"Average precision of the {split} images by their crowd index; CrowdPose protocol; n is people."
+        found.append(Quantity(f"AP_{split}", f"AP {split}", "fraction", "higher", text))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class CrowdTruth:
+    """CrowdPose's annotations: people, and the crowd index (I,) of each of `people.images`."""
+
+    people: KeypointTruth
+    crowd_index: np.ndarray
+
+
+class CrowdPoseAP:
+    """CrowdPose's AP and AR, equal to xtcocotools 1.14.3 (`keypoints_crowd`) to the last bit.
+
+    It rounds AP of the splits to four digits and gives -1 for a split without people; here that has no value.
+
+    crowd_bounds: of the crowd index, between easy and medium and between medium and hard; None: 0.2 and 0.8, as the
+        official code has them (its paper says 0.1 and 0.8).
+    sigmas: (K,) the spread of each joint; None: CrowdPose's 14.
+    truth_area: the area of annotated people; CrowdPose's files have none.
+    unseen: "drop" leaves out predicted people of whom no joint has a third number above 0, as xtcocotools does.
+    category, detection_area, renumber, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: as of
+        `CocoKeypointAP`.
+    """
+
+    name = "crowdpose-keypoints"
+    version = 1
+    prediction_file = "predictions.json"
+    oracle = "pycocotools, on CrowdPose's areas and splits"
+    main = "AP"
+    quantities: tuple[Quantity, ...] = _quantities()
+    prediction_form = PredictionForm(
+        "a JSON list with an object for each person that was found",
+        "keypoints are x, y, confidence of 14 joints, left shoulder to right ankle, head and neck, in pixels of the "
+        "original image with the centre of the top left pixel at (0, 0); people of whom no confidence is above 0 are "
+        "left out, else the confidences of joints are not judged, score is",
+        '{"image_id": 100002, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, ...], "score": 0.87}',
+    )
+
+    def __init__(
+        self,
+        crowd_bounds: Sequence[float] | None = None,
+        sigmas: Sequence[float] | float | None = None,
+        category: int | None = None,
+        detection_area: Literal["keypoints", "box"] | None = None,
+        renumber: bool = False,
+        truth_area: TruthArea = "box*0.53",
+        iscrowd: Literal["file", 0] = "file",
+        num_keypoints: Literal["file", "joints"] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] | None = None,
+        text_numbers: bool = False,
+        unseen: Unseen = "drop",
+    ) -> None:
+        self.crowd_bounds = _bounds(crowd_bounds)
+        self.joints = CocoKeypointAP(
+            sigmas=CROWDPOSE.sigmas if sigmas is None else sigmas,
+            category=category,
+            detection_area=detection_area,
+            renumber=renumber,
+            truth_area=truth_area,
+            iscrowd=iscrowd,
+            num_keypoints=num_keypoints,
+            match=match,
+            whole_ids=whole_ids,
+            root_category=root_category,
+            text_numbers=text_numbers,
+            unseen=unseen,
+        )
+
+    def read_target(self, path: Path) -> CrowdTruth:
+        """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
+        people = self.joints.read_target(path)
+        return CrowdTruth(people, read_crowd_index(Path(path), people.images, self.joints.form))
+
+    def read_predictions(self, path: Path, target: CrowdTruth) -> KeypointResults:
+        """A results file as columns. `[]` is allowed: nothing was found. Raises InputError, MissingError."""
+        return self.joints.read_predictions(path, target.people)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """Writes rows as one JSON list, all or nothing. Raises InputError (NaN, missing key), UsageError (disk)."""
+        self.joints.write_predictions(predictions, path)
+
+    def measure(
+        self, predictions: KeypointResults, target: CrowdTruth, images: Sequence[int | str] | None = None
+    ) -> State:
+        """Matches detections with people. images: ids to evaluate; None for all of the annotation file."""
+        matches = self.joints.matched(predictions, target.people, images)
+        places = np.searchsorted(target.people.images, matches.images)
+        crowded = target.crowd_index[places]
+        bare = truth_of(target.people.truths, matches.images, annotated(target.people))
+        truth = bare ^ crowded.view(np.uint64)  # images of other crowd indices are not the same ones
+        params = {**self.joints.params(matches, predictions), "crowd_bounds": list(self.crowd_bounds)}
+        state = state_of(matches, self.name, self.version, params, truth)
+        return replace(state, arrays={**state.arrays, "crowd_index": crowded})
+
+    def input_notes(self, predictions: KeypointResults, target: CrowdTruth, state: State) -> list[Note]:
+        """What in annotations and results changes these numbers, or may."""
+        notes = self.joints.input_notes(predictions, target.people, state)
+        if self.crowd_bounds != BOUNDS:
+            what = f"images are easy below {self.crowd_bounds[0]:g}, and hard from {self.crowd_bounds[1]:g} on"
+            effect = f"the official code, and what was published by it, has {BOUNDS[0]:g} and {BOUNDS[1]:g}"
+            notes.append(Note("crowd_bounds", what, effect=effect, option="crowd_bounds: [0.2, 0.8]"))
+        return notes
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image id. Raises InputError if an image occurs twice or params differ."""
+        return merge(states, _form(self.name, self.version))
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
+        """The nine numbers with their 95 % intervals over images (none with resamples=0)."""
+        return scored_groups(self.name, _groups(state), self.quantities, resamples, seed)
+
+    def raw(self, state: State) -> np.ndarray:
+        """(9,) float64, the numbers as xtcocotools' `stats` has them, unrounded: -1 if one does not exist."""
+        values = numbers_at(_groups(state))(np.ones((1, len(state.arrays["image"])), np.int32))[0]
+        return np.where(np.isnan(values), -1.0, values)
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The nine numbers as a function of image weights; there are none of single classes."""
+        name, version = CrowdPoseAP.name, CrowdPoseAP.version
+        groups = _groups(state)
+        matches, names = groups[0].matches, tuple(one.name for one in CrowdPoseAP.quantities)
+
+        def qualities() -> dict[int | str, float]:
+            return image_scores(matches, KEYPOINTS)
+
+        return ByImage(
+            matches.images,
+            names,
+            len(names),
+            numbers_at(groups),
+            qualities,
+            block_of(groups),
+            truth_in(state, name, version),
+            resampled=numbers_resampled(groups),
+        )
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""
+        return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """The nine numbers by pycocotools itself, given CrowdPose's areas, and the images of each split in turn."""
+        crowd = self.read_target(target)
+        ids = crowd.people.images.tolist() if images is None else sorted({int(image) for image in images})
+        whole = self.joints.verify(target, predictions, ids)
+        values = {number.name: whole[number.name] for number in NUMBERS}
+        index = dict(zip(crowd.people.images.tolist(), crowd.crowd_index.tolist(), strict=True))
+        for place, split in enumerate(SPLITS):
+            some = [image for image in ids if np.searchsorted(self.crowd_bounds, index[image], "right") == place]
+            values[f"AP_{split}"] = self.joints.verify(target, predictions, some)["AP"] if some else -1.0
+        return values
+
+
+def _bounds(given: Sequence[float] | None) -> tuple[float, float]:
+    if given is None:
+        return BOUNDS
+    numbers = tuple(given) if isinstance(given, (list, tuple)) else ()
+    right = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in numbers)
+    if len(numbers) != 2 or not right or not 0 <= numbers[0] <= numbers[1] <= 1:
+        raise UsageError(f"crowd_bounds {given!r}: give two rising numbers from 0 to 1, such as [0.2, 0.8]")
+    return float(numbers[0]), float(numbers[1])
+
+
+def _form(metric: str, version: int) -> StateForm:
+    return replace(form_of(metric, version), rows=("crowd_index",))
+
+
+def _groups(state: State) -> list[NumberGroup]:
+    """The numbers of all images, then AP of the easy, the medium and the hard ones."""
+    name, version = CrowdPoseAP.name, CrowdPoseAP.version
+    matches = matches_of(state, name, version)
+    crowded = arrays_of(state, _form(name, version))["crowd_index"]
+    bounds = [float(bound) for bound in state.params["crowd_bounds"]]
+    split = np.searchsorted(bounds, crowded, "right")
+    many = len(matches.images)
+    groups = [
+        NumberGroup(
+            matches, Accumulator(matches, KEYPOINTS, NUMBERS), lambda number: f"no annotated person in {many} images"
+        )
+    ]
+    single = Accumulator(matches, KEYPOINTS, (SPLIT,))
+    limits = (f"below {bounds[0]:g}", f"from {bounds[0]:g} to below {bounds[1]:g}", f"from {bounds[1]:g} on")
+    for place, (called, limit) in enumerate(zip(SPLITS, limits, strict=True)):
+        some = split == place
+        here = int(some.sum())
+        reason = f"no annotated person in the {here} {called} images"
+        if not here:
+            reason = f"none of the {many} images is {called}, with a crowd index {limit}"
+        groups.append(NumberGroup(matches, single, lambda number, reason=reason: reason, some))
+    return groups

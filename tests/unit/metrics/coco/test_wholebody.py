@@ -1,0 +1,199 @@
+"""COCO-WholeBody's AP: areas of bodies, parts by their own scores, files in both forms, and what they may lack."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import random_poses
+
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.wholebody import KEYS
+from hrbench.metrics.coco.keypoints import NUMBERS
+from hrbench.metrics.coco.wholebody import NAMES, WholebodyAP
+from hrbench.types import Prediction
+
+
+def measured(metric, paths, images=None):
+    target = metric.read_target(paths[0])
+    found = metric.read_predictions(paths[1], target)
+    return metric.measure(found, target, images), found, target
+
+
+def joined(results):
+    """The same results with all joints in `keypoints`."""
+    return [
+        {
+            **{key: value for key, value in row.items() if key not in KEYS},
+            "keypoints": [number for key in KEYS for number in row[key]],
+        }
+        for row in results
+    ]
+
+
+def test_one_list_of_133_joints_is_the_same(written):
+    truth, results = random_poses.wholebody(3)
+    one, _, _ = measured(WholebodyAP(), written(truth, results))
+    other, _, _ = measured(WholebodyAP(), written(truth, joined(results)))
+    assert one.params == other.params
+    assert all(np.array_equal(one.arrays[name], other.arrays[name]) for name in one.arrays)
+
+
+def person(spread: float = 1.0):
+    """One person of 60 x 60 px^2, all joints in a square of that size, and a prediction of it.
+
+    spread: by how much face, feet and hands of the prediction reach beyond the body, in no joint that is judged.
+    """
+    rng = np.random.default_rng(0)
+    row = {"id": 1, "image_id": 1, "category_id": 1, "area": 3600.0, "bbox": [0, 0, 60, 60], "iscrowd": 0}
+    for key, joints in random_poses.PARTS:
+        points = np.concatenate([rng.uniform(0, 60, (joints, 2)), np.full((joints, 1), 2)], axis=1)
+        row[key] = points.ravel().tolist()
+    guess = {key: row[key] for key in ("image_id", "category_id", *KEYS)}
+    row["face_kpts"] = [0] * 204
+    guess["face_kpts"] = [spread * 200, spread * 200, 1] * 68
+    images = [{"id": 1, "width": 300, "height": 300}]
+    return {"images": images, "annotations": [row], "categories": [{"id": 1, "name": "person"}]}, {
+        **guess,
+        "score": 0.9,
+    }
+
+
+def test_the_area_of_a_prediction_is_that_of_its_body(written):
+    truth, good = person(spread=2.0)
+    # a false prediction as large as a medium person in its body, and as a large one with its face
+    false = {**good, "keypoints": [value + 150 for value in good["keypoints"]], "score": 0.95}
+    metric = WholebodyAP()
+    state, found, _ = measured(metric, written(truth, [good, false]))
+    body = np.array(good["keypoints"]).reshape(17, 3)[:, :2]
+    assert found.detections.area.tolist() == [np.ptp(body[:, 0]) * np.ptp(body[:, 1])] * 2
+    values = dict(zip((one.name for one in metric.quantities), metric.raw(state).ravel(), strict=True))
+    assert values["APM_body"] == values["AP_body"] == pytest.approx(0.5)  # the false one counts among the medium
+    every = np.array([value for key in KEYS for value in good[key]]).reshape(133, 3)[:, :2]
+    assert np.ptp(every[:, 0]) * np.ptp(every[:, 1]) > 96**2  # where the area of all joints would leave it out
+    boxed = [{**row, "bbox": [0, 0, 200, 200]} for row in (good, false)]
+    large, found, _ = measured(metric, written(truth, boxed))
+    assert found.area_from == "box" and found.detections.area.tolist() == [40000.0] * 2
+    values = dict(zip((one.name for one in metric.quantities), metric.raw(large).ravel(), strict=True))
+    assert values["APM_body"] == pytest.approx(1) and values["AP_body"] == pytest.approx(0.5)
+    again, _, _ = measured(WholebodyAP(detection_area="keypoints"), written(truth, boxed))
+    assert np.array_equal(metric.raw(again), metric.raw(state))
+
+
+def test_a_part_that_nobody_has_is_empty_with_its_reason(written):
+    truth, good = person()
+    metric = WholebodyAP()
+    found = {one.quantity.name: one for one in metric.summarise(measured(metric, written(truth, [good]))[0], 0)}
+    assert found["AP_face"].value is None and found["AP_body"].value == found["AP_lefthand"].value == pytest.approx(1)
+    assert (
+        str(found["AP_face"].reason) == "no annotated person of any area with a labelled joint of the face in 1 images"
+    )
+
+
+def test_parts_go_by_their_own_scores(written):
+    truth, good = person()
+    false = {**good, **{key: [value + 500 for value in good[key]] for key in KEYS}, "score": 0.5}
+    metric = WholebodyAP()
+    plain = metric.raw(measured(metric, written(truth, [good, false]))[0])
+    own = metric.raw(measured(metric, written(truth, [{**good, "foot_score": 0.1}, false]))[0])
+    at = NAMES.index("foot")
+    assert plain[at, 0] == pytest.approx(1) and own[at, 0] == pytest.approx(0.5)
+    assert np.array_equal(np.delete(plain, at, 0), np.delete(own, at, 0))
+
+
+def test_flags_that_contradict_the_joints_are_told(written):
+    truth, good = person()
+    truth["annotations"][0] |= {"lefthand_valid": False, "face_valid": False}
+    metric = WholebodyAP()
+    state, found, target = measured(metric, written(truth, [good]))
+    notes = {note.kind: note for note in metric.input_notes(found, target, state)}
+    assert notes["valid_flags"].count == 1 and "unseen_foot" not in notes
+    blind = {**good, "foot_kpts": [1, 1, 0] * 6}
+    state, found, target = measured(metric, written(truth, [blind]))
+    notes = {note.kind: note for note in metric.input_notes(found, target, state)}
+    assert notes["unseen_foot"].count == 1
+    kept = WholebodyAP(unseen="keep")
+    assert len(measured(kept, written(truth, [blind]))[0].arrays["foot_score"]) == 1
+    assert len(state.arrays["foot_score"]) == 0
+
+
+def test_what_is_written_is_read_by_either_form(tmp_path: Path, written):
+    truth, results = random_poses.wholebody(3)
+    metric, paths = WholebodyAP(), written(truth, results)
+    target = metric.read_target(paths[0])
+    for number, rows in enumerate((results, joined(results))):
+        path = tmp_path / f"{number}.json"
+        metric.write_predictions([Prediction(0, rows)], path)
+        assert all(len(row["face_kpts"]) == 204 and len(row["keypoints"]) == 51 for row in json.loads(path.read_text()))
+        ours, given = (metric.read_predictions(one, target) for one in (path, paths[1]))
+        assert np.array_equal(ours.points, given.points) and np.array_equal(ours.scores, given.scores)
+
+
+def change(rows, key, value):
+    if value is None:
+        del rows[1][key]
+    else:
+        rows[1][key] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("face_kpts", None, "annotation 1 .*'face_kpts' is missing; COCO-WholeBody has the joints of a person in"),
+        ("foot_kpts", [0] * 17, "foot_kpts holds 17 values; its 6 joints need 18"),
+        ("lefthand_kpts", "none", "lefthand_kpts holds text; its 21 joints need 63"),
+        ("righthand_kpts", ["x"] * 63, r"keypoints\[336\] is \"x\""),
+        ("area", None, "'area' is missing"),
+        ("iscrowd", 2, "iscrowd is 2; it must be 0 or 1"),
+    ],
+)
+def test_faults_of_annotations(key, value, words, written):
+    truth, results = random_poses.wholebody(3)
+    change(truth["annotations"], key, value)
+    with pytest.raises(InputError, match=words):
+        WholebodyAP().read_target(written(truth, results)[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("face_kpts", None, "result 1 .*'face_kpts' is missing"),
+        ("foot_kpts", [0] * 21, "foot_kpts holds 21 values; its 6 joints need 18"),
+        ("face_score", "high", 'face_score is "high"; scores must be finite numbers'),
+        ("score", None, "'score' is missing"),
+        ("image_id", 123456, "image_id 123456 is not among the images"),
+        ("segmentation", [], "'segmentation' does not belong into keypoint results"),
+    ],
+)
+def test_faults_of_results(key, value, words, written):
+    truth, results = random_poses.wholebody(3)
+    change(results, key, value)
+    paths, metric = written(truth, results), WholebodyAP()
+    with pytest.raises(InputError, match=words):
+        metric.read_predictions(paths[1], metric.read_target(paths[0]))
+
+
+def test_mixed_forms_are_refused(written):
+    truth, results = random_poses.wholebody(3)
+    mixed = [*joined(results)[:2], *results[2:]]
+    paths, metric = written(truth, mixed), WholebodyAP()
+    with pytest.raises(InputError, match=r"result 2 .*has foot_kpts, .* which the first row has not; write all alike"):
+        metric.read_predictions(paths[1], metric.read_target(paths[0]))
+
+
+def test_names_and_options():
+    names = [one.name for one in WholebodyAP.quantities]
+    assert len(names) == 60 and names[:10] == [one.name for one in NUMBERS] and names[10] == "AP_body"
+    with pytest.raises(UsageError, match="the whole body has 133 joints"):
+        WholebodyAP(sigmas=[0.1] * 17)
+    with pytest.raises(UsageError, match="detection_area 'all'"):
+        WholebodyAP(detection_area="all")  # type: ignore[arg-type]
+
+
+def test_no_results(written):
+    truth, _ = random_poses.wholebody(3)
+    metric = WholebodyAP()
+    values = metric.raw(measured(metric, written(truth, []))[0])
+    assert set(values.ravel().tolist()) <= {0.0, -1.0}
