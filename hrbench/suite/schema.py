@@ -186,8 +186,8 @@ class DatasetFields(BaseModel):
     )
     max_detections: Any = Field(
         None,
-        description="COCO's AP: how many detections of an image and class are judged: a rising list of which the last is "
-        "that of all numbers, or the last alone.",
+        description="COCO's AP: how many detections of an image and class are judged: a rising list of which the last "
+        "is that of all numbers, or the last alone.",
         json_schema_extra={"type": ["integer", "array"]},
     )
     iou_thresholds: Any = Field(
