@@ -57,6 +57,7 @@ class CocoInstances:
     """
 
     task = "detection"
+    _home = HOME
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class CocoInstances:
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for the annotations and one for the images that are not there."""
         user_defined = self._annotations is not None or self._images is not None
-        home = "check the path in the suite" if user_defined else HOME
+        home = "check the path in the suite" if user_defined else self._home
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -146,7 +147,9 @@ class CocoInstances:
 
     @cached_property
     def _content(self) -> InstanceListing:
-        content = read_instances(self.target, self.form)
+        return self._checked(read_instances(self.target, self.form))
+
+    def _checked(self, content: InstanceListing) -> InstanceListing:
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):

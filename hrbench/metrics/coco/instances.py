@@ -5,7 +5,7 @@ Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.columns import sorted_unique
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
@@ -22,10 +21,9 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.mask_iou import mask_boxes, mask_iou
+from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
-from hrbench.metrics.coco.misread import misread_boxes, misread_classes, paired_iou
-from hrbench.metrics.coco.misread_images import misread_images
+from hrbench.metrics.coco.misread_objects import misread_objects
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
@@ -85,24 +83,6 @@ def numbers(labels: Sequence[str], settings: MatchSettings = INSTANCES) -> tuple
 
 
 NUMBERS = numbers(())
-
-
-def _rows_of(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """(n, 4) boxes of rows that may come more than once; each is worked out once."""
-    once = sorted_unique(rows)
-    return box(once)[np.searchsorted(once, rows)]
-
-
-def _boxes_of(shape: np.ndarray | Masks) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives the boxes (n, 4) x, y, width, height in px of rows (n,), those around masks."""
-    if isinstance(shape, np.ndarray):
-        return shape.__getitem__
-
-    def around(rows: np.ndarray) -> np.ndarray:
-        ends = mask_boxes(shape, rows)[rows]
-        return np.concatenate([ends[:, :2], ends[:, 2:] - ends[:, :2]], axis=1)
-
-    return around
 
 
 class CocoObjects:
@@ -210,7 +190,7 @@ class CocoObjects:
             "detection_area": predictions.area_from,
             **form_params(self.form),
         }
-        truth = truth_of(truths, matches.images, *_annotated(target.shape))
+        truth = truth_of(truths, matches.images, *annotated_of(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
 
     def input_notes(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> list[Note]:
@@ -219,23 +199,7 @@ class CocoObjects:
         box = predictions.shape if isinstance(predictions.shape, np.ndarray) else None
         seen = EvaluatedRows.of(truths, detections, state)
         notes = detection_notes(truths, detections, box, seen, option="max_detections")
-        if box is not None and isinstance(target.shape, np.ndarray):
-            size = target.size[np.searchsorted(target.images, detections.image)]
-            notes += misread_boxes(target.shape, box, size, truths, detections, seen)
-        categories = list(zip(state.params["categories"], state.params["names"], strict=True))
-        boxes = _boxes_of(target.shape), _boxes_of(predictions.shape)
-        if not self.settings.class_agnostic:
-            notes += misread_classes(*boxes, truths, detections, seen, categories)
-        if not any(note.kind.startswith("misread") for note in notes):
-
-            def overlap(found: np.ndarray, objects: np.ndarray) -> np.ndarray:
-                return paired_iou(_rows_of(boxes[1], found), _rows_of(boxes[0], objects))
-
-            rows = seen
-            if self.kind == "mask":  # codes of others are not kept
-                kept = np.isin(seen.found_group, seen.truth_group)
-                rows = replace(seen, found=seen.found[kept], found_group=seen.found_group[kept])
-            notes += misread_images(overlap, ~truths.crowd[seen.truth], detections.score, rows, state, "IoU")
+        notes += misread_objects(predictions, target, seen, state)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")
@@ -303,7 +267,7 @@ def _labels_in(state: State) -> Sequence[str]:
     return () if state.params.get("class_agnostic") else state.params["names"]
 
 
-def _annotated(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | None]:
+def annotated_of(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | None]:
     """The numbers and the codes that are annotated of each object, as `truth_of` takes them."""
     if isinstance(shape, np.ndarray):
         return shape, None

@@ -117,9 +117,31 @@ def match(
     keys = group_keys(detections.image, detections.category, images, categories)
     found = RowGroups.of(keys, detections.score, settings.max_detections[-1])
     del keys
+    return match_groups(truths, detections, similarity, settings, images, categories, objects, found)
+
+
+def match_groups(
+    truths: Truths,
+    detections: Detections,
+    similarity: Similarity,
+    settings: MatchSettings,
+    images: np.ndarray,
+    categories: np.ndarray,
+    objects: RowGroups,
+    found: RowGroups,
+    lenient: np.ndarray | None = None,
+) -> Matches:
+    """Matches the detections `found` with `objects`, both by image and category.
+
+    images, categories: rising ids, by whose positions the groups are numbered.
+    lenient: (U,) bool, the groups of `found` in which a detection that finds nothing is ignored; None for none.
+    """
     outside = _outside(truths, settings)
     hits, spared = _assigned(found, objects, truths, outside, similarity, settings)
     _spare_outside(spared, hits, detections.area[found.rows], settings)
+    if lenient is not None:
+        every = np.uint16((1 << len(settings.thresholds)) - 1)
+        spared |= (np.repeat(lenient, np.diff(found.starts)) * every)[:, None] & ~hits
 
     image, category = np.divmod(found.keys, max(len(categories), 1))
     every = np.arange(len(images) + 1)
