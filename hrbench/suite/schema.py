@@ -208,6 +208,42 @@ class DatasetFields(BaseModel):
         description="CrowdPose: crowd indices between easy and medium, and between medium and hard, images.",
         json_schema_extra={"type": "array"},
     )
+    max_detections: Any = Field(
+        None,
+        description="COCO's AP: how many detections of an image and class are judged: a rising list of which the last "
+        "is that of all numbers, or the last alone.",
+        json_schema_extra={"type": ["integer", "array"]},
+    )
+    iou_thresholds: Any = Field(
+        None,
+        description="COCO's AP of boxes and masks: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        json_schema_extra={"type": ["number", "array"]},
+    )
+    oks_thresholds: Any = Field(
+        None,
+        description="COCO's AP of keypoints: up to 16 rising thresholds in place of 0.5 to 0.95.",
+        json_schema_extra={"type": ["number", "array"]},
+    )
+    areas: Any = Field(
+        None,
+        description="COCO's AP: ranges of areas in px^2 by name, {tiny: [0, 256]}, in place of small, medium, large.",
+        json_schema_extra={"type": "object"},
+    )
+    recall_thresholds: Any = Field(
+        None,
+        description="COCO's AP: recalls at which precision is read, or how many of them, in place of 101.",
+        json_schema_extra={"type": ["integer", "array"]},
+    )
+    class_agnostic: Any = Field(
+        None,
+        description="COCO's AP of boxes and masks: whether all classes count as one.",
+        json_schema_extra={"type": "boolean"},
+    )
+    per_class: Any = Field(
+        None,
+        description="COCO's AP of boxes and masks: whether AP, AP50, AP75 and AR of each class are told, too.",
+        json_schema_extra={"type": "boolean"},
+    )
     values: Any = Field(
         None,
         description="Label maps: label -> index of its class, for all labels: {0: 0, 255: 1}.",

@@ -190,7 +190,7 @@ def range_in_words(form: NumberForm, settings: MatchSettings, number: Number) ->
     if area in form.official.areas:
         return form.ranges[area[0]][1]
     name, low, high = area
-    ends = f"over {_short(low)}" if high >= WIDEST else f"{_short(low)} to {_short(high)}"
+    ends = f"from {_short(low)}" if high >= WIDEST else f"{_short(low)} to {_short(high)}"
     return f"of {name} area ({ends} px^2)"
 
 
