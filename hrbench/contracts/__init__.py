@@ -16,6 +16,7 @@ from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages
 from hrbench.contracts.datasets import (
     DataSet,
     HasFolder,
+    HasMetricArgs,
     HasPersonBoxes,
     HasScheme,
     Inspectable,
@@ -84,6 +85,7 @@ __all__ = [
     "HasCriteria",
     "HasFolder",
     "HasLevels",
+    "HasMetricArgs",
     "HasNotes",
     "HasParameters",
     "HasPersonBoxes",
