@@ -24,7 +24,7 @@ from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import CategorySelection
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.federated import federated_match, looked_for
-from hrbench.metrics.coco.instances import INSTANCES, Shape, annotated_of
+from hrbench.metrics.coco.instances import INSTANCES, CocoBoxes, CocoMasks, Shape, annotated_of
 from hrbench.metrics.coco.lvis_notes import lvis_notes
 from hrbench.metrics.coco.lvis_reference import lvis_numbers
 from hrbench.metrics.coco.mask_iou import mask_iou
@@ -42,7 +42,7 @@ from hrbench.metrics.coco.states import (
     truth_of,
 )
 from hrbench.metrics.states import merge
-from hrbench.types import ByImage, Measurement, Note, Prediction, Quantity, State
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, State
 
 MOST = 300
 _RANGES = ("of any area", "up to 32^2 px^2", "of 32^2 to 96^2 px^2", "over 96^2 px^2")
@@ -122,7 +122,7 @@ class LvisObjects:
     oracle = "lvis"
     main = "AP"
     quantities: tuple[Quantity, ...]
-    example: str
+    prediction_form: PredictionForm
 
     def __init__(
         self,
@@ -275,7 +275,7 @@ class LvisBoxes(LvisObjects):
     name = "lvis-boxes"
     kind = "box"
     prediction_file = "predictions.json"
-    example = '[{"image_id": 139, "category_id": 1203, "bbox": [x, y, width, height in px], "score": 0.9}, ...]'
+    prediction_form = CocoBoxes.prediction_form
     quantities = _quantities("box", CategorySelection(None, (), False), MOST)
 
 
@@ -285,8 +285,5 @@ class LvisMasks(LvisObjects):
     name = "lvis-masks"
     kind = "mask"
     prediction_file = "masks.json"
-    example = (
-        '[{"image_id": 139, "category_id": 1203, "segmentation": {"size": [height, width], "counts": "..."}, '
-        '"score": 0.9}, ...]'
-    )
+    prediction_form = CocoMasks.prediction_form
     quantities = _quantities("mask", CategorySelection(None, (), False), MOST)
