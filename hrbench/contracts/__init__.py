@@ -16,12 +16,14 @@ from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages
 from hrbench.contracts.datasets import (
     DataSet,
     HasFolder,
+    HasMetricArgs,
     HasPersonBoxes,
     HasScheme,
     Inspectable,
     SchemeT_co,
     ShowsTruth,
     Submits,
+    TruthInSeveralFiles,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
 from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
@@ -84,6 +86,7 @@ __all__ = [
     "HasCriteria",
     "HasFolder",
     "HasLevels",
+    "HasMetricArgs",
     "HasNotes",
     "HasParameters",
     "HasPersonBoxes",
@@ -109,5 +112,6 @@ __all__ = [
     "TakesScales",
     "Task",
     "TellsInput",
+    "TruthInSeveralFiles",
     "members",
 ]

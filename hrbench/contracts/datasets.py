@@ -15,7 +15,8 @@ SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 class DataSet(Protocol):
     """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`.
+    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`,
+        `HasMetricArgs`, `TruthInSeveralFiles`.
     """
 
     task: str
@@ -96,12 +97,29 @@ class Inspectable(Protocol):
 
 
 @runtime_checkable
+class TruthInSeveralFiles(Protocol):
+    """A data set whose `target` is not all of its ground truth, such as a JSON file with a folder of PNGs."""
+
+    def ground_truth_sha256(self) -> str:
+        """SHA-256 (hex) over all files of the ground truth, for scores of predictions from files."""
+        ...
+
+
+@runtime_checkable
 class ShowsTruth(Protocol):
     """A data set whose ground truth can be rendered by its task (`Renders.draw`), beside predictions."""
 
     def truth(self, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
         """Sample id -> what is annotated, in the form of `Renders.rows`; what is annotated has no score."""
         ...
+
+
+@runtime_checkable
+class HasMetricArgs(Protocol):
+    """A data set that tells single metrics more than all of them."""
+
+    metric_args: Mapping[str, Mapping[str, Any]]
+    """Name of a metric -> further keyword arguments of it: {"miou": {"dice": "one"}}."""
 
 
 @runtime_checkable

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from functools import cache
 
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
-from hrbench.contracts.datasets import DataSet, HasFolder, HasPersonBoxes, HasScheme, Inspectable, ShowsTruth, Submits
+from hrbench.contracts.datasets import (
+    DataSet,
+    HasFolder,
+    HasMetricArgs,
+    HasPersonBoxes,
+    HasScheme,
+    Inspectable,
+    ShowsTruth,
+    Submits,
+    TruthInSeveralFiles,
+)
 from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
@@ -40,7 +50,16 @@ REQUIRED: Mapping[str, type] = {
 """Entry-point group -> the contract of what is constructed by it."""
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
+    "hrbench.datasets": (
+        HasScheme,
+        HasFolder,
+        Submits,
+        Inspectable,
+        ShowsTruth,
+        HasPersonBoxes,
+        HasMetricArgs,
+        TruthInSeveralFiles,
+    ),
     "hrbench.tasks": (
         OffersProtocols,
         ChoosesProtocol,

@@ -52,14 +52,16 @@ def random_files(name: str) -> ModuleType:
 
 
 def coco_case(metric: Any, folder: Path) -> Case:
-    if metric.name == "coco-keypoints":
+    if metric.name in ("coco-keypoints", "pck"):
         truth, results = random_files("random_coco").case(4, images=12)
     elif metric.name == "crowdpose-keypoints":
         truth, results = random_files("random_poses").crowdpose(3, images=14)
     elif metric.name == "wholebody-keypoints":
         truth, results = random_files("random_poses").wholebody(34, images=9)
     else:
-        truth, results = random_files("random_instances").case(6, images=14, masks=metric.name == "coco-masks")
+        truth, results = random_files("random_instances").case(
+            6, images=14, masks=metric.prediction_file == "masks.json"
+        )
     (folder / "truth.json").write_text(json.dumps(truth))
     ids = [image["id"] for image in truth["images"]]
     samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
@@ -99,6 +101,25 @@ def mpii_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
 
 
+def face_case(metric: Any, folder: Path) -> Case:
+    rng = np.random.default_rng(2)
+    points = rng.uniform(50, 250, (24, 68, 2))
+    guess = points + rng.normal(0, 1, points.shape) * rng.uniform(1, 40, (24, 1, 1))
+    names = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 24)]
+    lines = ["image_name,scale,center_w,center_h,landmarks" + 135 * ","]
+    lines += [",".join(map(repr, (1.5, 150.0, 150.0, *one.ravel().tolist()))) for one in points]
+    (folder / "faces.csv").write_text(
+        "\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:], strict=True))])
+    )
+    rows = [np.concatenate([face, np.ones((68, 1))], 1).ravel().tolist() for face in guess]
+    samples = [
+        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if names[n] == image])
+        for image in dict.fromkeys(names)
+    ]
+    ids: list[int | str] = list(dict.fromkeys(names))
+    return Case(metric, folder / "faces.csv", folder / metric.prediction_file, ids, samples)
+
+
 def topk_case(metric: Any, folder: Path) -> Case:
     rng = np.random.default_rng(0)
     images: list[int | str] = [f"{name}/{number}" for number in range(5) for name in ("cat", "dog", "emu", "yak")]
@@ -127,12 +148,25 @@ def miou_case(metric: Any, folder: Path) -> Case:
         noise = rng.integers(0, 5, labels.shape)
         right = np.searchsorted([1, 2, 5, 6, 9], np.maximum(labels, 1))
         samples.append(Prediction(name, np.where(rng.random(labels.shape) < 0.5, noise, right)))
-    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,))
+    narrow = {} if metric.name == "miou" else {"dilation_ratio": 0.1}
+    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,), **narrow)
     return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
 
 
+def panoptic_case(metric: Any, folder: Path) -> Case:
+    panoptic = random_files("random_panoptic")
+    made = panoptic.case(2, images=14)
+    truth, _ = panoptic.write(folder, made)
+    results = {row["image_id"]: row["segments_info"] for row in made["results"]["annotations"]}
+    ids = [row["image_id"] for row in made["truth"]["annotations"]]
+    samples = [Prediction(image, (made["found_ids"][image], results[image])) for image in ids]
+    return Case(metric, truth, folder / metric.prediction_file, ids, samples)
+
+
 CASES: dict[str, Callable[[Any, Path], Case]] = {
+    "boundary-miou": miou_case,
     "cityscapes": cityscapes_case,
+    "coco-boundary": coco_case,
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
@@ -141,6 +175,9 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "lvis-masks": lvis_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
+    "nme": face_case,
+    "pck": coco_case,
+    "panoptic-quality": panoptic_case,
     "topk": topk_case,
     "wholebody-keypoints": coco_case,
 }
@@ -177,7 +214,7 @@ def test_it_says_what_it_measures(drawn: Case) -> None:
     metric = drawn.metric
     assert metric.name in NAMES and isinstance(metric.version, int)
     assert len({quantity.name for quantity in metric.quantities}) == len(metric.quantities)
-    assert all(q.description and q.label and q.unit == "fraction" for q in metric.quantities)
+    assert all(q.description and q.label and q.unit in ("fraction", "pixels") for q in metric.quantities)
 
 
 def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(drawn: Case) -> None:
@@ -189,7 +226,8 @@ def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(d
             assert score.reason and score.interval is None
         else:
             assert score.interval is not None and score.n > 0 and not score.reason
-            assert 0 <= score.interval[0] <= score.interval[1] <= 1 and 0 <= score.value <= 1
+            most = 1 if score.quantity.unit == "fraction" else float("inf")
+            assert 0 <= score.interval[0] <= score.interval[1] <= most and 0 <= score.value <= most
     assert sum(score.value is not None for score in scores) >= min(6, len(scores))
 
 
@@ -314,7 +352,17 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {"AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+MEANS = {
+    "AP": "AP/",
+    "mIoU": "IoU/",
+    "boundary_mIoU": "boundary_IoU/",
+    "IoU_class": "IoU/",
+    "IoU_category": "IoU_category/",
+    "pck@0.05": "pck@0.05/",
+    "PQ": "PQ/",
+    "SQ": "SQ/",
+    "RQ": "RQ/",
+}
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
 
