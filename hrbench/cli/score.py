@@ -28,7 +28,8 @@ def score(args: Namespace, echo: Echo) -> int:
         rows = select_rows(known().datasets, args.dataset, "data set")
         if len(rows) > 1:
             raise UsageError(f"--dataset {args.dataset!r} matches {', '.join(rows)}: name one")
-        target, options = target_of_dataset(next(iter(rows.values())), Path(args.data), needed=not truth)
+        row = next(iter(rows.values()))
+        target, options = target_of_dataset(row, Path(args.data), needed=not truth, metric=args.metric)
         truth = truth or target
     if not truth:
         raise UsageError("name the ground truth: --gt PATH, or --dataset NAME (hrbench datasets lists them)")

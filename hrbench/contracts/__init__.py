@@ -16,6 +16,7 @@ from hrbench.contracts.costs import CostProbe, CostSubject, Evaluated, FedImages
 from hrbench.contracts.datasets import (
     DataSet,
     HasFolder,
+    HasMetricArgs,
     HasPersonBoxes,
     HasScheme,
     Inspectable,
@@ -24,7 +25,7 @@ from hrbench.contracts.datasets import (
     Submits,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -81,8 +82,10 @@ __all__ = [
     "FixedPrecision",
     "Foresees",
     "ForwardsAhead",
+    "HasCriteria",
     "HasFolder",
     "HasLevels",
+    "HasMetricArgs",
     "HasNotes",
     "HasParameters",
     "HasPersonBoxes",

@@ -15,7 +15,8 @@ SchemeT_co = TypeVar("SchemeT_co", KeypointScheme, ClassScheme, covariant=True)
 class DataSet(Protocol):
     """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
-    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`.
+    Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`,
+        `HasMetricArgs`.
     """
 
     task: str
@@ -102,6 +103,14 @@ class ShowsTruth(Protocol):
     def truth(self, samples: Sequence[Sample]) -> Mapping[int | str, Any]:
         """Sample id -> what is annotated, in the form of `Renders.rows`; what is annotated has no score."""
         ...
+
+
+@runtime_checkable
+class HasMetricArgs(Protocol):
+    """A data set that tells single metrics more than all of them."""
+
+    metric_args: Mapping[str, Mapping[str, Any]]
+    """Name of a metric -> further keyword arguments of it: {"miou": {"dice": "one"}}."""
 
 
 @runtime_checkable

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from functools import cache
 
 from hrbench.contracts.costs import CostProbe, FedImages, MeasuresInProcesses, NeedsOwnProcess
-from hrbench.contracts.datasets import DataSet, HasFolder, HasPersonBoxes, HasScheme, Inspectable, ShowsTruth, Submits
-from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.datasets import (
+    DataSet,
+    HasFolder,
+    HasMetricArgs,
+    HasPersonBoxes,
+    HasScheme,
+    Inspectable,
+    ShowsTruth,
+    Submits,
+)
+from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -40,7 +49,7 @@ REQUIRED: Mapping[str, type] = {
 """Entry-point group -> the contract of what is constructed by it."""
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes),
+    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes, HasMetricArgs),
     "hrbench.tasks": (
         OffersProtocols,
         ChoosesProtocol,
@@ -50,7 +59,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

@@ -5,7 +5,7 @@ torch is imported only to load a network: for weights that no file identifies, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from hrbench.runner.assumed import assumed_notes
 from hrbench.runner.conformance import check_contract
 from hrbench.runner.data_access import absent_folder, dataset_of, generate_absent, server_of
 from hrbench.runner.device import runtime_version
-from hrbench.runner.score import unknown_options
+from hrbench.runner.score import metric_args_of, unknown_options
 from hrbench.runner.settings import Settings
 from hrbench.runner.shared_parts import SharedParts, protocol_key, row_key
 from hrbench.store import keys
@@ -86,7 +86,8 @@ class Assembled:
         if self.reasons or not self.metrics or not all(precomputed.stored_name(each, files) for each in self.metrics):
             return None
         versions = {metric.name: metric.version for metric in self.metrics}
-        return keys.score_key(self.entry, found, self.truth_digest, versions, self.dataset.metric_options())
+        options = {**self.dataset.metric_options(), **_further_args(self.dataset, versions)}
+        return keys.score_key(self.entry, found, self.truth_digest, versions, options)
 
     @property
     def truth_digest(self) -> str | None:
@@ -256,9 +257,15 @@ def _with_predictions(parts: Assembled) -> Assembled:
     return parts
 
 
+def _further_args(dataset: DataSet, metrics: Iterable[str]) -> dict[str, Any]:
+    """What the key of a score holds of `metric_args`: nothing if these metrics are told nothing."""
+    told = {name: dict(args) for name in sorted(metrics) if (args := metric_args_of(name, dataset))}
+    return {"metric_args": told} if told else {}
+
+
 def metric_of(name: str, dataset: DataSet) -> Metric:
     """A metric constructed for a data set. Raises UsageError if it does not accept such data."""
-    options = dataset.metric_options()
+    options = {**dataset.metric_options(), **metric_args_of(name, dataset)}
     make = resolve("hrbench.metrics", name)
     unknown, _ = unknown_options(make, options)
     if unknown:

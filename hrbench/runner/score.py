@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import DataSet, Metric, NotesInput
-from hrbench.core.plugins import construct, resolve
+from hrbench.contracts import DataSet, HasMetricArgs, Metric, NotesInput
+from hrbench.core.plugins import construct, names, resolve
+from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, MissingError, UsageError
 from hrbench.runner.data_access import dataset_of, generate_absent, server_of
 from hrbench.types import DatasetRow, Measurement, Note, State
@@ -83,12 +84,15 @@ def unknown_options(make: Callable[..., Any], options: Mapping[str, Any]) -> tup
     return [name for name in options if name not in named], named
 
 
-def target_of_dataset(row: DatasetRow, data: Path, needed: bool = True) -> tuple[Path, dict[str, Any]]:
+def target_of_dataset(
+    row: DatasetRow, data: Path, needed: bool = True, metric: str = ""
+) -> tuple[Path, dict[str, Any]]:
     """Ground truth of a data set of the catalog below the folder `data`, and the arguments of its metrics.
 
     row: of the catalog.
     data: the folder of --data.
     needed: whether the ground truth itself must be there; if not, only the arguments are wanted.
+    metric: its name, whose own arguments are then among them.
 
     A miniature that does not exist yet is generated.
     Raises MissingError naming what is missing, or the server that scores if the ground truth is not public.
@@ -99,7 +103,20 @@ def target_of_dataset(row: DatasetRow, data: Path, needed: bool = True) -> tuple
     generate_absent(row, dataset)
     if needed and not dataset.target.exists():
         raise MissingError("; ".join(dataset.missing({**row.fixed})))
-    return dataset.target, dict(dataset.metric_options())
+    return dataset.target, {**dataset.metric_options(), **metric_args_of(metric, dataset)}
+
+
+def metric_args_of(name: str, dataset: DataSet) -> Mapping[str, Any]:
+    """What a data set tells this metric alone. Raises UsageError if it names a metric that there is not."""
+    if not isinstance(dataset, HasMetricArgs):
+        return {}
+    known = names("hrbench.metrics")
+    for each, args in dataset.metric_args.items():
+        if each not in known and ":" not in each:
+            raise UsageError(f"metric_args: no metric is called {each!r}; {suggestion(each, known)}")
+        if not isinstance(args, Mapping):
+            raise UsageError(f"metric_args: {each}: {args!r} are no options; write them as {{option: value}}")
+    return dataset.metric_args.get(name, {})
 
 
 def verdict(scores: Sequence[Measurement], reference: Mapping[str, float], metric: Metric) -> str:

@@ -15,7 +15,6 @@ State, rows by image id (I images, N detections kept, C categories, A = 3 area r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +24,8 @@ from hrbench.errors import UsageError
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
+from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels
+from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.misread_images import misread_images
@@ -40,6 +41,7 @@ from hrbench.metrics.coco.notes import (
 )
 from hrbench.metrics.coco.oks import KEYPOINTS, oks
 from hrbench.metrics.coco.reference import keypoint_numbers
+from hrbench.metrics.coco.reported import NumberForm, class_of, described, numbers, range_in_words
 from hrbench.metrics.coco.states import (
     by_image,
     chosen,
@@ -63,32 +65,20 @@ from hrbench.types import (
     State,
 )
 
-_RANGES = {0: "of any area", 1: "of medium area (32^2 to 96^2 px^2)", 2: "of large area (over 96^2 px^2)"}
-NUMBERS = (
-    Number("AP", "precision", None, 0),
-    Number("AP50", "precision", KEYPOINTS.thresholds.index(0.5), 0),
-    Number("AP75", "precision", KEYPOINTS.thresholds.index(0.75), 0),
-    Number("APM", "precision", None, 1),
-    Number("APL", "precision", None, 2),
-    Number("AR", "recall", None, 0),
-    Number("AR50", "recall", KEYPOINTS.thresholds.index(0.5), 0),
-    Number("AR75", "recall", KEYPOINTS.thresholds.index(0.75), 0),
-    Number("ARM", "recall", None, 1),
-    Number("ARL", "recall", None, 2),
+FORM = NumberForm(
+    KEYPOINTS,
+    "oks_thresholds",
+    "OKS",
+    "",
+    "people",
+    {
+        "all": ("", "of any area"),
+        "medium": ("M", "of medium area (32^2 to 96^2 px^2)"),
+        "large": ("L", "of large area (over 96^2 px^2)"),
+    },
+    each_limit=False,
 )
-
-
-def _quantity(number: Number) -> Quantity:
-    at = "averaged over OKS 0.50 to 0.95 in steps of 0.05"
-    if number.threshold is not None:
-        at = f"at OKS {KEYPOINTS.thresholds[number.threshold]:.2f}"
-    what = "Average precision" if number.kind == "precision" else "Average recall"
-    text = f"{what} {at}, people {_RANGES[number.area]}, at most 20 detections an image; COCO protocol; n is people."
-    return Quantity(number.name, number.name, "fraction", "higher", text)
-
-
-def _people(number: Number) -> str:
-    return f"person {_RANGES[number.area]}"
+NUMBERS = numbers(FORM, KEYPOINTS)
 
 
 def _spreads(sigmas: Sequence[float] | float | None) -> tuple[float, ...]:
@@ -110,6 +100,18 @@ class CocoKeypointAP:
     category: the id of the category to evaluate; None for the mean over all that the annotation file lists.
     detection_area: what the areas of detections are of, "keypoints" or "box"; None: as pycocotools does, the rows' own
         `bbox` if the first row has one, else the extent of the keypoints.
+    per_class: whether to report AP, AP50, AP75 and AR of every category, too, as "AP/<name>", or "AP/<id>" if its name
+        is not unique.
+    max_detections: how many of an image and category are judged, best first: 20, another number, or a rising list of
+        which the last is that of all numbers and each has an AR (AR@1dets).
+    oks_thresholds: OKS from which on a person is found: up to 16 rising numbers, or one, in place of 0.5 to 0.95; AP is
+        the mean over them and named by them (AP@0.3).
+    areas: ranges of areas of people in px^2 by name, in place of medium and large: `{tiny: [0, 1024], huge: [65536,
+        null]}` for AP-tiny and AP-huge; both ends are in a range.
+    recall_thresholds: rising recalls at which precision is read, or how many of them from 0 to 1, in place of 101;
+        names tell how many (AP@R11).
+    class_agnostic: whether all categories count as one (micro-AP): equal scores go by category, then by the order of
+        the file, and `max_detections` are of an image.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
         from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
@@ -125,13 +127,19 @@ class CocoKeypointAP:
     )
     oracle = "pycocotools"
     main = "AP"
-    quantities: tuple[Quantity, ...] = tuple(_quantity(number) for number in NUMBERS)
+    quantities: tuple[Quantity, ...] = described(FORM, KEYPOINTS)
 
     def __init__(
         self,
         sigmas: Sequence[float] | float | None = None,
         category: int | None = None,
         detection_area: Literal["keypoints", "box"] | None = None,
+        per_class: bool = False,
+        max_detections: int | Sequence[int] = KEYPOINTS.max_detections,
+        oks_thresholds: float | Sequence[float] | None = None,
+        areas: Areas | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        class_agnostic: bool = False,
         renumber: bool = False,
         truth_area: TruthArea = "file",
         iscrowd: Literal["file", 0] = "file",
@@ -149,6 +157,16 @@ class CocoKeypointAP:
         self.detection_area: Literal["keypoints", "box"] | None = detection_area
         self.category = category
         self.sigmas = _spreads(sigmas)
+        own = OwnCriteria(oks_thresholds, recall_thresholds, areas, max_detections, class_agnostic)
+        self.settings, self.per_class = own.settings(KEYPOINTS, FORM.option), per_class
+        if class_agnostic and per_class:
+            raise UsageError(NO_CLASSES)
+        self.quantities = described(FORM, self.settings)
+        self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO does."""
+        return own_criteria(self.settings, KEYPOINTS, FORM.option)
 
     def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
@@ -177,19 +195,19 @@ class CocoKeypointAP:
             target.truths,
             predictions.detections,
             similarity,
-            KEYPOINTS,
+            self.settings,
             chosen(images, target.images, target.path),
             categories,
         )
         params = {
             "sigmas": list(self.sigmas),
             "categories": categories.tolist(),
-            "thresholds": list(KEYPOINTS.thresholds),
-            "areas": [list(area) for area in KEYPOINTS.areas],
-            "most": KEYPOINTS.max_detections[-1],
+            **criteria_params(self.settings, KEYPOINTS),
             "detection_area": predictions.area_from,
             **form_params(self.form),
         }
+        if self.per_class:
+            params["names"] = self._labels(target)
         annotated = np.concatenate(
             [target.keypoints.reshape(len(target.box), 3 * len(self.sigmas)), target.box], axis=1
         )
@@ -201,7 +219,7 @@ class CocoKeypointAP:
         truths = target.truths
         places = predictions.keypoints.reshape(len(predictions.keypoints), 2 * len(self.sigmas))
         seen = EvaluatedRows.of(truths, predictions.detections, state)
-        notes = detection_notes(truths, predictions.detections, places, seen, "people")
+        notes = detection_notes(truths, predictions.detections, places, seen, "people", "max_detections")
         notes += joint_notes(truths, target.keypoints, seen)
         misread = misread_joints(target, predictions, self.sigmas, seen)
         notes += misread or self._image_notes(predictions, target, seen, state)
@@ -223,38 +241,65 @@ class CocoKeypointAP:
         return merge(states, form_of(self.name, self.version))
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
-        """The ten numbers with their 95 % intervals over images (none with resamples=0)."""
+        """The ten numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
         note = ""
         if state.params.get("detection_area") == "box":
             note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
-        quantities = [replace(quantity, description=quantity.description + note) for quantity in self.quantities]
+        settings, labels = settings_in(state, KEYPOINTS), _labels_in(state) if self.per_class else ()
+        asked, means = numbers(FORM, settings, labels), described(FORM, settings, labels, note)
+
+        def absent(number: Number) -> str:
+            single = "" if number.category is None else f" of class {class_of(number)}"
+            return f"person{single} {range_in_words(FORM, settings, number)}"
+
         matches = matches_of(state, self.name, self.version)
-        return scored(self.name, matches, KEYPOINTS, NUMBERS, quantities, _people, resamples, seed)
+        return scored(self.name, matches, settings, asked, means, absent, resamples, seed)
 
     def raw(self, state: State) -> np.ndarray:
-        """(10,) float64, the numbers as pycocotools' `stats` has them: -1 if one does not exist."""
-        return Accumulator(matches_of(state, self.name, self.version), KEYPOINTS, NUMBERS).at()
+        """(10,) float64 by COCO's settings: the numbers as pycocotools' `stats` has them, -1 if one does not exist."""
+        settings = settings_in(state, KEYPOINTS)
+        return Accumulator(matches_of(state, self.name, self.version), settings, numbers(FORM, settings)).at()
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
-        """The ten numbers as a function of image weights; there are none of single classes."""
-        name, version = CocoKeypointAP.name, CocoKeypointAP.version
+        """The ten numbers as a function of image weights, then those of each class if there are several."""
+        name, version, settings = CocoKeypointAP.name, CocoKeypointAP.version, settings_in(state, KEYPOINTS)
+        labels = _labels_in(state) if classes and len(state.params["categories"]) > 1 else ()
         truth = truth_in(state, name, version)
-        return by_image(matches_of(state, name, version), KEYPOINTS, NUMBERS, truth)
+        return by_image(matches_of(state, name, version), settings, numbers(FORM, settings, labels), truth)
 
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image id -> how well its people were found, in [0, 1]; see `states.image_scores`."""
-        return image_scores(matches_of(state, self.name, self.version), KEYPOINTS)
+        return image_scores(matches_of(state, self.name, self.version), settings_in(state, KEYPOINTS))
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
-        """The ten numbers by pycocotools itself, -1 if there is nothing to average."""
-        numbers = keypoint_numbers(
+        """The same numbers by pycocotools itself, -1 if there is nothing to average."""
+        labels: Sequence[str] = ()
+        if self.per_class:
+            labels = self._labels(self.read_target(target))
+        return keypoint_numbers(
             Path(target),
             Path(predictions),
             self.sigmas,
+            numbers(FORM, self.settings, labels),
+            self.settings,
             images,
             self.category,
             self.detection_area == "keypoints",
             self.form,
         )
-        return {number.name: value for number, value in zip(NUMBERS, numbers, strict=True)}
+
+    def _labels(self, target: KeypointTruth) -> list[str]:
+        """A label for each class that is evaluated."""
+        named = [*zip(target.categories.tolist(), target.names, strict=True)]
+        some = [(number, name) for number, name in named if self.category in (None, number)]
+        return unique_labels([number for number, _ in some], [name for _, name in some])
+
+
+def _labels_in(state: State) -> Sequence[str]:
+    """Labels of the classes that a state tells apart; their ids if they were not named."""
+    return (
+        ()
+        if state.params.get("class_agnostic")
+        else state.params.get("names") or [*map(str, state.params["categories"])]
+    )

@@ -12,6 +12,7 @@ The rules are those of pycocotools 2.0.11 (`COCOeval.evaluateImg`; the tests com
 * At a threshold t a detection takes the free object of greatest similarity >= min(t, 1 - 1e-10); of equal ones the
   later in the file. Objects that count come first; only if none of them matches may it take an ignored one. A crowd can
   be taken by any number of detections.
+* Where classes do not count, all rows of an image are one group, in the order of their categories and then of the file.
 * An object is ignored when it is a crowd, when its annotation says so (a person without keypoints), or when its area
   lies outside the range. A detection is ignored when it found an ignored object, or found nothing and its own area
   lies outside the range.
@@ -23,6 +24,7 @@ or memory (`groups`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +33,12 @@ from hrbench.formats.coco.columns import Detections, Truths, sorted_unique
 from hrbench.metrics.coco.assignment import Similarity, assigned
 from hrbench.metrics.coco.groups import RowGroups, group_keys
 
+MOST_THRESHOLDS = 16
+"""Bits of `Matches.hits`."""
+
+WORD_BITS = 64
+"""Pairs of an area range and a threshold that are matched together."""
+
 
 @dataclass(frozen=True)
 class MatchSettings:
@@ -38,22 +46,26 @@ class MatchSettings:
 
     thresholds: rising similarities (T).
     recalls: rising recalls (R) at which precision is read.
-    areas: (name, minimum, maximum) in px^2, both ends included. most: rising numbers of detections per image and
-        category. len(areas) x len(thresholds) is at most 64, len(thresholds) at most 16.
+    areas: (name, minimum, maximum) in px^2, both ends included.
+    max_detections: rising numbers of detections per image and category.
+    class_agnostic: whether all categories count as one, as with `useCats = 0` of pycocotools.
     """
 
     thresholds: tuple[float, ...]
     recalls: tuple[float, ...]
     areas: tuple[tuple[str, float, float], ...]
     max_detections: tuple[int, ...]
+    class_agnostic: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.thresholds) > 16 or len(self.thresholds) * len(self.areas) > 64:
-            raise ValueError("at most 16 thresholds, and at most 64 thresholds times area ranges")
+        if not 0 < len(self.thresholds) <= MOST_THRESHOLDS:
+            raise ValueError(f"at least one and at most {MOST_THRESHOLDS} thresholds")
 
 
 THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RECALLS = tuple(np.linspace(0.0, 1.0, 101).tolist())
+ONE_CLASS = np.array([-1], np.int64)
+"""The categories of class-agnostic matches, by pycocotools' id for them."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +105,47 @@ def match(
     images: np.ndarray,
     categories: np.ndarray,
 ) -> Matches:
-    """Matches all detections of `images` and `categories` (ids, in any order); other rows are left out."""
+    """Matches all detections of `images` and `categories` (ids, in any order); other rows are left out.
+
+    The matches of a class-agnostic measurement have one category, `ONE_CLASS`.
+    """
     images, categories = sorted_unique(images), sorted_unique(categories)
+    if settings.class_agnostic:
+        truths, detections, similarity = _as_one_class(truths, detections, similarity, categories)
+        categories = ONE_CLASS
     objects = RowGroups.of(group_keys(truths.image, truths.category, images, categories))
     keys = group_keys(detections.image, detections.category, images, categories)
     found = RowGroups.of(keys, detections.score, settings.max_detections[-1])
     del keys
-    ignored = _ignored(truths, settings)
-    thresholds = np.asarray(settings.thresholds)
-    hits, spared = assigned(found, objects, truths.crowd, ignored, similarity, thresholds, len(settings.areas))
+    return match_groups(truths, detections, similarity, settings, images, categories, objects, found)
+
+
+def match_groups(
+    truths: Truths,
+    detections: Detections,
+    similarity: Similarity,
+    settings: MatchSettings,
+    images: np.ndarray,
+    categories: np.ndarray,
+    objects: RowGroups,
+    found: RowGroups,
+    lenient: np.ndarray | None = None,
+) -> Matches:
+    """Matches the detections `found` with `objects`, both by image and category.
+
+    images, categories: rising ids, by whose positions the groups are numbered.
+    lenient: (U,) bool, the groups of `found` in which a detection that finds nothing is ignored; None for none.
+    """
+    outside = _outside(truths, settings)
+    hits, spared = _assigned(found, objects, truths, outside, similarity, settings)
     _spare_outside(spared, hits, detections.area[found.rows], settings)
+    if lenient is not None:
+        every = np.uint16((1 << len(settings.thresholds)) - 1)
+        spared |= (np.repeat(lenient, np.diff(found.starts)) * every)[:, None] & ~hits
 
     image, category = np.divmod(found.keys, max(len(categories), 1))
     every = np.arange(len(images) + 1)
-    object_image, object_category, positives = _positives(objects, ignored, settings, len(categories))
+    object_image, object_category, positives = _positives(objects, outside, len(categories))
     return Matches(
         images,
         categories,
@@ -126,14 +165,61 @@ def index_type(categories: int) -> type[np.unsignedinteger]:
     return np.uint16 if categories <= 1 << 16 else np.uint32
 
 
-def _ignored(truths: Truths, settings: MatchSettings) -> np.ndarray:
+def _as_one_class(
+    truths: Truths, detections: Detections, similarity: Similarity, categories: np.ndarray
+) -> tuple[Truths, Detections, Similarity]:
+    """Rows of the single category `ONE_CLASS`, in pycocotools' order: by rising category, then as in the file.
+
+    Of two objects that are equally near the one of the later category is then taken, of two detections with one score
+    the one of the earlier category comes first. Rows of other categories than `categories` get the id -2.
+    """
+    rows = np.argsort(truths.category, kind="stable"), np.argsort(detections.category, kind="stable")
+    ids = [
+        np.where(np.isin(category[order], categories), ONE_CLASS[0], ONE_CLASS[0] - 1)
+        for category, order in zip((truths.category, detections.category), rows, strict=True)
+    ]
+    t, d = rows
+    objects = Truths(truths.image[t], ids[0], truths.area[t], truths.crowd[t], truths.ignore[t])
+    found = Detections(detections.image[d], ids[1], detections.score[d], detections.area[d])
+    return objects, found, lambda detection, truth: similarity(d[detection], t[truth])
+
+
+def _assigned(
+    found: RowGroups,
+    objects: RowGroups,
+    truths: Truths,
+    outside: Sequence[np.ndarray],
+    similarity: Similarity,
+    settings: MatchSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(hits, spared), each (N, A): as `assigned`, for as many area ranges at a time as a word has bits for.
+
+    outside: for each area range, (G,) bool, which objects do not count in it.
+    """
+    thresholds, parts = np.asarray(settings.thresholds), []
+    at_once = WORD_BITS // len(thresholds)
+    for start in range(0, len(outside), at_once):
+        some = outside[start : start + at_once]
+        ignored = _ignored(some, len(truths.area), len(thresholds))
+        parts.append(assigned(found, objects, truths.crowd, ignored, similarity, thresholds, len(some)))
+    if len(parts) == 1:
+        return parts[0]
+    hits, spared = (np.concatenate(bits, axis=1) for bits in zip(*parts, strict=True))
+    return hits, spared
+
+
+def _ignored(outside: Sequence[np.ndarray], objects: int, thresholds: int) -> np.ndarray:
     """(G,) uint64: bit a x T + t set if the object does not count in area range a."""
-    bits = np.zeros(len(truths.area), np.uint64)
-    t = len(settings.thresholds)
-    for a, (_, minimum, maximum) in enumerate(settings.areas):
-        outside = truths.ignore | (truths.area < minimum) | (truths.area > maximum)
-        bits[outside] |= np.uint64(((1 << t) - 1) << (a * t))
+    bits = np.zeros(objects, np.uint64)
+    for a, without in enumerate(outside):
+        bits[without] |= np.uint64(((1 << thresholds) - 1) << (a * thresholds))
     return bits
+
+
+def _outside(truths: Truths, settings: MatchSettings) -> list[np.ndarray]:
+    """For each area range, (G,) bool, which objects do not count in it."""
+    ends = [(minimum, maximum) for _, minimum, maximum in settings.areas]
+    return [truths.ignore | (truths.area < minimum) | (truths.area > maximum) for minimum, maximum in ends]
 
 
 def _spare_outside(spared: np.ndarray, hits: np.ndarray, area: np.ndarray, settings: MatchSettings) -> None:
@@ -146,14 +232,12 @@ def _spare_outside(spared: np.ndarray, hits: np.ndarray, area: np.ndarray, setti
 
 
 def _positives(
-    objects: RowGroups, ignored: np.ndarray, settings: MatchSettings, categories: int
+    objects: RowGroups, outside: Sequence[np.ndarray], categories: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image index (P,), category index (P,), how many objects count (P, A), for the groups in which some do."""
-    counts, t = np.zeros((len(objects.keys), len(settings.areas)), np.int32), len(settings.thresholds)
-    bits = ignored[objects.rows]
-    for a in range(len(settings.areas) if len(bits) else 0):
-        counting = bits & np.uint64(1 << (a * t)) == 0
-        counts[:, a] = np.add.reduceat(counting, objects.starts[:-1], dtype=np.int32)
+    counts = np.zeros((len(objects.keys), len(outside)), np.int32)
+    for a, without in enumerate(outside if len(objects.rows) else ()):
+        counts[:, a] = np.add.reduceat(~without[objects.rows], objects.starts[:-1], dtype=np.int32)
     some = counts.any(axis=1)
     image, category = np.divmod(objects.keys[some], max(categories, 1))
     return image, category.astype(index_type(categories)), counts[some]

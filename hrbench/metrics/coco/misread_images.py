@@ -38,7 +38,7 @@ def misread_images(
     state: of the measurement.
     of: what the similarity is called.
     """
-    images, many = state.arrays["image"], len(state.params["categories"])
+    images, many = state.arrays["image"], seen.classes
     truth = seen.truth[plain], seen.truth_group[plain]
     image, category = seen.found_group // many, seen.found_group % many
     if len(sorted_unique(image)) < FEW_IMAGES:

@@ -28,8 +28,11 @@ class EvaluatedRows:
 
     truth: (g,) positions of the annotated objects.
     found: (n,) positions of the detections.
-    truth_group, found_group: (g,), (n,) int64 the image and category of each, as one number.
+    truth_group, found_group: (g,), (n,) int64 the image and category of each, as one number; the image alone if all
+        categories count as one.
     most: how many detections of an image and category are judged.
+    classes: groups of an image: its categories, or 1 if all count as one.
+    as_one: whether all categories count as one.
     """
 
     truth: np.ndarray
@@ -37,6 +40,8 @@ class EvaluatedRows:
     truth_group: np.ndarray
     found_group: np.ndarray
     most: int
+    classes: int
+    as_one: bool
 
     @classmethod
     def of(cls, truths: Truths, detections: Detections, state: State) -> EvaluatedRows:
@@ -45,7 +50,11 @@ class EvaluatedRows:
         categories = np.asarray(state.params["categories"], np.int64)
         truth, truth_group = _inside(truths.image, truths.category, images, categories)
         found, found_group = _inside(detections.image, detections.category, images, categories)
-        return cls(truth, found, truth_group, found_group, int(state.params["most"]))
+        classes = max(len(categories), 1)
+        as_one = bool(state.params.get("class_agnostic"))
+        if as_one:
+            truth_group, found_group, classes = truth_group // classes, found_group // classes, 1
+        return cls(truth, found, truth_group, found_group, int(state.params["most"]), classes, as_one)
 
 
 def _inside(
@@ -95,19 +104,19 @@ def detection_notes(
 
 
 def _limit_notes(truths: Truths, seen: EvaluatedRows, thing: str, option: str) -> list[Note]:
-    notes = []
+    notes, category = [], " and category" if not seen.as_one else ""
     many = _sizes(seen.found_group)
     cut = int(np.maximum(many - seen.most, 0).sum())
     if cut:
         full = int((many > seen.most).sum())
-        what = f"detections come after the first {seen.most} of their image and category ({full:,} have more)"
+        what = f"detections come after the first {seen.most} of their image{category} ({full:,} have more)"
         effect = f"only the first {seen.most} detections by score are judged"
         notes.append(Note("cut_detections", what, cut, len(seen.found), effect, option))
     counted = ~truths.ignore[seen.truth]
     objects = _sizes(seen.truth_group[counted])
     beyond = int(np.maximum(objects - seen.most, 0).sum())
     if beyond:
-        what = f"{thing} are beyond {seen.most} of an image and category"
+        what = f"{thing} are beyond {seen.most} of an image{category}"
         effect = f"only the first {seen.most} detections are judged, so at least these are missed"
         notes.append(Note("crowded_images", what, beyond, int(counted.sum()), effect, option))
     return notes
@@ -216,8 +225,8 @@ def area_note(area_from: str, default: str, option: str) -> list[Note]:
     return [Note("box_areas", what, effect=effect, option=option)]
 
 
-def unused_boxes(boxed: bool) -> list[Note]:
-    """A note if rows of masks carry boxes, which pycocotools itself would take areas from."""
+def unused_boxes(boxed: bool, reference: str = "pycocotools") -> list[Note]:
+    """A note if rows of masks carry boxes, which the reference implementation itself would take areas from."""
     what = "rows carry a bbox beside their mask; areas of detections are those of the masks"
-    effect = "pycocotools, given these rows, takes the boxes' areas for numbers by size"
+    effect = f"{reference}, given these rows, takes the boxes' areas for numbers by size"
     return [Note("unused_boxes", what, effect=effect, option="detection_area: box")] if boxed else []

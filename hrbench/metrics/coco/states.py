@@ -13,7 +13,7 @@ from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import CocoForm
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.groups import order_of, positions
-from hrbench.metrics.coco.matching import Matches, MatchSettings
+from hrbench.metrics.coco.matching import ONE_CLASS, Matches, MatchSettings
 from hrbench.metrics.states import TRUTH, StateForm, arrays_of, truth_digests
 from hrbench.statistics.bootstrap import intervals
 from hrbench.types import ByImage, Measurement, Quantity, Reason, State
@@ -95,9 +95,10 @@ def form_of(metric: str, version: int) -> StateForm:
 def matches_of(state: State, metric: str, version: int) -> Matches:
     """The matches that a state holds, images by rising id. Raises InputError if it is of another metric or version."""
     arrays = arrays_of(state, form_of(metric, version))
+    agnostic = state.params.get("class_agnostic", False)
     return Matches(
         arrays["image"],
-        np.asarray(state.params["categories"], np.int64),
+        ONE_CLASS if agnostic else np.asarray(state.params["categories"], np.int64),
         arrays["offsets"],
         arrays["score"],
         arrays["category"],
@@ -152,7 +153,8 @@ def scored(
     scores = []
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
         if value > -1:
-            several = objects.sum(axis=0) if number.category is None else objects[number.category]
+            several = objects[list(number.among)] if number.among is not None else objects
+            several = several.sum(axis=0) if number.category is None else objects[number.category]
             scores.append(Measurement(quantity, value, metric, interval, int(several[number.area])))
         else:
             reason = f"no annotated {absent(number)} in {len(matches.images)} images"

@@ -134,7 +134,7 @@ def test_a_part_of_the_images_and_of_the_categories(kind: str, written) -> None:
         some = [image["id"] for image in truth["images"]][3:9]
         paths = written(truth, results)
         ours, theirs = both(METRICS[kind]([10, 4], per_class=True), paths, some)
-        assert ours == theirs and len(ours) == 14
+        assert ours == theirs and len(ours) == 12 + 4 * 2
         different += ours[:12] != both(METRICS[kind](), paths, some)[0]
     assert different > 3
 
@@ -178,13 +178,16 @@ def test_single_classes_are_named(written) -> None:
         assert [score.quantity.name for score in scores[:12]] == [quantity.name for quantity in CocoBoxes.quantities]
         return [score.quantity.name for score in scores[12:]]
 
+    def of(*classes: str) -> list[str]:
+        return [f"{kind}/{name}" for kind in ("AP", "AP50", "AP75", "AR100") for name in classes]
+
     assert names(CocoBoxes()) == []
-    assert names(CocoBoxes(per_class=True)) == ["AP/category 0", "AP/category 1", "AP/category 2"]
-    assert names(CocoBoxes([7, 4], ["last", "middle"], True)) == ["AP/middle", "AP/last"]
-    assert [q.name for q in CocoBoxes([7, 4], ["last", "middle"], True).quantities[12:]] == ["AP/middle", "AP/last"]
+    assert names(CocoBoxes(per_class=True)) == of("category 0", "category 1", "category 2")
+    assert names(CocoBoxes([7, 4], ["last", "middle"], True)) == of("middle", "last")
+    assert [q.name for q in CocoBoxes([7, 4], ["last", "middle"], True).quantities[12:]] == of("middle", "last")
     truth["categories"] = [{"id": 1}, {"id": 4, "name": "same"}, {"id": 7, "name": "same"}]
     paths = written(truth, results)
-    assert names(CocoBoxes(per_class=True)) == ["AP/1", "AP/4", "AP/7"]
+    assert names(CocoBoxes(per_class=True)) == of("1", "4", "7")
 
 
 def test_a_class_without_objects_says_why(written) -> None:

@@ -162,12 +162,13 @@ def test_several_options_together_give_the_numbers_of_coco_s_form(kind, number, 
         assert raw(metric, paths) == expected == list(metric.verify(*paths).values()), f"seed {seed}"
 
 
+CRITERIA = {"max_detections", "areas", "recall_thresholds", "class_agnostic"}
 OTHERS = {
-    "boxes": {"categories", "names", "per_class", "detection_area", "max_detections"},
-    "masks": {"categories", "names", "per_class", "detection_area", "max_detections"},
-    "keypoints": {"sigmas", "category", "detection_area"},
+    "boxes": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
+    "masks": {"categories", "names", "per_class", "detection_area", *CRITERIA, "iou_thresholds"},
+    "keypoints": {"sigmas", "category", "per_class", "detection_area", *CRITERIA, "oks_thresholds"},
 }
-"""Options whose random cases are beside those of their metric (`test_keypoints`, `test_coco_instances`)."""
+"""Options whose random cases are in `test_keypoints`, `test_coco_instances` or `test_criteria`."""
 
 
 @pytest.mark.parametrize("kind", METRICS)

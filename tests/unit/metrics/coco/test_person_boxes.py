@@ -9,6 +9,7 @@ from random_instances import case
 
 from hrbench.datasets.coco_keypoints import OFFICIAL_BOXES, CocoKeypointsDataset
 from hrbench.errors import InputError
+from hrbench.metrics.coco.instances import INSTANCES, NUMBERS
 from hrbench.metrics.coco.person_boxes import person_box_ap
 from hrbench.metrics.coco.reference import instance_numbers
 
@@ -53,8 +54,9 @@ def test_it_is_the_number_of_pycocotools(tmp_path, seed):
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     mine = [row for row in boxes if row["category_id"] == 4 and row["image_id"] != 5000]
     (tmp_path / "mine.json").write_text(json.dumps(mine))
-    stats, _ = instance_numbers(tmp_path / "truth.json", tmp_path / "mine.json", "bbox", categories=[4])
-    assert person_box_ap(tmp_path / "truth.json", tmp_path / "boxes.json", category=4) == stats[0]
+    files = tmp_path / "truth.json", tmp_path / "mine.json"
+    numbers = instance_numbers(*files, "bbox", NUMBERS, INSTANCES, categories=[4])
+    assert person_box_ap(tmp_path / "truth.json", tmp_path / "boxes.json", category=4) == numbers["AP"]
 
 
 @pytest.mark.parametrize("boxes", [[{"image_id": 1}], [box(99, 0.5)], [box(1, 0.5, category=2)], []])
