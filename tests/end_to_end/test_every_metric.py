@@ -1,0 +1,84 @@
+"""A suite with an entry of each metric, on drawn fixtures in their real layouts: one report, one comparison, one gate."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import pkgutil
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers import drawn
+
+from hrbench.cli.command_line import main
+from hrbench.store.run_folder import RunFolder
+
+pytestmark = pytest.mark.numeric
+
+MINIATURES = {"cityscapes", "miou", "mpii-pckh", "topk"}
+"""Metrics that the miniature suite has entries of, and no drawn fixture here."""
+
+GATE = {"default": "required", "confidence": 0.95}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Run folders of the same suite, by predictions as they were and by worse ones."""
+    found = {}
+    for name in ("before", "after"):
+        folder = tmp_path_factory.mktemp(name)
+        modules = [importlib.import_module(f"helpers.drawn.{one.name}") for one in pkgutil.iter_modules(drawn.__path__)]
+        entries = [entry for module in modules for entry in module.draw(folder, worse=name == "after")]
+        suite = {"suite": "every", "defaults": {"resamples": 50, "cost": {"latency": False}}, "entries": entries}
+        (folder / "suite.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+        found[name] = folder / "run"
+        arguments = [str(folder / "suite.yaml"), "--data", str(folder / "data"), "--out", str(found[name])]
+        assert main(["run", *arguments, "--device", "cpu", "--plain", "--in-process"]) == 0
+    return found
+
+
+def main_numbers(folder: Path) -> dict[tuple[str, str], float | None]:
+    """(entry, metric) -> the value of the metric's main number."""
+    return {
+        (result.name, score.metric): score.value
+        for result in RunFolder(folder).results()
+        for score in result.scores
+        if score.quantity.name == result.provenance.metrics[score.metric].main
+    }
+
+
+def test_every_metric_has_an_entry_and_each_number_a_value_with_an_interval_or_a_reason(runs) -> None:
+    results = RunFolder(runs["before"]).results()
+    assert {score.metric for result in results for score in result.scores} | MINIATURES >= {
+        point.name for point in entry_points(group="hrbench.metrics")
+    }
+    for result in results:
+        assert result.status == "done", (result.name, result.reason)
+        for score in result.scores:
+            where = result.name, score.metric, score.quantity.name
+            assert (score.value is None) == (score.reason is not None), where
+            if score.value is not None and score.interval is not None:
+                assert math.isfinite(score.value) and score.interval[0] <= score.interval[1], where
+
+
+def test_one_report_shows_all(runs) -> None:
+    page = (runs["before"] / "report.html").read_text()
+    for result in RunFolder(runs["before"]).results():
+        assert result.name in page
+
+
+def test_worse_predictions_are_told_by_one_comparison_and_blocked_by_one_gate(runs, capsys) -> None:
+    before, after = str(runs["before"]), str(runs["after"])
+    assert main(["compare", before, after, "--replicates", "2000"]) == 0
+    told = capsys.readouterr().out
+    entries = [result.name for result in RunFolder(runs["before"]).results()]
+    assert all(name in told for name in entries)
+    assert main(["gate", after, "--against", before]) == 1
+    values = json.loads((runs["after"] / "gate.json").read_text())
+    blocking = {one["entry"] for one in values["blocking"]}
+    assert blocking == set(entries)
+    capsys.readouterr()
+    assert main(["gate", before, "--against", before]) == 0
