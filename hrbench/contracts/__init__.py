@@ -25,7 +25,7 @@ from hrbench.contracts.datasets import (
     Submits,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -82,6 +82,7 @@ __all__ = [
     "FixedPrecision",
     "Foresees",
     "ForwardsAhead",
+    "HasCriteria",
     "HasFolder",
     "HasLevels",
     "HasMetricArgs",

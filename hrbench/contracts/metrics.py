@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,6 +57,18 @@ class JudgedByImage(Protocol):
 
         classes: whether the numbers of single classes are among them, for a metric that has them.
         Raises InputError for a state that is damaged, or of another metric or version.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCriteria(Protocol):
+    """A metric that can judge by other criteria than the official evaluation."""
+
+    def own_criteria(self) -> Mapping[str, Any]:
+        """The options by which it judges otherwise; {} if its numbers are the official ones.
+
+        Scores by other criteria are compared with those by the same only, and with no published figure.
         """
         ...
 

@@ -16,7 +16,7 @@ from hrbench.contracts.datasets import (
     ShowsTruth,
     Submits,
 )
-from hrbench.contracts.metrics import DescribesPredictions, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -59,7 +59,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

@@ -45,8 +45,8 @@ class CocoInstances:
     annotations, images: user-defined paths, which replace the official ones; relative to `folder`.
     classes: names or category ids of those that are looked for, in the order of the network's outputs; None: all of the
         file, by rising id.
-    max_detections: how many of an image and class its metrics judge (`metrics.coco.instances.CocoObjects`); None for
-        COCO's own.
+    max_detections, iou_thresholds, areas, recall_thresholds, class_agnostic, per_class: how its metrics judge, and what
+        they tell (`metrics.coco.instances.CocoObjects`); None for COCO's own.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for COCO's own layout; other data must say if a file has such a tag.
     paths: "posix", or "windows": file names have backslashes between folders, and endings and letters of either case.
@@ -58,6 +58,7 @@ class CocoInstances:
     """
 
     task = "detection"
+    _home = HOME
 
     def __init__(
         self,
@@ -68,6 +69,11 @@ class CocoInstances:
         images: str | None = None,
         classes: Sequence[str | int] | None = None,
         max_detections: int | Sequence[int] | None = None,
+        iou_thresholds: float | Sequence[float] | None = None,
+        areas: Mapping[str, Sequence[float | None]] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
+        class_agnostic: bool | None = None,
+        per_class: bool | None = None,
         detection_area: Literal["mask", "box"] | None = None,
         orientation: str | None = None,
         paths: Paths = "posix",
@@ -92,7 +98,16 @@ class CocoInstances:
         official = annotations is None and images is None and self.folder.name == "coco"
         self.orientation: Orientation = checked_orientation(orientation, official)
         self._classes = None if classes is None else tuple(classes)
-        self._max_detections, self._detection_area = max_detections, detection_area
+        asked = {
+            "max_detections": max_detections,
+            "iou_thresholds": iou_thresholds,
+            "areas": areas,
+            "recall_thresholds": recall_thresholds,
+            "class_agnostic": class_agnostic,
+            "per_class": per_class,
+            "detection_area": detection_area,
+        }
+        self._judging = {name: value for name, value in asked.items() if value is not None}
         self.metric_args = metric_args or {}
 
     # --- paths
@@ -121,7 +136,7 @@ class CocoInstances:
     def missing(self, protocol: Mapping[str, Any]) -> list[str]:
         """One sentence for the annotations and one for the images that are not there."""
         user_defined = self._annotations is not None or self._images is not None
-        home = "check the path in the suite" if user_defined else HOME
+        home = "check the path in the suite" if user_defined else self._home
         gaps = []
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
@@ -135,7 +150,9 @@ class CocoInstances:
 
     @cached_property
     def _content(self) -> InstanceListing:
-        content = read_instances(self.target, self.form)
+        return self._checked(read_instances(self.target, self.form))
+
+    def _checked(self, content: InstanceListing) -> InstanceListing:
         if not content.categories:
             raise InputError(f"{self.target} lists no categories")
         for what, listed in (("images", content.images), ("categories", content.categories)):
@@ -190,14 +207,12 @@ class CocoInstances:
     def metric_options(self) -> dict[str, Any]:
         """The evaluated categories, if only some are detected: objects of the others then do not count as missed.
 
-        And `max_detections` and `detection_area` if they are given, and that a root category is kept if that is said.
+        And how predictions are judged if that is given, and that a root category is kept if that is said.
         """
         ids = sorted(self.scheme.ids)
         every = ids == sorted(each.id for each in self._content.categories)
-        area = {} if self._detection_area is None else {"detection_area": self._detection_area}
-        limits = {} if self._max_detections is None else {"max_detections": self._max_detections}
         kept = {"root_category": "keep"} if self._root_said and self._root() is not None else {}
-        return {**({} if every else {"categories": ids}), **limits, **area, **kept, **self.form.stated()}
+        return {**({} if every else {"categories": ids}), **self._judging, **kept, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         return digest_of([self.target], file_sizes(self.images, self._files.values()))

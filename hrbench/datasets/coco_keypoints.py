@@ -73,6 +73,8 @@ class CocoKeypointsDataset:
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the annotations
         deviate from COCO's form (`forms.CocoForm`).
     detection_area: what the areas of predicted people are of, "keypoints" or "box" (`CocoKeypointAP`).
+    max_detections, oks_thresholds, areas, recall_thresholds: how its metric judges (`CocoKeypointAP`); None for COCO's
+        own. It judges one class, so that there are no others to tell or to join.
     """
 
     task = "pose"
@@ -97,8 +99,19 @@ class CocoKeypointsDataset:
         root_category: Literal["keep", "drop"] = "keep",
         text_numbers: bool = False,
         detection_area: Literal["keypoints", "box"] | None = None,
+        max_detections: int | Sequence[int] | None = None,
+        oks_thresholds: float | Sequence[float] | None = None,
+        areas: Mapping[str, Sequence[float | None]] | None = None,
+        recall_thresholds: int | Sequence[float] | None = None,
     ) -> None:
-        self._detection_area = detection_area
+        asked = {
+            "detection_area": detection_area,
+            "max_detections": max_detections,
+            "oks_thresholds": oks_thresholds,
+            "areas": areas,
+            "recall_thresholds": recall_thresholds,
+        }
+        self._judging = {name: value for name, value in asked.items() if value is not None}
         self.form = CocoForm(
             renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
         )
@@ -226,8 +239,7 @@ class CocoKeypointsDataset:
 
     def metric_options(self) -> dict[str, Any]:
         """The joints' constants and the estimated class: other classes of the file do not count as missed."""
-        area = {} if self._detection_area is None else {"detection_area": self._detection_area}
-        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **area, **self.form.stated()}
+        return {"sigmas": list(self.scheme.sigmas), "category": self.category.id, **self._judging, **self.form.stated()}
 
     def digest(self, protocol: Mapping[str, Any]) -> str:
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))

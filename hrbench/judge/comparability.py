@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from hrbench.core.digests import digest
+from hrbench.core.digests import canonical, digest
 from hrbench.types import Conditions, Measurement, Result, State, WeightsRecord
 
 
@@ -64,8 +65,8 @@ def comparison_key(result: Result, measurement: Measurement) -> Hashable:
 
     An unstable cost, and one of three passes, are compared with none.
 
-    Scores: same data, protocol and metric with its version, none of them limited. Costs: measured under the same
-    conditions, whatever the sizes of networks and inputs.
+    Scores: same data, protocol and metric with its version and criteria, none of them limited. Costs: measured under
+    the same conditions, whatever the sizes of networks and inputs.
     """
     if measurement.metric:
         return _score_key(result, measurement)
@@ -86,7 +87,8 @@ def _score_key(result: Result, score: Measurement) -> Hashable:
         return None
     record = result.provenance.metrics.get(score.metric)
     version = None if record is None else record.version
-    return (*measured_on(result), digest_of(result), score.metric, version, score.quantity.name)
+    own = [canonical(record.criteria)] if record is not None and record.criteria else []
+    return (*measured_on(result), digest_of(result), score.metric, version, score.quantity.name, *own)
 
 
 def digest_of(result: Result) -> str:
@@ -108,6 +110,10 @@ _OF_RUNTIME = ("channels_last", "tf32")
 
 _OF_PREDICTIONS = ("labels", "detection_area")
 """Parameters of states that say what the predictions were like, and not how they are judged."""
+
+
+_ADD_NUMBERS = (("class_accuracy",), ("dice", "dice_over"))
+"""Parameters of states that add numbers and change no other: what only one of two states tells is new or missing."""
 
 
 def protocol_differences(first: Result, second: Result) -> list[str]:
@@ -141,10 +147,12 @@ def limit_differences(first: Result, second: Result) -> list[str]:
 
 
 def version_differences(first: Result, second: Result, metric: str) -> list[str]:
-    """How the version differs of the metric that two results were scored with."""
+    """How the version and the criteria differ of the metric that two results were scored with."""
     records = [result.provenance.metrics.get(metric) for result in (first, second)]
     one, other = (None if record is None else record.version for record in records)
-    return [] if one == other else [f"metric: {metric} version {one or '-'} / {other or '-'}"]
+    found = [] if one == other else [f"metric: {metric} version {one or '-'} / {other or '-'}"]
+    own, others = ({} if record is None else record.criteria for record in records)
+    return found + [f"metric: {metric} {text}" for text in _differences(own, others)]
 
 
 def metric_differences(first: State, second: State) -> list[str]:
@@ -152,9 +160,10 @@ def metric_differences(first: State, second: State) -> list[str]:
     found = []
     if first.version != second.version:
         found.append(f"metric: {first.metric} version {first.version} / {second.version}")
-    return found + [
-        f"metric: {first.metric} {text}" for text in _differences(metric_options(first), metric_options(second))
-    ]
+    one, other = metric_options(first), metric_options(second)
+    if "names" not in one or "names" not in other:  # what classes are called is told of some states only
+        one, other = ({key: value for key, value in side.items() if key != "names"} for side in (one, other))
+    return found + [f"metric: {first.metric} {text}" for text in _differences(one, other)]
 
 
 def metric_options(state: State) -> dict[str, Any]:
@@ -188,7 +197,11 @@ def _without_threads(text: str) -> str:
 
 
 def basis_of_score(
-    data: tuple[str | None, int] | None, protocol: Mapping[str, Any], version: int | None, limit: str
+    data: tuple[str | None, int] | None,
+    protocol: Mapping[str, Any],
+    version: int | None,
+    limit: str,
+    criteria: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """Equal for scores of one metric that this module lets be compared: how they were measured, as a short digest.
 
@@ -196,8 +209,10 @@ def basis_of_score(
     protocol: all its settings.
     version: of the metric.
     limit: in words.
+    criteria: of the metric, if they are not the official ones.
     """
-    return _short_digest([data, _value(protocol), version, limit])
+    own = [_value(criteria)] if criteria else []
+    return _short_digest([data, _value(protocol), version, limit, *own])
 
 
 def basis_of_cost(conditions: Conditions) -> str:

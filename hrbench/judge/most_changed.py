@@ -65,13 +65,14 @@ def most_changed(first: Result, second: Result, metric: str) -> MostChanged:
 
 
 def _classes(side: ByImage, places: np.ndarray) -> dict[str, float]:
-    """The numbers of single classes on the images at these places."""
+    """The numbers of single classes on the images at these places; of several kinds only those of the first number."""
     if len(side.names) == side.overall or not len(places):
         return {}
     weights = np.zeros((1, len(side.images)), np.int64)
     weights[0, places] = 1
     values = side.at(weights)[0].tolist()
-    return dict(list(zip(side.names, values, strict=True))[side.overall :])
+    found = dict(list(zip(side.names, values, strict=True))[side.overall :])
+    return {name: value for name, value in found.items() if name.startswith(f"{side.names[0]}/")} or found
 
 
 def _largest(before: Mapping[Any, float], after: Mapping[Any, float], count: int) -> tuple[ScoreChange, ...]:

@@ -82,6 +82,7 @@ class _Named(msgspec.Struct):
     sha256: str | None = None
     images: int = 0
     version: int | None = None
+    criteria: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _EntryOf(msgspec.Struct):
@@ -234,12 +235,15 @@ def _basis(result: _Taken, metric: str) -> str:
         bytes(result.entry.protocol),
         None if record is None else record.version,
         f"{result.limited} {result.provenance.limit_rule}",
+        b"{}" if record is None else bytes(record.criteria),
     )
 
 
 @lru_cache(4096)
-def _basis_of_score(data: tuple[str | None, int] | None, protocol: bytes, version: int | None, limit: str) -> str:
-    return basis_of_score(data, msgspec.json.decode(protocol), version, limit)
+def _basis_of_score(
+    data: tuple[str | None, int] | None, protocol: bytes, version: int | None, limit: str, criteria: bytes
+) -> str:
+    return basis_of_score(data, msgspec.json.decode(protocol), version, limit, msgspec.json.decode(criteria))
 
 
 class _Environment(msgspec.Struct):

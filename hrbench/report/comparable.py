@@ -14,7 +14,8 @@ def incomparable_reasons(result: Result, published: PublishedLayout) -> tuple[st
     """Why an accuracy of this result must not be compared with the published figures; empty if it may.
 
     The reasons: the result is limited; its provenance says so ("not_comparable"); its data set has another number of
-    images than the layout requires; its protocol differs in a field that the layout requires.
+    images than the layout requires; its metric judged by other criteria than the official ones; its protocol differs
+    in a field that the layout requires.
     """
     if result.limited is not None:
         return (f"no difference: {limited_text(result.limited)}",)
@@ -31,6 +32,10 @@ def incomparable_reasons(result: Result, published: PublishedLayout) -> tuple[st
             f"no difference: the data set has {images:,} images here, {published.requires_images:,} behind the "
             "published figure"
         )
+    for metric, record in result.provenance.metrics.items():
+        if record.criteria:
+            stated = "; ".join(f"{key.replace('_', ' ')} {plain_text(value)}" for key, value in record.criteria.items())
+            reasons.append(f"no difference: {metric} judges by other criteria than the published figure ({stated})")
     differences = [
         f"{key.replace('_', ' ')} {plain_text(result.entry.protocol.get(key))} here, {plain_text(value)} there"
         for key, value in published.requires.items()

@@ -18,6 +18,7 @@ from hrbench.core.digests import sha256
 from hrbench.errors import InputError, UsageError
 from hrbench.judge.costs import cell_of
 from hrbench.judge.history import History
+from hrbench.report.words import plain_text
 from hrbench.store.results import from_json
 from hrbench.types import Measurement, Result
 
@@ -117,6 +118,7 @@ def _parameters(result: Result) -> dict[str, str]:
         "data.images": data.images if data is not None else None,
         **{f"protocol.{name}": value for name, value in entry.protocol.items()},
         **{f"metric.{name}.version": record.version for name, record in provenance.metrics.items()},
+        **{f"metric.{name}.criteria": plain_text(record.criteria) for name, record in provenance.metrics.items()},
         "hrbench": provenance.environment.get("hrbench"),
     }
     return {_NO_KEY.sub("_", name): str(value) for name, value in found.items() if value not in (None, "")}

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hrbench.contracts import DataSet, FixedPrecision, HasNotes, HasPersonBoxes, Metric, NotesInput
+from hrbench.contracts import DataSet, FixedPrecision, HasCriteria, HasNotes, HasPersonBoxes, Metric, NotesInput
 from hrbench.core import environment
 from hrbench.core.files import link
 from hrbench.core.limit import RULE, limited
@@ -327,13 +327,17 @@ def _made_by(parts: Assembled, net: nn.Module, warning: str) -> Provenance:
     )
 
 
+def _criteria(metric: Metric) -> dict[str, Any]:
+    return dict(metric.own_criteria()) if isinstance(metric, HasCriteria) else {}
+
+
 def _with_scoring_record(parts: Assembled, made_by: Provenance, images: int) -> Provenance:
     """The provenance of predictions with what they are scored on and by."""
     assert parts.entry.dataset is not None
     return replace(
         made_by,
         dataset=DatasetRecord(parts.entry.dataset.name, parts.dataset_digest, images),
-        metrics={metric.name: MetricRecord(metric.version, "hrbench") for metric in parts.metrics},
+        metrics={metric.name: MetricRecord(metric.version, "hrbench", _criteria(metric)) for metric in parts.metrics},
         limit_rule="" if parts.entry.limit is None else RULE,
         protocol=dict(parts.entry.protocol),
         environment=made_by.environment or environment.environment(),

@@ -35,7 +35,7 @@ from hrbench.core.onnx_external import external_files
 from hrbench.core.plugins import model_ref
 from hrbench.errors import HrbenchError
 from hrbench.statistics.bootstrap import VERSION as BOOTSTRAP_VERSION
-from hrbench.types import Entry, Variant
+from hrbench.types import DatasetRow, Entry, Variant
 
 
 def variant_fields(variant: Variant, read: bool = True) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _prediction_fields(
         "variant": variant_fields(entry.variant, read),
         "weights": weights_digest,
         "dataset": None if dataset is None else {"use": dataset.use, "task": dataset.task},
-        "dataset_args": None if dataset is None else _dataset_args(dataset.args),
+        "dataset_args": None if dataset is None else _dataset_args(dataset),
         "dataset_digest": dataset_digest,
         "protocol": _plain(entry.protocol),
         "limit": _limit(entry),
@@ -325,9 +325,18 @@ def _without_paths(args: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _plain(args).items() if key not in PATHS}
 
 
-def _dataset_args(args: Mapping[str, Any]) -> dict[str, Any]:
+_JUDGING: Mapping[str, frozenset[str]] = {
+    "coco-instances": frozenset({"iou_thresholds", "areas", "recall_thresholds", "class_agnostic", "per_class"}),
+    "coco-keypoints": frozenset({"oks_thresholds", "areas", "recall_thresholds"}),
+}
+"""Arguments of data sets that only decide how predictions are judged."""
+
+
+def _dataset_args(dataset: DatasetRow) -> dict[str, Any]:
     """Arguments of a data set that decide predictions: `orientation: stored` only allows what is the default."""
-    return {key: value for key, value in _without_paths(args).items() if (key, value) != ("orientation", "stored")}
+    judging = _JUDGING.get(dataset.use, frozenset())
+    args = {key: value for key, value in _without_paths(dataset.args).items() if key not in judging}
+    return {key: value for key, value in args.items() if (key, value) != ("orientation", "stored")}
 
 
 def _plain(value: Any) -> Any:

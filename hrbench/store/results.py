@@ -20,12 +20,22 @@ import numpy as np
 from hrbench.core.digests import digest
 from hrbench.errors import InputError
 from hrbench.store import format_1
-from hrbench.types import Conditions, Measurement, Provenance, Quantity, Reason, Result, RuntimeSettings, WeightsRecord
+from hrbench.types import (
+    Conditions,
+    Measurement,
+    MetricRecord,
+    Provenance,
+    Quantity,
+    Reason,
+    Result,
+    RuntimeSettings,
+    WeightsRecord,
+)
 
 FORMAT = 2
 """Version of result.json; raised if an older hrbench could misread a newer file."""
 
-_SPARSE = (Conditions, Measurement, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
+_SPARSE = (Conditions, Measurement, MetricRecord, Provenance, Quantity, Reason, RuntimeSettings, WeightsRecord)
 """Classes whose defaults mean that something does not exist; of all other classes every field is written."""
 
 

@@ -22,6 +22,8 @@ PATH_KEYS = (
     "list",
 )  # those relative to the suite file; `folder` is relative to that of --data
 ALL_PATH_KEYS = (*PATH_KEYS, "folder")
+TOLD = {"coco-instances": ("per_class",)}
+"""Arguments of a reader that decide which numbers are told, and not which data they are of."""
 
 
 def dataset_name(use: str, args: Mapping[str, Any]) -> str:
@@ -56,7 +58,8 @@ def override_row(base: DatasetRow, fields: Mapping[str, Any], args: Mapping[str,
 def drop_name_if_changed(under: Node, over: Node) -> Node:
     """A data set's fields before others override them: without name and title if that changes which data it is."""
     below = under.value
-    arguments = {key: node for key, node in over.value.items() if key not in ROW_KEYS}
+    apart = (*ROW_KEYS, *(name for told in TOLD.values() for name in told))
+    arguments = {key: node for key, node in over.value.items() if key not in apart}
     if all(key in below and below[key].plain() == node.plain() for key, node in arguments.items()):
         return under
     return under.having({"name": None, "title": None})
@@ -106,7 +109,8 @@ def _renamed(entry: Entry, names: Mapping[str, str]) -> Entry:
 
 def _content(row: DatasetRow) -> str:
     """What decides which data a row means."""
-    return canonical([row.use, row.args])
+    told = TOLD.get(row.use, ())
+    return canonical([row.use, {key: value for key, value in row.args.items() if key not in told}])
 
 
 def _distinct_names(name: str, rows: Sequence[DatasetRow], used: set[str]) -> list[str]:
@@ -128,6 +132,7 @@ def _suffixes(row: DatasetRow) -> Iterator[str]:
     file = paths.get("annotations", paths.get("list", Path()))
     yield from (file.parent.name, images.name, folder.parent.name)
     yield from (images.parent.name, labels.name)
-    yield "-".join(sorted(key for key in row.args if key not in ("split", *ALL_PATH_KEYS)))
+    told = TOLD.get(row.use, ())
+    yield "-".join(sorted(key for key in row.args if key not in ("split", *ALL_PATH_KEYS, *told)))
     for depth in (2, 3, 4):
         yield "-".join(part for part in file.parent.parts[-depth:] if part != file.anchor)

@@ -61,10 +61,14 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True)
 class MetricRecord:
-    """What computed a score."""
+    """What computed a score.
+
+    criteria: options by which it judged otherwise than the official evaluation does; {} if as that does.
+    """
 
     version: int
     engine: str
+    criteria: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,23 @@ def add_unused_classes(truth: Path, path: Path, many: int) -> Path:
     return path
 
 
+def as_lvis(truth: Path, path: Path, seed: int = 0) -> Path:
+    """Writes the annotation file `truth` in LVIS's form, with some classes of an image verified, to `path`: this."""
+    rng = np.random.default_rng(seed)
+    data = msgspec.json.decode(truth.read_bytes())
+    ids = np.array([each["id"] for each in data["categories"]])
+    for image in data["images"]:
+        image["coco_url"] = f"http://images.cocodataset.org/train2017/{image.pop('file_name')}"
+        image["neg_category_ids"] = rng.choice(ids, rng.integers(5, 20), replace=False).tolist()
+        image["not_exhaustive_category_ids"] = rng.choice(ids, rng.integers(0, 3), replace=False).tolist()
+    for row in data["annotations"]:
+        del row["iscrowd"]
+    for each, often in zip(data["categories"], rng.choice(list("rcf"), len(ids)).tolist(), strict=True):
+        each["frequency"] = often
+    path.write_bytes(msgspec.json.encode(data))
+    return path
+
+
 def _share(weight: np.ndarray) -> np.ndarray:
     return weight / weight.sum()
 

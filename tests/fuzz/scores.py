@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import random_coco
 import random_instances
+import random_lvis
 import random_streets
 from PIL import Image
 from scipy.io import savemat
@@ -281,6 +282,13 @@ CASES = [
                  num_keypoints="joints")),
     Case("coco-boxes of an export", partial(_exported, partial(random_instances.case, 3, images=4)), COCO,
          partial(judged, "coco-boxes", "truth.json", "results.json", **EXPORT, truth_area="segmentation")),
+    Case("lvis-boxes", partial(_coco, partial(random_lvis.case, 3, images=4, crowded=20)), COCO,
+         partial(judged, "lvis-boxes", "truth.json", "results.json", max_detections=12), share=2),
+    Case("lvis-masks", partial(_coco, partial(random_lvis.case, 4, images=3, masks=True, crowded=20)), COCO,
+         partial(judged, "lvis-masks", "truth.json", "results.json"), share=2),
+    Case("lvis-boxes of an export", partial(_coco, partial(random_lvis.case, 5, images=4, crowded=20)), COCO,
+         partial(judged, "lvis-boxes", "truth.json", "results.json", renumber=True, match="file_name", whole_ids=True,
+                 text_numbers=True, truth_area="box")),
     Case("coco-masks of an export", partial(_exported, partial(random_instances.case, 4, images=3, masks=True)), COCO,
          partial(judged, "coco-masks", "truth.json", "results.json", **EXPORT, truth_area="box")),
     Case("coco-masks of polygons", _polygons, COCO,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import random_coco
 import random_instances
+import random_lvis
 import random_streets
 from PIL import Image
 
@@ -90,6 +91,14 @@ def _instances(folder: Path) -> None:
         image["file_name"] = f"{image['id']:012d}.jpg"
         _photo(folder / "coco/images/val2017" / image["file_name"], (image["width"], image["height"]))
     _write(folder / "coco/annotations/instances_val2017.json", truth)
+
+
+def _federated(folder: Path) -> None:
+    truth, _ = random_lvis.case(4, images=3)
+    for image in truth["images"]:
+        split, name = image["coco_url"].split("/")[-2:]
+        _photo(folder / "coco" / split / name, (image["width"], image["height"]))
+    _write(folder / "coco/annotations/lvis_v1_val.json", truth)
 
 
 def _write(path: Path, content: Any) -> None:
@@ -190,6 +199,8 @@ CASES = [
     Case("data set coco-instances", _instances,
          {"coco/annotations/*.json": as_json, "coco/images/*/*.jpg": damage.mutant},
          partial(looked_at, "coco-instances", split="val2017")),
+    Case("data set lvis", _federated, {"coco/annotations/*.json": as_json, "coco/*2017/*.jpg": damage.mutant},
+         partial(looked_at, "lvis")),
     Case("data set mpii", _people,
          {"mpii/annot/valid.json": as_json, "mpii/annot/gt_valid.mat": damage.mat_mutant},
          partial(looked_at, "mpii")),

@@ -64,6 +64,14 @@ def coco_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
 
 
+def lvis_case(metric: Any, folder: Path) -> Case:
+    truth, results = random_files("random_lvis").case(6, images=14, masks=metric.name == "lvis-masks")
+    (folder / "truth.json").write_text(json.dumps(truth))
+    ids = [image["id"] for image in truth["images"]]
+    samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
+    return Case(metric, folder / "truth.json", folder / metric.prediction_file, ids, samples)
+
+
 def mpii_case(metric: Any, folder: Path) -> Case:
     rng = np.random.default_rng(0)
     names = np.empty((1, 16), object)
@@ -129,6 +137,8 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
+    "lvis-boxes": lvis_case,
+    "lvis-masks": lvis_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
     "topk": topk_case,

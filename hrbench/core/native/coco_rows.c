@@ -251,6 +251,8 @@ static enum outcome read_row(struct text *text, i64 row, struct columns *columns
     size_t length;
     if (found != FINE)
         return found;
+    if (columns->mode[CROWD])
+        columns->crowd[row] = 0;
     if (columns->mode[IGNORE])
         columns->ignore[row] = 0;
     if (columns->mode[BOX])

@@ -7,16 +7,17 @@ consistent is checked by the readers of the metrics, which read it completely (`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from pycocotools import mask as codec
 
 from hrbench.errors import InputError, MissingError
 from hrbench.formats.coco.columns import READ_ERRORS, Four, Whole
-from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in
+from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_of
 from hrbench.formats.coco.json_faults import refuse_folder, refuse_labelme
 from hrbench.formats.coco.masks import Counts, compressed
 from hrbench.formats.coco.rle import MAX_PIXELS, decoded
@@ -100,6 +101,43 @@ class InstanceListing(msgspec.Struct):
     categories: list[NamedCategory] = []
 
 
+class _FederatedImage(msgspec.Struct):
+    """An image of a file of LVIS's form, which has COCO's address of it in place of a name."""
+
+    id: int
+    width: int
+    height: int
+    neg_category_ids: list[int]
+    not_exhaustive_category_ids: list[int]
+    file_name: str = ""
+    coco_url: str = ""
+
+
+class _FederatedCategory(msgspec.Struct):
+    id: int
+    name: str
+    frequency: Literal["r", "c", "f"]
+    supercategory: Any = ""
+
+
+class _FederatedListing(msgspec.Struct):
+    images: list[_FederatedImage]
+    categories: list[_FederatedCategory] = []
+
+
+@dataclass(frozen=True)
+class FederatedFacts:
+    """What a file of LVIS's form says beyond COCO's.
+
+    frequency: category id -> "r", "c" or "f".
+    negative, partial: pairs of an image and a class that is not in it, or of which not all objects are annotated.
+    """
+
+    frequency: Mapping[int, str]
+    negative: int
+    partial: int
+
+
 class _Objects(msgspec.Struct):
     annotations: list[ListedObject] = []
 
@@ -118,6 +156,29 @@ def read_instances(path: Path, form: CocoForm = COCO) -> InstanceListing:
     form: how the file deviates from COCO's form.
     """
     return _listing(path, InstanceListing, form)
+
+
+def read_federated(path: Path, form: CocoForm = COCO) -> tuple[InstanceListing, FederatedFacts]:
+    """Images, called as COCO's folders have them ("train2017/000000391895.jpg"), and categories of LVIS's form.
+
+    form: how the file deviates from COCO's form.
+
+    Raises MissingError, InputError naming the position of the fault, or an image without name and address.
+    """
+    content = _decoded(path, _FederatedListing, form)
+    images = [
+        ListedImage(one.id, file_of(one.file_name, one.coco_url), one.width, one.height) for one in content.images
+    ]
+    for image in images:
+        if not image.file_name:
+            raise InputError(f"{path}: image {image.id} has no file_name and no coco_url")
+    listing = InstanceListing(
+        images, [NamedCategory(one.id, one.name, one.supercategory) for one in content.categories]
+    )
+    negative = sum(len(one.neg_category_ids) for one in content.images)
+    partial = sum(len(one.not_exhaustive_category_ids) for one in content.images)
+    facts = FederatedFacts({one.id: one.frequency for one in content.categories}, negative, partial)
+    return _checked_sizes(path, listing), facts
 
 
 def read_annotated_objects(path: Path, form: CocoForm = COCO) -> dict[int, list[ListedObject]]:
@@ -140,7 +201,10 @@ Listing = TypeVar("Listing", KeypointListing, InstanceListing)
 
 
 def _listing(path: Path, kind: type[Listing], form: CocoForm) -> Listing:
-    content = _decoded(path, kind, form)
+    return _checked_sizes(path, _decoded(path, kind, form))
+
+
+def _checked_sizes(path: Path, content: Listing) -> Listing:
     if not content.images:
         raise InputError(f"{path} lists no images")
     for each in content.images:

@@ -5,7 +5,7 @@ Slow, and used only for files that are known to have a fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,21 +146,39 @@ def _points(fault: Fault, points: Any, joints: int) -> None:
 # --- boxes and masks -------------------------------------------------------------------------------------------------
 
 
-def explain_instance_truth(path: Path, data: bytes, masks: bool, given: Collection[str] = ()) -> None:
+def explain_instance_truth(
+    path: Path,
+    data: bytes,
+    masks: bool,
+    given: Collection[str] = (),
+    federation: Callable[[Path, Mapping[str, Any], Collection[str]], None] | None = None,
+) -> None:
     """Raises InputError for the first fault of an annotation file; returns if none is found.
 
     given: names of options by which it was read.
+    federation: explains what more a federated file needs, whose objects need not say whether they are crowds.
     """
     content, images, categories = annotation_file(path, data, given)
+    if federation is not None:
+        federation(path, content, given)
+    shape = "segmentation" if masks else "bbox"
+    keys = ("id", "image_id", "category_id", "area", *(("iscrowd",) if federation is None else ()), shape)
     size: dict[int, tuple[int, int]] = {}
     if masks:
         for index, row in enumerate(content["images"]):
             size[row["id"]] = _image_size(fault_of(path, f"image {index}", row, ("id",), given), row)
     listed = ListedIds(images, categories, content["annotations"], lambda: file_names(content["images"]), given)
     seen: dict[int, int] = {}
+    of_lvis = federation is None and any("neg_category_ids" in row for row in content["images"])
     for index, row in enumerate(content["annotations"]):
         fault = fault_of(path, f"annotation {index}", row, ("id", "image_id"), given)
-        need_keys(fault, row, ("id", "image_id", "category_id", "area", "iscrowd", "segmentation" if masks else "bbox"))
+        if of_lvis and isinstance(row, dict) and "iscrowd" not in row:
+            fault(
+                "'iscrowd' is missing, as in all files of LVIS's form: lvis-boxes and lvis-masks judge these; option "
+                "iscrowd: 0 judges all classes in all images, as COCO does",
+                "iscrowd: 0",
+            )
+        need_keys(fault, row, keys)
         check_object(fault, index, row, listed, seen)
         if masks:
             _segmentation(fault, row["segmentation"], size[row["image_id"]])
@@ -196,7 +214,7 @@ def explain_instance_results(
     for index, row in enumerate(content):
         fault = fault_of(path, f"result {index}", row, ("image_id", "category_id"), given)
         if size is not None and isinstance(row, dict) and "bbox" in row and "segmentation" not in row:
-            fault("has a box and no mask; results of boxes alone are judged by coco-boxes")
+            fault("has a box and no mask; results of boxes alone are judged by coco-boxes or lvis-boxes")
         need_keys(fault, row, ("image_id", "category_id", key, "score"))
         check_detection(fault, row, listed)
         if "caption" in row:
@@ -238,7 +256,7 @@ def _segmentation(fault: Fault, mask: Any, size: tuple[int, int]) -> None:
     """Polygons, or an RLE of either kind."""
     if isinstance(mask, list):
         if not mask:
-            fault("segmentation is empty; give polygons or an RLE, or judge boxes alone (coco-boxes)")
+            fault("segmentation is empty; give polygons or an RLE, or judge boxes alone (coco-boxes, lvis-boxes)")
         for number, points in enumerate(mask):
             if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
                 found = f"{len(points)} values" if isinstance(points, list) else kind(points)

@@ -312,8 +312,21 @@ def _name_images(path: Path, images: list[Any], rows: list[Any]) -> None:
 
 
 def _file(row: Any) -> str:
-    name = row.get("file_name") if isinstance(row, dict) else None
-    return name if isinstance(name, str) else ""
+    return file_of(row.get("file_name"), row.get("coco_url")) if isinstance(row, dict) else ""
+
+
+def file_of(name: Any, address: Any) -> str:
+    """The file of an image as its list names it; "" if it does not. LVIS has COCO's address of it in place of a name.
+
+    name: its `file_name`, with folders or without.
+    address: its `coco_url`, whose last folder and name are taken if there is no name.
+
+    >>> file_of("a.jpg", None), file_of("", "http://images.cocodataset.org/train2017/000000391895.jpg")
+    ('a.jpg', 'train2017/000000391895.jpg')
+    """
+    if isinstance(name, str) and name:
+        return name
+    return "/".join(address.split("/")[-2:]) if isinstance(address, str) else ""
 
 
 def name_number(file: str) -> str | None:

@@ -41,6 +41,7 @@ from hrbench.formats.coco.compiled_rows import (
     results_rows,
 )
 from hrbench.formats.coco.faults import explain_instance_results, explain_instance_truth
+from hrbench.formats.coco.federation import Federation, explain_federation, federation_of
 from hrbench.formats.coco.forms import COCO, CocoForm, annotations_in, file_ids, results_in, unused_root
 from hrbench.formats.coco.json_faults import refuse_folder
 from hrbench.formats.coco.masks import Counts, MaskColumns, annotated
@@ -73,9 +74,10 @@ class InstanceTruth:
     truths: columns (G).
     shape: (G, 4) float64, boxes x, y, w, h in px, or the masks.
     size: (I, 2) int64, height and width of the images; for boxes, which need none, zeros where the file has none.
-    flagged: (G,) bool, whether a key `ignore` is set.
+    flagged: (G,) bool, whether a key is set that has no effect: `ignore`, of a federated file `iscrowd`.
     by_name: names of image files -> ids, if images are matched by them (`forms.file_ids`).
     root: the id of the category that only names the others and has no annotation; None if there is none.
+    federation: what a federated file says of images and categories; None for others.
     """
 
     path: Path
@@ -88,6 +90,7 @@ class InstanceTruth:
     flagged: np.ndarray
     by_name: Mapping[str, int | None] = field(default_factory=dict)
     root: int | None = None
+    federation: Federation | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class _Category(msgspec.Struct, gc=False):
     id: Whole
     name: Any = ""
     supercategory: Any = ""
+    frequency: Any = None
 
 
 class _Listed(msgspec.Struct, gc=False):
@@ -118,6 +122,9 @@ class _Listed(msgspec.Struct, gc=False):
     height: Any = 0
     width: Any = 0
     file_name: Any = ""
+    coco_url: Any = ""
+    neg_category_ids: Any = None
+    not_exhaustive_category_ids: Any = None
 
 
 class _Sized(msgspec.Struct, gc=False):
@@ -125,6 +132,9 @@ class _Sized(msgspec.Struct, gc=False):
     height: Whole
     width: Whole
     file_name: Any = ""
+    coco_url: Any = ""
+    neg_category_ids: Any = None
+    not_exhaustive_category_ids: Any = None
 
 
 class _Boxed(msgspec.Struct, gc=False):
@@ -132,8 +142,8 @@ class _Boxed(msgspec.Struct, gc=False):
     image_id: Whole
     category_id: Whole
     area: float
-    iscrowd: int | bool
     bbox: Four
+    iscrowd: int | bool | msgspec.UnsetType = msgspec.UNSET
     ignore: Any = 0
 
 
@@ -142,8 +152,8 @@ class _Masked(msgspec.Struct, gc=False):
     image_id: Whole
     category_id: Whole
     area: float
-    iscrowd: int | bool
     segmentation: list[list[float]] | Counts
+    iscrowd: int | bool | msgspec.UnsetType = msgspec.UNSET
     ignore: Any = 0
 
 
@@ -177,12 +187,15 @@ class _MaskRow(msgspec.Struct, gc=False):
     caption: msgspec.UnsetType = msgspec.UNSET
 
 
-def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
+def read_truth(path: Path, masks: bool, form: CocoForm = COCO, federated: bool = False) -> InstanceTruth:
     """Reads annotated objects with their masks or their boxes. Raises InputError naming the first fault, MissingError.
 
     form: how the file deviates from COCO's form.
 
-    As in pycocotools, crowds are ignored and a key `ignore` has no effect. The area is the annotated one.
+    federated: whether it is one of LVIS's form, which says in which images classes were looked for (`federation`).
+
+    As in pycocotools, crowds are ignored and a key `ignore` has no effect; of a federated file, as in the `lvis`
+    package, `ignore` is heeded and `iscrowd`, which may be missing, is not. The area is the annotated one.
     """
     path = Path(path)
     refuse_folder(path)
@@ -190,18 +203,18 @@ def read_truth(path: Path, masks: bool, form: CocoForm = COCO) -> InstanceTruth:
         data = annotations_in(path, stream.read(), form)
     if library() is not None:
         try:
-            return _compiled_truth(path, data, masks, form)
+            return _compiled_truth(path, data, masks, form, federated)
         except (NotUsualError, *READ_ERRORS):  # the general reader takes it, or says what is wrong
             pass
     try:
         truth = msgspec.json.decode(data, type=_MaskTruth if masks else _BoxTruth)
-        return _general_truth(path, truth, masks, form)
+        return _general_truth(path, truth, masks, form, federated)
     except READ_ERRORS as error:
-        explain_instance_truth(path, data, masks, form.stated())
+        explain_instance_truth(path, data, masks, form.stated(), explain_federation if federated else None)
         raise InputError(f"{path}: cannot be read as COCO instance annotations: {error}") from None
 
 
-def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> InstanceTruth:
+def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm, federated: bool) -> InstanceTruth:
     """The truth with its rows read by the compiled helper. Raises NotUsualError, READ_ERRORS."""
     spans, view = lists_in(data), memoryview(data)
     images, categories = (view[slice(*spans[name])] for name in ("images", "categories"))
@@ -211,7 +224,10 @@ def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> In
     size = _sizes(listed, masked)
     columns: tuple[list[np.ndarray], ...] = tuple([none] for none in _NO_TRUTHS)
     masks, boxes = MaskColumns(), [np.zeros((0, 4))]
-    for rows in annotation_rows(data, spans["annotations"], _MASK_TRUTH if masked else _BOX_TRUTH):
+    modes: dict[Field, Mode] = {**(_MASK_TRUTH if masked else _BOX_TRUTH)}
+    if federated:
+        modes["iscrowd"] = "optional"
+    for rows in annotation_rows(data, spans["annotations"], modes):
         need(known(rows.image, frame[0]))
         given = rows.id, rows.image, rows.category, rows.area, rows.crowd, rows.ignore
         for column, part in zip(columns, given, strict=True):
@@ -220,30 +236,48 @@ def _compiled_truth(path: Path, data: bytes, masked: bool, form: CocoForm) -> In
             masks.add_rows(rows.masks, size[np.searchsorted(frame[0], rows.image)])
         else:
             boxes.append(rows.box.copy())
-    ids, image, category, area, crowd, flagged = map(joined, columns)
-    truths = Truths(image, category, area, crowd, crowd)
+    ids, image, category, area, crowd, ignore = map(joined, columns)
+    truths, flagged = _objects(image, category, area, crowd, ignore, federated)
     _check_objects(ids, truths, *frame[:2])
     shape = masks.joined() if masked else _checked_boxes(joined(boxes))
     more = _by_name(listed, form), unused_root(classes, truths.category)
-    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
+    federation = federation_of(listed, classes) if federated else None
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more, federation)
 
 
-def _general_truth(path: Path, truth: _BoxTruth | _MaskTruth, masked: bool, form: CocoForm) -> InstanceTruth:
+def _objects(
+    image: np.ndarray,
+    category: np.ndarray,
+    area: np.ndarray,
+    crowd: np.ndarray,
+    ignore: np.ndarray,
+    federated: bool,
+) -> tuple[Truths, np.ndarray]:
+    """The objects (G), and which of them have a flag without effect: `ignore`, or if federated `iscrowd`."""
+    if federated:
+        return Truths(image, category, area, np.zeros(len(image), bool), ignore), crowd
+    return Truths(image, category, area, crowd, crowd), ignore
+
+
+def _general_truth(
+    path: Path, truth: _BoxTruth | _MaskTruth, masked: bool, form: CocoForm, federated: bool
+) -> InstanceTruth:
     rows, frame = truth.annotations, _frame(truth.images, truth.categories)
     size = _sizes(truth.images, masked)
     image, category = whole([row.image_id for row in rows]), whole([row.category_id for row in rows])
-    need(all(row.iscrowd in (0, 1) for row in rows))
-    crowd = np.array([row.iscrowd for row in rows], bool)
-    truths = Truths(image, category, np.array([row.area for row in rows], np.float64), crowd, crowd)
+    flags = [0 if federated and row.iscrowd is msgspec.UNSET else row.iscrowd for row in rows]
+    need(all(flag in (0, 1) for flag in flags))
+    area, ignore = np.array([row.area for row in rows], np.float64), np.array([bool(row.ignore) for row in rows], bool)
+    truths, flagged = _objects(image, category, area, np.array(flags, bool), ignore, federated)
     _check_objects(whole([row.id for row in rows]), truths, *frame[:2])
-    flagged = np.array([bool(row.ignore) for row in rows], bool)
     if isinstance(truth, _BoxTruth):
         shape: np.ndarray | Masks = _checked_boxes(numbers([row.bbox for row in truth.annotations], 4))
     else:
         places = np.searchsorted(frame[0], image)
         shape = annotated([row.segmentation for row in truth.annotations], size[places])
     more = _by_name(truth.images, form), unused_root(truth.categories, category)
-    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more)
+    federation = federation_of(truth.images, truth.categories) if federated else None
+    return InstanceTruth(path, *frame, truths, shape, size, flagged, *more, federation)
 
 
 def _frame(
@@ -284,7 +318,8 @@ def _checked_boxes(box: np.ndarray) -> np.ndarray:
 
 
 def _by_name(listed: Sequence[_Listed | _Sized], form: CocoForm) -> dict[str, int | None]:
-    return file_ids([{"id": one.id, "file_name": one.file_name} for one in listed] if form.match != "id" else [])
+    rows = [{"id": one.id, "file_name": one.file_name, "coco_url": one.coco_url} for one in listed]
+    return file_ids(rows if form.match != "id" else [])
 
 
 def read_results(

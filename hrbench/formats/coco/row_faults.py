@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hrbench.errors import HrbenchError
-from hrbench.formats.coco.forms import file_ids, in_utf8, name_number
+from hrbench.formats.coco.forms import file_ids, file_of, in_utf8, name_number
 from hrbench.formats.coco.json_faults import (
     REMEDIES,
     Fault,
@@ -50,8 +50,8 @@ class ListedIds:
 
 def file_names(images: Iterable[Any]) -> list[str]:
     """The names of files in an annotation file's list of images."""
-    names = (row.get("file_name") for row in images if isinstance(row, dict))
-    return [name for name in names if isinstance(name, str) and name]
+    names = (file_of(row.get("file_name"), row.get("coco_url")) for row in images if isinstance(row, dict))
+    return [name for name in names if name]
 
 
 def file_names_in(path: Path) -> list[str]:
@@ -81,8 +81,9 @@ def check_object(fault: Fault, index: int, row: dict[str, Any], listed: ListedId
             f"area is {shown(row['area'])}; it must be a finite number of square pixels, zero or more",
             text_remedy(row["area"]) or REMEDIES["area"],
         )
-    if row["iscrowd"] not in (0, 1) or isinstance(row["iscrowd"], float):
-        fault(f"iscrowd is {shown(row['iscrowd'])}; it must be 0 or 1", whole_remedy(row["iscrowd"]))
+    crowd = row.get("iscrowd", 0)  # which not every kind of file needs
+    if crowd not in (0, 1) or isinstance(crowd, float):
+        fault(f"iscrowd is {shown(crowd)}; it must be 0 or 1", whole_remedy(crowd))
 
 
 def check_detection(fault: Fault, row: dict[str, Any], listed: ListedIds) -> None:

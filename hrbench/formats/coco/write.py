@@ -57,7 +57,9 @@ def write_masks(predictions: Iterable[Prediction], path: Path) -> None:
 
     def checked(row: Row, where: str) -> Row:
         if "segmentation" not in row and "bbox" in row:
-            raise InputError(f"{where}: a box without a mask; a network that gives none has `metrics: [coco-boxes]`")
+            raise InputError(
+                f"{where}: a box without a mask; a network that gives none has `metrics: [coco-boxes]` or [lvis-boxes]"
+            )
         _check(row, where, "segmentation")
         mask = row["segmentation"]
         if not isinstance(mask, Mapping) or not {"size", "counts"} <= set(mask):

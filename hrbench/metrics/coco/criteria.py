@@ -95,7 +95,9 @@ def own_criteria(settings: MatchSettings, official: MatchSettings, name: str) ->
     if settings.areas != official.areas:
         found["areas"] = {called: [low, high] for called, low, high in settings.areas[1:]}
     if settings.recalls != official.recalls:
-        found["recall_thresholds"] = list(settings.recalls)
+        many = len(settings.recalls)
+        even = settings.recalls == tuple(np.linspace(0.0, 1.0, many).tolist())
+        found["recall_thresholds"] = many if even else list(settings.recalls)
     if settings.max_detections != official.max_detections:
         found["max_detections"] = list(settings.max_detections)
     if settings.class_agnostic:
@@ -117,7 +119,7 @@ def even_step(values: Sequence[float]) -> float | None:
 
 
 def _meant(given: tuple[float, ...], official: tuple[float, ...]) -> tuple[float, ...]:
-    """The official numbers if those given are the same but for rounding: 0.85 of a file is not that of `linspace`."""
+    """The official numbers if those given differ by rounding only, as 0.85 of a file may from `linspace`."""
     return official if len(given) == len(official) and np.allclose(given, official, rtol=0, atol=1e-12) else given
 
 
@@ -166,7 +168,7 @@ def _areas(given: Any) -> list[tuple[str, float, float]]:
                 "for no maximum"
             )
         found.append((name, *values))
-    return found
+    return sorted(found, key=lambda area: (area[1:], area[0]))  # the order of a file means nothing
 
 
 def _limits(given: Any, official: MatchSettings) -> tuple[int, ...]:

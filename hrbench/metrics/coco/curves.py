@@ -35,6 +35,7 @@ class Number:
     area, limit: positions in the settings' `areas` and `max_detections`.
     threshold: position in `thresholds`.
     category: position among the categories of the matches; None: the mean over all.
+    among: positions of categories, rising; the mean over these alone. None: over all.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Number:
     area: int
     limit: int = 0
     category: int | None = None
+    among: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Accumulator:
         precise = {(number.area, number.limit) for number in numbers if number.kind == "precision"}
         self.curves = _prepared(matches, settings, {key: key in precise for key in self.keys}, self.annotated)
 
+        self.shares: dict[tuple[Key, str, int | None], list[tuple[int, np.ndarray]]] = {}
+        """Where means over some categories are read -> columns of values, and which annotated categories (C,) bool."""
         self.columns = {key: self._columns(key) for key in self.keys}
 
         self.held: tuple[bytes, dict[Key, _HeldTables]] = b"", {}
@@ -115,6 +119,8 @@ class Accumulator:
             assert table is not None
             if len(overall):
                 values[:, overall] = table.means(threshold)[:, None]
+            for column, members in self.shares[key, kind, threshold]:
+                values[:, column] = table.means(threshold, members)
             if len(single):
                 # a category without objects in a resample has no number of its own, though means keep it
                 found = np.where(some, table.singles(threshold), -1.0)
@@ -131,7 +137,13 @@ class Accumulator:
                 chosen.setdefault((number.kind, number.threshold), []).append(column)
         columns = {}
         for read, mine in chosen.items():
-            categories = [(column, self.numbers[column].category) for column in mine]
+            self.shares[(key, *read)] = [
+                (column, np.isin(self.annotated[key[0]], np.array(among, np.int64)))
+                for column in mine
+                if (among := self.numbers[column].among) is not None
+            ]
+            whole = [column for column in mine if self.numbers[column].among is None]
+            categories = [(column, self.numbers[column].category) for column in whole]
             overall = np.array([column for column, category in categories if category is None], np.int64)
             single = np.array([column for column, category in categories if category is not None], np.int64)
             wanted = np.array([category for _, category in categories if category is not None], np.int64)

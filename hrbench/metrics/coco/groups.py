@@ -87,6 +87,12 @@ class RowGroups:
             starts = starts_of(mine)
         return cls(rows, mine[starts[:-1]], starts)
 
+    def only(self, some: np.ndarray) -> RowGroups:
+        """Some of the groups with their rows. some: (U,) bool."""
+        many = np.diff(self.starts)
+        starts = np.append(0, np.cumsum(many[some]))
+        return RowGroups(self.rows[np.repeat(some, many)], self.keys[some], starts)
+
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(first, number): where the rows of the groups with these rising keys begin, and how many there are, or 0."""
         if not len(self.keys):

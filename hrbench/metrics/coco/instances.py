@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
-from hrbench.formats.coco.columns import Truths, sorted_unique
+from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
@@ -21,12 +21,11 @@ from hrbench.formats.coco.write import write_boxes, write_masks
 from hrbench.metrics.coco.assignment import Similarity
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
-from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, settings_in
+from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
-from hrbench.metrics.coco.mask_iou import mask_boxes, mask_iou
+from hrbench.metrics.coco.mask_iou import mask_iou
 from hrbench.metrics.coco.matching import RECALLS, THRESHOLDS, Matches, MatchSettings, match
-from hrbench.metrics.coco.misread import misread_boxes, misread_classes, paired_iou
-from hrbench.metrics.coco.misread_images import misread_images
+from hrbench.metrics.coco.misread_objects import misread_objects
 from hrbench.metrics.coco.notes import (
     EvaluatedRows,
     area_note,
@@ -88,24 +87,6 @@ def numbers(labels: Sequence[str], settings: MatchSettings = INSTANCES) -> tuple
 NUMBERS = numbers(())
 
 
-def _rows_of(box: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """(n, 4) boxes of rows that may come more than once; each is worked out once."""
-    once = sorted_unique(rows)
-    return box(once)[np.searchsorted(once, rows)]
-
-
-def _boxes_of(shape: np.ndarray | Masks) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives the boxes (n, 4) x, y, width, height in px of rows (n,), those around masks."""
-    if isinstance(shape, np.ndarray):
-        return shape.__getitem__
-
-    def around(rows: np.ndarray) -> np.ndarray:
-        ends = mask_boxes(shape, rows)[rows]
-        return np.concatenate([ends[:, :2], ends[:, 2:] - ends[:, :2]], axis=1)
-
-    return around
-
-
 class CocoObjects:
     """COCO AP and AR of objects, equal to pycocotools 2.0.11 to the last bit; by the shape `kind`.
 
@@ -117,9 +98,14 @@ class CocoObjects:
         takes where there is one. Boxes have but one area.
     max_detections: how many of an image and class are judged, best first: a rising list, as pycocotools' `maxDets`, of
         which the last is that of all numbers and each has an AR; or the last alone (1000 for [1, 10, 1000]).
-    iou_thresholds, areas, recall_thresholds: in place of COCO's (`criteria.OwnCriteria`), as pycocotools' `iouThrs`,
-        `areaRng` and `recThrs`.
-    class_agnostic: whether all classes count as one, as with pycocotools' `useCats = 0`.
+    iou_thresholds: IoU from which on an object is found: up to 16 rising numbers, or one, in place of 0.5 to 0.95; AP
+        is the mean over them and named by them (AP@0.3), as with pycocotools' `iouThrs`.
+    areas: ranges of object areas in px^2 by name, in place of small, medium and large: `{tiny: [0, 256], huge: [65536,
+        null]}` for AP-tiny and AP-huge; both ends are in a range.
+    recall_thresholds: rising recalls at which precision is read, or how many of them from 0 to 1, in place of 101;
+        names tell how many (AP@R11).
+    class_agnostic: whether all classes count as one (micro-AP), as with pycocotools' `useCats = 0`: equal scores go by
+        class, then by the order of the file, and `max_detections` are of an image.
     renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the files deviate from
         COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
@@ -166,6 +152,10 @@ class CocoObjects:
         self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels(), self.remark)
         self.main = self.quantities[0].name
 
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO does."""
+        return own_criteria(self.settings, INSTANCES, FORMS[self.kind].option)
+
     def read_target(self, path: Path) -> InstanceTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""
         return self.classes.known(read_truth(Path(path), self.kind == "mask", self.form))
@@ -196,7 +186,7 @@ class CocoObjects:
             **form_params(self.form),
             **self.own_params(),
         }
-        truth = truth_of(truths, matches.images, *_annotated(target.shape))
+        truth = truth_of(truths, matches.images, *annotated_of(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
 
     def similarity(self, target: InstanceTruth, predictions: InstanceResults) -> Similarity:
@@ -225,23 +215,7 @@ class CocoObjects:
         box = predictions.shape if isinstance(predictions.shape, np.ndarray) else None
         seen = EvaluatedRows.of(truths, detections, state)
         notes = detection_notes(truths, detections, box, seen, option="max_detections")
-        if box is not None and isinstance(target.shape, np.ndarray):
-            size = target.size[np.searchsorted(target.images, detections.image)]
-            notes += misread_boxes(target.shape, box, size, truths, detections, seen)
-        categories = list(zip(state.params["categories"], state.params["names"], strict=True))
-        boxes = _boxes_of(target.shape), _boxes_of(predictions.shape)
-        if not self.settings.class_agnostic:
-            notes += misread_classes(*boxes, truths, detections, seen, categories)
-        if not any(note.kind.startswith("misread") for note in notes):
-
-            def overlap(found: np.ndarray, objects: np.ndarray) -> np.ndarray:
-                return paired_iou(_rows_of(boxes[1], found), _rows_of(boxes[0], objects))
-
-            rows = seen
-            if self.kind == "mask":  # codes of others are not kept
-                kept = np.isin(seen.found_group, seen.truth_group)
-                rows = replace(seen, found=seen.found[kept], found_group=seen.found_group[kept])
-            notes += misread_images(overlap, ~truths.crowd[seen.truth], detections.score, rows, state, "IoU")
+        notes += misread_objects(predictions, target, seen, state)
         if self.kind == "mask":
             notes += area_note(predictions.area_from, "masks", "detection_area: mask")
             notes += unused_boxes(predictions.boxed and predictions.area_from == "mask")
@@ -322,7 +296,7 @@ def _labels_in(state: State) -> Sequence[str]:
     return () if state.params.get("class_agnostic") else state.params["names"]
 
 
-def _annotated(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | None]:
+def annotated_of(shape: np.ndarray | Masks) -> tuple[np.ndarray, list[bytes] | None]:
     """The numbers and the codes that are annotated of each object, as `truth_of` takes them."""
     if isinstance(shape, np.ndarray):
         return shape, None

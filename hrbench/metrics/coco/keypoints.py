@@ -25,7 +25,7 @@ from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.keypoints import COCO_SIGMAS, KeypointResults, KeypointTruth, read_results, read_truth
 from hrbench.formats.coco.write import write_results
 from hrbench.metrics.coco.classes import NO_CLASSES, unique_labels
-from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, settings_in
+from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
 from hrbench.metrics.coco.curves import Accumulator, Number
 from hrbench.metrics.coco.matching import match
 from hrbench.metrics.coco.misread_images import misread_images
@@ -102,8 +102,16 @@ class CocoKeypointAP:
         `bbox` if the first row has one, else the extent of the keypoints.
     per_class: whether to report AP, AP50, AP75 and AR of every category, too, as "AP/<name>", or "AP/<id>" if its name
         is not unique.
-    max_detections, oks_thresholds, areas, recall_thresholds: in place of COCO's (`criteria.OwnCriteria`).
-    class_agnostic: whether all categories count as one.
+    max_detections: how many of an image and category are judged, best first: 20, another number, or a rising list of
+        which the last is that of all numbers and each has an AR (AR@1dets).
+    oks_thresholds: OKS from which on a person is found: up to 16 rising numbers, or one, in place of 0.5 to 0.95; AP is
+        the mean over them and named by them (AP@0.3).
+    areas: ranges of areas of people in px^2 by name, in place of medium and large: `{tiny: [0, 1024], huge: [65536,
+        null]}` for AP-tiny and AP-huge; both ends are in a range.
+    recall_thresholds: rising recalls at which precision is read, or how many of them from 0 to 1, in place of 101;
+        names tell how many (AP@R11).
+    class_agnostic: whether all categories count as one (micro-AP): equal scores go by category, then by the order of
+        the file, and `max_detections` are of an image.
     renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how the files deviate
         from COCO's form (`forms.CocoForm`). A root category is kept, with a note unless that was said.
     """
@@ -155,6 +163,10 @@ class CocoKeypointAP:
             raise UsageError(NO_CLASSES)
         self.quantities = described(FORM, self.settings)
         self.main = self.quantities[0].name
+
+    def own_criteria(self) -> dict[str, Any]:
+        """The options by which it judges otherwise than COCO does."""
+        return own_criteria(self.settings, KEYPOINTS, FORM.option)
 
     def read_target(self, path: Path) -> KeypointTruth:
         """Annotations as columns, checked whole. Raises InputError naming the first fault, MissingError."""

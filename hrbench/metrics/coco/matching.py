@@ -24,7 +24,7 @@ or memory (`groups`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,12 +117,35 @@ def match(
     keys = group_keys(detections.image, detections.category, images, categories)
     found = RowGroups.of(keys, detections.score, settings.max_detections[-1])
     del keys
-    hits, spared = _assigned(found, objects, truths, similarity, settings)
+    return match_groups(truths, detections, similarity, settings, images, categories, objects, found)
+
+
+def match_groups(
+    truths: Truths,
+    detections: Detections,
+    similarity: Similarity,
+    settings: MatchSettings,
+    images: np.ndarray,
+    categories: np.ndarray,
+    objects: RowGroups,
+    found: RowGroups,
+    lenient: np.ndarray | None = None,
+) -> Matches:
+    """Matches the detections `found` with `objects`, both by image and category.
+
+    images, categories: rising ids, by whose positions the groups are numbered.
+    lenient: (U,) bool, the groups of `found` in which a detection that finds nothing is ignored; None for none.
+    """
+    outside = _outside(truths, settings)
+    hits, spared = _assigned(found, objects, truths, outside, similarity, settings)
     _spare_outside(spared, hits, detections.area[found.rows], settings)
+    if lenient is not None:
+        every = np.uint16((1 << len(settings.thresholds)) - 1)
+        spared |= (np.repeat(lenient, np.diff(found.starts)) * every)[:, None] & ~hits
 
     image, category = np.divmod(found.keys, max(len(categories), 1))
     every = np.arange(len(images) + 1)
-    object_image, object_category, positives = _positives(objects, truths, settings, len(categories))
+    object_image, object_category, positives = _positives(objects, outside, len(categories))
     return Matches(
         images,
         categories,
@@ -162,33 +185,41 @@ def _as_one_class(
 
 
 def _assigned(
-    found: RowGroups, objects: RowGroups, truths: Truths, similarity: Similarity, settings: MatchSettings
+    found: RowGroups,
+    objects: RowGroups,
+    truths: Truths,
+    outside: Sequence[np.ndarray],
+    similarity: Similarity,
+    settings: MatchSettings,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(hits, spared), each (N, A): as `assigned`, for as many area ranges at a time as a word has bits for."""
+    """(hits, spared), each (N, A): as `assigned`, for as many area ranges at a time as a word has bits for.
+
+    outside: for each area range, (G,) bool, which objects do not count in it.
+    """
     thresholds, parts = np.asarray(settings.thresholds), []
     at_once = WORD_BITS // len(thresholds)
-    for start in range(0, len(settings.areas), at_once):
-        areas = settings.areas[start : start + at_once]
-        ignored = _ignored(truths, areas, len(thresholds))
-        parts.append(assigned(found, objects, truths.crowd, ignored, similarity, thresholds, len(areas)))
+    for start in range(0, len(outside), at_once):
+        some = outside[start : start + at_once]
+        ignored = _ignored(some, len(truths.area), len(thresholds))
+        parts.append(assigned(found, objects, truths.crowd, ignored, similarity, thresholds, len(some)))
     if len(parts) == 1:
         return parts[0]
-    hits, spared = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
+    hits, spared = (np.concatenate(bits, axis=1) for bits in zip(*parts, strict=True))
     return hits, spared
 
 
-def _ignored(truths: Truths, areas: Sequence[tuple[str, float, float]], thresholds: int) -> np.ndarray:
+def _ignored(outside: Sequence[np.ndarray], objects: int, thresholds: int) -> np.ndarray:
     """(G,) uint64: bit a x T + t set if the object does not count in area range a."""
-    bits = np.zeros(len(truths.area), np.uint64)
-    for a, outside in enumerate(_outside(truths, areas)):
-        bits[outside] |= np.uint64(((1 << thresholds) - 1) << (a * thresholds))
+    bits = np.zeros(objects, np.uint64)
+    for a, without in enumerate(outside):
+        bits[without] |= np.uint64(((1 << thresholds) - 1) << (a * thresholds))
     return bits
 
 
-def _outside(truths: Truths, areas: Sequence[tuple[str, float, float]]) -> Iterator[np.ndarray]:
+def _outside(truths: Truths, settings: MatchSettings) -> list[np.ndarray]:
     """For each area range, (G,) bool, which objects do not count in it."""
-    for _, minimum, maximum in areas:
-        yield truths.ignore | (truths.area < minimum) | (truths.area > maximum)
+    ends = [(minimum, maximum) for _, minimum, maximum in settings.areas]
+    return [truths.ignore | (truths.area < minimum) | (truths.area > maximum) for minimum, maximum in ends]
 
 
 def _spare_outside(spared: np.ndarray, hits: np.ndarray, area: np.ndarray, settings: MatchSettings) -> None:
@@ -201,12 +232,12 @@ def _spare_outside(spared: np.ndarray, hits: np.ndarray, area: np.ndarray, setti
 
 
 def _positives(
-    objects: RowGroups, truths: Truths, settings: MatchSettings, categories: int
+    objects: RowGroups, outside: Sequence[np.ndarray], categories: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image index (P,), category index (P,), how many objects count (P, A), for the groups in which some do."""
-    counts = np.zeros((len(objects.keys), len(settings.areas)), np.int32)
-    for a, outside in enumerate(_outside(truths, settings.areas) if len(objects.rows) else ()):
-        counts[:, a] = np.add.reduceat(~outside[objects.rows], objects.starts[:-1], dtype=np.int32)
+    counts = np.zeros((len(objects.keys), len(outside)), np.int32)
+    for a, without in enumerate(outside if len(objects.rows) else ()):
+        counts[:, a] = np.add.reduceat(~without[objects.rows], objects.starts[:-1], dtype=np.int32)
     some = counts.any(axis=1)
     image, category = np.divmod(objects.keys[some], max(categories, 1))
     return image, category.astype(index_type(categories)), counts[some]

@@ -225,8 +225,8 @@ def area_note(area_from: str, default: str, option: str) -> list[Note]:
     return [Note("box_areas", what, effect=effect, option=option)]
 
 
-def unused_boxes(boxed: bool) -> list[Note]:
-    """A note if rows of masks carry boxes, which pycocotools itself would take areas from."""
+def unused_boxes(boxed: bool, reference: str = "pycocotools") -> list[Note]:
+    """A note if rows of masks carry boxes, which the reference implementation itself would take areas from."""
     what = "rows carry a bbox beside their mask; areas of detections are those of the masks"
-    effect = "pycocotools, given these rows, takes the boxes' areas for numbers by size"
+    effect = f"{reference}, given these rows, takes the boxes' areas for numbers by size"
     return [Note("unused_boxes", what, effect=effect, option="detection_area: box")] if boxed else []

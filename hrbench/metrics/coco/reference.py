@@ -46,7 +46,7 @@ def keypoint_numbers(
     with contextlib.redirect_stdout(io.StringIO()):
         original = target.read_bytes()
         data = judged_alone(target, annotations_in(target, original, form), len(sigmas), category)
-        rows = _rows(target, data, predictions, form, without_boxes)
+        rows = results_rows(target, data, predictions, form, without_boxes)
         rows = [row for row in rows if category in (None, row["category_id"])]  # others need not have its joints
         categories = None if category is None else [category]
         truth = _truth(target, original, data)
@@ -82,7 +82,7 @@ def instance_numbers(
     with contextlib.redirect_stdout(io.StringIO()):
         original = target.read_bytes()
         data = annotations_in(target, original, form)
-        rows = _rows(target, data, predictions, form, without_boxes)
+        rows = results_rows(target, data, predictions, form, without_boxes)
         truth = _truth(target, original, data)
         for row in rows if kind == "segm" and without_boxes else ():
             row["segmentation"] = truth.annToRLE(row)  # without boxes it takes areas of compressed codes alone
@@ -163,7 +163,9 @@ def _as_one_class(rows: list[dict[str, Any]], one: int, category: int | None) ->
     return [{**row, "category_id": one} for row in ordered if category in (None, row["category_id"])]
 
 
-def _rows(target: Path, data: bytes, predictions: Path, form: CocoForm, without_boxes: bool) -> list[dict[str, Any]]:
+def results_rows(
+    target: Path, data: bytes, predictions: Path, form: CocoForm, without_boxes: bool
+) -> list[dict[str, Any]]:
     """The results in COCO's own form. data: the annotations in it."""
     by_name = file_ids(json.loads(data)["images"]) if form.match != "id" else {}
     with predictions.open("rb") as stream:

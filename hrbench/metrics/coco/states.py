@@ -153,7 +153,8 @@ def scored(
     scores = []
     for number, quantity, value, interval in zip(numbers, quantities, values.tolist(), ends, strict=True):
         if value > -1:
-            several = objects.sum(axis=0) if number.category is None else objects[number.category]
+            several = objects[list(number.among)] if number.among is not None else objects
+            several = several.sum(axis=0) if number.category is None else objects[number.category]
             scores.append(Measurement(quantity, value, metric, interval, int(several[number.area])))
         else:
             reason = f"no annotated {absent(number)} in {len(matches.images)} images"

@@ -74,8 +74,15 @@ class CategoryTables:
         """Replaces the columns of some categories (C,) bool, which this weighting keeps, by others (..., k)."""
         self.rows[row][..., categories[self.keep[row]]] = columns
 
-    def means(self, threshold: int | None) -> np.ndarray:
-        """(B,) means over all that is kept, at one threshold or all, summed in the official order; -1 without any."""
+    def means(self, threshold: int | None, among: np.ndarray | None = None) -> np.ndarray:
+        """(B,) means over all that is kept, at one threshold or all, summed in the official order; -1 without any.
+
+        among: (C,) bool, only over these categories; None for all.
+        """
+        if among is not None:
+            chosen = (row if threshold is None else row[threshold] for row in self.rows)
+            pairs = zip(chosen, self.keep, strict=True)
+            return np.array([_row_means(row.compress(among[kept], -1)[None])[0] for row, kept in pairs])
         if self.together is not None:
             return _row_means(self.together if threshold is None else self.together[:, threshold])
         chosen = self.rows if threshold is None else [row[threshold] for row in self.rows]

@@ -261,4 +261,7 @@ def test_what_notes_advise_is_a_setting_of_the_data_set_too(tmp_path: Path) -> N
     given = CocoInstances(tmp_path, detection_area="box", max_detections=300).metric_options()
     assert given == {"detection_area": "box", "max_detections": 300}
     assert CocoMasks(**given).detection_area == "box" and CocoInstances(tmp_path).metric_options() == {}
+    own = {"iou_thresholds": [0.3], "areas": {"a": [0, 9]}, "recall_thresholds": 11, "class_agnostic": True}
+    assert CocoInstances(tmp_path, **own).metric_options() == own == {**CocoMasks(**own).own_criteria(), **own}
+    assert CocoInstances(tmp_path, per_class=True).metric_options() == {"per_class": True}
     assert Mpii(tmp_path, origin=1).metric_options() == {"origin": 1} and Mpii(tmp_path).metric_options() == {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from report_factory import make, of
 
-from hrbench.judge.comparability import comparison_key
+from hrbench.judge.comparability import basis_differences, basis_of_score, comparison_key, metric_differences
 from hrbench.report.comparable import incomparable_reasons
 from hrbench.report.layout import PublishedLayout, read_layout
-from hrbench.types import DatasetRecord, MetricRecord, Provenance
+from hrbench.types import DatasetRecord, MetricRecord, Provenance, State
 
 COCO = next(table.published for table in read_layout("pose-coco-val").tables)
 MPII = next(table.published for table in read_layout("pose-mpii").tables)
@@ -80,6 +80,37 @@ def test_another_version_of_a_metric_is_another_key():
         return comparison_key(make("a", score, provenance=Provenance(metrics={score.metric: record})), score)
 
     assert key(1) == key(1) != key(2)
+
+
+def judged_by(**criteria: object):
+    """A result whose scores were judged by criteria that are not the official ones."""
+    score = of("AP", 0.7)
+    record = MetricRecord(1, "", criteria)
+    return make("a", score, provenance=Provenance(metrics={score.metric: record})), score
+
+
+def test_other_criteria_of_a_metric_are_another_key_and_another_basis():
+    official, many, more = judged_by(), judged_by(max_detections=[300]), judged_by(max_detections=[1000])
+    assert len({comparison_key(*one) for one in (official, many, more)}) == 3
+    assert comparison_key(*many) == comparison_key(*judged_by(max_detections=[300]))
+    told = basis_differences(official[0], many[0], official[1], many[1])
+    assert [text for text in told if text.endswith("max detections - / [300]")]
+    assert not [text for text in basis_differences(many[0], many[0], many[1], many[1]) if "detections" in text]
+    bases = [basis_of_score(None, {}, 1, "", one) for one in ({}, {"areas": {"a": [0, 1]}}, {"areas": {"a": [0, 2]}})]
+    assert bases[0] == basis_of_score(None, {}, 1, "") and len(set(bases)) == 3
+
+
+def test_a_score_by_other_criteria_has_no_difference_to_a_published_figure():
+    assert incomparable_reasons(judged_by()[0], PublishedLayout()) == ()
+    (reason,) = incomparable_reasons(judged_by(max_detections=[1, 300], class_agnostic=True)[0], PublishedLayout())
+    assert "by other criteria than the published figure (max detections 1, 300; class agnostic yes)" in reason
+
+
+def test_what_classes_are_called_forbids_no_comparison_unless_both_states_tell():
+    one, other, plain = (State("m", 1, {"categories": [1], **more}, {}) for more in (
+        {"names": ["a"]}, {"names": ["b"]}, {}))  # fmt: skip
+    assert metric_differences(one, plain) == metric_differences(plain, one) == []
+    assert metric_differences(one, other)
 
 
 def test_scores_on_other_data_of_the_same_name_have_another_key():

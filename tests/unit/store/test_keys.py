@@ -358,3 +358,14 @@ def test_precomputed_predictions_count_by_their_content_and_without_a_network():
     ):
         assert scores(same) == scores(entry)
     assert content_key(entry) != content_key(replace(entry, predictions="/b/q.json"))
+
+
+def test_how_predictions_are_judged_is_in_no_key_of_theirs():
+    """Other thresholds of COCO's metrics are another key of the scores alone."""
+    row = replace(DATASET, use="coco-instances")
+    asked = {"iou_thresholds": [0.3], "areas": {"a": [0, 9]}, "recall_thresholds": 11, "class_agnostic": True}
+    plain, other = (replace(ENTRY, dataset=replace(row, args={**row.args, **more})) for more in ({}, asked))
+    assert predictions(plain) == predictions(other) and content_key(plain) != content_key(other)
+    assert scores(plain, options={}) != scores(other, options=asked)
+    named = replace(ENTRY, dataset=replace(DATASET, args={**DATASET.args, "areas": [1]}))
+    assert predictions(named) != predictions()  # of a reader that is not ours

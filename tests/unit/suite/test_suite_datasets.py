@@ -107,6 +107,14 @@ def test_derived_names_differ(rows: Rows, written: list[str], names: list[str]):
     assert [row.name for row in found] == [f"coco-keypoints-{name}" for name in names]
 
 
+def test_numbers_of_single_classes_make_no_other_data(load: Load):
+    entry = "- {{model: faster_rcnn_hrnetv2p_w18, dataset: {{base: coco-val2017, {}}}}}"
+    told, loose = (load(entry.format(more)).entries[0].dataset for more in ("per_class: true", "iou_thresholds: 0.3"))
+    assert told is not None and loose is not None and told.args["per_class"] is True
+    assert told.name == "coco-val2017" and told.title
+    assert (loose.name, loose.title) == ("coco-instances-val2017", "")
+
+
 def test_names_do_not_depend_on_the_entries_that_are_chosen(rows: Rows):
     written = [f"{{use: coco-keypoints, annotations: {place}/test.json}}" for place in "AB"]
     (second,) = rows(*written, only="*-seed-1")

@@ -248,13 +248,14 @@ def test_joints_as_shares_of_the_image_are_recognised(written: Written) -> None:
     assert "misread_joints" in told(CocoKeypointAP(), paths)
 
 
-def test_no_note_advises_an_option_that_the_metric_lacks(written: Written) -> None:
-    """People beyond the 20 of an image, for whom no option sets another limit."""
+def test_people_beyond_the_limit_are_told_with_its_option(written: Written) -> None:
+    """People beyond the 20 of an image."""
     paths = people(written)
     rows = json.loads(paths[1].read_text())
     paths[1].write_text(json.dumps([{**rows[0], "score": k / 100} for k in range(30)]))
     notes = told(CocoKeypointAP(), paths)
-    assert notes["cut_detections"].count == 10 and notes["cut_detections"].option == ""
+    assert notes["cut_detections"].count == 10 and notes["cut_detections"].option == "max_detections"
+    assert "cut_detections" not in told(CocoKeypointAP(max_detections=30), paths)
 
 
 def rooted(kind: str, written: Written) -> tuple[Path, Path]:
