@@ -23,6 +23,7 @@ from hrbench.contracts.datasets import (
     SchemeT_co,
     ShowsTruth,
     Submits,
+    TruthInSeveralFiles,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
 from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
@@ -111,5 +112,6 @@ __all__ = [
     "TakesScales",
     "Task",
     "TellsInput",
+    "TruthInSeveralFiles",
     "members",
 ]

@@ -16,7 +16,7 @@ class DataSet(Protocol):
     """Files on disk as samples. Constructed as `use(root, **args)`; construction reads nothing.
 
     Optional capabilities: `HasScheme`, `HasFolder`, `Submits`, `Inspectable`, `ShowsTruth`, `HasPersonBoxes`,
-        `HasMetricArgs`.
+        `HasMetricArgs`, `TruthInSeveralFiles`.
     """
 
     task: str
@@ -93,6 +93,15 @@ class Inspectable(Protocol):
 
     def look(self, sample: Sample) -> Sequence[str]:
         """Decodes one sample with its annotation; returns a sentence for each fault. Called from several threads."""
+        ...
+
+
+@runtime_checkable
+class TruthInSeveralFiles(Protocol):
+    """A data set whose `target` is not all of its ground truth, such as a JSON file with a folder of PNGs."""
+
+    def ground_truth_sha256(self) -> str:
+        """SHA-256 (hex) over all files of the ground truth, for scores of predictions from files."""
         ...
 
 

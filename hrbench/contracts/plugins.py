@@ -15,6 +15,7 @@ from hrbench.contracts.datasets import (
     Inspectable,
     ShowsTruth,
     Submits,
+    TruthInSeveralFiles,
 )
 from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
 from hrbench.contracts.networks import (
@@ -49,7 +50,16 @@ REQUIRED: Mapping[str, type] = {
 """Entry-point group -> the contract of what is constructed by it."""
 
 OPTIONAL: Mapping[str, tuple[type, ...]] = {
-    "hrbench.datasets": (HasScheme, HasFolder, Submits, Inspectable, ShowsTruth, HasPersonBoxes, HasMetricArgs),
+    "hrbench.datasets": (
+        HasScheme,
+        HasFolder,
+        Submits,
+        Inspectable,
+        ShowsTruth,
+        HasPersonBoxes,
+        HasMetricArgs,
+        TruthInSeveralFiles,
+    ),
     "hrbench.tasks": (
         OffersProtocols,
         ChoosesProtocol,

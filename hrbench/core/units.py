@@ -27,6 +27,7 @@ NAMES: dict[str, str] = {
     "bytes": "MiB",
     "joules": "J",
     "rate": "img/s",
+    "pixels": "px",
     "number": "",
     "intensity": "FLOP/byte",
     "speed": "GFLOP/s",
@@ -39,12 +40,13 @@ _DIVISORS: dict[str, float] = {
     "bytes": 2.0**20,
     "joules": 1.0,
     "rate": 1.0,
+    "pixels": 1.0,
     "number": 1.0,
     "intensity": 1.0,
     "speed": 1e9,
 }
 # Units whose values span decades are shown to three significant digits, the others to fixed decimals.
-_DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3}
+_DECIMALS: dict[str, int] = {"fraction": 1, "count": 1, "operations": 3, "pixels": 2}
 # Smaller values would be shown as 0 with a fixed number of decimals; in shown units.
 _SMALL: dict[str, float] = {"count": 0.1, "operations": 0.01}
 

@@ -61,6 +61,7 @@ class Mpii:
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
     origin: where files of predictions have their top-left pixel, 0 or 1 (`metrics.pckh.MpiiPckh`).
+    metric_args: further options of single metrics, by the metric's name, such as {pck: {reference: head}}.
     """
 
     task = "pose"
@@ -73,8 +74,10 @@ class Mpii:
         split: str = "valid",
         orientation: str | None = None,
         origin: Literal[0, 1] | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._origin = origin
+        self.metric_args = metric_args or {}
         self.folder = Path(root) / folder
         self.split = split
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "mpii")

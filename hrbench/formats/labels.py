@@ -35,7 +35,7 @@ _GREY, _PALETTE = 0, 3
 _LISTED = 8
 _KEPT = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _STRETCH = {2: 85, 4: 17}  # bits -> the factor by which a decoder scales grey values to 0..255
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray:
@@ -56,14 +56,14 @@ def read_labels(path: Path, content: str, form: LabelForm = PLAIN) -> np.ndarray
         except ValueError as error:
             raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     try:
-        pixels, bits, colour = _checked_chunks(data)
+        pixels, bits, colour = checked_chunks(data)
     except ValueError as error:
         raise InputError(f"{path}: {error} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE) and bits != 8:
         raise InputError(f"{path}: holds colours of {bits} bits; {_one_number(content)}")
     try:
         labels = _decoded(pixels)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         why = "is truncated" if "truncated" in str(error) else f"cannot be decoded ({error})"
         raise InputError(f"{path}: {why} ({len(data)} bytes); it should be {content}") from None
     if colour not in (_GREY, _PALETTE):
@@ -93,7 +93,7 @@ def _decoded(parts: Sequence[bytes]) -> np.ndarray:
         return np.asarray(picture)
 
 
-def _checked_chunks(data: bytes) -> tuple[list[bytes], int, int]:
+def checked_chunks(data: bytes) -> tuple[list[bytes], int, int]:
     """Signature and chunks of the pixels, bits per sample and colour type; checksums are verified.
 
     Raises ValueError saying what is wrong.

@@ -6,8 +6,9 @@ Ground truth: `gt_valid.mat` as the HRNet code reads it: `dataset_joints` (16 na
 another split the files are `gt_{split}.mat` and `{split}.json`.
 
 Predictions: `.npy` (N, 16, 2 or 3), x, y and perhaps a confidence, the top-left pixel at (0, 0), NaN for people who
-were not predicted (a limited run); or the `pred.mat` of the HRNet and SimpleBaseline code, key `preds`, (N, 16, 2),
-top-left at (1, 1) (`lib/dataset/mpii.py` adds one before it saves).
+were not predicted (a limited run); or `.json`, a list of rows {"index": row in the official order, "keypoints": flat
+[x, y, confidence] x 16}, top-left at (0, 0); or the `pred.mat` of the HRNet and SimpleBaseline code, key `preds`,
+(N, 16, 2), top-left at (1, 1) (`lib/dataset/mpii.py` adds one before it saves).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from hrbench.core.files import MAX_COORDINATE, reading, write_whole
@@ -156,6 +158,30 @@ def _images(path: Path, people: int) -> np.ndarray | None:
     return np.array([row["image"] for row in rows])
 
 
+def read_scales(path: Path, people: int) -> np.ndarray:
+    """(N,) float64, positive: the height of each person over 200 px, of the split's list beside its ground truth.
+
+    path: of gt_{split}.mat.
+    people: how many it lists.
+
+    Raises MissingError if there is no list, InputError if it is of other people or has no scale.
+    """
+    beside = path.with_name(f"{path.stem.removeprefix('gt_')}.json")
+    with reading(beside, "the list of MPII people, which has their scales") as stream:
+        try:
+            rows = json.loads(stream.read())
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{beside}: not valid JSON: {str(error).splitlines()[0]}") from None
+    if not isinstance(rows, list) or len(rows) != people:
+        raise InputError(f"{beside}: should list the {people} people of {path.name}, in the same order")
+    scales = [row.get("scale") if isinstance(row, dict) else None for row in rows]
+    for index, scale in enumerate(scales):
+        right = isinstance(scale, (int, float)) and not isinstance(scale, bool) and 0 < scale <= MAX_COORDINATE
+        if not right:
+            raise InputError(f"{beside}: person {index}: 'scale' is no positive number, a person's height / 200")
+    return np.array(scales, np.float64)
+
+
 def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = None) -> np.ndarray:
     """(N, 16, 2), float32 or float64 as in the file, px with the top-left pixel at (1, 1).
 
@@ -171,6 +197,8 @@ def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = Non
         if "preds" not in content:
             raise InputError(f"{path}: 'preds' is missing; the HRNet code's pred.mat holds it")
         preds, offset = content["preds"], 0
+    elif path.suffix == ".json":
+        preds, offset = _json_rows(path, people), 1
     else:
         with reading(path, "predictions of MPII people (N, 16, 3)") as stream:
             try:
@@ -196,8 +224,45 @@ def read_predictions(path: Path, people: int, origin: Literal[0, 1] | None = Non
     return np.concatenate((points, rest))
 
 
+class _IndexedRow(msgspec.Struct):
+    index: int
+    keypoints: list[float]
+
+
+def indexed_rows(path: Path) -> dict[int, list[float]] | None:
+    """Row in the official order -> its numbers, of a .json of this module; None for one of another kind."""
+    try:
+        rows = msgspec.json.decode(path.read_bytes(), type=list[_IndexedRow])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return {row.index: row.keypoints for row in rows} if rows else None
+
+
+def _json_rows(path: Path, people: int) -> np.ndarray:
+    """(people, 16, 3) float64, NaN for people without a row. Raises InputError, MissingError."""
+    with reading(path, "predictions of MPII people (JSON)") as stream:
+        try:
+            rows = msgspec.json.decode(stream.read(), type=list[_IndexedRow])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise InputError(f"{path}: is no list of rows with index and keypoints: {error}") from None
+    table = np.full((people, JOINTS, 3), np.nan)
+    given: set[int] = set()
+    for row in rows:
+        if not 0 <= row.index < people or row.index in given:
+            raise InputError(f"{path}: index {row.index} occurs twice, or is no row of the {people} people")
+        if len(row.keypoints) != 3 * JOINTS:
+            raise InputError(
+                f"{path}: person {row.index} has {len(row.keypoints)} numbers in keypoints; {JOINTS} joints need "
+                f"{3 * JOINTS}"
+            )
+        given.add(row.index)
+        table[row.index] = np.array(row.keypoints).reshape(JOINTS, 3)
+    return table
+
+
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """Writes (N, 16, 3) float32 as .npy, all or nothing, up to the largest index; NaN for people not predicted.
+    """Writes (N, 16, 3) float32 as .npy, all or nothing, up to the largest index; NaN for people not predicted. To a
+    .json it writes the rows of those predicted, float32, too.
 
     A prediction's value is a list of dicts with `index` (row in the official order) and `keypoints`, flat
     [x, y, confidence] x 16 in px with the top-left pixel at (0, 0).
@@ -218,6 +283,11 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
             if index < 0 or index in rows:
                 raise InputError(f"image {prediction.sample}, person {index}: predicted twice, or not a row number")
             rows[index] = points.reshape(JOINTS, 3)
+    if path.suffix == ".json":
+        listed = [{"index": index, "keypoints": points.ravel().tolist()} for index, points in sorted(rows.items())]
+        text = msgspec.json.encode(listed)
+        write_whole(path, lambda stream: stream.write(text))
+        return
     table = np.full((max(rows, default=-1) + 1, JOINTS, 3), math.nan, np.float32)
     for index, points in rows.items():
         table[index] = points

@@ -59,6 +59,7 @@ UNIT_MARGINS: dict[str, Margin] = {
     "speed": Margin(relative=0.03),
     "count": Margin(points=0.0),
     "operations": Margin(points=0.0),
+    "pixels": Margin(relative=0.03),
 }
 
 

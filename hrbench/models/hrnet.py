@@ -120,6 +120,30 @@ def seg_hrnet(
     return SegHRNet(config, classes, align_corners)
 
 
+def face_hrnet(
+    width: int = 18,
+    landmarks: int = 98,
+    stem: int = 64,
+    planes: int = 64,
+    widths: Sequence[int] | None = None,
+    modules: Sequence[int] = (1, 4, 3),
+    blocks: int = 4,
+    layer1: int = 4,
+) -> FaceHRNet:
+    """HRNetV2 for facial landmarks: images (N, 3, H, W), normalised, -> heatmaps (N, landmarks, H / 4, W / 4).
+
+    As HRNet/HRNet-Facial-Landmark-Detection has it: the network of `seg_hrnet` with its two convolutions called `head`.
+    Weights are randomly initialised as in the official training from scratch.
+
+    landmarks: number of heatmaps: 98 (WFLW), 68 (300W), 29 (COFW), 19 (AFLW).
+    width, stem, planes, widths, modules, blocks, layer1: see `TrunkConfig`.
+
+    Raises UsageError on values that make no network.
+    """
+    config = TrunkConfig(width, widths, stem, planes, layer1, modules, blocks)
+    return FaceHRNet(checked_config("face_hrnet", config, landmarks=landmarks), landmarks)
+
+
 def seg_hrnet_ocr(
     width: int = 48,
     classes: int = 19,
@@ -330,6 +354,19 @@ class SegHRNet(Trunk):
     def forward(self, x: Tensor) -> Tensor:
         x = concatenate_branches(self.features(x), self.align_corners)  # (N, 15 width, H / 4, W / 4)
         return self.last_layer(x)  # (N, classes, H / 4, W / 4)
+
+
+class FaceHRNet(Trunk):
+    """`face_hrnet` says what it is: heatmaps by two 1x1 convolutions of all branches."""
+
+    def __init__(self, config: TrunkConfig, landmarks: int) -> None:
+        super().__init__(config, align_corners=False)
+        self.head = classifier(sum(config.branches), landmarks)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = concatenate_branches(self.features(x), False)  # (N, 15 width, H / 4, W / 4)
+        return self.head(x)  # (N, landmarks, H / 4, W / 4)
 
 
 class OCRHRNet(Trunk):

@@ -27,6 +27,7 @@ from hrbench.runner.data_access import absent_folder
 from hrbench.runner.execution import JobFailed, Processes
 from hrbench.runner.orientation import orientation_note, orientation_sentence
 from hrbench.runner.plan import Plan, plan_entry
+from hrbench.runner.precomputed import refuse_lone_file
 from hrbench.runner.prepare import Assembled
 from hrbench.runner.probes import options_of, probe_of, requested_probes
 from hrbench.runner.settings import Settings
@@ -158,6 +159,7 @@ class Checker:
             if entry.predictions:
                 target = metric.read_target(parts.dataset.target)
                 predictions = metric.read_predictions(Path(entry.predictions), target)
+                refuse_lone_file(metric, Path(entry.predictions))
                 check_predictions(metric, predictions, target, evaluated_images(entry, parts.dataset))
             else:
                 of_row = row_key(entry.dataset)

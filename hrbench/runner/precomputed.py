@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrbench.contracts import DataSet, Metric
+from hrbench.contracts import DataSet, Metric, TruthInSeveralFiles
 from hrbench.core.digests import sha256
 from hrbench.core.files import write_whole
-from hrbench.errors import HrbenchError
+from hrbench.errors import HrbenchError, InputError
 from hrbench.runner.data_access import server_of
 from hrbench.types import Entry, Reason, Sample
 
@@ -51,6 +51,12 @@ def content_digest(path: Path) -> str:
     return whole.hexdigest()
 
 
+def target_digest(dataset: DataSet) -> str:
+    """SHA-256 (hex) of the ground truth alone."""
+    several = isinstance(dataset, TruthInSeveralFiles)
+    return dataset.ground_truth_sha256() if several else content_digest(dataset.target)
+
+
 def dataset_digest(entry: Entry, dataset: DataSet) -> str:
     """Digest of the data as for a run of the same protocol, if all of them are there; else of the ground truth."""
     for protocol in (entry.protocol, NO_PROTOCOL):
@@ -59,7 +65,7 @@ def dataset_digest(entry: Entry, dataset: DataSet) -> str:
                 return dataset.digest(protocol)
         except HrbenchError:  # a protocol that the data set does not know, although the suite states it
             continue
-    return content_digest(dataset.target)
+    return target_digest(dataset)
 
 
 def samples(entry: Entry, dataset: DataSet) -> list[Sample]:
@@ -75,6 +81,14 @@ def samples(entry: Entry, dataset: DataSet) -> list[Sample]:
         return []
 
 
+def refuse_lone_file(metric: Metric, path: Path) -> None:
+    """Raises InputError for a file that a metric reads with others beside it: they would not be copied with it."""
+    if not Path(metric.prediction_file).suffix and not path.is_dir():
+        raise InputError(
+            f"{path}: is one of several files of predictions; a suite names the folder that holds them all"
+        )
+
+
 def take(entry: Entry, metrics: Sequence[Metric], target: Path, folder: Path) -> None:
     """Copies the file into the entry's folder under the names of the metrics' formats, after they have read it.
 
@@ -83,6 +97,7 @@ def take(entry: Entry, metrics: Sequence[Metric], target: Path, folder: Path) ->
     source_path = Path(entry.predictions)
     for metric in metrics:
         metric.read_predictions(source_path, metric.read_target(target))
+        refuse_lone_file(metric, source_path)
     for name in dict.fromkeys(_name(metric, source_path) for metric in metrics):
         if source_path.is_dir():
             shutil.copytree(source_path, folder / name)

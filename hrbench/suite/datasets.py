@@ -20,6 +20,7 @@ PATH_KEYS = (
     "images",
     "labels",
     "list",
+    "segments",
 )  # those relative to the suite file; `folder` is relative to that of --data
 ALL_PATH_KEYS = (*PATH_KEYS, "folder")
 TOLD = {"coco-instances": ("per_class",)}

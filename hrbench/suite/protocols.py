@@ -20,7 +20,7 @@ from hrbench.core.text import suggestion
 from hrbench.core.yaml import Node
 from hrbench.errors import HrbenchError
 from hrbench.suite.context import Context, explain
-from hrbench.types import TASKS, DatasetRow, Variant
+from hrbench.types import FROM_FILES, TASKS, DatasetRow, Variant
 
 VERSION = "version"  # of a protocol: only its author changes it
 COLOURS = ("colour", "mean", "std")  # of a network
@@ -46,7 +46,7 @@ def protocol(
         context.problems.add(at, str(error))
         return None
     if kind is None:
-        return _without(at, task, context, row)
+        return _without(at, task, context, variant, row)
     settings_nodes = dict(node.value) if node is not None else {}
     name = _name(settings_nodes.pop("name", None), variant, named, task, context)
     if name is None:
@@ -143,11 +143,18 @@ def assumed_settings(
     return tuple(assumed)
 
 
-def _without(at: Node, task: str, context: Context, row: DatasetRow | None) -> dict[str, Any] | None:
-    """No settings for a task without protocols; a problem if there is a data set, or no such task."""
-    if row is None and task in TASKS:
+def _without(
+    at: Node, task: str, context: Context, variant: Variant | None, row: DatasetRow | None
+) -> dict[str, Any] | None:
+    """No settings for a task without protocols; a problem if a network would be judged by it, or there is no such task.
+
+    Arguments as of `protocol`.
+    """
+    if (row is None and task in TASKS) or (task in FROM_FILES and variant is not None and not variant.use):
         return {}
-    if task in TASKS:
+    if task in FROM_FILES:
+        context.problems.add(at, f"{task} is judged from files alone: give `predictions` in place of a model")
+    elif task in TASKS:
         context.problems.add(at, f"{task} has no protocol in this version: leave dataset out to measure costs")
     else:
         context.problems.add(at, f"no task is called {task!r}; {suggestion(task, [*context.known.protocols])}")

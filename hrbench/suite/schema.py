@@ -135,6 +135,7 @@ class DatasetFields(BaseModel):
     home: str | None = Field(None, description="Where to get it, in words.")
     annotations: str | None = Field(None, description="Annotation file, relative to the suite file.")
     images: str | None = Field(None, description="Folder of images, relative to the suite file.")
+    segments: str | None = Field(None, description="Folder of PNGs of panoptic segments, relative to the suite file.")
     orientation: Any = Field(
         None,
         description="Of photographs with an EXIF orientation: whether annotations belong to the picture as its file "
@@ -155,8 +156,8 @@ class DatasetFields(BaseModel):
     truth_area: Any = Field(
         None,
         description="COCO's form: where the area of annotations comes from; box*0.53 is CrowdPose's and AI "
-        "Challenger's rule.",
-        json_schema_extra={"enum": ["file", "box", "box*0.53", "segmentation"]},
+        "Challenger's rule, and pixels are those of panoptic segments.",
+        json_schema_extra={"enum": ["file", "box", "box*0.53", "segmentation", "pixels"]},
     )
     iscrowd: Any = Field(
         None,

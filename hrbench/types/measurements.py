@@ -8,7 +8,9 @@ from typing import Literal
 from hrbench.types.conditions import Conditions
 from hrbench.types.notes import Reason
 
-Unit = Literal["fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed", "number"]
+Unit = Literal[
+    "fraction", "count", "operations", "seconds", "bytes", "joules", "rate", "intensity", "speed", "pixels", "number"
+]
 
 
 Better = Literal["higher", "lower", "neither"]

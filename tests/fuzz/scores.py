@@ -13,6 +13,7 @@ import numpy as np
 import random_coco
 import random_instances
 import random_lvis
+import random_panoptic
 import random_streets
 from PIL import Image
 from scipy.io import savemat
@@ -30,6 +31,10 @@ JOINTS = (
 )  # fmt: skip
 
 
+LENGTHS = ("epe", "nme")
+"""What numbers begin with that may be larger than 1."""
+
+
 def judged(metric: str, truth: str, predictions: str, folder: Path, **options: Any) -> dict[str, float | None]:
     """Numbers by name, held to the reference implementation where it takes the same files."""
     scorer = resolve("hrbench.metrics", metric)(**options)
@@ -37,7 +42,7 @@ def judged(metric: str, truth: str, predictions: str, folder: Path, **options: A
     state = scorer.measure(scorer.read_predictions(folder / predictions, target), target)
     found = {score.quantity.name: score.value for score in scorer.summarise(state, resamples=20, seed=0)}
     for name, value in found.items():
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= (math.inf if name.startswith(LENGTHS) else 1):
             raise NonsenseError(f"{name} is {value}")
     try:
         reference = scorer.verify(folder / truth, folder / predictions)
@@ -144,6 +149,39 @@ def _mpii(folder: Path, compressed: bool) -> None:
         np.save(folder / "pred.npy", np.concatenate([guesses - 1, np.ones((people, 16, 1))], 2).astype(np.float32))
         images = [{"image": name} for name in ("b.jpg", "a.jpg", "b.jpg", "c.jpg")]
         (folder / "valid.json").write_text(json.dumps(images))
+
+
+def _faces(folder: Path) -> None:
+    """HRNet's CSV of five faces, one of a subset."""
+    rng = np.random.default_rng(8)
+    points = rng.uniform(10, 90, (5, 29, 2)).round(1)
+    lines = [",".join(map(str, (f"{n % 3}.jpg", 0.5, 50.0, 50.0, *one.ravel()))) for n, one in enumerate(points)]
+    heading = ",".join(f"column_{place}" for place in range(62))
+    (folder / "faces.csv").write_text("\n".join([heading, *lines]))
+    (folder / "faces_blur.csv").write_text("\n".join([heading, lines[2]]))
+    np.save(folder / "points.npy", (points + rng.normal(0, 2, points.shape)).astype(np.float32))
+
+
+def _wflw(folder: Path) -> None:
+    """WFLW's own list of three faces."""
+    rng = np.random.default_rng(9)
+    points = rng.uniform(10, 90, (3, 98, 2)).round(1)
+    marks = rng.integers(0, 2, (3, 6))
+    lines = [" ".join(map(str, (*one.ravel(), 10, 10, 90, 90, *mark, f"a/{n}.jpg")))
+             for n, (one, mark) in enumerate(zip(points, marks, strict=True))]  # fmt: skip
+    (folder / "list.txt").write_text("\n".join(lines))
+    np.save(folder / "points.npy", (points + rng.normal(0, 2, points.shape)).astype(np.float32))
+
+
+def _mpii_rows(folder: Path) -> None:
+    """With scales, and predictions as rows."""
+    _mpii(folder, compressed=False)
+    points = np.load(folder / "pred.npy")
+    (folder / "pred.npy").unlink()
+    rows = [{"index": number, "keypoints": one.ravel().tolist()} for number, one in enumerate(points)]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    people = json.loads((folder / "valid.json").read_text())
+    (folder / "valid.json").write_text(json.dumps([{**person, "scale": 1.5} for person in people]))
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
@@ -264,6 +302,10 @@ def _polygons(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results))
 
 
+def _panoptic(folder: Path) -> None:
+    random_panoptic.write(folder, random_panoptic.case(3, images=4))
+
+
 EXPORT = {"renumber": True, "iscrowd": 0, "match": "file_name", "whole_ids": True, "root_category": "drop"}
 EXPORT["text_numbers"] = True
 
@@ -308,6 +350,15 @@ CASES = [
     Case("mpii-pckh of MATLAB", partial(_mpii, compressed=True),
          {"gt_valid.mat": damage.mat_mutant, "pred.mat": damage.mat_mutant},
          partial(judged, "mpii-pckh", "gt_valid.mat", "pred.mat"), share=2),
+    Case("pck", partial(_coco, partial(random_coco.case, 5, images=4)), COCO,
+         partial(judged, "pck", "truth.json", "results.json"), share=2),
+    Case("pck of MPII", _mpii_rows,
+         {"gt_valid.mat": damage.mat_mutant, "rows.json": as_json, "valid.json": as_json},
+         partial(judged, "pck", "gt_valid.mat", "rows.json"), share=2),
+    Case("nme", _faces, {"faces*.csv": damage.text_mutant, "points.npy": damage.mutant},
+         partial(judged, "nme", "faces.csv", "points.npy"), share=2),
+    Case("nme of WFLW", _wflw, {"list.txt": damage.text_mutant, "points.npy": damage.mutant},
+         partial(judged, "nme", "list.txt", "points.npy")),
     Case("topk", _classes, {"val.txt": damage.text_mutant, "predictions.csv": damage.text_mutant},
          partial(judged, "topk", "val.txt", "predictions.csv"), share=2),
     Case("topk of lists", _real, {"real.json": as_json, "predictions.csv": damage.text_mutant},
@@ -321,4 +372,9 @@ CASES = [
     Case("cityscapes", _streets,
          {"gtFine/**/*.png": damage.png_mutant, "results/**/*.png": damage.png_mutant},
          partial(judged, "cityscapes", "gtFine/val", "results"), share=1),
+    Case("panoptic-quality", _panoptic,
+         {"*.json": as_json, "truth/*.png": damage.png_mutant, "results/*.png": damage.png_mutant},
+         partial(judged, "panoptic-quality", "truth.json", "results.json", per_class=True), share=3),
+    Case("panoptic-quality of an export", _panoptic, {"*.json": as_json},
+         partial(judged, "panoptic-quality", "truth.json", "results.json", truth_area="pixels", iscrowd=0)),
 ]  # fmt: skip

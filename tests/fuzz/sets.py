@@ -12,6 +12,7 @@ import numpy as np
 import random_coco
 import random_instances
 import random_lvis
+import random_panoptic
 import random_streets
 from PIL import Image
 
@@ -131,6 +132,18 @@ def _cityscapes(folder: Path) -> None:
         _photo(folder / f"cityscapes/leftImg8bit/val/{name}_leftImg8bit.png", (40, 24))
 
 
+def _panoptic(folder: Path, cities: bool = False) -> None:
+    made = random_panoptic.case(3, images=3, text=cities)
+    truth = "cityscapes/gtFine/cityscapes_panoptic_val.json" if cities else "coco/annotations/panoptic_val2017.json"
+    _write(folder / truth, made["truth"])
+    for image, row in zip(made["truth"]["images"], made["truth"]["annotations"], strict=True):
+        place = (folder / truth).with_suffix("") / row["file_name"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        random_panoptic.save(place, made["truth_ids"][image["id"]])
+        name = f"cityscapes/leftImg8bit/val/ulm/{image['id']}_leftImg8bit.png"
+        _photo(folder / (name if cities else f"coco/val2017/{image['file_name']}"), (32, 24))
+
+
 def _labelled(folder: Path) -> None:
     _maps(folder)
     (folder / "truth").rename(folder / "labels")
@@ -206,6 +219,12 @@ CASES = [
          partial(looked_at, "mpii")),
     Case("data set cityscapes", _cityscapes, {"cityscapes/**/*.png": damage.png_mutant},
          partial(looked_at, "cityscapes"), share=0.5),
+    Case("data set coco-panoptic", _panoptic,
+         {"coco/annotations/*.json": as_json, "coco/annotations/*/*.png": damage.png_mutant},
+         partial(looked_at, "coco-panoptic")),
+    Case("data set cityscapes-panoptic", partial(_panoptic, cities=True),
+         {"cityscapes/gtFine/*.json": as_json, "cityscapes/gtFine/*/*.png": damage.png_mutant},
+         partial(looked_at, "cityscapes-panoptic"), share=0.5),
     Case("data set label-folders", _labelled,
          {"labels/*.png": damage.png_mutant, "images/*.jpg": damage.mutant, "list.txt": damage.text_mutant},
          partial(looked_at, "label-folders", names=NAMES, list="list.txt")),

@@ -18,7 +18,7 @@ from hrbench import catalog
 from hrbench.core import plugins
 from hrbench.runner.prepare import assemble
 from hrbench.runner.settings import Settings
-from hrbench.types import ClassScheme, Entry, Sample, Variant
+from hrbench.types import ClassScheme, Entry, KeypointScheme, Person, Sample, Variant
 
 
 def _all_close(one: Any, other: Any) -> None:
@@ -141,7 +141,21 @@ def _same_but_for_ties(one: np.ndarray, other: np.ndarray) -> None:
     assert np.mean(one != other) < 0.001
 
 
+def _landmarks(folder: Path) -> Case:
+    """On photographs of noise with one face or two, or none."""
+    samples = []
+    for number, sample in enumerate(_noise(folder)):
+        faces = [Person(2 * number + one, centre=(20.0 + one, 16.5), scale=0.1 + 0.02 * number) for one in range(2)]
+        samples.append(dataclasses.replace(sample, content=tuple(faces[: number % 3])))
+    kind = plugins.resolve("hrbench.tasks", "landmarks")
+    scheme = KeypointScheme(tuple("abcde"), (), annotated=True)
+    variant = Variant("noise", "noise", "landmarks", (32, 32), colour="rgb")
+    task = kind(variant, SimpleNamespace(scheme=scheme), dataclasses.asdict(kind.Protocol()))
+    return Case(task, samples, nn.Conv2d(3, 5, 1, stride=4).eval(), shape=(32, 32, 3), nothing=True)
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
+    "landmarks": _landmarks,
     "pose": _pose,
     "segmentation": _segmentation,
     "detection": _detection,

@@ -52,7 +52,7 @@ def random_files(name: str) -> ModuleType:
 
 
 def coco_case(metric: Any, folder: Path) -> Case:
-    if metric.name == "coco-keypoints":
+    if metric.name in ("coco-keypoints", "pck"):
         truth, results = random_files("random_coco").case(4, images=12)
     else:
         truth, results = random_files("random_instances").case(
@@ -97,6 +97,25 @@ def mpii_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder, folder / metric.prediction_file, list(dict.fromkeys(images)), samples)
 
 
+def face_case(metric: Any, folder: Path) -> Case:
+    rng = np.random.default_rng(2)
+    points = rng.uniform(50, 250, (24, 68, 2))
+    guess = points + rng.normal(0, 1, points.shape) * rng.uniform(1, 40, (24, 1, 1))
+    names = [f"{name}.jpg" for name in rng.choice(list("abcdefghijkl"), 24)]
+    lines = ["image_name,scale,center_w,center_h,landmarks" + 135 * ","]
+    lines += [",".join(map(repr, (1.5, 150.0, 150.0, *one.ravel().tolist()))) for one in points]
+    (folder / "faces.csv").write_text(
+        "\n".join([lines[0], *(f"{n},{one}" for n, one in zip(names, lines[1:], strict=True))])
+    )
+    rows = [np.concatenate([face, np.ones((68, 1))], 1).ravel().tolist() for face in guess]
+    samples = [
+        Prediction(image, [{"index": n, "keypoints": row} for n, row in enumerate(rows) if names[n] == image])
+        for image in dict.fromkeys(names)
+    ]
+    ids: list[int | str] = list(dict.fromkeys(names))
+    return Case(metric, folder / "faces.csv", folder / metric.prediction_file, ids, samples)
+
+
 def topk_case(metric: Any, folder: Path) -> Case:
     rng = np.random.default_rng(0)
     images: list[int | str] = [f"{name}/{number}" for number in range(5) for name in ("cat", "dog", "emu", "yak")]
@@ -130,6 +149,16 @@ def miou_case(metric: Any, folder: Path) -> Case:
     return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
 
 
+def panoptic_case(metric: Any, folder: Path) -> Case:
+    panoptic = random_files("random_panoptic")
+    made = panoptic.case(2, images=14)
+    truth, _ = panoptic.write(folder, made)
+    results = {row["image_id"]: row["segments_info"] for row in made["results"]["annotations"]}
+    ids = [row["image_id"] for row in made["truth"]["annotations"]]
+    samples = [Prediction(image, (made["found_ids"][image], results[image])) for image in ids]
+    return Case(metric, truth, folder / metric.prediction_file, ids, samples)
+
+
 CASES: dict[str, Callable[[Any, Path], Case]] = {
     "boundary-miou": miou_case,
     "cityscapes": cityscapes_case,
@@ -141,6 +170,9 @@ CASES: dict[str, Callable[[Any, Path], Case]] = {
     "lvis-masks": lvis_case,
     "miou": miou_case,
     "mpii-pckh": mpii_case,
+    "nme": face_case,
+    "pck": coco_case,
+    "panoptic-quality": panoptic_case,
     "topk": topk_case,
 }
 
@@ -176,7 +208,7 @@ def test_it_says_what_it_measures(drawn: Case) -> None:
     metric = drawn.metric
     assert metric.name in NAMES and isinstance(metric.version, int)
     assert len({quantity.name for quantity in metric.quantities}) == len(metric.quantities)
-    assert all(q.description and q.label and q.unit == "fraction" for q in metric.quantities)
+    assert all(q.description and q.label and q.unit in ("fraction", "pixels") for q in metric.quantities)
 
 
 def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(drawn: Case) -> None:
@@ -188,7 +220,8 @@ def test_scores_come_in_the_order_of_the_quantities_with_intervals_around_them(d
             assert score.reason and score.interval is None
         else:
             assert score.interval is not None and score.n > 0 and not score.reason
-            assert 0 <= score.interval[0] <= score.interval[1] <= 1 and 0 <= score.value <= 1
+            most = 1 if score.quantity.unit == "fraction" else float("inf")
+            assert 0 <= score.interval[0] <= score.interval[1] <= most and 0 <= score.value <= most
     assert sum(score.value is not None for score in scores) >= min(6, len(scores))
 
 
@@ -319,6 +352,10 @@ MEANS = {
     "boundary_mIoU": "boundary_IoU/",
     "IoU_class": "IoU/",
     "IoU_category": "IoU_category/",
+    "pck@0.05": "pck@0.05/",
+    "PQ": "PQ/",
+    "SQ": "SQ/",
+    "RQ": "RQ/",
 }
 """Name of a mean over classes -> how the numbers of its classes begin."""
 

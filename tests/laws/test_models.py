@@ -31,9 +31,10 @@ LIBRARIES = {"smp": "segmentation_models_pytorch"}  # those whose module is not 
 
 
 def heatmaps(row: Variant, net: nn.Module, images: Tensor) -> None:
-    """Pose: (N, joints, h, w) at a quarter of the input, or where the row's head reads a lower branch."""
+    """Pose and landmarks: (N, points, h, w) at a quarter of the input, or where the head reads a lower branch."""
     stride = 2 ** (row.args.get("head", 1) + 1)
-    assert net(images).shape == (len(images), row.args["joints"], row.input[0] // stride, row.input[1] // stride)
+    points = row.args["joints"] if "joints" in row.args else row.args["landmarks"]
+    assert net(images).shape == (len(images), points, row.input[0] // stride, row.input[1] // stride)
 
 
 def pixel_logits(row: Variant, net: nn.Module, images: Tensor) -> None:
@@ -84,6 +85,7 @@ CHECKS: dict[str, Callable[[Variant, nn.Module, Tensor], None]] = {
     "classification": class_logits,
     "detection": parts,
     "pose": heatmaps,
+    "landmarks": heatmaps,
     "segmentation": pixel_logits,
 }
 

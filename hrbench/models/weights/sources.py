@@ -41,6 +41,7 @@ DOWNLOAD_PAGES = {
     ("cls_hrnet", "official"): "the README of github.com/HRNet/HRNet-Image-Classification",
     ("seg_hrnet", "official"): "the README of github.com/HRNet/HRNet-Semantic-Segmentation",
     ("seg_hrnet_ocr", "official"): "branch HRNet-OCR of github.com/HRNet/HRNet-Semantic-Segmentation",
+    ("face_hrnet", "official"): "the README of github.com/HRNet/HRNet-Facial-Landmark-Detection",
     ("refinenet", "official"): "the link in models/resnet.py of github.com/DrSleep/refinenet-pytorch",
     ("pose_resnet", "simple-baseline"): "the model zoo of github.com/microsoft/human-pose-estimation.pytorch",
 }

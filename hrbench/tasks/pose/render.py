@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from hrbench.formats.coco.rows import people_of
+from hrbench.formats.mpii import indexed_rows
 from hrbench.tasks.sample_names import names_of
 from hrbench.types import KeypointScheme, Sample
 
@@ -21,10 +22,15 @@ SHORT_SIDE, LONG_SIDE = 240, 480
 
 
 def read_rows(path: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
-    """Sample id -> its people's keypoints, from a prediction file: COCO results JSON, or MPII's (N, K, 3) array.
+    """Sample id -> its people's keypoints, from a prediction file: COCO results JSON, MPII's rows or (N, K, 3) array.
 
     Raises InputError if the JSON is no list of rows with image_id and keypoints.
     """
+    if path.suffix == ".json" and (own := indexed_rows(path)) is not None:
+        return {
+            sample.id: [{"keypoints": np.array(own[one.index])} for one in sample.content if one.index in own]
+            for sample in samples
+        }
     if path.suffix == ".json":
         return people_of(path, [sample.id for sample in samples], names_of(samples))
     array = np.load(path, allow_pickle=False)

@@ -1,6 +1,6 @@
 """Files of the papers' own code, whose keys are ours: leoxiaobin/deep-high-resolution-net.pytorch,
-microsoft/human-pose-estimation.pytorch, HRNet/HRNet-{Semantic-Segmentation, Image-Classification, Object-Detection} and
-DrSleep/refinenet-pytorch.
+microsoft/human-pose-estimation.pytorch, HRNet/HRNet-{Semantic-Segmentation, Image-Classification, Object-Detection,
+Facial-Landmark-Detection} and DrSleep/refinenet-pytorch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def inplace_abn(state: State, net: nn.Module) -> tuple[State, str]:
 
 
 MAPS = (
-    KeyMap("the official code", SOURCES, ("pose_hrnet", "pose_resnet", "refinenet")),
+    KeyMap("the official code", SOURCES, ("pose_hrnet", "face_hrnet", "pose_resnet", "refinenet")),
     # timm's classifiers are these, key for key.
     KeyMap(
         "the official code",

@@ -1,0 +1,105 @@
+"""What panoptic quality counts in one image: matches with their IoU, false positives and misses of each category.
+
+Source: Kirillov et al., Panoptic Segmentation, CVPR 2019, section 4; panopticapi (`evaluation.py`), whose arithmetic
+and order are kept to the last bit:
+
+- A predicted and an annotated segment of one category match if their IoU is above 0.5; there is at most one such pair.
+  Pixels that are annotated as void are left out of the union, and crowds match nothing.
+- The area of an annotated segment is the one that its file states, that of a predicted segment its pixels.
+- A predicted segment without a match is a false positive, unless more than half of it lies in void and in the crowd
+  region of its category. Of several such regions in one image panopticapi looks at the last alone.
+- An annotated segment without a match, and no crowd, is missed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrbench.formats.label_runs import runs
+from hrbench.formats.panoptic.pixels import VOID
+from hrbench.formats.panoptic.segments import Segments
+
+_SHIFT = np.uint64(24)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The P pairs of an annotated and a predicted id that occur, by rising annotated, then predicted id.
+
+    truth, found: (P,) int64 ids.
+    pixels: (P,) int64.
+    """
+
+    truth: np.ndarray
+    found: np.ndarray
+    pixels: np.ndarray
+
+    def areas(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ids, rising, and their pixels, both (V,) int64. which: `truth` or `found`."""
+        ids, place = np.unique(which, return_inverse=True)
+        return ids, np.bincount(place, self.pixels, len(ids)).astype(np.int64)  # whole numbers below 2^53: exact
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """Of one image, by position of the category.
+
+    matched, iou: (M,) category and IoU of each match, by rising id of the annotated segment.
+    false, missed: categories of the false positives, and of the segments that are missed.
+    """
+
+    matched: np.ndarray
+    iou: np.ndarray
+    false: np.ndarray
+    missed: np.ndarray
+
+
+def pairs_of(truth: np.ndarray, found: np.ndarray) -> Pairs:
+    """Pairs of two maps (H, W) uint32 of ids below 2^24."""
+    (own, seen), lengths = runs([truth, found])
+    keys, place = np.unique((own.astype(np.uint64) << _SHIFT) | seen.astype(np.uint64), return_inverse=True)
+    pixels = np.bincount(place, lengths, len(keys)).astype(np.int64)
+    return Pairs((keys >> _SHIFT).astype(np.int64), (keys & np.uint64((1 << 24) - 1)).astype(np.int64), pixels)
+
+
+def count(pairs: Pairs, truth: Segments, found: Segments) -> ImageCounts:
+    """The counts of an image whose ids are those of its segments, and no area is below its pixels.
+
+    pairs: of its two maps.
+    truth, found: annotated and predicted segments; an annotated area that is NaN is counted.
+    """
+    ids, pixels = pairs.areas(pairs.truth)
+    place = truth.places(ids)
+    own_area = np.zeros(len(truth.ids))
+    own_area[place[place >= 0]] = pixels[place >= 0]
+    own_area = np.where(np.isnan(truth.area), own_area, truth.area)
+    ids, pixels = pairs.areas(pairs.found)
+    place = found.places(ids)
+    area = np.zeros(len(found.ids), np.int64)
+    area[place[place >= 0]] = pixels[place >= 0]
+
+    row, column = truth.places(pairs.truth), found.places(pairs.found)
+    ignored = np.zeros(len(found.ids), np.int64)  # pixels in void, and then in the crowd of the category
+    in_void = (pairs.truth == VOID) & (column >= 0)
+    ignored[column[in_void]] = pairs.pixels[in_void]
+
+    both = (row >= 0) & (column >= 0)
+    row, column, shared = row[both], column[both], pairs.pixels[both]
+    alike = truth.category[row] == found.category[column]
+    fits = alike & ~truth.crowd[row]
+    one, other = row[fits], column[fits]
+    iou = shared[fits] / (area[other] + own_area[one] - shared[fits] - ignored[other])
+    match = iou > 0.5
+    one, other, iou = one[match], other[match], iou[match]
+
+    missed = ~truth.crowd
+    missed[one] = False
+    last = {int(category): place for place, category in enumerate(truth.category) if truth.crowd[place]}
+    crowds = alike & np.isin(row, np.fromiter(last.values(), np.int64, len(last)))
+    ignored[column[crowds]] += shared[crowds]
+    false = np.ones(len(found.ids), np.bool_)
+    false[other] = False
+    false &= ~(ignored / np.maximum(area, 1) > 0.5)
+    return ImageCounts(truth.category[one], iou, found.category[false], truth.category[missed])

@@ -1,0 +1,394 @@
+"""PCK, its area under the curve and the mean end-point error, of any set of keypoints.
+
+PCK at t: the share of visible joints that lie nearer to their annotation than t times a size of the person: the longer
+side of the annotated box, the torso (left shoulder to right hip), or 0.6 diagonals of MPII's head box. The mean is over
+joints, each joint's share first, as mmpose prints it; over all joints together it is a number of its own. The area is
+the mean of PCK at 0, 1/20, ..., 19/20 of 30 px. The end-point error is a mean over joints of people with a prediction.
+Equal to `keypoint_pck_accuracy`, `keypoint_auc` and `keypoint_epe` of mmpose 1.3.2 for coordinates in float64, PCK and
+area to the last bit; its end-point error is summed in float32.
+
+State, rows by image (I images, G people): `image` (I,) its id or name; `people` (I,) int64, how many follow; `row` (G,)
+int64, the person's place in its file; `offset` (G, K, 2) float64, px, prediction less annotation, 0 for a joint that is
+not visible; `size` (G,) float64, px, 0 for a person without reference; `visible` (G, K) bool; `found` (G,) bool,
+whether there is a prediction; `left` (I,) int64, predictions that are held to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import sqrt
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hrbench.errors import UsageError
+from hrbench.formats.coco.forms import CocoForm, TruthArea
+from hrbench.formats.coco.keypoints import COCO_SIGMAS
+from hrbench.formats.coco.write import write_results
+from hrbench.formats.mpii import write_predictions
+from hrbench.metrics.points import counts
+from hrbench.metrics.points.counts import Curve, JointTable
+from hrbench.metrics.points.numbers import EPE, WORDS, joint_quantities, quantities
+from hrbench.metrics.points.people import (
+    People,
+    Posed,
+    Reference,
+    coco_people,
+    coco_posed,
+    is_mpii,
+    mpii_people,
+    mpii_posed,
+    rows_of,
+)
+from hrbench.metrics.states import TRUTH, StateForm, arrays_of, merge, truth_digests
+from hrbench.statistics.bootstrap import intervals
+from hrbench.types import ByImage, Measurement, Note, Prediction, PredictionForm, Quantity, Reason, State
+
+FORM = StateForm(
+    "pck",
+    1,
+    "image",
+    ("left",),
+    {"people": ("row", "offset", "size", "visible", "found")},
+    unlike={"image": "whether images are known by name"},
+)
+AT_ONCE = 256
+"""How many weightings are taken at once."""
+
+THRESHOLDS = (0.05, 0.2, 0.5)
+
+
+class Pck:
+    """PCK, area and end-point error of a COCO-style file's people, or MPII's.
+
+    reference: the size that thresholds are of: "box", "torso" or "head" (MPII).
+    thresholds: of PCK; the first one is the main number.
+    torso: the two joints between which a torso is measured, names or places; None: left shoulder and right hip.
+    curve_size: px that the area's thresholds are of, or "reference".
+    curve_steps: how many thresholds the area has, from 0 to below 1.
+    per_joint: whether each joint's numbers follow.
+    sigmas: the spread of each joint, to pair rows with people (`people`); None: the 17 of COCO.
+    category: the id of the category to evaluate; None for all.
+    origin: where MPII's predictions have their top-left pixel (`formats.mpii.read_predictions`).
+    detection_area: taken with a COCO data set's other options; nothing here depends on it.
+    renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers: how COCO files deviate
+        from COCO's form (`forms.CocoForm`).
+    """
+
+    name = FORM.metric
+    version = FORM.version
+    prediction_file = "predictions.json"
+    oracle = "a plain count, joint by joint,"
+    prediction_form = PredictionForm(
+        "COCO results, a row a person; of MPII rows of index and keypoints, or the files of mpii-pckh",
+        "pixels of the original image, its top left pixel at (0, 0)",
+        '{"image_id": 139, "category_id": 1, "keypoints": [421.0, 165.0, 0.9, 424.0, 162.0, 0.8, ...], "score": 0.87}',
+    )
+
+    def __init__(
+        self,
+        reference: Reference = "box",
+        thresholds: Sequence[float] | float = THRESHOLDS,
+        torso: Sequence[int | str] | None = None,
+        curve_size: float | Literal["reference"] = 30.0,
+        curve_steps: int = 20,
+        per_joint: bool = False,
+        sigmas: Sequence[float] | float | None = None,
+        category: int | None = None,
+        origin: Literal[0, 1] | None = None,
+        detection_area: Literal["keypoints", "box"] | None = None,
+        renumber: bool = False,
+        truth_area: TruthArea = "file",
+        iscrowd: Literal["file", 0] = "file",
+        num_keypoints: Literal["file", "joints"] = "file",
+        match: Literal["id", "file_name"] = "id",
+        whole_ids: bool = False,
+        root_category: Literal["keep", "drop"] = "keep",
+        text_numbers: bool = False,
+    ) -> None:
+        if reference not in WORDS:
+            raise UsageError(f"reference {reference!r}: say box, torso or head")
+        if origin not in (None, 0, 1) or isinstance(origin, bool):
+            raise UsageError(f"origin {origin!r}: say 0 or 1, where predictions have their top-left pixel")
+        if torso is not None and (isinstance(torso, str) or len(torso) != 2):
+            raise UsageError(f"torso {torso!r}: name two joints")
+        self.reference: Reference = reference
+        self.thresholds = _positive("thresholds", thresholds)
+        self.curve = _curve(curve_size, curve_steps)
+        self.torso, self.category, self.per_joint = torso, category, bool(per_joint)
+        self.sigmas = _positive("sigmas", COCO_SIGMAS if sigmas is None else sigmas)
+        self.origin: Literal[0, 1] | None = origin
+        self.form = CocoForm(
+            renumber, truth_area, iscrowd, num_keypoints, match, whole_ids, root_category, text_numbers
+        )
+        self.quantities: tuple[Quantity, ...] = quantities(reference, self.thresholds, self.curve)
+        self.main = self.quantities[0].name
+
+    def read_target(self, path: Path) -> People:
+        """A COCO-style annotation file, or MPII's gt_valid.mat or a folder with it.
+
+        Raises InputError, MissingError; UsageError if the file has no such reference.
+        """
+        path = Path(path)
+        if is_mpii(path):
+            return mpii_people(path, self.reference, self.torso)
+        return coco_people(path, self.sigmas, self.category, self.form, self.reference, self.torso)
+
+    def read_predictions(self, path: Path, target: People) -> Posed:
+        """COCO results, top-left pixel at (0, 0); of MPII .npy (N, 16, 2 or 3), .json of rows, or the official .mat.
+
+        Raises InputError, MissingError.
+        """
+        path = Path(path)
+        if target.coco is not None:
+            return coco_posed(path, target, self.sigmas, self.category, self.form)
+        return mpii_posed(path, target, self.origin)
+
+    def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
+        """COCO results, or rows with `index` and `keypoints` of a set with one prediction for each person (MPII).
+
+        Raises InputError (NaN, a missing key), UsageError (disk).
+        """
+        stream = iter(predictions)
+        before: list[Prediction] = []
+        for one in stream:
+            before.append(one)
+            if one.value:
+                break
+        rest = chain(before, stream)
+        if before and before[-1].value and "image_id" not in before[-1].value[0]:
+            write_predictions(rest, Path(path))
+        else:
+            write_results(rest, Path(path), len(self.sigmas))
+
+    def measure(self, predictions: Posed, target: People, images: Sequence[int | str] | None = None) -> State:
+        """Offsets of all joints. images: ids, or names or rows of MPII; None for all. Raises InputError for another."""
+        places = rows_of(target, images)
+        order = np.argsort(target.image, kind="stable")
+        starts, ends = (np.searchsorted(target.image[order], places, side) for side in ("left", "right"))
+        many = ends - starts
+        rows = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
+        counted = target.visible[rows] & predictions.found[rows, None]
+        offset = np.where(counted[..., None], predictions.points[rows] - target.position[rows], 0.0)
+        left = np.bincount(np.searchsorted(target.images, predictions.left), minlength=len(target.images))
+        arrays = {
+            "image": target.images[places],
+            "left": left[places].astype(np.int64),
+            "people": many.astype(np.int64),
+            "row": target.row[rows].astype(np.int64),
+            "offset": offset,
+            "size": target.size[rows],
+            "visible": target.visible[rows],
+            "found": predictions.found[rows],
+            TRUTH: truth_digests(_truths(target, rows, many)),
+        }
+        params = {
+            "curve": [self.curve.size, self.curve.steps],
+            "joints": list(target.joints),
+            "reference": self.reference,
+            "sigmas": [] if target.coco is None else list(self.sigmas),
+            "thresholds": list(self.thresholds),
+            **({"torso": list(self.torso)} if self.torso is not None else {}),
+            **({"form": self.form.stated()} if self.form.stated() else {}),
+        }
+        return State(self.name, self.version, params, arrays)
+
+    def input_notes(self, predictions: Posed, target: People, state: State) -> list[Note]:
+        """Whether people lack a prediction or a reference, and whether predictions belong to nobody."""
+        arrays = state.arrays
+        people, missed = len(arrays["found"]), int((~arrays["found"]).sum())
+        notes = []
+        if missed:
+            effect = "their joints count as wrong in PCK and area, and are not in the end-point error"
+            notes.append(Note("unpredicted_people", "people have no prediction", missed, people, effect))
+        if none := int((arrays["size"] <= 0).sum()):
+            effect = f"the reference is {WORDS[self.reference]}; PCK leaves them out"
+            notes.append(Note("people_without_reference", "people have no size", none, people, effect))
+        if left := int(arrays["left"].sum()):
+            effect = "PCK has no false alarms; with several rows for a person the most similar one is judged"
+            total = left + people - missed
+            notes.append(Note("unpaired_predictions", "predictions are held to nobody", left, total, effect))
+        return notes
+
+    def merge(self, states: Sequence[State]) -> State:
+        """All rows together, by rising image. Raises InputError if an image occurs twice or params differ."""
+        return merge(states, FORM)
+
+    def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
+        """All numbers with their 95 % intervals over images, people of one image resampled together."""
+        arrays, (thresholds, curve, joints) = arrays_of(state, FORM), _asked(state)
+        table = _table(arrays, thresholds, curve)
+        of = quantities(state.params["reference"], thresholds, curve)
+        of += joint_quantities(state.params["reference"], thresholds, joints) if self.per_joint else ()
+
+        def statistic(weights: np.ndarray) -> np.ndarray:
+            return counts.numbers(table, weights, len(thresholds))[:, : len(of)]
+
+        values = statistic(np.ones((1, table.images)))[0].tolist() if table.images else [np.nan] * len(of)
+        ends = intervals(statistic, table.images, resamples, seed, at_once=AT_ONCE)
+        many = _behind(table, len(thresholds), len(joints))
+        scores = []
+        for quantity, value, interval, n in zip(of, values, ends, many, strict=False):
+            if value != value:
+                part = quantity.name.partition("/")[2]
+                what = f"{part} is visible in nobody" if part else "no joint is visible"
+                reason = Reason(f"{what} that has a prediction" if quantity.name.startswith(EPE) else what)
+                scores.append(Measurement(quantity, None, self.name, n=n, reason=reason))
+            else:
+                scores.append(Measurement(quantity, value, self.name, interval, n))
+        return scores
+
+    @staticmethod
+    def by_image(state: State, classes: bool = False) -> ByImage:
+        """The numbers as a function of image weights, then PCK of each joint at the first threshold if `classes`."""
+        arrays, (thresholds, curve, joints) = arrays_of(state, FORM), _asked(state)
+        table = _table(arrays, thresholds, curve)
+        names = [quantity.name for quantity in quantities(state.params["reference"], thresholds, curve)]
+        overall = len(names)
+        names += [f"{names[0]}/{joint}" for joint in joints] if classes else []
+
+        def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+            held = None if once is None else counts.shares(_part(table, once), len(thresholds))
+            return counts.numbers(table, weights, len(thresholds), held)[:, : len(names)]
+
+        qualities = lambda: _qualities(arrays, thresholds)  # noqa: E731
+        return ByImage(arrays["image"], tuple(names), overall, at, qualities, AT_ONCE, arrays.get(TRUTH), resampled=at)
+
+    def qualities(self, state: State) -> dict[int | str, float]:
+        """Image -> area under its PCK curve up to the largest threshold, in [0, 1], over its visible joints.
+
+        Images without a visible joint of a person with a reference are absent.
+        """
+        return _qualities(arrays_of(state, FORM), _asked(state)[0])
+
+    def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
+        """All numbers by going from person to person and from joint to joint, in plain Python; NaN if there is none."""
+        people = self.read_target(Path(target))
+        posed = self.read_predictions(Path(predictions), people)
+        chosen = rows_of(people, images).tolist()
+        steps = [*self.thresholds, *self.curve.thresholds()]
+        joints, first = len(people.joints), len(self.thresholds)
+        near = [[0] * joints for _ in steps]
+        judged, on_curve, found, error = ([0] * joints, [0] * joints, [0] * joints, [0.0] * joints)
+        for image in chosen:
+            own = [0.0] * joints
+            for person in np.flatnonzero(people.image == image).tolist():
+                size = float(people.size[person])
+                for joint in np.flatnonzero(people.visible[person]).tolist():
+                    x, y = (posed.points[person, joint] - people.position[person, joint]).tolist()
+                    of = [size] * first + [self.curve.size if isinstance(self.curve.size, float) else size] * (
+                        self.curve.steps
+                    )
+                    judged[joint] += size > 0
+                    on_curve[joint] += of[-1] > 0
+                    if not posed.found[person]:
+                        continue
+                    found[joint] += 1
+                    own[joint] += sqrt(x * x + y * y)
+                    for number, (step, unit) in enumerate(zip(steps, of, strict=True)):
+                        if unit > 0:
+                            distance = np.float32(sqrt((x / unit) * (x / unit) + (y / unit) * (y / unit)))
+                            near[number][joint] += bool(distance < np.float32(step))
+            error = [before + more for before, more in zip(error, own, strict=True)]
+        values = _plain(near, judged, on_curve, error, found, first)
+        names = [*(quantity.name for quantity in self.quantities)]
+        if self.per_joint:
+            names += [one.name for one in joint_quantities(self.reference, self.thresholds, people.joints)]
+        return dict(zip(names, values, strict=False))
+
+
+def _plain(
+    near: list[list[int]],
+    judged: list[int],
+    on_curve: list[int],
+    error: list[float],
+    found: list[int],
+    first: int,
+) -> list[float]:
+    """The numbers in their order from counts of plain Python."""
+    share = [
+        [
+            right / all_ if all_ else float("nan")
+            for right, all_ in zip(row, judged if n < first else on_curve, strict=True)
+        ]
+        for n, row in enumerate(near)
+    ]
+    mean = [float(np.mean([one for one in row if one == one] or [np.nan])) for row in share]
+    area = 0.0
+    for one in mean[first:]:
+        area += 1.0 / (len(near) - first) * one
+    together = [sum(row) / sum(judged) if sum(judged) else float("nan") for row in near[:first]]
+    whole = 0.0
+    for one in error:
+        whole += one
+    epe = whole / sum(found) if sum(found) else float("nan")
+    own = [one / many if many else float("nan") for one, many in zip(error, found, strict=True)]
+    return [*mean[:first], *together, area, epe, *chain.from_iterable(share[:first]), *own]
+
+
+def _curve(size: Any, steps: Any) -> Curve:
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 1000:
+        raise UsageError(f"curve_steps {steps!r}: say a whole number from 1 to 1000")
+    if size == "reference":
+        return Curve(size, steps)
+    return Curve(_positive("curve_size", size)[0], steps)
+
+
+def _positive(name: str, given: Any) -> tuple[float, ...]:
+    """One or more positive numbers. Raises UsageError for anything else, texts among them."""
+    numbers = (given,) if isinstance(given, (int, float)) else () if isinstance(given, str) else tuple(given)
+    right = all(isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < np.inf for one in numbers)
+    if not numbers or not right or (len(set(numbers)) != len(numbers) and name == "thresholds"):
+        raise UsageError(f"{name} {given!r}: give positive numbers" + (", each once" if name == "thresholds" else ""))
+    return tuple(map(float, numbers))
+
+
+def _asked(state: State) -> tuple[list[float], Curve, list[str]]:
+    size, steps = state.params["curve"]
+    return list(state.params["thresholds"]), Curve(size, int(steps)), list(state.params["joints"])
+
+
+def _table(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float], curve: Curve) -> JointTable:
+    place = np.repeat(np.arange(len(arrays["image"])), arrays["people"])
+    offset, size, visible, found = (arrays[name] for name in ("offset", "size", "visible", "found"))
+    return counts.table_of(place, len(arrays["image"]), offset, size, visible, found, thresholds, curve)
+
+
+def _part(table: JointTable, once: np.ndarray) -> JointTable:
+    """The table of the images whose weight is not 0."""
+    kept = once > 0
+    return JointTable(*(getattr(table, name)[kept] for name in ("near", "judged", "on_curve", "error", "found")))
+
+
+def _behind(table: JointTable, thresholds: int, joints: int) -> list[int]:
+    """How many joints are behind each number, in the order of `counts.numbers`."""
+    judged, on_curve, found = (rows.sum(axis=0) for rows in (table.judged, table.on_curve, table.found))
+    many = [judged.sum()] * (2 * thresholds) + [on_curve.sum(), found.sum()]
+    return [int(one) for one in (*many, *np.tile(judged, thresholds), *found)]
+
+
+def _qualities(arrays: Mapping[str, np.ndarray], thresholds: Sequence[float]) -> dict[int | str, float]:
+    size, most = arrays["size"], max(thresholds)
+    judged = arrays["visible"] & (size > 0)[:, None]
+    distance = counts.errors(arrays["offset"]) / np.where(size > 0, size, 1.0)[:, None]
+    good = np.where(judged & arrays["found"][:, None], 1 - np.minimum(distance, most) / most, 0.0).sum(axis=1)
+    place = np.repeat(np.arange(len(arrays["image"])), arrays["people"])
+    number = np.bincount(place, judged.sum(axis=1), minlength=len(arrays["image"]))
+    total = np.bincount(place, good, minlength=len(arrays["image"]))
+    rows = zip(arrays["image"].tolist(), total.tolist(), number.tolist(), strict=True)
+    return {image: one / many for image, one, many in rows if many}
+
+
+def _truths(target: People, rows: np.ndarray, many: np.ndarray) -> Iterator[bytes]:
+    """What is annotated in each image, as bytes: sizes, visible joints and their places."""
+    joints = len(target.joints)
+    facts = np.empty((len(rows), 1 + 3 * joints), "<f8")
+    facts[:, 0] = target.size[rows]
+    facts[:, 1 : 1 + joints] = target.visible[rows]
+    place = np.where(target.visible[rows][..., None], target.position[rows], 0.0)
+    facts[:, 1 + joints :] = place.reshape(len(rows), 2 * joints)
+    ends = np.cumsum(many).tolist()
+    for start, end in zip([0, *ends[:-1]] if len(ends) else [], ends, strict=True):
+        yield facts[start:end].tobytes()

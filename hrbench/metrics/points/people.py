@@ -1,0 +1,227 @@
+"""Annotated people of a COCO-style file or of MPII, each with the one prediction that is held to it.
+
+A COCO results file does not say whose joints a row holds. Each person gets at most one row of its image: pairs are
+taken by falling object keypoint similarity (`metrics.coco.oks`), then in the order of the files. Top-down networks on
+ground-truth boxes give one row a person, so that this is the pairing of mmpose, which keeps each prediction with the
+box it was made from. MPII's files have a row for each person already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.forms import CocoForm
+from hrbench.formats.coco.keypoints import KeypointTruth, read_results
+from hrbench.formats.coco.keypoints import read_truth as read_coco
+from hrbench.formats.mpii import read_predictions, read_scales
+from hrbench.formats.mpii import read_truth as read_mpii
+from hrbench.metrics.coco.oks import oks
+
+Reference = Literal["box", "torso", "head"]
+HEAD_SHARE = 0.6
+"""Of the head box's diagonal, as MPII's own evaluation takes it."""
+
+COCO_JOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""Names of COCO's joints, for a file of 17 that names none."""
+
+TORSO = (("left_shoulder", "right_hip"), ("lsho", "rhip"))
+"""Joints a torso is measured between, by COCO's and by MPII's names: those that mmpose takes for JHMDB."""
+
+
+@dataclass(frozen=True)
+class People:
+    """G annotated people of I images.
+
+    images: (I,) ids or names, rising.
+    image: (G,) int64, the place of each person's image in `images`.
+    row: (G,) int64, the person's place in its file.
+    joints: K names.
+    position: (G, K, 2) float64, px.
+    visible: (G, K) bool.
+    size: (G,) float64, px, of the reference; 0 for a person without one.
+    coco: what a COCO file held; None for MPII.
+    """
+
+    path: Path
+    images: np.ndarray
+    image: np.ndarray
+    row: np.ndarray
+    joints: tuple[str, ...]
+    position: np.ndarray
+    visible: np.ndarray
+    size: np.ndarray
+    coco: KeypointTruth | None = None
+
+
+@dataclass(frozen=True)
+class Posed:
+    """What was predicted for G people.
+
+    points: (G, K, 2) float64, px, in the frame of `People.position`; 0 for a person without a prediction.
+    found: (G,) bool, whether there is a prediction.
+    left: (R,) ids of the images of the R rows that are held to nobody.
+    """
+
+    points: np.ndarray
+    found: np.ndarray
+    left: np.ndarray
+
+
+def coco_people(
+    path: Path,
+    sigmas: Sequence[float],
+    category: int | None,
+    form: CocoForm,
+    reference: Reference,
+    torso: Sequence[int | str] | None,
+) -> People:
+    """People of a COCO-style annotation file with a visible joint, crowds left out.
+
+    Raises InputError, MissingError as `formats.coco.keypoints.read_truth`; UsageError for a reference that it lacks.
+    """
+    truth = read_coco(path, len(sigmas), category, form)
+    counted = ~truth.truths.ignore & ~truth.truths.crowd & (truth.keypoints[..., 2] > 0).any(axis=1)
+    if category is not None:
+        counted &= truth.truths.category == category
+    rows = np.flatnonzero(counted)
+    joints = truth.joints or (COCO_JOINTS if len(sigmas) == len(COCO_JOINTS) else _numbered(len(sigmas)))
+    position, visible = truth.keypoints[rows, :, :2], truth.keypoints[rows, :, 2] > 0
+    if reference == "head":
+        raise UsageError(f"reference: head: {path} annotates no head boxes, as MPII does; say box or torso")
+    if reference == "box":
+        size = truth.box[rows, 2:].max(axis=1, initial=0.0)
+    else:
+        size = _torsos(path, joints, position, visible, torso)
+    return People(
+        path,
+        truth.images,
+        np.searchsorted(truth.images, truth.truths.image[rows]),
+        rows,
+        joints,
+        position,
+        visible,
+        size,
+        truth,
+    )
+
+
+def mpii_people(path: Path, reference: Reference, torso: Sequence[int | str] | None) -> People:
+    """People of MPII's gt_valid.mat; a box is the square of 200 x scale px of {split}.json, as mmpose has it.
+
+    Raises InputError, MissingError as `formats.mpii.read_truth`.
+    """
+    truth = read_mpii(path)
+    if reference == "head":
+        size = truth.head * HEAD_SHARE
+    elif reference == "box":
+        size = 200.0 * read_scales(truth.path, len(truth.head))
+    else:
+        position = np.where(truth.visible[..., None], truth.position, 0.0)
+        size = _torsos(path, truth.joints, position, truth.visible, torso)
+    names = np.arange(len(truth.head)) if truth.image is None else truth.image
+    images, image = np.unique(names, return_inverse=True)
+    position = np.where(truth.visible[..., None], truth.position, 0.0)  # joints not annotated lie anywhere
+    row = np.arange(len(truth.head))
+    return People(truth.path, images, image, row, truth.joints, position, truth.visible, size)
+
+
+def coco_posed(path: Path, people: People, sigmas: Sequence[float], category: int | None, form: CocoForm) -> Posed:
+    """The row of a results file for each person, by falling similarity. Raises InputError, MissingError."""
+    truth = people.coco
+    assert truth is not None
+    results = read_results(path, len(sigmas), truth, None, form, category)
+    at, of = results.detections.image, people.images[people.image]
+    order = np.argsort(at, kind="stable")
+    starts, ends = (np.searchsorted(at[order], of, side) for side in ("left", "right"))
+    many = ends - starts
+    person = np.repeat(np.arange(len(of)), many)
+    row = order[np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(many.sum())]
+    alike = truth.truths.category[people.row[person]] == results.detections.category[row]
+    person, row = person[alike], row[alike]
+    area = np.where(truth.truths.area > 0, truth.truths.area, truth.box[:, 2:].prod(axis=1))
+    similarity = oks(truth.keypoints, area, truth.box, results.keypoints, np.asarray(sigmas))
+    similar = similarity(row, people.row[person]) if len(row) else np.zeros(0)
+    best = _one_each(person, row, similar, len(of), len(at))
+    found = best >= 0
+    points = np.zeros_like(people.position)
+    points[found] = results.keypoints[best[found]]
+    rest = np.ones(len(at), bool)
+    rest[best[found]] = False
+    return Posed(points, found, at[rest])
+
+
+def mpii_posed(path: Path, people: People, origin: Literal[0, 1] | None) -> Posed:
+    """Row n of the file is person n's. Raises InputError, MissingError as `formats.mpii.read_predictions`."""
+    points = read_predictions(path, len(people.row), origin).astype(np.float64)
+    found = np.asarray(~np.isnan(points.reshape(len(points), -1)).any(axis=1))
+    return Posed(np.where(found[:, None, None], points, 0.0), found, np.zeros(0, np.int64))
+
+
+def _one_each(person: np.ndarray, row: np.ndarray, similar: np.ndarray, people: int, rows: int) -> np.ndarray:
+    """(people,) the row of each person, -1 for none: pairs by falling similarity, no row and no person twice."""
+    order = np.lexsort((row, person, -similar))
+    best, taken = np.full(people, -1, np.int64), np.zeros(rows, bool)
+    for one, other in zip(person[order].tolist(), row[order].tolist(), strict=True):
+        if best[one] < 0 and not taken[other]:
+            best[one], taken[other] = other, True
+    return best
+
+
+def _numbered(joints: int) -> tuple[str, ...]:
+    return tuple(f"joint_{number}" for number in range(joints))
+
+
+def _torsos(
+    path: Path,
+    joints: Sequence[str],
+    position: np.ndarray,
+    visible: np.ndarray,
+    torso: Sequence[int | str] | None,
+) -> np.ndarray:
+    """(G,) px between the two joints of a torso, 0 where one is not visible. Raises UsageError, InputError."""
+    names = [name.lower().replace(" ", "_") for name in joints]
+    if torso is None:
+        torso = next((pair for pair in TORSO if set(pair) <= set(names)), None)
+    if torso is None:
+        raise UsageError(
+            f"reference: torso: the joints of {path} have other names than left_shoulder and right_hip; name the two "
+            f"joints in option torso, of {', '.join(joints)}"
+        )
+    one, other = (_place(joint, joints, names) for joint in torso)
+    apart = position[:, one] - position[:, other]
+    both = visible[:, one] & visible[:, other]
+    return np.where(both, np.sqrt(apart[:, 0] * apart[:, 0] + apart[:, 1] * apart[:, 1]), 0.0)
+
+
+def _place(joint: int | str, joints: Sequence[str], names: Sequence[str]) -> int:
+    if isinstance(joint, str) and joint.lower().replace(" ", "_") in names:
+        return names.index(joint.lower().replace(" ", "_"))
+    if isinstance(joint, int) and not isinstance(joint, bool) and 0 <= joint < len(names):
+        return joint
+    raise UsageError(f"torso {joint!r}: no such joint; there are {', '.join(joints)}, or 0 to {len(joints) - 1}")
+
+
+def rows_of(people: People, images: Sequence[int | str] | None) -> np.ndarray:
+    """Places in `people.images` of those asked for, rising; None: all. Raises InputError for another."""
+    if images is None:
+        return np.arange(len(people.images))
+    place = {image: number for number, image in enumerate(people.images.tolist())}
+    for image in images:
+        if image not in place:
+            raise InputError(f"{people.path}: image {image!r}, asked for, is not among its {len(place)} images")
+    return np.array(sorted({place[image] for image in images}), np.int64)
+
+
+def is_mpii(path: Path) -> bool:
+    """Whether a path is MPII's ground truth: a .mat file, or a folder."""
+    return path.suffix == ".mat" or path.is_dir()
