@@ -112,6 +112,10 @@ _OF_PREDICTIONS = ("labels", "detection_area")
 """Parameters of states that say what the predictions were like, and not how they are judged."""
 
 
+_ADD_NUMBERS = (("class_accuracy",), ("dice", "dice_over"))
+"""Parameters of states that add numbers and change no other: what only one of two states tells is new or missing."""
+
+
 def protocol_differences(first: Result, second: Result) -> list[str]:
     """How the settings differ that both were predicted with: ["protocol: flip true / false"].
 
@@ -159,6 +163,9 @@ def metric_differences(first: State, second: State) -> list[str]:
     one, other = metric_options(first), metric_options(second)
     if "names" not in one or "names" not in other:  # what classes are called is told of some states only
         one, other = ({key: value for key, value in side.items() if key != "names"} for side in (one, other))
+    for names in _ADD_NUMBERS:
+        if names[0] not in one or names[0] not in other:
+            one, other = ({key: value for key, value in side.items() if key not in names} for side in (one, other))
     return found + [f"metric: {first.metric} {text}" for text in _differences(one, other)]
 
 

@@ -38,7 +38,7 @@ def width_of(ratio: float, height: int, width: int) -> int:
 
 
 def everywhere(flags: np.ndarray, span: int, axis: int) -> np.ndarray:
-    """Whether all of `span` flags in a row along an axis are set; as `flags`, but for span - 1 fewer along the axis.
+    """Whether all of `span` flags in a row along an axis are set; as `flags`, with span - 1 fewer along the axis.
 
     >>> everywhere(np.array([True, True, True, False, True]), 2, 0)
     array([ True,  True, False, False])

@@ -84,6 +84,10 @@ def test_options_of_single_metrics_are_part_of_the_key_and_of_score(
                     for each in (kept, other))  # fmt: skip
     assert {name: asked[name] for name in usual} == usual
     capsys.readouterr()
+    assert main(["compare", str(tmp_path / "b"), str(tmp_path / "a")]) == 0
+    told = capsys.readouterr().out
+    assert "not comparable" not in told and "cityscapes/mDice" in told  # new, and nothing else is refused for it
+    capsys.readouterr()
     for wrong, says in (({"moiu": {}}, "no metric is called 'moiu'"), ({"cityscapes": {"dise": 1}}, "dise")):
         plain["dataset"]["metric_args"] = wrong
         path.write_text(yaml.safe_dump({"suite": "plain", "entries": [plain]}))

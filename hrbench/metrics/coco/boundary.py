@@ -90,6 +90,10 @@ class CocoBoundary(CocoObjects):
         """The lower of mask IoU and boundary IoU."""
         return boundary_iou(truths, truth, found, lowest, self.ratio)
 
+    def own_criteria(self) -> dict[str, Any]:
+        """As of `CocoObjects`, and the width of boundaries if it is not the paper's."""
+        return super().own_criteria() | ({"dilation_ratio": self.ratio} if self.ratio != RATIO else {})
+
     def own_params(self) -> dict[str, Any]:
         """The width of boundaries."""
         return {"dilation_ratio": self.ratio}

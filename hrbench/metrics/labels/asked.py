@@ -173,7 +173,7 @@ def with_asked(usual: np.ndarray, overall: int, asked: tuple[np.ndarray, np.ndar
 
 
 def _dice(counts: np.ndarray) -> np.ndarray:
-    """(..., C) of counts (..., 3, C); NaN where a class is neither annotated nor predicted."""
+    """(..., C) of counts (..., 3, C); NaN if a class is neither annotated nor predicted."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return 2 * counts[..., 0, :] / (counts[..., 1, :] + counts[..., 2, :])
 

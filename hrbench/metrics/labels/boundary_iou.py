@@ -84,6 +84,10 @@ class BoundaryIoU:
         self.classes, self.interval, self.ratio = self.maps.classes, interval, checked_ratio(dilation_ratio)
         self.quantities = quantities_of(self.classes.names, self.ratio)
 
+    def own_criteria(self) -> dict[str, Any]:
+        """The width of boundaries if it is not the paper's."""
+        return {"dilation_ratio": self.ratio} if self.ratio != RATIO else {}
+
     def read_target(self, path: Path) -> Maps:
         """The files of ground truth, which `measure` reads. Raises MissingError for one that is not there."""
         return self.maps.read_target(path)

@@ -13,6 +13,7 @@ import random_streets
 from random_streets import save
 
 from hrbench.errors import HrbenchError, InputError, UsageError
+from hrbench.judge.comparability import metric_differences
 from hrbench.metrics.labels.asked import AskedNumbers, AskedTable
 from hrbench.metrics.labels.cityscapes import CityscapesIoU
 from hrbench.metrics.labels.mean_iou import MeanIoU
@@ -132,6 +133,14 @@ def test_intervals_are_those_of_images_repeated(rule: tuple[Any, Any], tmp_path:
     scores = metric.summarise(state, 200)
     assert all(score.interval is not None for score in scores if score.value is not None)
     assert all(0 <= score.interval[0] <= score.interval[1] <= 1 for score in scores if score.interval)
+
+
+def test_what_only_one_of_two_states_tells_refuses_no_comparison(tmp_path: Path) -> None:
+    """Two conventions of Dice cannot be compared; one that is told by a single side adds numbers alone."""
+    options = ({}, {"class_accuracy": True}, {"dice": "one"}, {"dice": "zero"})
+    plain, accuracy, one, zero = (measured(MeanIoU(classes=5, **each), sets(tmp_path)) for each in options)
+    assert metric_differences(plain, one) == metric_differences(accuracy, zero) == metric_differences(one, plain) == []
+    assert metric_differences(one, zero) == ["metric: miou dice one / zero"]
 
 
 def _table(metric: MeanIoU, folder: Path, images: list[int | str]) -> np.ndarray:
