@@ -60,6 +60,7 @@ class CityscapesDataset:
     root: the folder of --data, `folder` lies in it.
     cities: the cities of the split with their numbers of images, which must all be there; None for all cities found.
     interval: what the bootstrap resamples, "image" or "group" (cities).
+    metric_args: further options of single metrics, by the metric's name, such as {cityscapes: {dice: one}}.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for the official set; other data must say if a file has such a tag.
     """
@@ -75,10 +76,12 @@ class CityscapesDataset:
         cities: Mapping[str, int] | None = None,
         interval: str = "image",
         orientation: str | None = None,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.split, self.cities, self.interval = split, cities, interval
         self.server = SERVER if split == "test" else ""
+        self.metric_args = metric_args or {}
         self.orientation: Orientation = checked_orientation(orientation, official=folder == "cityscapes")
 
     # --- paths

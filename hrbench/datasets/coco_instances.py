@@ -53,6 +53,7 @@ class CocoInstances:
     renumber, truth_area, iscrowd, match, whole_ids, root_category, text_numbers: how the annotations deviate from
         COCO's form (`forms.CocoForm`); where a category is found that only names the others, `root_category` must say
         what becomes of it.
+    metric_args: further options of single metrics, by the metric's name, such as {coco-masks: {per_class: true}}.
     detection_area: what the areas of detected masks are of, "mask" or "box" (`CocoObjects`); None for the masks.
     """
 
@@ -83,6 +84,7 @@ class CocoInstances:
         whole_ids: bool = False,
         root_category: Literal["keep", "drop"] | None = None,
         text_numbers: bool = False,
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         root_of_all = "keep" if root_category is None else root_category
         self.form = CocoForm(renumber, truth_area, iscrowd, "file", match, whole_ids, root_of_all, text_numbers)
@@ -106,6 +108,7 @@ class CocoInstances:
             "detection_area": detection_area,
         }
         self._judging = {name: value for name, value in asked.items() if value is not None}
+        self.metric_args = metric_args or {}
 
     # --- paths
 

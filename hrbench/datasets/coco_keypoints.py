@@ -152,8 +152,8 @@ class CocoKeypointsDataset:
         return layout.write_archives("person_keypoints", self.split, predictions, folder)
 
     def box_file(self, boxes: str) -> Path | None:
-        """The box file that a protocol's `boxes` names, None for ground truth."""
-        if boxes == "ground_truth":
+        """The box file that a protocol's `boxes` names, None for ground truth and for no boxes."""
+        if boxes in ("ground_truth", "none"):
             return None
         if boxes == "annotated":
             raise UsageError("protocol.boxes: COCO has no annotated centres and scales; use detector or ground_truth")
@@ -177,7 +177,7 @@ class CocoKeypointsDataset:
         if not self.target.is_file():
             gaps.append(f"annotations are missing: {self.target}; {home}")
         boxes = self.box_file(str(protocol.get("boxes", "ground_truth")))
-        if boxes is None and self.server:
+        if boxes is None and self.server and protocol.get("boxes") != "none":
             gaps.append(f"ground truth is missing: COCO publishes none of {self.split}; set protocol.boxes to detector")
         if boxes is not None and not boxes.is_file():
             gaps.append(f"boxes are missing: {boxes}; {BOXES_HOME}, or set protocol.boxes to ground_truth")
@@ -252,7 +252,12 @@ class CocoKeypointsDataset:
     # --- people
 
     def people(self, protocol: Mapping[str, Any]) -> dict[int, list[Person]]:
-        """Image id -> its boxes, in the official order: ground truth image by image, detections as in their file."""
+        """Image id -> its boxes, in the official order: ground truth image by image, detections as in their file.
+
+        Of a protocol without boxes nothing.
+        """
+        if protocol.get("boxes") == "none":
+            return {}
         path = self.box_file(str(protocol.get("boxes", "ground_truth")))
         if path is None:
             return _ground_truth_boxes(self._content, self.category.id)
@@ -286,7 +291,7 @@ class CocoKeypointsDataset:
     def notes(self, protocol: Mapping[str, Any]) -> list[Remark]:
         notes: list[Remark] = []
         boxes = protocol.get("boxes")  # None: no network is run, so that no boxes are used
-        if boxes not in (None, "detector", "ground_truth") and not self._user_defined:
+        if boxes not in (None, "detector", "ground_truth", "none") and not self._user_defined:
             notes.append(f"boxes come from {boxes}, not from the detector behind the published tables")
         listed = {image.id for image in self._content.images}
         unlisted = [image for image in self.people(protocol) if image not in listed]

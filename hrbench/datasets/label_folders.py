@@ -60,6 +60,7 @@ class LabelFolders:
     server: which server evaluates predictions then, in words.
     submission: the archive it takes and the path of each prediction in it: "lip.zip:{name}.png".
     count: how many samples there should be, 0 for any.
+    metric_args: further options of single metrics, by the metric's name, such as {miou: {dice: one}}.
     orientation: the picture that annotations belong to: "stored", as in the file, or "applied", turned as EXIF says;
         None: stored for data sets of the catalog; other data must say if a file has such a tag.
     """
@@ -90,6 +91,7 @@ class LabelFolders:
         colours: bool = False,
         ignore_colours: Sequence[Sequence[int]] = (),
         channels: Literal["one", "equal"] = "one",
+        metric_args: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = Path(root) / folder
         self.images, self.list = self.folder / images, self.folder / list if list else None
@@ -105,6 +107,7 @@ class LabelFolders:
         self.form = _form(self.scheme, colours, ignore_colours, channels)
         self._stored = _stored(self.scheme, colours, ignore_colours, channels)
         self.home, self.server, self.submission, self.count = home, server, submission, count
+        self.metric_args = metric_args or {}
         self.orientation: Orientation = checked_orientation(orientation, official=home != OWN)
         _check_labels(self.scheme, self.mapping, self.ignore)
 

@@ -158,7 +158,8 @@ def is_fed_random(conditions: Conditions) -> bool:
 
 def _random_detector(result: Result, one: Measurement) -> str:
     """What a detector was fed in place of images; "" for all else. A network in a file has the weights of its file."""
-    if one.metric or one.value is None or result.entry.variant.task != "detection" or not is_fed_random(one.conditions):
+    finds = result.entry.variant.task == "detection" or result.entry.protocol.get("boxes") == "none"
+    if one.metric or one.value is None or not finds or not is_fed_random(one.conditions):
         return ""
     return "a random input" + ("" if result.entry.runtime.name == "own" else " with random weights")
 

@@ -218,7 +218,7 @@ def _network(parts: Assembled, settings: Settings) -> _Prepared:
 
 def _write(metrics: list[Metric], predictions: Iterator[Prediction], folder: Path) -> None:
     """Streams predictions to each format that the metrics read, in one pass and beside the network."""
-    formats = {metric.prediction_file: metric for metric in metrics}
+    formats = {metric.prediction_file: metric for metric in reversed(metrics)}  # the first that reads it writes it
     fan_out(
         predictions,
         [partial(metric.write_predictions, path=folder / name) for name, metric in formats.items()],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from record_dice import CLASSES, drawn
 
 from hrbench.metrics.labels.cityscapes import IDS, CityscapesIoU
 from hrbench.metrics.labels.cityscapes_labels import LABELS
@@ -96,3 +97,35 @@ def test_train_ids_of_the_record_are_those_of_the_metric(golden) -> None:
     record = golden(f"{FOLDER}/confusion_miou.json")
     assert [label.train for label in LABELS] == record["cityscapes_id_to_trainid"]
     assert list(IDS) == record["cityscapes_trainid_to_id"]
+
+
+RECORDED_DICE = {
+    ("left_out", "set"): ("torchmetrics global macro", "torchmetrics global none"),
+    ("left_out", "image"): ("torchmetrics samplewise macro", "torchmetrics samplewise none"),
+    ("one", "set"): ("smp macro", None),
+    ("one", "image"): ("monai ignore_empty=False mean", "monai ignore_empty=False mean_batch"),
+}
+"""What is told of an empty class, over what -> the recorded mean, and the numbers of the classes."""
+
+
+@pytest.mark.parametrize("rule", RECORDED_DICE, ids="-".join)
+def test_dice_is_that_of_the_package_with_this_convention(rule: tuple[Any, Any], golden, tmp_path: Path) -> None:
+    """To 1e-6, since they count in float32."""
+    record = golden(f"{FOLDER}/dice.json")
+    metric = MeanIoU(classes=CLASSES, dice=rule[0], dice_over=rule[1], labels="indices")
+    (tmp_path / "truth").mkdir(), (tmp_path / "found").mkdir()
+    for number, maps in enumerate(zip(*drawn(), strict=True)):
+        for place, one in zip(("truth", "found"), maps, strict=True):
+            Image.fromarray(one.astype(np.uint8)).save(tmp_path / place / f"{number}.png")
+    target = metric.read_target(tmp_path / "truth")
+    scores = metric.summarise(metric.measure(metric.read_predictions(tmp_path / "found", target), target), resamples=0)
+    found = {score.quantity.name: score.value for score in scores}
+    mean, classes = (record[name] if name else None for name in RECORDED_DICE[rule])
+    assert found["mDice"] == pytest.approx(np.ravel(mean)[0], abs=1e-6)
+    for label, value in enumerate(classes or ()):
+        assert found[f"Dice/{label}"] == (None if value is None else pytest.approx(value, abs=1e-6))
+    assert rule[1] == "set" or record["smp macro-imagewise"] == pytest.approx(
+        record["monai ignore_empty=False mean"][0], abs=1e-6
+    )
+    if rule == ("left_out", "set"):
+        assert [found[f"Dice/{label}"] for label in range(CLASSES)] == record["medpy"]

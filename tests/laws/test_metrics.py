@@ -55,7 +55,9 @@ def coco_case(metric: Any, folder: Path) -> Case:
     if metric.name in ("coco-keypoints", "pck"):
         truth, results = random_files("random_coco").case(4, images=12)
     else:
-        truth, results = random_files("random_instances").case(6, images=14, masks=metric.name == "coco-masks")
+        truth, results = random_files("random_instances").case(
+            6, images=14, masks=metric.prediction_file == "masks.json"
+        )
     (folder / "truth.json").write_text(json.dumps(truth))
     ids = [image["id"] for image in truth["images"]]
     samples = [Prediction(i, [row for row in results if row["image_id"] == i]) for i in ids]
@@ -142,12 +144,15 @@ def miou_case(metric: Any, folder: Path) -> Case:
         noise = rng.integers(0, 5, labels.shape)
         right = np.searchsorted([1, 2, 5, 6, 9], np.maximum(labels, 1))
         samples.append(Prediction(name, np.where(rng.random(labels.shape) < 0.5, noise, right)))
-    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,))
+    narrow = {} if metric.name == "miou" else {"dilation_ratio": 0.1}
+    metric = type(metric)(ids=(1, 2, 5, 6, 9), ignore=(0,), **narrow)
     return Case(metric, folder / "labels", folder / metric.prediction_file, names, samples)
 
 
 CASES: dict[str, Callable[[Any, Path], Case]] = {
+    "boundary-miou": miou_case,
     "cityscapes": cityscapes_case,
+    "coco-boundary": coco_case,
     "coco-boxes": coco_case,
     "coco-keypoints": coco_case,
     "coco-masks": coco_case,
@@ -330,7 +335,14 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
         agree(numbers_of(side, keep.astype(np.int64)), part)
 
 
-MEANS = {"pck@0.05": "pck@0.05/", "AP": "AP/", "mIoU": "IoU/", "IoU_class": "IoU/", "IoU_category": "IoU_category/"}
+MEANS = {
+    "pck@0.05": "pck@0.05/",
+    "AP": "AP/",
+    "mIoU": "IoU/",
+    "boundary_mIoU": "boundary_IoU/",
+    "IoU_class": "IoU/",
+    "IoU_category": "IoU_category/",
+}
 """Name of a mean over classes -> how the numbers of its classes begin."""
 
 

@@ -74,14 +74,7 @@ def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray
         return np.zeros(0), np.zeros(0, bool)
     if not many.all():
         raise CodeError("counts is empty")
-    values, runs = _values(np.frombuffer(text, np.uint8), many)
-    first = np.cumsum(runs) - runs  # of each mask, among the values
-    place = np.arange(len(values)) - np.repeat(first, runs)
-    odd = (place & 1).astype(bool)
-    # from the fourth number on, each is the difference to the one two before
-    ones = _summed(np.where(odd, values, 0), first, runs)
-    zeros = _summed(np.where(odd | (place == 0), 0, values), first, runs)
-    length = np.where(odd, ones, np.where(place == 0, values, zeros))
+    length, first, place = _lengths(np.frombuffer(text, np.uint8), many)
     if length.min() < 0:
         raise CodeError("counts holds a run of negative length")
     total = np.add.reduceat(length, first)
@@ -90,7 +83,7 @@ def checked(text: bytes, lengths: Sequence[int] | np.ndarray, pixels: np.ndarray
         raise CodeError(f"counts covers {total[wrong[0]]} pixels; its size has {pixels[wrong[0]]}")
     empty = (length == 0) & (place > 0)
     plain = np.logical_not(np.logical_or.reduceat(empty, first))
-    return np.add.reduceat(np.where(odd, length, 0), first).astype(np.float64), plain
+    return np.add.reduceat(np.where(place & 1, length, 0), first).astype(np.float64), plain
 
 
 def decoded(counts: str | bytes, size: tuple[int, int]) -> np.ndarray:
@@ -107,6 +100,29 @@ def decoded(counts: str | bytes, size: tuple[int, int]) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of how pycocotools 2.0.11 hands NumPy its memory
         return decode({"size": [height, width], "counts": text})
+
+
+def run_lengths(masks: Masks, rows: np.ndarray) -> list[np.ndarray]:
+    """The lengths of the runs of masks (n,), those of zeros first, each (R,) int64; column by column."""
+    codes = [masks.text[start:end] for start, end in zip(masks.starts[rows], masks.starts[rows + 1], strict=True)]
+    if not codes:
+        return []
+    length, first, _ = _lengths(np.frombuffer(b"".join(codes), np.uint8), np.array([len(code) for code in codes]))
+    return np.split(length, first[1:])
+
+
+def _lengths(text: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of N codes of `many` characters each: the lengths of all runs (R,), where each mask's begin among them (N,), and
+    the position of each run in its mask (R,).
+    """
+    values, runs = _values(text, many)
+    first = np.cumsum(runs) - runs
+    place = np.arange(len(values)) - np.repeat(first, runs)
+    odd = (place & 1).astype(bool)
+    # from the fourth number on, each is the difference to the one two before
+    ones = _summed(np.where(odd, values, 0), first, runs)
+    zeros = _summed(np.where(odd | (place == 0), 0, values), first, runs)
+    return np.where(odd, ones, np.where(place == 0, values, zeros)), first, place
 
 
 def _values(text: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ Source: https://cocodataset.org/#detection-eval and pycocotools 2.0.11 (`COCOeva
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from hrbench.errors import InputError, UsageError
+from hrbench.formats.coco.columns import Truths
 from hrbench.formats.coco.forms import CocoForm, TruthArea
 from hrbench.formats.coco.instances import DetectionArea, InstanceResults, InstanceTruth, read_results, read_truth
 from hrbench.formats.coco.rle import Masks
 from hrbench.formats.coco.write import write_boxes, write_masks
+from hrbench.metrics.coco.assignment import Similarity
 from hrbench.metrics.coco.box_iou import box_iou
 from hrbench.metrics.coco.classes import NO_CLASSES, CategorySelection
 from hrbench.metrics.coco.criteria import Areas, OwnCriteria, criteria_params, own_criteria, settings_in
@@ -114,6 +116,7 @@ class CocoObjects:
     prediction_file: str
     oracle = "pycocotools"
     main = "AP"
+    remark = ""  # what the description of each number ends with
     quantities: tuple[Quantity, ...]
 
     def __init__(
@@ -146,7 +149,7 @@ class CocoObjects:
         self.settings = own.settings(INSTANCES, FORMS[self.kind].option)
         if class_agnostic and per_class:
             raise UsageError(NO_CLASSES)
-        self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels())
+        self.quantities = described(FORMS[self.kind], self.settings, self.classes.known_labels(), self.remark)
         self.main = self.quantities[0].name
 
     def own_criteria(self) -> dict[str, Any]:
@@ -171,15 +174,7 @@ class CocoObjects:
     ) -> State:
         """Matches detections with objects. images: ids to evaluate; None for all of the annotation file."""
         truths, detections = target.truths, predictions.detections
-        if isinstance(target.shape, Masks):
-            assert isinstance(predictions.shape, Masks)
-            together = (
-                replace(truths, category=np.zeros_like(truths.category)) if self.settings.class_agnostic else truths
-            )
-            similarity = mask_iou(together, target.shape, predictions.shape, self.settings.thresholds[0])
-        else:
-            assert isinstance(predictions.shape, np.ndarray)
-            similarity = box_iou(target.shape, truths.crowd, predictions.shape)
+        similarity = self.similarity(target, predictions)
         ids, labels = self.classes.labels(target)
         evaluated = chosen(images, target.images, target.path)
         matches = match(truths, detections, similarity, self.settings, evaluated, np.array(ids, np.int64))
@@ -189,9 +184,30 @@ class CocoObjects:
             **criteria_params(self.settings, INSTANCES),
             "detection_area": predictions.area_from,
             **form_params(self.form),
+            **self.own_params(),
         }
         truth = truth_of(truths, matches.images, *annotated_of(target.shape))
         return state_of(matches, self.name, self.version, params, truth)
+
+    def similarity(self, target: InstanceTruth, predictions: InstanceResults) -> Similarity:
+        """How alike a detection and an object are."""
+        truths = target.truths
+        if isinstance(target.shape, Masks):
+            assert isinstance(predictions.shape, Masks)
+            together = (
+                replace(truths, category=np.zeros_like(truths.category)) if self.settings.class_agnostic else truths
+            )
+            return self.mask_similarity(together, target.shape, predictions.shape, self.settings.thresholds[0])
+        assert isinstance(predictions.shape, np.ndarray)
+        return box_iou(target.shape, truths.crowd, predictions.shape)
+
+    def mask_similarity(self, truths: Truths, truth: Masks, found: Masks, lowest: float) -> Similarity:
+        """That of masks, as `mask_iou`."""
+        return mask_iou(truths, truth, found, lowest)
+
+    def own_params(self) -> dict[str, Any]:
+        """Parameters of a state that this metric alone has."""
+        return {}
 
     def input_notes(self, predictions: InstanceResults, target: InstanceTruth, state: State) -> list[Note]:
         """What in annotations and results changes these numbers, or may."""
@@ -212,14 +228,14 @@ class CocoObjects:
 
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """The twelve numbers with their 95 % intervals over images (none with resamples=0), then those per class."""
-        note, area = "", state.params.get("detection_area")
+        note, area = self.remark, state.params.get("detection_area")
         if self.kind == "mask" and area not in (None, self.detection_area):
             raise InputError(
                 f"a state by the areas of {'boxes' if area == 'box' else 'masks'} was given to {self.name} with "
                 f"detection_area {self.detection_area}; measure again, or construct it with detection_area={area!r}"
             )
         if self.kind == "mask" and area == "box":
-            note = " Areas of detections are those of the results' own boxes, as pycocotools takes them."
+            note += " Areas of detections are those of the results' own boxes, as pycocotools takes them."
         settings, form = settings_in(state, INSTANCES), FORMS[self.kind]
         labels = _labels_in(state) if self.classes.each else ()
         asked = numbers(labels, settings)
@@ -255,8 +271,21 @@ class CocoObjects:
         own_areas = self.kind == "mask" and self.detection_area == "mask"
         asked = numbers(labels if self.classes.each else (), self.settings)
         return instance_numbers(
-            truth.path, Path(predictions), form, asked, self.settings, images, ids, own_areas, self.form
+            truth.path,
+            Path(predictions),
+            form,
+            asked,
+            self.settings,
+            images,
+            ids,
+            own_areas,
+            self.form,
+            self.reference(),
         )
+
+    def reference(self) -> Callable[[Any], Any] | None:
+        """What pycocotools' `computeIoU` is replaced by, made of its evaluation; None if by nothing."""
+        return None
 
     def _matches(self, state: State) -> Matches:
         return matches_of(state, self.name, self.version)

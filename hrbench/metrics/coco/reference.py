@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -70,10 +70,12 @@ def instance_numbers(
     categories: Sequence[int] | None = None,
     without_boxes: bool = False,
     form: CocoForm = COCO_FORM,
+    similarity: Callable[[Any], Any] | None = None,
 ) -> dict[str, float]:
     """What is asked for by name, -1 if there is nothing to average.
 
     asked, settings: the numbers and how they are judged. COCO's own twelve are `COCOeval.stats`.
+    similarity: makes of an evaluation what replaces its `computeIoU`; None for pycocotools' own.
 
     Other arguments as in `keypoint_numbers`.
     """
@@ -84,7 +86,10 @@ def instance_numbers(
         truth = _truth(target, original, data)
         for row in rows if kind == "segm" and without_boxes else ():
             row["segmentation"] = truth.annToRLE(row)  # without boxes it takes areas of compressed codes alone
-        return _values(_evaluation(truth, rows, kind, images, categories), asked, settings)
+        evaluation = _evaluation(truth, rows, kind, images, categories)
+        if similarity is not None:
+            evaluation.computeIoU = similarity(evaluation)
+        return _values(evaluation, asked, settings)
 
 
 def _values(evaluation: Any, asked: Sequence[Number], settings: MatchSettings) -> dict[str, float]:

@@ -36,9 +36,10 @@ from hrbench.formats.label_folders import (
 )
 from hrbench.formats.labels import read_labels
 from hrbench.metrics.labels import cityscapes_reference as reference
+from hrbench.metrics.labels.asked import AskedNumbers, Empty, Over
 from hrbench.metrics.labels.cityscapes_counts import COUNT, FORM, KINDS, OUTSIDE, UnknownLabelError, count
 from hrbench.metrics.labels.cityscapes_labels import CLASSES, VOID
-from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, sums
+from hrbench.metrics.labels.cityscapes_scores import QUANTITIES, Sums, ToldNumbers, quantities_of, sums
 from hrbench.metrics.labels.notes import found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import AT_ONCE, group_numbers, map_bytes, matrices, scores_of, state_of
 from hrbench.metrics.states import TRUTH, arrays_of, merge, truth_digests
@@ -73,6 +74,7 @@ class CityscapesIoU:
     labels: what predicted maps hold: "ids", "trainIds" (indices into `ids`), or "auto" to find out.
     interval: what the bootstrap resamples: "image", or "group" for whole cities.
     files: label files of the ground truth, relative to it; None for all.
+    class_accuracy, dice, dice_over: what else to tell, as of `mean_iou.MeanIoU`, of the evaluated pixels.
     names, ignore, label_suffix: taken as other metrics of a data set take them; the evaluation decides by itself.
     """
 
@@ -96,6 +98,9 @@ class CityscapesIoU:
         names: Sequence[str] | None = None,
         label_suffix: str = LABEL_SUFFIX,
         ignore: Sequence[int] | None = None,
+        class_accuracy: bool = False,
+        dice: Empty | None = None,
+        dice_over: Over = "set",
     ) -> None:
         if labels not in ("auto", *WORDS.values()):
             raise UsageError(f"labels {labels!r}: say ids, trainIds or auto")
@@ -104,6 +109,8 @@ class CityscapesIoU:
         if not ids or len(set(ids)) < len(ids) or not all(0 <= label < COUNT for label in ids):
             raise UsageError(f"ids {list(ids)}: give different label ids of Cityscapes, 0 to {COUNT - 1}")
         self.ids, self.labels, self.interval, self.files = tuple(ids), labels, interval, files
+        self.asked = AskedNumbers(class_accuracy, dice, dice_over)
+        self.quantities = quantities_of(self.asked)
 
     def read_target(self, path: Path) -> Scenes:
         """The files of ground truth, which `measure` reads. Raises MissingError for a file that is not there."""
@@ -156,7 +163,8 @@ class CityscapesIoU:
 
         rows = list(in_order(counted, names))
         groups = [name.rpartition("/")[0] for name in names]
-        return state_of(FORM, {"labels": WORDS[predictions.kind]}, names, groups, rows, KINDS)
+        params = {"labels": WORDS[predictions.kind], **self.asked.params()}
+        return state_of(FORM, params, names, groups, rows, KINDS)
 
     def input_notes(self, predictions: LabelFolder, target: Scenes, state: State) -> list[Note]:
         """What in the label maps changes these numbers, or may."""
@@ -187,24 +195,24 @@ class CityscapesIoU:
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or cities (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
-        images, totals = len(arrays["image"]), sums(arrays)
+        images, told = len(arrays["image"]), ToldNumbers(sums(arrays), AskedNumbers.of_params(state.params))
         groups = group_numbers(arrays) if self.interval == "group" else None
-        ends = intervals(totals.at, images, resamples, seed, groups, at_once=AT_ONCE)
-        alone = (~np.isnan(totals.images())).sum(axis=0).tolist()
-        return scores_of(self.name, self.quantities, totals.all().tolist(), ends, alone, images)
+        ends = intervals(told.at, images, resamples, seed, groups, at_once=AT_ONCE)
+        alone = (~np.isnan(told.images())).sum(axis=0).tolist()
+        return scores_of(self.name, quantities_of(told.asked), told.all().tolist(), ends, alone, images)
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
         """The means as a function of image weights, then the numbers of each class and category if `classes`."""
         arrays = arrays_of(state, FORM)
-        totals = sums(arrays)
-        shown = [quantity.name for quantity in QUANTITIES if classes or "/" not in quantity.name]
+        told = ToldNumbers(sums(arrays), AskedNumbers.of_params(state.params))
+        shown = [each.name for each in quantities_of(told.asked) if classes or "/" not in each.name]
 
         def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
-            return totals.at(weights, once)[:, : len(shown)]
+            return told.at(weights, once)[:, : len(shown)]
 
         overall = sum("/" not in name for name in shown)
-        qualities = lambda: _qualities(arrays, totals)  # noqa: E731
+        qualities = lambda: _qualities(arrays, told.totals)  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
         return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
@@ -225,8 +233,9 @@ class CityscapesIoU:
         names = self._chosen(images, scenes)
         _complete(names, folder, scenes)
         with reference.as_ids([folder.files[name] for name in names], self._table(folder.kind)) as files:
-            results = reference.official_results(files, [scenes.labels[name] for name in names])
-        official = reference.official_numbers(results)
+            truths = [scenes.labels[name] for name in names]
+            official = reference.official_numbers(reference.official_results(files, truths))
+            official |= reference.asked_numbers(files, truths, self.asked)
         return {quantity.name: official[quantity.name] for quantity in self.quantities}
 
     def _chosen(self, images: Sequence[int | str] | None, target: Scenes) -> list[str]:

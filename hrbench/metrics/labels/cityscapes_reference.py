@@ -16,6 +16,7 @@ import numpy as np
 
 from hrbench.errors import EntryError, UsageError
 from hrbench.formats.labels import read_labels, write_labels
+from hrbench.metrics.labels.asked import AskedNumbers
 from hrbench.metrics.labels.cityscapes_labels import CLASSES
 
 INSTALL = "pip install cityscapesscripts==2.3.0"
@@ -78,12 +79,46 @@ def _accuracies(matrix: Sequence[Sequence[int]]) -> dict[str, float]:
     for share in shares:
         total += share
     unions = [many + all_ - hit for hit, many, all_ in zip(right, annotated, taken, strict=True)]
+    weighted = [many * hit / union for hit, many, union in zip(right, annotated, unions, strict=True) if union]
     return {
+        "fwIoU": sum(weighted) / sum(annotated) if sum(annotated) else math.nan,
         "pixel_acc": sum(right) / sum(annotated) if sum(annotated) else math.nan,
         "mean_acc": total / len(shares) if shares else math.nan,
         "mIoU_training": float(np.mean([hit / max(1, union) for hit, union in zip(right, unions, strict=True)])),
         "mean_acc_training": float(np.mean([hit / max(1, many) for hit, many in zip(right, annotated, strict=True)])),
     }
+
+
+def asked_numbers(predictions: Sequence[Path], truths: Sequence[Path], asked: AskedNumbers) -> dict[str, float]:
+    """What is asked for, class by class, from the script's confusion matrices, which it makes again."""
+    if not asked:
+        return {}
+    whole, found = official_results(predictions, truths)["confMatrix"], {}
+    if asked.class_accuracy:
+        for label in CLASSES:
+            annotated = int(sum(whole[label.id]))
+            found[f"acc/{label.name}"] = int(whole[label.id][label.id]) / annotated if annotated else math.nan
+    if asked.dice is not None:
+        pairs = zip(predictions, truths, strict=True)
+        over = asked.dice_over == "set"
+        matrices = [whole] if over else [official_results([one], [other])["confMatrix"] for one, other in pairs]
+        tables = [[_dice_of(matrix, label.id, asked.dice) for label in CLASSES] for matrix in matrices]
+        for place, label in enumerate(CLASSES):
+            found[f"Dice/{label.name}"] = _mean_of([row[place] for row in tables])
+        found["mDice"] = _mean_of([_mean_of(row) for row in tables])
+    return found
+
+
+def _dice_of(matrix: Sequence[Sequence[int]], label: int, empty: str) -> float:
+    annotated, predicted = int(sum(matrix[label])), sum(int(matrix[other.id][label]) for other in CLASSES)
+    if annotated + predicted:
+        return 2 * int(matrix[label][label]) / (annotated + predicted)
+    return {"left_out": math.nan, "one": 1.0, "zero": 0.0}[empty]
+
+
+def _mean_of(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 @contextlib.contextmanager

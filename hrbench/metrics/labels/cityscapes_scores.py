@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, with_asked
 from hrbench.metrics.labels.cityscapes_labels import (
     CATEGORIES,
     CATEGORY_OF,
@@ -55,6 +56,7 @@ def _quantities() -> tuple[Quantity, ...]:
             "mean acc.",
             "Mean over the annotated classes of the share of pixels that are right; n is images.",
         ),
+        ("fwIoU", "fw. IoU", "Mean IoU of the classes weighted by annotated pixels; n is images."),
         (
             "mIoU_training",
             "mIoU (train.)",
@@ -82,6 +84,13 @@ def _quantities() -> tuple[Quantity, ...]:
 
 
 QUANTITIES = _quantities()
+_OVERALL = sum("/" not in quantity.name for quantity in QUANTITIES)
+
+
+def quantities_of(asked: AskedNumbers) -> tuple[Quantity, ...]:
+    """The usual numbers, with those that are asked for behind the means and at the end."""
+    single = asked.single([label.name for label in CLASSES])
+    return (*QUANTITIES[:_OVERALL], *asked.overall(), *QUANTITIES[_OVERALL:], *single)
 
 
 def _projection() -> np.ndarray:
@@ -168,8 +177,32 @@ def sums(arrays: Mapping[str, np.ndarray]) -> Sums:
     return Sums(pixels, np.concatenate(weighted, axis=1), np.concatenate(total))
 
 
+class ToldNumbers:
+    """All numbers, in the order of `quantities_of`, as a function of image weights."""
+
+    def __init__(self, totals: Sums, asked: AskedNumbers) -> None:
+        self.totals, self.asked = totals, asked
+        hit, row, false = np.split(totals.pixels[:, : _ENDS[2]], _ENDS[:2], axis=-1)
+        self._further = AskedTable(asked, np.stack([hit, row, hit + false], axis=1))
+
+    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, Q) under weights (B, I); once: as of `Sums.at`."""
+        usual = self.totals.at(weights, once)
+        return with_asked(usual, _OVERALL, self._further.at(weights, once) if self.asked else None)
+
+    def all(self) -> np.ndarray:
+        """(Q,) of all images."""
+        return with_asked(self.totals.all(), _OVERALL, self._further.all() if self.asked else None)
+
+    def images(self) -> np.ndarray:
+        """(I, Q) of each single image."""
+        return with_asked(self.totals.images(), _OVERALL, self._further.images() if self.asked else None)
+
+
 class _Parts(NamedTuple):
-    """The numbers of single classes and categories, NaN if one does not exist; `pixel` over all pixels."""
+    """The numbers of single classes and categories, NaN if one does not exist; `pixel` and `weighted` over all
+    pixels.
+    """
 
     classes: np.ndarray
     things: np.ndarray
@@ -177,6 +210,7 @@ class _Parts(NamedTuple):
     thing_categories: np.ndarray
     accuracy: np.ndarray
     pixel: np.ndarray
+    weighted: np.ndarray
 
 
 def numbers(pixels: np.ndarray, weighted: np.ndarray, held: _Parts | None = None) -> np.ndarray:
@@ -192,6 +226,7 @@ def numbers(pixels: np.ndarray, weighted: np.ndarray, held: _Parts | None = None
         *(mean(part) for part in parts[:4]),
         parts.pixel,
         mean(parts.accuracy),
+        parts.weighted,
         *(np.where(np.isnan(part), 0.0, part).mean(axis=-1) for part in (parts.classes, parts.accuracy)),
     ]
     return np.concatenate([np.stack(means, axis=-1), *own[:4]], axis=-1)
@@ -207,8 +242,10 @@ def _parts(pixels: np.ndarray, weighted: np.ndarray) -> _Parts:
     thing_categories = _iou(near_tp, thing_stray, near_fn)
     with np.errstate(invalid="ignore", divide="ignore"):
         accuracy = hit / row
-        pixel = hit.sum(axis=-1) / row.sum(axis=-1)
-    return _Parts(classes, things, categories, thing_categories, accuracy, pixel)
+        total = row.sum(axis=-1)
+        pixel = hit.sum(axis=-1) / total
+        weighted = np.where(row > 0, row * classes, 0.0).sum(axis=-1) / total
+    return _Parts(classes, things, categories, thing_categories, accuracy, pixel, weighted)
 
 
 def _iou(right: np.ndarray, false: np.ndarray, missed: np.ndarray) -> np.ndarray:

@@ -20,35 +20,26 @@ A state has a block of pairs of class indices (`labels.states`); C in a predicti
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from hrbench.errors import InputError, MissingError, UsageError
-from hrbench.formats.label_colours import OTHER_COLOURS, LabelForm, colours_of, meanings
-from hrbench.formats.label_folders import (
-    KINDS,
-    Kind,
-    LabelFolder,
-    Values,
-    by_path,
-    detect_kind,
-    in_order,
-    map_files,
-    refuse_unknown_files,
-    write_label_maps,
-)
-from hrbench.formats.label_runs import histogram, runs
-from hrbench.formats.labelme import LABELME, TO_MAPS, annotation_of, first_labelme
-from hrbench.formats.labels import read_labels, unknown_label_remedy
-from hrbench.metrics.labels.classes import IGNORED, NOTHING, classes_of
+from hrbench.errors import InputError, UsageError
+from hrbench.formats.label_colours import OTHER_COLOURS
+from hrbench.formats.label_folders import Kind, LabelFolder, in_order, write_label_maps
+from hrbench.formats.label_runs import histogram
+from hrbench.formats.labels import read_labels
+from hrbench.metrics.labels.asked import AskedNumbers, AskedTable, Empty, Over, with_asked
+from hrbench.metrics.labels.classes import IGNORED, NOTHING
+from hrbench.metrics.labels.maps import WORDS, LabelMaps, Maps
 from hrbench.metrics.labels.notes import binary_note, found_out, ignored_note, misnumbered, unevaluated_note
 from hrbench.metrics.labels.states import (
     AT_ONCE,
     CELLS,
     cells_of,
+    class_sums,
     form_of,
     group_numbers,
     map_bytes,
@@ -69,7 +60,6 @@ from hrbench.types import (
 
 FORM = replace(form_of("miou", 1, cells=CELLS), extra=(TRUTH, "ignored"))
 DTYPES: dict[str, type] = {"truth": np.uint16, "predicted": np.uint16, "pixels": np.int64}
-WORDS: dict[Kind, str] = {"ids": "ids", "indices": "indices"}
 MEANS = (
     Quantity("mIoU", "mIoU", "fraction", "higher", "Mean IoU of the classes that occur; n is images."),
     Quantity(
@@ -100,14 +90,6 @@ MEANS = (
 )
 
 
-@dataclass(frozen=True)
-class Maps:
-    """Ground truth. labels: image id, the label file's path without `label_suffix`, -> that file, in official order."""
-
-    path: Path
-    labels: dict[str, Path]
-
-
 class MeanIoU:
     """mIoU, IoU of every class and accuracies of any set of label maps.
 
@@ -125,6 +107,10 @@ class MeanIoU:
     palette: the colour (red, green, blue) of each class, to read maps in colours.
     ignore_colours: further colours, which are not evaluated.
     channels: "equal" reads maps of several channels that are equal as one.
+    class_accuracy: whether to tell the accuracy of each class, too, as "acc/<name>".
+    dice: whether to tell Dice, and what it is of a class that is neither annotated nor predicted: "left_out", "one" or
+        "zero"; None for no Dice.
+    dice_over: "set" counts Dice over all pixels, "image" averages those of images (`asked`).
     """
 
     name = FORM.metric
@@ -137,6 +123,7 @@ class MeanIoU:
     )
     oracle = "a plain count, class by class,"
     main = "mIoU"
+    quantities: tuple[Quantity, ...]
 
     def __init__(
         self,
@@ -153,84 +140,39 @@ class MeanIoU:
         palette: Sequence[Sequence[int]] | None = None,
         ignore_colours: Sequence[Sequence[int]] = (),
         channels: Literal["one", "equal"] = "one",
+        class_accuracy: bool = False,
+        dice: Empty | None = None,
+        dice_over: Over = "set",
     ) -> None:
-        if labels not in ("auto", *WORDS.values()):
-            raise UsageError(f"labels {labels!r}: say ids, indices or auto")
         if interval not in ("image", "group"):
             raise UsageError(f"interval {interval!r}: say image or group")
-        if values is not None:
-            if ids is not None or mapping:
-                raise UsageError("values says what every number means: leave out ids and mapping")
-            ids, mapping = meanings(values)
-            ignore = [label for label in ignore if int(label) not in {*ids, *mapping}]
-        if palette is not None and names is None and ids is None and classes is None:
-            classes = len(palette)
-        if ignore_colours:
-            ignore = [*ignore, OTHER_COLOURS]
-        self.classes = classes_of(names, ids, classes, mapping, ignore)
-        self.form = LabelForm(colours_of(palette, self.classes.ids, ignore_colours, OTHER_COLOURS), channels)
-        self.files, self.labels, self.interval, self.label_suffix = files, labels, interval, label_suffix
-        self._labelled: dict[Path, frozenset[str]] = {}
-        parts = [
-            Quantity(f"IoU/{name}", name, "fraction", "higher", f"IoU of {name}; n is images.")
-            for name in self.classes.names
-        ]
-        self.quantities: tuple[Quantity, ...] = (*MEANS, *parts)
+        self.maps = LabelMaps(names, ids, ignore, classes, files, mapping, labels, label_suffix, values, palette,
+                              ignore_colours, channels)  # fmt: skip
+        self.classes, self.form, self.interval = self.maps.classes, self.maps.form, interval
+        self.asked = AskedNumbers(class_accuracy, dice, dice_over)
+        self.quantities = quantities_of(self.classes.names, self.asked)
 
     def read_target(self, path: Path) -> Maps:
         """The files of ground truth, which `measure` reads. Raises MissingError for one that is not there."""
-        path = Path(path)
-        files = self.files
-        found = map_files(path, "label maps, PNGs or .npy files") if files is None else [path / file for file in files]
-        labelme = annotation_of(found[0]) if found else first_labelme(path)
-        if labelme is not None:
-            raise InputError(f"{path}: holds no label maps: {labelme.name} in it {LABELME}; {TO_MAPS}")
-        if not found:
-            none = "holds no PNG and no .npy file" if files is None else "no file in it is listed"
-            raise MissingError(f"{path}: {none}; it should hold the ground truth's label maps")
-        absent = next((file for file in found if not file.is_file()), None)
-        if absent is not None:
-            raise MissingError(f"{absent}: there is no such file; it should be a label map of the ground truth")
-        return Maps(path, {self._name_of(file.relative_to(path)): file for file in found})
-
-    def _name_of(self, file: Path) -> str:
-        name = file.as_posix()
-        return name.removesuffix(self.label_suffix) if name.endswith(self.label_suffix) else str(file.with_suffix(""))
+        return self.maps.read_target(path)
 
     def read_predictions(self, path: Path, target: Maps) -> LabelFolder:
         """The files of predictions, which `measure` reads, and what they hold. Images without one are left out.
 
         Raises MissingError, InputError if names are ambiguous or of no image, or the kind of the numbers is unclear.
         """
-        path = Path(path)
-        files = map_files(path, "predicted label maps, PNGs or .npy files")
-        found = by_path(path, files, target.labels)
-        refuse_unknown_files(files, found, target.path, lambda file: file.stem in self._labelled_names(target.path))
-        values: dict[Kind, Values] = {}
-        for kind in KINDS:
-            classes = self.classes.guesses(kind)
-            every, likely = classes != NOTHING, classes < len(self.classes)  # no network predicts an ignored label
-            values[kind] = Values(*(frozenset(np.flatnonzero(some).tolist()) for some in (every, likely)))
-        asked = "" if self.labels == "auto" else self.labels
-        return LabelFolder(path, found, detect_kind(path, found.values(), values, asked, WORDS, self.form))
+        return self.maps.read_predictions(path, target)
 
     def write_predictions(self, predictions: Iterable[Prediction], path: Path) -> None:
         """Writes a folder of class-index PNGs, named as the samples; see `write_label_maps`."""
         write_label_maps(predictions, Path(path), None, len(self.classes), "indices")
-
-    def _labelled_names(self, folder: Path) -> frozenset[str]:
-        """Names of all images with labels, evaluated or not; searched at the first call."""
-        if folder not in self._labelled:
-            files = map_files(folder, "label maps, PNGs or .npy files") if self.files is not None else []
-            self._labelled[folder] = frozenset(file.name.removesuffix(self.label_suffix) for file in files)
-        return self._labelled[folder]
 
     def measure(self, predictions: LabelFolder, target: Maps, images: Sequence[int | str] | None = None) -> State:
         """Counts of all images, or of those in `images`. A few are read at a time.
 
         Raises InputError for a damaged file, other sizes, an unknown label, an image without prediction.
         """
-        names = self._chosen(images, predictions, target)
+        names = self.maps.chosen(images, predictions, target)
         truths, guesses = self.classes.truths(), self.classes.guesses(predictions.kind)
 
         def counted(name: str) -> dict[str, np.ndarray]:
@@ -238,14 +180,7 @@ class MeanIoU:
 
         rows = list(in_order(counted, names))
         groups = [name.rpartition("/")[0] for name in names]
-        params = {
-            "names": list(self.classes.names),
-            "ids": list(self.classes.ids),
-            "ignore": list(self.classes.ignore),
-            "mapping": sorted(map(list, self.classes.mapping.items())),
-            "labels": WORDS[predictions.kind],
-            **self._form_params(),
-        }
+        params = self.maps.params(predictions.kind) | self.asked.params()
         return state_of(FORM, params, names, groups, rows, DTYPES)
 
     def input_notes(self, predictions: LabelFolder, target: Maps, state: State) -> list[Note]:
@@ -258,7 +193,7 @@ class MeanIoU:
             notes += binary_note(len(self.classes), ignored, bool((state.arrays["truth"] == 1).any()))
         if self.classes.ids != tuple(range(len(self.classes))):
             found, other = WORDS[predictions.kind], WORDS["indices" if predictions.kind == "ids" else "ids"]
-            notes += found_out(predictions, self.labels, (found, other), self._certain(table, predictions.kind))
+            notes += found_out(predictions, self.maps.labels, (found, other), self._certain(table, predictions.kind))
         return notes + misnumbered(table, *self._written(predictions.kind))
 
     @staticmethod
@@ -285,12 +220,6 @@ class MeanIoU:
         written = np.array([*(self.classes.ids if kind == "ids" else places), none], np.int64)
         return places, written, {word: meaning.astype(np.int64) for word, meaning in meanings.items()}
 
-    def _form_params(self) -> dict[str, Any]:
-        """The parameters of a state that say how maps are stored; none if they have one number a pixel."""
-        palette = {"palette": [[*colour, label] for colour, label in self.form.colours.items()]}
-        channels = {"channels": self.form.channels}
-        return (palette if self.form.colours else {}) | (channels if self.form.channels != "one" else {})
-
     def merge(self, states: Sequence[State]) -> State:
         """All rows together, by rising image name. Raises InputError if an image occurs twice or params differ."""
         return merge(states, FORM)
@@ -298,30 +227,28 @@ class MeanIoU:
     def summarise(self, state: State, resamples: int = 1000, seed: int = 0) -> list[Measurement]:
         """All numbers with their 95 % intervals over images or folders (none with resamples=0)."""
         arrays = arrays_of(state, FORM)
-        images, table = len(arrays["image"]), self._sums(state, arrays)
+        images, told = len(arrays["image"]), self._told(state, arrays)
         groups = group_numbers(arrays) if self.interval == "group" else None
-        values = numbers(table.sum(axis=0))
         # whole numbers below 2^53 are exact in any order of summing
-        ends = intervals(
-            lambda weights: numbers(np.tensordot(weights, table, 1)), images, resamples, seed, groups, at_once=AT_ONCE
-        )
-        alone = (~np.isnan(numbers(table))).sum(axis=0).tolist()
-        return scores_of(self.name, self.quantities, values.tolist(), ends, alone, images)
+        ends = intervals(told.at, images, resamples, seed, groups, at_once=AT_ONCE)
+        values, alone = told.all(), (~np.isnan(told.images())).sum(axis=0).tolist()
+        quantities = quantities_of(self.classes.names, told.asked)
+        return scores_of(self.name, quantities, values.tolist(), ends, alone, images)
 
     @staticmethod
     def by_image(state: State, classes: bool = False) -> ByImage:
-        """The means as a function of image weights, then the IoU of each class if `classes`."""
+        """The means as a function of image weights, then the numbers of each class if `classes`."""
         arrays, names = arrays_of(state, FORM), state.params["names"]
-        table = _sums(arrays, len(names))
-        shown = [quantity.name for quantity in MEANS] + ([f"IoU/{name}" for name in names] if classes else [])
+        told = _ToldNumbers(class_sums(arrays, len(names)), AskedNumbers.of_params(state.params))
+        shown = [each.name for each in quantities_of(names, told.asked) if classes or "/" not in each.name]
+        overall = len(MEANS) + len(told.asked.overall())
 
         def at(weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
-            held = None if once is None else np.tensordot(once, table, 1)
-            return numbers(np.tensordot(weights, table, 1), held)[:, : len(shown)]
+            return told.at(weights, once)[:, : len(shown)]
 
-        qualities = lambda: _qualities(arrays, table)  # noqa: E731
+        qualities = lambda: _qualities(arrays, told.table)  # noqa: E731
         truth, groups = arrays.get(TRUTH), arrays["group"]
-        return ByImage(arrays["image"], tuple(shown), len(MEANS), at, qualities, AT_ONCE, truth, groups, resampled=at)
+        return ByImage(arrays["image"], tuple(shown), overall, at, qualities, AT_ONCE, truth, groups, resampled=at)
 
     def matrix(self, state: State) -> np.ndarray:
         """(C, C + 1) int64, evaluated pixels: rows true class, columns predicted class, the last no class."""
@@ -334,101 +261,76 @@ class MeanIoU:
     def qualities(self, state: State) -> dict[int | str, float]:
         """Image name -> its own mean IoU, in [0, 1], over the classes in it; images without classes are absent."""
         arrays = arrays_of(state, FORM)
-        return _qualities(arrays, self._sums(state, arrays))
+        return _qualities(arrays, self._told(state, arrays).table)
 
     def verify(self, target: Path, predictions: Path, images: Sequence[int | str] | None = None) -> dict[str, float]:
         """All numbers by counting pixels class by class in each image; NaN if there is none."""
         maps = self.read_target(target)
         folder = self.read_predictions(predictions, maps)
-        counts = np.zeros((3, len(self.classes)))
+        names = self.maps.chosen(images, folder, maps)
+        counts = np.zeros((len(names), 3, len(self.classes)))
         truths, guesses = self.classes.truths(), self.classes.guesses(folder.kind)
-        for name in self._chosen(images, folder, maps):
+        for table, name in zip(counts, names, strict=True):
             truth = truths[read_labels(maps.labels[name], "a label map", self.form)]
             guess = guesses[read_labels(folder.files[name], "a predicted label map", self.form)]
             judged = truth != IGNORED
             for index in range(len(self.classes)):
                 annotated, predicted = truth == index, judged & (guess == index)
-                counts[:, index] += [np.count_nonzero(part) for part in (annotated & predicted, annotated, predicted)]
-        values = numbers(counts).tolist()
+                table[:, index] = [np.count_nonzero(part) for part in (annotated & predicted, annotated, predicted)]
+        values = _ToldNumbers(counts, self.asked).all().tolist()
         return {quantity.name: value for quantity, value in zip(self.quantities, values, strict=True)}
-
-    def _chosen(self, images: Sequence[int | str] | None, predictions: LabelFolder, target: Maps) -> list[str]:
-        """Names of the images to evaluate, sorted. Raises InputError if one is unknown or has no prediction."""
-        for image in images or ():
-            if image not in target.labels:
-                raise InputError(f"{target.path}: image {image!r}, asked for, is not among its {len(target.labels)}")
-        names = sorted({str(image) for image in (target.labels if images is None else images)})
-        absent = [name for name in names if name not in predictions.files]
-        if absent:
-            raise InputError(
-                f"{predictions.path}: no prediction for {len(absent)} of {len(names)} images, the first is {absent[0]}"
-            )
-        return names
 
     def _counted(self, truth: Path, prediction: Path, truths: np.ndarray, guesses: np.ndarray) -> dict[str, np.ndarray]:
         """The rows of one image. Raises InputError naming the file at fault."""
-        maps = [
-            read_labels(truth, "a label map", self.form),
-            read_labels(prediction, "a predicted label map", self.form),
-        ]
-        (height, width), (rows, columns) = (one.shape for one in maps)
-        if (height, width) != (rows, columns):
-            raise InputError(
-                f"{prediction}: is {columns}x{rows} pixels, its ground truth {truth} {width}x{height}; they must be "
-                "alike"
-            )
-        (own, found), lengths = runs(maps)
-        indices = truths.take(own), guesses.take(found)
-        for path, numbers_, index in zip((truth, prediction), (own, found), indices, strict=True):
-            odd = numbers_[index == NOTHING]
-            if len(odd):
-                option, advice = self._remedy(path == truth, numbers_, index)
-                many = int(lengths[numbers_ == odd[0]].sum())
-                raise InputError(
-                    f"{path}: holds {odd[0]} at {many} of {width * height} pixels, which is none of the "
-                    f"{len(self.classes)} classes and not ignored; {advice}",
-                    option,
-                )
-        judged = indices[0] != IGNORED
+        pair = self.maps.paired(truth, prediction, truths, guesses)
+        own, found = pair.indices
+        judged = own != IGNORED
         shape = (len(self.classes), len(self.classes) + 1)
-        matrix = histogram(indices[0][judged], indices[1][judged], lengths[judged], shape)
-        ignored = np.array(lengths[~judged].sum(), np.int64)
-        return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(maps[0])])}
+        matrix = histogram(own[judged], found[judged], pair.lengths[judged], shape)
+        ignored = np.array(pair.lengths[~judged].sum(), np.int64)
+        return {**cells_of(matrix), "ignored": ignored, TRUTH: truth_digests([map_bytes(pair.truth)])}
 
-    def _remedy(self, annotated: bool, labels: np.ndarray, indices: np.ndarray) -> tuple[str, str]:
-        """Which option reads a map with these labels, some of which have no index, and the same in words. Those of two
-        classes are guessed of ground truth alone: predictions would be read by its `values`.
-        """
-        known, classes = labels[indices != NOTHING], len(self.classes) if annotated else 0
-        return unknown_label_remedy({*labels.tolist()}, {*known.tolist()}, classes, not annotated)
-
-    def _sums(self, state: State, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
+    def _told(self, state: State, arrays: Mapping[str, np.ndarray]) -> _ToldNumbers:
+        """All that a state tells. Raises InputError if it is of other classes."""
         if state.params["names"] != list(self.classes.names):
             raise InputError(
                 f"a state of {len(state.params['names'])} classes was given to {self.name} of {len(self.classes)}; "
                 "construct it with the same names"
             )
-        return _sums(arrays, len(self.classes))
+        return _ToldNumbers(class_sums(arrays, len(self.classes)), AskedNumbers.of_params(state.params))
+
+
+def quantities_of(names: Sequence[str], asked: AskedNumbers) -> tuple[Quantity, ...]:
+    """The means, then IoU of each class, then what else is asked for of them."""
+    parts = [Quantity(f"IoU/{name}", name, "fraction", "higher", f"IoU of {name}; n is images.") for name in names]
+    return (*MEANS, *asked.overall(), *parts, *asked.single(names))
+
+
+class _ToldNumbers:
+    """All numbers, in the order of `quantities_of`, as a function of image weights. table: as of `class_sums`."""
+
+    def __init__(self, table: np.ndarray, asked: AskedNumbers) -> None:
+        self.table, self.asked = table, asked
+        self._further = AskedTable(asked, table)
+
+    def at(self, weights: np.ndarray, once: np.ndarray | None = None) -> np.ndarray:
+        """(B, Q) under weights (B, I); once: as of `AskedTable.at`."""
+        held = None if once is None else np.tensordot(once, self.table, 1)
+        usual = numbers(np.tensordot(weights, self.table, 1), held)
+        return with_asked(usual, len(MEANS), self._further.at(weights, once) if self.asked else None)
+
+    def all(self) -> np.ndarray:
+        """(Q,) of all images."""
+        return with_asked(numbers(self.table.sum(axis=0)), len(MEANS), self._further.all() if self.asked else None)
+
+    def images(self) -> np.ndarray:
+        """(I, Q) of each single image."""
+        return with_asked(numbers(self.table), len(MEANS), self._further.images() if self.asked else None)
 
 
 def _qualities(arrays: Mapping[str, np.ndarray], table: np.ndarray) -> dict[int | str, float]:
     values = numbers(table)[:, 0].tolist()
     return {name: value for name, value in zip(arrays["image"].tolist(), values, strict=True) if value == value}
-
-
-def _sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
-    """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each class."""
-    images = len(arrays["image"])
-    at = np.repeat(np.arange(images), arrays["cells"])
-    truth, predicted, pixels = arrays["truth"], arrays["predicted"], arrays["pixels"]
-    table = np.zeros((images, 3, classes))
-    right = truth == predicted
-    table[at[right], 0, truth[right]] = pixels[right]
-    np.add.at(table[:, 1], (at, truth), pixels)
-    known = predicted < classes
-    np.add.at(table[:, 2], (at[known], predicted[known]), pixels[known])
-    return table
 
 
 def numbers(counts: np.ndarray, held: np.ndarray | None = None) -> np.ndarray:

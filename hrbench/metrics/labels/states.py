@@ -80,6 +80,23 @@ def matrices(arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.nda
     return table
 
 
+def class_sums(arrays: Mapping[str, np.ndarray], classes: int) -> np.ndarray:
+    """(I, 3, C) float64, whole numbers, of each image: pixels right, annotated and predicted of each of C classes.
+
+    The truth and prediction of a pair are indices; C in a prediction means no class.
+    """
+    images = len(arrays["image"])
+    at = np.repeat(np.arange(images), arrays["cells"])
+    truth, predicted, pixels = arrays["truth"], arrays["predicted"], arrays["pixels"]
+    table = np.zeros((images, 3, classes))
+    right = truth == predicted
+    table[at[right], 0, truth[right]] = pixels[right]
+    np.add.at(table[:, 1], (at, truth), pixels)
+    known = predicted < classes
+    np.add.at(table[:, 2], (at[known], predicted[known]), pixels[known])
+    return table
+
+
 def group_numbers(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """(I,) number of each image's group, from 0."""
     return np.unique(arrays["group"], return_inverse=True)[1]
@@ -99,7 +116,10 @@ def scores_of(
         if np.isnan(value):
             part = quantity.name.partition("/")[2] or "what is judged"
             many = f"{images} image" + ("" if images == 1 else "s")
-            reason = f"{part} occurs neither in ground truth nor in predictions of {many}"
+            lacks = "occurs neither in ground truth nor in predictions of"
+            if quantity.name.startswith("acc/"):
+                lacks = "is not annotated in"
+            reason = f"{part} {lacks} {many}"
             scores.append(Measurement(quantity, None, metric, reason=Reason(reason)))
         else:
             scores.append(Measurement(quantity, value, metric, end, n))

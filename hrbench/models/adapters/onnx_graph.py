@@ -36,6 +36,7 @@ class OnnxGraph:
     takes: the type of its input's elements.
     channels_last: whether the file takes (N, H, W, 3), and gives maps so.
     names: of its classes in order, where its metadata tell them; else empty.
+    yolo_task: "pose" and others of a file that ultralytics exported, as its metadata say; else "".
     """
 
     path: Path
@@ -48,6 +49,7 @@ class OnnxGraph:
     takes: str = ""
     channels_last: bool = False
     names: tuple[str, ...] = ()
+    yolo_task: str = ""
 
 
 def read_graph(path: Path) -> OnnxGraph:
@@ -80,6 +82,7 @@ def read_graph(path: Path) -> OnnxGraph:
     odd = next((name for name, size in sizes.items() if min(size, default=0) < 0 or math.prod(size) >= 2**62), None)
     if odd is not None:
         raise InputError(f"{path}: damaged: the tensor {odd!r} states the shape {list(sizes[odd])}")
+    metadata = {each.key: each.value for each in model.metadata_props}
     return OnnxGraph(
         path,
         inputs[0].name,
@@ -90,7 +93,8 @@ def read_graph(path: Path) -> OnnxGraph:
         tuple(size for name, size in sizes.items() if name in running),
         DTYPES.get(kind.elem_type, "uint8"),
         channels_last,
-        _names({each.key: each.value for each in model.metadata_props}),
+        _names(metadata),
+        metadata.get("task", "")[:40] if metadata.get("author") == "Ultralytics" else "",
     )
 
 

@@ -19,7 +19,8 @@ from hrbench.core.text import suggestion
 from hrbench.errors import EntryError, UsageError
 
 EXPECTED_OUTPUT = {
-    "pose": "heatmaps (N, K, h, w)",
+    "pose": "heatmaps (N, K, h, w); or in one stage a list of dictionaries with keypoints (M, K, 3) and scores (M,), "
+    "or candidates (N, 5 + 3 K, A)",
     "segmentation": "logits (N, C, h, w), or a list of such whose last is used",
     "classification": "logits (N, C)",
     "landmarks": "heatmaps (N, L, h, w)",
@@ -105,6 +106,10 @@ def _is_right(output: Any, task: str) -> bool:
     if task == "detection":
         named = {"boxes", "scores", "labels"}
         return isinstance(output, list) and all(isinstance(one, Mapping) and named <= set(one) for one in output)
+    if task == "pose" and isinstance(output, list):
+        return all(isinstance(one, Mapping) and {"keypoints", "scores"} <= set(one) for one in output)
+    if task == "pose" and isinstance(output, Tensor) and output.ndim == 3:
+        return True
     if isinstance(output, list):
         return task in ("segmentation", "backbone") and bool(output) and all(map(_is_map, output))
     if not isinstance(output, Tensor) or task == "backbone":

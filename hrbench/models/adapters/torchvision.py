@@ -51,8 +51,9 @@ def build(
     Classification: images (N, 3, H, W) -> logits (N, classes). Segmentation: -> logits (N, classes, H, W), or with
     `aux_loss: true` a list of the auxiliary ones and these. Detection: a list of images (3, h, w) -> a dictionary for
     each: boxes (M, 4) x1 y1 x2 y2 in its pixels, scores (M,), labels (M,) from 0, and mask_crops (M, 28, 28),
-    probabilities in each box, where there are any. Backbone: -> maps at `nodes`, finest first. args: of torchvision's
-    builder, such as num_classes.
+    probabilities in each box, where there are any. Pose, of Keypoint R-CNN: (N, 3, h, w) or a list of images -> as
+    detection, with keypoints (M, K, 3) in pixels of the image. Backbone: -> maps at `nodes`, finest first. args: of
+    torchvision's builder, such as num_classes.
     Raises UsageError for an unknown name or argument, or another task.
     """
     models = library("torchvision.models")
@@ -65,7 +66,8 @@ def build(
     if kind is None:
         known = [each for names in kinds.values() for each in names]
         raise UsageError(f"torchvision has no image model {name!r}; {suggestion(name, known)}")
-    check_task(task, (kind, "backbone") if kind == "classification" else (kind,), f"torchvision:{name}")
+    also = {"classification": ("backbone",), "detection": ("pose",) if name.startswith("keypointrcnn") else ()}
+    check_task(task, (kind, *also.get(kind, ())), f"torchvision:{name}")
     args = {**_size(name, input), **without_weight_args(args, LOADING, f"torchvision:{name}")}
     builder = models.get_model_builder(name)
     refuse_unknown(args, _known(builder, kind) - {"progress", *LOADING}, f"torchvision:{name}")
@@ -80,7 +82,7 @@ def build(
     if nodes is not None:
         raise UsageError(f"torchvision:{name}: nodes are those of a backbone; the task here is {kind}")
     if kind == "detection":
-        return _detector(net, f"torchvision:{name}")
+        return _detector(net, f"torchvision:{name}", "pose" if task == "pose" else kind)
     return with_checked_output(net, kind, f"torchvision:{name}", _heads if kind == "segmentation" else None)
 
 
@@ -144,7 +146,7 @@ def _backbone(net: nn.Module, network_name: str, nodes: Sequence[str] | None) ->
 # --- detectors -------------------------------------------------------------------------------------------------------
 
 
-def _detector(net: Any, network_name: str) -> nn.Module:
+def _detector(net: Any, network_name: str, task: str) -> nn.Module:
     """A detector that takes normalised images as they are, numbers classes from 0 and can be counted by part."""
     net.transform = AsTheyAre(net.transform)
     heads = net.roi_heads if hasattr(net, "roi_heads") else net
@@ -152,7 +154,7 @@ def _detector(net: Any, network_name: str) -> nn.Module:
     net.label_count = _labels(net)
     net.count_parts = MethodType(count_two_stages if hasattr(net, "roi_heads") else count_one_stage, net)
     net.register_forward_pre_hook(lambda module, given: (list(given[0]), *given[1:]))  # a batch is a list of images too
-    return with_checked_output(net, "detection", network_name, _from_zero)
+    return with_checked_output(net, task, network_name, _from_zero)
 
 
 def _labels(net: Any) -> int:

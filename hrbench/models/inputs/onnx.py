@@ -2,6 +2,8 @@
 
 An image is resized to a fixed height and width, and what is found is resized back; an image of that size goes in as it
 is. A file of uint8 takes pixels from 0 to 255: mean 0 and std 1, so that the network's input times 255 is the pixel.
+A YOLO for poses, as the metadata of ultralytics' exporter name it, takes values in [0, 1] of an image in the middle of
+grey.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def library_input(
         return None
     _, _, height, width = graph.shape
     fixed = height is not None and width is not None
-    if not fixed and graph.takes != "uint8":
+    yolo = task == "pose" and graph.yolo_task == "pose"
+    if not fixed and graph.takes != "uint8" and not yolo:
         return None
     said = [f"the file {path.name}"]
     protocol: dict[str, Any] = {}
@@ -52,11 +55,15 @@ def library_input(
         said.append("of bytes")
     if graph.channels_last:
         said.append("with channels last")
+    if yolo:
+        said.append("of ultralytics for poses")
+        protocol = {"name": "one-stage-yolo"}
     if not protocol and task in USUAL:
         protocol = {"name": USUAL[task]}
     size = (height, width) if height is not None and width is not None else None
-    mean, std = (ZERO, ONE) if graph.takes == "uint8" else (IMAGENET.mean, IMAGENET.std)
-    return LibraryInput(" ".join(said), size, "rgb", mean, std, protocol, graph.takes == "uint8")
+    plain = graph.takes == "uint8" or yolo
+    mean, std = (ZERO, ONE) if plain else (IMAGENET.mean, IMAGENET.std)
+    return LibraryInput(" ".join(said), size, "rgb", mean, std, protocol, plain)
 
 
 USUAL = {"classification": "imagenet", "segmentation": "plain", "detection": "plain"}

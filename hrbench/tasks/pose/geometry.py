@@ -4,12 +4,15 @@ NumPy and OpenCV only. The arithmetic follows the official HRNet code step by st
 (deep-high-resolution-net.pytorch, lib/utils/transforms.py, lib/core/inference.py, lib/dataset/coco.py), because a
 quarter of a pixel here is a point of AP: golden records under tests/golden pin every function.
 
-Frames: an input or heatmap of width w and height h has its centre at (w/2, h/2), not at ((w-1)/2, (h-1)/2).
+Frames: an input or heatmap of width w and height h has its centre at (w/2, h/2), not at ((w-1)/2, (h-1)/2). The maps
+of UDP (Huang et al., CVPR 2020, arXiv 1911.07524) are the exception: they measure lengths between the centres of the
+outermost pixels, so an input is w - 1 wide. Their arithmetic follows mmpose 1.3.2 (structures/bbox/transforms.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,6 +22,9 @@ PIXEL_STD = 200.0
 
 PADDING = 1.25
 """How much larger than the box the cropped region is, along each axis."""
+
+Affine = Literal["classic", "udp"]
+"""How a region becomes a crop: its width becomes the crop's w pixels (HRNet), or their w - 1 steps (UDP)."""
 
 
 def box_to_centre_scale(box: Sequence[float], input: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +94,35 @@ def affine_matrix(
     return cv2.getAffineTransform(target, source) if inverse else cv2.getAffineTransform(source, target)
 
 
+def udp_matrix(centre: np.ndarray, scale: np.ndarray | float, output: tuple[int, int]) -> np.ndarray:
+    """The 2 x 3 float32 matrix from image pixels to a crop of `output` = (width, height) by UDP: the region's corners
+    go to the centres of the crop's corner pixels.
+
+    centre: (2,) in image pixels.
+    scale: (2,), or a scalar for both axes, in units of 200 px; each axis has its own magnification.
+    """
+    size = np.asarray(np.broadcast_to(np.asarray(scale), (2,)) * PIXEL_STD, np.float64)
+    steps = (np.array(output, np.float64) - 1) / size
+    move = steps * (0.5 * size - np.asarray(centre, np.float64))
+    return np.array([[steps[0], 0, move[0]], [0, steps[1], move[1]]], np.float32)
+
+
+def heatmap_to_image(
+    affine: Affine, centre: np.ndarray, scale: np.ndarray | float, size: tuple[int, int]
+) -> np.ndarray:
+    """The 2 x 3 float64 matrix from the pixels of heatmaps of `size` = (width, height) to those of the image.
+
+    affine: that of the crop.
+    centre, scale: of the region, as in `affine_matrix`.
+    """
+    if affine == "classic":
+        return affine_matrix(centre, scale, size, inverse=True)
+    region = np.asarray(np.broadcast_to(np.asarray(scale), (2,)) * PIXEL_STD, np.float64)
+    factor = region / np.maximum(np.array(size) - 1, 1)
+    corner = np.asarray(centre, np.float64) - 0.5 * region
+    return np.array([[factor[0], 0, corner[0]], [0, factor[1], corner[1]]])
+
+
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """`points` (..., 2) through a 2 x 3 affine `matrix`, in float64."""
     points = np.asarray(points, dtype=np.float64)
@@ -95,14 +130,27 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def crop(
-    image: np.ndarray, centre: np.ndarray, scale: np.ndarray, output: tuple[int, int], *, rotation: float = 0.0
+    image: np.ndarray,
+    centre: np.ndarray,
+    scale: np.ndarray,
+    output: tuple[int, int],
+    *,
+    rotation: float = 0.0,
+    affine: Affine = "classic",
 ) -> np.ndarray:
     """The region of a person, resampled bilinearly to `output` = (width, height); black beyond the border.
 
-    image: uint8 (H, W, C). rotation: degrees, as in `affine_matrix`. OpenCV 3.4 to 4.x give the same bits; 5.0 does
-    not, which is why it is excluded.
+    OpenCV 3.4 to 4.x give the same bits; 5.0 does not, which is why it is excluded.
+
+    image: uint8 (H, W, C).
+    centre, scale: of the region, as in `affine_matrix`.
+    rotation: degrees, as in `affine_matrix`; of the classic map alone.
+    affine: how the region becomes the crop.
     """
-    matrix = affine_matrix(centre, scale, output, rotation=rotation)
+    if affine == "udp":
+        matrix = udp_matrix(centre, scale, output)
+    else:
+        matrix = affine_matrix(centre, scale, output, rotation=rotation)
     return cv2.warpAffine(image, matrix, (int(output[0]), int(output[1])), flags=cv2.INTER_LINEAR)
 
 

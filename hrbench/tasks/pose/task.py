@@ -1,7 +1,7 @@
 """Top-down pose estimation: one crop for each person, heatmaps, joints in the image's frame.
 
-The protocol of HRNet (Sun et al., CVPR 2019) and SimpleBaseline (Xiao et al., ECCV 2018), as their official code runs
-it. torch is imported only where a network is called, so that worker processes and listings start without it.
+The protocols of HRNet and SimpleBaseline, of DARK and of UDP, as `protocols.py` describes them. torch is
+imported only where a network is called, so that worker processes and listings start without it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,41 +21,14 @@ from hrbench.errors import EntryError
 from hrbench.formats.images import read_image
 from hrbench.tasks.inputs import normalised_batch
 from hrbench.tasks.outputs import OutputMonitor, fetched, real
-from hrbench.tasks.pose import geometry, nms
+from hrbench.tasks.pose import decoding, geometry, nms
+from hrbench.tasks.pose.one_stage import FoundPeople, OneStage
+from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown, checked, usual
 from hrbench.tasks.pose.render import read_rows, render_people
 from hrbench.types import Item, KeypointScheme, Note, Person, Prediction, Sample, Variant
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True, slots=True)
-class TopDown:
-    """The protocol; `version` is raised by hand whenever a prediction may change.
-
-    A data set that scores each annotated person once (MPII) uses neither boxes, rescoring nor suppression.
-
-    boxes: "detector" (the file behind the published tables), "ground_truth", or a file below the data set's folder;
-        "annotated" for a data set with only a centre and a scale for each person (MPII).
-    flip: whether heatmaps are averaged with those of the mirrored image.
-    shift_heatmap: whether the mirrored image's heatmaps are first moved right by one pixel.
-    quarter_offset: whether each maximum is moved a quarter pixel towards its higher neighbour.
-    image_threshold: minimum score of a detector's box.
-    visibility_threshold: joints above it enter a person's score.
-    oks_threshold: of suppression.
-    soft_nms: whether the soft variant is used, with at most 20 people in an image.
-    """
-
-    name: str = "top-down"
-    version: int = 1
-    boxes: Literal["detector", "ground_truth", "annotated"] | str = "detector"
-    flip: bool = True
-    shift_heatmap: bool = True
-    quarter_offset: bool = True
-    image_threshold: float = 0.0
-    visibility_threshold: float = 0.2
-    oks_threshold: float = 0.9
-    soft_nms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +44,35 @@ class Pose:
     """The pose task for one variant, data set and protocol (contracts.Task)."""
 
     Protocol = TopDown
+    protocols = NAMED_PROTOCOLS
 
     def __init__(self, variant: Variant, dataset: HasScheme[KeypointScheme], protocol: Mapping[str, Any]) -> None:
         self.input = variant.input
         self.colour = variant.colour
         self.mean, self.std = tuple(variant.mean), tuple(variant.std)
         self.scheme: KeypointScheme = dataset.scheme
-        self.protocol = TopDown(**protocol)
+        self.protocol = checked(TopDown(**protocol))
+        self.one_stage = OneStage(variant, self.scheme, self.protocol) if self.protocol.boxes == "none" else None
         self.monitor = OutputMonitor("crops", "every heatmap is constant in {}, where joints go to a corner")
 
+    @staticmethod
+    def usual(use: str) -> str:
+        """The protocol for networks of this `use` if no other is named."""
+        return usual(use)
+
     def work(self, sample: Sample) -> int:
-        """Forward passes of one crop: one for each person, two with the mirrored crop's."""
+        """Forward passes of one crop: one for each person, two with the mirrored crop's; of a whole image one."""
+        if self.one_stage is not None:
+            return 1
         return len(sample.content) * (2 if self.protocol.flip else 1)
 
     def prepare(self, sample: Sample) -> list[Item]:
-        """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once."""
+        """One crop for each person: uint8 (h, w, 3) in the network's colour order. The image is decoded once.
+
+        The whole image, if the protocol has no boxes.
+        """
+        if self.one_stage is not None:
+            return self.one_stage.prepare(sample)
         if not sample.content:
             return []
         image = read_image(sample.path, sample.size, sample.orientation)
@@ -93,7 +80,7 @@ class Pose:
         items = []
         for person in sample.content:
             place = self._place(person)
-            pixels = geometry.crop(image, place.centre, place.scale, (width, height))
+            pixels = geometry.crop(image, place.centre, place.scale, (width, height), affine=self.protocol.affine)
             if self.colour == "rgb":
                 pixels = np.ascontiguousarray(pixels[..., ::-1])
             items.append(Item(sample=sample.id, image=pixels, content=place))
@@ -105,12 +92,19 @@ class Pose:
         assert person.centre is not None and person.scale is not None
         return Placement(person, *geometry.mpii_centre_scale(person.centre, person.scale))
 
-    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray]:
-        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`."""
+    def forward(self, net: Network, items: Sequence[Item]) -> list[np.ndarray] | list[FoundPeople]:
+        """Heatmaps (K, h, w) float32 for each item, averaged with the mirrored crop's if the protocol has `flip`.
+
+        The people found in each item, if the protocol has no boxes.
+        """
         return self.launch(net, items)()
 
-    def launch(self, net: Network, items: Sequence[Item]) -> Callable[[], list[np.ndarray]]:
+    def launch(
+        self, net: Network, items: Sequence[Item]
+    ) -> Callable[[], list[np.ndarray]] | Callable[[], list[FoundPeople]]:
         """As `forward`; what is returned waits for the device (contracts.ForwardsAhead)."""
+        if self.one_stage is not None:
+            return self.one_stage.launch(net, items)
         import torch
 
         with torch.inference_mode():
@@ -151,20 +145,22 @@ class Pose:
         return real(output, wanted)
 
     def check_output(self, output: Any, inputs: Sequence[tuple[int, int]]) -> None:
-        """Raises EntryError unless the output is heatmaps (N, K, h, w) of the data set's K joints."""
+        """Raises EntryError unless the output is heatmaps (N, K, h, w) of the data set's K joints, or people."""
+        if self.one_stage is not None:
+            return self.one_stage.check_output(output, inputs)
         self._checked(output, len(inputs))
 
-    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, np.ndarray]]) -> Prediction:
+    def finish(self, sample: Sample, pairs: Sequence[tuple[Item, Any]]) -> Prediction:
         """COCO results rows of the people kept in one image, joints in its pixels (0-based), best first."""
+        if self.one_stage is not None:
+            return self.one_stage.finish(sample, pairs)
         if not pairs:
             return Prediction(sample.id, [])
         places = [item.content for item, _ in pairs]
         heatmaps = np.stack([raw for _, raw in pairs])
         for number, maps in enumerate(heatmaps):
             self.monitor.note_maps((sample.id, number), maps)
-        points, confidence = geometry.decode(
-            heatmaps, [p.centre for p in places], [p.scale for p in places], self.protocol.quarter_offset
-        )
+        points, confidence = self._decoded(heatmaps, places)
         people = np.concatenate([points, confidence], axis=2)
         if self.scheme.annotated:
             return Prediction(
@@ -184,9 +180,23 @@ class Pose:
             sample.id, [self._row(sample, places[i], people[i], scores[i]) for i in self._keep(places, people, scores)]
         )
 
+    def _decoded(self, heatmaps: np.ndarray, places: Sequence[Placement]) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (N, K, 2) in image pixels and confidences (N, K, 1) of heatmaps (N, K, h, w)."""
+        protocol = self.protocol
+        return decoding.decode(
+            heatmaps,
+            [place.centre for place in places],
+            [place.scale for place in places],
+            decoding=protocol.decoding,
+            affine=protocol.affine,
+            quarter_offset=protocol.quarter_offset,
+            kernel=protocol.blur_kernel,
+            sigma=protocol.blur_sigma,
+        )
+
     def notes(self) -> list[Note]:
         """Notes to print with a score, once all images are finished."""
-        return self.monitor.notes()
+        return self.monitor.notes() if self.one_stage is None else self.one_stage.notes()
 
     def rows(self, predictions: Path, samples: Sequence[Sample]) -> dict[int | str, list[dict[str, Any]]]:
         """Sample id -> the rows that a prediction file holds for it, for `draw`."""

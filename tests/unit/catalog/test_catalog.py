@@ -28,6 +28,9 @@ NAMES = [
     *(f"pose_resnet_{d}_coco_{size}_mmpose" for d in (50, 152) for size in ("256x192", "384x288")),
     "pose_resnet_101_coco_256x192_mmpose",
     *(f"pose_resnet_{d}_mpii_256x256_mmpose" for d in (50, 101, 152)),
+    *(f"pose_hrnet_w{w}_coco_{size}_dark" for w in (32, 48) for size in ("256x192", "384x288")),
+    *(f"pose_hrnet_w{w}_coco_{size}_udp" for w in (32, 48) for size in ("256x192", "384x288")),
+    *(f"pose_resnet_{d}_coco_{size}_dark" for d in (50, 101, 152) for size in ("256x192", "384x288")),
     "pose_hrnet_w32_coco_256x192_ablation_a_final_only",
     "pose_hrnet_w32_coco_256x192_ablation_b_across_stage_only",
     *(f"pose_hrnet_w32_coco_256x192_head_{head}" for head in (1, 2, 3, 4)),
@@ -61,7 +64,8 @@ def test_row_builds_with_its_parameter_count(name: str):
 def test_pose_row_is_in_order(name: str):
     row = variants()[name]
     assert row.name == name and row.title and row.task == "pose"
-    assert row.colour == ("bgr" if row.use == "pose_resnet" and not name.endswith("mmpose") else "rgb")
+    assert row.colour == ("bgr" if row.use == "pose_resnet" and not name.endswith(("mmpose", "dark")) else "rgb")
+    assert row.protocol == ({"name": name.rpartition("_")[2]} if name.endswith(("dark", "udp")) else {})
     if not row.miniature:
         assert name.split("_")[4 if "caffe" in name else 3] in ("coco", "mpii")
         assert row.args["joints"] == (17 if "_coco_" in name else 16)
@@ -83,7 +87,7 @@ def test_weights_have_the_publishers_names():
 def test_networks_of_mmpose_read_rgb():
     """A network that official code trained on BGR is not the same network in OpenMMLab's files."""
     theirs = [row for row in variants().values() if row.task == "pose" and "openmmlab" in row.weights]
-    assert len(theirs) == 14
+    assert len(theirs) == 28
     assert {row.colour for row in theirs} == {"rgb"}
 
 

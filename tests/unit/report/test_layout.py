@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import pytest
 
@@ -63,7 +63,9 @@ def test_figures_of_coco_are_compared_only_under_all_the_settings_they_were_made
     (table,) = read_layout("pose-coco-val").tables
     assert table.published is not None
     defaults = asdict(TopDown())
-    assert table.published.requires == {key: defaults[key] for key in defaults if key not in ("name", "version")}
+    older = [field.name for field in fields(TopDown) if not field.metadata.get("later")]
+    required = {key: defaults[key] for key in older if key not in ("name", "version")}
+    assert table.published.requires == {**required, "affine": None}  # the default, which entries leave out
     assert table.published.requires_images == 5000
 
 

@@ -132,9 +132,34 @@ def test_another_protocol_has_no_difference(table: str):
     assert not differences(made)
 
 
-@pytest.mark.parametrize("suite", ["segmentation", "refinenet", "detection", "spinenet", "ablations", "classification"])
+@pytest.mark.parametrize(
+    "suite", ["segmentation", "refinenet", "detection", "spinenet", "ablations", "classification", "pose-decodings"]
+)
 def test_fewer_images_have_no_difference(suite: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(f"{__name__}.IMAGES", dict.fromkeys(IMAGES, 7))
     for table in tables_of(suite).values():
         # the server's images are all there are
         assert not differences(table) or table.name == "refinenet-cityscapes", table.name
+
+
+def test_each_decoding_has_a_table_with_a_difference_in_every_row():
+    tables = tables_of("pose-decodings")
+    assert {name: len(differences(table)) for name, table in tables.items()} == {
+        "pose-coco-val-dark": 4 * 10,  # AP, AP50, AP75 and AR
+        "pose-coco-val-udp": 4 * 4,
+    }
+    texts = [text for table in tables.values() for text in cells(table, "AP", "published")]
+    assert len(texts) == 14 and all(texts)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"quarter_offset": True}, {"affine": "other"}, {"blur_kernel": 17}, {"shift_heatmap": None}, {"blur_sigma": 2.0}],
+)
+def test_another_decoding_has_no_difference(changed: dict[str, Any]):
+    assert not any(differences(table) for table in tables_of("pose-decodings", **changed).values())
+
+
+def test_the_map_of_udp_is_not_that_of_the_figures_of_hrnet():
+    assert not differences(tables_of("pose", affine="udp")["pose-coco-val"])
+    assert differences(tables_of("pose")["pose-coco-val"])
