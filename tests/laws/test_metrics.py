@@ -353,6 +353,7 @@ def test_by_image_gives_the_scores_and_those_of_any_part(drawn):
 
 
 MEANS = {
+    "pck@0.05": "pck@0.05/",
     "AP": "AP/",
     "mIoU": "IoU/",
     "boundary_mIoU": "boundary_IoU/",

@@ -8,7 +8,15 @@ from empty import on_meta
 from torch import nn
 
 from hrbench.errors import UsageError
-from hrbench.models.hrnet import MultiResolutionModule, cls_hrnet, det_hrnetv2p, pose_hrnet, seg_hrnet, seg_hrnet_ocr
+from hrbench.models.hrnet import (
+    MultiResolutionModule,
+    cls_hrnet,
+    det_hrnetv2p,
+    face_hrnet,
+    pose_hrnet,
+    seg_hrnet,
+    seg_hrnet_ocr,
+)
 
 pytestmark = pytest.mark.numeric
 
@@ -261,3 +269,13 @@ def test_head_of_classification_by_its_branches() -> None:
 def test_arguments_that_make_no_network_elsewhere(make: Any, arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         make(**arguments)
+
+
+def test_landmarks_are_the_segmentation_network_with_its_head_renamed() -> None:
+    """So its official files load: conv1 ... stage4, then head.{0,1,3}; and the heatmaps are the logits."""
+    net, like = face_hrnet(landmarks=5, **NARROW).eval(), seg_hrnet(classes=5, **NARROW).eval()
+    state = {key.replace("last_layer.", "head."): value for key, value in like.state_dict().items()}
+    net.load_state_dict(state)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(net(images), like(images)) and net(images).shape == (2, 5, 16, 16)
