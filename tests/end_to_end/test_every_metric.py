@@ -1,4 +1,4 @@
-"""A suite with an entry of each metric, on drawn fixtures in their real layouts: one report, one comparison, one gate."""
+"""A suite with an entry of each metric on drawn fixtures, in their real layouts: a report, a comparison, a gate."""
 
 from __future__ import annotations
 

@@ -359,7 +359,6 @@ MEANS = {
     "boundary_mIoU": "boundary_IoU/",
     "IoU_class": "IoU/",
     "IoU_category": "IoU_category/",
-    "pck@0.05": "pck@0.05/",
     "PQ": "PQ/",
     "SQ": "SQ/",
     "RQ": "RQ/",

@@ -12,7 +12,7 @@ import numpy as np
 from hrbench.tasks.pose import decoding, geometry
 from hrbench.tasks.pose.protocols import NAMED_PROTOCOLS, TopDown
 
-IMAGES, SIZE, JOINTS = 12, (160, 120), 17
+IMAGES, SIZE, JOINTS = 40, (160, 120), 17
 INPUT, HEATMAP = (192, 256), (48, 64)
 
 
@@ -27,7 +27,7 @@ def draw(folder: Path, worse: bool = False) -> list[dict[str, Any]]:
     images, people = [], []
     for number in range(1, IMAGES + 1):
         name = f"{number:03d}.png"
-        assert cv2.imwrite(str(root / "images" / name), np.full((SIZE[1], SIZE[0], 3), 10 * number, np.uint8))
+        assert cv2.imwrite(str(root / "images" / name), np.full((SIZE[1], SIZE[0], 3), 6 * number, np.uint8))
         images.append({"id": number, "file_name": name, "width": SIZE[0], "height": SIZE[1]})
         for _ in range(1 + number % 2):
             x, y, width, height = *rng.uniform(5, 60, 2), *rng.uniform(35, 55, 2)
