@@ -229,9 +229,16 @@ class _IndexedRow(msgspec.Struct):
     keypoints: list[float]
 
 
+HEAD_BYTES = 1 << 16
+"""Of a file, within which its first row ends."""
+
+
 def indexed_rows(path: Path) -> dict[int, list[float]] | None:
     """Row in the official order -> its numbers, of a .json of this module; None for one of another kind."""
     try:
+        with path.open("rb") as stream:  # files of other kinds may be large: their first row tells them
+            if b'"index"' not in stream.read(HEAD_BYTES).partition(b"}")[0]:
+                return None
         rows = msgspec.json.decode(path.read_bytes(), type=list[_IndexedRow])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
