@@ -26,7 +26,14 @@ from hrbench.contracts.datasets import (
     TruthInSeveralFiles,
 )
 from hrbench.contracts.executors import Executor, Job, Outcome
-from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import (
+    DescribesPredictions,
+    GainedNumbers,
+    HasCriteria,
+    JudgedByImage,
+    Metric,
+    NotesInput,
+)
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -83,6 +90,7 @@ __all__ = [
     "FixedPrecision",
     "Foresees",
     "ForwardsAhead",
+    "GainedNumbers",
     "HasCriteria",
     "HasFolder",
     "HasLevels",

@@ -90,3 +90,10 @@ class DescribesPredictions(Protocol):
     """A metric that says what its file of predictions looks like, for `hrbench metrics NAME`. Checked on the class."""
 
     prediction_form: PredictionForm
+
+
+@runtime_checkable
+class GainedNumbers(Protocol):
+    """A metric that gives numbers which results stored under its version may lack. Checked on the class."""
+
+    gained: tuple[str, ...]

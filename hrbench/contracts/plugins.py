@@ -17,7 +17,14 @@ from hrbench.contracts.datasets import (
     Submits,
     TruthInSeveralFiles,
 )
-from hrbench.contracts.metrics import DescribesPredictions, HasCriteria, JudgedByImage, Metric, NotesInput
+from hrbench.contracts.metrics import (
+    DescribesPredictions,
+    GainedNumbers,
+    HasCriteria,
+    JudgedByImage,
+    Metric,
+    NotesInput,
+)
 from hrbench.contracts.networks import (
     CountedByPart,
     CountsLabels,
@@ -69,7 +76,7 @@ OPTIONAL: Mapping[str, tuple[type, ...]] = {
         ForwardsAhead,
         FinishesBeside,
     ),
-    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria),
+    "hrbench.metrics": (JudgedByImage, NotesInput, DescribesPredictions, HasCriteria, GainedNumbers),
     "hrbench.costs": (MeasuresInProcesses, NeedsOwnProcess, FedImages),
     "hrbench.runtimes": (HasNotes, CountsCompilations, Foresees),
     "hrbench.models": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrbench.contracts import Metric
+from hrbench.contracts import GainedNumbers, Metric
 from hrbench.errors import HrbenchError
 from hrbench.store.states import read_state, state_file
 from hrbench.types import Entry, Measurement, Reason, Result
@@ -35,7 +35,8 @@ def recompute_scores(entry: Entry, metrics: Sequence[Metric], folder: Path) -> l
 def score_mismatch(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
     """Why the scores of a stored result are not valid; None if they equal those computed from its stored states.
 
-    Values, intervals and counts are compared to the last bit. A result that a server scores has nothing to compare.
+    Values, intervals and counts are compared to the last bit. A result that a server scores has nothing to compare, and
+    numbers that a metric gained since it was stored are not asked for.
     """
     if stored.status == "submitted":
         return None
@@ -44,6 +45,9 @@ def score_mismatch(stored: Result, metrics: Sequence[Metric]) -> Reason | None:
         computed = recompute_scores(stored.entry, metrics, Path(stored.folder))
     except HrbenchError as error:
         return Reason(f"the stored scores cannot be compared with their states: {error}", remedy)
+    held = {_name(one) for one in stored.scores}
+    gained = {(one.name, name) for one in metrics if isinstance(one, GainedNumbers) for name in one.gained} - held
+    computed = [one for one in computed if _name(one) not in gained]
     if [_name(one) for one in computed] != [_name(one) for one in stored.scores]:
         return Reason("the stored scores are not those that their states give", remedy)
     for new, old in zip(computed, stored.scores, strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
@@ -241,14 +242,13 @@ def root_of(categories: list[Any]) -> dict[str, Any] | None:
     >>> root_of([{"id": 0, "name": "fruit", "supercategory": "none"}, fig])["name"], root_of([fig])
     ('fruit', None)
     """
+    if len(categories) < 2 or not all(isinstance(one, dict) for one in categories):
+        return None
+    below = Counter(each for one in categories if isinstance(each := one.get("supercategory"), str))
     for one in categories:
-        others = [other for other in categories if other is not one]
-        above = isinstance(one, dict) and one.get("supercategory") in ("none", "", None) and one.get("name")
-        if (
-            above
-            and others
-            and all(isinstance(other, dict) and other.get("supercategory") == above for other in others)
-        ):
+        name, above = one.get("name"), one.get("supercategory")
+        names = above in ("none", "", None) and isinstance(name, str) and bool(name)
+        if names and below[name] - (above == name) == len(categories) - 1:
             return one
     return None
 

@@ -87,6 +87,7 @@ class CityscapesIoU:
     )
     oracle = "cityscapesscripts"
     main = "mIoU"
+    gained = ("fwIoU",)
     quantities: tuple[Quantity, ...] = QUANTITIES
 
     def __init__(

@@ -37,6 +37,9 @@ def test_states_of_an_older_hrbench_give_its_scores_to_the_last_bit(name: str) -
     result = RunFolder(FORMAT_1).read(name)
     assert result is not None
     found = recompute_scores(result.entry, metrics_of(result), Path(result.folder))
+    gained = {"fwIoU"} if name.startswith("seg_") else set()
+    found = [one for one in found if one.quantity.name not in gained]
+    assert score_mismatch(result, metrics_of(result)) is None
     assert [(one.metric, one.quantity.name, one.value, one.interval, one.n) for one in found] == [
         (one.metric, one.quantity.name, one.value, one.interval, one.n) for one in result.scores
     ]
